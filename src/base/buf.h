@@ -1,0 +1,52 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A growing buffer with a cap: the only way that bytes of unknown number are
+ * gathered in memory.  Over the cap it keeps what it has, drops the rest and
+ * remembers (buf_failed); the caller looks once, at the end.
+ */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/span.h"
+
+struct buf {
+	char *p;	/* NUL-terminated whenever it is not NULL */
+	size_t len;
+	size_t size;
+	size_t max_bytes;
+	bool failed;
+};
+
+void buf_init(struct buf *, size_t max_bytes);
+void buf_free(struct buf *);
+/* Empty again; keeps the memory. */
+void buf_reset(struct buf *);
+
+void buf_add(struct buf *, const void *, size_t len);
+void buf_puts(struct buf *, const char *);
+void buf_printf(struct buf *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A JSON string, quotes included (RFC 8259 §7); bad UTF-8 becomes U+FFFD. */
+void buf_json(struct buf *, struct span);
+/* Drop the first n bytes. */
+void buf_drop(struct buf *, size_t n);
+
+static inline bool
+buf_failed(const struct buf *b)
+{
+	return b->failed;
+}
+
+static inline struct span
+buf_span(const struct buf *b)
+{
+	return (struct span){ b->p, b->len };
+}
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * SHA-256 (FIPS 180-4, from libmd or libc) and comparing without a clock.
+ */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DIGEST_BYTES 32
+#define DIGEST_TEXT_SIZE (2 * DIGEST_BYTES + 1)
+
+void digest_make(const void *, size_t len, unsigned char out[DIGEST_BYTES]);
+/* Lower-case hex, NUL-terminated. */
+void digest_text(const unsigned char digest[DIGEST_BYTES],
+    char out[DIGEST_TEXT_SIZE]);
+/* 64 hex digits; -1 with EINVAL. */
+int digest_parse(const char *text, unsigned char out[DIGEST_BYTES]);
+/* Takes the same time wherever the two differ. */
+bool digest_equal(const unsigned char a[DIGEST_BYTES],
+    const unsigned char b[DIGEST_BYTES]);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The log: stderr or syslog, one line each, foreign bytes escaped.
+ *
+ * Whatever is formatted, only printable ASCII and valid UTF-8 reach the log;
+ * every other byte is written \xNN, so no header, body or upstream text can
+ * forge a line.  No content and no key is ever passed to these functions.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG };
+
+/* Where to and from which level on.  program stands before each line. */
+void log_open(const char *program, bool to_syslog, enum log_level);
+void log_set_level(enum log_level);
+enum log_level log_get_level(void);
+
+/* The request id put before this thread's lines; NULL for none.  Kept by
+ * reference. */
+void log_set_request(const char *id);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* log_warn adds nothing by itself: write "%s: %s", what, strerror(errno). */
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The impossible, or out of memory: say it, end the process (exit 70). */
+void fatal(const char *fmt, ...)
+    __attribute__((noreturn, format(printf, 1, 2)));
+
+/* Escape n bytes into out (size bytes, NUL-terminated, cut where full).
+ * Returns the length written. */
+size_t log_escape(const char *in, size_t n, char *out, size_t size);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Somebody to look after while we wait: the client of a request.
+ *
+ * Everything that waits on a request's behalf (the slot queue, the upstream)
+ * polls watch->fd beside its own descriptors and calls watch->tick when it is
+ * readable, when the time the last tick asked for has come, and at least once
+ * before it first blocks.  The tick looks whether the client is still there
+ * and keeps it patient (heartbeats).
+ */
+#ifndef BASE_WATCH_H
+#define BASE_WATCH_H
+
+#include <poll.h>
+
+#define WATCH_GONE (-1)
+#define WATCH_FOREVER 3600000
+
+struct watch {
+	int fd;		/* -1: nothing to poll */
+	short events;	/* for poll(2): POLLIN, or 0 where data may wait */
+	/* Returns the ms until it wants to be called again (WATCH_FOREVER at
+	 * the most), or WATCH_GONE: the client has left, stop at once. */
+	int (*tick)(void *ctx);
+	void *ctx;
+};
+
+#endif

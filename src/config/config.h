@@ -1,0 +1,238 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The configuration as the rest of tailgate sees it: const structs.
+ *
+ * config_load() reads tailgate.conf and the clients file through the schema
+ * table (schema.c), reports every mistake of both in one run, and proves what
+ * can be proved before the first request: no dangling name, no model whose
+ * ceiling is local with an external target.  After that nothing changes; a
+ * reload loads a second one.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+#include "base/net.h"
+#include "config/endpoint.h"
+
+#define CONFIG_LIMITS_MAX 64
+#define CONFIG_PROVIDERS_MAX 256
+#define CONFIG_NAME_MAX 64	/* bytes of a name of ours (not a model id) */
+
+/* Where work may go, narrowest first, so that the lesser of two wins. */
+enum place { PLACE_LOCAL, PLACE_EXTERNAL };
+
+/* A bool that may have been left unsaid. */
+enum tri { TRI_UNSET, TRI_NO, TRI_YES };
+
+/* Reasons for which the next target may be tried; a set is a mask. */
+enum fallback {
+	FALLBACK_BUSY = 1 << 0,		/* no slot in time */
+	FALLBACK_UNAVAILABLE = 1 << 1,	/* connect failed, circuit open,
+					   model loading */
+	FALLBACK_ERROR = 1 << 2,	/* 5xx, or an error dressed as 200 */
+	FALLBACK_TIMEOUT = 1 << 3,	/* no first byte in time */
+	FALLBACK_RATE_LIMITED = 1 << 4,	/* 429 */
+	FALLBACK_TOO_LONG = 1 << 5,
+	FALLBACK_UNSUPPORTED = 1 << 6,
+};
+#define FALLBACK_COUNT 7
+/* "busy" for FALLBACK_BUSY, and back; 0 where there is no such word. */
+const char *fallback_name(enum fallback);
+unsigned fallback_by_name(const char *);
+
+enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO };
+enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
+enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
+	SELECT_CHEAPEST, SELECT_FASTEST };
+
+struct limit {
+	const char *name;
+	size_t index;
+	unsigned slots;		/* 1.. */
+	unsigned queue;		/* waiters over all processes; 0: none waits */
+	unsigned per_client;	/* slots one client may hold; 0: all */
+	int64_t wait_ms;
+};
+
+struct header {
+	const char *name;
+	const char *value;
+};
+
+struct timeouts {
+	int64_t connect_ms, first_byte_ms, idle_ms, total_ms;
+};
+
+/* When a provider is left alone after failures. */
+struct circuit {
+	unsigned failures;	/* in a row that open it; 0: never */
+	int64_t cooldown_ms;	/* the first; doubles up to: */
+	int64_t cooldown_max_ms;
+};
+
+struct provider {
+	const char *name;
+	size_t index;
+	enum provider_kind kind;
+	enum place place;
+	const char *url;	/* no slash at the end; NULL for echo */
+	const char *host;	/* of url, for the ledger */
+	enum provider_auth auth;
+	const char *key;	/* the secret itself, or NULL; wiped at free */
+	const struct header *headers;
+	size_t nheaders;
+	const struct limit *limit;	/* or NULL */
+	struct timeouts timeouts;
+	struct circuit circuit;
+	unsigned retries;	/* after a failed connect, same target */
+	int64_t keepalive_ms;	/* how long an idle connection is kept */
+	const char *ca_file, *ca_path;	/* or NULL: the system's */
+	const char *proxy;	/* or NULL; never for a local provider */
+	const struct net *addresses;	/* where a local one may be, beside */
+	size_t naddresses;		/* the private networks */
+	bool learn;		/* believe what `tailgate probe` learns */
+};
+
+/* nano-USD per million tokens (or per unit); -1 where not given. */
+struct price {
+	int64_t input, cached, cache_write, output, reasoning;
+	int64_t character;	/* nano-USD per million characters */
+	int64_t second;		/* nano-USD per second of audio */
+	int64_t request;	/* nano-USD each */
+	bool known;		/* at least one was given */
+};
+
+struct target {
+	const struct provider *provider;
+	const char *model;	/* upstream's name; "*": the rest of the id */
+	unsigned weight;	/* 1.. */
+	uint64_t context;	/* tokens in + out; 0: not said */
+	uint64_t max_output;	/* tokens; 0: not said */
+	enum tri images, audio, files, tools, json_schema;
+	uint32_t endpoints;	/* ENDPOINT_BIT set it serves itself */
+	bool ask_usage;		/* add stream_options.include_usage */
+	struct price price;
+};
+
+/* What a client or a model may spend; 0: no bound. */
+struct budget {
+	int64_t nanousd_per_day, nanousd_per_month;
+	uint64_t requests_per_minute, tokens_per_minute, tokens_per_day;
+	unsigned concurrent;
+};
+
+struct model {
+	const char *id;		/* "openrouter/" + "*": prefix is set */
+	size_t index;
+	bool prefix;		/* id ended in '*', which id still holds */
+	const char *const *aliases;
+	size_t naliases;
+	enum place place;	/* ceiling; local unless said */
+	const struct target *targets;
+	size_t ntargets;
+	unsigned fallback;	/* mask of enum fallback */
+	unsigned max_attempts;
+	enum select select;
+	bool sticky;
+	struct budget budget;
+};
+
+struct client {
+	const char *name;
+	size_t index;
+	/* How it is known: what is set must all hold. */
+	bool has_key;
+	unsigned char key_digest[DIGEST_BYTES];
+	const struct net *networks;
+	size_t nnetworks;
+	const char *user;	/* REMOTE_USER, or NULL */
+
+	const char *const *models;	/* globs (fnmatch) */
+	size_t nmodels;
+	uint32_t endpoints;	/* ENDPOINT_BIT set it may call */
+	enum place place;	/* ceiling; local unless said */
+	int64_t expires_wall_ms;	/* CLOCK_NEVER: never */
+	unsigned priority;	/* weight in the queue, 1..100, default 10 */
+	bool explain;		/* may send X-Tailgate-Explain */
+	bool operator;		/* may read /metrics and the status page */
+	struct budget budget;
+};
+
+/* A private pattern: what matches never leaves. */
+struct private_rule {
+	const char *name;
+	const char *pattern;
+};
+
+struct config {
+	const char *path;
+	const char *runtime_dir, *state_dir, *clients_file;
+
+	unsigned processes, threads;
+	int64_t drain_ms;
+	int64_t commit_ms;	/* a waiting stream gets its head after this */
+	int64_t heartbeat_ms;	/* between comments; 0: by web server */
+	int64_t total_ms;	/* one request over all its attempts */
+
+	bool log_syslog;
+	enum log_level log_level;
+
+	size_t json_max_bytes;	/* body caps by endpoint_body */
+	size_t multipart_max_bytes;
+	size_t spool_bytes;	/* above this a body goes to a file */
+	const char *spool_dir;
+
+	const char *const *cors_origins;
+	size_t ncors_origins;
+	const struct net *trusted_proxies;
+	size_t ntrusted_proxies;
+	const char *client_address_header;	/* CGI name, "HTTP_X_..." */
+
+	bool ledger;
+	const char *ledger_file;
+
+	size_t private_max_bytes;	/* text looked through for patterns */
+	int64_t private_max_ms;
+
+	const struct limit *limits;
+	size_t nlimits;
+	const struct provider *providers;
+	size_t nproviders;
+	const struct model *models;
+	size_t nmodels;
+	const struct private_rule *privates;
+	size_t nprivates;
+	const struct client *clients;
+	size_t nclients;
+
+	struct config_memory *memory;	/* owns all of the above */
+};
+
+/* What a load may leave out. */
+enum config_flags {
+	CONFIG_NO_SECRETS = 1 << 0,	/* do not read key files (explain) */
+};
+
+/* Reads and proves path.  Every mistake goes to err as one line
+ * "FILE:LINE: SETTING: RULE"; warnings too, marked "warning: ".  NULL when
+ * there was a mistake.  The caller frees. */
+struct config *config_load(const char *path, unsigned flags, FILE *err);
+/* Wipes the secrets, frees everything. */
+void config_free(struct config *);
+
+/* The effective configuration in the file's own syntax, secrets as "***". */
+void config_dump(const struct config *, FILE *out);
+
+const char *place_name(enum place);
+
+#endif

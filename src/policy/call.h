@@ -1,0 +1,94 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What a request asks for, measured from its bytes: the model and where it
+ * stands, whether it streams, how long it is, what it needs, and whether it
+ * holds something private.
+ *
+ * One pass of base/jscan over a JSON body, or of wire/multipart over a form.
+ * Nothing is changed or copied but the model's name.
+ */
+#ifndef POLICY_CALL_H
+#define POLICY_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/span.h"
+#include "config/config.h"
+#include "policy/refusal.h"
+
+enum call_needs {
+	CALL_IMAGES = 1 << 0,
+	CALL_AUDIO = 1 << 1,
+	CALL_FILES = 1 << 2,
+	CALL_TOOLS = 1 << 3,
+	CALL_JSON_SCHEMA = 1 << 4,
+};
+
+/* Where the client's place header or a pattern narrowed the ceiling. */
+struct call {
+	enum endpoint endpoint;
+	const char *model;	/* as the client wrote it, decoded; arena */
+	size_t model_offset;	/* the value in the body: of a JSON string */
+	size_t model_len;	/* with its quotes; of a form field without */
+	bool model_is_json;	/* quote it when it is replaced */
+	bool stream;
+	/* Where stream_options.include_usage can be put in: the offset of an
+	 * insertion point, and whether stream_options is there already. */
+	bool asks_usage;	/* client asked for the usage chunk itself */
+	size_t stream_options_offset;	/* raw value's span, len 0: absent */
+	size_t stream_options_len;
+	size_t object_end_offset;	/* of the closing '}' of the body */
+
+	uint64_t input_tokens;	/* estimate (see call_estimate) */
+	uint64_t max_output_tokens;	/* as asked; 0: not said */
+	uint64_t choices;	/* n, at least 1 */
+	uint64_t characters;	/* of `input` (speech), else 0 */
+	unsigned needs;		/* enum call_needs */
+	bool header_local;	/* X-Tailgate-Place: local */
+	/* The pattern that made it private, "scan limit" where the bound was
+	 * reached before the end, NULL where it is not private. */
+	const char *private_rule;
+};
+
+/* Compiled private patterns; one per config, shared by all threads. */
+struct patterns;
+
+/* NULL with a line in err when one does not compile. */
+struct patterns *patterns_new(const struct config *, FILE *err);
+void patterns_free(struct patterns *);
+/* Tries one pattern; -1 and a message when it is not a valid expression.
+ * (config_load uses it to name the line.) */
+int patterns_check(const char *pattern, char *message, size_t size);
+
+/* Measures a JSON body.  On a refusal fills *refused and returns -1.
+ * stream defaults to false; a `model` that is missing, twice, escaped in its
+ * key, or no string is refused. */
+int call_parse_json(const struct config *, const struct patterns *,
+    enum endpoint, struct span body, struct arena *, struct call *,
+    struct refused *);
+
+/* The same from a form's facts (wire/multipart found them): the model's
+ * place, its fields' text, the size of its files. */
+struct call_form {
+	struct span model;	/* p NULL: none */
+	size_t model_offset;
+	unsigned nmodels;	/* how often the field stood there */
+	struct span stream;	/* the field's value, or p NULL */
+	struct span prompt;
+	size_t file_bytes;
+};
+int call_parse_form(const struct config *, const struct patterns *,
+    enum endpoint, const struct call_form *, struct arena *, struct call *,
+    struct refused *);
+
+/* The rule of thumb for tokens of a decoded text, per script, documented in
+ * tailgate.conf(5): never under the true count by much, for any language. */
+uint64_t call_estimate(struct span text);
+
+#endif

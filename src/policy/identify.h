@@ -1,0 +1,39 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Who is calling: by key digest, network and REMOTE_USER.
+ */
+#ifndef POLICY_IDENTIFY_H
+#define POLICY_IDENTIFY_H
+
+#include <stdint.h>
+
+#include "base/net.h"
+#include "base/span.h"
+#include "config/config.h"
+#include "policy/refusal.h"
+
+struct peer {
+	struct span key;	/* as presented, p NULL: none */
+	bool has_address;
+	struct net address;
+	const char *user;	/* REMOTE_USER, NULL or empty: none */
+};
+
+/* The client's real address: REMOTE_ADDR, or, where that is a trusted proxy,
+ * the last entry of forwarded (X-Forwarded-For) that is none. */
+int identify_address(const struct config *, const char *remote_addr,
+    const char *forwarded, struct net *out);
+
+/* The client, or NULL and *refused.  All digests are compared, each in
+ * constant time. */
+const struct client *identify(const struct config *, const struct peer *,
+    int64_t wall_ms, struct refused *);
+
+/* May it use this model?  requested is the name it wrote; id the model's. */
+bool identify_may_use(const struct client *, const char *requested,
+    const char *id);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Every way a request can be refused: status, type, code, retry advice and
+ * text in one table (refusal.c), the error table of tailgate.fcgi(8).
+ */
+#ifndef POLICY_REFUSAL_H
+#define POLICY_REFUSAL_H
+
+#include <stdbool.h>
+
+#include "config/config.h"
+
+enum refusal {
+	REFUSE_NONE,
+	/* 400 */
+	REFUSE_INVALID_JSON,
+	REFUSE_INVALID_MULTIPART,
+	REFUSE_INVALID_REQUEST,		/* a value of the wrong type … */
+	REFUSE_MISSING_MODEL,
+	REFUSE_TOO_LONG,		/* context_length_exceeded */
+	REFUSE_UNSUPPORTED,		/* unsupported_feature */
+	/* 401 .. 405 */
+	REFUSE_INVALID_KEY,
+	REFUSE_MODEL_NOT_ALLOWED,
+	REFUSE_ENDPOINT_NOT_ALLOWED,
+	REFUSE_PRIVATE_ROUTE,
+	REFUSE_MODEL_NOT_FOUND,
+	REFUSE_UNKNOWN_URL,
+	REFUSE_METHOD,
+	/* 408 .. 415 */
+	REFUSE_BODY_CUT,		/* the upload ended early */
+	REFUSE_LENGTH_REQUIRED,
+	REFUSE_TOO_LARGE,
+	REFUSE_MEDIA_TYPE,
+	/* 429 */
+	REFUSE_BUDGET,
+	REFUSE_RATE,
+	REFUSE_RATE_UPSTREAM,
+	/* 5xx */
+	REFUSE_INTERNAL,
+	REFUSE_UPSTREAM,
+	REFUSE_BUSY_FULL,		/* local_queue_full */
+	REFUSE_BUSY_TIMEOUT,		/* local_queue_timeout */
+	REFUSE_UNAVAILABLE,		/* provider_unavailable */
+	REFUSE_MODEL_LOADING,
+	REFUSE_OVERLOADED,		/* all of our own threads are taken */
+	REFUSE_UPSTREAM_TIMEOUT,
+	/* Nobody is there to read it (ledger and log only; status 499). */
+	REFUSE_CLIENT_GONE,
+	REFUSE_COUNT
+};
+
+struct refusal_spec {
+	enum refusal id;
+	int status;
+	const char *type;	/* OpenAI's error.type */
+	const char *code;	/* error.code */
+	const char *anthropic;	/* Anthropic's error.type */
+	bool retry_after;	/* carries Retry-After */
+	bool should_not_retry;	/* x-should-retry: false */
+	unsigned fallback;	/* the permission that covers it, or 0 */
+	const char *text;	/* the message where nothing better is known:
+				   what happened, and what to do next */
+};
+
+const struct refusal_spec *refusal_spec(enum refusal);
+
+/* What the client is told: a refusal and its particulars. */
+struct refused {
+	enum refusal refusal;
+	const char *message;	/* NULL: the table's; never a secret, a body
+				   or a URL with credentials */
+	const char *param;	/* error.param, or NULL */
+	int64_t retry_after_ms;	/* 0: the table's way without a time (1 s) */
+};
+
+#endif

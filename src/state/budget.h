@@ -1,0 +1,51 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What clients and models may spend: money, tokens, requests.
+ *
+ * Reserved before sending by the worst-case estimate, settled after; exact
+ * over processes (a mapped file), and rebuilt from the ledger when that file
+ * is lost.  A reservation of a process that died is given back by whoever
+ * finds it dead.
+ */
+#ifndef STATE_BUDGET_H
+#define STATE_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "policy/refusal.h"
+
+struct budget_book;
+
+struct budget_book *budget_open(const struct config *, char *why, size_t size);
+void budget_close(struct budget_book *);
+
+struct budget_hold {		/* a reservation; zero it before */
+	const struct client *client;
+	const struct model *model;
+	uint64_t tokens;
+	int64_t nanousd;
+	int cell;		/* where it is noted, -1: nowhere */
+};
+
+/* What a client is told in x-ratelimit-*; -1: no such bound. */
+struct budget_room {
+	int64_t requests_limit, requests_left, requests_reset_ms;
+	int64_t tokens_limit, tokens_left, tokens_reset_ms;
+};
+
+/* -1: refused (REFUSE_BUDGET or REFUSE_RATE, with retry_after and a message
+ * in arena-free static storage of the thread).  nanousd < 0: no price. */
+int budget_reserve(struct budget_book *, const struct client *,
+    const struct model *, uint64_t tokens, int64_t nanousd,
+    struct budget_hold *, struct budget_room *, struct refused *);
+/* What it really was (0, 0 where nothing was used). Once per hold. */
+void budget_settle(struct budget_book *, struct budget_hold *,
+    uint64_t tokens, int64_t nanousd);
+void budget_process_ended(struct budget_book *, int pid);
+
+#endif

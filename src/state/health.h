@@ -1,0 +1,82 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * How the providers are: circuits, first-byte latency, requests in flight.
+ *
+ * One row per provider in a mapped file, found by the hash of its name, so
+ * that a reload that reorders providers keeps their rows.  A row's circuit is
+ * one 64-bit word changed by compare-and-swap: there is no lock that a crash
+ * could leave behind.  In flight is the sum of per-process cells; a dead
+ * process's cells are cleared by whoever finds it dead.
+ */
+#ifndef STATE_HEALTH_H
+#define STATE_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "policy/plan.h"
+
+struct health;
+
+/* Maps runtime_dir/health.  NULL with one line in why. */
+struct health *health_open(const struct config *, char *why, size_t size);
+void health_close(struct health *);
+
+enum health_outcome {
+	HEALTH_OK,		/* it answered (4xx too: the request's fault) */
+	HEALTH_CONNECT,		/* no connection, TLS, forbidden address */
+	HEALTH_TIMEOUT,
+	HEALTH_ERROR,		/* 5xx, cut, error dressed as 200 */
+	HEALTH_LOADING,		/* 503 "Loading model" */
+	HEALTH_RATE_LIMITED,	/* 429: opens for its Retry-After */
+	HEALTH_ABANDONED,	/* we stopped (client gone): says nothing, but
+				   gives a trial back */
+};
+const char *health_outcome_name(enum health_outcome);
+
+/* May this request go to the provider?  Closed circuit: yes.  Open: no, and
+ * *open_ms until it may.  Half open: yes for exactly one over all processes,
+ * whose health_report decides; *trial tells. */
+bool health_admit(struct health *, const struct provider *, bool *trial,
+    int64_t *open_ms);
+/* The request has been sent: counts in flight until health_report. */
+void health_begin(struct health *, const struct provider *);
+/* How it went.  retry_after_ms from the provider, 0 none; first_byte_ms -1
+ * where no byte came. */
+void health_report(struct health *, const struct provider *, bool trial,
+    enum health_outcome, int64_t retry_after_ms, int64_t first_byte_ms);
+
+/* Fills the facts of all providers (nproviders of them). */
+void health_facts(struct health *, struct facts_provider *);
+
+struct health_row {
+	const char *state;	/* "closed", "open", "half-open" */
+	unsigned failures;
+	int64_t since_wall_ms;	/* of the state, 0 never changed */
+	int64_t open_ms;
+	enum health_outcome last_error;	/* HEALTH_OK: none */
+	int64_t last_error_wall_ms;
+	int64_t first_byte_p50_ms;	/* -1: not known */
+	unsigned in_flight;
+	uint64_t requests, errors;
+};
+void health_row(struct health *, const struct provider *, struct health_row *);
+
+/* The round robin's turn of a model: each call gets the next number. */
+uint32_t health_turn(struct health *, const struct model *);
+
+/* What `tailgate probe` learned, kept in runtime_dir/learned.json, replaced
+ * whole.  load returns how many; *out is malloc'ed, its strings are of the
+ * config or inside the same block. */
+size_t health_learned_load(const struct config *, struct facts_learned **out);
+int health_learned_store(const struct config *, const struct facts_learned *,
+    size_t n);
+
+/* The parent calls this for each worker that ended. */
+void health_process_ended(struct health *, int pid);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Counters and histograms for GET /metrics, in a mapped file: they survive
+ * crashes and reloads and never go down.
+ */
+#ifndef STATE_METERS_H
+#define STATE_METERS_H
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "state/health.h"
+#include "state/ledger.h"
+#include "state/slots.h"
+
+struct meters;
+
+struct meters *meters_open(const struct config *, char *why, size_t size);
+void meters_close(struct meters *);
+void meters_add(struct meters *, const struct ledger_entry *);
+
+/* Threads busy in this process. */
+void meters_busy(struct meters *, int delta);
+void meters_process_ended(struct meters *, int pid);
+
+/* The Prometheus text format (version 0.0.4). */
+void meters_text(struct meters *, struct health *, struct slots *,
+    struct buf *);
+
+#endif

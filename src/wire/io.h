@@ -1,0 +1,68 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One request's connection to the web server, FastCGI or plain CGI: its
+ * parameters, its body, and the way back.  The only file that knows libfcgi
+ * is wire/fcgi.c; wire/cgi.c is the other implementation.
+ */
+#ifndef WIRE_IO_H
+#define WIRE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/span.h"
+
+struct io;
+
+/* The functions of one implementation. */
+struct io_ops {
+	const char *(*param)(struct io *, const char *name);
+	ssize_t (*read)(struct io *, void *, size_t);
+	int (*write)(struct io *, const void *, size_t);
+	int (*flush)(struct io *);
+};
+
+struct io {
+	const struct io_ops *ops;
+	int fd;			/* to watch for the client's going; -1: none */
+	bool watchable;		/* POLLIN on fd means "gone" (body is read) */
+	bool failed;		/* a write or flush has failed */
+	char *const *environment;	/* NAME=value, NULL-terminated */
+};
+
+/* A CGI parameter, or NULL. */
+static inline const char *
+io_param(struct io *io, const char *name)
+{
+	return io->ops->param(io, name);
+}
+
+/* Body bytes: n, 0 at the end, -1 when it ended early or broke. */
+static inline ssize_t
+io_read(struct io *io, void *p, size_t len)
+{
+	return io->ops->read(io, p, len);
+}
+
+/* Both return -1 once the client can't be reached; and then for ever. */
+static inline int
+io_write(struct io *io, const void *p, size_t len)
+{
+	return io->ops->write(io, p, len);
+}
+
+static inline int
+io_flush(struct io *io)
+{
+	return io->ops->flush(io);
+}
+
+/* Has the web server let go of the connection?  Only after the body was read
+ * to its end; does not block. */
+bool io_gone(struct io *);
+
+#endif

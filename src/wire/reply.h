@@ -1,0 +1,21 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Answers of our own: a refusal, or JSON, as a whole response.
+ */
+#ifndef WIRE_REPLY_H
+#define WIRE_REPLY_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "config/endpoint.h"
+#include "policy/refusal.h"
+#include "wire/io.h"
+
+/* {"error":{…}} in the endpoint's shape. */
+void reply_error_json(struct buf *, enum endpoint_shape,
+    const struct refused *, const char *request_id);
+
+#endif

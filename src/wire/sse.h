@@ -1,0 +1,50 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Server-sent events (WHATWG HTML §9.2) as they pass: bytes in, events out.
+ *
+ * The relay never rewrites what passes; it needs to know where an event ends
+ * (a comment may go there and nowhere else), what its name and data are, and
+ * whether the stream stopped in the middle of one.  Framing by LF, CRLF and
+ * CR, a BOM at the start, and events split anywhere are handled.  An event's
+ * data is gathered up to a cap; a longer one still passes, marked `cut`.
+ */
+#ifndef WIRE_SSE_H
+#define WIRE_SSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+
+struct sse_event {
+	struct span name;	/* of "event:", empty where none */
+	struct span data;	/* lines joined by LF */
+	bool cut;		/* data was longer than the cap */
+	size_t end;		/* offset behind its last byte, within the
+				   bytes of this push */
+};
+
+struct sse {
+	struct buf line;
+	struct buf name, data;
+	bool has_data;
+	bool after_cr;
+	bool at_start;		/* of the stream */
+	bool in_event;		/* bytes since the last boundary */
+	bool line_cut;
+};
+
+void sse_init(struct sse *, size_t max_event_bytes);
+void sse_free(struct sse *);
+/* Feeds bytes; calls event() at the end of each event that has data.  Its
+ * return other than 0 ends the push and is returned. */
+int sse_push(struct sse *, struct span bytes,
+    int (*event)(void *ctx, const struct sse_event *), void *ctx);
+/* Between two events: a comment may be written here. */
+bool sse_at_boundary(const struct sse *);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One exchange with a provider over HTTP/1.1, by libcurl.
+ *
+ * A process keeps a LIFO list of handles; a thread borrows one for an
+ * exchange, so that a quiet gateway keeps reusing one warm connection.  A
+ * kept connection that turns out to be closed is replaced without anybody
+ * noticing.  TLS is always verified; no redirects, no proxy from the
+ * environment, no .netrc, no cookies.  A local provider is only ever
+ * connected at a private address (or one of its `addresses`): the check sits
+ * on the address handed to connect(2).
+ */
+#ifndef WIRE_UPSTREAM_H
+#define WIRE_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/span.h"
+#include "base/watch.h"
+#include "config/config.h"
+
+struct upstream_pool;
+
+struct upstream_field {		/* one header field */
+	struct span name, value;
+};
+
+#define UPSTREAM_PARTS_MAX 6
+#define UPSTREAM_FIELDS_MAX 200
+#define UPSTREAM_HEAD_MAX (64 * 1024)
+
+struct upstream_request {
+	const struct provider *provider;
+	const char *method;	/* "POST", "GET" */
+	const char *path;	/* behind provider->url: "/chat/completions" */
+	const char *query;	/* raw, without '?'; or NULL */
+	const struct upstream_field *fields;	/* to send; provider's own and
+						   its key are added here */
+	size_t nfields;
+	struct span parts[UPSTREAM_PARTS_MAX];	/* the body, end to end */
+	size_t nparts;
+	struct timeouts timeouts;
+};
+
+struct upstream_head {
+	int status;
+	const struct upstream_field *fields;
+	size_t nfields;
+	int64_t content_length;	/* -1: not said */
+};
+
+enum upstream_result {
+	UPSTREAM_OK,		/* the answer ended as HTTP says it should */
+	UPSTREAM_STOPPED,	/* a sink function said stop */
+	UPSTREAM_CLIENT_GONE,	/* the watch said so */
+	UPSTREAM_CONNECT,	/* no connection; nothing was sent */
+	UPSTREAM_FORBIDDEN,	/* the address is outside the place */
+	UPSTREAM_TLS,		/* handshake or verification failed */
+	UPSTREAM_TIMEOUT_CONNECT,
+	UPSTREAM_TIMEOUT_FIRST_BYTE,
+	UPSTREAM_TIMEOUT_IDLE,
+	UPSTREAM_TIMEOUT_TOTAL,
+	UPSTREAM_CUT,		/* closed in the middle */
+	UPSTREAM_BAD,		/* not HTTP, or a head over its cap */
+};
+
+struct upstream_report {
+	enum upstream_result result;
+	const char *detail;	/* for the log; arena */
+	bool connected;		/* a connection was there */
+	bool reused;
+	uint64_t bytes_out, bytes_in;	/* bodies */
+	int64_t connect_ns;	/* 0: reused */
+	int64_t first_byte_ns;	/* from the start of the exchange; 0: none */
+};
+
+/* Where the answer goes.  Functions return 0, or -1: stop. */
+struct upstream_sink {
+	int (*head)(void *ctx, const struct upstream_head *);
+	int (*body)(void *ctx, struct span);
+	/* All that is at hand has been given to body(): hand it on. */
+	int (*pause)(void *ctx);
+	void *ctx;
+};
+
+int upstream_init(void);
+struct upstream_pool *upstream_pool_new(void);
+void upstream_pool_free(struct upstream_pool *);
+
+/* Blocks until the exchange has ended.  The connection is closed at once
+ * unless it ended UPSTREAM_OK. */
+void upstream_send(struct upstream_pool *, const struct upstream_request *,
+    const struct watch *, const struct upstream_sink *, struct arena *,
+    struct upstream_report *);
+
+const char *upstream_result_name(enum upstream_result);
+
+#endif
