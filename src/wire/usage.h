@@ -1,0 +1,67 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What an answer says it used, read as the answer passes by.
+ *
+ * Streams: usage_read() on the data of each event; one without the word costs
+ * a memmem.  Whole JSON answers: a usage_scan is fed the bytes in whatever
+ * pieces they come and keeps nothing of them but the value of the member
+ * `usage` (at most USAGE_TEXT_MAX bytes), wherever in the body it stands.
+ *
+ * Read are the fields of OpenAI's chat, completions, embeddings, audio and
+ * Responses API, of Anthropic's Messages API, DeepSeek's
+ * prompt_cache_hit_tokens, OpenRouter's cost, Groq's x_groq.  Numbers from
+ * upstream are hostile too: what is negative, no number or absurd is left out.
+ */
+#ifndef WIRE_USAGE_H
+#define WIRE_USAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "config/endpoint.h"
+#include "policy/price.h"
+
+#define USAGE_TEXT_MAX 8192
+
+/* Nothing used, nothing reported, no cost known. */
+void usage_init(struct usage *);
+
+/* Reads a JSON text (an event's data, or a whole body) and folds what it says
+ * into *out: later numbers replace earlier ones, as the cumulative counts of
+ * a stream want it.  True where usage was in it (out->reported is set then).
+ * A text that is cut or is no JSON says what can be read of it. */
+bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
+
+struct usage_scan {
+	enum endpoint_usage kind;
+	unsigned char state;
+	bool inside;		/* a member that may hold a nested `usage` */
+	bool wanted;		/* the value to come is usage */
+	bool found;
+	unsigned depth;
+	unsigned capture_depth;	/* where the captured object ends; 0: none */
+	char key[16];
+	size_t key_len;
+	char text[USAGE_TEXT_MAX];
+	size_t len;
+	struct usage usage;	/* as folded so far */
+};
+
+void usage_scan_init(struct usage_scan *, enum endpoint_usage);
+void usage_scan_push(struct usage_scan *, struct span bytes);
+/* After the last byte.  Folds into *out as usage_read does. */
+bool usage_scan_finish(struct usage_scan *, struct usage *out);
+
+/* For an answer that reported nothing (cut, or the upstream never does):
+ * input as the call was estimated, output by what was relayed: a token for
+ * each event, or for each 4 bytes beside the usual framing, whichever is
+ * more.  events 0: not a stream.  Does nothing where out->reported. */
+void usage_guess(struct usage *out, uint64_t input_tokens, uint64_t events,
+    uint64_t bytes);
+
+#endif
