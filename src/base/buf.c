@@ -1,0 +1,160 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The growing buffer: gathers what an upstream or a client sends in unknown
+ * numbers, and what we write ourselves (JSON, metrics, ledger lines).
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+#define BUF_FIRST_BYTES 256
+
+void
+buf_init(struct buf *b, size_t max_bytes)
+{
+	memset(b, 0, sizeof(*b));
+	b->max_bytes = max_bytes;
+}
+
+void
+buf_free(struct buf *b)
+{
+	free(b->p);
+	buf_init(b, b->max_bytes);
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+	if (b->p != NULL)
+		b->p[0] = '\0';
+}
+
+/* Room for n more bytes and the NUL, or false and failed. */
+static bool
+buf_room(struct buf *b, size_t n)
+{
+	size_t size = b->size == 0 ? BUF_FIRST_BYTES : b->size;
+
+	if (b->failed || n > b->max_bytes - b->len) {
+		b->failed = true;
+		return false;
+	}
+	if (n < b->size - b->len && b->size != 0)
+		return true;
+	while (size <= b->len + n)
+		size = size > b->max_bytes / 2 ? b->max_bytes + 1 : size * 2;
+	if ((b->p = realloc(b->p, size)) == NULL)
+		fatal("out of memory");
+	b->size = size;
+	return true;
+}
+
+void
+buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	if (!buf_room(b, len))
+		return;
+	if (len > 0)
+		memcpy(b->p + b->len, bytes, len);
+	b->len += len;
+	b->p[b->len] = '\0';
+}
+
+void
+buf_puts(struct buf *b, const char *text)
+{
+	buf_add(b, text, strlen(text));
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	char small[512];
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vsnprintf(small, sizeof(small), fmt, args);
+	va_end(args);
+	if (len < 0)
+		fatal("buf: bad format %s", fmt);
+	if ((size_t)len < sizeof(small)) {
+		buf_add(b, small, (size_t)len);
+		return;
+	}
+	if (!buf_room(b, (size_t)len))
+		return;
+	va_start(args, fmt);
+	vsnprintf(b->p + b->len, (size_t)len + 1, fmt, args);
+	va_end(args);
+	b->len += (size_t)len;
+}
+
+static void
+buf_json_escape(struct buf *b, unsigned char c)
+{
+	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+	static const char hex[] = "0123456789abcdef";
+
+	for (const char *s = shorts; *s != '\0'; s += 2)
+		if ((unsigned char)s[0] == c) {
+			buf_add(b, (char[]){ '\\', s[1] }, 2);
+			return;
+		}
+	buf_add(
+	    b, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+}
+
+void
+buf_json(struct buf *b, struct span text)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	size_t i = 0, plain = 0, n;
+
+	buf_add(b, "\"", 1);
+	while (i < text.len) {
+		if (p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' &&
+		    p[i] != '\\') {
+			i++;
+			continue;
+		}
+		if (p[i] >= 0x80 &&
+		    (n = utf8_length(p + i, text.len - i)) > 0) {
+			i += n;
+			continue;
+		}
+		buf_add(b, p + plain, i - plain);
+		if (p[i] >= 0x80)
+			buf_add(b, "\xef\xbf\xbd", 3);
+		else
+			buf_json_escape(b, p[i]);
+		plain = ++i;
+	}
+	if (i > plain)
+		buf_add(b, p + plain, i - plain);
+	buf_add(b, "\"", 1);
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+	if (n > b->len)
+		n = b->len;
+	if (n == 0)
+		return;
+	b->len -= n;
+	memmove(b->p, b->p + n, b->len + 1);
+}

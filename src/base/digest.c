@@ -1,0 +1,84 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * SHA-256 of client keys: the gateway knows only digests, and tells nobody by
+ * its timing how near a guess was.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <sha2.h>
+
+#include "base/digest.h"
+
+void
+digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
+{
+	SHA2_CTX context;
+
+	SHA256Init(&context);
+	SHA256Update(&context, bytes, len);
+	SHA256Final(out, &context);
+	explicit_bzero(&context, sizeof(context));
+}
+
+void
+digest_text(
+    const unsigned char digest[DIGEST_BYTES], char out[DIGEST_TEXT_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < DIGEST_BYTES; i++) {
+		out[2 * i] = hex[digest[i] >> 4];
+		out[2 * i + 1] = hex[digest[i] & 15];
+	}
+	out[2 * DIGEST_BYTES] = '\0';
+}
+
+static int
+digest_nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
+digest_parse(const char *text, unsigned char out[DIGEST_BYTES])
+{
+	if (strlen(text) != 2 * DIGEST_BYTES)
+		goto bad;
+	for (size_t i = 0; i < DIGEST_BYTES; i++) {
+		int high = digest_nibble(text[2 * i]);
+		int low = digest_nibble(text[2 * i + 1]);
+
+		if (high == -1 || low == -1)
+			goto bad;
+		out[i] = (unsigned char)(high << 4 | low);
+	}
+	return 0;
+bad:
+	errno = EINVAL;
+	return -1;
+}
+
+bool
+digest_equal(
+    const unsigned char a[DIGEST_BYTES], const unsigned char b[DIGEST_BYTES])
+{
+	volatile unsigned char differ = 0;
+
+	for (size_t i = 0; i < DIGEST_BYTES; i++)
+		differ |= a[i] ^ b[i];
+	return differ == 0;
+}

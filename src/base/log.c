@@ -1,0 +1,203 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The log: formats a line, escapes what is foreign in it, and hands it to
+ * stderr in one write(2), so that lines of several threads and processes
+ * never mix, or to syslog.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+#define LOG_LINE_BYTES 4096
+#define LOG_EXIT_FATAL 70 /* EX_SOFTWARE of sysexits.h */
+
+static struct {
+	char program[64];
+	bool to_syslog;
+	atomic_int level;
+} log_state = { "tailgate", false, LOG_LEVEL_INFO };
+
+static _Thread_local const char *log_request;
+
+void
+log_open(const char *program, bool to_syslog, enum log_level level)
+{
+	snprintf(log_state.program, sizeof(log_state.program), "%s", program);
+	log_state.level = (int)level;
+	if (log_state.to_syslog)
+		closelog();
+	log_state.to_syslog = to_syslog;
+	if (to_syslog)
+		openlog(log_state.program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void
+log_set_level(enum log_level level)
+{
+	log_state.level = (int)level;
+}
+
+enum log_level
+log_get_level(void)
+{
+	return (enum log_level)log_state.level;
+}
+
+void
+log_set_request(const char *id)
+{
+	log_request = id;
+}
+
+/* C1 controls are valid UTF-8 but move a terminal's cursor. */
+static size_t
+log_plain(const unsigned char *p, size_t n)
+{
+	size_t len = utf8_length(p, n);
+
+	if (len == 1)
+		return p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\';
+	if (len == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return 0;
+	return len;
+}
+
+size_t
+log_escape(const char *in, size_t n, char *out, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *p = (const unsigned char *)in;
+	size_t i = 0, len = 0, step;
+
+	if (size == 0)
+		return 0;
+	while (i < n) {
+		if ((step = log_plain(p + i, n - i)) > 0) {
+			if (len + step >= size)
+				break;
+			memcpy(out + len, p + i, step);
+			len += step;
+			i += step;
+			continue;
+		}
+		if (len + 4 >= size)
+			break;
+		memcpy(out + len,
+		    (char[]){ '\\', 'x', hex[p[i] >> 4], hex[p[i] & 15] }, 4);
+		len += 4;
+		i++;
+	}
+	out[len] = '\0';
+	return len;
+}
+
+static void
+log_to_stderr(const char *name, const char *text)
+{
+	char line[LOG_LINE_BYTES + 256], when[CLOCK_TEXT_SIZE];
+	int len;
+
+	clock_text(clock_wall_ms(), when);
+	len = snprintf(line, sizeof(line), "%s %s[%ld]: %s: %s%s%s%s\n", when,
+	    log_state.program, (long)getpid(), name,
+	    log_request != NULL ? "[" : "",
+	    log_request != NULL ? log_request : "",
+	    log_request != NULL ? "] " : "", text);
+	if (len >= (int)sizeof(line)) {
+		len = sizeof(line) - 1;
+		line[len - 1] = '\n';
+	}
+	/* A log that cannot be written has nobody to tell. */
+	if (len > 0 && write(STDERR_FILENO, line, (size_t)len) == -1)
+		return;
+}
+
+static void
+log_write(enum log_level level, const char *fmt, va_list args)
+{
+	static const char *const names[] = { "error", "warning", "info",
+		"debug" };
+	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
+		LOG_DEBUG };
+	char raw[LOG_LINE_BYTES], text[LOG_LINE_BYTES];
+	int len;
+
+	if (log_state.level < (int)level ||
+	    (len = vsnprintf(raw, sizeof(raw), fmt, args)) < 0)
+		return;
+	if (len >= (int)sizeof(raw))
+		len = sizeof(raw) - 1;
+	log_escape(raw, (size_t)len, text, sizeof(text));
+	if (!log_state.to_syslog)
+		log_to_stderr(names[level], text);
+	else if (log_request != NULL)
+		syslog(priorities[level], "%s: [%s] %s", names[level],
+		    log_request, text);
+	else
+		syslog(priorities[level], "%s: %s", names[level], text);
+}
+
+void
+log_error(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_write(LOG_LEVEL_ERROR, fmt, args);
+	va_end(args);
+}
+
+void
+log_warn(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_write(LOG_LEVEL_WARN, fmt, args);
+	va_end(args);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_write(LOG_LEVEL_INFO, fmt, args);
+	va_end(args);
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_write(LOG_LEVEL_DEBUG, fmt, args);
+	va_end(args);
+}
+
+void
+fatal(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_write(LOG_LEVEL_ERROR, fmt, args);
+	va_end(args);
+	/* Other threads still run: no destructor may pull the ground away. */
+	_exit(LOG_EXIT_FATAL);
+}
