@@ -29,9 +29,12 @@ struct sse_event {
 };
 
 struct sse {
-	struct buf line;
+	struct buf line;	/* of a line split between pushes */
 	struct buf name, data;
+	struct span held;	/* data so far, where it needs no copy */
+	size_t max_event_bytes;
 	bool has_data;
+	bool cut;
 	bool after_cr;
 	bool at_start;		/* of the stream */
 	bool in_event;		/* bytes since the last boundary */
@@ -41,8 +44,13 @@ struct sse {
 void sse_init(struct sse *, size_t max_event_bytes);
 void sse_free(struct sse *);
 /* Feeds bytes; calls event() at the end of each event that has data.  Its
- * return other than 0 ends the push and is returned. */
+ * return other than 0 ends the push and is returned; the rest of the bytes is
+ * then lost.  The event's spans live until event() returns. */
 int sse_push(struct sse *, struct span bytes,
+    int (*event)(void *ctx, const struct sse_event *), void *ctx);
+/* The stream has ended: hands out the event that lacks only its blank line
+ * (or its last line end).  Strict clients drop such a one; its end is 0. */
+int sse_finish(struct sse *,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* Between two events: a comment may be written here. */
 bool sse_at_boundary(const struct sse *);

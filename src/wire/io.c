@@ -1,0 +1,32 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What both ways to a web server, FastCGI and CGI, have in common: seeing
+ * that it has let go.  It is asked whenever something waits for the upstream
+ * or for a slot.
+ */
+#include "config.h"
+
+#include <poll.h>
+
+#include "wire/io.h"
+
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
+
+bool
+io_gone(struct io *io)
+{
+	struct pollfd p = { .fd = io->fd, .events = POLLIN | POLLRDHUP };
+
+	if (io->failed)
+		return true;
+	if (io->fd == -1 || !io->watchable)
+		return false;
+	/* Behind the body a web server has nothing more to say but that it
+	 * aborts: whatever can be read there, bytes or the end, is that. */
+	return poll(&p, 1, 0) == 1;
+}

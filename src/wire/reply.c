@@ -1,0 +1,62 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The shapes an error has on the wire.  Every answer of our own that is no
+ * success comes through here, whole or as an event of a stream, so that no
+ * second place spells an error object.
+ */
+#include "config.h"
+
+#include "wire/reply.h"
+
+static void
+add_or_null(struct buf *b, const char *text)
+{
+	if (text == NULL)
+		buf_puts(b, "null");
+	else
+		buf_json(b, span_of(text));
+}
+
+static void
+add_openai(struct buf *b, const struct refusal_spec *spec,
+    const struct refused *r, const char *message)
+{
+	buf_puts(b, "{\"error\":{\"message\":");
+	buf_json(b, span_of(message));
+	buf_puts(b, ",\"type\":");
+	buf_json(b, span_of(spec->type));
+	buf_puts(b, ",\"param\":");
+	add_or_null(b, r->param);
+	buf_puts(b, ",\"code\":");
+	add_or_null(b, spec->code);
+	buf_puts(b, "}}");
+}
+
+static void
+add_anthropic(struct buf *b, const struct refusal_spec *spec,
+    const char *message, const char *request_id)
+{
+	buf_puts(b, "{\"type\":\"error\",\"error\":{\"type\":");
+	buf_json(b, span_of(spec->anthropic));
+	buf_puts(b, ",\"message\":");
+	buf_json(b, span_of(message));
+	buf_puts(b, "},\"request_id\":");
+	add_or_null(b, request_id);
+	buf_puts(b, "}");
+}
+
+void
+reply_error_json(struct buf *b, enum endpoint_shape shape,
+    const struct refused *r, const char *request_id)
+{
+	const struct refusal_spec *spec = refusal_spec(r->refusal);
+	const char *message = r->message != NULL ? r->message : spec->text;
+
+	if (shape == ENDPOINT_SHAPE_ANTHROPIC)
+		add_anthropic(b, spec, message, request_id);
+	else
+		add_openai(b, spec, r, message);
+}

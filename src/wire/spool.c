@@ -1,0 +1,245 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides where a request's body lies.  It stands behind identify and before
+ * the call is measured: the body is read to its end here, once, and is a span
+ * from then on, whether it fitted into memory or went to an unlinked file.
+ * Memory grows with the bytes that came, not with the length announced.
+ */
+#include "config.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "wire/spool.h"
+
+/* A body up to here takes one malloc and no growing. */
+#define SPOOL_FIRST_BYTES ((size_t)256 * 1024)
+#define SPOOL_UNKNOWN_BYTES ((size_t)16 * 1024)
+#define SPOOL_COPY_BYTES ((size_t)64 * 1024)
+
+void
+spool_init(struct spool *s, const char *dir, size_t memory_max)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = -1;
+	s->dir = dir;
+	s->memory_max = memory_max < SIZE_MAX / 2 ? memory_max : SIZE_MAX / 2;
+}
+
+static int
+open_unlinked(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+#ifdef O_TMPFILE
+	fd = open(dir, O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	if (fd != -1 || errno == ENOENT || errno == EACCES)
+		return fd;
+#endif
+	if (snprintf(path, sizeof(path), "%s/body.XXXXXXXXXX", dir) >=
+	    (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd != -1 && unlink(path) == -1) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static int
+write_all(int fd, const char *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static void
+resize(struct spool *s, size_t size)
+{
+	char *p = realloc(s->memory, size);
+
+	if (p == NULL)
+		fatal("out of memory for a body of %zu bytes", size);
+	s->memory = p;
+	s->size = size;
+}
+
+/* One byte more than the body, so that reading finds its end without growing
+ * once more. */
+static size_t
+first_size(const struct spool *s, long long length)
+{
+	size_t size = SPOOL_UNKNOWN_BYTES;
+
+	if (length >= 0)
+		size = (unsigned long long)length < SPOOL_FIRST_BYTES
+		    ? (size_t)length + 1
+		    : SPOOL_FIRST_BYTES;
+	return size <= s->memory_max ? size : s->memory_max + 1;
+}
+
+/* The next size, where what came has filled this one. */
+static void
+grow(struct spool *s, long long length)
+{
+	size_t size = s->size < SIZE_MAX / 2 ? s->size * 2 : SIZE_MAX;
+
+	if (length >= 0 && (unsigned long long)length < size &&
+	    (size_t)length >= s->size)
+		size = (size_t)length + 1;
+	if (size > s->memory_max)
+		size = s->memory_max + 1;
+	resize(s, size);
+}
+
+/* Reads until the end, or until the memory is full (SPOOL_OK, *full). */
+static enum spool_result
+read_memory(struct spool *s, struct io *io, long long length, size_t max_bytes,
+    bool *full)
+{
+	ssize_t n;
+
+	*full = false;
+	resize(s, first_size(s, length));
+	for (;;) {
+		if (s->len > max_bytes)
+			return SPOOL_TOO_LARGE;
+		if (s->len > s->memory_max) {
+			*full = true;
+			return SPOOL_OK;
+		}
+		if (s->len == s->size)
+			grow(s, length);
+		n = io_read(io, s->memory + s->len, s->size - s->len);
+		if (n == -1)
+			return SPOOL_CUT;
+		if (n == 0)
+			return SPOOL_OK;
+		s->len += (size_t)n;
+	}
+}
+
+/* The rest of a body whose beginning is in the file already. */
+static enum spool_result
+copy_rest(struct spool *s, int fd, struct io *io, size_t max_bytes)
+{
+	ssize_t n;
+
+	while ((n = io_read(io, s->memory, s->size)) > 0) {
+		s->len += (size_t)n;
+		if (s->len > max_bytes)
+			return SPOOL_TOO_LARGE;
+		if (write_all(fd, s->memory, (size_t)n) == -1)
+			return SPOOL_ERROR;
+	}
+	return n == 0 ? SPOOL_OK : SPOOL_CUT;
+}
+
+/* Puts the mapping in the place of the memory. */
+static enum spool_result
+map(struct spool *s, int fd)
+{
+	void *p = mmap(NULL, s->len, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	if (p == MAP_FAILED)
+		return SPOOL_ERROR;
+	free(s->memory);
+	s->memory = p;
+	s->size = s->len;
+	s->fd = fd;
+	return SPOOL_OK;
+}
+
+static enum spool_result
+read_file(struct spool *s, struct io *io, size_t max_bytes)
+{
+	enum spool_result result = SPOOL_ERROR;
+	int saved, fd = open_unlinked(s->dir);
+
+	if (fd == -1)
+		return SPOOL_ERROR;
+	if (write_all(fd, s->memory, s->len) == 0) {
+		resize(s, SPOOL_COPY_BYTES);
+		result = copy_rest(s, fd, io, max_bytes);
+		if (result == SPOOL_OK)
+			result = map(s, fd);
+	}
+	if (result != SPOOL_OK) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+	}
+	return result;
+}
+
+enum spool_result
+spool_read(struct spool *s, struct io *io, long long length, size_t max_bytes)
+{
+	enum spool_result result;
+	bool full;
+	int saved;
+
+	if (length >= 0 && (unsigned long long)length > max_bytes)
+		return SPOOL_TOO_LARGE;
+	result = read_memory(s, io, length, max_bytes, &full);
+	if (result == SPOOL_OK && full)
+		result = read_file(s, io, max_bytes);
+	/* More than was announced is as broken as less. */
+	if (result == SPOOL_OK && length >= 0 &&
+	    s->len != (unsigned long long)length)
+		result = SPOOL_CUT;
+	if (result != SPOOL_OK) {
+		saved = errno;
+		spool_free(s);
+		errno = saved;
+	}
+	return result;
+}
+
+struct span
+spool_span(const struct spool *s)
+{
+	return (struct span){ s->memory, s->len };
+}
+
+void
+spool_free(struct spool *s)
+{
+	if (s->fd == -1) {
+		free(s->memory);
+	} else {
+		munmap(s->memory, s->size);
+		close(s->fd);
+	}
+	s->memory = NULL;
+	s->len = s->size = 0;
+	s->fd = -1;
+}

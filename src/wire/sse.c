@@ -1,0 +1,221 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the framing of a stream: where a line and an event end, however the
+ * bytes were cut on the way.  The relay pushes what came from upstream and
+ * passes the bytes on untouched; an event whose data lies whole in one push
+ * is handed out as a span of it, without a copy.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "wire/sse.h"
+
+/* Room for "event: " and the like beside the data itself. */
+#define SSE_FIELD_ROOM 64
+#define SSE_NAME_MAX 256
+
+void
+sse_init(struct sse *s, size_t max_event_bytes)
+{
+	memset(s, 0, sizeof(*s));
+	buf_init(&s->line, max_event_bytes + SSE_FIELD_ROOM);
+	buf_init(&s->name, SSE_NAME_MAX);
+	buf_init(&s->data, max_event_bytes);
+	s->max_event_bytes = max_event_bytes;
+	s->at_start = true;
+}
+
+void
+sse_free(struct sse *s)
+{
+	buf_free(&s->line);
+	buf_free(&s->name);
+	buf_free(&s->data);
+}
+
+bool
+sse_at_boundary(const struct sse *s)
+{
+	return !s->in_event;
+}
+
+/* As much as fits; whether that was all. */
+static bool
+add_upto(struct buf *b, const char *p, size_t len)
+{
+	size_t room = b->max_bytes - b->len;
+
+	buf_add(b, p, len < room ? len : room);
+	return len <= room;
+}
+
+/* The bytes of the push go away: keep what lies in them. */
+static void
+unhold(struct sse *s)
+{
+	if (s->held.p == NULL)
+		return;
+	if (!add_upto(&s->data, s->held.p, s->held.len))
+		s->cut = true;
+	s->held.p = NULL;
+}
+
+static void
+take_data(struct sse *s, struct span value, bool in_place)
+{
+	unhold(s);
+	if (in_place && !s->has_data) {
+		s->held = value;
+	} else {
+		if (s->has_data && !add_upto(&s->data, "\n", 1))
+			s->cut = true;
+		if (!add_upto(&s->data, value.p, value.len))
+			s->cut = true;
+	}
+	s->cut = s->cut || s->line_cut;
+	s->has_data = true;
+}
+
+static struct span
+strip_bom(struct span line)
+{
+	if (line.len >= 3 && memcmp(line.p, "\xef\xbb\xbf", 3) == 0)
+		return (struct span){ line.p + 3, line.len - 3 };
+	return line;
+}
+
+/* One whole line that is not empty. */
+static void
+take_line(struct sse *s, struct span line, bool in_place)
+{
+	const char *colon = memchr(line.p, ':', line.len);
+	struct span field = line, value = { "", 0 };
+
+	if (colon != NULL) {
+		field.len = (size_t)(colon - line.p);
+		value = (struct span){ colon + 1, line.len - field.len - 1 };
+		if (value.len > 0 && *value.p == ' ') {
+			value.p++;
+			value.len--;
+		}
+	}
+	if (span_is(field, "data")) {
+		take_data(s, value, in_place);
+	} else if (span_is(field, "event")) {
+		buf_reset(&s->name);
+		add_upto(&s->name, value.p, value.len);
+	}
+}
+
+/* A blank line: the event's end. */
+static int
+dispatch(struct sse *s, size_t end,
+    int (*event)(void *ctx, const struct sse_event *), void *ctx)
+{
+	struct sse_event e = { .name = buf_span(&s->name), .end = end };
+	bool has_data = s->has_data;
+
+	e.data = s->held.p != NULL ? s->held : buf_span(&s->data);
+	e.cut = s->cut;
+	if (e.data.len > s->max_event_bytes) {
+		e.data.len = s->max_event_bytes;
+		e.cut = true;
+	}
+	s->held.p = NULL;
+	s->has_data = s->cut = s->in_event = false;
+	int stop = has_data ? event(ctx, &e) : 0;
+	buf_reset(&s->name);
+	buf_reset(&s->data);
+	return stop;
+}
+
+/* The line that ends here, of which `rest` is the part in this push. */
+static int
+end_line(struct sse *s, struct span rest, size_t end,
+    int (*event)(void *ctx, const struct sse_event *), void *ctx)
+{
+	bool in_place = s->line.len == 0 && !s->line_cut;
+	struct span line = rest;
+
+	if (!in_place) {
+		if (!add_upto(&s->line, rest.p, rest.len))
+			s->line_cut = true;
+		line = buf_span(&s->line);
+	}
+	if (s->at_start)
+		line = strip_bom(line);
+	s->at_start = false;
+	if (line.len == 0)
+		return dispatch(s, end, event, ctx);
+	s->in_event = true;
+	take_line(s, line, in_place);
+	buf_reset(&s->line);
+	s->line_cut = false;
+	return 0;
+}
+
+/* Each of the two line ends is looked for once over the bytes, so that a
+ * stream of CRs alone costs no more than another. */
+static const char *
+next_end(const char *p, const char *end, const char **lf, const char **cr)
+{
+	if (*lf < p && (*lf = memchr(p, '\n', (size_t)(end - p))) == NULL)
+		*lf = end;
+	if (*cr < p && (*cr = memchr(p, '\r', (size_t)(end - p))) == NULL)
+		*cr = end;
+	return *lf < *cr ? *lf : *cr;
+}
+
+int
+sse_push(struct sse *s, struct span bytes,
+    int (*event)(void *ctx, const struct sse_event *), void *ctx)
+{
+	const char *p = bytes.p, *end = bytes.p + bytes.len, *eol;
+	const char *lf = NULL, *cr = NULL;
+	int stop = 0;
+
+	if (bytes.len == 0)
+		return 0;
+	if (s->after_cr && *p == '\n')
+		p++;
+	s->after_cr = false;
+	while (p < end && stop == 0) {
+		struct span rest = { p, 0 };
+
+		if ((eol = next_end(p, end, &lf, &cr)) == end)
+			break;
+		rest.len = (size_t)(eol - p);
+		p = eol + 1;
+		if (*eol == '\r') {
+			s->after_cr = p == end;
+			if (p < end && *p == '\n')
+				p++;
+		}
+		stop = end_line(s, rest, (size_t)(p - bytes.p), event, ctx);
+	}
+	if (stop == 0 && p < end) {
+		s->in_event = true;
+		if (!add_upto(&s->line, p, (size_t)(end - p)))
+			s->line_cut = true;
+	}
+	unhold(s);
+	return stop;
+}
+
+int
+sse_finish(
+    struct sse *s, int (*event)(void *ctx, const struct sse_event *), void *ctx)
+{
+	struct span none = { "", 0 };
+	int stop = 0;
+
+	if (s->line.len > 0)
+		stop = end_line(s, none, 0, event, ctx);
+	if (stop == 0)
+		stop = dispatch(s, 0, event, ctx);
+	return stop;
+}

@@ -1,0 +1,257 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The form scanner: what is well formed gives its parts, and what two parsers
+ * could read in two ways is refused.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "check.h"
+#include "wire/multipart.h"
+
+#define PART(name) "Content-Disposition: form-data; name=\"" name "\"\r\n"
+
+struct seen {
+	struct buf text;
+	struct span body;
+	bool offsets_ok;
+	int answer;
+};
+
+static int
+see(void *ctx, const struct multipart_part *p)
+{
+	struct seen *s = ctx;
+
+	buf_add(&s->text, p->name.p, p->name.len);
+	buf_puts(&s->text, p->file ? "@" : "=");
+	buf_add(&s->text, p->content.p, p->content.len);
+	buf_puts(&s->text, "|");
+	if (s->body.p + p->offset != p->content.p)
+		s->offsets_ok = false;
+	return s->answer;
+}
+
+static int
+scan(struct span body, const char *boundary, struct seen *s, const char **error)
+{
+	/* Exactly as long as the body: a read behind it is seen. */
+	char *copy = malloc(body.len == 0 ? 1 : body.len);
+	int result;
+
+	memcpy(copy, body.p, body.len);
+	s->body = (struct span){ copy, body.len };
+	s->offsets_ok = true;
+	buf_init(&s->text, 1 << 20);
+	buf_puts(&s->text, "");
+	result = multipart_scan(s->body, span_of(boundary), see, s, error);
+	free(copy);
+	return result;
+}
+
+static void
+good(const char *what, const char *body, const char *want)
+{
+	struct seen s = { .answer = 0 };
+	const char *error = NULL;
+	int r = scan(span_of(body), "b0", &s, &error);
+
+	CHECK(r == 0 && s.offsets_ok, "%s: %s", what, error ? error : "ok");
+	CHECK_STR(s.text.p, want, "%s: its parts", what);
+	buf_free(&s.text);
+}
+
+static void
+bad(const char *body, const char *want)
+{
+	struct seen s = { .answer = 0 };
+	const char *error = NULL;
+	int r = scan(span_of(body), "b0", &s, &error);
+
+	CHECK(r == -1, "refused: %s", want);
+	CHECK_STR(error, want, "it says so");
+	buf_free(&s.text);
+}
+
+static void
+test_good(void)
+{
+	good("one field", "--b0\r\n" PART("model") "\r\nm\r\n--b0--\r\n",
+	    "model=m|");
+	good("no line end behind the last boundary",
+	    "--b0\r\n" PART("a") "\r\n1\r\n--b0--", "a=1|");
+	good("preamble and epilogue",
+	    "hi\r\n--b0\r\n" PART("a") "\r\n1\r\n--b0--\r\n--b0\r\nno", "a=1|");
+	good("a file between fields",
+	    "--b0\r\n" PART(
+		"a") "\r\n1\r\n--b0\r\nContent-Disposition: "
+		     "form-data; name=\"file\"; filename=\"x\\\".wav\"\r\n"
+		     "Content-Type: "
+		     "audio/wav\r\n\r\nRI\r\nFF--b0\r\n\r\n--b0\r\n"
+		     "content-disposition:form-data;NAME=model\r\n\r\nm\r\n--"
+		     "b0--\r\n",
+	    "a=1|file@RI\r\nFF--b0\r\n|model=m|");
+	good("empty content", "--b0\r\n" PART("a") "\r\n\r\n--b0--\r\n", "a=|");
+	good("padding", "--b0 \t\r\n" PART("a") "\r\n1\r\n--b0-- \r\n", "a=1|");
+	good("no parts at all", "--b0--\r\n", "");
+	good("kept escapes", "--b0\r\n" PART("a\\\"\\\\%22") "\r\n1\r\n--b0--",
+	    "a\\\"\\\\%22=1|");
+	good("half boundaries in content",
+	    "--b0\r\n" PART("a") "\r\n\r\n-\r\n--\r\n--b\r\n-b0\r\n--b0--",
+	    "a=\r\n-\r\n--\r\n--b\r\n-b0|");
+}
+
+static void
+test_bad(void)
+{
+	bad("", "the form is empty");
+	bad("x", "the form has no final boundary");
+	bad("--b0", "the form ends behind a boundary");
+	bad("--b0\r\n", "the form ends inside a part's headers");
+	bad("--b0\r\n\r\n1\r\n--b0--", "a part without a name");
+	bad("--b0\r\n" PART("a") "\r\n1", "the form has no final boundary");
+	bad("--b0\r\n" PART("a") "\r\n1\r\n--b",
+	    "the form has no final boundary");
+	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0",
+	    "the form ends behind a boundary");
+	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0x\r\n",
+	    "bytes behind a boundary");
+	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0--x\r\n",
+	    "bytes behind a boundary");
+	bad("--b0\r\n" PART("a") "\r\n1\n--b0\r\n" PART(
+		"model") "\r\nm\r\n--b0--",
+	    "a boundary behind a bare line end");
+	bad("--b0\r\n" PART("a") "\r\n1\r--b0--",
+	    "a boundary behind a bare line end");
+	bad("x\n--b0\r\n" PART("a") "\r\n1\r\n--b0--",
+	    "a boundary behind a bare line end");
+	bad("--b0\n" PART("a") "\r\n1\r\n--b0--", "bytes behind a boundary");
+	bad("--b0\r\n" PART("a") "--b0--",
+	    "the form ends inside a part's headers");
+	bad("--b0\r\n" PART("a") "\r\n--b0--", "a part without content");
+	bad("--b0\r\n" PART("a") PART("b") "\r\n1\r\n--b0--",
+	    "a part with two Content-Disposition headers");
+	bad("--b0\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a part with two names");
+	bad("--b0\r\nContent-Disposition: form-data; name*=utf-8''a\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: form-data; name*=a; name=b\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: attachment; "
+	    "name=a\r\n\r\n1\r\n--b0--",
+	    "a part that is no form-data");
+	bad("--b0\r\nContent-Disposition: form-data\r\n\r\n1\r\n--b0--",
+	    "a part without a name");
+	bad("--b0\r\nContent-Disposition: form-data; name=\"mo\\del\"\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a malformed Content-Disposition header");
+	bad("--b0\r\nContent-Disposition: form-data; "
+	    "name=\"a\r\n\r\n1\r\n--b0--",
+	    "a malformed Content-Disposition header");
+	bad("--b0\r\nContent-Disposition: form-data;\r\n name=a\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a part without a name");
+	bad("--b0\r\n" PART("a") " folded: x\r\n\r\n1\r\n--b0--",
+	    "a folded part header");
+	bad("--b0\r\n" PART("a") "X: a\nY: b\r\n\r\n1\r\n--b0--",
+	    "a malformed part header");
+	bad("--b0\r\n" PART("a") "X : a\r\n\r\n1\r\n--b0--",
+	    "a malformed part header");
+	bad("--b0\r\n" PART("a") "Content-Transfer-Encoding: base64\r\n\r\n"
+				 "bQ==\r\n--b0--",
+	    "a part with a transfer encoding");
+}
+
+/* Many parts, long headers, and every way to cut a good form short. */
+static void
+test_limits(void)
+{
+	static const char form[] = "--b0\r\n" PART(
+	    "a") "\r\n1\r\n--b0\r\n" PART("b") "X-Y: z\r\n\r\n2\r\n--b0--";
+	struct seen s = { .answer = 0 };
+	const char *error;
+	struct buf b;
+	bool all = true;
+
+	for (size_t n = 0; n < sizeof(form) - 1; n++) {
+		if (scan((struct span){ form, n }, "b0", &s, &error) != -1 ||
+		    error == NULL)
+			all = false;
+		buf_free(&s.text);
+	}
+	CHECK(all, "a form cut anywhere is refused");
+
+	buf_init(&b, 1 << 20);
+	for (int i = 0; i < MULTIPART_PARTS_MAX + 1; i++)
+		buf_puts(&b, "--b0\r\n" PART("a") "\r\n1\r\n");
+	buf_puts(&b, "--b0--");
+	bad(b.p, "too many parts");
+	buf_reset(&b);
+	buf_puts(&b, "--b0\r\n" PART("a") "X: ");
+	for (int i = 0; i < 9000; i++)
+		buf_puts(&b, "y");
+	buf_puts(&b, "\r\n\r\n1\r\n--b0--");
+	bad(b.p, "a part's headers are too long");
+	buf_free(&b);
+
+	s.answer = 5;
+	CHECK(scan(span_of(form), "b0", &s, &error) == 5,
+	    "a callback ends the scan");
+	CHECK_STR(s.text.p, "a=1|", "after the first part");
+	buf_free(&s.text);
+}
+
+static void
+boundary(const char *type, const char *want)
+{
+	struct span got = multipart_boundary(type);
+	char text[128];
+
+	snprintf(text, sizeof(text), "%.*s", SPAN_FMT(got));
+	CHECK_STR(got.p == NULL ? NULL : text, want, "boundary of %s",
+	    type == NULL ? "(none)" : type);
+}
+
+static void
+test_boundary(void)
+{
+	boundary("multipart/form-data; boundary=abc", "abc");
+	boundary("Multipart/Form-Data;BOUNDARY=\"a b:c\"; charset=x", "a b:c");
+	boundary(
+	    "multipart/form-data; charset=\"utf-8\"; boundary=--x--", "--x--");
+	boundary("multipart/form-data", NULL);
+	boundary("multipart/form-data; boundary=", NULL);
+	boundary("multipart/form-data; boundary=\"a\\\"b\"", NULL);
+	boundary("multipart/form-data; boundary=\"abc", NULL);
+	boundary("multipart/form-data; boundary=a; boundary=b", NULL);
+	boundary("multipart/form-data; boundary=\"a \"", NULL);
+	boundary("multipart/form-datax; boundary=a", NULL);
+	boundary("multipart/mixed; boundary=a", NULL);
+	boundary("application/json", NULL);
+	boundary(NULL, NULL);
+	boundary("multipart/form-data; boundary=0123456789012345678901234567890"
+		 "123456789012345678901234567890123456789",
+	    "0123456789012345678901234567890123456789012345678901234567890"
+	    "123456789");
+	boundary("multipart/form-data; boundary=0123456789012345678901234567890"
+		 "1234567890123456789012345678901234567890",
+	    NULL);
+}
+
+int
+main(void)
+{
+	test_good();
+	test_bad();
+	test_limits();
+	test_boundary();
+	return check_done();
+}
