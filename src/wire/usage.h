@@ -40,16 +40,16 @@ bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
 struct usage_scan {
 	enum endpoint_usage kind;
 	unsigned char state;
-	bool inside;		/* a member that may hold a nested `usage` */
-	bool wanted;		/* the value to come is usage */
+	bool inside; /* a member that may hold a nested `usage` */
+	bool wanted; /* the value to come is usage */
 	bool found;
 	unsigned depth;
-	unsigned capture_depth;	/* where the captured object ends; 0: none */
+	unsigned capture_depth; /* where the captured object ends; 0: none */
 	char key[16];
 	size_t key_len;
 	char text[USAGE_TEXT_MAX];
 	size_t len;
-	struct usage usage;	/* as folded so far */
+	struct usage usage; /* as folded so far */
 };
 
 void usage_scan_init(struct usage_scan *, enum endpoint_usage);
@@ -61,7 +61,7 @@ bool usage_scan_finish(struct usage_scan *, struct usage *out);
  * input as the call was estimated, output by what was relayed: a token for
  * each event, or for each 4 bytes beside the usual framing, whichever is
  * more.  events 0: not a stream.  Does nothing where out->reported. */
-void usage_guess(struct usage *out, uint64_t input_tokens, uint64_t events,
-    uint64_t bytes);
+void usage_guess(
+    struct usage *out, uint64_t input_tokens, uint64_t events, uint64_t bytes);
 
 #endif
