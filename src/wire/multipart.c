@@ -325,8 +325,8 @@ multipart_scan(struct span body, struct span boundary,
 
 	*error = NULL;
 	if (body.len == 0 || boundary.p == NULL || !boundary_ok(boundary)) {
-		*error = body.len == 0 ? "the form is empty"
-				       : "no usable boundary";
+		*error =
+		    body.len == 0 ? "the form is empty" : "no usable boundary";
 		return -1;
 	}
 	memcpy(s.delimiter, "--", 2);
