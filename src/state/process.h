@@ -1,0 +1,56 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Who is who among the processes that share runtime_dir.
+ *
+ * Each process holds an exclusive flock on one file runtime_dir/processes/N
+ * for as long as it lives: N is its index, and the kernel frees it however
+ * the process ends.  An index is used again by later processes, an id never
+ * (it holds the index and the count of its uses), so what is found in a
+ * mapped file under an id whose process is not alive has no owner any more.
+ * Two ways to use it:
+ *  - cells by index: process_open() and then zero (or settle) the cells at
+ *    one's own index, for they are of a process that has died; clear those
+ *    of process_alive_index() == false whenever they are in the way;
+ *  - words holding an id: whoever needs one asks process_alive(id), and
+ *    takes a dead one's place by compare-and-swap.
+ */
+#ifndef STATE_PROCESS_H
+#define STATE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PROCESS_MAX 512
+#define PROCESS_ID_BITS 50	/* an id fits into so many */
+
+/* Claims an index for this process under dir (runtime_dir).  Call it after
+ * fork, in the process that will work; a second call (any thread, any module)
+ * returns the same index, one after another fork a new one.  -1: one line in
+ * why. */
+int process_open(const char *dir, char *why, size_t size);
+/* Gives it back; only for tests and orderly ends. */
+void process_close(void);
+
+/* 0..PROCESS_MAX-1, or -1 before process_open(). */
+int process_index(void);
+/* 0 before process_open(). */
+uint64_t process_id(void);
+
+/* The parts of an id. */
+unsigned process_id_index(uint64_t id);
+/* The pid that had it; 0 where that is not known any more. */
+int process_id_pid(uint64_t id);
+
+/* Never false for a live one; a syscall or three (5 us) for others than
+ * oneself.  Works without process_open() too once dir was named by
+ * process_look(). */
+bool process_alive(uint64_t id);
+bool process_alive_index(unsigned index);
+/* For onlookers (`tailgate status`): names the directory, claims nothing. */
+int process_look(const char *dir, char *why, size_t size);
+
+#endif
