@@ -32,7 +32,7 @@
  * returns the same index, one after another fork a new one.  -1: one line in
  * why. */
 int process_open(const char *dir, char *why, size_t size);
-/* Gives it back; only for tests and orderly ends. */
+/* Gives it back; for orderly ends, when no other thread uses this module. */
 void process_close(void);
 
 /* 0..PROCESS_MAX-1, or -1 before process_open(). */
@@ -46,11 +46,11 @@ unsigned process_id_index(uint64_t id);
 int process_id_pid(uint64_t id);
 
 /* Never false for a live one; a syscall or three (5 us) for others than
- * oneself.  Works without process_open() too once dir was named by
- * process_look(). */
+ * oneself.  Whoever cannot be asked (no descriptor left) counts as alive. */
 bool process_alive(uint64_t id);
 bool process_alive_index(unsigned index);
-/* For onlookers (`tailgate status`): names the directory, claims nothing. */
+/* For onlookers (`tailgate status`): names the directory for the three
+ * functions above, claims nothing. */
 int process_look(const char *dir, char *why, size_t size);
 
 #endif
