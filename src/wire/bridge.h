@@ -1,0 +1,103 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The bridges: Responses and Messages for targets that speak only chat
+ * completions.  Pure translators, pushed by the relay: bodies and events in,
+ * bodies and events out, no I/O, no clock.
+ *
+ * One request, in order:
+ *
+ *	run = bridge_new(candidate->bridge, &ask);
+ *	bridge_request(run, body, &chat, &refused)	-> upstream /chat/completions
+ *	name bridge_dropped(run) in a response header and the log
+ *	whole answer:	bridge_answer(run, answer, &out)
+ *	stream:		bridge_event(run, data, &out) for each SSE event;
+ *			bridge_end(run, &out) when the upstream has ended,
+ *			bridge_fail(run, &refused, &out) when it was cut, or a
+ *			refusal comes after the head was sent
+ *	error status:	bridge_error_body(run, status, body, &out)
+ *	bridge_free(run);
+ *
+ * A run is made anew for each target that is tried.  What the bridges map and
+ * what they refuse is told in tailgate.conf(5).
+ */
+#ifndef WIRE_BRIDGE_H
+#define WIRE_BRIDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "policy/plan.h"
+#include "policy/refusal.h"
+
+struct bridge_run;
+
+/* All of it is copied. */
+struct bridge_ask {
+	const char *request_id;		/* the ids of the answer hold it */
+	const char *model;		/* as the client wrote it */
+	const char *upstream_model;
+	bool stream;
+	bool ask_usage;		/* add stream_options.include_usage */
+	uint64_t input_tokens;	/* our estimate, where upstream says none */
+	int64_t wall_ms;	/* created_at */
+	size_t max_bytes;	/* of an answer as it is gathered; 0: 64 MiB */
+};
+
+/* BRIDGE_RESPONSES or BRIDGE_MESSAGES. */
+struct bridge_run *bridge_new(enum bridge, const struct bridge_ask *);
+void bridge_free(struct bridge_run *);
+
+/* The client's body as a chat completions body in out.  -1: it asks for what
+ * no chat upstream has, or is malformed; *refused names it (its texts live as
+ * long as the run) and out is of no use. */
+int bridge_request(struct bridge_run *, struct span body, struct buf *out,
+    struct refused *);
+
+/* What was left out because a chat upstream cannot have it (hosted tools and
+ * their items), as a header's value: "web_search, namespace"; NULL: nothing.
+ * After bridge_request(). */
+const char *bridge_dropped(const struct bridge_run *);
+
+enum bridge_step {
+	BRIDGE_MORE,
+	BRIDGE_DONE,	/* the answer is whole; end the body now */
+	BRIDGE_FAILED,	/* upstream's error or nonsense: out holds the honest
+			   end, bridge_why() its text; end the body now */
+};
+
+/* A whole chat answer: the client's object, or, where the client asked for a
+ * stream, all of its events.  BRIDGE_FAILED (not streaming): out is empty;
+ * the caller answers REFUSE_UPSTREAM. */
+enum bridge_step bridge_answer(struct bridge_run *, struct span answer,
+    struct buf *out);
+
+/* The data of one event of the chat stream ("[DONE]" too).  What the client
+ * gets for it, perhaps nothing, is added to out. */
+enum bridge_step bridge_event(struct bridge_run *, struct span data,
+    struct buf *out);
+
+/* The upstream's stream has ended without an error.  BRIDGE_DONE: complete.
+ * BRIDGE_FAILED: it had not come to its end, and the client is told so. */
+enum bridge_step bridge_end(struct bridge_run *, struct buf *out);
+
+/* Ends the client's stream with an error, also where it has not begun.
+ * Nothing where it has ended. */
+void bridge_fail(struct bridge_run *, const struct refused *, struct buf *out);
+
+/* Why the last step failed: one clause, without content; NULL: it did not. */
+const char *bridge_why(const struct bridge_run *);
+
+/* The body of an upstream's error answer in the client's shape: as it is for
+ * Responses where it is a JSON object, else wrapped. */
+void bridge_error_body(struct bridge_run *, int status, struct span body,
+    struct buf *out);
+
+/* The answer to count_tokens: call->input_tokens, an estimate. */
+void bridge_count_tokens(uint64_t input_tokens, struct buf *out);
+
+#endif
