@@ -22,18 +22,19 @@
 
 struct health;
 
-/* Maps runtime_dir/health.  NULL with one line in why. */
+/* Maps runtime_dir/health.  NULL with one line in why.  After fork, in the
+ * process that will use it. */
 struct health *health_open(const struct config *, char *why, size_t size);
 void health_close(struct health *);
 
 enum health_outcome {
-	HEALTH_OK,		/* it answered (4xx too: the request's fault) */
-	HEALTH_CONNECT,		/* no connection, TLS, forbidden address */
+	HEALTH_OK, /* it answered (4xx too: the request's fault) */
+	HEALTH_CONNECT, /* no connection, TLS, forbidden address */
 	HEALTH_TIMEOUT,
-	HEALTH_ERROR,		/* 5xx, cut, error dressed as 200 */
-	HEALTH_LOADING,		/* 503 "Loading model" */
-	HEALTH_RATE_LIMITED,	/* 429: opens for its Retry-After */
-	HEALTH_ABANDONED,	/* we stopped (client gone): says nothing, but
+	HEALTH_ERROR, /* 5xx, cut, error dressed as 200 */
+	HEALTH_LOADING, /* 503 "Loading model" */
+	HEALTH_RATE_LIMITED, /* 429: opens for its Retry-After */
+	HEALTH_ABANDONED, /* we stopped (client gone): says nothing, but
 				   gives a trial back */
 };
 const char *health_outcome_name(enum health_outcome);
@@ -41,12 +42,18 @@ const char *health_outcome_name(enum health_outcome);
 /* May this request go to the provider?  Closed circuit: yes.  Open: no, and
  * *open_ms until it may.  Half open: yes for exactly one over all processes,
  * whose health_report decides; *trial tells. */
-bool health_admit(struct health *, const struct provider *, bool *trial,
-    int64_t *open_ms);
-/* The request has been sent: counts in flight until health_report. */
+bool health_admit(
+    struct health *, const struct provider *, bool *trial, int64_t *open_ms);
+/* The request is being sent: counts in flight until this thread's
+ * health_report (each thread has one request under way, with one provider at
+ * a time). */
 void health_begin(struct health *, const struct provider *);
-/* How it went.  retry_after_ms from the provider, 0 none; first_byte_ms -1
- * where no byte came. */
+/* A good answer has begun: closes the circuit now, so that a long stream is
+ * not what all others wait for.  health_report follows as ever. */
+void health_answered(struct health *, const struct provider *, bool trial);
+/* How it went; right after health_admit too, where nothing was sent in the
+ * end (HEALTH_ABANDONED).  retry_after_ms from the provider, 0 none, counts
+ * up to the provider's cooldown_max; first_byte_ms -1 where no byte came. */
 void health_report(struct health *, const struct provider *, bool trial,
     enum health_outcome, int64_t retry_after_ms, int64_t first_byte_ms);
 
@@ -54,13 +61,13 @@ void health_report(struct health *, const struct provider *, bool trial,
 void health_facts(struct health *, struct facts_provider *);
 
 struct health_row {
-	const char *state;	/* "closed", "open", "half-open" */
+	const char *state; /* "closed", "open", "half-open" */
 	unsigned failures;
-	int64_t since_wall_ms;	/* of the state, 0 never changed */
+	int64_t since_wall_ms; /* of the state, 0 never changed */
 	int64_t open_ms;
-	enum health_outcome last_error;	/* HEALTH_OK: none */
+	enum health_outcome last_error; /* HEALTH_OK: none */
 	int64_t last_error_wall_ms;
-	int64_t first_byte_p50_ms;	/* -1: not known */
+	int64_t first_byte_p50_ms; /* -1: not known */
 	unsigned in_flight;
 	uint64_t requests, errors;
 };
@@ -70,11 +77,15 @@ void health_row(struct health *, const struct provider *, struct health_row *);
 uint32_t health_turn(struct health *, const struct model *);
 
 /* What `tailgate probe` learned, kept in runtime_dir/learned.json, replaced
- * whole.  load returns how many; *out is malloc'ed, its strings are of the
- * config or inside the same block. */
+ * whole.  load returns how many; *out is malloc'ed (NULL where there are
+ * none), its strings are of the config or inside the same block.  What is
+ * not well formed, of no provider of this config, or of one with learn =
+ * false is passed over.  store: -1 with errno. */
 size_t health_learned_load(const struct config *, struct facts_learned **out);
-int health_learned_store(const struct config *, const struct facts_learned *,
-    size_t n);
+int health_learned_store(
+    const struct config *, const struct facts_learned *, size_t n);
+/* Another number whenever the file has been replaced; 0: there is none. */
+uint64_t health_learned_stamp(const struct config *);
 
 /* The parent calls this for each worker that ended. */
 void health_process_ended(struct health *, int pid);

@@ -1,0 +1,247 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * runtime_dir/learned.json: the context sizes and abilities that `tailgate
+ * probe` was told by the upstreams, read by whoever makes a plan.
+ *
+ * {"version": 1, "learned": [{"provider": "qwen-local", "model": "qwen3-8b",
+ * "context": 32768, "images": true}]}
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "state/health.h"
+
+#define LEARNED_VERSION 1
+#define LEARNED_MAX 4096
+#define LEARNED_FILE_MAX (4 * 1024 * 1024)
+#define MODEL_MAX 512
+#define CONTEXT_MAX (INT64_C(1) << 40)
+
+static const struct provider *
+provider_of(const struct config *config, const char *name)
+{
+	for (size_t i = 0; name != NULL && i < config->nproviders; i++)
+		if (strcmp(config->providers[i].name, name) == 0)
+			return &config->providers[i];
+	return NULL;
+}
+
+static enum tri
+tri_of(const json_t *row, const char *name)
+{
+	const json_t *value = json_object_get(row, name);
+
+	if (!json_is_boolean(value))
+		return TRI_UNSET;
+	return json_is_true(value) ? TRI_YES : TRI_NO;
+}
+
+/* One row as it may be believed; false: not at all.  model is the row's. */
+static bool
+row_parse(
+    const struct config *config, const json_t *row, struct facts_learned *out)
+{
+	const json_t *context = json_object_get(row, "context");
+	const char *model = json_string_value(json_object_get(row, "model"));
+	json_int_t tokens = json_integer_value(context);
+
+	*out = (struct facts_learned){
+		.provider = provider_of(config,
+		    json_string_value(json_object_get(row, "provider"))),
+		.model = model,
+		.images = tri_of(row, "images"),
+		.audio = tri_of(row, "audio"),
+		.tools = tri_of(row, "tools"),
+	};
+	if (out->provider == NULL || !out->provider->learn || model == NULL ||
+	    model[0] == '\0' || strlen(model) > MODEL_MAX)
+		return false;
+	if (context != NULL &&
+	    (!json_is_integer(context) || tokens < 0 || tokens > CONTEXT_MAX))
+		return false;
+	out->context = (uint64_t)tokens;
+	return true;
+}
+
+/* Rows that hold, and the bytes their models' names need. */
+static size_t
+rows_count(const struct config *config, const json_t *rows, size_t *bytes)
+{
+	struct facts_learned row;
+	size_t i, n = 0;
+	json_t *item;
+
+	json_array_foreach(rows, i, item)
+	{
+		if (n == LEARNED_MAX || !row_parse(config, item, &row))
+			continue;
+		n++;
+		*bytes += strlen(row.model) + 1;
+	}
+	return n;
+}
+
+static struct facts_learned *
+rows_copy(
+    const struct config *config, const json_t *rows, size_t n, size_t bytes)
+{
+	struct facts_learned *out = malloc(n * sizeof(*out) + bytes);
+	struct facts_learned row;
+	char *text = (char *)(out + n);
+	size_t i, at = 0;
+	json_t *item;
+
+	if (out == NULL)
+		fatal("out of memory for what was learned");
+	json_array_foreach(rows, i, item)
+	{
+		if (at == n || !row_parse(config, item, &row))
+			continue;
+		out[at] = row;
+		out[at++].model = text;
+		text = stpcpy(text, row.model) + 1;
+	}
+	return out;
+}
+
+static int
+learned_open(const struct config *config)
+{
+	char path[4096];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size > LEARNED_FILE_MAX) {
+		log_warn("%s: not a file of ours", path);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+size_t
+health_learned_load(const struct config *config, struct facts_learned **out)
+{
+	int fd = learned_open(config);
+	json_error_t error;
+	json_t *root, *rows;
+	size_t n = 0, bytes = 0;
+
+	*out = NULL;
+	if (fd == -1)
+		return 0;
+	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+	close(fd);
+	if (root == NULL)
+		log_warn("%s/learned.json:%d: %s", config->runtime_dir,
+		    error.line, error.text);
+	rows = json_object_get(root, "learned");
+	if (json_integer_value(json_object_get(root, "version")) ==
+	    LEARNED_VERSION)
+		n = rows_count(config, rows, &bytes);
+	if (n != 0)
+		*out = rows_copy(config, rows, n, bytes);
+	json_decref(root);
+	return n;
+}
+
+static void
+tri_set(json_t *row, const char *name, enum tri value)
+{
+	if (value != TRI_UNSET)
+		json_object_set_new(row, name, json_boolean(value == TRI_YES));
+}
+
+static json_t *
+rows_json(const struct facts_learned *facts, size_t n)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *row = json_pack("{s:s, s:s}", "provider",
+		    facts[i].provider->name, "model", facts[i].model);
+
+		if (row == NULL)
+			continue;
+		if (facts[i].context != 0)
+			json_object_set_new(row, "context",
+			    json_integer((json_int_t)facts[i].context));
+		tri_set(row, "images", facts[i].images);
+		tri_set(row, "audio", facts[i].audio);
+		tri_set(row, "tools", facts[i].tools);
+		json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+/* What root has learned, the service must be able to read. */
+static void
+adopt(const struct config *config, int fd)
+{
+	struct stat dir;
+
+	if (geteuid() == 0 && stat(config->runtime_dir, &dir) == 0 &&
+	    fchown(fd, dir.st_uid, dir.st_gid) == -1)
+		log_warn("%s/learned.json: fchown: %s", config->runtime_dir,
+		    strerror(errno));
+}
+
+int
+health_learned_store(
+    const struct config *config, const struct facts_learned *facts, size_t n)
+{
+	char path[4096], temp[4096 + 16];
+	json_t *root = json_pack("{s:i, s:o}", "version", LEARNED_VERSION,
+	    "learned", rows_json(facts, n));
+	int fd, saved, result = -1;
+
+	if (root == NULL)
+		fatal("out of memory for what was learned");
+	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
+	snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd != -1) {
+		adopt(config, fd);
+		result = json_dumpfd(root, fd, JSON_INDENT(1));
+		if (close(fd) == -1 || result == -1 ||
+		    rename(temp, path) == -1) {
+			saved = errno;
+			unlink(temp);
+			errno = saved;
+			result = -1;
+		}
+	}
+	json_decref(root);
+	return result;
+}
+
+uint64_t
+health_learned_stamp(const struct config *config)
+{
+	char path[4096];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
+	if (lstat(path, &st) == -1)
+		return 0;
+	return ((uint64_t)st.st_ino << 32 ^ (uint64_t)st.st_mtim.tv_sec << 20 ^
+		   (uint64_t)st.st_mtim.tv_nsec) |
+	    1;
+}
