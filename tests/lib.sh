@@ -1,0 +1,597 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# lib.sh: the vocabulary of the integration tests.  A test is a POSIX shell
+# script that starts with
+#
+#	. "${abs_srcdir:-.}/tests/lib.sh"
+#
+# says what it needs (need), starts what it needs (start_*), makes its
+# assertions (ok, is, like, check ...) and ends with `finish`.  It prints TAP
+# and exits 0, 1, 77 (skipped) or 99 (broken setup).
+#
+# Every test has a directory of its own, $dir, kept when it fails, and ends
+# its processes by their ids whatever happens.  Nothing sleeps to wait for
+# something: wait_until polls, bounded, and gives up at once when the process
+# in question has died.
+#
+# From the environment:
+#   TAILGATE, TAILGATE_FCGI   the programs under test
+#   TAILGATE_CI=1             a skip is a failure
+#   TAILGATE_KEEP=1           keep $dir anyway
+#   abs_srcdir, abs_builddir  as automake's test environment gives them
+
+# Variables made by eval, and ones that only tests use.
+# shellcheck disable=SC2034,SC2154,SC2119,SC2120
+
+set -u
+LC_ALL=C
+export LC_ALL
+# Nothing of the caller's may lead requests elsewhere.
+unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
+
+abs_srcdir=${abs_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
+abs_builddir=${abs_builddir:-$PWD}
+TAILGATE=${TAILGATE:-$abs_builddir/tailgate}
+TAILGATE_FCGI=${TAILGATE_FCGI:-$abs_builddir/tailgate.fcgi}
+tests=$abs_srcdir/tests
+bin=$abs_builddir/tests
+PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
+
+test_name=$(basename "$0" .sh)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/tailgate-$test_name.XXXXXX") || exit 99
+# lighttpd and Caddy may run as somebody else one day; sockets lie here.
+chmod 755 "$dir"
+pids=
+tap_count=0
+tap_failures=0
+key=
+base=
+status=
+
+# --- Assertions --------------------------------------------------------------
+
+# pass DESCRIPTION
+pass()
+{
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $*"
+}
+
+# fail DESCRIPTION [detail on stdin is not read]
+fail()
+{
+	tap_count=$((tap_count + 1))
+	tap_failures=$((tap_failures + 1))
+	echo "not ok $tap_count - $*"
+}
+
+# detail TEXT: more about the assertion before, as TAP comments.
+detail()
+{
+	printf '%s\n' "$*" | sed 's/^/# /' | cut -c1-2000 | head -n 40
+}
+
+# check DESCRIPTION COMMAND...: the command succeeds.
+check()
+{
+	what=$1
+	shift
+	if "$@" >"$dir/check.out" 2>&1; then
+		pass "$what"
+	else
+		fail "$what"
+		detail "$* failed: $(cat "$dir/check.out")"
+	fi
+}
+
+# check_not DESCRIPTION COMMAND...: the command fails.
+check_not()
+{
+	what=$1
+	shift
+	if "$@" >"$dir/check.out" 2>&1; then
+		fail "$what"
+		detail "$* should have failed: $(cat "$dir/check.out")"
+	else
+		pass "$what"
+	fi
+}
+
+# is DESCRIPTION GOT WANT
+is()
+{
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		fail "$1"
+		detail " got: $2"
+		detail "want: $3"
+	fi
+}
+
+# like DESCRIPTION GOT ERE
+like()
+{
+	if printf '%s\n' "$2" | grep -E -q -e "$3"; then
+		pass "$1"
+	else
+		fail "$1"
+		detail " got: $2"
+		detail "want: /$3/"
+	fi
+}
+
+# unlike DESCRIPTION GOT ERE
+unlike()
+{
+	if printf '%s\n' "$2" | grep -E -q -e "$3"; then
+		fail "$1"
+		detail "      got: $2"
+		detail "don't want: /$3/"
+	else
+		pass "$1"
+	fi
+}
+
+# same DESCRIPTION FILE FILE: byte for byte.
+same()
+{
+	if cmp -s "$2" "$3"; then
+		pass "$1"
+	else
+		fail "$1"
+		detail "$(cmp "$2" "$3" 2>&1)"
+	fi
+}
+
+# at_most DESCRIPTION GOT LIMIT (integers)
+at_most()
+{
+	if [ "$2" -le "$3" ]; then
+		pass "$1 ($2 <= $3)"
+	else
+		fail "$1 ($2 > $3)"
+	fi
+}
+
+# The test can't be made: exit 99.
+broken()
+{
+	echo "Bail out! $*"
+	exit 99
+}
+
+# The test can't be made here, and that is fine.
+skip_all()
+{
+	if [ "${TAILGATE_CI:-0}" = 1 ]; then
+		echo "not ok 1 - $test_name: $* (in CI a skip is a failure)"
+		echo 1..1
+		exit 1
+	fi
+	echo "1..0 # SKIP $*"
+	echo "ok # SKIP $*"
+	exit 77
+}
+
+# need COMMAND...: skips the test where one is missing.
+need()
+{
+	for tool in "$@"; do
+		command -v "$tool" >/dev/null 2>&1 ||
+			skip_all "$tool is not installed"
+	done
+}
+
+# The last line of a test.
+finish()
+{
+	echo "1..$tap_count"
+	[ "$tap_count" -gt 0 ] || broken "no assertion was made"
+	[ "$tap_failures" -eq 0 ] || exit 1
+	exit 0
+}
+
+# --- Processes ---------------------------------------------------------------
+
+# alive PID: it runs, and is no zombie.
+alive()
+{
+	case $(ps -o stat= -p "$1" 2>/dev/null) in
+	'' | Z*) return 1 ;;
+	esac
+	return 0
+}
+
+# spawn NAME COMMAND...: in the background, output to $dir/NAME.log, id in
+# $NAME_pid and $pid.  It ends with the test.
+spawn()
+{
+	spawn_name=$1
+	shift
+	"$@" >>"$dir/$spawn_name.log" 2>&1 &
+	adopt "$spawn_name" $!
+}
+
+# adopt NAME PID: it ends with the test.
+adopt()
+{
+	pid=$2
+	eval "${1}_pid=$2"
+	pids="$2 $pids"
+}
+
+# stop PID [SIGNAL]: ends it and waits; KILL when it has not gone in 10 s.
+stop()
+{
+	kill "-${2:-TERM}" "$1" 2>/dev/null
+	(
+		n=0
+		while [ $n -lt 100 ] && alive "$1"; do
+			n=$((n + 1))
+			sleep 0.1
+		done
+		kill -KILL "$1" 2>/dev/null
+	) >/dev/null 2>&1 &
+	watchdog=$!
+	wait "$1" 2>/dev/null
+	stop_status=$?
+	kill "$watchdog" 2>/dev/null
+	wait "$watchdog" 2>/dev/null
+	forget "$1"
+	return $stop_status
+}
+
+# forget PID: it is not ours to end any more.
+forget()
+{
+	rest=
+	for p in $pids; do
+		[ "$p" = "$1" ] || rest="$rest $p"
+	done
+	pids=$rest
+}
+
+# wait_until [-t SECONDS] [-p PID] COMMAND...: polls until the command
+# succeeds; false after 20 s, or as soon as PID has died.
+wait_until()
+{
+	wait_end=$(($(date +%s) + 20))
+	wait_pid=
+	while :; do
+		case $1 in
+		-t) wait_end=$(($(date +%s) + $2)) && shift 2 ;;
+		-p) wait_pid=$2 && shift 2 ;;
+		*) break ;;
+		esac
+	done
+	while ! "$@" >/dev/null 2>&1; do
+		if [ -n "$wait_pid" ] && ! alive "$wait_pid"; then
+			echo "# process $wait_pid died before: $*"
+			return 1
+		fi
+		if [ "$(date +%s)" -ge "$wait_end" ]; then
+			echo "# gave up waiting for: $*"
+			return 1
+		fi
+		sleep 0.02
+	done
+}
+
+# pid_died PID
+pid_died()
+{
+	! alive "$1"
+}
+
+# file_has FILE ERE
+file_has()
+{
+	grep -E -q -e "$2" "$1" 2>/dev/null
+}
+
+# file_longer FILE BYTES: it holds more than that.
+file_longer()
+{
+	[ "$(wc -c <"$1" 2>/dev/null || echo 0)" -gt "$2" ]
+}
+
+lib_end()
+{
+	lib_status=$?
+	trap - EXIT HUP INT TERM
+	for p in $pids; do
+		# Twice: the second one ends a drain.
+		kill -TERM "$p" 2>/dev/null && kill -TERM "$p" 2>/dev/null
+	done
+	for p in $pids; do
+		stop "$p"
+	done
+	if [ $lib_status -eq 1 ] || [ $lib_status -eq 99 ]; then
+		for log in "$dir"/*.log; do
+			[ -s "$log" ] || continue
+			echo "# --- $(basename "$log")"
+			tail -n 15 "$log" | cut -c1-400 | sed 's/^/# /'
+		done
+		echo "# kept: $dir"
+	elif [ "${TAILGATE_KEEP:-0}" != 1 ]; then
+		rm -rf "$dir"
+	fi
+	exit $lib_status
+}
+trap lib_end EXIT
+trap 'exit 99' HUP INT TERM
+
+# --- What is around tailgate -------------------------------------------------
+
+# start_upstream NAME [-n] [arguments]: the stub (tests/upstream.c).  Sets
+# NAME_port, NAME_url (with /v1), and NAME_dir, where it records what it got;
+# -n: it records nothing.
+start_upstream()
+{
+	up=$1
+	shift
+	mkdir -p "$dir/$up"
+	if [ "${1:-}" = -n ]; then
+		shift
+	else
+		set -- --record "$dir/$up" "$@"
+	fi
+	"$bin/upstream" --raw "$tests/upstream" "$@" \
+		>"$dir/$up.port" 2>"$dir/$up.log" &
+	adopt "$up" $!
+	wait_until -p $! test -s "$dir/$up.port" || broken "$up did not start"
+	eval "${up}_port=\$(cat \"\$dir/$up.port\")"
+	eval "${up}_url=http://127.0.0.1:\$${up}_port/v1"
+	eval "${up}_dir=\$dir/$up"
+}
+
+# tell NAME WHAT: asks the stub NAME (stats, release, reset).
+tell()
+{
+	eval "tell_port=\$${1}_port"
+	curl -sS --max-time 20 "http://127.0.0.1:$tell_port/_$2"
+}
+
+# stat NAME FIELD: one of the stub's counts.
+stat()
+{
+	tell "$1" stats | sed -n "s/.*\"$2\":\\([0-9]*\\).*/\\1/p"
+}
+
+# stat_is NAME FIELD VALUE
+stat_is()
+{
+	[ "$(stat "$1" "$2")" = "$3" ]
+}
+
+# reserve_port NAME: a port on 127.0.0.1 that refuses connections, in
+# NAME_port and NAME_url; a server with SO_REUSEADDR may take it over.
+reserve_port()
+{
+	"$bin/listen" -r -p "$dir/$1.port" >"$dir/$1.log" 2>&1 &
+	adopt "$1" $!
+	wait_until -p $! test -s "$dir/$1.port" || broken "no port"
+	eval "${1}_port=\$(cat \"\$dir/$1.port\")"
+	eval "${1}_url=http://127.0.0.1:\$${1}_port/v1"
+}
+
+# new_config [NAME]: $conf = $dir/NAME.conf (tailgate.conf) from stdin, with
+# the directories of this test in front.
+new_config()
+{
+	conf=$dir/${1:-tailgate}.conf
+	mkdir -p "$dir/run" "$dir/state" "$dir/spool"
+	{
+		cat <<-END
+			runtime_dir = "$dir/run";
+			state_dir = "$dir/state";
+			clients_file = "$dir/clients.conf";
+		END
+		cat
+	} >"$conf"
+	[ -e "$dir/clients.conf" ] || echo 'clients = ( );' >"$dir/clients.conf"
+	chmod 600 "$dir/clients.conf"
+}
+
+# stub_config: the config that most tests need.  The stub `stub` serves all
+# endpoints under the models "stub/SCRIPT"; more settings come from stdin.
+stub_config()
+{
+	{
+		cat <<-END
+			body = { spool_dir = "$dir/spool"; };
+			providers = (
+			  { name = "stub"; place = "local"; url = "$stub_url";
+			    endpoints = [ "chat", "completions", "embeddings",
+			      "rerank", "responses", "messages", "count_tokens",
+			      "speech", "transcriptions", "translations" ];
+			    circuit = { failures = 0; }; }
+			);
+			models = (
+			  { id = "stub/*"; targets = (
+			    { provider = "stub"; model = "*"; } ); }
+			);
+		END
+		[ -t 0 ] || cat
+	} >"$dir/stub.in"
+	new_config <"$dir/stub.in"
+}
+
+# add_client NAME [arguments of `tailgate client add`]: its key becomes $key
+# and $NAME_key.
+add_client()
+{
+	client=$1
+	"$TAILGATE" client -f "$conf" add "$@" >"$dir/$client.key" \
+		2>"$dir/client.log" || {
+		cat "$dir/client.log"
+		broken "tailgate client add $client"
+	}
+	key=$(sed -n 's/.*\(tg-[A-Za-z0-9]\{43\}\).*/\1/p' "$dir/$client.key" |
+		head -n 1)
+	[ -n "$key" ] || broken "no key for $client"
+	eval "${client}_key=\$key"
+}
+
+# start_tailgate [CONFIG]: tailgate.fcgi -f CONFIG -s $socket.  The log is
+# $dir/tailgate.log.
+start_tailgate()
+{
+	socket=$dir/sock
+	spawn tailgate "$TAILGATE_FCGI" -f "${1:-$conf}" -s "$socket"
+	wait_until -p "$tailgate_pid" "$bin/listen" -c "$socket" || {
+		cat "$dir/tailgate.log"
+		broken "tailgate.fcgi did not start"
+	}
+}
+
+# answers: somebody answers at $base.
+answers()
+{
+	curl -s -o /dev/null --max-time 5 "$base/"
+}
+
+# start_lighttpd [FILE]: the shipped contrib/lighttpd/lighttpd.conf (or FILE,
+# run the same way) before $socket, at $base.
+start_lighttpd()
+{
+	need lighttpd
+	mkdir -p "$dir/lighttpd"
+	rm -f "$dir/lighttpd.port"
+	spawn lighttpd env "TAILGATE_SOCKET=${socket:-$dir/sock}" \
+		"TAILGATE_DIR=$dir/lighttpd" \
+		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
+		"$bin/listen" -e TAILGATE_PORT \
+		-p "$dir/lighttpd.port" "$(command -v lighttpd)" -D \
+		-f "${1:-$abs_srcdir/contrib/lighttpd/lighttpd.conf}"
+	wait_until -p "$lighttpd_pid" test -s "$dir/lighttpd.port" ||
+		broken "lighttpd did not start"
+	base=http://127.0.0.1:$(cat "$dir/lighttpd.port")
+	wait_until -p "$lighttpd_pid" answers || broken "lighttpd does not answer"
+	server=lighttpd
+}
+
+# start_caddy [FILE]: the same with contrib/caddy/Caddyfile.
+start_caddy()
+{
+	need caddy
+	reserve_port caddy_holder
+	mkdir -p "$dir/caddy"
+	spawn caddy env "TAILGATE_PORT=$caddy_holder_port" \
+		TAILGATE_BIND=127.0.0.1 \
+		"TAILGATE_SOCKET=${socket:-$dir/sock}" \
+		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
+		"HOME=$dir/caddy" "XDG_DATA_HOME=$dir/caddy" \
+		"XDG_CONFIG_HOME=$dir/caddy" \
+		caddy run --adapter caddyfile \
+		--config "${1:-$abs_srcdir/contrib/caddy/Caddyfile}"
+	base=http://127.0.0.1:$caddy_holder_port
+	wait_until -p "$caddy_pid" answers || broken "caddy does not answer"
+	server=caddy
+}
+
+# start_server lighttpd|caddy, stop_server: for loops over both.
+start_server()
+{
+	"start_$1"
+}
+
+stop_server()
+{
+	eval "stop \$${server}_pid"
+	[ "$server" = lighttpd ] || stop "$caddy_holder_pid"
+}
+
+# servers: those that are installed, each on a line; one must be.
+servers()
+{
+	for s in lighttpd caddy; do
+		if command -v $s >/dev/null 2>&1; then
+			echo $s
+		elif [ "${TAILGATE_CI:-0}" = 1 ]; then
+			echo "$s-is-missing"
+		fi
+	done
+}
+
+# --- Requests ----------------------------------------------------------------
+
+# request PATH [curl arguments]: with $key, from $base.  The answer's status
+# is $status, its head $dir/head, its body $dir/body, curl's own exit status
+# $curl_status.
+request()
+{
+	request_path=$1
+	shift
+	rm -f "$dir/body" "$dir/head"
+	: >"$dir/body"
+	status=$(curl -sS --max-time 60 -D "$dir/head" -o "$dir/body" \
+		-w '%{http_code}' -H "Authorization: Bearer $key" \
+		"$@" "$base$request_path" 2>"$dir/curl.err")
+	curl_status=$?
+}
+
+# post PATH JSON [curl arguments]
+post()
+{
+	post_path=$1
+	post_body=$2
+	shift 2
+	request "$post_path" -H 'Content-Type: application/json' \
+		--data-binary "$post_body" "$@"
+}
+
+# body, header NAME: of the last answer.
+body()
+{
+	cat "$dir/body"
+}
+
+header()
+{
+	tr -d '\r' <"$dir/head" | awk -v name="$1" '
+		/^HTTP\// { value = "" }
+		{
+			colon = index($0, ":")
+			if (colon > 0 && tolower(substr($0, 1, colon - 1)) == \
+			    tolower(name)) {
+				value = substr($0, colon + 1)
+				sub(/^[ \t]*/, "", value)
+			}
+		}
+		END { print value }'
+}
+
+# error_is STATUS CODE: the last answer is this error, in the documented
+# shape: all four members, code a string.
+error_is()
+{
+	error_text=$(tr -d '\n' <"$dir/body")
+	[ "$status" = "$1" ] || {
+		echo "status is $status, not $1: $error_text"
+		return 1
+	}
+	for member in message type param code; do
+		case $error_text in
+		*"\"$member\":"*) ;;
+		*)
+			echo "no $member in $error_text"
+			return 1
+			;;
+		esac
+	done
+	printf '%s\n' "$error_text" |
+		grep -E -q "\"code\": ?\"$2\"" || {
+		echo "code is not $2: $error_text"
+		return 1
+	}
+}
+
+# chat SCRIPT [more members]: the JSON of a chat request for the stub.
+chat()
+{
+	printf '{"model":"stub/%s","messages":[{"role":"user",' "$1"
+	printf '"content":"hello"}]%s}' "${2:+,$2}"
+}
