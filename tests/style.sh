@@ -1,0 +1,173 @@
+#!/bin/sh
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# `make lint`: what can be held against CONVENTIONS by a machine.  Prints one
+# line "FILE: what" per finding, exit 1 when there is one.  A tool that is not
+# installed is named and left out; in CI (TAILGATE_CI=1) that is a finding.
+# shellcheck disable=SC2046,SC2086 # lists of our files: no blanks in them
+set -eu
+cd "$(dirname "$0")/.."
+
+findings=$(mktemp)
+trap 'rm -f "$findings"' EXIT
+
+# Reads findings from stdin.
+found() {
+	tee -a "$findings"
+}
+
+# What is ours: in a clone what git knows or would; elsewhere, all there is.
+ours() {
+	if [ -e .git ] && command -v git >/dev/null; then
+		git ls-files -co --exclude-standard -- "$@"
+	else
+		pattern=$(printf '%s\n' "$@" | sed -e 's/[.]/\\./g' \
+		    -e 's/\*/.*/g' -e 's/.*/^&$/' | paste -sd '|' -)
+		find . -type f | sed 's|^\./||' | grep -E "$pattern"
+	fi | while read -r file; do
+		[ ! -f "$file" ] || printf '%s\n' "$file"
+	done
+}
+
+have() {
+	command -v "$1" >/dev/null && return 0
+	if [ -n "${TAILGATE_CI:-}" ]; then
+		echo "$1: not installed" | found
+	else
+		echo "(no $1 here: left out)"
+	fi
+	return 1
+}
+
+c_files=$(ours '*.c' '*.h')
+sh_files=$(for file in $(ours '*'); do
+	case $file in
+	*.sh | bootstrap) printf '%s\n' "$file" ;;
+	*.*/* | *.[a-z]*) ;;
+	*) head -n 1 "$file" | grep -q '^#!/bin/sh' && printf '%s\n' "$file" ;;
+	esac
+done; ours '.ci/*')
+
+# --- The floors: an include points down or sideways, never up ---------------
+
+# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" on
+# the one below; neighbours never see each other.
+awk '
+	BEGIN {
+		n = split("base:config:policy:wire state:serve ctl", row, ":")
+		for (i = 1; i <= n; i++) {
+			split(row[i], names, " ")
+			for (j in names)
+				floor[names[j]] = i
+		}
+	}
+	/^#[ \t]*include[ \t]*"[a-z]+\/[a-z0-9_]+\.h"/ {
+		split(FILENAME, at, "/")
+		split($0, quoted, "\"")
+		split(quoted[2], to, "/")
+		down = (to[1] in floor) && floor[to[1]] < floor[at[2]]
+		if (!down && to[1] != at[2])
+			printf "%s:%d: %s must not know of %s\n",
+			    FILENAME, FNR, at[2], to[1]
+	}
+	# One foreign library, one place.
+	/^#[ \t]*include[ \t]*<fcgi/ && FILENAME !~ /^src\/wire\/fcgi/ ||
+	/^#[ \t]*include[ \t]*<curl/ && FILENAME !~ /^src\/wire\/upstream/ ||
+	/^#[ \t]*include[ \t]*<libconfig/ && FILENAME !~ /^src\/config\// {
+		printf "%s:%d: %s does not belong here\n", FILENAME, FNR, $2
+	}
+' $(ours 'src/*.c' 'src/*.h') | found
+
+# src/config/ has a config.h of its own, which would hide the build's.
+for file in $(ours 'src/config/*.c'); do
+	grep -q '^#include "config\.h"' "$file" &&
+	    echo "$file: needs <config.h>, not \"config.h\""
+done | found
+
+# --- Form -------------------------------------------------------------------
+
+for file in $c_files $sh_files; do
+	head -n 6 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
+	    echo "$file: no licence line"
+done | found
+
+for file in $(ours '*.c'); do
+	# The comment that says what the file hides.
+	sed -n 5p "$file" | grep -q '^/\*' ||
+	    echo "$file: does not open with a paragraph"
+	grep -q '^#include [<"]config\.h[>"]' "$file" ||
+	    echo "$file: does not include config.h"
+done | found
+
+# A function that does not fit two screens is several.
+awk '
+	FNR == 1 { start = 0 }
+	/^[a-z_0-9]+\(/ && !start { name = $0; sub(/\(.*/, "", name) }
+	/^{/ { start = FNR }
+	/^}/ && start {
+		if (FNR - start > 90)
+			printf "%s:%d: %s() has %d lines\n",
+			    FILENAME, start, name, FNR - start - 1
+		start = 0
+	}
+' $(ours 'src/*.c') | found
+
+LC_ALL=C awk '
+	{
+		gsub(/[\200-\277]/, "") # one column per character
+		width = 0
+		n = split($0, parts, "\t")
+		for (i = 1; i < n; i++) {
+			width += length(parts[i])
+			width += 8 - width % 8
+		}
+		width += length(parts[n])
+		if (width > 80 && !/https?:\/\//)
+			printf "%s:%d: %d columns\n", FILENAME, FNR, width
+	}
+	/[ \t\r]$/ { printf "%s:%d: white space at the end\n", FILENAME, FNR }
+	tolower($0) ~ /(^|[^a-z])(todo|fixme|xxx)([^a-z]|$)/ {
+		if (FILENAME != "tests/style.sh")
+			printf "%s:%d: unfinished\n", FILENAME, FNR
+	}
+' $c_files $sh_files | found
+
+# --- The build --------------------------------------------------------------
+
+for file in $(ours 'src/*.c' 'src/*.h' 'tests/unit/*.c' 'tests/*.sh'); do
+	name=${file%_test.c}
+	[ "$name" = "$file" ] || name=${name}_test
+	grep -qF "$name" Makefile.am || echo "$file: not in Makefile.am"
+done | found
+
+# --- Tools ------------------------------------------------------------------
+
+if have clang-format; then
+	# Not the headers: their columns of comments are set by hand.
+	clang-format --dry-run $(ours '*.c') 2>&1 |
+	    sed -n 's/:[0-9]*:[0-9]*: warning:.*//p' | sort | uniq -c |
+	    sed 's/^ *\([0-9]*\) \(.*\)/\2: clang-format: \1 places/' | found
+fi
+if have cppcheck; then
+	cppcheck --quiet --std=c11 --language=c --inline-suppr -j 2 \
+	    --enable=warning,portability \
+	    --suppress=missingInclude --suppress=unknownMacro \
+	    --template='{file}:{line}: {id}: {message}' -Isrc \
+	    -D_GNU_SOURCE -D__linux__ $(ours 'src/*.c') 2>&1 | found
+fi
+if have shellcheck; then
+	# A test and its lib.sh set variables for each other.
+	shellcheck -s sh -f gcc \
+	    -e SC1090,SC1091,SC2034,SC2119,SC2120,SC2154 $sh_files | found
+fi
+if have mandoc; then
+	for page in $(ours 'man/*'); do
+		mandoc -Tlint -W warning "$page" || :
+	done | found
+fi
+
+[ ! -s "$findings" ] || {
+	echo "lint: $(wc -l <"$findings") findings"
+	exit 1
+}
