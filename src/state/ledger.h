@@ -22,48 +22,52 @@
 /* One candidate that was tried, and how it ended. */
 struct ledger_try {
 	const char *provider;
-	const char *outcome;	/* "ok", "busy", "unavailable", "error" … */
+	const char *outcome; /* "ok", "busy", "unavailable", "error" … */
 	int64_t ms;
 };
 
 /* All that is known of one request when it has ended.  Strings may be NULL
  * and are not kept. */
 struct ledger_entry {
-	int64_t wall_ms;		/* of its beginning */
+	int64_t wall_ms; /* of its beginning */
 	const char *id;
 	const char *client;
 	const char *endpoint;
-	const char *model;		/* as asked */
-	const char *route;		/* models[].id that it became */
+	const char *model; /* as asked */
+	const char *route; /* models[].id that it became */
 	const char *provider, *upstream_model;
-	bool sent;			/* a request went out to it */
-	enum place place;		/* of the provider */
-	const char *host;		/* where it went */
-	const char *allowed_by;		/* for external: the ceilings that let
+	bool sent; /* a request went out to it */
+	enum place place; /* of the provider */
+	const char *host; /* where it went */
+	const char *allowed_by; /* for external: the ceilings that let
 					   it out, "client laptop, model chat" */
-	const char *private_rule;	/* the one that matched */
+	const char *private_rule; /* the one that matched */
 	struct ledger_try tries[LEDGER_TRIES_MAX];
 	unsigned ntries;
-	const char *fallback;		/* reason of the last one, or NULL */
-	const char *bridge;		/* "responses", "messages" or NULL */
+	const char *fallback; /* reason of the last one, or NULL */
+	const char *bridge; /* "responses", "messages" or NULL */
 	bool stream;
-	int status;			/* as the client saw it; 499 gone */
+	int status; /* as the client saw it; 499 gone */
 	enum refusal refusal;
-	bool client_gone, cut;		/* cut: upstream ended early */
-	uint64_t bytes_in, bytes_out;	/* bodies from and to the client */
-	uint64_t bytes_sent;		/* body to the upstream */
+	bool client_gone, cut; /* cut: upstream ended early */
+	uint64_t bytes_in, bytes_out; /* bodies from and to the client */
+	uint64_t bytes_sent; /* body to the upstream */
 	struct usage usage;
-	int64_t cost_nanousd;		/* -1: not known */
-	int64_t queue_ms, first_byte_ms, total_ms;	/* -1: none */
+	int64_t cost_nanousd; /* -1: not known */
+	int64_t queue_ms, first_byte_ms, total_ms; /* -1: none */
 };
 
 struct ledger;
 
-/* NULL with one line in why.  One per process, shared by its threads. */
+/* NULL with one line in why.  One per process (after fork, not before: its
+ * lock is its own), shared by its threads.  Where config->ledger is false it
+ * writes nothing. */
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
 void ledger_close(struct ledger *);
 /* Never fails a request: what cannot be written is logged (once a minute)
  * and counted. */
 void ledger_write(struct ledger *, const struct ledger_entry *);
+/* Lines that this process could not write. */
+uint64_t ledger_lost(const struct ledger *);
 
 #endif

@@ -1,0 +1,504 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The account's writer: the last step of each request, whatever became of it.
+ * Hides the line's form (tailgate.ledger(5)), rotation under our feet, and
+ * how lines of many processes become one chain (ledger_chain.h).
+ *
+ * A line is made first and then, under the lock, given its number and prev
+ * and appended with one write.  The lock is a flock on a file of its own: the
+ * ledger itself may be renamed at any time.  Threads of one process share the
+ * lock's descriptor and so need a mutex before it.
+ */
+#include "config.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "state/ledger.h"
+#include "state/ledger_chain.h"
+
+/* Of a name as a client or an upstream wrote it. */
+#define TEXT_MAX_BYTES 256
+#define WARN_EVERY_MS 60000
+
+struct ledger {
+	char *path, *lock_path;
+	pthread_mutex_t mutex;
+	int fd, lock_fd;
+	dev_t dev;
+	ino_t ino;
+	int64_t warned_ms;
+	_Atomic uint64_t lost; /* since this process began */
+	uint64_t lost_told; /* of them told in a line */
+};
+
+/* ---- The line ---- */
+
+static void
+put_u64(struct buf *b, const char *name, uint64_t v)
+{
+	char text[20];
+	size_t i = sizeof(text);
+
+	/* Readers know 64 bits with a sign. */
+	if (v > INT64_MAX)
+		v = INT64_MAX;
+	do {
+		text[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_puts(b, name);
+	buf_add(b, text + i, sizeof(text) - i);
+}
+
+/* -1 is "not known". */
+static void
+put_i64(struct buf *b, const char *name, int64_t v)
+{
+	if (v >= 0)
+		put_u64(b, name, (uint64_t)v);
+	else {
+		buf_puts(b, name);
+		buf_puts(b, "null");
+	}
+}
+
+static void
+put_text(struct buf *b, const char *name, const char *text)
+{
+	buf_puts(b, name);
+	if (text == NULL)
+		buf_puts(b, "null");
+	else
+		buf_json(
+		    b, (struct span){ text, strnlen(text, TEXT_MAX_BYTES) });
+}
+
+/* Members that most lines don't need are left out where there is nothing to
+ * say. */
+static void
+put_text_if(struct buf *b, const char *name, const char *text)
+{
+	if (text != NULL)
+		put_text(b, name, text);
+}
+
+static void
+put_u64_if(struct buf *b, const char *name, uint64_t v)
+{
+	if (v != 0)
+		put_u64(b, name, v);
+}
+
+static void
+put_if(struct buf *b, bool set, const char *member)
+{
+	if (set)
+		buf_puts(b, member);
+}
+
+static void
+put_tries(struct buf *b, const struct ledger_entry *e)
+{
+	if (e->ntries == 0)
+		return;
+	buf_puts(b, ",\"tries\":[");
+	for (unsigned i = 0; i < e->ntries && i < LEDGER_TRIES_MAX; i++) {
+		const struct ledger_try *t = &e->tries[i];
+
+		put_text(b,
+		    i == 0 ? "{\"provider\":" : ",{\"provider\":", t->provider);
+		put_text(b, ",\"outcome\":", t->outcome);
+		put_i64(b, ",\"ms\":", t->ms);
+		buf_puts(b, "}");
+	}
+	buf_puts(b, "]");
+}
+
+static void
+put_route(struct buf *b, const struct ledger_entry *e)
+{
+	put_text(b, ",\"client\":", e->client);
+	put_text(b, ",\"endpoint\":", e->endpoint);
+	put_text(b, ",\"model\":", e->model);
+	put_text(b, ",\"route\":", e->route);
+	put_text(b, ",\"provider\":", e->provider);
+	put_text_if(b, ",\"upstream_model\":", e->upstream_model);
+	put_text(b,
+	    ",\"place\":", e->provider == NULL ? NULL : place_name(e->place));
+	put_if(b, e->sent, ",\"sent\":true");
+	put_text_if(b, ",\"host\":", e->host);
+	put_text_if(b, ",\"allowed_by\":", e->allowed_by);
+	put_text_if(b, ",\"private\":", e->private_rule);
+	put_tries(b, e);
+	put_text_if(b, ",\"fallback\":", e->fallback);
+	put_text_if(b, ",\"bridge\":", e->bridge);
+}
+
+static void
+put_end(struct buf *b, const struct ledger_entry *e)
+{
+	put_if(b, e->stream, ",\"stream\":true");
+	put_i64(b, ",\"status\":", e->status);
+	if (e->refusal != REFUSE_NONE)
+		put_text(b, ",\"refusal\":", refusal_spec(e->refusal)->code);
+	put_if(b, e->client_gone, ",\"client_gone\":true");
+	put_if(b, e->cut, ",\"cut\":true");
+	put_u64(b, ",\"bytes_in\":", e->bytes_in);
+	put_u64(b, ",\"bytes_out\":", e->bytes_out);
+	put_u64_if(b, ",\"bytes_sent\":", e->bytes_sent);
+}
+
+/* Tokens without a report are our estimate, nothing at all is "none". */
+static const char *
+usage_word(const struct usage *u)
+{
+	if (u->reported)
+		return "reported";
+	return u->input + u->output + u->characters + u->audio_ms > 0
+	    ? "estimated"
+	    : "none";
+}
+
+static void
+put_usage(struct buf *b, const struct ledger_entry *e)
+{
+	const struct usage *u = &e->usage;
+
+	put_text(b, ",\"usage\":", usage_word(u));
+	put_u64(b, ",\"input\":", u->input);
+	put_u64_if(b, ",\"cached\":", u->cached);
+	put_u64_if(b, ",\"cache_write\":", u->cache_write);
+	put_u64(b, ",\"output\":", u->output);
+	put_u64_if(b, ",\"reasoning\":", u->reasoning);
+	put_u64_if(b, ",\"characters\":", u->characters);
+	put_u64_if(b, ",\"audio_ms\":", u->audio_ms);
+	put_i64(b, ",\"cost_nanousd\":", e->cost_nanousd);
+	put_i64(b, ",\"queue_ms\":", e->queue_ms);
+	put_i64(b, ",\"first_byte_ms\":", e->first_byte_ms);
+	put_i64(b, ",\"total_ms\":", e->total_ms);
+}
+
+/* All of the line but its end.  A newline stands before it, for the case that
+ * the line before was torn. */
+static void
+make_line(struct buf *b, const struct ledger_entry *e)
+{
+	char time[CLOCK_TEXT_SIZE];
+
+	clock_text(e->wall_ms, time);
+	buf_puts(b, "\n{\"v\":1,\"time\":\"");
+	buf_puts(b, time);
+	put_text(b, "\",\"id\":", e->id);
+	put_route(b, e);
+	put_end(b, e);
+	put_usage(b, e);
+}
+
+static void
+finish_line(struct buf *b, const struct ledger_tail *t, uint64_t lost)
+{
+	put_u64_if(b, ",\"lost\":", lost);
+	put_u64(b, ",\"n\":", t->n + 1);
+	buf_puts(b, ",\"prev\":\"");
+	buf_puts(b, t->hash);
+	buf_puts(b, "\"}\n");
+}
+
+/* ---- The files ---- */
+
+/* Only a plain file, through no symbolic link; -1 with errno. */
+static int
+open_plain(const char *path, int flags)
+{
+	struct stat st;
+	int fd;
+
+	fd = open(path, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0640);
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
+		close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+/* Opens the file that stands at the path now. */
+static int
+open_ledger(struct ledger *l, struct stat *st)
+{
+	int fd = open_plain(l->path, O_RDWR | O_APPEND | O_CREAT);
+
+	if (fd == -1)
+		return -1;
+	if (fstat(fd, st) == -1) {
+		close(fd);
+		return -1;
+	}
+	l->fd = fd;
+	l->dev = st->st_dev;
+	l->ino = st->st_ino;
+	return 0;
+}
+
+/* Goes on over what the tail's own file got after it was recorded, where that
+ * file was rotated meanwhile: we may have it open, else it is path.1. */
+static void
+settle_rotated(struct ledger *l, int old_fd, struct ledger_tail *t)
+{
+	char path[4096];
+	struct stat st;
+	int fd = old_fd;
+
+	if (fd == -1 || fstat(fd, &st) == -1 || (uint64_t)st.st_ino != t->ino ||
+	    (uint64_t)st.st_dev != t->dev) {
+		snprintf(path, sizeof(path), "%s.1", l->path);
+		fd = open_plain(path, O_RDONLY);
+	}
+	if (fd != -1 && fstat(fd, &st) == 0 && (uint64_t)st.st_ino == t->ino &&
+	    (uint64_t)st.st_dev == t->dev && ledger_tail_follow(fd, t) == -1)
+		log_warn("%s: %s", l->path, strerror(errno));
+	if (fd != -1 && fd != old_fd)
+		close(fd);
+}
+
+/* No record: from the ledger's end, or where it is new, the rotated one's. */
+static int
+derive_tail(struct ledger *l, const struct stat *st, struct ledger_tail *t)
+{
+	char path[4096];
+	int fd, rc;
+
+	if (st->st_size > 0)
+		return ledger_tail_derive(l->fd, t);
+	ledger_tail_init(t);
+	snprintf(path, sizeof(path), "%s.1", l->path);
+	if ((fd = open_plain(path, O_RDONLY)) == -1)
+		return 0;
+	rc = ledger_tail_derive(fd, t);
+	close(fd);
+	return rc;
+}
+
+/* Brings the tail to the end of the open file, whatever happened since it was
+ * recorded.  *behind: the file had more than the record knew. */
+static int
+find_tail(struct ledger *l, int old_fd, const struct stat *st,
+    struct ledger_tail *t, bool *behind)
+{
+	bool same;
+
+	if (ledger_tail_read(l->lock_fd, t) == -1 &&
+	    derive_tail(l, st, t) == -1)
+		return -1;
+	same = (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
+	if (same && t->size == st->st_size)
+		return 0;
+	*behind = true;
+	if (same && t->size > st->st_size) {
+		/* Emptied or cut: verify shall see what is missing. */
+		log_warn("%s: %lld bytes are missing at its end", l->path,
+		    (long long)(t->size - st->st_size));
+		t->size = st->st_size;
+		return 0;
+	}
+	if (!same) {
+		settle_rotated(l, old_fd, t);
+		t->size = 0;
+	}
+	return ledger_tail_follow(l->fd, t);
+}
+
+static bool
+ends_torn(int fd, const struct stat *st)
+{
+	char c;
+
+	return st->st_size > 0 && pread(fd, &c, 1, st->st_size - 1) == 1 &&
+	    c != '\n';
+}
+
+/* ---- Appending ---- */
+
+static int
+write_all(int fd, const char *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Under the lock.  The line in b lacks its end. */
+static int
+append(struct ledger *l, int old_fd, struct stat *st, struct buf *b)
+{
+	uint64_t lost = atomic_load(&l->lost);
+	struct ledger_tail t;
+	bool behind = false;
+	size_t skip;
+
+	if (find_tail(l, old_fd, st, &t, &behind) == -1)
+		return -1;
+	finish_line(b, &t, lost - l->lost_told);
+	if (buf_failed(b)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	skip = behind && ends_torn(l->fd, st) ? 0 : 1;
+	if (write_all(l->fd, b->p + skip, b->len - skip) == -1)
+		return -1;
+	l->lost_told = lost;
+	ledger_tail_push(&t, (struct span){ b->p + 1, b->len - 2 });
+	t.dev = (uint64_t)st->st_dev;
+	t.ino = (uint64_t)st->st_ino;
+	t.size = st->st_size + (int64_t)(b->len - skip);
+	/* Where this fails, the next writer finds the line by itself. */
+	if (ledger_tail_write(l->lock_fd, &t) == -1)
+		log_debug("%s: %s", l->lock_path, strerror(errno));
+	return 0;
+}
+
+/* Under the lock: the file may have been rotated since the last line. */
+static int
+append_to_current(struct ledger *l, struct buf *b)
+{
+	int old_fd = -1, rc;
+	struct stat st;
+
+	if (lstat(l->path, &st) == -1 || l->fd == -1 || st.st_ino != l->ino ||
+	    st.st_dev != l->dev) {
+		old_fd = l->fd;
+		if (open_ledger(l, &st) == -1)
+			return -1;
+	}
+	rc = append(l, old_fd, &st, b);
+	if (old_fd != -1)
+		close(old_fd);
+	return rc;
+}
+
+static int
+lock(const struct ledger *l)
+{
+	while (flock(l->lock_fd, LOCK_EX) == -1)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+static void
+count_lost(struct ledger *l, int error)
+{
+	int64_t now = clock_now_ms();
+
+	atomic_fetch_add(&l->lost, 1);
+	if (l->warned_ms != 0 && now - l->warned_ms < WARN_EVERY_MS)
+		return;
+	l->warned_ms = now;
+	log_error("%s: %s; %llu requests are not in the ledger", l->path,
+	    strerror(error), (unsigned long long)atomic_load(&l->lost));
+}
+
+void
+ledger_write(struct ledger *l, const struct ledger_entry *e)
+{
+	struct buf b;
+
+	if (l->path == NULL)
+		return;
+	buf_init(&b, LEDGER_LINE_MAX - 1);
+	make_line(&b, e);
+	pthread_mutex_lock(&l->mutex);
+	if (lock(l) == -1)
+		count_lost(l, errno);
+	else {
+		if (append_to_current(l, &b) == -1)
+			count_lost(l, errno);
+		flock(l->lock_fd, LOCK_UN);
+	}
+	pthread_mutex_unlock(&l->mutex);
+	buf_free(&b);
+}
+
+uint64_t
+ledger_lost(const struct ledger *l)
+{
+	return atomic_load(&l->lost);
+}
+
+/* ---- Opening ---- */
+
+static struct ledger *
+new_ledger(const char *path)
+{
+	struct ledger *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || pthread_mutex_init(&l->mutex, NULL) != 0)
+		fatal("out of memory");
+	l->fd = l->lock_fd = -1;
+	if (path != NULL &&
+	    ((l->path = strdup(path)) == NULL ||
+		asprintf(&l->lock_path, "%s.lock", path) == -1))
+		fatal("out of memory");
+	return l;
+}
+
+struct ledger *
+ledger_open(const struct config *config, char *why, size_t size)
+{
+	struct ledger *l =
+	    new_ledger(config->ledger ? config->ledger_file : NULL);
+	struct stat st;
+
+	if (l->path == NULL)
+		return l;
+	l->lock_fd = open_plain(l->lock_path, O_RDWR | O_CREAT);
+	if (l->lock_fd == -1)
+		snprintf(why, size, "%s: %s", l->lock_path, strerror(errno));
+	else if (open_ledger(l, &st) == -1)
+		snprintf(why, size, "%s: %s", l->path, strerror(errno));
+	else
+		return l;
+	ledger_close(l);
+	return NULL;
+}
+
+void
+ledger_close(struct ledger *l)
+{
+	if (l == NULL)
+		return;
+	if (l->fd != -1)
+		close(l->fd);
+	if (l->lock_fd != -1)
+		close(l->lock_fd);
+	pthread_mutex_destroy(&l->mutex);
+	free(l->path);
+	free(l->lock_path);
+	free(l);
+}

@@ -1,0 +1,59 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The chain that holds a ledger's lines together.
+ *
+ * A line ends with its number and with the hash of the line before:
+ *
+ *     …,"n":17,"prev":"0f3c…32 hex digits…"}
+ *
+ * The hash is the first half of the SHA-256 of the line's bytes without the
+ * newline.  A line that does not end so was torn (a full disk, a lost write):
+ * its hash is taken over the hash before it and its bytes, so that the chain
+ * holds over it as well.  The first line of all has number 1 and a prev of
+ * zeros; the first line of a new file goes on where the old one ended.
+ *
+ * The number and hash of the last line are kept in the lock file beside the
+ * ledger, under whose flock each line is appended, together with the file and
+ * size they hold for.  Where that is not what is found (a writer died between
+ * its line and the record, the record is lost), they are made from the
+ * ledger's end.
+ */
+#ifndef STATE_LEDGER_CHAIN_H
+#define STATE_LEDGER_CHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+#define LEDGER_HASH_LEN 32
+#define LEDGER_LINE_MAX (64 * 1024)
+
+struct ledger_tail {
+	uint64_t n; /* of the last line; 0: there is none */
+	uint64_t dev, ino; /* the file that holds it */
+	int64_t size; /* of that file behind the last line */
+	char hash[LEDGER_HASH_LEN + 1];
+};
+
+/* No line yet. */
+void ledger_tail_init(struct ledger_tail *);
+/* The record in the lock file; -1 where there is none, or it is damaged. */
+int ledger_tail_read(int lock_fd, struct ledger_tail *);
+int ledger_tail_write(int lock_fd, const struct ledger_tail *);
+
+/* Goes on over one line (without its newline). */
+void ledger_tail_push(struct ledger_tail *, struct span line);
+/* The number and prev at the end of a whole line; false: it is torn. */
+bool ledger_line_end(struct span line, uint64_t *n, struct span *prev);
+
+/* Goes on over what stands in the file behind tail->size; a rest without a
+ * newline counts as a line. */
+int ledger_tail_follow(int fd, struct ledger_tail *);
+/* Makes the tail from the file's end, where no record tells. */
+int ledger_tail_derive(int fd, struct ledger_tail *);
+
+#endif

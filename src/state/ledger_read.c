@@ -1,0 +1,529 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Reads the ledger's lines and finds its files.  Hides how a line is taken
+ * apart quickly: members come in the order they were written in, so that the
+ * next name is nearly always found at the first guess.
+ */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "state/ledger_read.h"
+
+#define READ_BYTES ((size_t)1 << 20)
+
+enum kind { TEXT, FLAG, NUMBER };
+
+struct member {
+	const char *name;
+	unsigned char len;
+	unsigned char kind;
+	unsigned short offset;
+};
+
+#define MEMBER(name, kind, member)                       \
+	{                                                \
+		name, sizeof(name) - 1, kind,            \
+		    offsetof(struct ledger_line, member) \
+	}
+
+/* In the order of state/ledger.c. */
+static const struct member members[] = {
+	MEMBER("time", TEXT, time),
+	MEMBER("id", TEXT, id),
+	MEMBER("client", TEXT, client),
+	MEMBER("endpoint", TEXT, endpoint),
+	MEMBER("model", TEXT, model),
+	MEMBER("route", TEXT, route),
+	MEMBER("provider", TEXT, provider),
+	MEMBER("upstream_model", TEXT, upstream_model),
+	MEMBER("place", TEXT, place),
+	MEMBER("sent", FLAG, sent),
+	MEMBER("host", TEXT, host),
+	MEMBER("allowed_by", TEXT, allowed_by),
+	MEMBER("private", TEXT, private_rule),
+	MEMBER("fallback", TEXT, fallback),
+	MEMBER("bridge", TEXT, bridge),
+	MEMBER("stream", FLAG, stream),
+	MEMBER("status", NUMBER, status),
+	MEMBER("refusal", TEXT, refusal),
+	MEMBER("client_gone", FLAG, client_gone),
+	MEMBER("cut", FLAG, cut),
+	MEMBER("bytes_in", NUMBER, bytes_in),
+	MEMBER("bytes_out", NUMBER, bytes_out),
+	MEMBER("bytes_sent", NUMBER, bytes_sent),
+	MEMBER("usage", TEXT, usage),
+	MEMBER("input", NUMBER, input),
+	MEMBER("cached", NUMBER, cached),
+	MEMBER("cache_write", NUMBER, cache_write),
+	MEMBER("output", NUMBER, output),
+	MEMBER("reasoning", NUMBER, reasoning),
+	MEMBER("characters", NUMBER, characters),
+	MEMBER("audio_ms", NUMBER, audio_ms),
+	MEMBER("cost_nanousd", NUMBER, cost_nanousd),
+	MEMBER("queue_ms", NUMBER, queue_ms),
+	MEMBER("first_byte_ms", NUMBER, first_byte_ms),
+	MEMBER("total_ms", NUMBER, total_ms),
+	MEMBER("lost", NUMBER, lost),
+	MEMBER("n", NUMBER, n),
+};
+#define NMEMBERS (sizeof(members) / sizeof(members[0]))
+
+/* ---- A line ---- */
+
+static int64_t
+two_digits(const char *p)
+{
+	return (p[0] - '0') * 10 + (p[1] - '0');
+}
+
+static bool
+has_shape(const char *p, const char *shape)
+{
+	for (; *shape != '\0'; p++, shape++)
+		if (*shape == '0' ? *p < '0' || *p > '9' : *p != *shape)
+			return false;
+	return true;
+}
+
+/* Days since 1970-01-01 of a day of the Gregorian calendar (Howard Hinnant's
+ * days_from_civil). */
+static int64_t
+days_of(int64_t year, int64_t month, int64_t day)
+{
+	int64_t y = month <= 2 ? year - 1 : year;
+	int64_t era = y / 400, of_era = y - era * 400;
+	int64_t of_year =
+	    (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
+	    of_year - 719468;
+}
+
+/* "2026-11-22T18:47:00.123Z", and no other form. */
+static int64_t
+time_of(struct span s)
+{
+	const char *p = s.p;
+	int64_t day, second;
+
+	if (s.len != 24 || !has_shape(p, "0000-00-00T00:00:00.000Z"))
+		return -1;
+	day = days_of(two_digits(p) * 100 + two_digits(p + 2),
+	    two_digits(p + 5), two_digits(p + 8));
+	second = two_digits(p + 11) * 3600 + two_digits(p + 14) * 60 +
+	    two_digits(p + 17);
+	return (day * 86400 + second) * 1000 + (p[20] - '0') * 100 +
+	    two_digits(p + 21);
+}
+
+int64_t
+ledger_line_time(struct span line)
+{
+	static const char before[] = "{\"v\":1,\"time\":\"";
+	const size_t len = sizeof(before) - 1;
+
+	if (line.len < len + 24 || memcmp(line.p, before, len) != 0)
+		return -1;
+	return time_of((struct span){ line.p + len, 24 });
+}
+
+struct cursor {
+	const char *p, *end;
+	size_t guess; /* the member that should come next */
+};
+
+/* The inside of the string that begins at the cursor's quote. */
+static bool
+take_string(struct cursor *c, struct span *out)
+{
+	const char *p = ++c->p;
+
+	for (;; p++) {
+		if (p >= c->end)
+			return false;
+		if (*p == '"')
+			break;
+		if (*p == '\\')
+			p++;
+	}
+	*out = (struct span){ c->p, (size_t)(p - c->p) };
+	c->p = p + 1;
+	return true;
+}
+
+/* Passes over an object or an array. */
+static bool
+skip_nested(struct cursor *c)
+{
+	struct span ignored;
+	unsigned depth = 0;
+
+	while (c->p < c->end) {
+		switch (*c->p) {
+		case '"':
+			if (!take_string(c, &ignored))
+				return false;
+			continue;
+		case '{':
+		case '[':
+			depth++;
+			break;
+		case '}':
+		case ']':
+			depth--;
+			break;
+		}
+		c->p++;
+		if (depth == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct member *
+find_member(struct cursor *c, struct span name)
+{
+	for (size_t tried = 0; tried < NMEMBERS; tried++) {
+		const struct member *m = &members[c->guess];
+
+		c->guess = c->guess + 1 == NMEMBERS ? 0 : c->guess + 1;
+		if (m->len == name.len &&
+		    memcmp(m->name, name.p, name.len) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* A number, true, false or null. */
+static void
+take_bare(struct cursor *c, const struct member *m, struct ledger_line *out)
+{
+	const char *from = c->p;
+	bool digits = false;
+	int64_t v = 0;
+
+	for (; c->p < c->end && *c->p != ',' && *c->p != '}'; c->p++)
+		if (*c->p >= '0' && *c->p <= '9' && v < INT64_MAX / 20) {
+			v = v * 10 + (*c->p - '0');
+			digits = true;
+		}
+	if (m == NULL || c->p == from)
+		return;
+	if (m->kind == FLAG)
+		*(bool *)((char *)out + m->offset) = *from == 't';
+	else if (m->kind == NUMBER && digits && *from != '-')
+		*(int64_t *)((char *)out + m->offset) = v;
+}
+
+static bool
+take_value(struct cursor *c, const struct member *m, struct ledger_line *out)
+{
+	struct span text;
+
+	switch (*c->p) {
+	case '"':
+		if (!take_string(c, &text))
+			return false;
+		if (m != NULL && m->kind == TEXT)
+			*(struct span *)((char *)out + m->offset) = text;
+		return true;
+	case '{':
+	case '[':
+		return skip_nested(c);
+	default:
+		take_bare(c, m, out);
+		return true;
+	}
+}
+
+static bool
+take_members(struct cursor *c, struct ledger_line *out)
+{
+	const struct member *m;
+	struct span name;
+
+	for (;;) {
+		if (c->p >= c->end || *c->p != '"' || !take_string(c, &name) ||
+		    c->p + 1 >= c->end || *c->p != ':')
+			return false;
+		c->p++;
+		m = find_member(c, name);
+		if (m == NULL)
+			c->guess = 0;
+		if (!take_value(c, m, out) || c->p >= c->end)
+			return false;
+		if (*c->p == '}')
+			return c->p + 1 == c->end;
+		if (*c->p++ != ',')
+			return false;
+	}
+}
+
+bool
+ledger_line_parse(struct span line, struct ledger_line *out)
+{
+	struct cursor c = { line.p + 1, line.p + line.len, 0 };
+
+	memset(out, 0, sizeof(*out));
+	out->cost_nanousd = out->queue_ms = -1;
+	out->first_byte_ms = out->total_ms = -1;
+	if (line.len < 2 || line.p[0] != '{' || !take_members(&c, out))
+		return false;
+	out->wall_ms = time_of(out->time);
+	return out->wall_ms >= 0;
+}
+
+/* ---- A file ---- */
+
+/* Reads on behind what is kept at the buffer's beginning. */
+static ssize_t
+read_more(int fd, char *p, size_t len, int64_t offset)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, p, len, (off_t)offset);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+struct pass {
+	int (*line)(
+	    void *ctx, struct span line, int64_t offset, uint64_t number);
+	void *ctx;
+	uint64_t number;
+};
+
+/* Hands on the lines of p; returns the bytes taken, or what line() said. */
+static ssize_t
+pass_lines(
+    struct pass *pass, const char *p, size_t len, int64_t offset, bool all)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		const char *newline = memchr(p + i, '\n', len - i);
+		size_t n =
+		    newline == NULL ? len - i : (size_t)(newline - (p + i));
+		int rc;
+
+		if (newline == NULL && !all)
+			break;
+		pass->number++;
+		rc = n == 0 ? 0
+			    : pass->line(pass->ctx, (struct span){ p + i, n },
+				  offset + (int64_t)i, pass->number);
+		if (rc != 0)
+			return rc;
+		i += n + (newline != NULL);
+	}
+	return (ssize_t)i;
+}
+
+static int64_t
+each_of_fd(
+    int fd, int64_t at, int64_t to, bool rest, struct pass *pass, char *buffer)
+{
+	while (at < to) {
+		size_t want = to - at < (int64_t)READ_BYTES ? (size_t)(to - at)
+							    : READ_BYTES;
+		ssize_t n = read_more(fd, buffer, want, at), taken;
+		bool last;
+
+		if (n <= 0)
+			return n == 0 ? at : -1;
+		last = at + n >= to;
+		/* A line longer than the buffer is none of ours. */
+		taken = pass_lines(pass, buffer, (size_t)n, at,
+		    (last && rest) ||
+			((size_t)n == READ_BYTES &&
+			    memchr(buffer, '\n', READ_BYTES) == NULL));
+		if (taken < 0)
+			return taken;
+		if (taken == 0)
+			return at;
+		at += taken;
+	}
+	return at;
+}
+
+int64_t
+ledger_file_each(const struct ledger_file *file, int64_t from, int64_t to,
+    bool rest,
+    int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
+    void *ctx)
+{
+	struct pass pass = { line, ctx, 0 };
+	char *buffer;
+	int64_t rc;
+	int fd;
+
+	if ((fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
+		return -1;
+	if ((buffer = malloc(READ_BYTES)) == NULL)
+		fatal("out of memory");
+	rc = each_of_fd(fd, from, to, rest, &pass, buffer);
+	free(buffer);
+	close(fd);
+	return rc;
+}
+
+/* ---- The files ---- */
+
+static int
+first_number(void *ctx, struct span line, int64_t offset, uint64_t number)
+{
+	struct span prev;
+
+	(void)offset;
+	(void)number;
+	return ledger_line_end(line, ctx, &prev) ? -2 : 0;
+}
+
+/* "ledger.jsonl", ".1", ".12", "-20261122": only digits behind the name. */
+static bool
+is_part(const char *name, const char *base)
+{
+	size_t len = strlen(base);
+
+	if (strncmp(name, base, len) != 0)
+		return false;
+	name += len;
+	if (*name == '\0')
+		return true;
+	if (*name != '.' && *name != '-')
+		return false;
+	return name[1] != '\0' &&
+	    strspn(name + 1, "0123456789-") == strlen(name + 1);
+}
+
+static bool
+look_at(const char *dir, const char *name, struct ledger_file *f)
+{
+	struct stat st;
+
+	memset(f, 0, sizeof(*f));
+	if (asprintf(&f->path, "%s/%s", dir, name) == -1)
+		fatal("out of memory");
+	if (lstat(f->path, &st) == -1 || !S_ISREG(st.st_mode)) {
+		free(f->path);
+		return false;
+	}
+	f->size = st.st_size;
+	f->modified_ms =
+	    (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	f->dev = (uint64_t)st.st_dev;
+	f->ino = (uint64_t)st.st_ino;
+	f->first_n = UINT64_MAX; /* an empty one comes last */
+	ledger_file_each(f, 0,
+	    f->size < 2 * LEDGER_LINE_MAX ? f->size : 2 * LEDGER_LINE_MAX,
+	    false, first_number, &f->first_n);
+	return true;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct ledger_file *x = a, *y = b;
+
+	if (x->first_n != y->first_n)
+		return x->first_n < y->first_n ? -1 : 1;
+	/* Of two empty ones, "ledger.jsonl" before "ledger.jsonl.1" is the
+	 * wrong way round. */
+	return strcmp(y->path, x->path);
+}
+
+size_t
+ledger_files(const char *path, struct ledger_file **out)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash == NULL ? path : slash + 1;
+	char *dir =
+	    slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path));
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *d;
+
+	*out = NULL;
+	if (dir == NULL)
+		fatal("out of memory");
+	if ((d = opendir(*dir == '\0' ? "/" : dir)) != NULL) {
+		while ((entry = readdir(d)) != NULL) {
+			if (!is_part(entry->d_name, base))
+				continue;
+			*out = reallocarray(*out, n + 1, sizeof(**out));
+			if (*out == NULL)
+				fatal("out of memory");
+			n += look_at(dir, entry->d_name, &(*out)[n]);
+		}
+		closedir(d);
+	}
+	free(dir);
+	if (n > 1)
+		qsort(*out, n, sizeof(**out), by_number);
+	return n;
+}
+
+void
+ledger_files_free(struct ledger_file *files, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(files[i].path);
+	free(files);
+}
+
+/* ---- All lines ---- */
+
+struct each {
+	int64_t since_ms;
+	int (*line)(void *ctx, const struct ledger_line *);
+	void *ctx;
+	int rc;
+};
+
+static int
+each_line(void *ctx, struct span text, int64_t offset, uint64_t number)
+{
+	struct each *e = ctx;
+	struct ledger_line line;
+
+	(void)offset;
+	(void)number;
+	if (ledger_line_time(text) < e->since_ms ||
+	    !ledger_line_parse(text, &line))
+		return 0;
+	e->rc = e->line(e->ctx, &line);
+	return e->rc == 0 ? 0 : -2;
+}
+
+int
+ledger_each(const char *path, int64_t since_ms,
+    int (*line)(void *ctx, const struct ledger_line *), void *ctx)
+{
+	struct each e = { since_ms, line, ctx, 0 };
+	struct ledger_file *files;
+	size_t n = ledger_files(path, &files);
+
+	for (size_t i = 0; i < n && e.rc == 0; i++) {
+		if (files[i].modified_ms < since_ms)
+			continue;
+		if (ledger_file_each(&files[i], 0, files[i].size, false,
+			each_line, &e) == -1)
+			log_warn("%s: %s", files[i].path, strerror(errno));
+	}
+	ledger_files_free(files, n);
+	return e.rc;
+}

@@ -1,0 +1,87 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The account read again: for `tailgate usage`, the status page, and the
+ * budgets when their file was lost.
+ *
+ * A million lines take about a second: no tree is built of a line, its
+ * strings stay where they are, and files are read through one buffer.
+ */
+#ifndef STATE_LEDGER_READ_H
+#define STATE_LEDGER_READ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "state/ledger_chain.h"
+
+/* One line.  Strings as they stand between their quotes (escapes are kept:
+ * jscan_decode); p NULL where they are null or missing. */
+struct ledger_line {
+	int64_t wall_ms; /* of the request's beginning */
+	struct span time, id, client, endpoint, model, route;
+	struct span provider, upstream_model, place, host, allowed_by;
+	struct span private_rule, fallback, bridge, refusal, usage;
+	bool sent, stream, client_gone, cut;
+	int64_t status;
+	int64_t bytes_in, bytes_out, bytes_sent;
+	int64_t input, cached, cache_write, output, reasoning;
+	int64_t characters, audio_ms;
+	int64_t cost_nanousd; /* -1: not known */
+	int64_t queue_ms, first_byte_ms, total_ms; /* -1: none */
+	int64_t lost, n;
+};
+
+/* False for a line that is torn or none of ours.  Unknown members are passed
+ * over. */
+bool ledger_line_parse(struct span line, struct ledger_line *out);
+/* Only its time; -1 where it has none. */
+int64_t ledger_line_time(struct span line);
+
+/* One of the files that make up a ledger. */
+struct ledger_file {
+	char *path;
+	int64_t size, modified_ms;
+	uint64_t dev, ino;
+	uint64_t first_n; /* number of its first whole line */
+};
+
+/* The ledger and its rotated files (path.1, path-20261122 …; no compressed
+ * ones), oldest first.  Returns how many; *out is freed by the next. */
+size_t ledger_files(const char *path, struct ledger_file **out);
+void ledger_files_free(struct ledger_file *, size_t n);
+
+/* Calls line() for each line between two offsets of the file, without its
+ * newline; a rest without one is passed only where `rest` is true.  Returns
+ * the offset behind the last line taken, -1 with errno, or, negative and
+ * less than -1, what line() returned. */
+int64_t ledger_file_each(const struct ledger_file *, int64_t from, int64_t to,
+    bool rest,
+    int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
+    void *ctx);
+
+/* Calls line() for every whole line of all files that may hold requests of
+ * since_ms or later.  A file that cannot be read is logged.  Returns 0, or
+ * what line() returned when that was not 0. */
+int ledger_each(const char *path, int64_t since_ms,
+    int (*line)(void *ctx, const struct ledger_line *), void *ctx);
+
+/* What verifying found, said in one line each. */
+struct ledger_report {
+	uint64_t lines, torn, breaks;
+	uint64_t lost; /* that writers say they could not write */
+	bool tail_known; /* the lock file's record was there … */
+	bool tail_holds; /* … and is where the chain ended */
+	struct ledger_tail tail; /* where the chain ended */
+};
+/* Follows the chain through all files.  say() gets each finding.  -1 with
+ * errno where a file can't be read. */
+int ledger_verify(const char *path,
+    void (*say)(void *ctx, const char *file, uint64_t line, const char *what),
+    void *ctx, struct ledger_report *);
+
+#endif

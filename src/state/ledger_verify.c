@@ -1,0 +1,185 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Follows the chain through a ledger and its rotated files, and says where it
+ * does not hold: the core of `tailgate usage --verify`.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "state/ledger_read.h"
+
+struct walk {
+	const struct ledger_file *file;
+	void (*say)(
+	    void *ctx, const char *file, uint64_t line, const char *what);
+	void *ctx;
+	struct ledger_report *report;
+	struct ledger_tail record; /* the writers' */
+	bool passed; /* we came by where it ends */
+	bool started; /* a line has been seen */
+	bool after_torn;
+};
+
+static void
+say(struct walk *w, uint64_t line, const char *what)
+{
+	w->report->breaks++;
+	w->say(w->ctx, w->file->path, line, what);
+}
+
+/* The line's prev is not the hash of what stands before it. */
+static void
+say_break(struct walk *w, uint64_t line, uint64_t n)
+{
+	uint64_t before = w->report->tail.n;
+	char what[160];
+
+	if (n > before + 1)
+		snprintf(what, sizeof(what),
+		    "%llu lines before it are missing (numbers %llu to %llu)",
+		    (unsigned long long)(n - before - 1),
+		    (unsigned long long)before + 1, (unsigned long long)n - 1);
+	else if (n <= before)
+		snprintf(what, sizeof(what),
+		    "out of order: its number is %llu, behind %llu",
+		    (unsigned long long)n, (unsigned long long)before);
+	else
+		snprintf(what, sizeof(what), "the line before it was changed");
+	say(w, line, what);
+}
+
+static int64_t
+lost_of(struct span text)
+{
+	struct ledger_line line;
+
+	/* Rare: not worth taking every line apart. */
+	if (memmem(text.p, text.len, ",\"lost\":", 8) == NULL ||
+	    !ledger_line_parse(text, &line))
+		return 0;
+	return line.lost;
+}
+
+/* Is this where the writers say that the ledger ends? */
+static void
+compare_record(struct walk *w, int64_t end)
+{
+	if (w->file->ino != w->record.ino || w->file->dev != w->record.dev ||
+	    end != w->record.size)
+		return;
+	w->passed = true;
+	w->report->tail_holds =
+	    memcmp(w->report->tail.hash, w->record.hash, LEDGER_HASH_LEN) == 0;
+}
+
+static int
+walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
+{
+	struct walk *w = ctx;
+	struct ledger_report *r = w->report;
+	struct span prev;
+	uint64_t n;
+
+	r->lines++;
+	if (ledger_line_end(text, &n, &prev)) {
+		/* Where old files were removed the chain begins anywhere. */
+		if (!w->started)
+			memcpy(r->tail.hash, prev.p, LEDGER_HASH_LEN);
+		else if (memcmp(prev.p, r->tail.hash, LEDGER_HASH_LEN) != 0 ||
+		    n != r->tail.n + 1)
+			say_break(w, number, n);
+		r->lost += (uint64_t)lost_of(text);
+	} else {
+		r->torn++;
+		w->say(w->ctx, w->file->path, number,
+		    "torn: not a whole line (a full disk?)");
+	}
+	w->started = true;
+	ledger_tail_push(&r->tail, text);
+	r->tail.size = offset + (int64_t)text.len + 1;
+	compare_record(w, r->tail.size);
+	return 0;
+}
+
+/* A line that a writer adds while we read may be seen in part: what the last
+ * file ends with counts only when it is whole. */
+static int
+walk_file(struct walk *w, const struct ledger_file *file, bool last)
+{
+	w->file = file;
+	w->report->tail.dev = file->dev;
+	w->report->tail.ino = file->ino;
+	return ledger_file_each(file, 0, file->size, !last, walk_line, w) == -1
+	    ? -1
+	    : 0;
+}
+
+static bool
+read_record(const char *path, struct ledger_tail *t)
+{
+	char lock_path[4096];
+	bool ok = false;
+	int fd;
+
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	if ((fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
+		return false;
+	/* Without the lock, to hold up nobody: a record caught in the middle
+	 * of being written shows by its check. */
+	for (int i = 0; i < 100 && !ok; i++)
+		ok = ledger_tail_read(fd, t) == 0;
+	close(fd);
+	return ok;
+}
+
+/* The record names a file and a place in it: the chain must have been there,
+ * with the same hash. */
+static void
+judge_record(struct walk *w, const char *path)
+{
+	struct ledger_report *r = w->report;
+
+	if (!r->tail_known || r->tail_holds)
+		return;
+	if (!w->passed && r->lines == 0 && w->record.n == 0) {
+		r->tail_holds = true;
+		return;
+	}
+	r->breaks++;
+	w->say(w->ctx, path, 0,
+	    w->passed ? "the last line was changed"
+		      : "lines at its end are missing");
+}
+
+int
+ledger_verify(const char *path,
+    void (*tell)(void *ctx, const char *file, uint64_t line, const char *what),
+    void *ctx, struct ledger_report *report)
+{
+	struct walk w = { .say = tell, .ctx = ctx, .report = report };
+	struct ledger_file *files;
+	int rc = 0;
+	size_t n;
+
+	memset(report, 0, sizeof(*report));
+	ledger_tail_init(&report->tail);
+	/* The record first: what is behind it by the time we read is newer. */
+	report->tail_known = read_record(path, &w.record);
+	n = ledger_files(path, &files);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = walk_file(&w, &files[i], i + 1 == n);
+	if (rc == 0)
+		judge_record(&w, path);
+	ledger_files_free(files, n);
+	return rc;
+}

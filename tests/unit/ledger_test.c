@@ -1,0 +1,767 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The account: what a line holds, and a chain that holds over many processes,
+ * kills, rotation, a full disk and a lost lock file, and shows what was
+ * changed, removed or swapped.
+ */
+#include "config.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "base/clock.h"
+#include "state/ledger.h"
+#include "state/ledger_read.h"
+
+static char dir[] = "/tmp/ledger_test.XXXXXX";
+static char path[128], rotated[140], lock_path[140];
+static struct config config;
+
+static void
+fresh(void)
+{
+	unlink(path);
+	unlink(rotated);
+	unlink(lock_path);
+}
+
+static struct ledger *
+open_or_die(void)
+{
+	char why[256];
+	struct ledger *l = ledger_open(&config, why, sizeof(why));
+
+	if (l == NULL) {
+		fprintf(stderr, "%s\n", why);
+		exit(99);
+	}
+	return l;
+}
+
+static struct ledger_entry
+entry(const char *id)
+{
+	struct ledger_entry e = { .wall_ms = 1795373220123,
+		.id = id,
+		.client = "laptop",
+		.endpoint = "chat",
+		.model = "chat",
+		.route = "chat",
+		.provider = "deepseek",
+		.upstream_model = "deepseek-chat",
+		.sent = true,
+		.place = PLACE_EXTERNAL,
+		.host = "api.deepseek.com",
+		.allowed_by = "client laptop, model chat",
+		.stream = true,
+		.tries = { { "qwen-local", "busy", 1200 },
+		    { "deepseek", "ok", 800 } },
+		.ntries = 2,
+		.fallback = "busy",
+		.status = 200,
+		.bytes_in = 1000,
+		.bytes_out = 2000,
+		.bytes_sent = 998,
+		.usage = { .reported = true,
+		    .input = 300,
+		    .cached = 100,
+		    .output = 50,
+		    .reasoning = 20,
+		    .cost_nanousd = -1 },
+		.cost_nanousd = 79800,
+		.queue_ms = 1200,
+		.first_byte_ms = 1500,
+		.total_ms = 2000 };
+	return e;
+}
+
+static void
+write_n(struct ledger *l, unsigned n)
+{
+	char id[32];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "req_%u", i);
+		struct ledger_entry e = entry(id);
+		ledger_write(l, &e);
+	}
+}
+
+/* ---- Files as text ---- */
+
+static char *
+slurp(const char *name, size_t *len)
+{
+	FILE *f = fopen(name, "r");
+	char *p = NULL;
+
+	*len = 0;
+	if (f == NULL)
+		return NULL;
+	p = calloc(1, 1 << 22);
+	*len = fread(p, 1, (1 << 22) - 1, f);
+	fclose(f);
+	return p;
+}
+
+static void
+spill(const char *name, const char *p, size_t len)
+{
+	/* In place: the same inode, as an editor's or a script's fopen. */
+	FILE *f = fopen(name, "w");
+
+	fwrite(p, 1, len, f);
+	fclose(f);
+}
+
+static char *
+line_at(char *text, unsigned k)
+{
+	while (k-- > 0)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
+static char said[8192];
+
+static void
+say(void *ctx, const char *file, uint64_t line, const char *what)
+{
+	size_t len = strlen(said);
+
+	(void)ctx;
+	snprintf(said + len, sizeof(said) - len, "%s:%llu: %s\n",
+	    strrchr(file, '/') + 1, (unsigned long long)line, what);
+}
+
+static struct ledger_report
+verify(void)
+{
+	struct ledger_report r;
+
+	said[0] = '\0';
+	if (ledger_verify(path, say, NULL, &r) == -1)
+		r.breaks = 999;
+	return r;
+}
+
+static bool
+holds(uint64_t lines)
+{
+	struct ledger_report r = verify();
+
+	if (r.breaks != 0 || r.lines != lines || !r.tail_holds)
+		printf("# %llu lines, %llu torn, %llu breaks, tail %d %d\n%s",
+		    (unsigned long long)r.lines, (unsigned long long)r.torn,
+		    (unsigned long long)r.breaks, r.tail_known, r.tail_holds,
+		    said);
+	return r.breaks == 0 && r.lines == lines && r.tail_holds;
+}
+
+/* ---- The line ---- */
+
+static void
+test_line(void)
+{
+	struct ledger *l;
+	struct ledger_entry e = entry("req_1");
+	struct ledger_line line;
+	struct stat st;
+	size_t len;
+	char *text;
+	json_t *j;
+
+	fresh();
+	l = open_or_die();
+	ledger_write(l, &e);
+	ledger_close(l);
+	text = slurp(path, &len);
+	CHECK(len > 0 && text[len - 1] == '\n' && strlen(text) == len,
+	    "one line with its newline");
+	j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(j != NULL, "it is JSON, each member once");
+	CHECK_STR(json_string_value(json_object_get(j, "time")),
+	    "2026-11-22T18:47:00.123Z", "its time");
+	CHECK(json_integer_value(json_object_get(j, "cost_nanousd")) == 79800 &&
+		json_array_size(json_object_get(j, "tries")) == 2 &&
+		json_is_true(json_object_get(j, "stream")) &&
+		json_object_get(j, "cut") == NULL,
+	    "numbers, the trail, flags only where they are true");
+	CHECK_STR(json_string_value(json_object_get(j, "usage")), "reported",
+	    "usage is marked");
+	CHECK(ledger_line_parse((struct span){ text, len - 1 }, &line) &&
+		line.wall_ms == e.wall_ms && span_is(line.id, "req_1") &&
+		span_is(line.place, "external") && line.sent &&
+		line.status == 200 && line.input == 300 && line.cached == 100 &&
+		line.output == 50 && line.reasoning == 20 &&
+		line.cost_nanousd == 79800 && line.total_ms == 2000 &&
+		line.n == 1 && line.bytes_sent == 998 &&
+		span_is(line.fallback, "busy") &&
+		span_is(line.host, "api.deepseek.com"),
+	    "read again it says the same");
+	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640, "mode 0640");
+	json_decref(j);
+	free(text);
+}
+
+static void
+test_refusal_line(void)
+{
+	struct ledger_entry e = { .wall_ms = 1,
+		.id = "req_2",
+		.status = 401,
+		.refusal = REFUSE_INVALID_KEY,
+		.cost_nanousd = -1,
+		.queue_ms = -1,
+		.first_byte_ms = -1,
+		.total_ms = 0 };
+	struct ledger *l;
+	struct ledger_line line;
+	size_t len;
+	char *text;
+	json_t *j;
+
+	fresh();
+	l = open_or_die();
+	ledger_write(l, &e);
+	text = slurp(path, &len);
+	j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(json_is_null(json_object_get(j, "client")) &&
+		json_is_null(json_object_get(j, "cost_nanousd")) &&
+		json_is_null(json_object_get(j, "place")),
+	    "a refusal: what is not known is null");
+	CHECK_STR(json_string_value(json_object_get(j, "refusal")),
+	    "invalid_api_key", "and its code is there");
+	CHECK(ledger_line_parse((struct span){ text, len - 1 }, &line) &&
+		line.client.p == NULL && line.cost_nanousd == -1 &&
+		line.queue_ms == -1 && line.total_ms == 0,
+	    "read again it says the same");
+	json_decref(j);
+	free(text);
+	ledger_close(l);
+}
+
+/* Names as hostile as a client can make them. */
+static void
+test_hostile_line(void)
+{
+	static char model[100000], id[] = "a\"},{\n\x01\xff\xe2\x80\xa8";
+	struct ledger_entry e = entry(id);
+	struct ledger *l;
+	size_t len;
+	char *text;
+	json_t *j;
+
+	fresh();
+	memset(model, 1, sizeof(model) - 1);
+	e.model = e.route = e.provider = e.upstream_model = e.host = model;
+	e.client = e.endpoint = e.allowed_by = e.private_rule = model;
+	e.fallback = e.bridge = model;
+	e.ntries = LEDGER_TRIES_MAX;
+	for (unsigned i = 0; i < LEDGER_TRIES_MAX; i++)
+		e.tries[i] = (struct ledger_try){ model, model, INT64_MAX };
+	e.usage.input = UINT64_MAX;
+	l = open_or_die();
+	ledger_write(l, &e);
+	CHECK(ledger_lost(l) == 0, "the longest names are written");
+	text = slurp(path, &len);
+	CHECK(strchr(text, '\n') == text + len - 1, "in one line");
+	j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	CHECK(json_string_length(json_object_get(j, "model")) == 256,
+	    "cut to 256 bytes");
+	CHECK(holds(1), "and the chain holds");
+	json_decref(j);
+	free(text);
+	ledger_close(l);
+}
+
+/* ---- The chain ---- */
+
+static void
+damage(const char *what, const char *expect, char *(*change)(char *, size_t *))
+{
+	struct ledger *l;
+	size_t len;
+	char *text;
+
+	fresh();
+	l = open_or_die();
+	write_n(l, 6);
+	ledger_close(l);
+	text = change(slurp(path, &len), &len);
+	spill(path, text, len);
+	free(text);
+	CHECK(verify().breaks > 0 && strstr(said, expect) != NULL,
+	    "%s is found", what);
+	if (strstr(said, expect) == NULL)
+		printf("# want: %s\n# got: %s\n", expect, said);
+}
+
+static char *
+change_digit(char *t, size_t *len)
+{
+	(void)len;
+	strstr(line_at(t, 2), "\"output\":50")[9] = '1';
+	return t;
+}
+
+static char *
+change_last(char *t, size_t *len)
+{
+	(void)len;
+	strstr(line_at(t, 5), "\"output\":50")[9] = '1';
+	return t;
+}
+
+static char *
+remove_third(char *t, size_t *len)
+{
+	char *a = line_at(t, 2), *b = line_at(t, 3);
+
+	memmove(a, b, strlen(b) + 1);
+	*len = strlen(t);
+	return t;
+}
+
+static char *
+remove_last(char *t, size_t *len)
+{
+	*len = (size_t)(line_at(t, 5) - t);
+	return t;
+}
+
+static char *
+remove_all(char *t, size_t *len)
+{
+	*len = 0;
+	return t;
+}
+
+static char *
+swap_two(char *t, size_t *len)
+{
+	char *a = line_at(t, 2), *b = line_at(t, 3), *end = line_at(t, 4);
+	char *copy = calloc(1, *len + 1);
+
+	memcpy(copy, t, *len);
+	memcpy(copy + (a - t), b, (size_t)(end - b));
+	memcpy(copy + (a - t) + (end - b), a, (size_t)(b - a));
+	free(t);
+	return copy;
+}
+
+static char *
+double_one(char *t, size_t *len)
+{
+	char *a = line_at(t, 2), *b = line_at(t, 3);
+	size_t n = (size_t)(b - a);
+
+	memmove(b + n, b, strlen(b) + 1);
+	memcpy(b, a, n);
+	*len += n;
+	return t;
+}
+
+static char *
+insert_text(char *t, size_t *len)
+{
+	size_t at = (size_t)(line_at(t, 2) - t);
+
+	memmove(t + at + 5, t + at, *len - at);
+	memcpy(t + at, "hell\n", 5);
+	*len += 5;
+	return t;
+}
+
+static void
+test_damage(void)
+{
+	damage("a changed line", "jsonl:4: the line before it was changed",
+	    change_digit);
+	damage("a changed last line", "the last line was changed", change_last);
+	damage("a removed line",
+	    "jsonl:3: 1 lines before it are missing (numbers 3 to 3)",
+	    remove_third);
+	damage(
+	    "a removed last line", "lines at its end are missing", remove_last);
+	damage("an emptied ledger", "lines at its end are missing", remove_all);
+	damage("a pair of swapped lines", "jsonl:4: out of order", swap_two);
+	damage("a doubled line", "jsonl:4: out of order", double_one);
+	damage("a foreign line", "jsonl:4: out of order", insert_text);
+}
+
+/* Damage stays visible when lines are written behind it. */
+static void
+test_damage_stays(void)
+{
+	struct ledger *l;
+	size_t len;
+	char *text;
+
+	fresh();
+	l = open_or_die();
+	write_n(l, 6);
+	text = remove_last(slurp(path, &len), &len);
+	spill(path, text, len);
+	free(text);
+	write_n(l, 2);
+	ledger_close(l);
+	CHECK(verify().breaks == 1 && strstr(said, "(numbers 6 to 6)") != NULL,
+	    "a removed last line is found after later ones too");
+}
+
+static void
+test_rotation(void)
+{
+	struct ledger *a, *b;
+
+	fresh();
+	a = open_or_die();
+	b = open_or_die();
+	write_n(a, 3);
+	write_n(b, 2);
+	rename(path, rotated);
+	write_n(b, 2);
+	write_n(a, 2);
+	CHECK(holds(9), "the chain goes on over a rotation");
+	unlink(rotated);
+	CHECK(holds(4), "and holds where the old file was removed");
+	close(creat(path, 0640)); /* copytruncate, and nothing copied */
+	write_n(a, 1);
+	CHECK(verify().lines == 1, "an emptied file is written on");
+	ledger_close(a);
+	ledger_close(b);
+}
+
+static void
+test_lost_lock(void)
+{
+	struct ledger *l;
+
+	fresh();
+	l = open_or_die();
+	write_n(l, 4);
+	ledger_close(l);
+	unlink(lock_path);
+	CHECK(verify().breaks == 0 && !verify().tail_known,
+	    "without the lock file the lines still verify");
+	l = open_or_die();
+	write_n(l, 2);
+	CHECK(holds(6), "and the next line goes on behind the last");
+	ledger_close(l);
+	unlink(lock_path);
+	rename(path, rotated);
+	l = open_or_die();
+	write_n(l, 1);
+	CHECK(holds(7), "also behind the rotated file's last");
+	ledger_close(l);
+	spill(lock_path, "garbage", 7);
+	l = open_or_die();
+	write_n(l, 1);
+	CHECK(holds(8), "also where the lock file holds garbage");
+	ledger_close(l);
+}
+
+/* A writer that died between its line and the record, or in its line. */
+static void
+test_behind(void)
+{
+	struct ledger *l;
+	size_t lock_len, len;
+	char *lock, *text;
+	FILE *f;
+
+	fresh();
+	l = open_or_die();
+	write_n(l, 3);
+	lock = slurp(lock_path, &lock_len);
+	write_n(l, 2);
+	spill(lock_path, lock, lock_len);
+	CHECK(verify().breaks == 0, "a record behind the file is no break");
+	write_n(l, 1);
+	CHECK(holds(6), "the next writer catches up");
+
+	free(lock);
+	lock = slurp(lock_path, &lock_len);
+	write_n(l, 1);
+	spill(lock_path, lock, lock_len);
+	rename(path, rotated);
+	write_n(l, 1);
+	CHECK(holds(8), "also when the file was rotated in between");
+	ledger_close(l);
+
+	f = fopen(path, "a");
+	fputs("{\"v\":1,\"time\":\"2026-11-22T", f);
+	fclose(f);
+	l = open_or_die();
+	write_n(l, 2);
+	ledger_close(l);
+	CHECK(holds(11) && verify().torn == 1 && verify().breaks == 0,
+	    "a torn line is ended, marked, and part of the chain");
+	text = slurp(path, &len);
+	*strstr(text, "2026-11-22T\n") = '3';
+	spill(path, text, len);
+	CHECK(verify().breaks == 1, "a changed torn line is found");
+	free(lock);
+	free(text);
+}
+
+static void
+test_full_disk(void)
+{
+	struct rlimit old, tight;
+	struct ledger *l;
+	struct ledger_report r;
+	size_t len;
+
+	fresh();
+	l = open_or_die();
+	write_n(l, 3);
+	free(slurp(path, &len));
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &old);
+	tight = old;
+	tight.rlim_cur = len + 100;
+	setrlimit(RLIMIT_FSIZE, &tight);
+	write_n(l, 2);
+	setrlimit(RLIMIT_FSIZE, &old);
+	CHECK(ledger_lost(l) == 2, "what could not be written is counted");
+	write_n(l, 2);
+	r = verify();
+	CHECK(r.breaks == 0 && r.torn == 1 && r.lines == 6,
+	    "lines behind a torn one are whole and the chain holds");
+	CHECK(r.lost == 2, "and the next line says how many were lost");
+	ledger_close(l);
+}
+
+/* ---- Many writers ---- */
+
+static void *
+writer_thread(void *l)
+{
+	write_n(l, 100);
+	return NULL;
+}
+
+static void
+writer(unsigned nthreads)
+{
+	struct ledger *l = open_or_die();
+	pthread_t t[8];
+
+	for (unsigned i = 0; i < nthreads; i++)
+		pthread_create(&t[i], NULL, writer_thread, l);
+	for (unsigned i = 0; i < nthreads; i++)
+		pthread_join(t[i], NULL);
+	ledger_close(l);
+	_exit(0);
+}
+
+static pid_t
+spawn(void (*run)(unsigned), unsigned arg)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	if ((pid = fork()) == 0)
+		run(arg);
+	return pid;
+}
+
+static void
+test_many(void)
+{
+	pid_t pids[4];
+	char third[160];
+
+	fresh();
+	for (int i = 0; i < 4; i++)
+		pids[i] = spawn(writer, 4);
+	/* Rotate twice in the middle of it. */
+	while (access(path, F_OK) != 0)
+		usleep(100);
+	snprintf(third, sizeof(third), "%s.2", path);
+	rename(path, third);
+	while (access(path, F_OK) != 0 && waitpid(pids[0], NULL, WNOHANG) == 0)
+		usleep(100);
+	rename(path, rotated);
+	for (int i = 0; i < 4; i++)
+		waitpid(pids[i], NULL, 0);
+	CHECK(holds(1600), "4 processes x 4 threads over two rotations");
+	unlink(third);
+}
+
+static void
+endless(unsigned arg)
+{
+	struct ledger *l = open_or_die();
+
+	(void)arg;
+	for (;;)
+		write_n(l, 1);
+}
+
+static void
+test_kills(void)
+{
+	struct ledger_report r;
+	struct ledger *l;
+	pid_t pids[3];
+
+	fresh();
+	for (int i = 0; i < 3; i++)
+		pids[i] = spawn(endless, 0);
+	for (int round = 0; round < 40; round++) {
+		struct stat st, now;
+
+		/* Each round ends a writer once lines are flowing. */
+		if (stat(path, &st) == -1)
+			st.st_size = 0;
+		do
+			usleep(200 + (unsigned)round * 17);
+		while (stat(path, &now) == -1 || now.st_size == st.st_size);
+		kill(pids[round % 3], SIGKILL);
+		waitpid(pids[round % 3], NULL, 0);
+		pids[round % 3] = spawn(endless, 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	l = open_or_die();
+	write_n(l, 1);
+	ledger_close(l);
+	r = verify();
+	CHECK(r.breaks == 0 && r.tail_holds && r.lines > 40,
+	    "writers killed 43 times");
+	if (r.breaks != 0)
+		printf("# %s", said);
+}
+
+/* ---- Opening ---- */
+
+static void
+test_open(void)
+{
+	struct config off = { .ledger = false };
+	struct ledger_entry e = entry("x");
+	struct config none = config;
+	char why[256] = "";
+	struct ledger *l;
+
+	fresh();
+	if (symlink("/etc/passwd", path) == -1)
+		exit(99);
+	CHECK(ledger_open(&config, why, sizeof(why)) == NULL && why[0] != '\0',
+	    "a symbolic link is not followed");
+	unlink(path);
+	mkfifo(path, 0600);
+	CHECK(ledger_open(&config, why, sizeof(why)) == NULL,
+	    "a pipe is no ledger");
+	unlink(path);
+	none.ledger_file = "/nonexistent/ledger.jsonl";
+	CHECK(ledger_open(&none, why, sizeof(why)) == NULL &&
+		strstr(why, "/nonexistent/") != NULL,
+	    "a directory that is missing is named");
+	l = ledger_open(&off, why, sizeof(why));
+	ledger_write(l, &e);
+	CHECK(l != NULL && access(path, F_OK) == -1, "no ledger wanted: none");
+	ledger_close(l);
+}
+
+static int
+count_line(void *ctx, const struct ledger_line *line)
+{
+	(void)line;
+	++*(int *)ctx;
+	return 0;
+}
+
+static void
+test_parse(void)
+{
+	static const char *const bad[] = {
+		"", "{", "{}", "{\"v\":1", "[1]",
+		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z\"",
+		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z}",
+		"{\"v\":1,\"time\":\"yesterday\"}",
+		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z\",\"tries\":[{}"
+	};
+	struct ledger_line line;
+	unsigned taken = 0;
+	struct ledger *l;
+	int count = 0;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		taken += ledger_line_parse(span_of(bad[i]), &line);
+	CHECK(taken == 0, "what is no whole line is not taken");
+	CHECK(ledger_line_parse(
+		  span_of("{\"v\":1,\"time\":\"2024-02-29T00:00:00.000Z\","
+			  "\"new\":{\"x\":[\"}\"]},\"model\":\"a\\\"b\","
+			  "\"status\":200}"),
+		  &line) &&
+		line.status == 200 && span_is(line.model, "a\\\"b") &&
+		line.wall_ms == clock_parse("2024-02-29"),
+	    "unknown members are passed over");
+	fresh();
+	l = open_or_die();
+	write_n(l, 3);
+	rename(path, rotated);
+	write_n(l, 4);
+	ledger_close(l);
+	CHECK(ledger_each(path, 0, count_line, &count) == 0 && count == 7,
+	    "all lines of all files");
+	count = 0;
+	ledger_each(path, 1795373220124, count_line, &count);
+	CHECK(count == 0, "none before the day asked for");
+}
+
+int
+main(void)
+{
+	char remove[160];
+
+	if (mkdtemp(dir) == NULL)
+		return 99;
+	umask(022);
+	log_open("ledger_test", false, LOG_LEVEL_ERROR);
+	if (getenv("KEEP") == NULL && freopen("/dev/null", "w", stderr) == NULL)
+		return 99;
+	snprintf(path, sizeof(path), "%s/ledger.jsonl", dir);
+	snprintf(rotated, sizeof(rotated), "%s.1", path);
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	config.ledger = true;
+	config.ledger_file = path;
+	test_line();
+	test_refusal_line();
+	test_hostile_line();
+	test_damage();
+	test_damage_stays();
+	test_rotation();
+	test_lost_lock();
+	test_behind();
+	test_full_disk();
+	test_many();
+	test_kills();
+	test_open();
+	test_parse();
+	fresh();
+	snprintf(remove, sizeof(remove), "%s", dir);
+	rmdir(remove);
+	return check_done();
+}
