@@ -66,7 +66,8 @@ void patterns_free(struct patterns *);
  * (config_load uses it to name the line.) */
 int patterns_check(const char *pattern, char *message, size_t size);
 
-/* Measures a JSON body.  On a refusal fills *refused and returns -1.
+/* Measures a JSON body.  call->header_local is kept, all else overwritten.
+ * On a refusal fills *refused and returns -1.
  * stream defaults to false; a `model` that is missing, twice, escaped in its
  * key, or no string is refused. */
 int call_parse_json(const struct config *, const struct patterns *,

@@ -1,0 +1,469 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The strict JSON scanner: hides the grammar of RFC 8259 and the byte tables
+ * of RFC 3629.  A request's body passes it once, right after it was read;
+ * the policy learns from it all it knows of the request.
+ */
+#include "config.h"
+
+#include <stdint.h>
+
+#include "base/jscan.h"
+#include "base/utf8.h"
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGH UINT64_C(0x8080808080808080)
+
+struct scan {
+	const char *start, *end;
+	unsigned max_depth;
+	int (*value)(void *, const struct jscan_value *);
+	void *ctx;
+	struct jscan_error *error;
+	unsigned depth; /* containers that are open */
+	bool object[JSCAN_DEPTH_MAX];
+	const char *begin[JSCAN_DEPTH_MAX];
+	struct jscan_step path[JSCAN_DEPTH_MAX];
+};
+
+static const char *
+fail(struct scan *s, const char *at, const char *text)
+{
+	s->error->offset = (size_t)(at - s->start);
+	s->error->text = text;
+	return NULL;
+}
+
+static const char *
+skip_space(const struct scan *s, const char *p)
+{
+	while (
+	    p < s->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+		p++;
+	return p;
+}
+
+/* Is any of the eight bytes a quote, a backslash, a control or not ASCII? */
+static bool
+special(uint64_t x)
+{
+	uint64_t quote = x ^ (ONES * '"'), slash = x ^ (ONES * '\\');
+
+	return ((x | (x - ONES * 0x20) | (quote - ONES) | (slash - ONES)) &
+		   HIGH) != 0;
+}
+
+static const char *
+skip_plain(const char *p, const char *end)
+{
+	uint64_t x;
+
+	while (end - p >= 8) {
+		memcpy(&x, p, 8);
+		if (special(x))
+			break;
+		p += 8;
+	}
+	while (p < end && (unsigned char)*p >= 0x20 &&
+	    (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* p at the backslash; the byte after the escape. */
+static const char *
+scan_escape(struct scan *s, const char *p)
+{
+	int i;
+
+	if (s->end - p < 2)
+		return fail(s, s->end, "unfinished string");
+	switch (p[1]) {
+	case '"':
+	case '\\':
+	case '/':
+	case 'b':
+	case 'f':
+	case 'n':
+	case 'r':
+	case 't':
+		return p + 2;
+	case 'u':
+		for (i = 2; i < 6; i++) {
+			if (p + i == s->end)
+				return fail(s, s->end, "unfinished string");
+			if (hex(p[i]) == -1)
+				return fail(s, p + i, "bad \\u escape");
+		}
+		return p + 6;
+	default:
+		return fail(s, p + 1, "bad escape in a string");
+	}
+}
+
+/* p behind the opening quote; returns the closing one. */
+static const char *
+scan_string(struct scan *s, const char *p, bool *escaped)
+{
+	size_t n;
+
+	*escaped = false;
+	while (p != NULL) {
+		p = skip_plain(p, s->end);
+		if (p == s->end)
+			return fail(s, p, "unfinished string");
+		if (*p == '"')
+			return p;
+		if (*p == '\\') {
+			*escaped = true;
+			p = scan_escape(s, p);
+			continue;
+		}
+		if ((unsigned char)*p < 0x20)
+			return fail(s, p, "control character in a string");
+		for (; p < s->end && (unsigned char)*p >= 0x80; p += n)
+			if ((n = utf8_length((const unsigned char *)p,
+				 (size_t)(s->end - p))) == 0)
+				return fail(s, p, "not valid UTF-8");
+	}
+	return NULL;
+}
+
+static const char *
+skip_digits(const struct scan *s, const char *p)
+{
+	while (p < s->end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+static const char *
+scan_number(struct scan *s, const char *p)
+{
+	const char *digits;
+
+	if (*p == '-')
+		p++;
+	digits = p;
+	p = skip_digits(s, p);
+	if (p == digits)
+		return fail(s, p, "bad number");
+	if (*digits == '0' && p > digits + 1)
+		return fail(s, digits, "number with a leading zero");
+	if (p < s->end && *p == '.') {
+		digits = ++p;
+		if ((p = skip_digits(s, p)) == digits)
+			return fail(s, p, "bad number");
+	}
+	if (p < s->end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < s->end && (*p == '+' || *p == '-'))
+			p++;
+		digits = p;
+		if ((p = skip_digits(s, p)) == digits)
+			return fail(s, p, "bad number");
+	}
+	return p;
+}
+
+static const char *
+scan_word(struct scan *s, const char *p, const char *word)
+{
+	size_t n = strlen(word);
+
+	if ((size_t)(s->end - p) < n || memcmp(p, word, n) != 0)
+		return fail(s, p, "no such value");
+	return p + n;
+}
+
+static int
+emit(struct scan *s, enum jscan_type type, bool begin, const char *p,
+    const char *end, bool escaped)
+{
+	struct jscan_value v = { .type = type,
+		.begin = begin,
+		.depth = s->depth,
+		.path = s->path,
+		.raw = { p, (size_t)(end - p) },
+		.escaped = escaped };
+
+	return s->value(s->ctx, &v);
+}
+
+/* A value that holds no others. */
+static const char *
+scan_scalar(struct scan *s, const char *p, int *rc)
+{
+	enum jscan_type type = JSCAN_NUMBER;
+	bool escaped = false;
+	const char *end;
+
+	switch (*p) {
+	case '"':
+		type = JSCAN_STRING;
+		if ((end = scan_string(s, p + 1, &escaped)) != NULL)
+			end++;
+		break;
+	case 't':
+		type = JSCAN_TRUE;
+		end = scan_word(s, p, "true");
+		break;
+	case 'f':
+		type = JSCAN_FALSE;
+		end = scan_word(s, p, "false");
+		break;
+	case 'n':
+		type = JSCAN_NULL;
+		end = scan_word(s, p, "null");
+		break;
+	default:
+		if (*p != '-' && (*p < '0' || *p > '9'))
+			return fail(s, p, "no such value");
+		end = scan_number(s, p);
+	}
+	if (end != NULL)
+		*rc = emit(s, type, false, p, end, escaped);
+	return end;
+}
+
+/* `"key" :` of the innermost object; the byte behind the colon. */
+static const char *
+scan_key(struct scan *s, const char *p)
+{
+	struct jscan_step *step = &s->path[s->depth - 1];
+	const char *end;
+
+	if (p == s->end || *p != '"')
+		return fail(s, p, "a member's name was expected");
+	if ((end = scan_string(s, p + 1, &step->key_escaped)) == NULL)
+		return NULL;
+	step->key = (struct span){ p + 1, (size_t)(end - p - 1) };
+	p = skip_space(s, end + 1);
+	if (p == s->end || *p != ':')
+		return fail(s, p, "a colon was expected");
+	return skip_space(s, p + 1);
+}
+
+static const char *
+open_container(struct scan *s, const char *p, int *rc)
+{
+	bool object = *p == '{';
+
+	if (s->depth == s->max_depth)
+		return fail(s, p, "nested too deeply");
+	*rc = emit(s, object ? JSCAN_OBJECT : JSCAN_ARRAY, true, p, p, false);
+	s->object[s->depth] = object;
+	s->begin[s->depth] = p;
+	s->path[s->depth] = (struct jscan_step){ .index = 0 };
+	s->depth++;
+	return p + 1;
+}
+
+static const char *
+close_container(struct scan *s, const char *p, int *rc)
+{
+	s->depth--;
+	*rc = emit(s, s->object[s->depth] ? JSCAN_OBJECT : JSCAN_ARRAY, false,
+	    s->begin[s->depth], p + 1, false);
+	return p + 1;
+}
+
+static bool
+closes(const struct scan *s, const char *p)
+{
+	return p < s->end && *p == (s->object[s->depth - 1] ? '}' : ']');
+}
+
+/* From behind an opening bracket or a whole value to where the next value
+ * begins; closes what ends there.  At depth 0 the text is over. */
+static const char *
+next_value(struct scan *s, const char *p, bool first, int *rc)
+{
+	for (;; first = false) {
+		p = skip_space(s, p);
+		if (s->depth == 0)
+			return p;
+		if (closes(s, p)) {
+			p = close_container(s, p, rc);
+			if (*rc != 0)
+				return p;
+			continue;
+		}
+		if (!first) {
+			if (p == s->end || *p != ',')
+				return fail(s, p, "a comma was expected");
+			s->path[s->depth - 1].index++;
+			p = skip_space(s, p + 1);
+		}
+		return s->object[s->depth - 1] ? scan_key(s, p) : p;
+	}
+}
+
+int
+jscan(struct span text, unsigned max_depth,
+    int (*value)(void *ctx, const struct jscan_value *), void *ctx,
+    struct jscan_error *error)
+{
+	struct scan s = { .start = text.p,
+		.end = text.p == NULL ? NULL : text.p + text.len,
+		.max_depth =
+		    max_depth < JSCAN_DEPTH_MAX ? max_depth : JSCAN_DEPTH_MAX,
+		.value = value,
+		.ctx = ctx,
+		.error = error };
+	const char *p = skip_space(&s, s.start);
+	int rc = 0;
+	bool open;
+
+	*error = (struct jscan_error){ 0, NULL };
+	do {
+		if (p == s.end) {
+			fail(&s, p, "unfinished text");
+			return -1;
+		}
+		open = *p == '{' || *p == '[';
+		p = open ? open_container(&s, p, &rc) : scan_scalar(&s, p, &rc);
+		if (p != NULL && rc == 0)
+			p = next_value(&s, p, open, &rc);
+		if (p == NULL)
+			return -1;
+		if (rc != 0)
+			return rc;
+	} while (s.depth > 0);
+	if (p != s.end) {
+		fail(&s, p, "something behind the text");
+		return -1;
+	}
+	return 0;
+}
+
+static unsigned
+decode_hex(const char *p)
+{
+	unsigned code = 0;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		code = code << 4 | (unsigned)hex(p[i]);
+	return code;
+}
+
+/* Never longer than the escape it came from: six bytes give at most three,
+ * a pair of them four. */
+static size_t
+put_utf8(char *out, unsigned code)
+{
+	if (code < 0x80) {
+		out[0] = (char)code;
+		return 1;
+	}
+	if (code < 0x800) {
+		out[0] = (char)(0xc0 | code >> 6);
+		out[1] = (char)(0x80 | (code & 0x3f));
+		return 2;
+	}
+	if (code < 0x10000) {
+		out[0] = (char)(0xe0 | code >> 12);
+		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (code & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | code >> 18);
+	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (code & 0x3f));
+	return 4;
+}
+
+/* p behind "\u", left bytes there; how many of them it took. */
+static size_t
+decode_unicode(const char *p, size_t left, char **out)
+{
+	unsigned code = decode_hex(p), low;
+	size_t taken = 4;
+
+	if (code >= 0xd800 && code <= 0xdbff && left >= 10 && p[4] == '\\' &&
+	    p[5] == 'u' && (low = decode_hex(p + 6)) >= 0xdc00 &&
+	    low <= 0xdfff) {
+		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+		taken = 10;
+	}
+	if (code >= 0xd800 && code <= 0xdfff)
+		code = 0xfffd;
+	*out += put_utf8(*out, code);
+	return taken;
+}
+
+static char
+decode_letter(char c)
+{
+	switch (c) {
+	case 'b':
+		return '\b';
+	case 'f':
+		return '\f';
+	case 'n':
+		return '\n';
+	case 'r':
+		return '\r';
+	case 't':
+		return '\t';
+	default:
+		return c;
+	}
+}
+
+size_t
+jscan_decode(struct span raw, char *out)
+{
+	const char *p = raw.p, *end = raw.p + raw.len, *slash;
+	char *o = out;
+
+	while (p < end) {
+		slash = memchr(p, '\\', (size_t)(end - p));
+		if (slash == NULL)
+			slash = end;
+		memcpy(o, p, (size_t)(slash - p));
+		o += slash - p;
+		p = slash;
+		if (end - p < 2)
+			break;
+		p += 2;
+		if (p[-1] == 'u' && end - p >= 4)
+			p += decode_unicode(p, (size_t)(end - p), &o);
+		else
+			*o++ = decode_letter(p[-1]);
+	}
+	return (size_t)(o - out);
+}
+
+bool
+jscan_key_is(const struct jscan_step *step, const char *name)
+{
+	char decoded[256];
+	struct span key = step->key;
+
+	if (key.p == NULL)
+		return false;
+	if (!step->key_escaped)
+		return span_is(key, name);
+	if (key.len > sizeof(decoded))
+		return false;
+	return span_is(
+	    (struct span){ decoded, jscan_decode(key, decoded) }, name);
+}

@@ -1,0 +1,60 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Looking for private patterns in the texts of one request (call.h compiles
+ * them; this is the part that call.c drives).
+ *
+ * Each text (one JSON string, key or value, decoded; one form field) is
+ * looked at alone: `^` and `$` are its ends, and what is split over two
+ * strings is not put together.  The expressions are PCRE2's in UTF mode where
+ * it was found at build time, else POSIX extended ones.
+ *
+ * The cost is bounded three times: by private_max_bytes of text, by
+ * private_max_ms of CPU time, and by PCRE2's match limit for an expression
+ * that backtracks without end.  At a bound the request counts as private
+ * (PATTERN_LIMIT): what was not seen may not leave.  With POSIX expressions a
+ * text longer than 64 KiB is looked through in pieces that overlap by 4 KiB.
+ */
+#ifndef POLICY_PATTERN_H
+#define POLICY_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "config/config.h"
+
+#define PATTERN_LIMIT "scan limit"
+#define PATTERN_UNREADABLE "unreadable file"
+
+struct patterns;
+
+/* One request's search; one thread. */
+struct pattern_run {
+	const struct patterns *patterns;
+	void *memory; /* the engine's */
+	size_t left_bytes;
+	size_t unclocked_bytes; /* looked at since the clock was read */
+	int64_t deadline_ns; /* of this thread's CPU time */
+	const char *rule; /* the name of the one that matched */
+};
+
+/* patterns may be NULL: then nothing is private. */
+void pattern_begin(
+    struct pattern_run *, const struct config *, const struct patterns *);
+void pattern_end(struct pattern_run *);
+
+/* Does it still look for anything? */
+static inline bool
+pattern_wants(const struct pattern_run *run)
+{
+	return run->patterns != NULL && run->rule == NULL;
+}
+
+/* Looks through one text, which must be valid UTF-8; sets rule at the first
+ * match. */
+void pattern_scan(struct pattern_run *, struct span text);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The table of refusals: what a client is told, and whether trying again is
+ * any use.  Every step of a request's way ends here when it says no; wire/
+ * makes a reply of a row.
+ */
+#include "config.h"
+
+#include "base/log.h"
+#include "policy/refusal.h"
+
+#define INVALID "invalid_request_error"
+
+static const struct refusal_spec table[REFUSE_COUNT] = {
+	{ REFUSE_NONE, 200, "", "", "", false, false, 0, "" },
+	{ REFUSE_INVALID_JSON, 400, INVALID, "invalid_json", INVALID, false,
+	    false, 0,
+	    "The body is not a JSON object; send one valid JSON object in "
+	    "UTF-8." },
+	{ REFUSE_INVALID_MULTIPART, 400, INVALID, "invalid_multipart", INVALID,
+	    false, false, 0,
+	    "The body is not well-formed multipart/form-data; check the "
+	    "boundary and that the upload was complete." },
+	{ REFUSE_INVALID_REQUEST, 400, INVALID, "invalid_value", INVALID, false,
+	    false, 0,
+	    "A value in the request is not of the kind that is expected "
+	    "there; correct it and send the request again." },
+	{ REFUSE_MISSING_MODEL, 400, INVALID, "missing_model", INVALID, false,
+	    false, 0,
+	    "The request names no model; set `model` to one of those that "
+	    "GET /v1/models lists." },
+	{ REFUSE_TOO_LONG, 400, INVALID, "context_length_exceeded", INVALID,
+	    false, false, FALLBACK_TOO_LONG,
+	    "The request is longer than the model's context; shorten it or "
+	    "ask for fewer output tokens." },
+	{ REFUSE_UNSUPPORTED, 400, INVALID, "unsupported_feature", INVALID,
+	    false, false, FALLBACK_UNSUPPORTED,
+	    "The model cannot do what the request needs; choose another "
+	    "model from GET /v1/models." },
+
+	{ REFUSE_INVALID_KEY, 401, INVALID, "invalid_api_key",
+	    "authentication_error", false, false, 0,
+	    "The key is missing, unknown or not valid from here; send "
+	    "`Authorization: Bearer KEY` with a key of this gateway." },
+	{ REFUSE_MODEL_NOT_ALLOWED, 403, "permission_error",
+	    "model_not_allowed", "permission_error", false, false, 0,
+	    "This client may not use that model; GET /v1/models lists those "
+	    "it may use." },
+	{ REFUSE_ENDPOINT_NOT_ALLOWED, 403, "permission_error",
+	    "endpoint_not_allowed", "permission_error", false, false, 0,
+	    "This client may not call this endpoint; ask the operator to add "
+	    "it to the client's `endpoints`." },
+	{ REFUSE_PRIVATE_ROUTE, 403, "permission_error",
+	    "private_route_blocked", "permission_error", false, false, 0,
+	    "The request may not leave this network and the model has no "
+	    "local target; choose a model with one." },
+	{ REFUSE_MODEL_NOT_FOUND, 404, INVALID, "model_not_found",
+	    "not_found_error", false, false, 0,
+	    "There is no such model; GET /v1/models lists those you may "
+	    "use." },
+	{ REFUSE_UNKNOWN_URL, 404, INVALID, "unknown_url", "not_found_error",
+	    false, false, 0,
+	    "There is nothing at this URL; the base URL of this gateway ends "
+	    "in /v1." },
+	{ REFUSE_METHOD, 405, INVALID, "method_not_allowed", INVALID, false,
+	    false, 0,
+	    "This URL does not take that method; the Allow header says which "
+	    "it takes." },
+
+	{ REFUSE_BODY_CUT, 408, INVALID, "request_incomplete", INVALID, false,
+	    false, 0,
+	    "The body ended before it was complete; send the request "
+	    "again." },
+	{ REFUSE_LENGTH_REQUIRED, 411, INVALID, "length_required", INVALID,
+	    false, false, 0,
+	    "The body's length is not known; send Content-Length." },
+	{ REFUSE_TOO_LARGE, 413, INVALID, "request_too_large",
+	    "request_too_large", false, false, 0,
+	    "The body is larger than this gateway takes; send less, or ask "
+	    "the operator to raise the cap." },
+	{ REFUSE_MEDIA_TYPE, 415, INVALID, "unsupported_media_type", INVALID,
+	    false, false, 0,
+	    "This endpoint does not take that Content-Type; use "
+	    "application/json, or multipart/form-data for audio uploads." },
+
+	{ REFUSE_BUDGET, 429, "insufficient_quota", "budget_exceeded",
+	    "rate_limit_error", false, true, 0,
+	    "The budget is spent; ask the operator to raise it or wait for "
+	    "the next period." },
+	{ REFUSE_RATE, 429, "rate_limit_error", "rate_limit_exceeded",
+	    "rate_limit_error", true, false, 0,
+	    "Too many requests or tokens in this minute; wait for the time "
+	    "in Retry-After." },
+	{ REFUSE_RATE_UPSTREAM, 429, "rate_limit_error", "rate_limit_exceeded",
+	    "rate_limit_error", true, false, FALLBACK_RATE_LIMITED,
+	    "The provider limits the rate; wait for the time in "
+	    "Retry-After." },
+
+	{ REFUSE_INTERNAL, 500, "server_error", "internal_error", "api_error",
+	    false, false, 0,
+	    "The gateway failed; its log names the cause under this request's "
+	    "x-request-id." },
+	{ REFUSE_UPSTREAM, 502, "server_error", "upstream_error", "api_error",
+	    false, false, FALLBACK_ERROR, "The provider failed; try again." },
+	{ REFUSE_BUSY_FULL, 503, "server_error", "local_queue_full",
+	    "overloaded_error", true, false, FALLBACK_BUSY,
+	    "The local model is busy and its queue is full; wait for the time "
+	    "in Retry-After." },
+	{ REFUSE_BUSY_TIMEOUT, 503, "server_error", "local_queue_timeout",
+	    "overloaded_error", true, false, FALLBACK_BUSY,
+	    "The local model did not become free in time; wait for the time "
+	    "in Retry-After." },
+	{ REFUSE_UNAVAILABLE, 503, "server_error", "provider_unavailable",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "The provider cannot be reached; wait for the time in "
+	    "Retry-After." },
+	{ REFUSE_MODEL_LOADING, 503, "server_error", "model_loading",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "The model is being loaded; wait for the time in Retry-After." },
+	{ REFUSE_OVERLOADED, 503, "server_error", "gateway_overloaded",
+	    "overloaded_error", true, false, 0,
+	    "The gateway serves as many requests as it can; wait for the time "
+	    "in Retry-After." },
+	{ REFUSE_UPSTREAM_TIMEOUT, 504, "server_error", "upstream_timeout",
+	    "api_error", false, true, FALLBACK_TIMEOUT,
+	    "The provider did not answer in time; it may have billed the "
+	    "request, so do not repeat it blindly." },
+
+	{ REFUSE_CLIENT_GONE, 499, "client_gone", "client_gone", "api_error",
+	    false, false, 0, "The client closed the connection." },
+};
+
+const struct refusal_spec *
+refusal_spec(enum refusal id)
+{
+	if ((unsigned)id >= REFUSE_COUNT || table[id].id != id)
+		fatal("refusal %d has no row in the table", (int)id);
+	return &table[id];
+}

@@ -1,0 +1,170 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The order among targets: hides how round robin, load, price, latency and
+ * stickiness become one ranking.  plan_make() asks it once per request.
+ */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "policy/select.h"
+
+/* Ascending: group, then metric, then tie, then index. */
+struct rank {
+	enum place place;
+	double metric;
+	double tie;
+	size_t index;
+};
+
+/* FNV-1a, finished by murmur3's mixer: FNV alone leaves its high bits, the
+ * ones used here, too much alike for short strings. */
+static uint64_t
+hash_add(uint64_t h, const char *text)
+{
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return (h ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t
+mix(uint64_t h)
+{
+	h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+	h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+	return h ^ h >> 33;
+}
+
+/* Weighted rendezvous (highest random weight): the least -ln(u) / weight
+ * wins, which gives each target its weight's share of the clients. */
+static double
+sticky_score(const struct client *client, const struct model *model,
+    const struct target *target)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	double u;
+
+	h = hash_add(h, client->name);
+	h = hash_add(h, model->id);
+	h = hash_add(h, target->provider->name);
+	h = hash_add(h, target->model);
+	u = ((double)(mix(h) >> 11) + 0.5) / 9007199254740992.0;
+	return -log(u) / target->weight;
+}
+
+static double
+load(const struct target *target, const struct facts *facts)
+{
+	const struct provider *provider = target->provider;
+	const struct limit *limit = provider->limit;
+	double busy = 0;
+
+	if (limit != NULL && facts->limits != NULL)
+		busy = (double)facts->limits[limit->index].used +
+		    facts->limits[limit->index].queued;
+	else if (facts->providers != NULL)
+		busy = facts->providers[provider->index].in_flight;
+	return busy / target->weight;
+}
+
+static bool
+same_group(const struct model *model, size_t a, size_t b)
+{
+	return model->targets[a].provider->place ==
+	    model->targets[b].provider->place;
+}
+
+/* How many places this target stands behind the one whose turn it is. */
+static double
+turns_away(const struct model *model, size_t index, uint32_t turn)
+{
+	uint64_t total = 0, passed = 0;
+	size_t i, size = 0, mine = 0, first = 0;
+
+	for (i = 0; i < model->ntargets; i++)
+		if (same_group(model, i, index))
+			total += model->targets[i].weight;
+	for (i = 0; i < model->ntargets; i++) {
+		if (!same_group(model, i, index))
+			continue;
+		if (i == index)
+			mine = size;
+		if (passed <= turn % total)
+			first = size;
+		passed += model->targets[i].weight;
+		size++;
+	}
+	return (double)((mine + size - first) % size);
+}
+
+static double
+latency(const struct target *target, const struct facts *facts)
+{
+	if (facts->providers == NULL ||
+	    facts->providers[target->provider->index].first_byte_ms < 0)
+		return 0;
+	return (double)facts->providers[target->provider->index].first_byte_ms;
+}
+
+static double
+metric(const struct model *model, size_t index, const struct facts *facts,
+    int64_t worst)
+{
+	const struct target *target = &model->targets[index];
+
+	switch (model->select) {
+	case SELECT_ROUND_ROBIN:
+		return model->sticky ? 0
+				     : turns_away(model, index, facts->turn);
+	case SELECT_LEAST_BUSY:
+		return model->sticky ? 0 : load(target, facts);
+	case SELECT_CHEAPEST:
+		return worst < 0 ? HUGE_VAL : (double)worst;
+	case SELECT_FASTEST:
+		return latency(target, facts);
+	case SELECT_ORDER:
+		break;
+	}
+	return 0;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+	const struct rank *a = left, *b = right;
+
+	if (a->place != b->place)
+		return a->place < b->place ? -1 : 1;
+	if (a->metric < b->metric || a->metric > b->metric)
+		return a->metric < b->metric ? -1 : 1;
+	if (a->tie < b->tie || a->tie > b->tie)
+		return a->tie < b->tie ? -1 : 1;
+	return a->index < b->index ? -1 : a->index > b->index;
+}
+
+void
+select_order(const struct model *model, const struct client *client,
+    const struct facts *facts, const int64_t *worst, struct arena *arena,
+    size_t *order)
+{
+	struct rank *ranks =
+	    arena_alloc(arena, model->ntargets * sizeof(*ranks));
+	const struct target *target;
+	size_t i;
+
+	for (i = 0; i < model->ntargets; i++) {
+		target = &model->targets[i];
+		ranks[i] = (struct rank){ .place = target->provider->place,
+			.metric = metric(model, i, facts, worst[i]),
+			.index = i };
+		if (model->sticky && model->select != SELECT_ORDER)
+			ranks[i].tie = sticky_score(client, model, target);
+	}
+	qsort(ranks, model->ntargets, sizeof(*ranks), compare);
+	for (i = 0; i < model->ntargets; i++)
+		order[i] = ranks[i].index;
+}

@@ -1,0 +1,36 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * In which order the targets of a model are looked at.
+ *
+ * Local targets always stand before external ones; within each of the two
+ * groups the model's `order` decides:
+ *  order        as they stand in the file;
+ *  round_robin  the next one each time, a target of weight 3 three times as
+ *               often; the others follow in their order;
+ *  least_busy   fewest requests under way per weight (of the provider's limit
+ *               where it has one: held and queued; else in flight);
+ *  cheapest     by the worst-case cost of this call; unknown prices last;
+ *  fastest      by the typical first-byte latency; a provider that has not
+ *               been seen yet first, so that it will be.
+ * `sticky` gives each client its own target of several equal ones (weighted
+ * rendezvous hashing of client, model and target, so that a target that is
+ * taken away moves only its own clients).  It takes the place of round_robin
+ * and least_busy, decides ties of cheapest and fastest, and leaves `order`
+ * alone.  Further ties fall to the order in the file.
+ */
+#ifndef POLICY_SELECT_H
+#define POLICY_SELECT_H
+
+#include <stddef.h>
+
+#include "policy/plan.h"
+
+/* Fills order[0 .. model->ntargets) with indexes of targets.  worst holds
+ * the worst-case cost of each target for this call, -1 unknown. */
+void select_order(const struct model *, const struct client *,
+    const struct facts *, const int64_t *worst, struct arena *, size_t *order);
+
+#endif
