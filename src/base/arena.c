@@ -116,15 +116,18 @@ char *
 arena_printf(struct arena *arena, const char *fmt, ...)
 {
 	va_list args, again;
-	char *text;
+	char small[256], *text;
 	int len;
 
 	va_start(args, fmt);
 	va_copy(again, args);
-	if ((len = vsnprintf(NULL, 0, fmt, args)) < 0)
+	if ((len = vsnprintf(small, sizeof(small), fmt, args)) < 0)
 		fatal("arena: bad format %s", fmt);
 	text = arena_alloc(arena, (size_t)len + 1);
-	vsnprintf(text, (size_t)len + 1, fmt, again);
+	if ((size_t)len < sizeof(small))
+		memcpy(text, small, (size_t)len);
+	else
+		vsnprintf(text, (size_t)len + 1, fmt, again);
 	va_end(again);
 	va_end(args);
 	return text;

@@ -8,8 +8,10 @@
  * config_load() reads tailgate.conf and the clients file through the schema
  * table (schema.c), reports every mistake of both in one run, and proves what
  * can be proved before the first request: no dangling name, no model whose
- * ceiling is local with an external target.  After that nothing changes; a
- * reload loads a second one.
+ * ceiling is local with an external target.  (The private patterns are
+ * compiled by policy/call.c, above: `tailgate check` and the responder's
+ * start call patterns_new() for that.)  After that nothing changes; a reload
+ * loads a second one.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -69,6 +71,13 @@ struct header {
 	const char *value;
 };
 
+/* Where a provider's key comes from; one of them, or none. */
+struct key_source {
+	const char *file;
+	const char *credential;	/* below $CREDENTIALS_DIRECTORY */
+	const char *env;
+};
+
 struct timeouts {
 	int64_t connect_ms, first_byte_ms, idle_ms, total_ms;
 };
@@ -88,6 +97,7 @@ struct provider {
 	const char *url;	/* no slash at the end; NULL for echo */
 	const char *host;	/* of url, for the ledger */
 	enum provider_auth auth;
+	struct key_source key_source;
 	const char *key;	/* the secret itself, or NULL; wiped at free */
 	const struct header *headers;
 	size_t nheaders;
@@ -101,6 +111,7 @@ struct provider {
 	const struct net *addresses;	/* where a local one may be, beside */
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */
+	uint32_t endpoints;	/* its targets' unless they say; 0: not said */
 };
 
 /* nano-USD per million tokens (or per unit); -1 where not given. */
@@ -174,9 +185,12 @@ struct private_rule {
 	const char *pattern;
 };
 
+/* All paths are absolute: relative ones were beside the file. */
 struct config {
 	const char *path;
-	const char *runtime_dir, *state_dir, *clients_file;
+	const char *runtime_dir, *state_dir;
+	const char *clients_file;	/* "": none */
+	const char *price_file;		/* or NULL */
 
 	unsigned processes, threads;
 	int64_t drain_ms;

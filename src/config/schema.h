@@ -14,6 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The files' own groups: "" is tailgate.conf. */
+#define SCHEMA_CLIENTS_FILE "clients_file"
+#define SCHEMA_PRICE_FILE "price_file"
+
 enum schema_type {
 	SCHEMA_GROUP,		/* { a = 1; } */
 	SCHEMA_LIST,		/* ( {…}, {…} ) of the group named `of` */
@@ -25,7 +29,15 @@ enum schema_type {
 	SCHEMA_USD,		/* float or int; kept as nano-USD */
 	SCHEMA_BOOL,
 	SCHEMA_WORD,		/* one of the words in `words` */
-	SCHEMA_WORDS,		/* an array of them */
+	SCHEMA_WORDS,		/* an array of them; kept as a mask */
+	SCHEMA_ENDPOINTS,	/* the same, of endpoints */
+	SCHEMA_NAME,		/* a string of [A-Za-z0-9._-] */
+	SCHEMA_PATH,		/* of a file; relative: beside the config */
+	SCHEMA_URL,		/* of a scheme in `words` */
+	SCHEMA_NETS,		/* an array of addresses and networks */
+	SCHEMA_DATE,		/* "2026-12-31", "2026-12-31T18:00:00Z" */
+	SCHEMA_DIGEST,		/* 64 hex digits */
+	SCHEMA_REF,		/* the name of an element of `of` */
 };
 
 struct schema {
@@ -38,11 +50,27 @@ struct schema {
 	const char *of;		/* LIST, GROUP: the group of its elements */
 	bool required;
 	const char *text;	/* one sentence for people */
+
+	/* Where it stands in the C struct of its group. */
+	size_t offset;
+	size_t width;		/* bytes; of a LIST: of one element */
+	size_t count_offset;	/* of a LIST's, STRINGS' and NETS' count, a
+				   DIGEST's bool */
 };
 
 extern const struct schema schema_table[];
 extern const size_t schema_count;
 
 const struct schema *schema_find(const char *group, const char *name);
+/* The name in a group that is spelled nearly like this one, or NULL. */
+const char *schema_near(const char *group, const char *name);
+/* The index of a word among words, -1 where it is none of them. */
+int schema_word(const char *words, const char *word);
+/* The word of an index, into out; false where there is none. */
+bool schema_word_at(const char *words, unsigned index, char *out, size_t size);
+/* "0.01..3600 seconds", "local | external": type and range for people. */
+void schema_range(const struct schema *, char *out, size_t size);
+/* Is b spelled nearly like a? */
+bool schema_alike(const char *a, const char *b);
 
 #endif

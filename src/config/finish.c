@@ -1,0 +1,138 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What of a configuration follows from the rest of it: indexes, the targets'
+ * endpoints and prices, the form in which later floors want it.
+ */
+#include <config.h>
+
+#include <ctype.h>
+#include <string.h>
+
+#include "config/load.h"
+
+#define NOT_BY_ITSELF                                                         \
+	(ENDPOINT_BIT(ENDPOINT_RESPONSES) | ENDPOINT_BIT(ENDPOINT_MESSAGES) | \
+	    ENDPOINT_BIT(ENDPOINT_COUNT_TOKENS))
+#define ECHO_ENDPOINTS                                                      \
+	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_COMPLETIONS) | \
+	    ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
+/* What every client may ask tailgate itself. */
+#define OWN_ENDPOINTS                                                        \
+	(ENDPOINT_BIT(ENDPOINT_MODELS) | ENDPOINT_BIT(ENDPOINT_HEALTH) |     \
+	    ENDPOINT_BIT(ENDPOINT_METRICS) | ENDPOINT_BIT(ENDPOINT_STATUS) | \
+	    ENDPOINT_BIT(ENDPOINT_USAGE))
+
+/* "X-Forwarded-For" as a web server hands it on: HTTP_X_FORWARDED_FOR. */
+static const char *
+cgi_name(struct load *load, const char *name)
+{
+	char *text;
+
+	if (strncmp(name, "HTTP_", 5) == 0)
+		return name;
+	text = arena_printf(load->arena, "HTTP_%s", name);
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	return text;
+}
+
+static bool
+price_known(const struct price *price)
+{
+	return price->input >= 0 || price->cached >= 0 ||
+	    price->cache_write >= 0 || price->output >= 0 ||
+	    price->reasoning >= 0 || price->character >= 0 ||
+	    price->second >= 0 || price->request >= 0;
+}
+
+/* Its own price, else that of price_file. */
+static void
+finish_price(const struct load *load, struct target *target)
+{
+	target->price.known = price_known(&target->price);
+	for (size_t i = 0; !target->price.known && i < load->prices.nprices;
+	     i++) {
+		const struct load_price *p = &load->prices.prices[i];
+
+		if (p->provider == target->provider && p->model != NULL &&
+		    target->model != NULL &&
+		    strcmp(p->model, target->model) == 0) {
+			target->price = p->price;
+			target->price.known = price_known(&p->price);
+		}
+	}
+}
+
+static void
+finish_target(const struct load *load, struct target *target)
+{
+	const struct provider *provider = target->provider;
+
+	finish_price(load, target);
+	if (provider == NULL || target->endpoints != 0)
+		return;
+	if (provider->endpoints != 0)
+		target->endpoints = provider->endpoints;
+	else if (provider->kind == PROVIDER_ECHO)
+		target->endpoints = ECHO_ENDPOINTS;
+	else
+		target->endpoints = endpoint_all_upstream() & ~NOT_BY_ITSELF;
+}
+
+/* The loader made these; only behind it are they const. */
+static void
+finish_models(const struct load *load, struct model *models, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct model *model = &models[i];
+		struct target *targets = (struct target *)model->targets;
+
+		model->index = i;
+		model->prefix = model->id != NULL && *model->id != '\0' &&
+		    model->id[strlen(model->id) - 1] == '*';
+		for (size_t j = 0; j < model->ntargets; j++)
+			finish_target(load, &targets[j]);
+	}
+}
+
+static void
+finish_providers(struct load *load, struct provider *providers, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		providers[i].index = i;
+		if (providers[i].url != NULL)
+			providers[i].host =
+			    url_host(load->arena, providers[i].url);
+	}
+}
+
+static void
+finish_clients(struct client *clients, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		clients[i].index = i;
+		if (clients[i].endpoints == 0)
+			clients[i].endpoints = endpoint_all_upstream();
+		clients[i].endpoints |= OWN_ENDPOINTS;
+	}
+}
+
+void
+finish(struct load *load)
+{
+	struct config *c = load->config;
+	struct limit *limits = (struct limit *)c->limits;
+
+	for (size_t i = 0; i < c->nlimits; i++)
+		limits[i].index = i;
+	finish_providers(load, (struct provider *)c->providers, c->nproviders);
+	finish_models(load, (struct model *)c->models, c->nmodels);
+	finish_clients((struct client *)c->clients, c->nclients);
+	c->client_address_header = cgi_name(load, c->client_address_header);
+	if (c->ledger_file == NULL)
+		c->ledger_file =
+		    arena_printf(load->arena, "%s/ledger.jsonl", c->state_dir);
+}

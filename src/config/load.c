@@ -1,0 +1,203 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Reading tailgate.conf: libconfig's tree is walked by the schema into const
+ * structs, finished, proved, and only then handed out.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/load.h"
+
+static void
+unknown_names(
+    struct load *load, const char *group, const config_setting_t *setting)
+{
+	int n = config_setting_length(setting);
+
+	for (int i = 0; i < n; i++) {
+		config_setting_t *child =
+		    config_setting_get_elem(setting, (unsigned)i);
+		const char *name = config_setting_name(child), *near;
+
+		if (schema_find(group, name) != NULL)
+			continue;
+		near = schema_near(group, name);
+		mistake(load, child, "there is no such setting%s%s%s",
+		    near != NULL ? "; did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
+	}
+}
+
+void
+load_group(
+    struct load *load, const char *group, config_setting_t *setting, void *base)
+{
+	origin_add(load, base, group, setting);
+	if (setting != NULL)
+		unknown_names(load, group, setting);
+	for (size_t i = 0; i < schema_count; i++) {
+		const struct schema *row = &schema_table[i];
+		config_setting_t *child = NULL;
+
+		if (strcmp(row->group, group) != 0)
+			continue;
+		if (setting != NULL)
+			child = config_setting_get_member(setting, row->name);
+		value_load(load, row, child, base);
+		if (setting != NULL && child == NULL && row->required)
+			mistake(load, setting, "%s is missing: %s", row->name,
+			    row->text);
+	}
+}
+
+/* The absolute directory of a file; where it does not exist, reading the file
+ * says so. */
+static const char *
+dir_of(struct load *load, const char *path)
+{
+	char full[PATH_MAX], *dir = dirname(arena_strdup(load->arena, path));
+
+	return realpath(dir, full) == NULL ? arena_strdup(load->arena, dir)
+					   : arena_strdup(load->arena, full);
+}
+
+/* Reads a file into a tree; NULL: reported. */
+static config_setting_t *
+file_parse(struct load *load, const char *path)
+{
+	struct load_file *file = &load->files[load->nfiles++];
+	const char *source;
+	char *text;
+
+	file->path = arena_strdup(load->arena, path);
+	file->dir = dir_of(load, path);
+	config_init(&file->config);
+	config_set_include_dir(&file->config, file->dir);
+	if ((text = text_read(load, file->path, file->dir)) == NULL)
+		return NULL;
+	if (config_read_string(&file->config, text) == CONFIG_TRUE)
+		return config_root_setting(&file->config);
+	source = config_error_file(&file->config);
+	mistake_in(load,
+	    source == NULL ? file->path : arena_strdup(load->arena, source),
+	    (unsigned)config_error_line(&file->config),
+	    "%s (is there a semicolon, a bracket or a quote missing "
+	    "before this?)",
+	    config_error_text(&file->config));
+	return NULL;
+}
+
+/* The clients of clients_file, behind those of tailgate.conf itself. */
+static void
+clients_load(struct load *load)
+{
+	struct config *c = load->config;
+	struct config more = { 0 };
+	config_setting_t *root;
+	struct client *all;
+
+	if (*c->clients_file == '\0')
+		return;
+	if (access(c->clients_file, F_OK) == -1 && errno == ENOENT) {
+		warning_of(load, c, "", "clients_file",
+		    "%s does not exist yet; `tailgate client add NAME` makes "
+		    "it",
+		    c->clients_file);
+		return;
+	}
+	if ((root = file_parse(load, c->clients_file)) == NULL)
+		return;
+	load_group(load, SCHEMA_CLIENTS_FILE, root, &more);
+	all = arena_alloc(
+	    load->arena, (c->nclients + more.nclients) * sizeof(*all));
+	if (c->nclients > 0)
+		memcpy(all, c->clients, c->nclients * sizeof(*all));
+	origins_move(load, c->clients, c->nclients * sizeof(*all), all);
+	if (more.nclients > 0)
+		memcpy(all + c->nclients, more.clients,
+		    more.nclients * sizeof(*all));
+	origins_move(load, more.clients, more.nclients * sizeof(*all),
+	    all + c->nclients);
+	c->clients = all;
+	c->nclients += more.nclients;
+}
+
+static void
+prices_load(struct load *load)
+{
+	const char *path = load->config->price_file;
+	config_setting_t *root;
+
+	if (path == NULL)
+		return;
+	if (access(path, R_OK) == -1)
+		mistake_of(load, load->config, "", "price_file", "%s: %s", path,
+		    strerror(errno));
+	else if ((root = file_parse(load, path)) != NULL)
+		load_group(load, SCHEMA_PRICE_FILE, root, &load->prices);
+}
+
+static void
+load_all(struct load *load, const char *path)
+{
+	config_setting_t *root = file_parse(load, path);
+
+	load->config->path = load->files[0].path;
+	if (root == NULL)
+		return;
+	load_group(load, "", root, load->config);
+	prices_load(load);
+	clients_load(load);
+	finish(load);
+	prove(load);
+	if ((load->flags & CONFIG_NO_SECRETS) == 0)
+		keys_load(load);
+}
+
+struct config *
+config_load(const char *path, unsigned flags, FILE *err)
+{
+	struct load load = { .flags = flags };
+	struct config *config;
+
+	load.arena = arena_new();
+	load.secrets = secrets_new();
+	load.config = config = arena_alloc(load.arena, sizeof(*config));
+	config->memory = arena_alloc(load.arena, sizeof(*config->memory));
+	*config->memory = (struct config_memory){ load.arena, load.secrets };
+
+	load_all(&load, path);
+	mistakes_write(&load, err);
+
+	for (size_t i = 0; i < load.nfiles; i++)
+		config_destroy(&load.files[i].config);
+	free(load.origins);
+	free(load.mistakes);
+	if (load.nerrors > 0) {
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+void
+config_free(struct config *config)
+{
+	struct config_memory memory;
+
+	if (config == NULL)
+		return;
+	memory = *config->memory;
+	secrets_free(memory.secrets);
+	arena_free(memory.arena);
+}

@@ -1,0 +1,134 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What the files of the loader share: one load in progress.  Nobody outside
+ * of src/config includes this.
+ */
+#ifndef CONFIG_LOAD_H
+#define CONFIG_LOAD_H
+
+#include <libconfig.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "config/config.h"
+#include "config/schema.h"
+#include "config/secrets.h"
+
+/* One file: tailgate.conf, the clients', the prices'. */
+struct load_file {
+	config_t config;
+	const char *path; /* as given: for messages */
+	const char *dir; /* of includes and relative paths; absolute */
+};
+
+#define LOAD_FILES_MAX 3
+
+/* Where an element of the configuration was written. */
+struct load_origin {
+	const void *element;
+	const char *group;
+	config_setting_t *setting; /* NULL: not written at all */
+};
+
+struct load_price {
+	const struct provider *provider;
+	const char *model;
+	struct price price;
+};
+
+struct load_prices {
+	const struct load_price *prices;
+	size_t nprices;
+};
+
+struct load_mistake {
+	const char *file;
+	unsigned line, number;
+	bool warning;
+	const char *text;
+};
+
+struct load {
+	unsigned flags;
+	struct arena *arena;
+	struct secrets *secrets;
+	struct config *config;
+	struct load_prices prices;
+	struct load_file files[LOAD_FILES_MAX];
+	size_t nfiles;
+	struct load_origin *origins;
+	size_t norigins, origins_size;
+	struct load_mistake *mistakes;
+	size_t nmistakes, mistakes_size, nerrors;
+};
+
+/* --- mistakes.c: what is wrong, where ----------------------------------- */
+
+/* At a setting as it was written. */
+void mistake(struct load *, const config_setting_t *, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* At the setting `name` of an element of the configuration (of the group),
+ * or at the element where it was not written; name NULL: the element. */
+void mistake_of(struct load *, const void *element, const char *group,
+    const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+void warning_of(struct load *, const void *element, const char *group,
+    const char *name, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+/* At a line of a file, no setting; line 0: the file as a whole. */
+void mistake_in(struct load *, const char *file, unsigned line, const char *fmt,
+    ...) __attribute__((format(printf, 4, 5)));
+void origin_add(
+    struct load *, const void *element, const char *group, config_setting_t *);
+/* The elements of an array have moved. */
+void origins_move(struct load *, const void *from, size_t bytes, void *to);
+/* Was the element's setting written, right or wrong? */
+bool origin_has(const struct load *, const void *element, const char *group,
+    const char *name);
+/* Sorted by file and line. */
+void mistakes_write(const struct load *, FILE *);
+/* A foreign string for a message: escaped, cut. */
+const char *mistake_quote(struct load *, const char *);
+
+/* --- text.c: a file's text, proved fit for libconfig -------------------- */
+
+/* NULL: reported. */
+char *text_read(struct load *, const char *path, const char *dir);
+
+/* --- value.c: from what is written to what is kept ----------------------- */
+
+/* Fills base + row->offset from the setting, or from the row's preset where
+ * that is NULL or wrong. */
+void value_load(
+    struct load *, const struct schema *, config_setting_t *, void *base);
+/* "25 MB", "1 GiB", "4096"; -1 with EINVAL. */
+int64_t value_bytes(const char *text);
+
+/* --- url.c --------------------------------------------------------------- */
+
+/* NULL, or what is wrong with it. */
+const char *url_check(const char *url, const char *schemes);
+/* The host of a URL that passed, without port and brackets. */
+const char *url_host(struct arena *, const char *url);
+
+/* --- load.c, finish.c, prove.c, keys.c ----------------------------------- */
+
+/* Reads one group: its own settings in the schema's order. */
+void
+load_group(struct load *, const char *group, config_setting_t *, void *base);
+/* Fills what follows from other settings. */
+void finish(struct load *);
+/* Reports what contradicts itself. */
+void prove(struct load *);
+/* Reads the providers' keys. */
+void keys_load(struct load *);
+
+struct config_memory {
+	struct arena *arena;
+	struct secrets *secrets;
+};
+
+#endif

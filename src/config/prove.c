@@ -1,0 +1,447 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What can be proved of a configuration before the first request: names are
+ * unique, nothing contradicts itself, every target can be reached, and no
+ * model whose ceiling is local leads to an external provider.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/load.h"
+
+#define TOKEN_CHARS                                                      \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
+	"!#$%&'*+-.^_`|~" /* RFC 9110, section 5.6.2 */
+
+/* --- names ---------------------------------------------------------------- */
+
+struct name {
+	const char *text;
+	const void *element;
+	const char *setting;
+	size_t order;
+};
+
+struct names {
+	const char *group;
+	struct name *all;
+	size_t n;
+};
+
+static void
+name_add(struct names *names, const char *text, const void *element,
+    const char *setting)
+{
+	if (text == NULL)
+		return;
+	names->all[names->n] =
+	    (struct name){ text, element, setting, names->n };
+	names->n++;
+}
+
+static int
+by_text(const void *pa, const void *pb)
+{
+	const struct name *a = pa, *b = pb;
+	int order = strcmp(a->text, b->text);
+
+	return order != 0 ? order
+			  : (a->order > b->order) - (a->order < b->order);
+}
+
+static void
+prove_unique(struct load *load, struct names *names)
+{
+	if (names->n > 0)
+		qsort(names->all, names->n, sizeof(*names->all), by_text);
+	for (size_t i = 1; i < names->n; i++)
+		if (strcmp(names->all[i - 1].text, names->all[i].text) == 0)
+			mistake_of(load, names->all[i].element, names->group,
+			    names->all[i].setting,
+			    "%s is used twice; every name must be its own",
+			    mistake_quote(load, names->all[i].text));
+}
+
+static struct names
+names_of(struct load *load, const char *group, size_t most)
+{
+	return (struct names){ group,
+		arena_alloc(load->arena, most * sizeof(struct name)), 0 };
+}
+
+static void
+prove_names(struct load *load)
+{
+	const struct config *c = load->config;
+	struct names limits = names_of(load, "limits", c->nlimits);
+	struct names providers = names_of(load, "providers", c->nproviders);
+	struct names privates = names_of(load, "private", c->nprivates);
+	struct names clients = names_of(load, "clients", c->nclients);
+
+	for (size_t i = 0; i < c->nlimits; i++)
+		name_add(&limits, c->limits[i].name, &c->limits[i], "name");
+	for (size_t i = 0; i < c->nproviders; i++)
+		name_add(
+		    &providers, c->providers[i].name, &c->providers[i], "name");
+	for (size_t i = 0; i < c->nprivates; i++)
+		name_add(
+		    &privates, c->privates[i].name, &c->privates[i], "name");
+	for (size_t i = 0; i < c->nclients; i++)
+		name_add(&clients, c->clients[i].name, &c->clients[i], "name");
+	prove_unique(load, &limits);
+	prove_unique(load, &providers);
+	prove_unique(load, &privates);
+	prove_unique(load, &clients);
+}
+
+/* A model's ids and aliases are one set of names. */
+static void
+prove_model_names(struct load *load)
+{
+	const struct config *c = load->config;
+	struct names names;
+	size_t most = c->nmodels;
+
+	for (size_t i = 0; i < c->nmodels; i++)
+		most += c->models[i].naliases;
+	names = names_of(load, "models", most);
+	for (size_t i = 0; i < c->nmodels; i++) {
+		const struct model *m = &c->models[i];
+
+		name_add(&names, m->id, m, "id");
+		for (size_t j = 0; j < m->naliases; j++)
+			name_add(&names, m->aliases[j], m, "aliases");
+	}
+	prove_unique(load, &names);
+}
+
+/* --- limits and providers ------------------------------------------------- */
+
+static void
+prove_limits(struct load *load)
+{
+	for (size_t i = 0; i < load->config->nlimits; i++) {
+		const struct limit *l = &load->config->limits[i];
+
+		if (l->per_client > l->slots)
+			mistake_of(load, l, "limits", "per_client",
+			    "must be no more than slots (%u), is %u", l->slots,
+			    l->per_client);
+	}
+}
+
+static bool
+is_http(const char *url)
+{
+	return strncmp(url, "http:", 5) == 0;
+}
+
+/* A local provider's URL with a public address would never be connected to:
+ * the check before connect(2) refuses it. */
+static void
+prove_address(struct load *load, const struct provider *p)
+{
+	struct net host;
+
+	if (p->place != PLACE_LOCAL || p->host == NULL ||
+	    net_parse(p->host, &host) == -1 || net_is_private(&host))
+		return;
+	for (size_t i = 0; i < p->naddresses; i++)
+		if (net_contains(&p->addresses[i], &host))
+			return;
+	mistake_of(load, p, "providers", "url",
+	    "%s is a public address, but place is local; set place = "
+	    "\"external\", or name its network in addresses",
+	    p->host);
+}
+
+static void
+prove_url(struct load *load, const struct provider *p)
+{
+	if (p->kind == PROVIDER_ECHO && p->url != NULL)
+		mistake_of(load, p, "providers", "url",
+		    "an echo provider has none; remove it");
+	if (p->kind == PROVIDER_ECHO)
+		return;
+	if (!origin_has(load, p, "providers", "url"))
+		mistake_of(load, p, "providers", "url",
+		    "is missing: where is the provider?");
+	if (p->url != NULL && p->place == PLACE_EXTERNAL && is_http(p->url))
+		warning_of(load, p, "providers", "url",
+		    "http:// to an external provider: content and key travel "
+		    "unencrypted; use https://");
+	if (p->place == PLACE_LOCAL && p->proxy != NULL)
+		mistake_of(load, p, "providers", "proxy",
+		    "a local provider is reached directly; remove it, or set "
+		    "place = \"external\"");
+	prove_address(load, p);
+}
+
+static void
+prove_key(struct load *load, const struct provider *p)
+{
+	const struct key_source *key = &p->key_source;
+	int n = (key->file != NULL) + (key->credential != NULL) +
+	    (key->env != NULL);
+
+	if (n > 1)
+		mistake_of(load, p, "providers", "key",
+		    "give one of file, credential and env");
+	if (n > 0 && p->auth == AUTH_NONE)
+		mistake_of(load, p, "providers", "auth",
+		    "is none, but there is a key; remove one of them");
+	if (n > 0 && p->kind == PROVIDER_ECHO)
+		mistake_of(load, p, "providers", "key",
+		    "an echo provider has none; remove it");
+}
+
+static void
+prove_headers(struct load *load, const struct provider *p)
+{
+	static const char *const ours[] = { "authorization", "x-api-key",
+		"host", "connection", "content-length", "content-type",
+		"transfer-encoding", "accept-encoding", "expect", "te",
+		"trailer", "upgrade", "keep-alive", "proxy-authorization" };
+
+	for (size_t i = 0; i < p->nheaders; i++) {
+		const struct header *h = &p->headers[i];
+
+		if (h->name == NULL)
+			continue;
+		if (h->name[strspn(h->name, TOKEN_CHARS)] != '\0')
+			mistake_of(load, h, "headers", "name",
+			    "holds a character that no header name may hold");
+		for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
+			if (strcasecmp(h->name, ours[j]) == 0)
+				mistake_of(load, h, "headers", "name",
+				    "tailgate sets %s itself%s", ours[j],
+				    j < 2 ? "; use key" : "");
+	}
+}
+
+static void
+prove_ca(struct load *load, const struct provider *p)
+{
+	if (p->ca_file != NULL && access(p->ca_file, R_OK) == -1)
+		mistake_of(load, p, "providers", "ca_file", "%s cannot be read",
+		    mistake_quote(load, p->ca_file));
+	if (p->ca_path != NULL && access(p->ca_path, R_OK | X_OK) == -1)
+		mistake_of(load, p, "providers", "ca_path", "%s cannot be read",
+		    mistake_quote(load, p->ca_path));
+}
+
+static void
+prove_providers(struct load *load)
+{
+	for (size_t i = 0; i < load->config->nproviders; i++) {
+		const struct provider *p = &load->config->providers[i];
+
+		prove_url(load, p);
+		prove_key(load, p);
+		prove_headers(load, p);
+		prove_ca(load, p);
+		if (p->circuit.cooldown_max_ms < p->circuit.cooldown_ms)
+			mistake_of(load, &p->circuit, "circuit", "cooldown_max",
+			    "must be no less than cooldown (%g seconds)",
+			    (double)p->circuit.cooldown_ms / 1000);
+	}
+}
+
+/* --- models --------------------------------------------------------------- */
+
+/* A name that a client can write and a log can show. */
+static void
+prove_id(struct load *load, const struct model *m, const char *setting,
+    const char *id, bool star_ok)
+{
+	size_t star = strcspn(id, "*");
+
+	if (strpbrk(id, " \t") != NULL)
+		mistake_of(load, m, "models", setting,
+		    "%s holds a space; no client could send it",
+		    mistake_quote(load, id));
+	if (id[star] == '*' && (!star_ok || id[star + 1] != '\0'))
+		mistake_of(load, m, "models", setting,
+		    "%s: a * may only stand at the end of an id",
+		    mistake_quote(load, id));
+}
+
+/* The proof the whole gateway rests on. */
+static void
+prove_place(struct load *load, const struct model *m, const struct target *t)
+{
+	if (t->provider->place <= m->place)
+		return;
+	mistake_of(load, t, "targets", "provider",
+	    "model %s -> target %s -> provider %s: the model's place is %s, "
+	    "the provider's is %s; take the target out, or set the model's "
+	    "place = \"%s\"",
+	    mistake_quote(load, m->id != NULL ? m->id : ""),
+	    mistake_quote(load, t->model != NULL ? t->model : ""),
+	    t->provider->name != NULL ? t->provider->name : "",
+	    place_name(m->place), place_name(t->provider->place),
+	    place_name(t->provider->place));
+}
+
+static void
+prove_star(struct load *load, const struct model *m, const struct target *t)
+{
+	if (t->model == NULL || strchr(t->model, '*') == NULL)
+		return;
+	if (strcmp(t->model, "*") != 0)
+		mistake_of(load, t, "targets", "model",
+		    "a * can only stand alone: it is the rest of the id");
+	else if (!m->prefix)
+		mistake_of(load, t, "targets", "model",
+		    "* is the rest of the id, but the id does not end in *");
+}
+
+/* With no permission to fall back, only the first of those that could serve
+ * a request ever does.  Local ones go first. */
+static const char *
+unreachable(const struct model *m, size_t at, bool fallback)
+{
+	const struct target *t = &m->targets[at];
+
+	for (size_t i = 0; i < m->ntargets; i++) {
+		const struct target *other = &m->targets[i];
+
+		if (i == at || other->provider == NULL)
+			continue;
+		if (other->provider == t->provider && i < at &&
+		    other->model != NULL && t->model != NULL &&
+		    strcmp(other->model, t->model) == 0)
+			return "it is the same as one before it";
+		if (fallback)
+			continue;
+		if (other->provider->place < t->provider->place)
+			return "local targets go first, and the model has no "
+			       "fallback; add one";
+		if (m->select == SELECT_ORDER && i < at &&
+		    other->provider->place == t->provider->place)
+			return "another one goes first, and the model has no "
+			       "fallback; add one, or another select";
+	}
+	return NULL;
+}
+
+static void
+prove_target(struct load *load, const struct model *m, size_t at)
+{
+	const struct target *t = &m->targets[at];
+	/* One that was written wrong will be there soon. */
+	bool fallback = m->fallback != 0 ||
+	    (load->nerrors > 0 && origin_has(load, m, "models", "fallback"));
+	const char *why;
+
+	prove_star(load, m, t);
+	if (t->provider == NULL)
+		return;
+	prove_place(load, m, t);
+	if ((why = unreachable(m, at, fallback)) != NULL)
+		mistake_of(load, t, "targets", NULL,
+		    "this target is never reached: %s", why);
+	if (t->context > 0 && t->max_output > t->context)
+		mistake_of(load, t, "targets", "max_output",
+		    "must be no more than context (%llu)",
+		    (unsigned long long)t->context);
+}
+
+static void
+prove_models(struct load *load)
+{
+	for (size_t i = 0; i < load->config->nmodels; i++) {
+		const struct model *m = &load->config->models[i];
+
+		if (m->id != NULL)
+			prove_id(load, m, "id", m->id, true);
+		for (size_t j = 0; j < m->naliases; j++)
+			prove_id(load, m, "aliases", m->aliases[j], false);
+		for (size_t j = 0; j < m->ntargets; j++)
+			prove_target(load, m, j);
+	}
+	if (load->config->nmodels == 0 && load->nerrors == 0)
+		warning_of(load, load->config, "", "models",
+		    "there are none, so no request can be served");
+}
+
+/* --- clients -------------------------------------------------------------- */
+
+static int
+by_digest(const void *pa, const void *pb)
+{
+	const struct client *const *a = pa, *const *b = pb;
+	int order = memcmp((*a)->key_digest, (*b)->key_digest, DIGEST_BYTES);
+
+	return order != 0 ? order : (*a > *b) - (*a < *b);
+}
+
+/* Two clients with one key and nothing else could not be told apart. */
+static void
+prove_digests(struct load *load)
+{
+	const struct config *c = load->config;
+	const struct client **keyed =
+	    arena_alloc(load->arena, c->nclients * sizeof(*keyed));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nclients; i++)
+		if (c->clients[i].has_key && c->clients[i].nnetworks == 0 &&
+		    c->clients[i].user == NULL)
+			keyed[n++] = &c->clients[i];
+	if (n > 0)
+		qsort(keyed, n, sizeof(*keyed), by_digest);
+	for (size_t i = 1; i < n; i++)
+		if (memcmp(keyed[i - 1]->key_digest, keyed[i]->key_digest,
+			DIGEST_BYTES) == 0)
+			mistake_of(load, keyed[i], "clients", "key_sha256",
+			    "client %s has the same key",
+			    keyed[i - 1]->name != NULL ? keyed[i - 1]->name
+						       : "before it");
+}
+
+static void
+prove_clients(struct load *load)
+{
+	for (size_t i = 0; i < load->config->nclients; i++) {
+		const struct client *c = &load->config->clients[i];
+
+		if (!c->has_key && c->nnetworks == 0 && c->user == NULL &&
+		    !origin_has(load, c, "clients", "key_sha256") &&
+		    !origin_has(load, c, "clients", "user"))
+			mistake_of(load, c, "clients", NULL,
+			    "how is it known? give key_sha256 (`tailgate "
+			    "client add`), networks or user");
+	}
+	prove_digests(load);
+}
+
+static void
+prove_top(struct load *load)
+{
+	const struct config *c = load->config;
+
+	if (c->client_address_header[strspn(
+		c->client_address_header, TOKEN_CHARS)] != '\0')
+		mistake_of(load, c, "", "client_address_header",
+		    "holds a character that no header name may hold");
+}
+
+void
+prove(struct load *load)
+{
+	prove_top(load);
+	prove_names(load);
+	prove_model_names(load);
+	prove_limits(load);
+	prove_providers(load);
+	prove_models(load);
+	prove_clients(load);
+}

@@ -1,0 +1,90 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Where the providers' keys live from the load of a configuration to its end.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+#include "config/secrets.h"
+
+#define SECRETS_BLOCK_BYTES 16384
+
+struct secrets_block {
+	struct secrets_block *next;
+	size_t used;
+	char bytes[];
+};
+
+struct secrets {
+	struct secrets_block *blocks;
+};
+
+struct secrets *
+secrets_new(void)
+{
+	struct secrets *secrets = calloc(1, sizeof(*secrets));
+
+	if (secrets == NULL)
+		fatal("out of memory");
+	return secrets;
+}
+
+static struct secrets_block *
+block_new(struct secrets_block *next)
+{
+	struct secrets_block *block = mmap(NULL, SECRETS_BLOCK_BYTES,
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+
+	if (block == MAP_FAILED)
+		fatal("memory for keys: %s", strerror(errno));
+	/* Both are best effort: RLIMIT_MEMLOCK may be 0. */
+	(void)mlock(block, SECRETS_BLOCK_BYTES);
+#ifdef MADV_DONTDUMP
+	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_DONTDUMP);
+#elif defined(MADV_NOCORE)
+	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_NOCORE);
+#endif
+	block->next = next;
+	return block;
+}
+
+const char *
+secrets_add(struct secrets *secrets, struct span secret)
+{
+	struct secrets_block *block = secrets->blocks;
+	char *copy;
+
+	if (secret.len > SECRET_MAX)
+		fatal("a secret of %zu bytes", secret.len);
+	if (block == NULL ||
+	    SECRETS_BLOCK_BYTES - sizeof(*block) - block->used <= secret.len)
+		block = secrets->blocks = block_new(block);
+	copy = block->bytes + block->used;
+	memcpy(copy, secret.p, secret.len);
+	copy[secret.len] = '\0';
+	block->used += secret.len + 1;
+	return copy;
+}
+
+void
+secrets_free(struct secrets *secrets)
+{
+	struct secrets_block *block;
+
+	if (secrets == NULL)
+		return;
+	while ((block = secrets->blocks) != NULL) {
+		secrets->blocks = block->next;
+		explicit_bzero(block, SECRETS_BLOCK_BYTES);
+		munmap(block, SECRETS_BLOCK_BYTES);
+	}
+	free(secrets);
+}
