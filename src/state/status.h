@@ -1,0 +1,35 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * How things stand, for machines: `tailgate status --json` and
+ * GET /tailgate/status.json give the same object.
+ *
+ * {"at": "2026-11-22T18:47:00.123Z",
+ *  "providers": [{"name": "qwen-local", "place": "local", "limit": "gpu",
+ *    "state": "closed" or "open" or "half-open", "open_ms": 0 (how long yet),
+ *    "failures": 0 (in a row), "since": time or null, "last_error": "timeout"
+ *    or null, "last_error_at": time or null, "first_byte_p50_ms": 210 or
+ *    null, "in_flight": 1, "requests": 812, "errors": 3}],
+ *  "limits": [{"name": "gpu", "slots": 1, "used": 1, "queue": 16,
+ *    "queued": 2}],
+ *  "requests": [{"limit": "gpu", "phase": "running" or "waiting",
+ *    "client": "laptop", "model": "chat", "request_id": "…", "pid": 812,
+ *    "age_ms": 5100}]}
+ *
+ * requests are those that hold a slot or wait for one.  It names clients, so
+ * it is for operators.
+ */
+#ifndef STATE_STATUS_H
+#define STATE_STATUS_H
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "state/health.h"
+#include "state/slots.h"
+
+void status_json(
+    const struct config *, struct health *, struct slots *, struct buf *);
+
+#endif
