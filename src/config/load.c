@@ -71,9 +71,8 @@ dir_of(struct load *load, const char *path)
 					   : arena_strdup(load->arena, full);
 }
 
-/* Reads a file into a tree; NULL: reported. */
-static config_setting_t *
-file_parse(struct load *load, const char *path)
+config_setting_t *
+load_file(struct load *load, const char *path)
 {
 	struct load_file *file = &load->files[load->nfiles++];
 	const char *source;
@@ -115,7 +114,7 @@ clients_load(struct load *load)
 		    c->clients_file);
 		return;
 	}
-	if ((root = file_parse(load, c->clients_file)) == NULL)
+	if ((root = load_file(load, c->clients_file)) == NULL)
 		return;
 	load_group(load, SCHEMA_CLIENTS_FILE, root, &more);
 	all = arena_alloc(
@@ -143,14 +142,14 @@ prices_load(struct load *load)
 	if (access(path, R_OK) == -1)
 		mistake_of(load, load->config, "", "price_file", "%s: %s", path,
 		    strerror(errno));
-	else if ((root = file_parse(load, path)) != NULL)
+	else if ((root = load_file(load, path)) != NULL)
 		load_group(load, SCHEMA_PRICE_FILE, root, &load->prices);
 }
 
 static void
 load_all(struct load *load, const char *path)
 {
-	config_setting_t *root = file_parse(load, path);
+	config_setting_t *root = load_file(load, path);
 
 	load->config->path = load->files[0].path;
 	if (root == NULL)
@@ -164,25 +163,39 @@ load_all(struct load *load, const char *path)
 		keys_load(load);
 }
 
+void
+load_begin(struct load *load, unsigned flags)
+{
+	memset(load, 0, sizeof(*load));
+	load->flags = flags;
+	load->arena = arena_new();
+	load->secrets = secrets_new();
+	load->config = arena_alloc(load->arena, sizeof(*load->config));
+}
+
+void
+load_end(struct load *load)
+{
+	for (size_t i = 0; i < load->nfiles; i++)
+		config_destroy(&load->files[i].config);
+	free(load->origins);
+	free(load->mistakes);
+}
+
 struct config *
 config_load(const char *path, unsigned flags, FILE *err)
 {
-	struct load load = { .flags = flags };
+	struct load load;
 	struct config *config;
 
-	load.arena = arena_new();
-	load.secrets = secrets_new();
-	load.config = config = arena_alloc(load.arena, sizeof(*config));
+	load_begin(&load, flags);
+	config = load.config;
 	config->memory = arena_alloc(load.arena, sizeof(*config->memory));
 	*config->memory = (struct config_memory){ load.arena, load.secrets };
 
 	load_all(&load, path);
 	mistakes_write(&load, err);
-
-	for (size_t i = 0; i < load.nfiles; i++)
-		config_destroy(&load.files[i].config);
-	free(load.origins);
-	free(load.mistakes);
+	load_end(&load);
 	if (load.nerrors > 0) {
 		config_free(config);
 		return NULL;

@@ -116,6 +116,11 @@ const char *url_host(struct arena *, const char *url);
 
 /* --- load.c, finish.c, prove.c, keys.c ----------------------------------- */
 
+/* A load begins and ends; the arena and the secrets are the caller's. */
+void load_begin(struct load *, unsigned flags);
+void load_end(struct load *);
+/* Parses a file into a tree that lives until load_end; NULL: reported. */
+config_setting_t *load_file(struct load *, const char *path);
 /* Reads one group: its own settings in the schema's order. */
 void
 load_group(struct load *, const char *group, config_setting_t *, void *base);

@@ -1,0 +1,35 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The operator's command: what its subcommands share.
+ *
+ * Each subcommand is one function in a file of its own, named in the table of
+ * main.c, and called with argv[0] its name and getopt(3) fresh.  It returns
+ * the exit status: 0, 1 something is wrong, 2 (ctl_misuse) wrongly called.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include "config/config.h"
+
+int ctl_check(int argc, char **argv);
+int ctl_client(int argc, char **argv);
+int ctl_explain(int argc, char **argv);
+int ctl_init(int argc, char **argv);
+int ctl_probe(int argc, char **argv);
+int ctl_status(int argc, char **argv);
+int ctl_usage(int argc, char **argv);
+
+/* The configuration file: -f, else the installed one. */
+const char *ctl_config_path(void);
+/* Loads it; warnings are left to `tailgate check`.  NULL: the mistakes have
+ * been printed. */
+struct config *ctl_load(unsigned config_flags);
+/* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
+ * fmt NULL: getopt has said it. */
+int ctl_misuse(const char *command, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
