@@ -17,8 +17,7 @@
  *                            of one and the same: 1, and 1/4 for each further
  *  one space                 0; other white space 1 per run, and 1 for each
  *                            further 16
- *  Latin letters with marks  1/2 beside being a letter of their word
- *                            (Vietnamese: 3/4)
+ *  Latin letters with marks  3/4 beside being a letter of their word
  *  other characters          by their script, see the table
  */
 #include "config.h"
@@ -39,15 +38,16 @@ struct script {
  * Qwen 2 (tests/unit/call_test.c); where they differ, between them. */
 static const struct script scripts[] = {
 	{ 0x80, 0xbf, 8, false }, /* Latin-1 signs */
-	{ 0xc0, 0x24f, 4, true }, /* Latin with marks */
+	{ 0xc0, 0x24f, 6, true }, /* Latin with marks */
 	{ 0x250, 0x36f, 10, false }, /* phonetic, combining */
 	{ 0x370, 0x3ff, 8, false }, /* Greek */
 	{ 0x400, 0x52f, 4, false }, /* Cyrillic */
 	{ 0x530, 0x58f, 12, false }, /* Armenian */
 	{ 0x590, 0x5ff, 8, false }, /* Hebrew */
-	{ 0x600, 0x77f, 6, false }, /* Arabic */
+	{ 0x600, 0x77f, 7, false }, /* Arabic */
 	{ 0x780, 0x8ff, 12, false }, /* Thaana .. Arabic extended */
-	{ 0x900, 0xdff, 10, false }, /* the scripts of India */
+	{ 0x900, 0x97f, 10, false }, /* Devanagari */
+	{ 0x980, 0xdff, 14, false }, /* the other scripts of India */
 	{ 0xe00, 0xe7f, 8, false }, /* Thai */
 	{ 0xe80, 0x10ff, 16, false }, /* Lao, Tibetan, Myanmar, Georgian */
 	{ 0x1100, 0x11ff, 8, false }, /* Hangul letters */

@@ -213,9 +213,9 @@ sum(uint64_t a, uint64_t b)
 }
 
 static bool
-rule_length(
-    const struct question *q, const struct target *able, struct candidate *c)
+rule_length(const struct question *q, struct candidate *c)
 {
+	const struct target *able = &c->able;
 	uint64_t asked = q->call->max_output_tokens;
 
 	if (able->max_output != 0 && asked > able->max_output) {
@@ -239,9 +239,9 @@ rule_length(
 }
 
 static bool
-rule_abilities(
-    const struct question *q, const struct target *able, struct candidate *c)
+rule_abilities(const struct question *q, struct candidate *c)
 {
+	const struct target *able = &c->able;
 	const struct {
 		unsigned need;
 		enum tri can;
@@ -313,10 +313,9 @@ permission(enum verdict verdict)
 static void
 judge(const struct question *q, const char *stopped, struct candidate *c)
 {
-	struct target able = effective(q->facts, c->target, c->model);
-
+	c->able = effective(q->facts, c->target, c->model);
 	c->need_tokens = sum(q->call->input_tokens, q->call->max_output_tokens);
-	c->context = able.context;
+	c->context = c->able.context;
 	c->worst_nanousd = price_worst(c->target, q->call->input_tokens,
 	    q->call->max_output_tokens, q->call->choices, q->call->characters);
 	if (q->facts->providers != NULL)
@@ -328,9 +327,8 @@ judge(const struct question *q, const char *stopped, struct candidate *c)
 		out(c, VERDICT_STOPPED, REFUSE_UNAVAILABLE, stopped);
 		return;
 	}
-	if (rule_endpoint(q, c) && rule_length(q, &able, c) &&
-	    rule_abilities(q, &able, c) && rule_health(q, c) &&
-	    rule_attempts(q, c)) {
+	if (rule_endpoint(q, c) && rule_length(q, c) && rule_abilities(q, c) &&
+	    rule_health(q, c) && rule_attempts(q, c)) {
 		out(c, VERDICT_IN, REFUSE_NONE, "may be tried");
 		q->plan->nin++;
 	}

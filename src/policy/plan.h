@@ -85,6 +85,7 @@ struct candidate {
 	enum refusal refusal;	/* what a client sees if it ends here */
 	enum bridge bridge;
 	unsigned next_on;	/* outcomes after which the next is tried */
+	struct target able;	/* the target with what was learned of it */
 	uint64_t need_tokens;	/* input + output, against: */
 	uint64_t context;	/* what it allows; 0: not said */
 	int64_t open_ms;	/* circuit, as in the facts */
