@@ -24,12 +24,12 @@ struct budget_book;
 struct budget_book *budget_open(const struct config *, char *why, size_t size);
 void budget_close(struct budget_book *);
 
-struct budget_hold {		/* a reservation; zero it before */
+struct budget_hold { /* a reservation; zero it before */
 	const struct client *client;
 	const struct model *model;
 	uint64_t tokens;
 	int64_t nanousd;
-	int cell;		/* where it is noted, -1: nowhere */
+	int cell; /* where it is noted, -1: nowhere */
 };
 
 /* What a client is told in x-ratelimit-*; -1: no such bound. */
@@ -39,13 +39,30 @@ struct budget_room {
 };
 
 /* -1: refused (REFUSE_BUDGET or REFUSE_RATE, with retry_after and a message
- * in arena-free static storage of the thread).  nanousd < 0: no price. */
+ * in arena-free static storage of the thread; REFUSE_OVERLOADED where there
+ * are more reservations than the file holds).
+ *
+ * A request gets in when its estimate fits into what is left of each bound,
+ * and also while something is left and no other request holds a part of it:
+ * a bound is passed by one estimate at the most.  nanousd 0: it is free (a
+ * local target without a price), no bound of money holds it back; < 0: it may
+ * cost, how much is not known, and it gets in until the money is spent. */
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
     struct budget_hold *, struct budget_room *, struct refused *);
 /* What it really was (0, 0 where nothing was used). Once per hold. */
-void budget_settle(struct budget_book *, struct budget_hold *,
-    uint64_t tokens, int64_t nanousd);
+void budget_settle(struct budget_book *, struct budget_hold *, uint64_t tokens,
+    int64_t nanousd);
 void budget_process_ended(struct budget_book *, int pid);
+
+/* What was used up to now, of a client or (client NULL) of a model. */
+struct budget_spent {
+	int64_t day_nanousd, month_nanousd;
+	uint64_t day_tokens, day_requests;
+	uint64_t minute_tokens, minute_requests;
+	unsigned in_flight;
+};
+void budget_look(struct budget_book *, const struct client *,
+    const struct model *, struct budget_spent *);
 
 #endif
