@@ -6,7 +6,59 @@
  * Slots: how many requests a piece of hardware may bear at once, over
  * threads, processes, CGI runs and separately started pools.
  *
- * (The protocol and its invariants are described here when it is written.)
+ * A slot of a limit is a file runtime_dir/slots/LIMIT/slot.N; whoever holds
+ * its flock has the slot.  Nothing else decides: everything below is about
+ * order and about not wasting time, so a wrong byte there can make a request
+ * wait, but never let one too many through, and the kernel gives a dead
+ * holder's slot back.
+ *
+ * Who waits stands in runtime_dir/slots/LIMIT/queue, mapped by every process:
+ * a row for each waiter, of whatever process.  A row is owned by the one
+ * process whose id (state/process.h) was swapped into its owner word; then
+ * its key is published in one store: arrival, client, how many slots and how
+ * many per client its configuration allows.  There is no lock in the file:
+ * no participant can block another, whether it was killed or merely stopped.
+ *
+ * Order.  Within a client, arrival.  Between clients, start-time fair
+ * queueing: each client has a clock, its next request's tag; the least tag
+ * goes first, equal ones by arrival; a request that begins moves its client's
+ * clock on by 1/priority, and an arrival moves an idle client's clock up to
+ * the tag that began latest.  Clocks never go back.  A client that holds
+ * per_client slots is left out until it gives one back.
+ *
+ * Taking.  Where nobody waits, an arrival tries the slots at once.  Else it
+ * publishes a row and tries only when no row that could use the slot stands
+ * before its own.  Sleeping is poll(2) on the row's FIFO (wake.ROW) and on
+ * the client.  These rules keep a free slot from meeting only sleepers:
+ *  1. who publishes a row looks, and tries, after that;
+ *  2. who gives a slot back looks for the first row, and wakes it, after;
+ *  3. who leaves the queue, with a slot or without, wakes the first after;
+ *  4. who was woken, or was first, and is not first now, wakes the first.
+ * (1 and 2 are ordered like Dekker's flags: either the one sees the row or
+ * the other the free slot.)  So no hand-over waits for a timer.  Timers exist
+ * for those who end without a word:
+ *  5. the first tries every 20 ms: a killed holder;
+ *  6. in each process one waiter, its watchman (the lowest row), looks every
+ *     20 ms times the number of processes with a lower row: whether the first
+ *     row's process lives (else its rows are freed), and the holders' (for
+ *     per_client);
+ *  7. a first row that leaves a free slot alone for 200 ms (stopped, or its
+ *     watch->tick hangs) is passed over until it looks again.
+ * Where FIFOs cannot be made (or TAILGATE_SLOTS_POLL is set in the
+ * environment), the first two look every 2 ms instead, the others less often.
+ *
+ * Invariants (tests/model/slots.pml proves them for small numbers):
+ *  - never more holders than slots, nor of one client than per_client;
+ *  - no waiter is overtaken by a later one of its client (but rule 7);
+ *  - if a slot is free and somebody waits, somebody is awake for it, or will
+ *    be within the times of 5 to 7;
+ *  - all this holds with any participant killed at any step.
+ *
+ * Pools with different configurations may share the directory (so a reload
+ * with another number of slots does): each keeps to its own slots, queue and
+ * per_client.  Who allows fewer slots uses the lower ones; the sum that runs
+ * is never more than the largest number of the pools.  The mapped file's size
+ * does not depend on the configuration.
  */
 #ifndef STATE_SLOTS_H
 #define STATE_SLOTS_H
@@ -18,6 +70,10 @@
 #include "base/watch.h"
 #include "config/config.h"
 #include "policy/plan.h"
+
+/* What a configuration may ask for. */
+#define SLOTS_MAX 256		/* slots of one limit */
+#define SLOTS_QUEUE_MAX 1024	/* waiters of one limit */
 
 struct slots;
 
@@ -48,7 +104,6 @@ enum slots_result {
 struct slots_lease {
 	struct slots *slots;
 	const struct limit *limit;
-	int lock_fd, wake_fd;
 	unsigned slot;
 	int64_t taken_ms;
 	int64_t waited_ms;
@@ -63,10 +118,12 @@ enum slots_result slots_take(struct slots *, const struct slots_ask *,
 /* Gives a taken one back; nothing for any other. */
 void slots_release(struct slots_lease *);
 
-/* Used and queued of every limit, by index. */
+/* Used and queued of every limit, by index: cheap, so a killed process's may
+ * be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);
 
-/* For `tailgate status`: one call per holder and waiter. */
+/* For `tailgate status`: one call per holder and waiter that is alive.  (It
+ * needs no process_open(); slots_take does it itself.) */
 struct slots_row {
 	const struct limit *limit;
 	bool holder;		/* else waiter */

@@ -1,0 +1,472 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Taking a slot before a request goes to hardware that bears only so many:
+ * at once where nobody waits, else in turn.  It hides the queue, its files and
+ * every other process; serve/ sees one call that returns with a slot or with
+ * the reason why not.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "state/mapfile.h"
+#include "state/slots_internal.h"
+
+#define QUEUE_MAGIC 0x7461696c534c5131 /* "tailSLQ1" */
+#define SLEEP_MAX_MS 10000
+#define WARN_EVERY_MS 60000
+/* A client's socket that is readable though the client is there still (a
+ * pipelined byte) would keep poll(2) from sleeping. */
+#define DEAF_MS 50
+
+/* --- Opening -------------------------------------------------------------- */
+
+static int
+check_limit(const struct limit *limit, char *why, size_t size)
+{
+	if (limit->name[0] == '.' || strchr(limit->name, '/') != NULL)
+		snprintf(why, size, "limit %s: cannot be a directory's name",
+		    limit->name);
+	else if (limit->slots < 1 || limit->slots > SLOTS_MAX)
+		snprintf(why, size, "limit %s: slots must be 1..%d",
+		    limit->name, SLOTS_MAX);
+	else if (limit->queue > SLOTS_QUEUE_MAX)
+		snprintf(why, size, "limit %s: queue must be 0..%d",
+		    limit->name, SLOTS_QUEUE_MAX);
+	else
+		return 0;
+	return -1;
+}
+
+static void
+limit_init(struct slots_limit *l, const struct limit *limit)
+{
+	unsigned i;
+
+	l->limit = limit;
+	l->dir_fd = -1;
+	l->poll_only = getenv("TAILGATE_SLOTS_POLL") != NULL;
+	pthread_mutex_init(&l->mutex, NULL);
+	for (i = 0; i < SLOTS_MAX; i++)
+		l->files[i].fd = -1;
+}
+
+static void
+limit_free(struct slots_limit *l)
+{
+	unsigned i;
+
+	for (i = 0; i < SLOTS_MAX; i++)
+		if (l->files[i].fd != -1)
+			close(l->files[i].fd);
+	if (l->dir_fd != -1)
+		close(l->dir_fd);
+	mapfile_close(l->shared, sizeof(*l->shared));
+	pthread_mutex_destroy(&l->mutex);
+}
+
+static int
+limit_open(struct slots_limit *l, const char *dir, char *why, size_t size)
+{
+	int n;
+
+	if (check_limit(l->limit, why, size) == -1)
+		return -1;
+	n = snprintf(l->dir, sizeof(l->dir), "%s/%s", dir, l->limit->name);
+	if (n < 0 || (size_t)n >= sizeof(l->dir)) {
+		snprintf(why, size, "%s: %s", dir, strerror(ENAMETOOLONG));
+		return -1;
+	}
+	l->dir_fd = mapfile_open_dir(dir, l->limit->name, why, size);
+	if (l->dir_fd == -1)
+		return -1;
+	l->shared =
+	    mapfile_open(l->dir, "queue", QUEUE_MAGIC, sizeof(*l->shared));
+	if (l->shared == NULL) {
+		snprintf(why, size, "%s/queue: %s", l->dir, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* runtime_dir/slots, checked: its parent's owner counts as much as its own. */
+static int
+open_parent(
+    const char *runtime_dir, char *dir, size_t dir_size, char *why, size_t size)
+{
+	int fd;
+
+	if (mapfile_check_dir(runtime_dir, why, size) == -1)
+		return -1;
+	if ((fd = mapfile_open_dir(runtime_dir, "slots", why, size)) == -1)
+		return -1;
+	close(fd);
+	if ((size_t)snprintf(dir, dir_size, "%s/slots", runtime_dir) >=
+	    dir_size) {
+		snprintf(
+		    why, size, "%s: %s", runtime_dir, strerror(ENAMETOOLONG));
+		return -1;
+	}
+	return mapfile_check_dir(dir, why, size);
+}
+
+struct slots *
+slots_open(const struct config *config, char *why, size_t size)
+{
+	char dir[SLOTS_PATH_SIZE];
+	struct slots *s;
+	size_t i;
+
+	if (open_parent(config->runtime_dir, dir, sizeof(dir), why, size) == -1)
+		return NULL;
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		fatal("out of memory");
+	s->runtime_dir = config->runtime_dir;
+	s->nlimits = config->nlimits;
+	s->limits = calloc(s->nlimits + 1, sizeof(*s->limits));
+	if (s->limits == NULL)
+		fatal("out of memory");
+	for (i = 0; i < s->nlimits; i++)
+		limit_init(&s->limits[i], &config->limits[i]);
+	for (i = 0; i < s->nlimits; i++)
+		if (limit_open(&s->limits[i], dir, why, size) == -1) {
+			slots_close(s);
+			return NULL;
+		}
+	return s;
+}
+
+void
+slots_close(struct slots *s)
+{
+	size_t i;
+
+	if (s == NULL)
+		return;
+	for (i = 0; i < s->nlimits; i++)
+		limit_free(&s->limits[i]);
+	free(s->limits);
+	free(s);
+}
+
+/* --- Waiting -------------------------------------------------------------- */
+
+/* One request on its way to a slot. */
+struct turn {
+	struct slots_limit *l;
+	const struct slots_ask *ask;
+	struct slots_lease *lease;
+	struct slots_who_text who;
+	unsigned client;
+	int row, wake_fd;
+	bool first; /* as it last saw */
+	int told; /* by what it was woken: SLOTS_WAKE_ */
+	int64_t tick_ms; /* when the watch wants to be called */
+	int64_t deaf_ms; /* until when its descriptor is not polled */
+};
+
+static void
+warn_broken(struct slots *s, const struct slots_limit *l, const char *why)
+{
+	int64_t now = clock_now_ms(), last = atomic_load(&s->warned_ms);
+
+	if ((last == 0 || now - last >= WARN_EVERY_MS) &&
+	    atomic_compare_exchange_strong(&s->warned_ms, &last, now))
+		log_error("limit %s: no slot can be taken, requests for it "
+			  "are refused: %s: %s",
+		    l->limit->name, l->dir, why);
+}
+
+/* True where that settles it. */
+static bool
+try_slots(struct turn *t, unsigned from, enum slots_result *result)
+{
+	struct slots_lease *lease = t->lease;
+
+	t->who.since_ms = clock_now_ms();
+	switch (slots_lock_try(t->l, from, t->client, &t->who, &lease->slot)) {
+	case SLOTS_LOCK_TAKEN:
+		lease->taken_ms = t->who.since_ms;
+		slots_queue_charge(t->l, t->client, t->ask->priority);
+		*result = SLOTS_TAKEN;
+		return true;
+	case SLOTS_LOCK_FAILED:
+		warn_broken(lease->slots, t->l, strerror(errno));
+		*result = SLOTS_BROKEN;
+		return true;
+	case SLOTS_LOCK_BUSY:
+		break;
+	}
+	return false;
+}
+
+/* Is the client there still, is there time left?  True where not. */
+static bool
+give_up(struct turn *t, int64_t now_ms, enum slots_result *result)
+{
+	const struct watch *watch = t->ask->watch;
+	int ms;
+
+	if (watch != NULL && watch->tick != NULL && now_ms >= t->tick_ms) {
+		ms = watch->tick(watch->ctx);
+		if (ms == WATCH_GONE) {
+			*result = SLOTS_GONE;
+			return true;
+		}
+		t->tick_ms = now_ms + (ms > 0 ? ms : 0);
+	}
+	*result = SLOTS_TIMEOUT;
+	return now_ms >= t->ask->deadline_ms;
+}
+
+static void
+bound(int64_t *until, int64_t ms)
+{
+	if (ms < *until)
+		*until = ms;
+}
+
+/* Where nothing wakes it: often when it is first or second, else by its
+ * place, for that many have to be served before. */
+static int64_t
+poll_every_ms(const struct turn *t)
+{
+	unsigned position = slots_order_position(t->l, t->row);
+	int64_t ms = SLOTS_POLL_MS * (position > 2 ? position - 1 : 1);
+
+	return ms < SLOTS_POLL_MAX_MS ? ms : SLOTS_POLL_MAX_MS;
+}
+
+static int64_t
+sleep_until(const struct turn *t, const struct slots_view *v, int64_t now_ms)
+{
+	const struct watch *watch = t->ask->watch;
+	int64_t until = now_ms + SLEEP_MAX_MS;
+
+	bound(&until, t->ask->deadline_ms);
+	if (watch != NULL && watch->tick != NULL)
+		bound(&until, t->tick_ms);
+	if (t->deaf_ms > now_ms)
+		bound(&until, t->deaf_ms);
+	if (t->wake_fd == -1)
+		bound(&until, now_ms + poll_every_ms(t));
+	else if (t->first)
+		bound(&until, now_ms + SLOTS_CHECK_MS);
+	if (v->watch != 0)
+		bound(&until, now_ms + (int64_t)SLOTS_CHECK_MS * v->watch);
+	return until > now_ms ? until : now_ms;
+}
+
+static void
+sleep_turn(struct turn *t, const struct slots_view *v, int64_t now_ms)
+{
+	const struct watch *watch = t->ask->watch;
+	struct pollfd fds[2] = {
+		{ .fd = t->wake_fd, .events = POLLIN },
+		{ .fd = -1 },
+	};
+
+	if (watch != NULL && now_ms >= t->deaf_ms) {
+		fds[1].fd = watch->fd;
+		fds[1].events = watch->events;
+	}
+	t->told = 0;
+	if (poll(fds, 2, (int)(sleep_until(t, v, now_ms) - now_ms)) <= 0)
+		return;
+	if (fds[0].revents != 0)
+		t->told = slots_wake_drain(t->wake_fd);
+	if (fds[1].revents != 0) {
+		t->tick_ms = 0;
+		t->deaf_ms = now_ms + DEAF_MS;
+	}
+}
+
+/* Tries where it may, and passes on what is not its own to take. */
+static bool
+look_and_try(struct turn *t, struct slots_view *v, enum slots_result *result)
+{
+	bool first;
+
+	slots_order_look(t->l, t->row, v);
+	first = v->from < t->l->limit->slots;
+	if (first && try_slots(t, v->from, result))
+		return true;
+	if (!first && (t->first || (t->told & SLOTS_WAKE_TURN)))
+		slots_wake_next(t->l);
+	t->first = first;
+	return false;
+}
+
+static enum slots_result
+wait_turn(struct turn *t)
+{
+	struct slots_view v;
+	enum slots_result result;
+	int64_t now;
+
+	while (!look_and_try(t, &v, &result)) {
+		now = clock_now_ms();
+		if (v.watch != 0 && slots_queue_check(t->l, now))
+			slots_wake_next(t->l);
+		if (give_up(t, now, &result))
+			break;
+		sleep_turn(t, &v, now);
+	}
+	return result;
+}
+
+static int
+join(struct turn *t)
+{
+	uint64_t id = process_id();
+
+	if ((t->row = slots_queue_claim(t->l, id)) == -1)
+		return -1;
+	t->wake_fd = slots_wake_open(t->l, t->row);
+	t->who.since_ms = clock_now_ms();
+	slots_who_store(&t->l->shared->waiters[t->row], &t->who);
+	slots_queue_publish(t->l, t->row, t->client, t->ask->priority);
+	return 0;
+}
+
+/* What comes after the row is gone makes good for any wake-up that was on its
+ * way to it. */
+static void
+leave(struct turn *t)
+{
+	int watchman;
+
+	slots_queue_leave(t->l, t->row);
+	if (t->wake_fd != -1)
+		close(t->wake_fd);
+	watchman = slots_order_watchman(t->l, process_id());
+	if (watchman > t->row)
+		slots_wake_row(t->l, watchman, SLOTS_WAKE_WATCH);
+	slots_wake_next(t->l);
+}
+
+/* --- Answers -------------------------------------------------------------- */
+
+/* The mean time a slot is held; before the first was given back, how long the
+ * oldest has been held so far. */
+static int64_t
+hold_ms(struct slots_limit *l)
+{
+	int64_t mean = (int64_t)(atomic_load(&l->shared->hold_us) / 1000);
+	int64_t now = clock_now_ms();
+	struct slots_who_text who;
+	unsigned s;
+
+	if (mean > 0)
+		return mean;
+	for (s = 0; s < SLOTS_MAX; s++) {
+		if (atomic_load(&l->shared->holder[s]) == 0)
+			continue;
+		slots_who_load(&l->shared->holders[s], &who);
+		if (now - who.since_ms > mean)
+			mean = now - who.since_ms;
+	}
+	return mean;
+}
+
+static void
+answer(struct turn *t, unsigned position)
+{
+	int64_t ms;
+
+	ms = hold_ms(t->l) * position / t->l->limit->slots;
+	t->lease->position = position;
+	t->lease->retry_after_ms = ms < 1000 ? 1000 : ms;
+}
+
+static void
+describe(struct slots_who_text *who, const struct slots_ask *ask)
+{
+	const char *client = ask->client, *id = ask->request_id;
+	const char *model = ask->model;
+
+	snprintf(who->client, sizeof(who->client), "%s", client ? client : "");
+	snprintf(who->request_id, sizeof(who->request_id), "%s", id ? id : "");
+	snprintf(who->model, sizeof(who->model), "%s", model ? model : "");
+}
+
+static enum slots_result
+take(struct turn *t)
+{
+	unsigned waiting = slots_queue_waiting(t->l->shared);
+	enum slots_result r;
+
+	if (waiting == 0 && try_slots(t, 0, &r))
+		return r;
+	if (join(t) == -1) {
+		answer(t, waiting + 1);
+		return SLOTS_FULL;
+	}
+	r = wait_turn(t);
+	if (r != SLOTS_TAKEN)
+		answer(t, slots_order_position(t->l, t->row));
+	leave(t);
+	return r;
+}
+
+enum slots_result
+slots_take(
+    struct slots *s, const struct slots_ask *ask, struct slots_lease *lease)
+{
+	struct turn t = { .row = -1, .wake_fd = -1 };
+	int64_t began = clock_now_ms();
+	enum slots_result r;
+	char why[SLOTS_PATH_SIZE];
+
+	*lease = (struct slots_lease){ .slots = s, .limit = ask->limit };
+	t.l = &s->limits[ask->limit->index];
+	t.ask = ask;
+	t.lease = lease;
+	describe(&t.who, ask);
+	if (process_id() == 0 &&
+	    process_open(s->runtime_dir, why, sizeof(why)) == -1) {
+		warn_broken(s, t.l, why);
+		r = SLOTS_BROKEN;
+	} else {
+		t.client = slots_queue_client(t.l->shared, t.who.client);
+		r = take(&t);
+	}
+	lease->waited_ms = clock_now_ms() - began;
+	if (r != SLOTS_TAKEN)
+		lease->slots = NULL;
+	return r;
+}
+
+static void
+note_hold(struct slots_shared *sh, int64_t held_ms)
+{
+	int64_t old = (int64_t)atomic_load(&sh->hold_us);
+	int64_t us = held_ms > 0 ? held_ms * 1000 : 1;
+
+	if (old != 0)
+		us = old + (us - old) / 8;
+	atomic_store(&sh->hold_us, (uint64_t)us);
+}
+
+void
+slots_release(struct slots_lease *lease)
+{
+	struct slots_limit *l;
+
+	if (lease->slots == NULL)
+		return;
+	l = &lease->slots->limits[lease->limit->index];
+	lease->slots = NULL;
+	note_hold(l->shared, clock_now_ms() - lease->taken_ms);
+	slots_lock_release(l, lease->slot);
+}

@@ -1,0 +1,191 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Who is first among those who wait for a limit: reads the rows and the
+ * clients' clocks of the mapped queue while others change them, in an order
+ * that no such change can turn round within a client.
+ */
+#include "config.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "state/slots_internal.h"
+
+/* How many slots each client holds, counted when first asked for. */
+struct held {
+	bool counted;
+	uint16_t of[SLOTS_CLIENTS];
+};
+
+static void
+count_held(struct slots_shared *sh, struct held *held)
+{
+	uint64_t w;
+	unsigned s;
+
+	held->counted = true;
+	memset(held->of, 0, sizeof(held->of));
+	for (s = 0; s < SLOTS_MAX; s++)
+		if ((w = atomic_load(&sh->holder[s])) != 0)
+			held->of[slots_holder_client(w)]++;
+}
+
+/* May it take a slot, when its turn comes and one is free? */
+static bool
+eligible(struct slots_shared *sh, uint64_t key, struct held *held)
+{
+	if (key == 0 || (key & SLOTS_KEY_DORMANT))
+		return false;
+	if (slots_key_cap(key) == 0)
+		return true;
+	if (!held->counted)
+		count_held(sh, held);
+	return held->of[slots_key_client(key)] < slots_key_cap(key);
+}
+
+/* One waiter as it was compared: a clock only ever goes up, so a tag read
+ * later is never the smaller one. */
+struct rank {
+	uint64_t key;
+	uint64_t tag;
+};
+
+/* Within a client only the arrival counts: a clock that moves while we look
+ * must not turn its waiters' order round. */
+static bool
+before(const struct rank *a, const struct rank *b)
+{
+	if (slots_key_client(a->key) == slots_key_client(b->key) ||
+	    a->tag == b->tag)
+		return slots_key_seq(a->key) < slots_key_seq(b->key);
+	return a->tag < b->tag;
+}
+
+static struct rank
+rank_of(struct slots_shared *sh, uint64_t key)
+{
+	struct rank p = { .key = key };
+
+	p.tag = atomic_load(&sh->clocks[slots_key_client(key)].start);
+	return p;
+}
+
+int
+slots_order_first(
+    struct slots_limit *l, unsigned floor, unsigned *reach, unsigned *far)
+{
+	struct slots_shared *sh = l->shared;
+	struct rank best = { .key = 0 }, p;
+	struct held held = { .counted = false };
+	unsigned r, end = slots_rows(sh);
+	uint64_t key;
+	int first = -1;
+
+	*far = 0;
+	for (r = 0; r < end; r++) {
+		key = atomic_load(&sh->key[r]);
+		if (!eligible(sh, key, &held) || slots_key_slots(key) <= floor)
+			continue;
+		if (slots_key_slots(key) > *far)
+			*far = slots_key_slots(key);
+		p = rank_of(sh, key);
+		if (first == -1 || before(&p, &best)) {
+			best = p;
+			first = (int)r;
+		}
+	}
+	*reach = first == -1 ? 0 : slots_key_slots(best.key);
+	return first;
+}
+
+/* Its own key, brought back if it had been passed over. */
+static uint64_t
+own_key(struct slots_shared *sh, int row)
+{
+	uint64_t key = atomic_load(&sh->key[row]);
+
+	if (key & SLOTS_KEY_DORMANT)
+		key = atomic_fetch_and(&sh->key[row], ~SLOTS_KEY_DORMANT);
+	return key & ~SLOTS_KEY_DORMANT;
+}
+
+void
+slots_order_look(struct slots_limit *l, int row, struct slots_view *v)
+{
+	struct slots_shared *sh = l->shared;
+	struct held held = { .counted = false };
+	struct slots_seen seen = { .count = 0 };
+	struct rank mine = rank_of(sh, own_key(sh, row)), p;
+	uint64_t id = atomic_load(&sh->owner[row]), owner, key;
+	unsigned r, end = slots_rows(sh);
+	bool watch = true;
+
+	v->from = eligible(sh, mine.key, &held) ? 0 : UINT_MAX;
+	for (r = 0; r < end; r++) {
+		key = atomic_load(&sh->key[r]);
+		if (key == 0 || (int)r == row)
+			continue;
+		if ((int)r < row) {
+			owner = atomic_load(&sh->owner[r]);
+			watch = watch && owner != id;
+			slots_see(&seen, owner);
+		}
+		if (!eligible(sh, key, &held))
+			continue;
+		p = rank_of(sh, key);
+		if (before(&p, &mine) && slots_key_slots(key) > v->from)
+			v->from = slots_key_slots(key);
+	}
+	v->watch = watch ? seen.count + 1 : 0;
+}
+
+int
+slots_order_watchman(struct slots_limit *l, uint64_t id)
+{
+	struct slots_shared *sh = l->shared;
+	unsigned r, end = slots_rows(sh);
+
+	for (r = 0; r < end; r++)
+		if (atomic_load(&sh->owner[r]) == id &&
+		    atomic_load(&sh->key[r]) != 0)
+			return (int)r;
+	return -1;
+}
+
+/* Each client's waiters will start a step apart. */
+unsigned
+slots_order_position(struct slots_limit *l, int row)
+{
+	struct slots_shared *sh = l->shared;
+	uint16_t count[SLOTS_CLIENTS] = { 0 };
+	unsigned r, c, me, end = slots_rows(sh), position = 1;
+	uint64_t mine = atomic_load(&sh->key[row]), key, tag, start, step, n;
+
+	me = slots_key_client(mine);
+	for (r = 0; r < end; r++) {
+		key = atomic_load(&sh->key[r]);
+		if (key != 0 &&
+		    (slots_key_client(key) != me ||
+			slots_key_seq(key) < slots_key_seq(mine)))
+			count[slots_key_client(key)]++;
+	}
+	tag = atomic_load(&sh->clocks[me].start) +
+	    count[me] * atomic_load(&sh->clocks[me].step);
+	for (c = 0; c < SLOTS_CLIENTS; c++) {
+		if (count[c] == 0)
+			continue;
+		start = atomic_load(&sh->clocks[c].start);
+		step = atomic_load(&sh->clocks[c].step);
+		if (c == me || step == 0)
+			n = count[c];
+		else if (start > tag)
+			n = 0;
+		else
+			n = (tag - start) / step + 1;
+		position += n < count[c] ? (unsigned)n : count[c];
+	}
+	return position;
+}

@@ -1,0 +1,296 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Who waits for a limit, and who is first: rows in a mapped file, a clock for
+ * each client, and the rounds that bury what dead processes have left.  There
+ * is no lock; each row has one writer, and what it means is in one word.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "state/slots_internal.h"
+
+/* One request of a client with priority 1. */
+#define CLOCK_UNIT (UINT64_C(1) << 20)
+
+static void
+raise(_Atomic uint64_t *word, uint64_t to)
+{
+	uint64_t old = atomic_load(word);
+
+	while (old < to && !atomic_compare_exchange_weak(word, &old, to))
+		;
+}
+
+/* FNV-1a: the names are the operator's, nobody can choose collisions. */
+static uint64_t
+hash_name(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return h == 0 ? 1 : h;
+}
+
+unsigned
+slots_queue_client(struct slots_shared *sh, const char *name)
+{
+	uint64_t h = hash_name(name), old;
+	unsigned i, n, home = (unsigned)(h % SLOTS_CLIENTS);
+
+	for (n = 0; n < SLOTS_CLIENTS; n++) {
+		i = (home + n) % SLOTS_CLIENTS;
+		old = atomic_load(&sh->clocks[i].hash);
+		if (old == 0 &&
+		    atomic_compare_exchange_strong(
+			&sh->clocks[i].hash, &old, h))
+			return i;
+		if (old == h)
+			return i;
+	}
+	return home;
+}
+
+unsigned
+slots_queue_held(struct slots_shared *sh, unsigned client)
+{
+	unsigned s, n = 0;
+	uint64_t w;
+
+	for (s = 0; s < SLOTS_MAX; s++) {
+		w = atomic_load(&sh->holder[s]);
+		n += w != 0 && slots_holder_client(w) == client;
+	}
+	return n;
+}
+
+unsigned
+slots_queue_waiting(struct slots_shared *sh)
+{
+	unsigned r, n = 0, end = slots_rows(sh);
+
+	for (r = 0; r < end; r++)
+		n += atomic_load(&sh->key[r]) != 0;
+	return n;
+}
+
+/* Once in so much time, over all processes. */
+static bool
+due(_Atomic int64_t *last, int64_t now_ms, int64_t every_ms)
+{
+	int64_t was = atomic_load(last);
+
+	/* A time ahead of ours is of another boot. */
+	if (was <= now_ms && now_ms - was < every_ms)
+		return false;
+	return atomic_compare_exchange_strong(last, &was, now_ms);
+}
+
+static int
+claim_row(struct slots_limit *l, uint64_t id)
+{
+	struct slots_shared *sh = l->shared;
+	uint64_t nobody;
+	unsigned r;
+
+	for (r = 0; r < l->limit->queue; r++) {
+		nobody = 0;
+		if (atomic_load(&sh->owner[r]) == 0 &&
+		    atomic_compare_exchange_strong(
+			&sh->owner[r], &nobody, id)) {
+			raise(&sh->high, r + 1);
+			return (int)r;
+		}
+	}
+	return -1;
+}
+
+int
+slots_queue_claim(struct slots_limit *l, uint64_t id)
+{
+	int row;
+
+	row = claim_row(l, id);
+	if (row == -1 && l->limit->queue > 0 &&
+	    due(&l->shared->reaped_ms, clock_now_ms(), 5 * SLOTS_CHECK_MS)) {
+		slots_queue_reap(l);
+		row = claim_row(l, id);
+	}
+	return row;
+}
+
+void
+slots_queue_publish(
+    struct slots_limit *l, int row, unsigned client, unsigned priority)
+{
+	struct slots_shared *sh = l->shared;
+	struct slots_clock *clock = &sh->clocks[client];
+	unsigned cap = l->limit->per_client;
+	uint64_t key;
+
+	if (cap > 0xff)
+		cap = 0; /* as many as there can be slots: no cap */
+	/* Time spent idle earns nothing. */
+	raise(&clock->start, atomic_load(&sh->now));
+	atomic_store(&clock->step, CLOCK_UNIT / (priority ? priority : 1));
+	key = (atomic_fetch_add(&sh->seq, 1) + 1) << SLOTS_KEY_SEQ_SHIFT;
+	key |= (uint64_t)client << SLOTS_KEY_CLIENT_SHIFT;
+	key |= (uint64_t)(l->limit->slots - 1) << SLOTS_KEY_SLOTS_SHIFT;
+	atomic_store(&sh->key[row], key | cap);
+	/* The kernel's lock words are no C11 atomics: see unlock(). */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void
+slots_queue_leave(struct slots_limit *l, int row)
+{
+	atomic_store(&l->shared->key[row], 0);
+	atomic_store(&l->shared->owner[row], 0);
+}
+
+void
+slots_queue_charge(struct slots_limit *l, unsigned client, unsigned priority)
+{
+	struct slots_shared *sh = l->shared;
+	struct slots_clock *clock = &sh->clocks[client];
+
+	raise(&clock->start, atomic_load(&sh->now));
+	raise(&sh->now,
+	    atomic_fetch_add(
+		&clock->start, CLOCK_UNIT / (priority ? priority : 1)));
+}
+
+/* --- The dead ------------------------------------------------------------- */
+
+/* The key is read before the owner: were it a later owner's, that owner would
+ * be read too, and not the dead one. */
+static void
+bury_row(struct slots_shared *sh, unsigned row, uint64_t dead)
+{
+	uint64_t key = atomic_load(&sh->key[row]), owner = dead;
+
+	if (atomic_load(&sh->owner[row]) != dead)
+		return;
+	if (key != 0 && !atomic_compare_exchange_strong(&sh->key[row], &key, 0))
+		return;
+	atomic_compare_exchange_strong(&sh->owner[row], &owner, 0);
+}
+
+static void
+bury_rows_of(struct slots_shared *sh, uint64_t dead)
+{
+	unsigned r, end = slots_rows(sh);
+
+	for (r = 0; r < end; r++)
+		if (atomic_load(&sh->owner[r]) == dead)
+			bury_row(sh, r, dead);
+}
+
+/* Whoever holds a slot stores its word anew: a dead one's matters only for
+ * the count of what its client holds. */
+static bool
+bury_holders(struct slots_shared *sh)
+{
+	struct slots_seen alive = { .count = 0 };
+	bool any = false;
+	uint64_t w;
+	unsigned s;
+
+	for (s = 0; s < SLOTS_MAX; s++) {
+		w = atomic_load(&sh->holder[s]);
+		if (w == 0 || !slots_see(&alive, slots_holder_id(w)))
+			continue;
+		if (process_alive(slots_holder_id(w)))
+			continue;
+		/* Others of the same owner may follow: forget it was seen. */
+		memset(&alive, 0, sizeof(alive));
+		atomic_compare_exchange_strong(&sh->holder[s], &w, 0);
+		any = true;
+	}
+	return any;
+}
+
+void
+slots_queue_reap(struct slots_limit *l)
+{
+	struct slots_shared *sh = l->shared;
+	struct slots_seen seen = { .count = 0 };
+	unsigned r, end = slots_rows(sh);
+	uint64_t owner;
+
+	atomic_store(&sh->reaped_ms, clock_now_ms());
+	for (r = 0; r < end; r++) {
+		owner = atomic_load(&sh->owner[r]);
+		if (owner == 0 || !slots_see(&seen, owner))
+			continue;
+		if (!process_alive(owner))
+			bury_rows_of(sh, owner);
+	}
+	bury_holders(sh);
+}
+
+static bool
+seems_free(struct slots_shared *sh, unsigned reach)
+{
+	unsigned s;
+
+	for (s = 0; s < reach; s++)
+		if (atomic_load(&sh->holder[s]) == 0)
+			return true;
+	return false;
+}
+
+/* Passes over a first waiter that leaves a free slot alone for too long: its
+ * process is stopped, or its tick hangs in a slow client.  It comes back by
+ * looking. */
+static void
+pass_over(struct slots_shared *sh, int first, int64_t now_ms)
+{
+	uint64_t key = atomic_load(&sh->key[first]);
+
+	if (key == 0 || atomic_load(&sh->stuck_key) != key) {
+		atomic_store(&sh->stuck_ms, now_ms);
+		atomic_store(&sh->stuck_key, key);
+		return;
+	}
+	if (now_ms - atomic_load(&sh->stuck_ms) < SLOTS_DORMANT_MS)
+		return;
+	atomic_compare_exchange_strong(
+	    &sh->key[first], &key, key | SLOTS_KEY_DORMANT);
+	atomic_store(&sh->stuck_key, 0);
+}
+
+bool
+slots_queue_check(struct slots_limit *l, int64_t now_ms)
+{
+	struct slots_shared *sh = l->shared;
+	unsigned reach, far;
+	uint64_t owner;
+	bool wake = false;
+	int first;
+
+	if (due(&sh->reaped_ms, now_ms, 50 * SLOTS_CHECK_MS))
+		slots_queue_reap(l);
+	if (!due(&sh->checked_ms, now_ms, SLOTS_CHECK_MS / 2))
+		return false;
+	if ((first = slots_order_first(l, 0, &reach, &far)) == -1)
+		return bury_holders(sh);
+	owner = atomic_load(&sh->owner[first]);
+	if (owner != 0 && !process_alive(owner)) {
+		bury_rows_of(sh, owner);
+		wake = true;
+	}
+	if (bury_holders(sh))
+		wake = true;
+	if (seems_free(sh, reach)) {
+		pass_over(sh, first, now_ms);
+		wake = true;
+	} else
+		atomic_store(&sh->stuck_key, 0);
+	return wake;
+}

@@ -1,0 +1,115 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Who holds and who waits, for the plan and for people: reads what the other
+ * parts of slots keep in the mapped file, and changes nothing.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "state/slots_internal.h"
+
+_Static_assert(
+    sizeof(struct slots_who_text) <= SLOTS_WHO_WORDS * sizeof(uint64_t),
+    "a description fits");
+
+void
+slots_who_store(struct slots_who *who, const struct slots_who_text *text)
+{
+	uint64_t words[SLOTS_WHO_WORDS] = { 0 };
+	unsigned i;
+
+	memcpy(words, text, sizeof(*text));
+	for (i = 0; i < SLOTS_WHO_WORDS; i++)
+		atomic_store_explicit(
+		    &who->words[i], words[i], memory_order_relaxed);
+}
+
+void
+slots_who_load(const struct slots_who *who, struct slots_who_text *text)
+{
+	uint64_t words[SLOTS_WHO_WORDS];
+	unsigned i;
+
+	for (i = 0; i < SLOTS_WHO_WORDS; i++)
+		words[i] =
+		    atomic_load_explicit(&who->words[i], memory_order_relaxed);
+	memcpy(text, words, sizeof(*text));
+	text->client[sizeof(text->client) - 1] = '\0';
+	text->request_id[sizeof(text->request_id) - 1] = '\0';
+	text->model[sizeof(text->model) - 1] = '\0';
+}
+
+void
+slots_facts(struct slots *s, struct facts_limit *facts)
+{
+	struct slots_shared *sh;
+	unsigned i, slot;
+
+	for (i = 0; i < s->nlimits; i++) {
+		sh = s->limits[i].shared;
+		facts[i].used = 0;
+		for (slot = 0; slot < SLOTS_MAX; slot++)
+			facts[i].used += atomic_load(&sh->holder[slot]) != 0;
+		facts[i].queued = slots_queue_waiting(sh);
+	}
+}
+
+struct telling {
+	void (*row)(void *, const struct slots_row *);
+	void *ctx;
+};
+
+static void
+tell(const struct telling *t, const struct limit *limit, bool holder,
+    const struct slots_who *who, uint64_t id)
+{
+	struct slots_row row = { .limit = limit, .holder = holder };
+	struct slots_who_text text;
+
+	slots_who_load(who, &text);
+	memcpy(row.client, text.client, sizeof(row.client));
+	memcpy(row.request_id, text.request_id, sizeof(row.request_id));
+	memcpy(row.model, text.model, sizeof(row.model));
+	row.since_ms = text.since_ms;
+	row.pid = process_id_pid(id);
+	t->row(t->ctx, &row);
+}
+
+static void
+tell_limit(const struct slots_limit *l, const struct telling *t)
+{
+	struct slots_shared *sh = l->shared;
+	uint64_t id;
+	unsigned i;
+
+	for (i = 0; i < SLOTS_MAX; i++) {
+		id = slots_holder_id(atomic_load(&sh->holder[i]));
+		if (id != 0 && process_alive(id))
+			tell(t, l->limit, true, &sh->holders[i], id);
+	}
+	for (i = 0; i < SLOTS_QUEUE_MAX; i++) {
+		if (atomic_load(&sh->key[i]) == 0)
+			continue;
+		id = atomic_load(&sh->owner[i]);
+		if (id != 0 && process_alive(id))
+			tell(t, l->limit, false, &sh->waiters[i], id);
+	}
+}
+
+void
+slots_each(
+    struct slots *s, void (*row)(void *, const struct slots_row *), void *ctx)
+{
+	const struct telling t = { .row = row, .ctx = ctx };
+	unsigned i;
+	char why[SLOTS_PATH_SIZE];
+
+	if (process_look(s->runtime_dir, why, sizeof(why)) == -1)
+		return;
+	for (i = 0; i < s->nlimits; i++)
+		tell_limit(&s->limits[i], &t);
+}
