@@ -1,0 +1,74 @@
+#!/bin/sh
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# `make install` into an empty root: everything is there, the shipped files
+# name the right places and are accepted by their web servers, a configuration
+# that somebody wrote is never overwritten, and uninstall leaves only that.
+
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+make=${MAKE:-make}
+root=$dir/root
+datadir=$root/usr/share/tailgate
+conf=$root/etc/tailgate/tailgate.conf
+# The make that runs this test shares neither jobs nor settings with ours.
+unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
+
+make_here() {
+	"$make" -C "$abs_builddir" DESTDIR="$root" prefix=/usr \
+	    exec_prefix=/usr bindir=/usr/bin sbindir=/usr/sbin \
+	    datarootdir=/usr/share datadir=/usr/share mandir=/usr/share/man \
+	    sysconfdir=/etc localstatedir=/var runstatedir=/run "$@"
+}
+
+check "make install" make_here install
+for file in bin/tailgate sbin/tailgate.fcgi; do
+	check "$file is a program" test -x "$root/usr/$file"
+done
+for page in tailgate.1 tailgate.conf.5 tailgate.fcgi.8; do
+	check "$page is installed" \
+	    test -s "$root/usr/share/man/man${page##*.}/$page"
+done
+check "a tailgate.conf comes with it" test -s "$conf"
+same "and is the sample" "$conf" "$conf.sample"
+is "no file keeps a place holder" \
+    "$(grep -rlE '@[a-z]+dir@' "$root" | head -n 3)" ""
+like "the socket unit names the runtime directory" \
+    "$(cat "$datadir/systemd/tailgate.socket")" \
+    '^ListenStream=/run/tailgate/sock$'
+
+if command -v lighttpd >/dev/null; then
+	# The lines that the include's own comment tells a person to write.
+	{
+		echo 'server.document-root = "/var/empty"'
+		sed -n 's/^#   \(var\.\|include\)/\1/p' \
+		    "$datadir/lighttpd/tailgate.conf" |
+		    sed "s|include \"|&$root|"
+	} >"$dir/lighttpd.conf"
+	check "lighttpd takes the include as its comment says" \
+	    lighttpd -tt -f "$dir/lighttpd.conf"
+	is "and it is three lines" "$(wc -l <"$dir/lighttpd.conf")" 4
+fi
+if command -v caddy >/dev/null; then
+	check "Caddy takes the Caddyfile" env "HOME=$dir" \
+	    caddy validate --adapter caddyfile \
+	    --config "$datadir/caddy/Caddyfile"
+fi
+
+echo '# mine' >>"$conf"
+cp "$conf" "$dir/mine"
+rm "$conf.sample"
+check "make install again" make_here install
+same "a configuration that somebody wrote stays" "$conf" "$dir/mine"
+check "the sample comes back" test -s "$conf.sample"
+
+check "make uninstall" make_here uninstall
+is "leaves that configuration alone" \
+    "$(find "$root" -type f -o -type l)" "$conf"
+rm -f "$conf"
+make_here install >/dev/null
+check "make uninstall of an untouched installation" make_here uninstall
+is "leaves nothing" "$(find "$root" -type f -o -type l)" ""
+
+finish
