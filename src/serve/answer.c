@@ -1,0 +1,415 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how an answer is written to the web server: the CGI head, the
+ * allow-list of headers, heartbeats, and errors in whatever form the answer's
+ * state still allows.  The "relay" step of a request's way, client's side.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "serve/answer.h"
+#include "wire/reply.h"
+
+/* After the answer's last byte the upstream gets this long to end its own. */
+#define LINGER_MS 100
+/* Under Caddy: a gone client shows in the third write of a burst. */
+#define BURST 3
+#define BURST_GAP_NS 4000000
+#define HEARTBEAT_MS 10000
+#define HEARTBEAT_CADDY_MS 1000
+#define HEARTBEAT ": waiting\n\n"
+
+/* What passes from upstream; a '*' ends a prefix.  Not among them: anything
+ * that names the provider's account, connection or cookies. */
+static const char *const passing[] = { "content-encoding",
+	"content-disposition", "content-language", "cache-control",
+	"retry-after", "retry-after-ms", "x-should-retry", "x-ratelimit-*",
+	"anthropic-ratelimit-*", "openai-processing-ms" };
+
+void
+answer_init(struct answer *a, struct io *io, const struct config *config,
+    int64_t start_ms)
+{
+	const char *software = io_param(io, "SERVER_SOFTWARE");
+
+	memset(a, 0, sizeof(*a));
+	a->io = io;
+	a->config = config;
+	a->start_ms = start_ms;
+	a->last_write_ms = start_ms;
+	a->at_boundary = true;
+	a->caddy = software != NULL && strncmp(software, "Caddy", 5) == 0;
+}
+
+void
+answer_add(struct answer *a, const char *name, const char *value)
+{
+	if (value != NULL && a->nextra < ANSWER_FIELDS_MAX)
+		a->extra[a->nextra++] = (struct upstream_field){
+			span_of(name), span_of(value)
+		};
+}
+
+struct span
+answer_field(
+    const struct upstream_field *fields, size_t nfields, const char *name)
+{
+	for (size_t i = 0; i < nfields; i++) {
+		if (span_is_nocase(fields[i].name, name))
+			return fields[i].value;
+	}
+	return (struct span){ NULL, 0 };
+}
+
+/* ---- the head --------------------------------------------------------- */
+
+static bool
+passes(struct span name)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		size_t len = strlen(passing[i]);
+
+		if (passing[i][len - 1] == '*') {
+			if (name.len >= len &&
+			    strncasecmp(name.p, passing[i], len - 1) == 0)
+				return true;
+		} else if (span_is_nocase(name, passing[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Nothing that could end the line or the head. */
+static bool
+is_clean(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < 0x20 ? c != '\t' : c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void
+add_field(struct buf *b, struct span name, struct span value)
+{
+	if (value.len == 0 || !is_clean(name) || !is_clean(value))
+		return;
+	buf_add(b, name.p, name.len);
+	buf_add(b, ": ", 2);
+	buf_add(b, value.p, value.len);
+	buf_add(b, "\r\n", 2);
+}
+
+static const char *
+reason_phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} phrases[] = { { 200, "OK" }, { 204, "No Content" },
+		{ 400, "Bad Request" }, { 401, "Unauthorized" },
+		{ 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" } };
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	}
+	return "Status";
+}
+
+static int
+put(struct answer *a, const void *p, size_t len)
+{
+	if (a->gone || io_write(a->io, p, len) == -1) {
+		a->gone = !a->ended;
+		return -1;
+	}
+	return 0;
+}
+
+int
+answer_head(struct answer *a, int status, const char *content_type,
+    const struct upstream_field *fields, size_t nfields, int64_t length)
+{
+	struct buf head;
+	int rc;
+
+	buf_init(&head, 32 * 1024);
+	a->status = status;
+	a->head_sent = true;
+	buf_printf(
+	    &head, "Status: %d %s\r\n", status, reason_phrase(status));
+	if (content_type != NULL)
+		add_field(&head, span_of("Content-Type"),
+		    span_of(content_type));
+	for (size_t i = 0; i < nfields; i++) {
+		if (passes(fields[i].name))
+			add_field(&head, fields[i].name, fields[i].value);
+	}
+	if (length >= 0)
+		buf_printf(
+		    &head, "Content-Length: %lld\r\n", (long long)length);
+	if (a->request_id != NULL)
+		add_field(&head, span_of("x-request-id"),
+		    span_of(a->request_id));
+	for (unsigned i = 0; i < a->nextra; i++)
+		add_field(&head, a->extra[i].name, a->extra[i].value);
+	buf_add(&head, "\r\n", 2);
+	rc = put(a, head.p, head.len);
+	a->last_write_ms = clock_now_ms();
+	buf_free(&head);
+	return rc;
+}
+
+int
+answer_body(struct answer *a, struct span bytes)
+{
+	a->bytes_out += bytes.len;
+	if (a->head_only)
+		return 0;
+	return put(a, bytes.p, bytes.len);
+}
+
+int
+answer_flush(struct answer *a)
+{
+	a->last_write_ms = clock_now_ms();
+	if (a->gone || io_flush(a->io) == -1) {
+		a->gone = !a->ended;
+		return -1;
+	}
+	return 0;
+}
+
+void
+answer_end(struct answer *a)
+{
+	if (a->ended)
+		return;
+	a->ended = true;
+	a->ended_ms = clock_now_ms();
+}
+
+/* ---- waiting ---------------------------------------------------------- */
+
+static int
+early_head(struct answer *a)
+{
+	static const struct upstream_field no_cache = {
+		{ "Cache-Control", 13 }, { "no-cache", 8 }
+	};
+
+	a->head_early = true;
+	return answer_head(a, 200, "text/event-stream; charset=utf-8",
+	    &no_cache, 1, -1);
+}
+
+static int
+heartbeat(struct answer *a)
+{
+	static const struct timespec gap = { 0, BURST_GAP_NS };
+	int times = a->caddy ? BURST : 1;
+
+	for (int i = 0; i < times; i++) {
+		if (i > 0)
+			nanosleep(&gap, NULL);
+		if (put(a, HEARTBEAT, sizeof(HEARTBEAT) - 1) == -1 ||
+		    answer_flush(a) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int64_t
+heartbeat_ms(const struct answer *a)
+{
+	if (a->config->heartbeat_ms > 0)
+		return a->config->heartbeat_ms;
+	return a->caddy ? HEARTBEAT_CADDY_MS : HEARTBEAT_MS;
+}
+
+int
+answer_tick(void *ctx)
+{
+	struct answer *a = ctx;
+	int64_t now_ms = clock_now_ms(), due_ms;
+
+	if (a->ended)
+		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE :
+							   LINGER_MS;
+	if (atomic_load(a->aborting))
+		return WATCH_GONE;
+	if (a->gone || io_gone(a->io)) {
+		a->gone = true;
+		return WATCH_GONE;
+	}
+	if (!a->streams || a->head_only)
+		return 1000;
+	due_ms = a->head_sent ? a->last_write_ms + heartbeat_ms(a) :
+				a->start_ms + a->config->commit_ms;
+	if (due_ms > now_ms)
+		return due_ms - now_ms < 1000 ? (int)(due_ms - now_ms) : 1000;
+	if (!a->at_boundary)
+		return (int)(heartbeat_ms(a) < 1000 ? heartbeat_ms(a) : 1000);
+	if ((!a->head_sent && early_head(a) == -1) || heartbeat(a) == -1)
+		return WATCH_GONE;
+	return (int)(heartbeat_ms(a) < 1000 ? heartbeat_ms(a) : 1000);
+}
+
+/* ---- answers of our own ----------------------------------------------- */
+
+void
+answer_json(struct answer *a, int status, struct span body)
+{
+	if (answer_head(a, status, "application/json", NULL, 0,
+		(int64_t)body.len) == 0)
+		answer_body(a, body);
+	answer_end(a);
+}
+
+/* The event that ends a stream which went wrong: each API's own. */
+static void
+error_event(struct answer *a, struct span json)
+{
+	enum endpoint id = a->spec->id;
+	struct buf b;
+
+	buf_init(&b, 256 * 1024);
+	/* An event that was cut in the middle ends here for every parser. */
+	if (!a->at_boundary)
+		buf_puts(&b, "\n\n");
+	if (id == ENDPOINT_MESSAGES)
+		buf_puts(&b, "event: error\n");
+	else if (id == ENDPOINT_RESPONSES)
+		buf_puts(&b, "event: response.failed\n");
+	buf_puts(&b, "data: ");
+	buf_add(&b, json.p, json.len);
+	buf_puts(&b, "\n\n");
+	answer_body(a, buf_span(&b));
+	buf_free(&b);
+	answer_flush(a);
+	answer_end(a);
+}
+
+static void
+refuse_in_stream(struct answer *a, const struct refused *refused)
+{
+	struct buf json;
+
+	buf_init(&json, 64 * 1024);
+	if (a->spec->id == ENDPOINT_RESPONSES)
+		reply_response_failed(&json, refused, a->request_id);
+	else
+		reply_error_json(
+		    &json, a->spec->shape, refused, a->request_id);
+	error_event(a, buf_span(&json));
+	buf_free(&json);
+}
+
+static void
+add_retry(struct answer *a, const struct refused *refused, char after[24])
+{
+	const struct refusal_spec *spec = refusal_spec(refused->refusal);
+	int64_t ms = refused->retry_after_ms;
+
+	if (spec->should_not_retry)
+		answer_add(a, "x-should-retry", "false");
+	if (!spec->retry_after && ms == 0)
+		return;
+	snprintf(after, 24, "%lld",
+	    ms > 1000 ? (long long)((ms + 999) / 1000) : 1LL);
+	answer_add(a, "Retry-After", after);
+}
+
+void
+answer_refuse(struct answer *a, const struct refused *refused)
+{
+	char after[24];
+	struct buf json;
+
+	if (a->ended || a->gone)
+		return;
+	if (a->head_sent && a->streams) {
+		refuse_in_stream(a, refused);
+		return;
+	}
+	if (a->head_sent) {
+		a->cut = true;
+		return;
+	}
+	buf_init(&json, 64 * 1024);
+	reply_error_json(&json,
+	    a->spec != NULL ? a->spec->shape : ENDPOINT_SHAPE_OPENAI, refused,
+	    a->request_id);
+	add_retry(a, refused, after);
+	answer_json(
+	    a, refusal_spec(refused->refusal)->status, buf_span(&json));
+	buf_free(&json);
+}
+
+/* One JSON value, or NULL. */
+static json_t *
+parse(struct span body)
+{
+	return json_loadb(
+	    body.p == NULL ? "" : body.p, body.len, JSON_ALLOW_NUL, NULL);
+}
+
+void
+answer_upstream_error(struct answer *a, int status,
+    const struct upstream_field *fields, size_t nfields, struct span body,
+    const struct refused *wrapped)
+{
+	json_t *json = parse(body);
+	struct upstream_field kept[16];
+	char *line, after[24];
+	size_t nkept = 0;
+
+	if (json == NULL && !a->head_sent) {
+		/* Status and advice are the upstream's, the words are ours. */
+		struct buf b;
+
+		for (size_t i = 0; i < nfields && nkept < 16; i++) {
+			if (!span_is_nocase(
+				fields[i].name, "content-encoding"))
+				kept[nkept++] = fields[i];
+		}
+		if (answer_field(fields, nfields, "retry-after").len == 0)
+			add_retry(a, wrapped, after);
+		buf_init(&b, 64 * 1024);
+		reply_error_json(&b, a->spec->shape, wrapped, a->request_id);
+		if (answer_head(a, status, "application/json", kept, nkept,
+			(int64_t)b.len) == 0)
+			answer_body(a, buf_span(&b));
+		buf_free(&b);
+		answer_end(a);
+	} else if (!a->head_sent) {
+		if (answer_head(a, status, "application/json", fields,
+			nfields, (int64_t)body.len) == 0)
+			answer_body(a, body);
+		answer_end(a);
+	} else if (json != NULL && json_object_get(json, "error") != NULL &&
+	    a->spec->id != ENDPOINT_RESPONSES &&
+	    (line = json_dumps(json, JSON_COMPACT)) != NULL) {
+		error_event(a, span_of(line));
+		free(line);
+	} else
+		answer_refuse(a, wrapped);
+	json_decref(json);
+}

@@ -1,0 +1,90 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The client's side of a request: the head once, then bytes, and the truth
+ * about how it ended.
+ *
+ * It keeps a waiting stream's client patient (its head after `commit`,
+ * comments every `heartbeat`, only between events) and notices when the client
+ * has gone; answer_tick() is the watch that everything that waits calls.
+ */
+#ifndef SERVE_ANSWER_H
+#define SERVE_ANSWER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+#include "base/watch.h"
+#include "config/config.h"
+#include "policy/refusal.h"
+#include "wire/io.h"
+#include "wire/upstream.h"
+
+#define ANSWER_FIELDS_MAX 20
+
+struct answer {
+	struct io *io;
+	const struct config *config;
+	const struct endpoint_spec *spec;	/* NULL: no such URL */
+	const char *request_id;
+	atomic_bool *aborting;
+	bool head_only;		/* HEAD: the body is not sent */
+	bool streams;		/* the client asked for events */
+	bool caddy;		/* shows a gone client only by failed writes */
+
+	/* x-tailgate-… and others of ours, sent with the head. */
+	struct upstream_field extra[ANSWER_FIELDS_MAX];
+	unsigned nextra;
+
+	bool head_sent;
+	bool head_early;	/* by the heartbeat, before any upstream's */
+	bool at_boundary;	/* a comment may be written now */
+	bool gone;		/* the client has left */
+	bool ended;		/* its last byte has been written */
+	int64_t ended_ms;
+	bool cut;		/* it must not look whole */
+	int status;
+	uint64_t bytes_out;
+	int64_t start_ms;
+	int64_t last_write_ms;
+};
+
+/* start_ms: when the request began. */
+void answer_init(struct answer *, struct io *, const struct config *,
+    int64_t start_ms);
+/* A header of ours; kept by reference; too many are dropped. */
+void answer_add(struct answer *, const char *name, const char *value);
+
+/* Writes the head.  Of the upstream's fields those on the allow-list pass.
+ * length -1: not known.  -1: the client can't be reached. */
+int answer_head(struct answer *, int status, const char *content_type,
+    const struct upstream_field *, size_t nfields, int64_t length);
+int answer_body(struct answer *, struct span);
+int answer_flush(struct answer *);
+/* The answer is complete; a client that goes now has not gone early. */
+void answer_end(struct answer *);
+
+/* A whole answer of our own. */
+void answer_json(struct answer *, int status, struct span body);
+/* Refuses: as a status and JSON, or, where the head is out, as an event in
+ * the stream, or by cutting the answer short. */
+void answer_refuse(struct answer *, const struct refused *);
+/* The upstream's own error as the client should see it: its JSON as it is,
+ * anything else wrapped. */
+void answer_upstream_error(struct answer *, int status,
+    const struct upstream_field *, size_t nfields, struct span body,
+    const struct refused *wrapped);
+
+/* struct watch's tick; ctx is the answer. */
+int answer_tick(void *answer);
+
+/* A header of the list, or an empty span. */
+struct span answer_field(const struct upstream_field *, size_t nfields,
+    const char *name);
+
+#endif

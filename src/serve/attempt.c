@@ -1,0 +1,562 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how a plan is carried out: candidate after candidate, each with its
+ * budget, circuit and slot, until one answers or no permission is left.  The
+ * "admit" and "send" steps of a request's way.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/body.h"
+#include "serve/echo.h"
+#include "serve/relay.h"
+#include "serve/request.h"
+#include "serve/settle.h"
+
+#define FIELDS_MAX 8
+/* Before the second try of a connect; the first comes at once. */
+#define RETRY_PAUSE_MS 50
+
+/* One candidate's turn. */
+struct attempt {
+	struct request *request;
+	const struct candidate *candidate;
+	const struct provider *provider;
+	struct upstream_request upstream;
+	struct upstream_field fields[FIELDS_MAX];
+	struct bridge_run *bridge;
+	struct buf chat;		/* the bridge's request */
+	bool withhold;
+	struct watch watch;
+	struct budget_hold hold;
+	struct slots_lease lease;
+	bool trial;
+	struct relay relay;
+	bool relaying;			/* relay is in use */
+	struct upstream_report report;
+	struct relay_result result;
+};
+
+static bool
+fail(struct attempt *t, enum refusal refusal, int64_t retry_after_ms,
+    const char *message)
+{
+	t->result = (struct relay_result){ .end = RELAY_FAILED,
+		.reason = refusal_spec(refusal)->fallback,
+		.health = HEALTH_ABANDONED,
+		.refused = { .refusal = refusal, .message = message,
+		    .retry_after_ms = retry_after_ms } };
+	return false;
+}
+
+/* ---- admit ------------------------------------------------------------ */
+
+static bool
+reserve_budget(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct budget_room room;
+	struct refused refused = { .refusal = REFUSE_NONE };
+
+	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
+		t->candidate->need_tokens, t->candidate->worst_nanousd,
+		&t->hold, &room, &refused) == -1) {
+		fail(t, refused.refusal, refused.retry_after_ms,
+		    refused.message == NULL ?
+			NULL :
+			arena_strdup(r->arena, refused.message));
+		settle_room(r, &room);
+		return false;
+	}
+	settle_room(r, &room);
+	return true;
+}
+
+static bool
+admit_health(struct attempt *t)
+{
+	struct request *r = t->request;
+	int64_t open_ms = 0;
+
+	if (health_admit(
+		r->server->health, t->provider, &t->trial, &open_ms))
+		return true;
+	return fail(t, REFUSE_UNAVAILABLE, open_ms,
+	    arena_printf(r->arena,
+		"Provider %s is left alone after failures; wait for the time "
+		"in Retry-After.",
+		t->provider->name));
+}
+
+/* How long the client itself will wait, by what SDKs announce. */
+static int64_t
+client_patience_ms(struct io *io)
+{
+	static const char *const names[] = { "HTTP_X_STAINLESS_READ_TIMEOUT",
+		"HTTP_REQUEST_TIMEOUT", "HTTP_X_STAINLESS_TIMEOUT" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = io_param(io, names[i]);
+		double seconds = value == NULL ? 0 : strtod(value, NULL);
+
+		if (seconds >= 0.001 && seconds < 86400)
+			return (int64_t)(seconds * 1000);
+	}
+	return CLOCK_NEVER;
+}
+
+static int64_t
+slot_deadline_ms(const struct attempt *t)
+{
+	const struct request *r = t->request;
+	int64_t now_ms = clock_now_ms();
+	int64_t patience_ms = client_patience_ms(r->io);
+	int64_t wait_ms = t->provider->limit->wait_ms;
+	int64_t end_ms = r->start_ms + r->server->config->total_ms;
+
+	if (t->provider->timeouts.total_ms < wait_ms)
+		wait_ms = t->provider->timeouts.total_ms;
+	if (patience_ms != CLOCK_NEVER && r->start_ms + patience_ms < end_ms)
+		end_ms = r->start_ms + patience_ms;
+	return now_ms + wait_ms < end_ms ? now_ms + wait_ms : end_ms;
+}
+
+static bool
+refuse_slot(struct attempt *t, enum slots_result result)
+{
+	struct request *r = t->request;
+
+	switch (result) {
+	case SLOTS_GONE:
+		t->result.end = RELAY_GONE;
+		t->result.health = HEALTH_ABANDONED;
+		return false;
+	case SLOTS_FULL:
+		return fail(t, REFUSE_BUSY_FULL, t->lease.retry_after_ms,
+		    arena_printf(r->arena,
+			"%s is busy and its queue is full (%u wait); wait "
+			"for the time in Retry-After.",
+			t->provider->name, t->lease.position));
+	case SLOTS_TIMEOUT:
+		return fail(t, REFUSE_BUSY_TIMEOUT, t->lease.retry_after_ms,
+		    arena_printf(r->arena,
+			"%s did not become free in time (position %u in the "
+			"queue); wait for the time in Retry-After.",
+			t->provider->name, t->lease.position));
+	default:
+		return fail(t, REFUSE_UNAVAILABLE, 5000,
+		    "The gateway cannot keep its limits (runtime_dir fails); "
+		    "its log says why.");
+	}
+}
+
+static bool
+take_slot(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct slots_ask ask = { .limit = t->provider->limit,
+		.client = r->client->name, .request_id = r->id,
+		.model = r->call.model, .priority = r->client->priority,
+		.watch = &t->watch };
+	enum slots_result result;
+
+	if (t->provider->limit == NULL)
+		return true;
+	ask.deadline_ms = slot_deadline_ms(t);
+	result = slots_take(r->server->slots, &ask, &t->lease);
+	if (r->entry.queue_ms < 0)
+		r->entry.queue_ms = 0;
+	r->entry.queue_ms += t->lease.waited_ms;
+	return result == SLOTS_TAKEN || refuse_slot(t, result);
+}
+
+/* ---- what is sent ----------------------------------------------------- */
+
+static void
+add_field(struct attempt *t, const char *name, const char *value)
+{
+	if (value != NULL && *value != '\0')
+		t->fields[t->upstream.nfields++] =
+		    (struct upstream_field){ span_of(name), span_of(value) };
+}
+
+/* The allow-list; the client's key is not on it. */
+static void
+make_fields(struct attempt *t)
+{
+	static const struct {
+		const char *param, *name;
+	} passing[] = { { "HTTP_ANTHROPIC_VERSION", "anthropic-version" },
+		{ "HTTP_ANTHROPIC_BETA", "anthropic-beta" },
+		{ "HTTP_OPENAI_BETA", "openai-beta" },
+		{ "HTTP_IDEMPOTENCY_KEY", "idempotency-key" } };
+	struct io *io = t->request->io;
+	const char *type = io_param(io, "CONTENT_TYPE");
+
+	t->upstream.fields = t->fields;
+	if (t->bridge != NULL || type == NULL || *type == '\0')
+		type = "application/json";
+	add_field(t, "Content-Type", type);
+	add_field(t, "User-Agent", "tailgate/" PACKAGE_VERSION);
+	if (t->bridge != NULL)
+		return;
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+		add_field(
+		    t, passing[i].name, io_param(io, passing[i].param));
+}
+
+static bool
+make_bridged(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct bridge_ask ask = { .request_id = r->id,
+		.model = r->call.model,
+		.upstream_model = t->candidate->model,
+		.stream = r->call.stream,
+		.ask_usage = t->candidate->target->ask_usage,
+		.input_tokens = r->call.input_tokens,
+		.wall_ms = clock_wall_ms() };
+	struct refused refused = { .refusal = REFUSE_NONE };
+	const char *dropped;
+
+	t->bridge = bridge_new(t->candidate->bridge, &ask);
+	r->entry.bridge = t->candidate->bridge == BRIDGE_RESPONSES ?
+	    "responses" :
+	    "messages";
+	if (bridge_request(
+		t->bridge, spool_span(&r->spool), &t->chat, &refused) == -1) {
+		fail(t, refused.refusal, 0,
+		    refused.message == NULL ?
+			NULL :
+			arena_strdup(r->arena, refused.message));
+		if (refused.param != NULL)
+			t->result.refused.param =
+			    arena_strdup(r->arena, refused.param);
+		t->result.reason = 0;
+		return false;
+	}
+	dropped = bridge_dropped(t->bridge);
+	if (dropped != NULL) {
+		dropped = arena_strdup(r->arena, dropped);
+		log_info("left out for a chat upstream: %s", dropped);
+		answer_add(&r->answer, "x-tailgate-dropped", dropped);
+	}
+	t->upstream.parts[0] = buf_span(&t->chat);
+	t->upstream.nparts = 1;
+	t->upstream.path = endpoint_spec(ENDPOINT_CHAT)->upstream;
+	return true;
+}
+
+static const char *
+query_to_pass(struct request *r)
+{
+	const char *query = io_param(r->io, "QUERY_STRING");
+
+	/* Raw as it came; anything a URL can't hold is not passed on. */
+	if (query == NULL || *query == '\0')
+		return NULL;
+	for (const char *p = query; *p != '\0'; p++) {
+		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
+		    *p == '#')
+			return NULL;
+	}
+	return query;
+}
+
+static bool
+make_request(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct upstream_request *u = &t->upstream;
+	int64_t left_ms = r->start_ms + r->server->config->total_ms -
+	    clock_now_ms();
+
+	u->provider = t->provider;
+	u->method = "POST";
+	u->timeouts = t->provider->timeouts;
+	if (u->timeouts.total_ms > left_ms)
+		u->timeouts.total_ms = left_ms < 1 ? 1 : left_ms;
+	if (t->candidate->bridge != BRIDGE_NONE) {
+		if (!make_bridged(t))
+			return false;
+	} else {
+		u->path = r->spec->upstream;
+		u->query = query_to_pass(r);
+		body_make(spool_span(&r->spool), &r->call,
+		    t->candidate->model,
+		    t->candidate->target->ask_usage &&
+			(r->spec->id == ENDPOINT_CHAT ||
+			    r->spec->id == ENDPOINT_COMPLETIONS),
+		    r->arena, u, &t->withhold);
+	}
+	make_fields(t);
+	return true;
+}
+
+/* ---- send ------------------------------------------------------------- */
+
+static void
+send_echo(struct attempt *t, const struct upstream_sink *sink)
+{
+	struct request *r = t->request;
+	struct buf whole;
+
+	buf_init(&whole, r->server->config->json_max_bytes * 2 + 4096);
+	for (size_t i = 0; i < t->upstream.nparts; i++)
+		buf_add(
+		    &whole, t->upstream.parts[i].p, t->upstream.parts[i].len);
+	echo_send(t->relay.speaks, t->candidate->model, buf_span(&whole),
+	    &t->watch, sink, r->arena, &t->report);
+	buf_free(&whole);
+}
+
+static void
+exchange(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct upstream_sink sink = relay_sink(&t->relay);
+
+	if (t->provider->kind == PROVIDER_ECHO)
+		send_echo(t, &sink);
+	else
+		upstream_send(r->server->upstreams, &t->upstream, &t->watch,
+		    &sink, r->arena, &t->report);
+}
+
+/* A failed connect has sent nothing: it may be tried again. */
+static void
+exchange_with_retries(struct attempt *t)
+{
+	static const struct timespec gap = { 0, RETRY_PAUSE_MS * 1000000L };
+
+	exchange(t);
+	for (unsigned i = 0; i < t->provider->retries &&
+	     t->report.result == UPSTREAM_CONNECT && !t->request->answer.gone;
+	     i++) {
+		if (i > 0)
+			nanosleep(&gap, NULL);
+		log_debug("provider %s: %s; trying again", t->provider->name,
+		    t->report.detail);
+		exchange(t);
+	}
+}
+
+static int64_t
+first_byte_ms(const struct attempt *t)
+{
+	return t->report.first_byte_ns > 0 ?
+	    t->report.first_byte_ns / 1000000 :
+	    -1;
+}
+
+static bool
+send_and_relay(struct attempt *t)
+{
+	struct request *r = t->request;
+
+	relay_init(&t->relay, &r->answer, &r->call, t->candidate, t->bridge,
+	    r->arena);
+	t->bridge = NULL;	/* the relay's now */
+	t->relaying = true;
+	t->relay.withhold_usage = t->withhold;
+	health_begin(r->server->health, t->provider);
+	exchange_with_retries(t);
+	relay_finish(&t->relay, &t->report, &t->result);
+	health_report(r->server->health, t->provider, t->trial,
+	    t->result.health, t->result.retry_after_ms, first_byte_ms(t));
+	t->trial = false;
+	if (t->report.result != UPSTREAM_OK && !r->answer.gone &&
+	    t->result.end != RELAY_SERVED)
+		log_warn("provider %s: %s: %s", t->provider->name,
+		    upstream_result_name(t->report.result),
+		    t->report.detail);
+	return t->result.end == RELAY_SERVED;
+}
+
+/* ---- the account of one attempt --------------------------------------- */
+
+static const char *
+outcome_name(const struct relay_result *result)
+{
+	switch (result->end) {
+	case RELAY_SERVED:
+		return "ok";
+	case RELAY_GONE:
+		return "gone";
+	case RELAY_CUT:
+		return "cut";
+	case RELAY_FAILED:
+		break;
+	}
+	return result->reason != 0 ? fallback_name(result->reason) :
+				     refusal_spec(result->refused.refusal)
+					 ->code;
+}
+
+static void
+note_try(struct attempt *t, int64_t start_ms)
+{
+	struct ledger_entry *e = &t->request->entry;
+
+	if (e->ntries < LEDGER_TRIES_MAX)
+		e->tries[e->ntries++] = (struct ledger_try){
+			t->provider->name, outcome_name(&t->result),
+			clock_now_ms() - start_ms
+		};
+}
+
+/* What left the host is accounted even when nothing came back. */
+static void
+note_usage(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct ledger_entry *e = &r->entry;
+
+	if (!t->relaying)
+		return;
+	e->sent = t->report.connected;
+	e->bytes_sent += t->report.bytes_out;
+	if (t->report.first_byte_ns > 0)
+		e->first_byte_ms = first_byte_ms(t);
+	e->usage = t->relay.usage;
+	e->cut = t->result.end == RELAY_CUT;
+	if (t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED) {
+		if (t->relay.head.status < 300)
+			usage_guess(&e->usage, r->call.input_tokens,
+			    t->relay.events, r->answer.bytes_out);
+		e->usage.characters = r->call.characters;
+	}
+	e->cost_nanousd = e->usage.cost_nanousd >= 0 ?
+	    e->usage.cost_nanousd :
+	    t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED ?
+	    price_cost(&t->candidate->target->price, &e->usage) :
+	    -1;
+}
+
+static void
+attempt_free(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct ledger_entry *e = &r->entry;
+
+	if (t->trial)
+		health_report(r->server->health, t->provider, true,
+		    HEALTH_ABANDONED, 0, -1);
+	slots_release(&t->lease);
+	note_usage(t);
+	budget_settle(r->server->budgets, &t->hold,
+	    e->usage.input + e->usage.output,
+	    e->cost_nanousd < 0 ? 0 : e->cost_nanousd);
+	bridge_free(t->bridge);
+	if (t->relaying)
+		relay_free(&t->relay);
+	buf_free(&t->chat);
+}
+
+/* ---- the plan, carried out -------------------------------------------- */
+
+static void
+announce(struct request *r, const struct candidate *c)
+{
+	const struct provider *p = c->target->provider;
+	struct ledger_entry *e = &r->entry;
+
+	answer_add(&r->answer, "x-tailgate-provider", p->name);
+	answer_add(&r->answer, "x-tailgate-model", c->model);
+	answer_add(&r->answer, "x-tailgate-place", place_name(p->place));
+	answer_add(&r->answer, "x-tailgate-fallback", e->fallback);
+	e->provider = p->name;
+	e->upstream_model = c->model;
+	e->place = p->place;
+	e->host = p->host;
+	e->allowed_by = p->place == PLACE_LOCAL ?
+	    NULL :
+	    arena_printf(r->arena, "client %s, model %s", r->client->name,
+		r->plan.model->id);
+}
+
+static void
+attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
+{
+	memset(t, 0, sizeof(*t));
+	t->request = r;
+	t->candidate = c;
+	t->provider = c->target->provider;
+	t->hold.cell = -1;
+	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
+		.events = POLLIN, .tick = answer_tick, .ctx = &r->answer };
+	buf_init(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
+}
+
+/* True: it is over, one way or the other. */
+static bool
+attempt_candidate(struct request *r, const struct candidate *c)
+{
+	struct attempt *t = arena_alloc(r->arena, sizeof(*t));
+	unsigned nextra = r->answer.nextra;
+	int64_t start_ms = clock_now_ms();
+	bool again;
+
+	attempt_init(t, r, c);
+	announce(r, c);
+	if (reserve_budget(t) && admit_health(t) && make_request(t) &&
+	    take_slot(t))
+		send_and_relay(t);
+	note_try(t, start_ms);
+	again = t->result.end == RELAY_FAILED &&
+	    (t->result.reason & c->next_on) != 0 && !r->answer.gone &&
+	    clock_now_ms() < r->start_ms + r->server->config->total_ms;
+	if (again) {
+		r->entry.fallback = fallback_name(t->result.reason);
+		r->answer.nextra = nextra;
+	} else if (t->result.end == RELAY_FAILED ||
+	    t->result.end == RELAY_CUT) {
+		r->refused = t->result.refused;
+		r->entry.refusal = r->refused.refusal;
+		if (t->relaying)
+			relay_refuse(&t->relay, &t->result);
+		else
+			answer_refuse(&r->answer, &r->refused);
+	}
+	attempt_free(t);
+	return !again;
+}
+
+/* Counting is ours to do where the target has no such endpoint. */
+static bool
+count_tokens(struct request *r, const struct candidate *c)
+{
+	struct buf b;
+
+	announce(r, c);
+	buf_init(&b, 1024);
+	bridge_count_tokens(r->call.input_tokens, &b);
+	answer_json(&r->answer, 200, buf_span(&b));
+	buf_free(&b);
+	return true;
+}
+
+bool
+attempt_serve(struct request *r)
+{
+	for (size_t i = 0; i < r->plan.ncandidates; i++) {
+		const struct candidate *c = &r->plan.candidates[i];
+
+		if (c->verdict != VERDICT_IN)
+			continue;
+		if (r->spec->id == ENDPOINT_COUNT_TOKENS &&
+		    c->bridge != BRIDGE_NONE)
+			return count_tokens(r, c);
+		if (attempt_candidate(r, c))
+			return true;
+	}
+	return request_refuse(r, REFUSE_UNAVAILABLE);
+}

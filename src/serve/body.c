@@ -1,0 +1,103 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how two edits are laid over a body without copying it.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "serve/body.h"
+
+struct edit {
+	size_t offset, len;	/* what is replaced; len 0: put in */
+	struct span with;
+};
+
+static struct edit
+model_edit(const struct call *call, const char *model, struct arena *arena)
+{
+	struct edit e = { call->model_offset, call->model_len,
+		span_of(model) };
+	struct buf b;
+
+	if (call->model_is_json) {
+		buf_init(&b, 4096);
+		buf_json(&b, span_of(model));
+		e.with = (struct span){ arena_text(arena, buf_span(&b)),
+			b.len };
+		buf_free(&b);
+	}
+	return e;
+}
+
+/* The client's stream_options with include_usage set. */
+static const char *
+options_with_usage(struct span options, struct arena *arena)
+{
+	json_t *json = json_loadb(options.p, options.len, JSON_ALLOW_NUL,
+	    NULL);
+	char *text = NULL, *kept;
+
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return "{\"include_usage\":true}";
+	}
+	json_object_set_new(json, "include_usage", json_true());
+	text = json_dumps(json, JSON_COMPACT);
+	kept = arena_strdup(arena, text == NULL ? "null" : text);
+	free(text);
+	json_decref(json);
+	return kept;
+}
+
+static struct edit
+usage_edit(struct span body, const struct call *call, struct arena *arena)
+{
+	if (call->stream_options_len == 0)
+		return (struct edit){ call->object_end_offset, 0,
+			span_of(",\"stream_options\":{\"include_usage\":"
+				"true}") };
+	return (struct edit){ call->stream_options_offset,
+		call->stream_options_len,
+		span_of(options_with_usage(
+		    (struct span){ body.p + call->stream_options_offset,
+			call->stream_options_len },
+		    arena)) };
+}
+
+void
+body_make(struct span body, const struct call *call, const char *model,
+    bool ask_usage, struct arena *arena, struct upstream_request *request,
+    bool *withhold)
+{
+	struct edit edits[2];
+	size_t n = 0, at = 0;
+
+	*withhold = ask_usage && call->stream && !call->asks_usage;
+	if (strcmp(call->model, model) != 0)
+		edits[n++] = model_edit(call, model, arena);
+	if (*withhold)
+		edits[n++] = usage_edit(body, call, arena);
+	if (n == 2 && edits[1].offset < edits[0].offset) {
+		struct edit first = edits[1];
+
+		edits[1] = edits[0];
+		edits[0] = first;
+	}
+	request->nparts = 0;
+	for (size_t i = 0; i < n; i++) {
+		request->parts[request->nparts++] = (struct span){ body.p + at,
+			edits[i].offset - at };
+		request->parts[request->nparts++] = edits[i].with;
+		at = edits[i].offset + edits[i].len;
+	}
+	request->parts[request->nparts++] =
+	    (struct span){ body.p + at, body.len - at };
+}

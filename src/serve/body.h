@@ -1,0 +1,25 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The body as an upstream gets it: the client's bytes with the model's name
+ * replaced in place, and nothing else touched (but stream_options, where the
+ * target says usage = "ask").
+ */
+#ifndef SERVE_BODY_H
+#define SERVE_BODY_H
+
+#include <stdbool.h>
+
+#include "base/arena.h"
+#include "policy/call.h"
+#include "wire/upstream.h"
+
+/* Fills parts[] and nparts.  ask_usage: put include_usage in; *withhold tells
+ * whether the client is not to see the extra chunk. */
+void body_make(struct span body, const struct call *, const char *model,
+    bool ask_usage, struct arena *, struct upstream_request *,
+    bool *withhold);
+
+#endif

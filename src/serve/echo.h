@@ -1,0 +1,25 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The embedded provider: kind = "echo".  It answers chat, completions and
+ * embeddings from the request alone, in OpenAI's shapes, with token counts of
+ * its own (one for each word or mark), so that a fresh gateway has something
+ * to talk to on any machine.
+ */
+#ifndef SERVE_ECHO_H
+#define SERVE_ECHO_H
+
+#include "base/arena.h"
+#include "base/span.h"
+#include "config/endpoint.h"
+#include "wire/upstream.h"
+
+/* Answers into the sink as upstream_send would.  body: the request as an
+ * upstream would get it.  Looks at the watch between the chunks. */
+void echo_send(enum endpoint, const char *model, struct span body,
+    const struct watch *, const struct upstream_sink *, struct arena *,
+    struct upstream_report *);
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * tailgate.fcgi: options, what the process may and may not do, and then the
+ * pool of workers, or, as a plain CGI program, one request.
+ */
+#include "config.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#ifdef HAVE_SYS_PRCTL_H
+#include <sys/prctl.h>
+#endif
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "serve/listener.h"
+#include "serve/parent.h"
+#include "serve/request.h"
+#include "wire/cgi.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/tailgate/tailgate.conf"
+
+static void
+usage(FILE *out)
+{
+	fputs("usage: tailgate.fcgi [-f FILE] [-s SOCKET]\n"
+	      "       tailgate.fcgi -V\n"
+	      "  -f FILE    the configuration (" DEFAULT_CONFIG ")\n"
+	      "  -s SOCKET  make a listening socket at this path\n"
+	      "  -V         print the version\n",
+	    out);
+}
+
+/* Keys are in memory: no core files, no tracing by other processes of the
+ * same user.  Sanitizers and debuggers need the second. */
+static void
+protect_memory(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+#if defined(HAVE_SYS_PRCTL_H) && !defined(TAILGATE_DEBUGGABLE)
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+static void
+raise_limits(void)
+{
+	struct rlimit files;
+
+	/* A stream takes four descriptors. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+#ifdef __GLIBC__
+	/* Else each thread's arena keeps the big bodies it once had: 175 MB
+	 * instead of 10 after 96 bodies of 10 MB (FACTS §9). */
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+#endif
+}
+
+static int
+serve_cgi(const struct config *config)
+{
+	struct server server;
+	struct arena *arena;
+	char why[512];
+	bool cut;
+
+	if (server_open(&server, config, why, sizeof(why)) == -1) {
+		log_error("%s", why);
+		fputs("Status: 503 Service Unavailable\r\n"
+		      "Content-Type: text/plain\r\n\r\n"
+		      "tailgate can't start; its log says why.\n",
+		    stdout);
+		return 1;
+	}
+	arena = arena_new();
+	cut = request_serve(&server, cgi_begin(), arena, false);
+	arena_free(arena);
+	server_close(&server);
+	return cut ? 1 : 0;
+}
+
+static int
+serve_pool(struct config *config, const char *path)
+{
+	char why[512];
+	bool made;
+	int fd, status;
+
+	if ((fd = listener_open(path, &made, why, sizeof(why))) == -1) {
+		log_error("%s", why);
+		config_free(config);
+		return 1;
+	}
+	status = parent_run(config, fd);
+	if (made)
+		unlink(path);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *file = getenv("TAILGATE_CONFIG"), *path = NULL;
+	struct config *config;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "f:s:Vh")) != -1) {
+		switch (opt) {
+		case 'f':
+			file = optarg;
+			break;
+		case 's':
+			path = optarg;
+			break;
+		case 'V':
+			puts("tailgate " PACKAGE_VERSION);
+			return 0;
+		default:
+			usage(opt == 'h' ? stdout : stderr);
+			return opt == 'h' ? 0 : 2;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	if (file == NULL)
+		file = DEFAULT_CONFIG;
+	protect_memory();
+	raise_limits();
+	signal(SIGPIPE, SIG_IGN);
+	log_open("tailgate.fcgi", false, LOG_LEVEL_INFO);
+	if ((config = config_load(file, 0, stderr)) == NULL)
+		return 1;
+	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
+	if (listener_is_cgi()) {
+		int status = serve_cgi(config);
+
+		config_free(config);
+		return status;
+	}
+	return serve_pool(config, path);
+}

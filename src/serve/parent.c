@@ -1,0 +1,444 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the life of the workers.  Beside a request's way: nothing here runs
+ * while one is served.
+ *
+ * It has one thread and signal handlers that only write to a pipe, because it
+ * forks: a second thread's locks would be copied into the workers.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef HAVE_SYS_PRCTL_H
+#include <sys/prctl.h>
+#endif
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "serve/parent.h"
+#include "serve/worker.h"
+
+#define CHILDREN_MAX 512
+/* Dying sooner than this is dying young. */
+#define YOUNG_MS 5000
+#define PAUSE_MS 100
+#define PAUSE_MAX_MS 5000
+
+struct generation {
+	unsigned number;
+	struct config *config;
+	struct worker_board *board;	/* shared with its workers */
+	int ready[2];			/* a byte from each that can serve */
+	unsigned nready;
+};
+
+struct child {
+	pid_t pid;
+	unsigned generation;
+	unsigned index;
+	int64_t start_ms;
+};
+
+struct parent {
+	int listen_fd;
+	struct generation *now;		/* serving */
+	struct generation *next;	/* starting, or NULL */
+	struct child children[CHILDREN_MAX];
+	unsigned nchildren;
+	unsigned count;			/* generations so far */
+	/* Of the serving generation's workers, by index. */
+	int64_t start_at_ms[WORKERS_MAX];	/* 0: is running */
+	int64_t pause_ms[WORKERS_MAX];
+	bool stopping;
+	int status;
+};
+
+static int signal_pipe[2];
+
+/* ---- signals ---------------------------------------------------------- */
+
+static void
+on_signal(int sig)
+{
+	unsigned char byte = (unsigned char)sig;
+	int saved = errno;
+
+	/* Full: there are more signals than anybody needs. */
+	if (write(signal_pipe[1], &byte, 1) == -1)
+		errno = saved;
+	errno = saved;
+}
+
+static const int handled[] = { SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGUSR1,
+	SIGUSR2 };
+
+static void
+set_signals(void (*handler)(int))
+{
+	struct sigaction sa = { .sa_handler = handler,
+		.sa_flags = SA_RESTART };
+
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		sigaction(handled[i], &sa, NULL);
+}
+
+static void
+kill_generation(const struct parent *p, unsigned number, int sig)
+{
+	for (unsigned i = 0; i < p->nchildren; i++) {
+		if (number == 0 || p->children[i].generation == number)
+			kill(p->children[i].pid, sig);
+	}
+}
+
+/* ---- generations ------------------------------------------------------ */
+
+static struct generation *
+generation_new(struct parent *p, struct config *config)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (g == NULL || pipe(g->ready) == -1)
+		fatal("a new generation: %s", strerror(errno));
+	g->board = mmap(NULL, sizeof(*g->board), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANON, -1, 0);
+	if (g->board == MAP_FAILED)
+		fatal("a new generation: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		fcntl(g->ready[i], F_SETFD, FD_CLOEXEC);
+	g->number = ++p->count;
+	g->config = config;
+	return g;
+}
+
+static void
+generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	for (int i = 0; i < 2; i++)
+		close(g->ready[i]);
+	munmap(g->board, sizeof(*g->board));
+	config_free(g->config);
+	free(g);
+}
+
+/* ---- workers ---------------------------------------------------------- */
+
+/* In the child: become a worker. */
+static void
+be_worker(struct parent *p, struct generation *g, unsigned index)
+{
+	int status;
+
+	set_signals(SIG_DFL);
+	close(signal_pipe[0]);
+	close(signal_pipe[1]);
+	close(g->ready[0]);
+	if (p->next != NULL && p->next != g) {
+		close(p->next->ready[0]);
+		close(p->next->ready[1]);
+	}
+	if (p->now != NULL && p->now != g) {
+		close(p->now->ready[0]);
+		close(p->now->ready[1]);
+	}
+#ifdef HAVE_SYS_PRCTL_H
+	/* Nobody would be left to replace or to stop it. */
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+	status = worker_run(
+	    g->config, p->listen_fd, g->ready[1], g->board, index);
+	exit(status);
+}
+
+static void
+start_worker(struct parent *p, struct generation *g, unsigned index)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	if (p->nchildren == CHILDREN_MAX) {
+		log_error("%d workers are still finishing; not starting "
+			  "another",
+		    CHILDREN_MAX);
+		return;
+	}
+	atomic_store(&g->board->busy[index], 0);
+	/* The worker keeps them blocked: worker.c says why. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		be_worker(p, g, index);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (pid == -1) {
+		log_error("fork: %s", strerror(errno));
+		p->start_at_ms[index] = clock_now_ms() + PAUSE_MAX_MS;
+		return;
+	}
+	p->children[p->nchildren++] = (struct child){ pid, g->number, index,
+		clock_now_ms() };
+}
+
+static void
+start_generation(struct parent *p, struct config *config)
+{
+	p->next = generation_new(p, config);
+	for (unsigned i = 0; i < config->processes; i++)
+		start_worker(p, p->next, i);
+}
+
+/* All workers of the new generation serve: it is the one now. */
+static void
+switch_generation(struct parent *p)
+{
+	struct generation *old = p->now;
+
+	p->now = p->next;
+	p->next = NULL;
+	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
+	memset(p->pause_ms, 0, sizeof(p->pause_ms));
+	if (old == NULL) {
+		log_info("serving with %u processes of up to %u threads",
+		    p->now->config->processes, p->now->config->threads);
+		return;
+	}
+	log_info("configuration %u is in force", p->now->number);
+	kill_generation(p, old->number, SIGTERM);
+	generation_free(old);
+}
+
+/* A worker of the new generation ended before it could serve. */
+static void
+give_up_generation(struct parent *p)
+{
+	log_error("%s: its workers can't start; %s", p->next->config->path,
+	    p->now == NULL ? "ending" : "the old configuration stays");
+	kill_generation(p, p->next->number, SIGTERM);
+	generation_free(p->next);
+	p->next = NULL;
+	if (p->now == NULL) {
+		p->stopping = true;
+		p->status = 1;
+	}
+}
+
+static void
+reload(struct parent *p)
+{
+	struct config *config;
+	char *errors = NULL, *line, *rest;
+	size_t len = 0;
+	FILE *err;
+
+	if (p->stopping || p->next != NULL || p->now == NULL)
+		return;		/* one at a time; the running one reads it */
+	if ((err = open_memstream(&errors, &len)) == NULL)
+		fatal("out of memory");
+	config = config_load(p->now->config->path, 0, err);
+	fclose(err);
+	rest = errors;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line != '\0')
+			log_warn("%s", line);
+	}
+	free(errors);
+	if (config == NULL)
+		log_error("%s: not reloaded; the old configuration stays",
+		    p->now->config->path);
+	else
+		start_generation(p, config);
+}
+
+/* ---- the end of a worker ---------------------------------------------- */
+
+static void
+say_end(const struct child *c, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("worker %d died of signal %d", (int)c->pid,
+		    WTERMSIG(status));
+	else if (WEXITSTATUS(status) != 0)
+		log_error("worker %d ended with status %d", (int)c->pid,
+		    WEXITSTATUS(status));
+}
+
+static void
+replace_worker(struct parent *p, const struct child *c)
+{
+	int64_t now_ms = clock_now_ms(), *pause = &p->pause_ms[c->index];
+
+	if (now_ms - c->start_ms >= YOUNG_MS)
+		*pause = 0;
+	p->start_at_ms[c->index] = now_ms + *pause;
+	*pause = *pause == 0		 ? PAUSE_MS :
+	    *pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS :
+					  *pause * 2;
+}
+
+static void
+on_child(struct parent *p, pid_t pid, int status)
+{
+	struct child c;
+	unsigned i = 0;
+
+	while (i < p->nchildren && p->children[i].pid != pid)
+		i++;
+	if (i == p->nchildren)
+		return;
+	c = p->children[i];
+	p->children[i] = p->children[--p->nchildren];
+	say_end(&c, status);
+	if (p->stopping)
+		return;
+	if (p->next != NULL && c.generation == p->next->number)
+		give_up_generation(p);
+	else if (p->now != NULL && c.generation == p->now->number)
+		replace_worker(p, &c);
+}
+
+static void
+reap(struct parent *p)
+{
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		on_child(p, pid, status);
+}
+
+static void
+stop(struct parent *p)
+{
+	if (!p->stopping)
+		close(p->listen_fd);
+	p->stopping = true;
+	/* To a worker the second one says "now". */
+	kill_generation(p, 0, SIGTERM);
+}
+
+static void
+change_log_level(const struct parent *p, int sig)
+{
+	if (sig == SIGUSR1 && log_get_level() < LOG_LEVEL_DEBUG)
+		log_set_level(log_get_level() + 1);
+	else if (sig == SIGUSR2 && log_get_level() > LOG_LEVEL_ERROR)
+		log_set_level(log_get_level() - 1);
+	kill_generation(p, 0, sig);
+}
+
+static void
+handle_signals(struct parent *p)
+{
+	unsigned char signals[64];
+	ssize_t n = read(signal_pipe[0], signals, sizeof(signals));
+
+	for (ssize_t i = 0; i < n; i++) {
+		switch (signals[i]) {
+		case SIGCHLD:
+			reap(p);
+			break;
+		case SIGHUP:
+			reload(p);
+			break;
+		case SIGUSR1:
+		case SIGUSR2:
+			change_log_level(p, signals[i]);
+			break;
+		default:
+			stop(p);
+		}
+	}
+}
+
+/* ---- the loop --------------------------------------------------------- */
+
+static void
+count_ready(struct parent *p)
+{
+	char bytes[WORKERS_MAX];
+	ssize_t n = read(p->next->ready[0], bytes, sizeof(bytes));
+
+	if (n > 0)
+		p->next->nready += (unsigned)n;
+	if (p->next->nready >= p->next->config->processes)
+		switch_generation(p);
+}
+
+/* Starts workers whose pause is over; ms until the next one's is. */
+static int
+start_due_workers(struct parent *p)
+{
+	int64_t now_ms = clock_now_ms(), next_ms = INT32_MAX;
+
+	if (p->now == NULL || p->stopping)
+		return -1;
+	for (unsigned i = 0; i < p->now->config->processes; i++) {
+		if (p->start_at_ms[i] == 0)
+			continue;
+		if (p->start_at_ms[i] <= now_ms) {
+			p->start_at_ms[i] = 0;
+			start_worker(p, p->now, i);
+		} else if (p->start_at_ms[i] - now_ms < next_ms)
+			next_ms = p->start_at_ms[i] - now_ms;
+	}
+	return next_ms == INT32_MAX ? -1 : (int)next_ms;
+}
+
+static void
+loop(struct parent *p)
+{
+	while (!p->stopping || p->nchildren > 0) {
+		int timeout_ms = start_due_workers(p);
+		struct pollfd fds[2] = {
+			{ .fd = signal_pipe[0], .events = POLLIN },
+			{ .fd = p->next == NULL ? -1 : p->next->ready[0],
+			    .events = POLLIN }
+		};
+
+		if (poll(fds, 2, timeout_ms) == -1 && errno != EINTR)
+			fatal("poll: %s", strerror(errno));
+		if (fds[0].revents & POLLIN)
+			handle_signals(p);
+		if (p->next != NULL && fds[1].revents & POLLIN)
+			count_ready(p);
+	}
+}
+
+int
+parent_run(struct config *config, int listen_fd)
+{
+	struct parent *p = calloc(1, sizeof(*p));
+	int status;
+
+	if (p == NULL || pipe(signal_pipe) == -1)
+		fatal("can't start: %s", strerror(errno));
+	for (int i = 0; i < 2; i++) {
+		fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
+		fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
+	}
+	p->listen_fd = listen_fd;
+	set_signals(on_signal);
+	start_generation(p, config);
+	loop(p);
+	status = p->status;
+	generation_free(p->next);
+	generation_free(p->now);
+	free(p);
+	return status;
+}

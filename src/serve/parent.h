@@ -1,0 +1,22 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The parent process: owns the listening socket, never serves.
+ *
+ * It keeps `processes` workers running (one that dies is replaced, with a
+ * growing pause when it dies young).  SIGHUP: a new generation on the same
+ * socket, if and only if the new configuration is good and its workers can
+ * serve; then the old one finishes its answers.  SIGTERM: all finish within
+ * `drain`; a second one ends them now.  SIGUSR1, SIGUSR2: more, less log.
+ */
+#ifndef SERVE_PARENT_H
+#define SERVE_PARENT_H
+
+#include "config/config.h"
+
+/* Owns config from then on.  Returns the exit status. */
+int parent_run(struct config *, int listen_fd);
+
+#endif

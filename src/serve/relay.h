@@ -1,0 +1,97 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * From one upstream exchange to the client: what passes, what is held back
+ * until it is known to be no error, what was used, and how it ended.
+ *
+ * Bytes pass as they are.  Held back are an answer's first event, a small
+ * JSON answer, and the unfinished tail of an event, so that an error dressed
+ * as 200 can still lead to the next target and a stream that is cut ends
+ * between two events.
+ */
+#ifndef SERVE_RELAY_H
+#define SERVE_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/call.h"
+#include "policy/plan.h"
+#include "policy/price.h"
+#include "serve/answer.h"
+#include "state/health.h"
+#include "wire/bridge.h"
+#include "wire/sse.h"
+#include "wire/upstream.h"
+#include "wire/usage.h"
+
+enum relay_state {
+	RELAY_START,	/* no head yet */
+	RELAY_HOLD,	/* a good head; its beginning is looked at */
+	RELAY_PASS,	/* the client gets it */
+	RELAY_COLLECT,	/* an error, or a whole answer for the bridge */
+};
+
+struct relay {
+	struct answer *answer;
+	const struct call *call;
+	const struct candidate *candidate;
+	struct arena *arena;
+	struct bridge_run *bridge;	/* or NULL */
+	bool withhold_usage;		/* the client did not ask for it */
+	enum endpoint speaks;		/* what the upstream was asked as */
+
+	enum relay_state state;
+	struct upstream_head head;
+	const char *content_type;
+	bool is_sse, is_json;
+	struct buf held;
+	struct buf out;			/* what the bridge made of it */
+	struct sse sse;
+
+	/* Within one push. */
+	struct span window;
+	size_t base, written, last_end;
+
+	uint64_t events;
+	bool done;		/* the event that ends such a stream came */
+	bool error_first;	/* an error dressed as 200 */
+	bool bridge_failed;
+	struct usage usage;
+	struct usage_scan *scan;
+};
+
+enum relay_end {
+	RELAY_SERVED,		/* the client has it all */
+	RELAY_FAILED,		/* nothing of it reached the client */
+	RELAY_CUT,		/* it failed after something had */
+	RELAY_GONE,		/* the client left */
+};
+
+struct relay_result {
+	enum relay_end end;
+	unsigned reason;	/* enum fallback that covers it, 0: none does */
+	enum health_outcome health;
+	int64_t retry_after_ms;	/* the upstream's; 0: none */
+	struct refused refused;	/* for FAILED and CUT */
+	bool upstream_error;	/* FAILED with an error of the upstream's own
+				   to show: status and held body */
+};
+
+/* bridge: not NULL where the answer is to be translated; freed here. */
+void relay_init(struct relay *, struct answer *, const struct call *,
+    const struct candidate *, struct bridge_run *bridge, struct arena *);
+void relay_free(struct relay *);
+/* The sink for upstream_send. */
+struct upstream_sink relay_sink(struct relay *);
+
+/* After the exchange: how it went.  A FAILED one has told the client nothing
+ * yet: try another, or relay_refuse(). */
+void relay_finish(struct relay *, const struct upstream_report *,
+    struct relay_result *);
+/* Tells the client of a FAILED or CUT end. */
+void relay_refuse(struct relay *, const struct relay_result *);
+
+#endif

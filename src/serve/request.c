@@ -1,0 +1,481 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides nothing: this is a request's way, step by step, in the order of
+ * DESIGN.md.  Whoever wants to know what happens to a request reads
+ * request_serve() first.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "policy/explain.h"
+#include "policy/identify.h"
+#include "serve/request.h"
+#include "serve/settle.h"
+#include "wire/multipart.h"
+
+/* What is thrown away of a body that nobody wants (a web server that is
+ * still writing it would not read our refusal). */
+#define DRAIN_BYTES (512ULL * 1024 * 1024)
+
+bool
+request_refuse(struct request *r, enum refusal refusal)
+{
+	r->refused = (struct refused){ .refusal = refusal };
+	return false;
+}
+
+static bool
+refuse_param(struct request *r, enum refusal refusal, const char *message)
+{
+	r->refused = (struct refused){ .refusal = refusal,
+		.message = message };
+	return false;
+}
+
+/* ---- route ------------------------------------------------------------ */
+
+/* From whatever the application is mounted at: the first place in the path
+ * where an endpoint begins. */
+static const struct endpoint_spec *
+find_endpoint(const char *path, struct span *rest)
+{
+	const struct endpoint_spec *spec;
+
+	for (const char *p = strchr(path, '/'); p != NULL;
+	     p = strchr(p + 1, '/')) {
+		if ((spec = endpoint_by_path(span_of(p), rest)) != NULL)
+			return spec;
+	}
+	return NULL;
+}
+
+/* The raw form of /v1/models/{id}: PATH_INFO has lost the %2F. */
+static void
+find_raw_rest(struct request *r)
+{
+	const char *uri = io_param(r->io, "REQUEST_URI");
+	struct span rest;
+	char *path;
+
+	if (uri == NULL || r->rest.len == 0)
+		return;
+	path = arena_text(
+	    r->arena, (struct span){ uri, strcspn(uri, "?#") });
+	if (find_endpoint(path, &rest) == r->spec && rest.len > 0)
+		r->rest = rest;
+}
+
+static bool
+add_cors(struct request *r)
+{
+	const struct config *c = r->server->config;
+	const char *origin = io_param(r->io, "HTTP_ORIGIN");
+
+	for (size_t i = 0; origin != NULL && i < c->ncors_origins; i++) {
+		if (strcmp(c->cors_origins[i], "*") == 0 ||
+		    strcmp(c->cors_origins[i], origin) == 0) {
+			answer_add(&r->answer, "Access-Control-Allow-Origin",
+			    arena_strdup(r->arena, c->cors_origins[i]));
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A browser's question before the real request (Fetch standard, CORS). */
+static bool
+answer_preflight(struct request *r)
+{
+	if (!add_cors(r))
+		return request_refuse(r, REFUSE_METHOD);
+	answer_add(&r->answer, "Access-Control-Allow-Methods",
+	    "GET, HEAD, POST, OPTIONS");
+	answer_add(&r->answer, "Access-Control-Allow-Headers",
+	    "authorization, content-type, x-api-key, anthropic-version, "
+	    "anthropic-beta, x-tailgate-place");
+	answer_add(&r->answer, "Access-Control-Max-Age", "86400");
+	answer_head(&r->answer, 204, NULL, NULL, 0, -1);
+	answer_end(&r->answer);
+	return true;
+}
+
+static bool
+request_route(struct request *r)
+{
+	const char *method = io_param(r->io, "REQUEST_METHOD");
+	const char *script = io_param(r->io, "SCRIPT_NAME");
+	const char *info = io_param(r->io, "PATH_INFO");
+
+	r->spec = find_endpoint(arena_printf(r->arena, "%s%s",
+				    script == NULL ? "" : script,
+				    info == NULL ? "" : info),
+	    &r->rest);
+	if (r->spec == NULL)
+		return request_refuse(r, REFUSE_UNKNOWN_URL);
+	find_raw_rest(r);
+	r->answer.spec = r->spec;
+	r->entry.endpoint = r->spec->name;
+	if (method == NULL)
+		return request_refuse(r, REFUSE_METHOD);
+	if (strcmp(method, "OPTIONS") == 0) {
+		r->body_read = true;
+		return answer_preflight(r);
+	}
+	add_cors(r);
+	r->answer.head_only = strcmp(method, "HEAD") == 0;
+	if (strcmp(method, r->spec->method) == 0 ||
+	    (r->answer.head_only && strcmp(r->spec->method, "GET") == 0))
+		return true;
+	answer_add(&r->answer, "Allow",
+	    strcmp(r->spec->method, "GET") == 0 ? "GET, HEAD" :
+						  r->spec->method);
+	return request_refuse(r, REFUSE_METHOD);
+}
+
+/* ---- identify --------------------------------------------------------- */
+
+static struct span
+presented_key(struct io *io)
+{
+	const char *value = io_param(io, "HTTP_AUTHORIZATION");
+
+	if (value != NULL && strncasecmp(value, "Bearer ", 7) == 0)
+		return span_of(value + 7 + strspn(value + 7, " "));
+	return span_of(io_param(io, "HTTP_X_API_KEY"));
+}
+
+static bool
+request_identify(struct request *r)
+{
+	const struct config *c = r->server->config;
+	const char *remote = io_param(r->io, "REMOTE_ADDR");
+	const char *forwarded = NULL;
+	struct peer peer = { .key = presented_key(r->io),
+		.user = io_param(r->io, "REMOTE_USER") };
+
+	if (r->spec->open && peer.key.p == NULL)
+		return true;
+	if (c->client_address_header != NULL)
+		forwarded = io_param(r->io, c->client_address_header);
+	peer.has_address =
+	    identify_address(c, remote, forwarded, &peer.address) == 0;
+	r->client = identify(c, &peer, clock_wall_ms(), &r->refused);
+	if (r->client == NULL)
+		return r->spec->open;
+	r->entry.client = r->client->name;
+	if (r->spec->upstream != NULL &&
+	    (r->client->endpoints & ENDPOINT_BIT(r->spec->id)) == 0)
+		return request_refuse(r, REFUSE_ENDPOINT_NOT_ALLOWED);
+	return true;
+}
+
+/* ---- read ------------------------------------------------------------- */
+
+static bool
+check_media_type(struct request *r)
+{
+	const char *type = io_param(r->io, "CONTENT_TYPE");
+	const char *coding = io_param(r->io, "HTTP_CONTENT_ENCODING");
+	size_t len;
+
+	if (coding != NULL && *coding != '\0' &&
+	    strcasecmp(coding, "identity") != 0)
+		return refuse_param(r, REFUSE_MEDIA_TYPE,
+		    "Content-Encoding is not taken; send the body as it is.");
+	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
+		return multipart_boundary(type).p != NULL ?
+		    true :
+		    refuse_param(r, REFUSE_MEDIA_TYPE,
+			"This endpoint takes multipart/form-data with a "
+			"boundary.");
+	if (type == NULL || *type == '\0')
+		return true;
+	len = strcspn(type, "; \t");
+	if ((len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
+	    (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0))
+		return true;
+	return refuse_param(r, REFUSE_MEDIA_TYPE,
+	    "This endpoint takes JSON; send `Content-Type: "
+	    "application/json`.");
+}
+
+static bool
+parse_length(struct request *r, long long *length)
+{
+	const char *text = io_param(r->io, "CONTENT_LENGTH");
+	char *end;
+
+	*length = -1;	/* Caddy says -1 for chunked, others nothing */
+	if (text == NULL || *text == '\0')
+		return true;
+	*length = strtoll(text, &end, 10);
+	if (*end != '\0' || *length < -1)
+		return request_refuse(r, REFUSE_LENGTH_REQUIRED);
+	return true;
+}
+
+static bool
+request_read(struct request *r)
+{
+	const struct config *c = r->server->config;
+	size_t max = r->spec->body == ENDPOINT_BODY_MULTIPART ?
+	    c->multipart_max_bytes :
+	    c->json_max_bytes;
+	long long length;
+
+	if (!check_media_type(r) || !parse_length(r, &length))
+		return false;
+	switch (spool_read(&r->spool, r->io, length, max)) {
+	case SPOOL_OK:
+		r->body_read = true;
+		r->entry.bytes_in = r->spool.len;
+		return true;
+	case SPOOL_TOO_LARGE:
+		return refuse_param(r, REFUSE_TOO_LARGE,
+		    arena_printf(r->arena,
+			"The body is larger than the %zu bytes that this "
+			"gateway takes here; send less, or ask the operator "
+			"to raise `body`.",
+			max));
+	case SPOOL_CUT:
+		r->body_read = true;
+		return request_refuse(r, REFUSE_BODY_CUT);
+	case SPOOL_ERROR:
+		break;
+	}
+	log_error("body: spool in %s: %m", c->spool_dir);
+	return request_refuse(r, REFUSE_INTERNAL);
+}
+
+/* ---- parse ------------------------------------------------------------ */
+
+
+static int
+on_part(void *ctx, const struct multipart_part *part)
+{
+	struct call_form *form = ctx;
+
+	if (part->file)
+		form->file_bytes += part->content.len;
+	else if (span_is(part->name, "model")) {
+		form->model = part->content;
+		form->model_offset = part->offset;
+		form->nmodels++;
+	} else if (span_is(part->name, "stream"))
+		form->stream = part->content;
+	else if (span_is(part->name, "prompt"))
+		form->prompt = part->content;
+	return 0;
+}
+
+static bool
+parse_multipart(struct request *r)
+{
+	struct call_form form = { .file_bytes = 0 };
+	const char *error;
+
+	if (multipart_scan(spool_span(&r->spool),
+		multipart_boundary(io_param(r->io, "CONTENT_TYPE")), on_part,
+		&form, &error) != 0)
+		return refuse_param(r, REFUSE_INVALID_MULTIPART,
+		    arena_printf(r->arena,
+			"The body is not well-formed multipart/form-data: "
+			"%s.",
+			error));
+	return call_parse_form(r->server->config, r->server->patterns,
+		   r->spec->id, &form, r->arena, &r->call,
+		   &r->refused) == 0;
+}
+
+static bool
+request_parse(struct request *r)
+{
+	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
+	bool ok = r->spec->body == ENDPOINT_BODY_MULTIPART ?
+	    parse_multipart(r) :
+	    call_parse_json(r->server->config, r->server->patterns,
+		r->spec->id, spool_span(&r->spool), r->arena, &r->call,
+		&r->refused) == 0;
+
+	r->entry.model = r->call.model;
+	r->entry.stream = r->call.stream;
+	r->entry.private_rule = r->call.private_rule;
+	if (!ok)
+		return false;
+	if (place != NULL && strcmp(place, "local") == 0)
+		r->call.header_local = true;
+	else if (place != NULL && strcmp(place, "external") != 0)
+		return refuse_param(r, REFUSE_INVALID_REQUEST,
+		    "X-Tailgate-Place is `local` or `external`.");
+	r->answer.streams = r->call.stream;
+	return true;
+}
+
+/* ---- plan ------------------------------------------------------------- */
+
+struct facts *
+request_facts(struct request *r, void **hold)
+{
+	const struct config *c = r->server->config;
+	struct facts *facts = arena_alloc(r->arena, sizeof(*facts));
+	struct facts_provider *providers = arena_alloc(
+	    r->arena, (c->nproviders + 1) * sizeof(*providers));
+	struct facts_limit *limits =
+	    arena_alloc(r->arena, (c->nlimits + 1) * sizeof(*limits));
+
+	health_facts(r->server->health, providers);
+	slots_facts(r->server->slots, limits);
+	facts->wall_ms = clock_wall_ms();
+	facts->providers = providers;
+	facts->limits = limits;
+	facts->learned =
+	    learned_take(r->server->learned, &facts->nlearned, hold);
+	return facts;
+}
+
+static bool
+wants_explanation(struct request *r)
+{
+	const char *value = io_param(r->io, "HTTP_X_TAILGATE_EXPLAIN");
+
+	return value != NULL && strcmp(value, "1") == 0 &&
+	    r->client->explain;
+}
+
+/* The plan itself as the answer; nothing is sent. */
+static void
+explain(struct request *r, const struct facts *facts)
+{
+	struct buf b;
+
+	buf_init(&b, 1024 * 1024);
+	explain_json(&(struct explain){ r->server->config, r->client, &r->call,
+			 facts, &r->plan },
+	    &b);
+	answer_json(&r->answer, 200, buf_span(&b));
+	buf_free(&b);
+}
+
+static bool
+request_plan(struct request *r)
+{
+	const struct model *model;
+	struct facts *facts;
+	void *hold;
+
+	facts = request_facts(r, &hold);
+	model = plan_model(r->server->config, r->call.model);
+	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
+		facts->turn = health_turn(r->server->health, model);
+	plan_make(r->server->config, r->client, &r->call, facts, r->arena,
+	    &r->plan);
+	if (r->plan.model != NULL)
+		r->entry.route = r->plan.model->id;
+	if (wants_explanation(r))
+		explain(r, facts);
+	learned_release(r->server->learned, hold);
+	if (r->answer.ended || r->plan.nin > 0)
+		return true;
+	r->refused = r->plan.refused;
+	return false;
+}
+
+/* ---- the chain -------------------------------------------------------- */
+
+/* Steps that only a request for a provider takes. */
+static bool
+serve_upstream(struct request *r)
+{
+	return request_read(r) && request_parse(r) && request_plan(r) &&
+	    (r->answer.ended || attempt_serve(r));
+}
+
+static bool
+serve(struct request *r)
+{
+	if (!request_route(r))
+		return false;
+	if (r->answer.ended)
+		return true;
+	if (!request_identify(r))
+		return false;
+	return r->spec->upstream == NULL ? about_serve(r) : serve_upstream(r);
+}
+
+static void
+drain(struct request *r)
+{
+	unsigned long long bytes = 0;
+	char junk[16384];
+	ssize_t n;
+
+	while (!r->body_read && bytes < DRAIN_BYTES &&
+	    (n = io_read(r->io, junk, sizeof(junk))) > 0)
+		bytes += (unsigned long long)n;
+}
+
+static void
+make_id(char id[REQUEST_ID_SIZE])
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char bytes[10];
+	char *p = id;
+
+	arc4random_buf(bytes, sizeof(bytes));
+	memcpy(p, "req_", 4);
+	p += 4;
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		*p++ = hex[bytes[i] >> 4];
+		*p++ = hex[bytes[i] & 15];
+	}
+	*p = '\0';
+}
+
+static void
+request_init(struct request *r, struct server *server, struct io *io,
+    struct arena *arena)
+{
+	const struct config *c = server->config;
+
+	memset(r, 0, sizeof(*r));
+	r->server = server;
+	r->io = io;
+	r->arena = arena;
+	r->start_ms = clock_now_ms();
+	make_id(r->id);
+	log_set_request(r->id);
+	spool_init(&r->spool, c->spool_dir, c->spool_bytes);
+	answer_init(&r->answer, io, c, r->start_ms);
+	r->answer.request_id = r->id;
+	r->answer.aborting = &server->aborting;
+	r->entry.id = r->id;
+	r->entry.wall_ms = clock_wall_ms();
+	r->entry.cost_nanousd = -1;
+	r->entry.queue_ms = r->entry.first_byte_ms = -1;
+	r->entry.usage.cost_nanousd = -1;
+}
+
+bool
+request_serve(struct server *server, struct io *io, struct arena *arena,
+    bool overloaded)
+{
+	struct request *r = arena_alloc(arena, sizeof(*r));
+
+	request_init(r, server, io, arena);
+	if (!(overloaded ? request_refuse(r, REFUSE_OVERLOADED) : serve(r))) {
+		drain(r);
+		answer_refuse(&r->answer, &r->refused);
+	}
+	settle(r);
+	spool_free(&r->spool);
+	log_set_request(NULL);
+	return r->answer.cut;
+}

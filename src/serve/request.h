@@ -1,0 +1,64 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One request, from its parameters to its account: the pipeline.
+ *
+ *   route ─▶ identify ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
+ *
+ * Each step is a function that does its part or refuses; the first refusal
+ * ends the chain.
+ */
+#ifndef SERVE_REQUEST_H
+#define SERVE_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "policy/call.h"
+#include "policy/plan.h"
+#include "serve/answer.h"
+#include "serve/server.h"
+#include "state/ledger.h"
+#include "wire/io.h"
+#include "wire/spool.h"
+
+#define REQUEST_ID_SIZE 28	/* "req_" and 20 hex digits */
+
+struct request {
+	struct server *server;
+	struct io *io;
+	struct arena *arena;
+	char id[REQUEST_ID_SIZE];
+	int64_t start_ms;
+	const struct endpoint_spec *spec;	/* NULL: no such URL */
+	struct span rest;			/* /v1/models/{rest} */
+	const struct client *client;
+	struct spool spool;
+	bool body_read;
+	struct call call;
+	struct plan plan;
+	struct refused refused;		/* by the step that ended the chain */
+	struct answer answer;
+	struct ledger_entry entry;
+};
+
+/* Serves it.  overloaded: only to say so.  True: the answer was cut short
+ * (fcgi_end). */
+bool request_serve(struct server *, struct io *, struct arena *,
+    bool overloaded);
+
+/* Refuses with the table's own words; always false, for `return`. */
+bool request_refuse(struct request *, enum refusal);
+
+/* The facts of the moment, in the arena. */
+struct facts *request_facts(struct request *, void **learned_hold);
+
+/* about.c: GET /v1/models, /health, /metrics, status and usage. */
+bool about_serve(struct request *);
+/* attempt.c: sends the request where the plan says. */
+bool attempt_serve(struct request *);
+
+#endif

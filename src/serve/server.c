@@ -1,0 +1,61 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides in which order a process opens what its requests share.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "serve/server.h"
+#include "state/mapfile.h"
+#include "wire/fcgi.h"
+
+static bool
+open_state(struct server *s, const struct config *c, char *why, size_t size)
+{
+	return mapfile_check_dir(c->runtime_dir, why, size) == 0 &&
+	    (s->health = health_open(c, why, size)) != NULL &&
+	    (s->slots = slots_open(c, why, size)) != NULL &&
+	    (s->budgets = budget_open(c, why, size)) != NULL &&
+	    (s->meters = meters_open(c, why, size)) != NULL &&
+	    (s->ledger = ledger_open(c, why, size)) != NULL;
+}
+
+int
+server_open(
+    struct server *s, const struct config *c, char *why, size_t size)
+{
+	memset(s, 0, sizeof(*s));
+	s->config = c;
+	if (fcgi_init() == -1 || upstream_init() == -1) {
+		snprintf(why, size, "libfcgi or libcurl can't be set up");
+		return -1;
+	}
+	if (!open_state(s, c, why, size))
+		return -1;
+	if ((s->patterns = patterns_new(c, stderr)) == NULL) {
+		snprintf(why, size, "%s: private: a pattern is not valid",
+		    c->path);
+		return -1;
+	}
+	s->upstreams = upstream_pool_new();
+	s->learned = learned_new(c);
+	return 0;
+}
+
+void
+server_close(struct server *s)
+{
+	learned_free(s->learned);
+	upstream_pool_free(s->upstreams);
+	patterns_free(s->patterns);
+	ledger_close(s->ledger);
+	meters_close(s->meters);
+	budget_close(s->budgets);
+	slots_close(s->slots);
+	health_close(s->health);
+}

@@ -1,0 +1,53 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What all requests of one process share.
+ */
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "policy/call.h"
+#include "state/budget.h"
+#include "state/health.h"
+#include "state/ledger.h"
+#include "state/meters.h"
+#include "state/slots.h"
+#include "wire/upstream.h"
+
+struct learned;		/* learned.c */
+
+struct server {
+	const struct config *config;
+	struct patterns *patterns;
+	struct upstream_pool *upstreams;
+	struct health *health;
+	struct slots *slots;
+	struct ledger *ledger;
+	struct meters *meters;
+	struct budget_book *budgets;
+	struct learned *learned;
+	/* The time to finish has run out: running answers end now. */
+	atomic_bool aborting;
+};
+
+/* Opens everything, after fork.  -1: one line in why. */
+int server_open(struct server *, const struct config *, char *why,
+    size_t size);
+void server_close(struct server *);
+
+/* What probe learned, read again when the file is older than a few seconds.
+ * The facts stay valid until learned_release(). */
+const struct facts_learned *learned_take(struct learned *, size_t *n,
+    void **hold);
+void learned_release(struct learned *, void *hold);
+struct learned *learned_new(const struct config *);
+void learned_free(struct learned *);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides what is written down of a request.  The last step of its way; it adds
+ * no content and no key to anything.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/settle.h"
+
+static const char *
+or_dash(const char *text)
+{
+	return text == NULL ? "-" : text;
+}
+
+static void
+log_line(const struct request *r)
+{
+	const struct ledger_entry *e = &r->entry;
+
+	if (log_get_level() < LOG_LEVEL_INFO)
+		return;
+	log_info("client=%s endpoint=%s model=%s provider=%s status=%d%s%s%s "
+		 "in=%" PRIu64 " out=%" PRIu64 " queue_ms=%" PRId64
+		 " first_byte_ms=%" PRId64 " total_ms=%" PRId64,
+	    or_dash(e->client), or_dash(e->endpoint), or_dash(e->model),
+	    or_dash(e->provider), e->status,
+	    e->client_gone ? " client_gone" : "", e->cut ? " cut" : "",
+	    e->private_rule != NULL ? " private" : "", e->bytes_in,
+	    e->bytes_out, e->queue_ms, e->first_byte_ms, e->total_ms);
+	if (e->refusal == REFUSE_PRIVATE_ROUTE)
+		log_info("private route blocked: %s",
+		    or_dash(r->refused.message));
+}
+
+void
+settle(struct request *r)
+{
+	struct ledger_entry *e = &r->entry;
+
+	e->refusal = r->refused.refusal;
+	e->client_gone = r->answer.gone;
+	e->status = r->answer.head_sent ? r->answer.status : 499;
+	if (r->answer.gone)
+		e->refusal = REFUSE_CLIENT_GONE;
+	e->bytes_out = r->answer.bytes_out;
+	e->total_ms = clock_now_ms() - r->start_ms;
+	log_line(r);
+	if (r->spec != NULL && r->spec->upstream == NULL)
+		return;	/* a look at ourselves, not work */
+	ledger_write(r->server->ledger, e);
+	meters_add(r->server->meters, e);
+}
+
+static void
+add_number(struct request *r, const char *name, int64_t value)
+{
+	if (value >= 0)
+		answer_add(&r->answer, name,
+		    arena_printf(r->arena, "%" PRId64, value));
+}
+
+static void
+add_reset(struct request *r, const char *name, int64_t limit, int64_t ms)
+{
+	if (limit >= 0 && ms >= 0)
+		answer_add(&r->answer, name,
+		    arena_printf(r->arena, "%" PRId64 "ms", ms));
+}
+
+void
+settle_room(struct request *r, const struct budget_room *room)
+{
+	add_number(r, "x-ratelimit-limit-requests", room->requests_limit);
+	add_number(r, "x-ratelimit-remaining-requests",
+	    room->requests_limit < 0 ? -1 : room->requests_left);
+	add_reset(r, "x-ratelimit-reset-requests", room->requests_limit,
+	    room->requests_reset_ms);
+	add_number(r, "x-ratelimit-limit-tokens", room->tokens_limit);
+	add_number(r, "x-ratelimit-remaining-tokens",
+	    room->tokens_limit < 0 ? -1 : room->tokens_left);
+	add_reset(r, "x-ratelimit-reset-tokens", room->tokens_limit,
+	    room->tokens_reset_ms);
+}

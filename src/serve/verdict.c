@@ -1,0 +1,233 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides in how many ways upstreams say no: connection errors, timeouts,
+ * statuses, errors dressed as 200, errors as a first event.  Behind the
+ * relay, before the next candidate.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/jscan.h"
+#include "serve/verdict.h"
+
+/* ---- errors inside a good status -------------------------------------- */
+
+struct members {
+	bool error;		/* `error` is there and not null */
+	bool answer;		/* so is something that only answers have */
+	bool empty_choices;
+	bool usage;
+	bool type_error;	/* "type": "error" */
+};
+
+static int
+on_member(void *ctx, const struct jscan_value *v)
+{
+	struct members *m = ctx;
+
+	if (v->depth != 1 || v->begin || v->path[0].key.p == NULL)
+		return 0;
+	if (jscan_key_is(&v->path[0], "error"))
+		m->error = v->type != JSCAN_NULL && v->type != JSCAN_FALSE;
+	else if (jscan_key_is(&v->path[0], "type"))
+		m->type_error = span_is(v->raw, "\"error\"");
+	else if (jscan_key_is(&v->path[0], "choices")) {
+		m->empty_choices = v->raw.len <= 3;
+		m->answer |= !m->empty_choices;
+	} else if (jscan_key_is(&v->path[0], "usage"))
+		m->usage = v->type == JSCAN_OBJECT;
+	else if (jscan_key_is(&v->path[0], "data") ||
+	    jscan_key_is(&v->path[0], "output") ||
+	    jscan_key_is(&v->path[0], "text") ||
+	    jscan_key_is(&v->path[0], "results"))
+		m->answer |= v->type != JSCAN_NULL;
+	return 0;
+}
+
+static struct members
+members_of(struct span json)
+{
+	struct members m = { false, false, false, false, false };
+	struct jscan_error error;
+
+	jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error);
+	return m;
+}
+
+static bool
+has(struct span text, const char *what)
+{
+	return text.len > 0 &&
+	    memmem(text.p, text.len, what, strlen(what)) != NULL;
+}
+
+bool
+verdict_is_error(struct span name, struct span data)
+{
+	struct members m;
+
+	if (!has(data, "error"))
+		return false;
+	if (span_is(name, "error"))
+		return true;
+	m = members_of(data);
+	return (m.error && !m.answer) || m.type_error;
+}
+
+bool
+verdict_is_only_usage(struct span data)
+{
+	struct members m = members_of(data);
+
+	return m.usage && m.empty_choices;
+}
+
+bool
+verdict_is_dressed(const struct relay *r)
+{
+	if (r->error_first)
+		return true;
+	return r->state == RELAY_HOLD && r->is_json &&
+	    verdict_is_error((struct span){ NULL, 0 }, buf_span(&r->held));
+}
+
+/* ---- what the upstream advises ---------------------------------------- */
+
+/* Retry-After in seconds or as a date (RFC 9110 §10.2.3), in ms; 0: none. */
+static int64_t
+retry_after_ms(const struct relay *r)
+{
+	struct span value = answer_field(
+	    r->head.fields, r->head.nfields, "retry-after");
+	struct tm tm;
+	const char *error;
+	long long n;
+
+	if (value.len == 0)
+		return 0;
+	n = strtonum(value.p, 0, 86400, &error);
+	if (error == NULL)
+		return n * 1000;
+	memset(&tm, 0, sizeof(tm));
+	if (strptime(value.p, "%a, %d %b %Y %H:%M:%S GMT", &tm) == NULL)
+		return 0;
+	n = (long long)timegm(&tm) * 1000 - clock_wall_ms();
+	return n < 0 ? 0 : n > 86400000 ? 86400000 : n;
+}
+
+/* ---- names for failures ----------------------------------------------- */
+
+static void
+judge_as(struct relay_result *result, enum refusal refusal,
+    enum health_outcome health)
+{
+	result->refused.refusal = refusal;
+	result->reason = refusal_spec(refusal)->fallback;
+	result->health = health;
+}
+
+static void
+judge_exchange(const struct relay *r, const struct upstream_report *report,
+    struct relay_result *result)
+{
+	const char *provider = r->candidate->target->provider->name;
+	const char *what = "failed";
+
+	switch (report->result) {
+	case UPSTREAM_CONNECT:
+	case UPSTREAM_TLS:
+	case UPSTREAM_FORBIDDEN:
+	case UPSTREAM_TIMEOUT_CONNECT:
+		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_CONNECT);
+		what = report->result == UPSTREAM_FORBIDDEN ?
+		    "has an address outside the private networks" :
+		    "cannot be reached";
+		break;
+	case UPSTREAM_TIMEOUT_FIRST_BYTE:
+	case UPSTREAM_TIMEOUT_IDLE:
+	case UPSTREAM_TIMEOUT_TOTAL:
+		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_TIMEOUT);
+		what = report->result == UPSTREAM_TIMEOUT_FIRST_BYTE ?
+		    "did not begin to answer in time" :
+		    "did not finish its answer in time";
+		break;
+	default:
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+		what = report->result == UPSTREAM_BAD ?
+		    "answered in a way that is no valid HTTP response" :
+		    "closed the connection in the middle of its answer";
+	}
+	result->refused.message = arena_printf(
+	    r->arena, "Provider %s %s; try again.", provider, what);
+	if (report->result == UPSTREAM_FORBIDDEN)
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s %s; the operator can list its network in "
+		    "`addresses`.",
+		    provider, what);
+}
+
+/* An error of the upstream's own, by its status and body. */
+static void
+judge_status(const struct relay *r, struct relay_result *result)
+{
+	struct span body = buf_span(&r->held);
+	int status = r->head.status;
+
+	result->upstream_error = true;
+	if (status == 429)
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
+	else if (status == 503 &&
+	    (has(body, "oading model") || has(body, "model is loading")))
+		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_LOADING);
+	else if (status == 504)
+		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_ERROR);
+	else if (status >= 500 || status < 400)
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+	else if (has(body, "context_length_exceeded") ||
+	    has(body, "exceed_context_size") ||
+	    has(body, "maximum context length"))
+		judge_as(result, REFUSE_TOO_LONG, HEALTH_OK);
+	else {
+		/* The request's own fault, by the upstream's word. */
+		judge_as(result, REFUSE_INVALID_REQUEST, HEALTH_OK);
+		result->reason = 0;
+	}
+	result->refused.message = arena_printf(r->arena,
+	    "Provider %s answered with status %d and no JSON error.",
+	    r->candidate->target->provider->name, status);
+	if (status < 400)	/* a redirect is not followed, nor passed */
+		result->upstream_error = false;
+}
+
+void
+verdict_judge(const struct relay *r, const struct upstream_report *report,
+    struct relay_result *result)
+{
+	result->retry_after_ms = retry_after_ms(r);
+	if (r->error_first || verdict_is_dressed(r)) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+		result->upstream_error = true;
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s answered 200 with an error inside.",
+		    r->candidate->target->provider->name);
+	} else if (r->bridge_failed) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s gave no usable answer: %s.",
+		    r->candidate->target->provider->name,
+		    bridge_why(r->bridge));
+	} else if (r->state == RELAY_COLLECT &&
+	    report->result == UPSTREAM_OK)
+		judge_status(r, result);
+	else
+		judge_exchange(r, report, result);
+	result->refused.retry_after_ms = result->retry_after_ms;
+}

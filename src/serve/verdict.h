@@ -1,0 +1,28 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What an upstream's failure is called: for the fallback, for the provider's
+ * health, and for the client.
+ */
+#ifndef SERVE_VERDICT_H
+#define SERVE_VERDICT_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+#include "serve/relay.h"
+
+/* Is this event (or JSON answer) an error? */
+bool verdict_is_error(struct span name, struct span data);
+/* Is it the chunk that exists only to carry `usage`? */
+bool verdict_is_only_usage(struct span data);
+/* Did a 2xx answer turn out to be an error? */
+bool verdict_is_dressed(const struct relay *);
+
+/* Fills reason, health, retry_after, refused and upstream_error. */
+void verdict_judge(const struct relay *, const struct upstream_report *,
+    struct relay_result *);
+
+#endif

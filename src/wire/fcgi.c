@@ -1,0 +1,148 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides libfcgi.  The first and last step of a request's way: a connected
+ * socket becomes a struct io, and is closed behind it.
+ *
+ * FCGX_Accept_r can lose a request when a signal comes between its accept and
+ * the end of the parameters.  So the connection is accepted by serve/ and put
+ * where FCGX_Accept_r expects one that was kept open: ipcFd with
+ * keepConnection set.  Both fields are below "don't use anything below here"
+ * of fcgiapp.h and the same from 2.4.0 to 2.4.7; tests/process.sh would notice.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <fcgiapp.h>
+
+#include "base/log.h"
+#include "wire/fcgi.h"
+
+struct fcgi {
+	struct io io; /* first: ops get this pointer back */
+	FCGX_Request request;
+};
+
+static const char *
+fcgi_param(struct io *io, const char *name)
+{
+	struct fcgi *f = (struct fcgi *)io;
+
+	return FCGX_GetParam(name, f->request.envp);
+}
+
+static ssize_t
+fcgi_read(struct io *io, void *p, size_t len)
+{
+	struct fcgi *f = (struct fcgi *)io;
+	int want = len > 1 << 20 ? 1 << 20 : (int)len;
+	int n = FCGX_GetStr(p, want, f->request.in);
+
+	if (n == want)
+		return n;
+	/* Short: the end, or the web server left in the middle. */
+	if (FCGX_GetError(f->request.in) != 0)
+		return -1;
+	if (n == 0)
+		io->watchable = true;
+	return n;
+}
+
+static int
+fcgi_write(struct io *io, const void *p, size_t len)
+{
+	struct fcgi *f = (struct fcgi *)io;
+	const char *at = p;
+
+	while (len > 0 && !io->failed) {
+		int n = len > 1 << 20 ? 1 << 20 : (int)len;
+
+		if (FCGX_PutStr(at, n, f->request.out) != n)
+			io->failed = true;
+		at += n;
+		len -= (size_t)n;
+	}
+	return io->failed ? -1 : 0;
+}
+
+static int
+fcgi_flush(struct io *io)
+{
+	struct fcgi *f = (struct fcgi *)io;
+
+	if (!io->failed && FCGX_FFlush(f->request.out) < 0)
+		io->failed = true;
+	return io->failed ? -1 : 0;
+}
+
+static const struct io_ops fcgi_ops = { fcgi_param, fcgi_read, fcgi_write,
+	fcgi_flush };
+
+int
+fcgi_init(void)
+{
+	return FCGX_Init() == 0 ? 0 : -1;
+}
+
+struct fcgi *
+fcgi_new(void)
+{
+	struct fcgi *f = calloc(1, sizeof(*f));
+
+	if (f == NULL || FCGX_InitRequest(&f->request, -1, 0) != 0)
+		fatal("out of memory");
+	f->io.ops = &fcgi_ops;
+	f->io.fd = -1;
+	return f;
+}
+
+void
+fcgi_free(struct fcgi *f)
+{
+	if (f == NULL)
+		return;
+	FCGX_Free(&f->request, 1);
+	free(f);
+}
+
+struct io *
+fcgi_begin(struct fcgi *f, int fd)
+{
+	f->request.ipcFd = fd;
+	f->request.keepConnection = 1;
+	if (FCGX_Accept_r(&f->request) < 0) {
+		/* It has closed the socket, and failed to accept from -1. */
+		f->request.ipcFd = -1;
+		return NULL;
+	}
+	f->io.fd = fd;
+	f->io.watchable = false;
+	f->io.failed = false;
+	f->io.environment = f->request.envp;
+	return &f->io;
+}
+
+void
+fcgi_end(struct fcgi *f, bool cut)
+{
+	/* Attached, the close would wait up to 2 s for the web server's EOF;
+	 * the body was read, so nothing is lost by closing at once. */
+	FCGX_Detach(&f->request);
+	if (cut) {
+		FCGX_FFlush(f->request.out);
+		FCGX_Free(&f->request, 1);
+	} else
+		FCGX_Finish_r(&f->request);
+	/* Left open where the web server asked for FCGI_KEEP_CONN. */
+	if (f->request.ipcFd >= 0) {
+		close(f->request.ipcFd);
+		f->request.ipcFd = -1;
+	}
+	f->request.detached = 0;
+	f->io.fd = -1;
+}

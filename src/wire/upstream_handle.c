@@ -1,0 +1,267 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how curl handles are made, kept and lent: the LIFO list per provider,
+ * the options that never change (TLS, addresses, proxies), and curl's wish
+ * list of sockets and timers.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/net.h"
+#include "wire/upstream_handle.h"
+
+/* Idle handles kept for each provider: a burst's worth is given back. */
+#define HANDLES_IDLE_MAX 64
+
+TAILQ_HEAD(handle_list, handle);
+
+struct upstream_pool {
+	pthread_mutex_t mutex;
+	struct {
+		struct handle_list idle;
+		unsigned nidle;
+	} providers[CONFIG_PROVIDERS_MAX];
+};
+
+/* The system's hashed CA directory, or NULL: take curl's default.  With
+ * Debian's default of bundle and directory each new connection would parse
+ * the whole bundle (FACTS §2: 23-37 ms). */
+static const char *system_ca_path;
+
+static const char *
+find_ca_path(void)
+{
+	static const char *const dirs[] = { "/etc/ssl/certs",
+		"/etc/openssl/certs" };
+	char pattern[64];
+	glob_t found;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(pattern, sizeof(pattern), "%s/????????.0", dirs[i]);
+		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+			globfree(&found);
+			return dirs[i];
+		}
+	}
+	return NULL;
+}
+
+int
+upstream_init(void)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return -1;
+	system_ca_path = find_ca_path();
+	return 0;
+}
+
+/* The gate: the address that connect(2) will really get. */
+static curl_socket_t
+open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct handle *h = ctx;
+	struct net address;
+	bool inside = h->provider->place == PLACE_EXTERNAL;
+
+	(void)purpose;
+	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
+		inside = net_is_private(&address);
+		for (size_t i = 0; !inside && i < h->provider->naddresses; i++)
+			inside =
+			    net_contains(&h->provider->addresses[i], &address);
+	}
+	if (!inside) {
+		h->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
+{
+	struct handle *h = ctx;
+	unsigned i = 0;
+
+	(void)easy;
+	(void)unused;
+	while (i < h->nsockets && h->sockets[i].fd != fd)
+		i++;
+	if (what == CURL_POLL_REMOVE) {
+		if (i < h->nsockets)
+			h->sockets[i] = h->sockets[--h->nsockets];
+		return 0;
+	}
+	if (i == HANDLE_SOCKETS_MAX)
+		return -1;
+	h->sockets[i].fd = fd;
+	h->sockets[i].what = what;
+	if (i == h->nsockets)
+		h->nsockets++;
+	return 0;
+}
+
+static int
+on_timer(CURLM *multi, long timeout_ms, void *ctx)
+{
+	struct handle *h = ctx;
+
+	(void)multi;
+	h->timer_ms =
+	    timeout_ms < 0 ? CLOCK_NEVER : clock_now_ms() + timeout_ms;
+	return 0;
+}
+
+static void
+set_tls(CURL *easy, const struct provider *p)
+{
+	const char *path = p->ca_path != NULL ? p->ca_path
+	    : p->ca_file != NULL              ? NULL
+					      : system_ca_path;
+
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (p->ca_file == NULL && path == NULL)
+		return;
+	curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, path);
+}
+
+static void
+set_options(struct handle *h, const struct provider *p)
+{
+	CURL *easy = h->easy;
+
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy != NULL ? p->proxy : "");
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(
+	    easy, CURLOPT_MAXAGE_CONN, (long)(p->keepalive_ms / 1000));
+	/* Ours are shorter and know the phase (upstream.c). */
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->error);
+	set_tls(easy, p);
+
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 2L);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+}
+
+static void
+handle_free(struct handle *h)
+{
+	curl_easy_cleanup(h->easy);
+	curl_multi_cleanup(h->multi);
+	free(h);
+}
+
+static struct handle *
+handle_new(const struct provider *p)
+{
+	struct handle *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		fatal("out of memory");
+	h->multi = curl_multi_init();
+	h->easy = curl_easy_init();
+	h->timer_ms = CLOCK_NEVER;
+	if (h->multi == NULL || h->easy == NULL) {
+		handle_free(h);
+		return NULL;
+	}
+	h->provider = p;
+	set_options(h, p);
+	return h;
+}
+
+struct upstream_pool *
+upstream_pool_new(void)
+{
+	struct upstream_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool == NULL)
+		fatal("out of memory");
+	pthread_mutex_init(&pool->mutex, NULL);
+	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
+		TAILQ_INIT(&pool->providers[i].idle);
+	return pool;
+}
+
+void
+upstream_pool_free(struct upstream_pool *pool)
+{
+	struct handle *h;
+
+	if (pool == NULL)
+		return;
+	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
+		while ((h = TAILQ_FIRST(&pool->providers[i].idle)) != NULL) {
+			TAILQ_REMOVE(&pool->providers[i].idle, h, entry);
+			handle_free(h);
+		}
+	}
+	pthread_mutex_destroy(&pool->mutex);
+	free(pool);
+}
+
+struct handle *
+handle_borrow(struct upstream_pool *pool, const struct provider *p)
+{
+	struct handle *h;
+
+	pthread_mutex_lock(&pool->mutex);
+	h = TAILQ_FIRST(&pool->providers[p->index].idle);
+	if (h != NULL) {
+		TAILQ_REMOVE(&pool->providers[p->index].idle, h, entry);
+		pool->providers[p->index].nidle--;
+	}
+	pthread_mutex_unlock(&pool->mutex);
+	if (h == NULL)
+		return handle_new(p);
+	/* A probe asks the same provider under another url. */
+	h->provider = p;
+	return h;
+}
+
+void
+handle_return(struct upstream_pool *pool, struct handle *h)
+{
+	size_t i = h->provider->index;
+	int64_t now_ms = clock_now_ms();
+	struct handle *oldest = NULL;
+
+	h->idle_since_ms = now_ms;
+	pthread_mutex_lock(&pool->mutex);
+	TAILQ_INSERT_HEAD(&pool->providers[i].idle, h, entry);
+	pool->providers[i].nidle++;
+	oldest = TAILQ_LAST(&pool->providers[i].idle, handle_list);
+	if (pool->providers[i].nidle > HANDLES_IDLE_MAX ||
+	    oldest->idle_since_ms + h->provider->keepalive_ms < now_ms) {
+		TAILQ_REMOVE(&pool->providers[i].idle, oldest, entry);
+		pool->providers[i].nidle--;
+	} else
+		oldest = NULL;
+	pthread_mutex_unlock(&pool->mutex);
+	if (oldest != NULL)
+		handle_free(oldest);
+}

@@ -1,0 +1,51 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Between upstream.c and upstream_handle.c only: a curl handle that a thread
+ * borrows for one exchange, with what holds for every exchange of its
+ * provider already set.
+ *
+ * Handles belong to one provider, not to one host: a connection that was made
+ * under an external provider's rules is never used for a local one.
+ */
+#ifndef WIRE_UPSTREAM_HANDLE_H
+#define WIRE_UPSTREAM_HANDLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <curl/curl.h>
+
+#include "wire/upstream.h"
+
+/* A transfer has one connection, two while address families race, and the
+ * resolver's pipe. */
+#define HANDLE_SOCKETS_MAX 8
+
+struct handle {
+	CURLM *multi;
+	CURL *easy;
+	const struct provider *provider;
+	struct {
+		curl_socket_t fd;
+		int what; /* CURL_POLL_IN, _OUT, _INOUT */
+	} sockets[HANDLE_SOCKETS_MAX];
+	unsigned nsockets;
+	int64_t timer_ms; /* clock_now_ms() when curl wants to be called;
+				   CLOCK_NEVER: it does not */
+	bool forbidden; /* the last address was outside the place */
+	char error[CURL_ERROR_SIZE];
+	int64_t idle_since_ms;
+	TAILQ_ENTRY(handle) entry;
+};
+
+/* The most recently used handle of the provider, or a new one; NULL when
+ * curl cannot make one. */
+struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
+/* Back on top of the list. */
+void handle_return(struct upstream_pool *, struct handle *);
+
+#endif
