@@ -126,7 +126,7 @@ table_number(struct table *t, long long n)
 size_t
 table_rows(const struct table *t)
 {
-	return (t->ncells - 1) / t->ncolumns;
+	return t->ncells / t->ncolumns - 1;
 }
 
 static void

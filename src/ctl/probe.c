@@ -1,0 +1,418 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * `tailgate probe`: asks every provider how it is, tells health, keeps what
+ * was learned, prints a table.  Once, by a timer, or over and over (--watch).
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/select.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+#include "ctl/probe_ask.h"
+#include "ctl/table.h"
+#include "state/health.h"
+#include "wire/upstream.h"
+
+#define WATCH_SECONDS "30"
+#define WATCH_SECONDS_MAX 86400
+#define THREADS_MAX 8
+#define TICK_MS 200
+
+/* One look at all the providers that were named. */
+struct round {
+	const struct config *config;
+	struct health *health; /* NULL: nothing is kept */
+	struct upstream_pool *pool;
+	struct probe *probes;
+	size_t nprobes;
+	_Atomic size_t next;
+};
+
+/* The signals that end a watch are blocked all the time but in a pause. */
+static bool
+stop_asked(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	    (sigismember(&pending, SIGTERM) == 1 ||
+		sigismember(&pending, SIGINT) == 1);
+}
+
+static int
+tick(void *ctx)
+{
+	(void)ctx;
+	return stop_asked() ? WATCH_GONE : TICK_MS;
+}
+
+static void
+probe_one(struct round *r, struct probe *probe)
+{
+	const struct provider *provider = probe->provider;
+	const struct watch watch = { .fd = -1, .tick = tick };
+	bool trial = false;
+	int64_t open_ms;
+
+	/* Where a trial is due it is this one; where not, we ask anyway. */
+	if (r->health != NULL)
+		health_admit(r->health, provider, &trial, &open_ms);
+	probe_ask(r->config, provider, r->pool, &watch, probe);
+	if (r->health != NULL)
+		health_report(r->health, provider, trial, probe->outcome,
+		    probe->retry_after_ms, -1);
+}
+
+static void *
+prober(void *arg)
+{
+	struct round *r = arg;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&r->next, 1)) < r->nprobes)
+		if (!stop_asked())
+			probe_one(r, &r->probes[i]);
+		else
+			r->probes[i].outcome = HEALTH_ABANDONED;
+	return NULL;
+}
+
+static void
+round_run(struct round *r)
+{
+	pthread_t threads[THREADS_MAX];
+	size_t n = 0;
+
+	r->next = 0;
+	while (n < THREADS_MAX && n + 1 < r->nprobes &&
+	    pthread_create(&threads[n], NULL, prober, r) == 0)
+		n++;
+	prober(r);
+	while (n > 0)
+		pthread_join(threads[--n], NULL);
+}
+
+static void
+round_clear(struct round *r)
+{
+	for (size_t i = 0; i < r->nprobes; i++)
+		probe_free(&r->probes[i]);
+}
+
+static bool
+all_well(const struct round *r)
+{
+	for (size_t i = 0; i < r->nprobes; i++)
+		if (!r->probes[i].ok)
+			return false;
+	return true;
+}
+
+/* ---- what was learned --------------------------------------------------- */
+
+/* What this round says of the provider stands instead of what was known. */
+static bool
+asked_well(const struct round *r, const struct provider *provider)
+{
+	for (size_t i = 0; i < r->nprobes; i++)
+		if (r->probes[i].provider == provider)
+			return r->probes[i].ok;
+	return false;
+}
+
+static bool
+same_facts(const struct facts_learned *a, const struct facts_learned *b)
+{
+	return a->provider == b->provider && strcmp(a->model, b->model) == 0 &&
+	    a->context == b->context && a->images == b->images &&
+	    a->audio == b->audio && a->tools == b->tools;
+}
+
+static bool
+known(const struct facts_learned *facts, size_t n,
+    const struct facts_learned *row)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_facts(&facts[i], row))
+			return true;
+	return false;
+}
+
+static size_t
+learned_merge(const struct round *r, const struct facts_learned *old,
+    size_t nold, struct facts_learned *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nold; i++)
+		if (!asked_well(r, old[i].provider))
+			out[n++] = old[i];
+	for (size_t i = 0; i < r->nprobes; i++)
+		for (size_t k = 0; k < r->probes[i].nlearned; k++)
+			out[n++] = r->probes[i].learned[k];
+	return n;
+}
+
+/* The file is left alone where nothing changed: readers watch its stamp. */
+static void
+learned_keep(const struct round *r)
+{
+	struct facts_learned *old, *all;
+	size_t nold = health_learned_load(r->config, &old), n = nold, same = 0;
+
+	for (size_t i = 0; i < r->nprobes; i++)
+		n += r->probes[i].nlearned;
+	if ((all = calloc(n + 1, sizeof(*all))) == NULL)
+		fatal("out of memory for what was learned");
+	n = learned_merge(r, old, nold, all);
+	for (size_t i = 0; i < n; i++)
+		same += known(old, nold, &all[i]);
+	if ((same != n || n != nold) &&
+	    health_learned_store(r->config, all, n) == -1)
+		log_error("%s/learned.json: %s", r->config->runtime_dir,
+		    strerror(errno));
+	free(all);
+	free(old);
+}
+
+/* ---- what people see ---------------------------------------------------- */
+
+static void
+context_cell(struct table *t, const struct probe *probe)
+{
+	uint64_t least = 0, most = 0;
+
+	for (size_t i = 0; i < probe->nlearned; i++) {
+		uint64_t context = probe->learned[i].context;
+
+		if (context != 0 && (least == 0 || context < least))
+			least = context;
+		if (context > most)
+			most = context;
+	}
+	if (most == 0)
+		table_cell(t, "%s", "");
+	else if (least == most)
+		table_cell(t, "%llu", (unsigned long long)most);
+	else
+		table_cell(t, "%llu..%llu", (unsigned long long)least,
+		    (unsigned long long)most);
+}
+
+static void
+print_table(const struct round *r)
+{
+	struct table *t = table_new(
+	    "provider|place|health|>ms|>models|>context|server|remark");
+
+	for (size_t i = 0; i < r->nprobes; i++) {
+		const struct probe *probe = &r->probes[i];
+
+		table_cell(t, "%s", probe->provider->name);
+		table_cell(t, "%s", place_name(probe->provider->place));
+		table_cell(t, "%s", probe->ok ? "ok" : "failed");
+		if (probe->ms < 0)
+			table_cell(t, "%s", "");
+		else
+			table_cell(t, "%lld", (long long)probe->ms);
+		if (probe->nmodels == 0)
+			table_cell(t, "%s", "");
+		else
+			table_cell(t, "%zu", probe->nmodels);
+		context_cell(t, probe);
+		table_cell(t, "%s", probe->server == NULL ? "" : probe->server);
+		table_cell(t, "%s", probe->why);
+	}
+	table_print(t, stdout);
+	table_free(t);
+	fflush(stdout);
+}
+
+/* In a watch, after the first round: only what is no longer as it was. */
+static void
+print_changes(const struct round *r, const struct probe *before)
+{
+	char when[CLOCK_TEXT_SIZE];
+
+	clock_text(clock_wall_ms(), when);
+	for (size_t i = 0; i < r->nprobes; i++) {
+		const struct probe *probe = &r->probes[i];
+		char why[4 * PROBE_WHY_SIZE];
+
+		if (probe->ok == before[i].ok &&
+		    strcmp(probe->why, before[i].why) == 0)
+			continue;
+		log_escape(probe->why, strlen(probe->why), why, sizeof(why));
+		printf("%s %s: %s%s%s\n", when, probe->provider->name,
+		    probe->ok ? "ok" : "failed", why[0] == '\0' ? "" : ", ",
+		    why);
+	}
+	fflush(stdout);
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+}
+
+static void
+signals_block(sigset_t *before)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t ours;
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &ours, before);
+}
+
+/* Sleeps; false where it was asked to stop. */
+static bool
+pause_for(int seconds, const sigset_t *open)
+{
+	struct timespec time = { .tv_sec = seconds };
+
+	return pselect(0, NULL, NULL, NULL, &time, open) == 0;
+}
+
+static int
+watch_all(struct round *r, int seconds, const sigset_t *open)
+{
+	struct probe *before = calloc(r->nprobes, sizeof(*before));
+
+	if (before == NULL)
+		fatal("out of memory for a watch");
+	while (!stop_asked() && pause_for(seconds, open)) {
+		memcpy(before, r->probes, r->nprobes * sizeof(*before));
+		round_clear(r);
+		round_run(r);
+		if (stop_asked())
+			break;
+		print_changes(r, before);
+		learned_keep(r);
+	}
+	free(before);
+	return 0;
+}
+
+static bool
+is_number(const char *text)
+{
+	return text != NULL && text[0] != '\0' &&
+	    text[strspn(text, "0123456789")] == '\0';
+}
+
+/* The providers named, or all. */
+static int
+probes_make(struct round *r, int argc, char **argv)
+{
+	const struct config *config = r->config;
+
+	r->probes =
+	    calloc(config->nproviders + (size_t)argc + 1, sizeof(*r->probes));
+	if (r->probes == NULL)
+		fatal("out of memory for probes");
+	if (argc == 0)
+		for (size_t i = 0; i < config->nproviders; i++)
+			r->probes[r->nprobes++].provider =
+			    &config->providers[i];
+	for (int i = 0; i < argc; i++) {
+		size_t at = 0;
+
+		while (at < config->nproviders &&
+		    strcmp(config->providers[at].name, argv[i]) != 0)
+			at++;
+		if (at == config->nproviders) {
+			fprintf(stderr,
+			    "tailgate probe: %s: no such provider\n", argv[i]);
+			return -1;
+		}
+		r->probes[r->nprobes++].provider = &config->providers[at];
+	}
+	return 0;
+}
+
+static int
+probe_run(struct round *r, int watch_seconds)
+{
+	sigset_t open;
+	char why[256];
+	int status;
+
+	r->health = health_open(r->config, why, sizeof(why));
+	if (r->health == NULL)
+		fprintf(stderr, "tailgate probe: %s: nothing is kept\n", why);
+	if (upstream_init() == -1 || (r->pool = upstream_pool_new()) == NULL)
+		fatal("cannot set up the upstream side");
+	signals_block(&open);
+	round_run(r);
+	status = all_well(r) ? 0 : 1;
+	if (!stop_asked()) {
+		print_table(r);
+		if (r->health != NULL)
+			learned_keep(r);
+		if (watch_seconds != 0)
+			status = watch_all(r, watch_seconds, &open);
+	}
+	round_clear(r);
+	upstream_pool_free(r->pool);
+	health_close(r->health);
+	return status;
+}
+
+int
+ctl_probe(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "watch", optional_argument, NULL, 'w' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct round r = { .health = NULL };
+	struct config *config;
+	const char *why = NULL;
+	int ch, watch_seconds = 0, status = 1;
+
+	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (ch != 'w')
+			return ctl_misuse("probe", NULL);
+		if (optarg == NULL && is_number(argv[optind]))
+			optarg = argv[optind++];
+		if (optarg == NULL)
+			optarg = WATCH_SECONDS;
+		watch_seconds =
+		    (int)strtonum(optarg, 1, WATCH_SECONDS_MAX, &why);
+		if (why != NULL)
+			return ctl_misuse("probe", "--watch %s: 1..%d seconds",
+			    optarg, WATCH_SECONDS_MAX);
+	}
+	/* The table says it; a log line beside it would be mail from cron. */
+	log_set_level(LOG_LEVEL_ERROR);
+	if ((config = ctl_load(0)) == NULL)
+		return 1;
+	r.config = config;
+	if (probes_make(&r, argc - optind, argv + optind) == 0)
+		status = probe_run(&r, watch_seconds);
+	free(r.probes);
+	config_free(config);
+	return status;
+}

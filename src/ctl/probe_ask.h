@@ -1,0 +1,50 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Asks one provider how it is, in the words of its kind, and what it can do.
+ *
+ * Every provider: GET URL/models with its key.  A local one also: GET /health
+ * at its root (llama.cpp, vLLM), and for what it can do: /props (llama.cpp),
+ * max_model_len of /models (vLLM), /api/tags, /api/show and /api/ps (Ollama).
+ * Nothing is generated, no model is loaded.
+ *
+ * Sources: llama.cpp tools/server/README.md; vLLM's OpenAI-compatible server;
+ * Ollama docs/api.md.
+ */
+#ifndef CTL_PROBE_ASK_H
+#define CTL_PROBE_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/watch.h"
+#include "config/config.h"
+#include "policy/plan.h"
+#include "state/health.h"
+#include "wire/upstream.h"
+
+#define PROBE_WHY_SIZE 160
+
+struct probe {
+	const struct provider *provider;
+	bool ok; /* it answers, and takes our key */
+	char why[PROBE_WHY_SIZE]; /* where not; or what is odd */
+	enum health_outcome outcome; /* for health_report */
+	int64_t retry_after_ms;
+	int64_t ms; /* the list of models took so long; -1: none */
+	size_t nmodels; /* that it lists */
+	const char *server; /* "llama.cpp", "vLLM", "Ollama" or NULL */
+	struct facts_learned *learned;
+	size_t nlearned;
+};
+
+/* Blocks until it has answered, or for some 15 s a question.  The watch can
+ * end it early: outcome is HEALTH_ABANDONED then. */
+void probe_ask(const struct config *, const struct provider *,
+    struct upstream_pool *, const struct watch *, struct probe *);
+void probe_free(struct probe *);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * `tailgate status`: how the providers are, what the limits bear, who holds
+ * a slot and who waits for one.
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "state/health.h"
+#include "state/slots.h"
+#include "state/status.h"
+
+#define JSON_MAX (16 * 1024 * 1024)
+
+/* "840ms", "12s", "4m12s", "3h05m", "5d03h" */
+static void
+age_cell(struct table *t, int64_t ms)
+{
+	int64_t s = ms / 1000;
+
+	if (ms < 0)
+		table_cell(t, "%s", "");
+	else if (ms < 1000)
+		table_cell(t, "%lldms", (long long)ms);
+	else if (s < 60)
+		table_cell(t, "%llds", (long long)s);
+	else if (s < 3600)
+		table_cell(
+		    t, "%lldm%02llds", (long long)s / 60, (long long)s % 60);
+	else if (s < 86400)
+		table_cell(t, "%lldh%02lldm", (long long)s / 3600,
+		    (long long)s / 60 % 60);
+	else
+		table_cell(t, "%lldd%02lldh", (long long)s / 86400,
+		    (long long)s / 3600 % 24);
+}
+
+/* Of a wall time; never: nothing. */
+static void
+since_cell(struct table *t, int64_t wall_ms)
+{
+	int64_t ms = clock_wall_ms() - wall_ms;
+
+	age_cell(t, wall_ms == 0 ? -1 : ms < 0 ? 0 : ms);
+}
+
+static void
+state_cell(struct table *t, const struct health_row *row)
+{
+	if (row->open_ms > 0 && strcmp(row->state, "open") == 0)
+		table_cell(t, "open (%llds yet)",
+		    ((long long)row->open_ms + 999) / 1000);
+	else
+		table_cell(t, "%s", row->state);
+}
+
+static void
+error_cell(struct table *t, const struct health_row *row)
+{
+	table_cell(t, "%s",
+	    row->last_error == HEALTH_OK
+		? ""
+		: health_outcome_name(row->last_error));
+	since_cell(t, row->last_error_wall_ms);
+}
+
+static void
+print_providers(const struct config *config, struct health *health)
+{
+	struct table *t = table_new("provider|place|circuit|>since|last error|"
+				    ">ago|>first byte|>in flight|>requests|"
+				    ">errors");
+
+	for (size_t i = 0; i < config->nproviders; i++) {
+		const struct provider *p = &config->providers[i];
+		struct health_row row;
+
+		health_row(health, p, &row);
+		table_cell(t, "%s", p->name);
+		table_cell(t, "%s", place_name(p->place));
+		state_cell(t, &row);
+		since_cell(t, row.since_wall_ms);
+		error_cell(t, &row);
+		if (row.first_byte_p50_ms < 0)
+			table_cell(t, "%s", "");
+		else
+			table_cell(
+			    t, "%lldms", (long long)row.first_byte_p50_ms);
+		table_cell(t, "%u", row.in_flight);
+		table_number(t, (long long)row.requests);
+		table_number(t, (long long)row.errors);
+	}
+	table_print(t, stdout);
+	table_free(t);
+}
+
+static void
+print_limits(const struct config *config, struct slots *slots)
+{
+	struct table *t = table_new("limit|>slots|>used|>queued|>queue");
+	struct facts_limit *facts = calloc(config->nlimits + 1, sizeof(*facts));
+
+	if (facts == NULL)
+		fatal("out of memory for the limits' state");
+	slots_facts(slots, facts);
+	for (size_t i = 0; i < config->nlimits; i++) {
+		table_cell(t, "%s", config->limits[i].name);
+		table_cell(t, "%u", config->limits[i].slots);
+		table_cell(t, "%u", facts[i].used);
+		table_cell(t, "%u", facts[i].queued);
+		table_cell(t, "%u", config->limits[i].queue);
+	}
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+	free(facts);
+}
+
+static void
+request_row(void *ctx, const struct slots_row *row)
+{
+	struct table *t = ctx;
+
+	table_cell(t, "%s", row->limit->name);
+	table_cell(t, "%s", row->holder ? "running" : "waiting");
+	age_cell(t, clock_now_ms() - row->since_ms);
+	table_cell(t, "%s", row->client);
+	table_cell(t, "%s", row->model);
+	table_cell(t, "%d", row->pid);
+	table_cell(t, "%s", row->request_id);
+}
+
+static void
+print_requests(struct slots *slots)
+{
+	struct table *t =
+	    table_new("limit|phase|>for|client|model|>pid|request");
+
+	slots_each(slots, request_row, t);
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
+static int
+print_json(
+    const struct config *config, struct health *health, struct slots *slots)
+{
+	struct buf json;
+	int status = 0;
+
+	buf_init(&json, JSON_MAX);
+	status_json(config, health, slots, &json);
+	if (buf_failed(&json) || fputs(json.p, stdout) == EOF)
+		status = 1;
+	buf_free(&json);
+	return status;
+}
+
+static int
+status_print(const struct config *config, bool json)
+{
+	char why[256];
+	struct health *health;
+	struct slots *slots = NULL;
+	int status = 1;
+
+	health = health_open(config, why, sizeof(why));
+	if (health != NULL)
+		slots = slots_open(config, why, sizeof(why));
+	if (slots == NULL) {
+		fprintf(stderr, "tailgate status: %s\n", why);
+	} else if (json) {
+		status = print_json(config, health, slots);
+	} else {
+		print_providers(config, health);
+		print_limits(config, slots);
+		print_requests(slots);
+		status = fflush(stdout) == EOF;
+	}
+	slots_close(slots);
+	health_close(health);
+	return status;
+}
+
+int
+ctl_status(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct config *config;
+	bool json = false;
+	int ch, status;
+
+	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (ch != 'j')
+			return ctl_misuse("status", NULL);
+		json = true;
+	}
+	if (optind != argc)
+		return ctl_misuse("status", "%s: what is that?", argv[optind]);
+	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
+		return 1;
+	status = status_print(config, json);
+	config_free(config);
+	return status;
+}
