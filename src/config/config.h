@@ -183,6 +183,7 @@ struct client {
 struct private_rule {
 	const char *name;
 	const char *pattern;
+	const char *where;	/* "tailgate.conf:41: private[0].pattern" */
 };
 
 /* All paths are absolute: relative ones were beside the file. */

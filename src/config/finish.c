@@ -120,6 +120,14 @@ finish_clients(struct client *clients, size_t n)
 	}
 }
 
+static void
+finish_privates(struct load *load, struct private_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		rules[i].where =
+		    origin_where(load, &rules[i], "private", "pattern");
+}
+
 void
 finish(struct load *load)
 {
@@ -131,6 +139,7 @@ finish(struct load *load)
 	finish_providers(load, (struct provider *)c->providers, c->nproviders);
 	finish_models(load, (struct model *)c->models, c->nmodels);
 	finish_clients((struct client *)c->clients, c->nclients);
+	finish_privates(load, (struct private_rule *)c->privates, c->nprivates);
 	c->client_address_header = cgi_name(load, c->client_address_header);
 	if (c->ledger_file == NULL)
 		c->ledger_file =

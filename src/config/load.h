@@ -88,6 +88,9 @@ void origins_move(struct load *, const void *from, size_t bytes, void *to);
 /* Was the element's setting written, right or wrong? */
 bool origin_has(const struct load *, const void *element, const char *group,
     const char *name);
+/* "tailgate.conf:41: private[0].pattern" */
+const char *origin_where(struct load *, const void *element, const char *group,
+    const char *name);
 /* Sorted by file and line. */
 void mistakes_write(const struct load *, FILE *);
 /* A foreign string for a message: escaped, cut. */

@@ -180,6 +180,22 @@ origin_has(const struct load *load, const void *element, const char *group,
 	    config_setting_get_member(setting, name) != NULL;
 }
 
+const char *
+origin_where(
+    struct load *load, const void *element, const char *group, const char *name)
+{
+	config_setting_t *setting = origin_find(load, element, group);
+
+	if (setting != NULL && config_setting_is_group(setting) &&
+	    config_setting_get_member(setting, name) != NULL)
+		setting = config_setting_get_member(setting, name);
+	if (setting == NULL)
+		return load->files[0].path;
+	return arena_printf(load->arena, "%s:%u: %s", file_name(load, setting),
+	    (unsigned)config_setting_source_line(setting),
+	    setting_path(load, setting));
+}
+
 static void
 add_of(struct load *load, const void *element, const char *group,
     const char *name, bool is_warning, const char *fmt, va_list args)

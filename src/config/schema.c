@@ -553,13 +553,14 @@ schema_word_at(const char *words, unsigned index, char *out, size_t size)
 void
 schema_range(const struct schema *row, char *out, size_t size)
 {
-	static const char *const units[] = { [SCHEMA_SECONDS] = " (seconds)",
+	static const char *const units[SCHEMA_REF + 1] = { [SCHEMA_SECONDS] =
+							       " (seconds)",
 		[SCHEMA_BYTES] = " (bytes)",
 		[SCHEMA_USD] = " (USD)",
 		[SCHEMA_LIST] = " groups",
 		[SCHEMA_STRINGS] = " strings",
 		[SCHEMA_NETS] = " networks" };
-	const char *unit = row->type <= SCHEMA_REF ? units[row->type] : NULL;
+	const char *unit = units[row->type];
 
 	switch (row->type) {
 	case SCHEMA_INT:

@@ -1,0 +1,29 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Which model servers run on this host: asks the usual loopback ports for
+ * their list of models.
+ */
+#ifndef CTL_DETECT_H
+#define CTL_DETECT_H
+
+#include <stddef.h>
+
+#define DETECT_SERVERS_MAX 4
+#define DETECT_MODELS_MAX 64
+
+struct detected {
+	const char *name; /* "ollama" */
+	unsigned port;
+	unsigned slots; /* requests it can bear at the same time */
+	size_t nmodels;
+	char *models[DETECT_MODELS_MAX];
+};
+
+/* Fills those that answered and list a model; returns how many. */
+size_t detect(struct detected found[DETECT_SERVERS_MAX]);
+void detect_free(struct detected *, size_t n);
+
+#endif

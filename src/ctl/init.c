@@ -1,0 +1,319 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * tailgate init: a configuration that works at once.  It leads to the model
+ * servers that run on this host, or else to the echo provider.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "config/clients.h"
+#include "ctl/ctl.h"
+#include "ctl/detect.h"
+
+#define CONFIG_MAX (1024 * 1024)
+
+struct init {
+	const char *dir;
+	const char *runtime_dir, *state_dir;
+	const char *client;
+	bool force;
+	char *file, *clients_file;
+};
+
+static void
+put_string(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "%s = \"", name);
+	for (; *value != '\0'; value++) {
+		if (*value == '"' || *value == '\\')
+			buf_puts(out, "\\");
+		buf_add(out, value, 1);
+	}
+	buf_puts(out, "\";");
+}
+
+static void
+put_server(
+    struct buf *limits, struct buf *providers, const struct detected *server)
+{
+	const char *comma = limits->len > 0 ? "," : "";
+
+	buf_printf(limits, "%s\n  { name = \"%s\"; slots = %u; }", comma,
+	    server->name, server->slots);
+	buf_printf(providers,
+	    "%s\n  { name = \"%s\"; place = \"local\"; limit = \"%s\";\n"
+	    "    url = \"http://127.0.0.1:%u/v1\"; }",
+	    comma, server->name, server->name, server->port);
+}
+
+/* Two servers may list the same model: the first one has it. */
+static bool
+listed_before(const struct detected *found, size_t server, const char *model)
+{
+	for (size_t i = 0; i < server; i++)
+		for (size_t j = 0; j < found[i].nmodels; j++)
+			if (strcmp(found[i].models[j], model) == 0)
+				return true;
+	return false;
+}
+
+static void
+put_models(struct buf *models, const struct detected *found, size_t server)
+{
+	const struct detected *s = &found[server];
+
+	for (size_t j = 0; j < s->nmodels; j++) {
+		bool twice = listed_before(found, server, s->models[j]);
+
+		for (size_t k = 0; k < j && !twice; k++)
+			twice = strcmp(s->models[k], s->models[j]) == 0;
+		if (twice)
+			continue;
+		buf_puts(models, models->len > 0 ? ",\n  { " : "\n  { ");
+		put_string(models, "id", s->models[j]);
+		buf_printf(
+		    models, "\n    targets = ( { provider = \"%s\"; ", s->name);
+		put_string(models, "model", s->models[j]);
+		buf_puts(models, " } ); }");
+	}
+}
+
+static void
+put_head(struct buf *out, const struct init *init)
+{
+	buf_puts(out,
+	    "# Written by `tailgate init`; yours from now on.  Everything "
+	    "that\n"
+	    "# can stand here is in tailgate.conf(5).\n\n");
+	if (init->runtime_dir != NULL) {
+		put_string(out, "runtime_dir", init->runtime_dir);
+		buf_puts(out, "\n");
+	}
+	if (init->state_dir != NULL) {
+		put_string(out, "state_dir", init->state_dir);
+		buf_puts(out, "\n");
+	}
+	buf_puts(out, "clients_file = \"clients.conf\";\n\n");
+}
+
+/* The configuration for what was found, and a word on it to people. */
+static void
+config_make(struct buf *out, const struct init *init)
+{
+	struct detected found[DETECT_SERVERS_MAX];
+	struct buf limits, providers, models;
+	size_t n = detect(found);
+
+	buf_init(&limits, CONFIG_MAX);
+	buf_init(&providers, CONFIG_MAX);
+	buf_init(&models, CONFIG_MAX);
+	for (size_t i = 0; i < n; i++) {
+		fprintf(stderr, "found %s on port %u with %zu models\n",
+		    found[i].name, found[i].port, found[i].nmodels);
+		put_server(&limits, &providers, &found[i]);
+		put_models(&models, found, i);
+	}
+	if (n == 0) {
+		fputs("no model server answers on this host: using the echo "
+		      "provider\n",
+		    stderr);
+		buf_puts(&providers,
+		    "\n  { name = \"echo\"; kind = \"echo\"; place = "
+		    "\"local\"; }");
+		buf_puts(&models,
+		    "\n  { id = \"echo\"; targets = ( { provider = \"echo\"; "
+		    "model = \"echo\"; } ); }");
+	}
+	put_head(out, init);
+	if (n > 0)
+		buf_printf(out, "limits = (%s\n);\n\n", limits.p);
+	buf_printf(out, "providers = (%s\n);\n\nmodels = (%s\n);\n",
+	    providers.p, models.p);
+	buf_free(&limits);
+	buf_free(&providers);
+	buf_free(&models);
+	detect_free(found, n);
+}
+
+static int
+complain(const char *path)
+{
+	fprintf(stderr, "tailgate init: %s: %s\n", path, strerror(errno));
+	return -1;
+}
+
+/* As mkdir -p does for the last name; what is there stays. */
+static int
+dir_make(const char *base, const char *path, mode_t mode)
+{
+	char *full = NULL;
+	int status = 0;
+
+	if (path == NULL)
+		return 0;
+	if (asprintf(&full, "%s%s%s", *path == '/' ? "" : base,
+		*path == '/' ? "" : "/", path) == -1)
+		fatal("out of memory");
+	if (mkdir(full, mode) == -1 && errno != EEXIST)
+		status = complain(full);
+	free(full);
+	return status;
+}
+
+static int
+file_write(const char *path, const struct buf *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	size_t done = 0;
+	ssize_t n;
+
+	if (fd == -1)
+		return complain(path);
+	while (done < text->len) {
+		n = write(fd, text->p + done, text->len - done);
+		if (n == -1 && errno != EINTR) {
+			complain(path);
+			close(fd);
+			return -1;
+		}
+		if (n > 0)
+			done += (size_t)n;
+	}
+	return close(fd) == -1 ? complain(path) : 0;
+}
+
+static int
+config_write_new(const struct init *init)
+{
+	struct buf text;
+	int status = -1;
+
+	if (!init->force && access(init->file, F_OK) == 0) {
+		fprintf(stderr, "%s is there already and stays as it is\n",
+		    init->file);
+		return 0;
+	}
+	buf_init(&text, 4 * CONFIG_MAX);
+	config_make(&text, init);
+	if (buf_failed(&text))
+		fprintf(stderr, "tailgate init: too many models\n");
+	else if ((status = file_write(init->file, &text)) == 0)
+		fprintf(stderr, "wrote %s\n", init->file);
+	buf_free(&text);
+	return status;
+}
+
+/* Its key on standard output, and nothing else there.  A client of this name
+ * from an earlier time is replaced: its key is not known any more. */
+static int
+client_make(const struct init *init)
+{
+	struct clients_entry entry = {
+		.name = init->client, .operator= true, .explain = true
+	};
+	char key[CLIENTS_KEY_SIZE], *said = NULL;
+	size_t len = 0;
+	FILE *hush = open_memstream(&said, &len);
+
+	if (hush == NULL)
+		fatal("out of memory");
+	if (access(init->clients_file, F_OK) == 0)
+		clients_remove(init->clients_file, init->client, hush);
+	fclose(hush);
+	free(said);
+	if (clients_add(init->clients_file, &entry, key, stderr) == -1)
+		return -1;
+	fprintf(stderr, "client %s is in %s; its key:\n", init->client,
+	    init->clients_file);
+	puts(key);
+	explicit_bzero(key, sizeof(key));
+	return 0;
+}
+
+static int
+init_run(struct init *init)
+{
+	int status = 1;
+
+	if (asprintf(&init->file, "%s/tailgate.conf", init->dir) == -1 ||
+	    asprintf(&init->clients_file, "%s/clients.conf", init->dir) == -1)
+		fatal("out of memory");
+	if (mkdir(init->dir, 0750) == -1 && errno != EEXIST)
+		complain(init->dir);
+	else if (dir_make(init->dir, init->runtime_dir, 0700) == 0 &&
+	    dir_make(init->dir, init->state_dir, 0700) == 0 &&
+	    config_write_new(init) == 0 &&
+	    (init->client == NULL || client_make(init) == 0))
+		status = 0;
+	free(init->file);
+	free(init->clients_file);
+	return status;
+}
+
+int
+ctl_init(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "client", required_argument, NULL, 'c' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "runtime-dir", required_argument, NULL, 'r' },
+		{ "state-dir", required_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct init init = { .dir = NULL };
+	char *path;
+	int c, status;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (c) {
+		case 'c':
+			init.client = optarg;
+			break;
+		case 'd':
+			init.dir = optarg;
+			break;
+		case 'f':
+			init.force = true;
+			break;
+		case 'r':
+			init.runtime_dir = optarg;
+			break;
+		case 's':
+			init.state_dir = optarg;
+			break;
+		default:
+			return ctl_misuse("init", NULL);
+		}
+	if (init.dir == NULL && optind < argc)
+		init.dir = argv[optind++];
+	if (optind < argc)
+		return ctl_misuse(
+		    "init", "%s: one directory is enough", argv[optind]);
+	/* In a directory of one's own, everything lives there. */
+	if (init.dir != NULL && init.runtime_dir == NULL)
+		init.runtime_dir = "run";
+	if (init.dir != NULL && init.state_dir == NULL)
+		init.state_dir = "state";
+	if ((path = strdup(ctl_config_path())) == NULL)
+		fatal("out of memory");
+	if (init.dir == NULL)
+		init.dir = dirname(path);
+	status = init_run(&init);
+	free(path);
+	return status;
+}
