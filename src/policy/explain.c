@@ -439,9 +439,12 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 	    c->verdict == VERDICT_IN ? "IN " : "OUT", provider->name,
 	    place_name(provider->place));
 	say_foreign(out, c->model);
-	buf_printf(out, "\n    %-9s ", verdict_name(c->verdict));
-	say_foreign(out, c->reason);
 	buf_puts(out, "\n");
+	if (c->verdict != VERDICT_IN) {
+		buf_printf(out, "    %-9s ", verdict_name(c->verdict));
+		say_foreign(out, c->reason);
+		buf_puts(out, "\n");
+	}
 	say_fit(c, out);
 	say_state(e, c, out);
 	say_costs(c, out);

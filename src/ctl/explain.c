@@ -1,0 +1,299 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * tailgate explain: where a request would go, and why.  Measures a body and
+ * makes a plan with the same two functions as the responder, and sends
+ * nothing.  Exit status 1 where the request would be refused.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+#include "ctl/explain_facts.h"
+#include "policy/explain.h"
+#include "wire/multipart.h"
+
+#define TEXT_MAX ((size_t)16 * 1024 * 1024)
+
+struct asked {
+	const char *client, *endpoint, *facts, *file;
+	bool header_local, json;
+	struct span type; /* of the body, p NULL: as the endpoint expects */
+};
+
+/* The two headers that matter. */
+static int
+take_header(struct asked *asked, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	struct span name, value;
+
+	if (colon == NULL)
+		return -1;
+	name = (struct span){ line, (size_t)(colon - line) };
+	value = span_of(colon + 1 + strspn(colon + 1, " \t"));
+	if (span_is_nocase(name, "X-Tailgate-Place"))
+		asked->header_local = span_is_nocase(value, "local");
+	else if (span_is_nocase(name, "Content-Type"))
+		asked->type = value;
+	return 0;
+}
+
+static int
+take_options(int argc, char **argv, struct asked *asked)
+{
+	static const struct option options[] = {
+		{ "client", required_argument, NULL, 'c' },
+		{ "endpoint", required_argument, NULL, 'e' },
+		{ "header", required_argument, NULL, 'H' },
+		{ "facts", required_argument, NULL, 'F' },
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:e:H:j", options, NULL)) != -1) {
+		if (c == 'c')
+			asked->client = optarg;
+		else if (c == 'e')
+			asked->endpoint = optarg;
+		else if (c == 'F')
+			asked->facts = optarg;
+		else if (c == 'j')
+			asked->json = true;
+		else if (c == 'H' && take_header(asked, optarg) == -1)
+			return ctl_misuse(
+			    "explain", "--header wants NAME: VALUE");
+		else if (c == '?')
+			return ctl_misuse("explain", NULL);
+	}
+	if (asked->client == NULL)
+		return ctl_misuse("explain", "--client is needed: who asks?");
+	if (argc - optind > 1)
+		return ctl_misuse("explain", "one FILE at a time");
+	if (argc - optind == 1)
+		asked->file = argv[optind];
+	return 0;
+}
+
+static const struct client *
+client_by_name(const struct config *config, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < config->nclients; i++)
+		if (strcmp(config->clients[i].name, name) == 0)
+			return &config->clients[i];
+	fprintf(stderr,
+	    "tailgate explain: there is no client %s; `tailgate client list` "
+	    "names them\n",
+	    name);
+	return NULL;
+}
+
+static int
+read_all(int fd, struct buf *body)
+{
+	char chunk[65536];
+	ssize_t n;
+
+	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		buf_add(body, chunk, (size_t)n);
+	}
+	if (!buf_failed(body))
+		return 0;
+	errno = EFBIG;
+	return -1;
+}
+
+/* The body from the file, or from standard input for "-" or none. */
+static int
+read_body(const char *file, struct buf *body)
+{
+	bool standard = file == NULL || strcmp(file, "-") == 0;
+	int fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+	int rc = -1;
+
+	if (fd != -1)
+		rc = read_all(fd, body);
+	if (rc == -1)
+		fprintf(stderr, "tailgate explain: %s: %s\n",
+		    standard ? "standard input" : file, strerror(errno));
+	if (fd != -1 && !standard)
+		close(fd);
+	return rc;
+}
+
+static int
+on_part(void *ctx, const struct multipart_part *part)
+{
+	struct call_form *form = ctx;
+
+	if (part->file)
+		form->file_bytes += part->content.len;
+	else if (span_is(part->name, "model")) {
+		form->model = part->content;
+		form->model_offset = part->offset;
+		form->nmodels++;
+	} else if (span_is(part->name, "stream"))
+		form->stream = part->content;
+	else if (span_is(part->name, "prompt"))
+		form->prompt = part->content;
+	return 0;
+}
+
+/* The boundary that a form's own first line tells. */
+static struct span
+first_line(struct span body)
+{
+	const char *end = memchr(body.p, '\r', body.len);
+
+	if (end == NULL || end - body.p < 3 || memcmp(body.p, "--", 2) != 0)
+		return (struct span){ NULL, 0 };
+	return (struct span){ body.p + 2, (size_t)(end - body.p - 2) };
+}
+
+static int
+parse_form(const struct config *config, const struct patterns *patterns,
+    const struct asked *asked, enum endpoint endpoint, struct span body,
+    struct arena *arena, struct call *call, struct refused *refused)
+{
+	struct call_form form = { .nmodels = 0 };
+	struct span boundary = { NULL, 0 };
+	const char *error = NULL;
+
+	if (asked->type.p != NULL)
+		boundary = multipart_boundary(asked->type.p);
+	else if (body.len > 0)
+		boundary = first_line(body);
+	if (boundary.p == NULL ||
+	    multipart_scan(body, boundary, on_part, &form, &error) != 0) {
+		*refused =
+		    (struct refused){ .refusal = REFUSE_INVALID_MULTIPART };
+		return -1;
+	}
+	return call_parse_form(
+	    config, patterns, endpoint, &form, arena, call, refused);
+}
+
+/* What a request's way through the responder is up to its first byte. */
+static void
+decide(const struct config *config, const struct patterns *patterns,
+    const struct asked *asked, const struct client *client, struct span body,
+    const struct facts *facts, struct arena *arena, struct call *call,
+    struct plan *plan)
+{
+	enum endpoint endpoint = call->endpoint;
+	struct refused refused;
+	int rc;
+
+	call->header_local = asked->header_local;
+	if (endpoint_spec(endpoint)->body == ENDPOINT_BODY_MULTIPART)
+		rc = parse_form(config, patterns, asked, endpoint, body, arena,
+		    call, &refused);
+	else
+		rc = call_parse_json(
+		    config, patterns, endpoint, body, arena, call, &refused);
+	if (rc == 0)
+		plan_make(config, client, call, facts, arena, plan);
+	else
+		plan->refused = refused;
+}
+
+static int
+print(const struct explain *explain, bool json)
+{
+	struct buf out;
+
+	buf_init(&out, TEXT_MAX);
+	if (json)
+		explain_json(explain, &out);
+	else
+		explain_text(explain, &out);
+	fwrite(out.p, 1, out.len, stdout);
+	buf_free(&out);
+	return explain->plan->refused.refusal == REFUSE_NONE ? 0 : 1;
+}
+
+static int
+explain_body(const struct config *config, const struct asked *asked,
+    enum endpoint endpoint, struct arena *arena, struct buf *body)
+{
+	const struct client *client = client_by_name(config, asked->client);
+	struct patterns *patterns;
+	struct call call = { .endpoint = endpoint };
+	struct plan plan = { .model = NULL };
+	struct facts facts;
+	int status;
+
+	if (client == NULL)
+		return 1;
+	if (clock_wall_ms() >= client->expires_wall_ms)
+		fprintf(stderr,
+		    "tailgate explain: the client %s has expired: each of its "
+		    "requests is refused\n",
+		    client->name);
+	if (asked->facts == NULL)
+		explain_facts_live(config, arena, &facts);
+	else if (explain_facts_load(config, asked->facts, arena, &facts) == -1)
+		return 1;
+	if ((patterns = patterns_new(config, stderr)) == NULL)
+		return 1;
+	decide(config, patterns, asked, client, buf_span(body), &facts, arena,
+	    &call, &plan);
+	status =
+	    print(&(struct explain){ config, client, &call, &facts, &plan },
+		asked->json);
+	patterns_free(patterns);
+	return status;
+}
+
+int
+ctl_explain(int argc, char **argv)
+{
+	struct asked asked = { .endpoint = "chat" };
+	enum endpoint endpoint;
+	struct config *config;
+	struct arena *arena;
+	struct buf body;
+	size_t max_bytes;
+	int status;
+
+	if ((status = take_options(argc, argv, &asked)) != 0)
+		return status;
+	endpoint = endpoint_by_name(span_of(asked.endpoint));
+	if (endpoint == ENDPOINT_NONE ||
+	    endpoint_spec(endpoint)->upstream == NULL)
+		return ctl_misuse("explain",
+		    "there is no endpoint %s to send "
+		    "a request to",
+		    asked.endpoint);
+	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
+		return 1;
+	max_bytes = endpoint_spec(endpoint)->body == ENDPOINT_BODY_MULTIPART
+	    ? config->multipart_max_bytes
+	    : config->json_max_bytes;
+	arena = arena_new();
+	buf_init(&body, max_bytes);
+	status = read_body(asked.file, &body) == -1
+	    ? 1
+	    : explain_body(config, &asked, endpoint, arena, &body);
+	buf_free(&body);
+	arena_free(arena);
+	config_free(config);
+	return status;
+}

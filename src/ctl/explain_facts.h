@@ -1,0 +1,30 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The live facts a plan is made from: of the running gateway, or of a file
+ * (--facts, to ask "what if").
+ *
+ * The file is one JSON object, all members optional:
+ *   { "providers": { "NAME": { "open_ms": 5000, "in_flight": 1,
+ *                              "first_byte_ms": 300 } },
+ *     "limits": { "NAME": { "used": 1, "queued": 2 } },
+ *     "learned": [ { "provider": "NAME", "model": "M", "context": 8192,
+ *                    "images": false, "audio": false, "tools": true } ],
+ *     "turn": 0 }
+ * open_ms -1: half open, a trial is due.
+ */
+#ifndef CTL_EXPLAIN_FACTS_H
+#define CTL_EXPLAIN_FACTS_H
+
+#include "base/arena.h"
+#include "policy/plan.h"
+
+/* What can be read of the running state; a line on stderr for what cannot. */
+void explain_facts_live(const struct config *, struct arena *, struct facts *);
+/* -1: a line on stderr says why. */
+int explain_facts_load(
+    const struct config *, const char *file, struct arena *, struct facts *);
+
+#endif
