@@ -25,8 +25,9 @@ void meters_add(struct meters *, const struct ledger_entry *);
 void meters_busy(struct meters *, int delta);
 void meters_process_ended(struct meters *, int pid);
 
-/* The Prometheus text format (version 0.0.4). */
-void meters_text(struct meters *, struct health *, struct slots *,
-    struct buf *);
+/* The Prometheus text format (version 0.0.4).  health and slots may be NULL:
+ * what they know is left out then. */
+void
+meters_text(struct meters *, struct health *, struct slots *, struct buf *);
 
 #endif
