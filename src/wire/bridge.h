@@ -38,14 +38,14 @@ struct bridge_run;
 
 /* All of it is copied. */
 struct bridge_ask {
-	const char *request_id;		/* the ids of the answer hold it */
-	const char *model;		/* as the client wrote it */
+	const char *request_id; /* the ids of the answer hold it */
+	const char *model; /* as the client wrote it */
 	const char *upstream_model;
 	bool stream;
-	bool ask_usage;		/* add stream_options.include_usage */
-	uint64_t input_tokens;	/* our estimate, where upstream says none */
-	int64_t wall_ms;	/* created_at */
-	size_t max_bytes;	/* of an answer as it is gathered; 0: 64 MiB */
+	bool ask_usage; /* add stream_options.include_usage */
+	uint64_t input_tokens; /* our estimate, where upstream says none */
+	int64_t wall_ms; /* created_at */
+	size_t max_bytes; /* of an answer as it is gathered; 0: 64 MiB */
 };
 
 /* BRIDGE_RESPONSES or BRIDGE_MESSAGES. */
@@ -55,8 +55,8 @@ void bridge_free(struct bridge_run *);
 /* The client's body as a chat completions body in out.  -1: it asks for what
  * no chat upstream has, or is malformed; *refused names it (its texts live as
  * long as the run) and out is of no use. */
-int bridge_request(struct bridge_run *, struct span body, struct buf *out,
-    struct refused *);
+int bridge_request(
+    struct bridge_run *, struct span body, struct buf *out, struct refused *);
 
 /* What was left out because a chat upstream cannot have it (hosted tools and
  * their items), as a header's value: "web_search, namespace"; NULL: nothing.
@@ -65,21 +65,21 @@ const char *bridge_dropped(const struct bridge_run *);
 
 enum bridge_step {
 	BRIDGE_MORE,
-	BRIDGE_DONE,	/* the answer is whole; end the body now */
-	BRIDGE_FAILED,	/* upstream's error or nonsense: out holds the honest
+	BRIDGE_DONE, /* the answer is whole; end the body now */
+	BRIDGE_FAILED, /* upstream's error or nonsense: out holds the honest
 			   end, bridge_why() its text; end the body now */
 };
 
 /* A whole chat answer: the client's object, or, where the client asked for a
  * stream, all of its events.  BRIDGE_FAILED (not streaming): out is empty;
  * the caller answers REFUSE_UPSTREAM. */
-enum bridge_step bridge_answer(struct bridge_run *, struct span answer,
-    struct buf *out);
+enum bridge_step
+bridge_answer(struct bridge_run *, struct span answer, struct buf *out);
 
 /* The data of one event of the chat stream ("[DONE]" too).  What the client
  * gets for it, perhaps nothing, is added to out. */
-enum bridge_step bridge_event(struct bridge_run *, struct span data,
-    struct buf *out);
+enum bridge_step
+bridge_event(struct bridge_run *, struct span data, struct buf *out);
 
 /* The upstream's stream has ended without an error.  BRIDGE_DONE: complete.
  * BRIDGE_FAILED: it had not come to its end, and the client is told so. */
@@ -94,8 +94,8 @@ const char *bridge_why(const struct bridge_run *);
 
 /* The body of an upstream's error answer in the client's shape: as it is for
  * Responses where it is a JSON object, else wrapped. */
-void bridge_error_body(struct bridge_run *, int status, struct span body,
-    struct buf *out);
+void bridge_error_body(
+    struct bridge_run *, int status, struct span body, struct buf *out);
 
 /* The answer to count_tokens: call->input_tokens, an estimate. */
 void bridge_count_tokens(uint64_t input_tokens, struct buf *out);

@@ -1,0 +1,357 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides which dialect a bridge speaks, and that there is a bridge at all
+ * behind the relay: one run per attempt, made of the request and pushed with
+ * the answer.  The dialects are two tables of functions.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "wire/bridge_run.h"
+#include "wire/reply.h"
+
+#define BRIDGE_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define BRIDGE_DROPPED_MAX 512
+
+static char *
+copy_of(const char *text)
+{
+	char *p = strdup(text == NULL ? "" : text);
+
+	if (p == NULL)
+		fatal("out of memory for a bridge");
+	return p;
+}
+
+struct bridge_run *
+bridge_new(enum bridge kind, const struct bridge_ask *ask)
+{
+	struct bridge_run *run = calloc(1, sizeof(*run));
+	size_t max = ask->max_bytes == 0 ? BRIDGE_MAX_BYTES : ask->max_bytes;
+
+	if (run == NULL)
+		fatal("out of memory for a bridge");
+	run->kind = kind;
+	run->ops =
+	    kind == BRIDGE_MESSAGES ? &bridge_messages : &bridge_responses;
+	run->request_id = copy_of(ask->request_id);
+	run->model = copy_of(ask->model);
+	run->upstream_model = copy_of(ask->upstream_model);
+	run->stream = ask->stream;
+	run->ask_usage = ask->ask_usage;
+	run->input_tokens = ask->input_tokens;
+	run->wall_ms = ask->wall_ms;
+	run->customs = json_object();
+	buf_init(&run->dropped, BRIDGE_DROPPED_MAX);
+	buf_init(&run->echo, max);
+	buf_init(&run->text, max);
+	buf_init(&run->items, max);
+	return run;
+}
+
+void
+bridge_free(struct bridge_run *run)
+{
+	if (run == NULL)
+		return;
+	for (size_t i = 0; i < run->ncalls; i++) {
+		free(run->calls[i].id);
+		free(run->calls[i].name);
+		buf_free(&run->calls[i].args);
+	}
+	free(run->calls);
+	free(run->request_id);
+	free(run->model);
+	free(run->upstream_model);
+	json_decref(run->customs);
+	buf_free(&run->dropped);
+	buf_free(&run->echo);
+	buf_free(&run->text);
+	buf_free(&run->items);
+	free(run);
+}
+
+/* --- The request --------------------------------------------------------- */
+
+int
+bridge_refuse(struct bridge_run *run, enum refusal refusal, const char *param,
+    const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(run->message, sizeof(run->message), fmt, args);
+	va_end(args);
+	snprintf(
+	    run->param, sizeof(run->param), "%s", param == NULL ? "" : param);
+	*run->refused = (struct refused){ .refusal = refusal,
+		.message = run->message,
+		.param = param == NULL ? NULL : run->param };
+	return -1;
+}
+
+/* Only what a header's value may hold: the name is the client's. */
+void
+bridge_drop(struct bridge_run *run, const char *name)
+{
+	char clean[64];
+	size_t n = 0;
+
+	for (; name[n] != '\0' && n < sizeof(clean) - 1; n++) {
+		char c = name[n];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+
+		clean[n] = plain ? c : '_';
+	}
+	clean[n] = '\0';
+	for (const char *p = run->dropped.p;
+	     p != NULL && (p = strstr(p, clean)) != NULL; p++)
+		if ((p == run->dropped.p || p[-1] == ' ') &&
+		    (p[n] == ',' || p[n] == '\0'))
+			return;
+	if (run->dropped.len + n + 2 > run->dropped.max_bytes)
+		return;
+	if (run->dropped.len > 0)
+		buf_puts(&run->dropped, ", ");
+	buf_puts(&run->dropped, clean);
+}
+
+const char *
+bridge_dropped(const struct bridge_run *run)
+{
+	return run->dropped.p;
+}
+
+int
+bridge_request(struct bridge_run *run, struct span body, struct buf *out,
+    struct refused *refused)
+{
+	size_t at = 0;
+	json_t *in = bridge_parse(body, &at), *chat;
+	int result;
+
+	run->refused = refused;
+	if (!json_is_object(in)) {
+		json_decref(in);
+		/* Jansson's own text would repeat the content. */
+		return bridge_refuse(run, REFUSE_INVALID_JSON, NULL,
+		    "The body cannot be translated for this model: %s (byte "
+		    "%zu).",
+		    in == NULL ? "it is no JSON, or holds a number that is "
+				 "too large"
+			       : "it is no object",
+		    at);
+	}
+	chat = json_object();
+	bridge_set(chat, "model", bridge_string(span_of(run->upstream_model)));
+	result = run->ops->request(run, in, chat);
+	if (result == 0) {
+		if (run->stream)
+			bridge_set(chat, "stream", json_true());
+		if (run->stream && run->ask_usage)
+			bridge_set(chat, "stream_options",
+			    json_pack("{s:b}", "include_usage", 1));
+		bridge_dump(out, chat);
+	}
+	if (result == 0 && buf_failed(out))
+		result = bridge_refuse(run, REFUSE_TOO_LARGE, NULL,
+		    "The request is too large to be translated.");
+	json_decref(chat);
+	json_decref(in);
+	return result;
+}
+
+/* --- The answer ---------------------------------------------------------- */
+
+void
+bridge_break(struct bridge_run *run, const char *why,
+    const struct bridge_error *e, struct buf *out)
+{
+	if (run->ended)
+		return;
+	run->ended = true;
+	run->last = BRIDGE_FAILED;
+	run->why = why;
+	if (!run->stream)
+		return;
+	if (!run->begun) {
+		run->begun = true;
+		run->ops->begin(run, out);
+	}
+	run->ops->fail(run, e, out);
+}
+
+static void
+break_cut(struct bridge_run *run, const char *why, struct buf *out)
+{
+	struct bridge_error e = { "upstream_error", "api_error", why };
+
+	bridge_break(run, why, &e, out);
+}
+
+enum bridge_step
+bridge_event(struct bridge_run *run, struct span data, struct buf *out)
+{
+	json_t *chunk;
+
+	if (run->ended)
+		return run->last;
+	if (span_is(data, "[DONE]")) {
+		if (run->begun && run->finish == BRIDGE_FINISH_NONE)
+			run->finish = BRIDGE_FINISH_STOP;
+		return bridge_end(run, out);
+	}
+	chunk = bridge_parse(data, NULL);
+	if (chunk == NULL)
+		break_cut(
+		    run, "The upstream sent an event that is no JSON.", out);
+	else
+		bridge_take(run, chunk, out);
+	json_decref(chunk);
+	return run->last;
+}
+
+enum bridge_step
+bridge_end(struct bridge_run *run, struct buf *out)
+{
+	if (run->ended)
+		return run->last;
+	if (run->finish == BRIDGE_FINISH_NONE)
+		break_cut(run,
+		    run->begun ? "The upstream's answer ended in the middle."
+			       : "The upstream ended without an answer.",
+		    out);
+	else
+		bridge_finish(run, out);
+	return run->last;
+}
+
+/* What a whole answer is read into: its events go nowhere. */
+enum bridge_step
+bridge_answer(struct bridge_run *run, struct span answer, struct buf *out)
+{
+	json_t *chunk = bridge_parse(answer, NULL);
+	struct buf nowhere;
+
+	buf_init(&nowhere, 0);
+	if (chunk == NULL ||
+	    json_array_size(json_object_get(chunk, "choices")) +
+		    json_object_size(json_object_get(chunk, "error")) ==
+		0)
+		break_cut(
+		    run, "The upstream sent what is no chat completion.", out);
+	else
+		bridge_take(run, chunk, run->stream ? out : &nowhere);
+	json_decref(chunk);
+	if (!run->ended)
+		bridge_finish(run, run->stream ? out : &nowhere);
+	if (run->last == BRIDGE_DONE && !run->stream)
+		run->ops->object(run, out);
+	buf_free(&nowhere);
+	return run->last;
+}
+
+void
+bridge_fail(struct bridge_run *run, const struct refused *r, struct buf *out)
+{
+	const struct refusal_spec *spec = refusal_spec(r->refusal);
+	struct bridge_error e = { spec->code, spec->anthropic,
+		r->message != NULL ? r->message : spec->text };
+
+	bridge_break(run, spec->code, &e, out);
+}
+
+const char *
+bridge_why(const struct bridge_run *run)
+{
+	return run->why;
+}
+
+/* --- Errors with a status of their own ----------------------------------- */
+
+static const char *
+anthropic_type(int status)
+{
+	static const struct {
+		int status;
+		const char *type;
+	} types[] = {
+		{ 401, "authentication_error" },
+		{ 403, "permission_error" },
+		{ 404, "not_found_error" },
+		{ 413, "request_too_large" },
+		{ 429, "rate_limit_error" },
+		{ 503, "overloaded_error" },
+		{ 529, "overloaded_error" },
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+		if (types[i].status == status)
+			return types[i].type;
+	return status < 500 ? "invalid_request_error" : "api_error";
+}
+
+static void
+add_messages_error(struct bridge_run *run, int status,
+    const struct bridge_error *e, struct buf *out)
+{
+	struct buf message;
+
+	buf_init(&message, BRIDGE_MAX_BYTES);
+	/* By these words Claude Code knows that it must compact. */
+	if (strcmp(e->code, "context_length_exceeded") == 0)
+		buf_puts(&message, "prompt is too long: ");
+	buf_puts(&message, e->message);
+	buf_puts(out, "{\"type\":\"error\",\"error\":{\"type\":");
+	buf_json(out, span_of(anthropic_type(status)));
+	buf_puts(out, ",\"message\":");
+	buf_json(out, buf_span(&message));
+	buf_puts(out, "},\"request_id\":");
+	buf_json(out, span_of(run->request_id));
+	buf_puts(out, "}");
+	buf_free(&message);
+}
+
+static void
+add_responses_error(int status, const struct bridge_error *e, struct buf *out)
+{
+	buf_puts(out, "{\"error\":{\"message\":");
+	buf_json(out, span_of(e->message));
+	buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":",
+	    status < 500 ? "invalid_request_error" : "server_error");
+	buf_json(out, span_of(e->code));
+	buf_puts(out, "}}");
+}
+
+void
+bridge_error_body(
+    struct bridge_run *run, int status, struct span body, struct buf *out)
+{
+	json_t *j = bridge_parse(body, NULL);
+	json_t *error = bridge_member(j, "error");
+	struct bridge_error e = bridge_error_of(error != NULL ? error : j);
+
+	if (run->kind == BRIDGE_MESSAGES)
+		add_messages_error(run, status, &e, out);
+	else if (json_is_object(error))
+		buf_add(out, body.p, body.len);
+	else
+		add_responses_error(status, &e, out);
+	json_decref(j);
+}
+
+void
+bridge_count_tokens(uint64_t input_tokens, struct buf *out)
+{
+	buf_printf(
+	    out, "{\"input_tokens\":%llu}", (unsigned long long)input_tokens);
+}

@@ -1,0 +1,263 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the Messages API's way of answering: one message of numbered content
+ * blocks, whose stop reason and usage come last.
+ *
+ * Source: the Anthropic API reference, "Messages" and "Streaming messages".
+ */
+#include "config.h"
+
+#include "wire/bridge_run.h"
+
+static void
+event(struct buf *out, const char *type)
+{
+	buf_printf(out, "event: %s\ndata: {\"type\":\"%s\"", type, type);
+}
+
+static void
+event_end(struct buf *out)
+{
+	buf_puts(out, "}\n\n");
+}
+
+static void
+add_string(struct buf *out, const char *key, struct span value)
+{
+	buf_printf(out, ",\"%s\":", key);
+	buf_json(out, value);
+}
+
+/* Anthropic's input_tokens are those that were not read from a cache. */
+static void
+add_usage(struct bridge_usage u, struct buf *out)
+{
+	buf_printf(out,
+	    ",\"usage\":{\"input_tokens\":%llu,"
+	    "\"cache_creation_input_tokens\":0,"
+	    "\"cache_read_input_tokens\":%llu,\"output_tokens\":%llu}",
+	    (unsigned long long)(u.input - u.cached),
+	    (unsigned long long)u.cached, (unsigned long long)u.output);
+}
+
+static const char *
+stop_reason(const struct bridge_run *run)
+{
+	switch (run->finish) {
+	case BRIDGE_FINISH_CALLS:
+		return "tool_use";
+	case BRIDGE_FINISH_LENGTH:
+		return "max_tokens";
+	case BRIDGE_FINISH_FILTER:
+		return "refusal";
+	default:
+		return "end_turn";
+	}
+}
+
+/* {"id":… up to and with its content. */
+static void
+add_message(const struct bridge_run *run, struct buf *out)
+{
+	buf_printf(out, "{\"id\":\"msg_%.100s\"", run->request_id);
+	buf_puts(out, ",\"type\":\"message\",\"role\":\"assistant\"");
+	add_string(out, "model", span_of(run->model));
+	buf_puts(out, ",\"content\":[");
+	buf_add(out, run->items.p, run->items.len);
+	buf_puts(out, "]");
+}
+
+static void
+begin(struct bridge_run *run, struct buf *out)
+{
+	struct bridge_usage u = { .input = run->input_tokens };
+
+	event(out, "message_start");
+	buf_puts(out, ",\"message\":");
+	add_message(run, out);
+	buf_puts(out, ",\"stop_reason\":null,\"stop_sequence\":null");
+	add_usage(u, out);
+	buf_puts(out, "}");
+	event_end(out);
+	event(out, "ping");
+	event_end(out);
+}
+
+static void
+end(struct bridge_run *run, struct buf *out)
+{
+	event(out, "message_delta");
+	buf_printf(out,
+	    ",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}",
+	    stop_reason(run));
+	add_usage(bridge_used(run), out);
+	event_end(out);
+	event(out, "message_stop");
+	event_end(out);
+}
+
+static void
+fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
+{
+	event(out, "error");
+	buf_puts(out, ",\"error\":{\"type\":");
+	buf_json(out, span_of(error->anthropic));
+	add_string(out, "message", span_of(error->message));
+	buf_puts(out, "}");
+	add_string(out, "request_id", span_of(run->request_id));
+	event_end(out);
+}
+
+static void
+object(struct bridge_run *run, struct buf *out)
+{
+	add_message(run, out);
+	buf_printf(out, ",\"stop_reason\":\"%s\",\"stop_sequence\":null",
+	    stop_reason(run));
+	add_usage(bridge_used(run), out);
+	buf_puts(out, "}");
+}
+
+/* --- Blocks ---------------------------------------------------------------- */
+
+static bool
+is_thinking(const struct bridge_run *run)
+{
+	return run->part == BRIDGE_PART_REASONING;
+}
+
+static void
+block_start(const struct bridge_run *run, struct buf *out)
+{
+	event(out, "content_block_start");
+	buf_printf(out, ",\"index\":%u,\"content_block\":", run->slot);
+}
+
+static void
+block_delta(const struct bridge_run *run, const char *type, const char *key,
+    struct span delta, struct buf *out)
+{
+	event(out, "content_block_delta");
+	buf_printf(
+	    out, ",\"index\":%u,\"delta\":{\"type\":\"%s\"", run->slot, type);
+	add_string(out, key, delta);
+	buf_puts(out, "}");
+	event_end(out);
+}
+
+static void
+block_stop(const struct bridge_run *run, struct buf *out)
+{
+	event(out, "content_block_stop");
+	buf_printf(out, ",\"index\":%u", run->slot);
+	event_end(out);
+}
+
+static void
+add_part(const struct bridge_run *run, struct span text, struct buf *out)
+{
+	if (is_thinking(run)) {
+		buf_puts(out, "{\"type\":\"thinking\"");
+		add_string(out, "thinking", text);
+		buf_puts(out, ",\"signature\":\"\"}");
+	} else {
+		buf_puts(out, "{\"type\":\"text\"");
+		add_string(out, "text", text);
+		buf_puts(out, "}");
+	}
+}
+
+static void
+part_open(struct bridge_run *run, struct buf *out)
+{
+	block_start(run, out);
+	add_part(run, span_of(""), out);
+	event_end(out);
+}
+
+static void
+part_delta(struct bridge_run *run, struct span text, struct buf *out)
+{
+	block_delta(run, is_thinking(run) ? "thinking_delta" : "text_delta",
+	    is_thinking(run) ? "thinking" : "text", text, out);
+}
+
+static void
+part_close(struct bridge_run *run, struct buf *out)
+{
+	block_stop(run, out);
+	if (run->stream)
+		return;
+	if (run->items.len > 0)
+		buf_puts(&run->items, ",");
+	add_part(run, buf_span(&run->text), &run->items);
+}
+
+/* A tool_use block up to its input. */
+static void
+add_call(const struct bridge_call *c, struct buf *out)
+{
+	buf_puts(out, "{\"type\":\"tool_use\"");
+	add_string(out, "id", span_of(c->id));
+	add_string(out, "name", span_of(c->name));
+	buf_puts(out, ",\"input\":");
+}
+
+static void
+call_open(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	block_start(run, out);
+	add_call(c, out);
+	buf_puts(out, "{}}");
+	event_end(out);
+}
+
+static void
+call_delta(struct bridge_run *run, struct bridge_call *c, struct span delta,
+    struct buf *out)
+{
+	(void)c;
+	block_delta(run, "input_json_delta", "partial_json", delta, out);
+}
+
+/* The object wants an object: what the model left unfinished is told as the
+ * text it is. */
+static void
+call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	json_t *input;
+
+	block_stop(run, out);
+	if (run->stream)
+		return;
+	if (run->items.len > 0)
+		buf_puts(&run->items, ",");
+	add_call(c, &run->items);
+	input = bridge_parse(buf_span(&c->args), NULL);
+	if (json_is_object(input)) {
+		buf_add(&run->items, c->args.p, c->args.len);
+	} else {
+		buf_puts(&run->items, "{\"arguments\":");
+		buf_json(&run->items, buf_span(&c->args));
+		buf_puts(&run->items, "}");
+	}
+	buf_puts(&run->items, "}");
+	json_decref(input);
+}
+
+const struct bridge_ops bridge_messages = {
+	.request = bridge_messages_request,
+	.begin = begin,
+	.part_open = part_open,
+	.part_delta = part_delta,
+	.part_close = part_close,
+	.call_open = call_open,
+	.call_delta = call_delta,
+	.call_close = call_close,
+	.end = end,
+	.fail = fail,
+	.object = object,
+};

@@ -1,0 +1,445 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the Responses API's way of answering: items with ids and indexes,
+ * each of its events numbered, everything told again when it is done.
+ * Reasoning is given as a summary, which every client shows.
+ *
+ * Source: the OpenAI API reference, "Streaming events" of Responses; what
+ * parsers insist on was read from the Vercel AI SDK and Codex.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "wire/bridge_run.h"
+
+#define ID_SIZE 160
+
+static void
+event(struct bridge_run *run, struct buf *out, const char *type)
+{
+	buf_printf(out,
+	    "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%u", type,
+	    type, run->sequence++);
+}
+
+static void
+event_end(struct buf *out)
+{
+	buf_puts(out, "}\n\n");
+}
+
+static void
+add_string(struct buf *out, const char *key, struct span value)
+{
+	buf_printf(out, ",\"%s\":", key);
+	buf_json(out, value);
+}
+
+static void
+make_id(const struct bridge_run *run, const char *prefix, char out[ID_SIZE])
+{
+	snprintf(
+	    out, ID_SIZE, "%s_%.100s_%u", prefix, run->request_id, run->slot);
+}
+
+/* ,"item_id":…,"output_index":… */
+static void
+add_place(const struct bridge_run *run, struct buf *out, const char *prefix)
+{
+	char id[ID_SIZE];
+
+	make_id(run, prefix, id);
+	add_string(out, "item_id", span_of(id));
+	buf_printf(out, ",\"output_index\":%u", run->slot);
+}
+
+static const char *
+part_prefix(const struct bridge_run *run)
+{
+	return run->part == BRIDGE_PART_REASONING ? "rs" : "msg";
+}
+
+/* --- The response object -------------------------------------------------- */
+
+static void
+add_usage(const struct bridge_run *run, struct buf *out)
+{
+	struct bridge_usage u = bridge_used(run);
+
+	buf_printf(out,
+	    ",\"usage\":{\"input_tokens\":%llu,\"input_tokens_details\":"
+	    "{\"cached_tokens\":%llu},\"output_tokens\":%llu,"
+	    "\"output_tokens_details\":{\"reasoning_tokens\":%llu},"
+	    "\"total_tokens\":%llu}",
+	    (unsigned long long)u.input, (unsigned long long)u.cached,
+	    (unsigned long long)u.output, (unsigned long long)u.reasoning,
+	    (unsigned long long)(u.input + u.output));
+}
+
+static const char *
+incomplete_reason(const struct bridge_run *run)
+{
+	switch (run->finish) {
+	case BRIDGE_FINISH_LENGTH:
+		return "max_output_tokens";
+	case BRIDGE_FINISH_FILTER:
+		return "content_filter";
+	default:
+		return NULL;
+	}
+}
+
+static const char *
+final_status(const struct bridge_run *run)
+{
+	return incomplete_reason(run) == NULL ? "completed" : "incomplete";
+}
+
+static void
+add_response(const struct bridge_run *run, const char *status,
+    const struct bridge_error *error, bool with_usage, struct buf *out)
+{
+	const char *reason = with_usage ? incomplete_reason(run) : NULL;
+
+	buf_puts(out, "{\"id\":");
+	buf_printf(out, "\"resp_%.100s\"", run->request_id);
+	buf_printf(out, ",\"object\":\"response\",\"created_at\":%lld",
+	    (long long)(run->wall_ms / 1000));
+	buf_printf(out, ",\"status\":\"%s\",\"background\":false", status);
+	buf_puts(out, ",\"error\":");
+	if (error == NULL) {
+		buf_puts(out, "null");
+	} else {
+		buf_puts(out, "{\"code\":");
+		buf_json(out, span_of(error->code));
+		add_string(out, "message", span_of(error->message));
+		buf_puts(out, "}");
+	}
+	buf_puts(out, ",\"incomplete_details\":");
+	if (reason == NULL)
+		buf_puts(out, "null");
+	else
+		buf_printf(out, "{\"reason\":\"%s\"}", reason);
+	add_string(out, "model", span_of(run->model));
+	buf_add(out, run->echo.p, run->echo.len);
+	buf_puts(out, ",\"output\":[");
+	buf_add(out, run->items.p, run->items.len);
+	buf_puts(out, "]");
+	if (with_usage)
+		add_usage(run, out);
+	else
+		buf_puts(out, ",\"usage\":null");
+	buf_puts(out, "}");
+}
+
+static void
+state_event(struct bridge_run *run, const char *type, const char *status,
+    const struct bridge_error *error, bool with_usage, struct buf *out)
+{
+	event(run, out, type);
+	buf_puts(out, ",\"response\":");
+	add_response(run, status, error, with_usage, out);
+	event_end(out);
+}
+
+static void
+begin(struct bridge_run *run, struct buf *out)
+{
+	state_event(run, "response.created", "in_progress", NULL, false, out);
+	state_event(
+	    run, "response.in_progress", "in_progress", NULL, false, out);
+}
+
+static void
+end(struct bridge_run *run, struct buf *out)
+{
+	bool whole = incomplete_reason(run) == NULL;
+
+	state_event(run, whole ? "response.completed" : "response.incomplete",
+	    final_status(run), NULL, true, out);
+}
+
+static void
+fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
+{
+	state_event(run, "response.failed", "failed", error, false, out);
+}
+
+static void
+object(struct bridge_run *run, struct buf *out)
+{
+	add_response(run, final_status(run), NULL, true, out);
+}
+
+/* --- Items ---------------------------------------------------------------- */
+
+/* Tells of the item that was written behind `from` in items. */
+static void
+item_done(struct bridge_run *run, size_t from, struct buf *out)
+{
+	event(run, out, "response.output_item.done");
+	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
+	if (from < run->items.len)
+		buf_add(out, run->items.p + from, run->items.len - from);
+	else
+		buf_puts(out, "null");
+	event_end(out);
+}
+
+static size_t
+item_begin(struct bridge_run *run)
+{
+	if (run->items.len > 0)
+		buf_puts(&run->items, ",");
+	return run->items.len;
+}
+
+/* The message's one content part. */
+static void
+add_content(const struct bridge_run *run, struct span text, struct buf *out)
+{
+	bool refusal = run->part == BRIDGE_PART_REFUSAL;
+
+	buf_printf(
+	    out, "{\"type\":\"%s\"", refusal ? "refusal" : "output_text");
+	if (!refusal)
+		buf_puts(out, ",\"annotations\":[],\"logprobs\":[]");
+	add_string(out, refusal ? "refusal" : "text", text);
+	buf_puts(out, "}");
+}
+
+static void
+add_summary(struct span text, struct buf *out)
+{
+	buf_puts(out, "{\"type\":\"summary_text\"");
+	add_string(out, "text", text);
+	buf_puts(out, "}");
+}
+
+/* A message or reasoning item; text NULL: as it begins. */
+static void
+add_part_item(
+    const struct bridge_run *run, const struct span *text, struct buf *out)
+{
+	bool reasoning = run->part == BRIDGE_PART_REASONING;
+	char id[ID_SIZE];
+
+	make_id(run, part_prefix(run), id);
+	buf_puts(out, "{\"id\":");
+	buf_json(out, span_of(id));
+	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
+	    reasoning ? "reasoning" : "message",
+	    text == NULL ? "in_progress" : final_status(run));
+	if (reasoning)
+		buf_puts(out, ",\"encrypted_content\":null,\"summary\":[");
+	else
+		buf_puts(out, ",\"role\":\"assistant\",\"content\":[");
+	if (text != NULL && reasoning)
+		add_summary(*text, out);
+	else if (text != NULL)
+		add_content(run, *text, out);
+	buf_puts(out, "]}");
+}
+
+/* A part event up to where its own member stands. */
+static void
+part_event(struct bridge_run *run, const char *type, struct buf *out)
+{
+	event(run, out, type);
+	add_place(run, out, part_prefix(run));
+	buf_puts(out,
+	    run->part == BRIDGE_PART_REASONING ? ",\"summary_index\":0"
+					       : ",\"content_index\":0");
+}
+
+static void
+part_frame(
+    struct bridge_run *run, const char *type, struct span text, struct buf *out)
+{
+	part_event(run, type, out);
+	buf_puts(out, ",\"part\":");
+	if (run->part == BRIDGE_PART_REASONING)
+		add_summary(text, out);
+	else
+		add_content(run, text, out);
+	event_end(out);
+}
+
+static void
+part_open(struct bridge_run *run, struct buf *out)
+{
+	event(run, out, "response.output_item.added");
+	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
+	add_part_item(run, NULL, out);
+	event_end(out);
+	part_frame(run,
+	    run->part == BRIDGE_PART_REASONING
+		? "response.reasoning_summary_part.added"
+		: "response.content_part.added",
+	    span_of(""), out);
+}
+
+static void
+part_delta(struct bridge_run *run, struct span text, struct buf *out)
+{
+	static const char *const types[] = {
+		[BRIDGE_PART_TEXT] = "response.output_text.delta",
+		[BRIDGE_PART_REFUSAL] = "response.refusal.delta",
+		[BRIDGE_PART_REASONING] =
+		    "response.reasoning_summary_text.delta",
+	};
+
+	part_event(run, types[run->part], out);
+	add_string(out, "delta", text);
+	if (run->part == BRIDGE_PART_TEXT)
+		buf_puts(out, ",\"logprobs\":[]");
+	event_end(out);
+}
+
+static void
+part_close(struct bridge_run *run, struct buf *out)
+{
+	static const char *const types[] = {
+		[BRIDGE_PART_TEXT] = "response.output_text.done",
+		[BRIDGE_PART_REFUSAL] = "response.refusal.done",
+		[BRIDGE_PART_REASONING] =
+		    "response.reasoning_summary_text.done",
+	};
+	struct span text = buf_span(&run->text);
+	size_t from;
+
+	part_event(run, types[run->part], out);
+	add_string(
+	    out, run->part == BRIDGE_PART_REFUSAL ? "refusal" : "text", text);
+	if (run->part == BRIDGE_PART_TEXT)
+		buf_puts(out, ",\"logprobs\":[]");
+	event_end(out);
+	part_frame(run,
+	    run->part == BRIDGE_PART_REASONING
+		? "response.reasoning_summary_part.done"
+		: "response.content_part.done",
+	    text, out);
+	from = item_begin(run);
+	add_part_item(run, &text, &run->items);
+	item_done(run, from, out);
+}
+
+/* --- Calls ---------------------------------------------------------------- */
+
+static const char *
+call_prefix(const struct bridge_call *c)
+{
+	return c->custom ? "ctc" : "fc";
+}
+
+static void
+add_call_item(const struct bridge_run *run, const struct bridge_call *c,
+    const char *status, struct span input, struct buf *out)
+{
+	char id[ID_SIZE];
+
+	make_id(run, call_prefix(c), id);
+	buf_puts(out, "{\"id\":");
+	buf_json(out, span_of(id));
+	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
+	    c->custom ? "custom_tool_call" : "function_call", status);
+	add_string(out, "call_id", span_of(c->id));
+	add_string(out, "name", span_of(c->name));
+	add_string(out, c->custom ? "input" : "arguments", input);
+	buf_puts(out, "}");
+}
+
+static void
+call_open(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	event(run, out, "response.output_item.added");
+	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
+	add_call_item(run, c, "in_progress", span_of(""), out);
+	event_end(out);
+}
+
+static void
+call_event(struct bridge_run *run, const struct bridge_call *c,
+    const char *type, const char *key, struct span value, struct buf *out)
+{
+	event(run, out, type);
+	add_place(run, out, call_prefix(c));
+	add_string(out, key, value);
+}
+
+/* A custom tool's input stands inside the JSON that comes, and is told at
+ * once when that is whole. */
+static void
+call_delta(struct bridge_run *run, struct bridge_call *c, struct span delta,
+    struct buf *out)
+{
+	if (c->custom)
+		return;
+	call_event(run, c, "response.function_call_arguments.delta", "delta",
+	    delta, out);
+	event_end(out);
+}
+
+static void
+close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	struct span arguments = buf_span(&c->args);
+	size_t from = item_begin(run);
+
+	call_event(run, c, "response.function_call_arguments.done", "arguments",
+	    arguments, out);
+	add_string(out, "name", span_of(c->name));
+	event_end(out);
+	add_call_item(run, c, final_status(run), arguments, &run->items);
+	item_done(run, from, out);
+}
+
+static void
+close_custom(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	json_t *args = bridge_parse(buf_span(&c->args), NULL);
+	struct span input = bridge_span(args, "input");
+	size_t from = item_begin(run);
+
+	/* A model that forgot the wrapping meant the text itself. */
+	if (input.p == NULL &&
+	    !(json_is_object(args) && json_object_size(args) == 0))
+		input = buf_span(&c->args);
+	call_event(run, c, "response.custom_tool_call_input.delta", "delta",
+	    input, out);
+	event_end(out);
+	call_event(run, c, "response.custom_tool_call_input.done", "input",
+	    input, out);
+	event_end(out);
+	add_call_item(run, c, final_status(run), input, &run->items);
+	item_done(run, from, out);
+	json_decref(args);
+}
+
+static void
+call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	if (c->custom)
+		close_custom(run, c, out);
+	else
+		close_function(run, c, out);
+}
+
+const struct bridge_ops bridge_responses = {
+	.request = bridge_responses_request,
+	.begin = begin,
+	.part_open = part_open,
+	.part_delta = part_delta,
+	.part_close = part_close,
+	.call_open = call_open,
+	.call_delta = call_delta,
+	.call_close = call_close,
+	.end = end,
+	.fail = fail,
+	.object = object,
+};
