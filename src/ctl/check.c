@@ -49,11 +49,13 @@ settings_print(const char *group, const char *prefix)
 {
 	for (size_t i = 0; i < schema_count; i++) {
 		const struct schema *row = &schema_table[i];
-		char range[256], path[256];
+		char range[256], path[256], *unit;
 
 		if (strcmp(row->group, group) != 0)
 			continue;
 		schema_range(row, range, sizeof(range));
+		if ((unit = strstr(range, " (")) != NULL)
+			*unit = '\0'; /* the type says it */
 		snprintf(path, sizeof(path), "%s%s", prefix, row->name);
 		printf("%s\t%s\t%s\t%s\t%s\n", path, type_name(row),
 		    *range != '\0' ? range : "-",
