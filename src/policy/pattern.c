@@ -263,7 +263,8 @@ patterns_new(const struct config *config, FILE *err)
 
 		if (regex_compile(&patterns->regexes[patterns->n],
 			rule->pattern, message, sizeof(message)) == -1) {
-			fprintf(err, "private pattern %s: %s\n", rule->name,
+			fprintf(err, "%s: %s\n",
+			    rule->where != NULL ? rule->where : rule->name,
 			    message);
 			patterns_free(patterns);
 			return NULL;

@@ -45,10 +45,10 @@ scan(struct span text, unsigned depth, struct jscan_error *error)
 static void
 test_good(void)
 {
-	static const char *const good[] = { "{}", "[]", " {} ", "0", "-0",
-		"1", "10", "1.5", "-1.5e3", "1E+2", "1e-2", "0.0", "0e1",
-		"1e999", "123456789012345678901234567890", "true", "false",
-		"null", "\"\"", "\"a\"", "[1,2]", "[ 1 , 2 ]", "{\"a\":1}",
+	static const char *const good[] = { "{}", "[]", " {} ", "0", "-0", "1",
+		"10", "1.5", "-1.5e3", "1E+2", "1e-2", "0.0", "0e1", "1e999",
+		"123456789012345678901234567890", "true", "false", "null",
+		"\"\"", "\"a\"", "[1,2]", "[ 1 , 2 ]", "{\"a\":1}",
 		"{ \"a\" : 1 , \"a\" : 2 }", "{\"\":\"\"}",
 		"\t\r\n [\t\r\n]\t\r\n ", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
 		"\"\\u0000\"", "\"\\uD800\"", "\"\\uDC00\"",
@@ -56,15 +56,15 @@ test_good(void)
 		"\"\xc2\x80\"", "\"\xdf\xbf\"", "\"\xe0\xa0\x80\"",
 		"\"\xed\x9f\xbf\"", "\"\xee\x80\x80\"", "\"\xef\xbf\xbf\"",
 		"\"\xf0\x90\x80\x80\"", "\"\xf4\x8f\xbf\xbf\"",
-		"\"aaaaaaa\xe2\x82\xac" "aaaaaaaaaaaaaaa\"",
+		"\"aaaaaaa\xe2\x82\xac"
+		"aaaaaaaaaaaaaaa\"",
 		"[[[[]]],{\"a\":[{}]}]", "{\"\\u006dodel\":1}" };
 	struct jscan_error error;
 	size_t i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		CHECK(scan(span_of(good[i]), 64, &error) == 0,
-		    "accepted: case %zu%s%s", i,
-		    error.text == NULL ? "" : ": ",
+		    "accepted: case %zu%s%s", i, error.text == NULL ? "" : ": ",
 		    error.text == NULL ? "" : error.text);
 }
 
@@ -143,7 +143,9 @@ test_bad(void)
 		{ LIT("\"\t\""), 1 },
 		{ LIT("\"\0\""), 1 },
 		{ LIT("\"\x1f\""), 1 },
-		{ LIT("\"aaaaaaaaaaaa\x01" "aaaaaaaaaa\""), 13 },
+		{ LIT("\"aaaaaaaaaaaa\x01"
+		      "aaaaaaaaaa\""),
+		    13 },
 		{ LIT("'a'"), 0 },
 		{ LIT("\"\x80\""), 1 },
 		{ LIT("\"\xbf\""), 1 },
@@ -175,8 +177,8 @@ test_bad(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		CHECK(scan(bad[i].text, 64, &error) == -1,
-		    "refused: case %zu", i);
+		CHECK(scan(bad[i].text, 64, &error) == -1, "refused: case %zu",
+		    i);
 		CHECK(error.text != NULL && error.offset == bad[i].offset,
 		    "case %zu is wrong at byte %zu (said %zu: %s)", i,
 		    bad[i].offset, error.offset,
@@ -188,8 +190,9 @@ test_bad(void)
 static void
 test_cut(void)
 {
-	const char *text = "{\"model\":\"m\\u00e9\xe2\x82\xac\",\"n\":[1.5e3,"
-			   "true,false,null,{\"a\":[]}],\"s\":\"\\ud83d\\ude00\"}";
+	const char *text =
+	    "{\"model\":\"m\\u00e9\xe2\x82\xac\",\"n\":[1.5e3,"
+	    "true,false,null,{\"a\":[]}],\"s\":\"\\ud83d\\ude00\"}";
 	size_t i, refused = 0, len = strlen(text);
 	struct jscan_error error;
 
@@ -212,8 +215,8 @@ test_depth(void)
 		error.offset == 64,
 	    "a bomb of brackets ends at level 65");
 	CHECK_STR(error.text, "nested too deeply", "and says so");
-	CHECK(scan((struct span){ text, sizeof(text) }, 1000000, &error) ==
-		    -1 &&
+	CHECK(
+	    scan((struct span){ text, sizeof(text) }, 1000000, &error) == -1 &&
 		error.offset == JSCAN_DEPTH_MAX,
 	    "a cap above the maximum is the maximum");
 	CHECK(scan(span_of("[[]]"), 2, &error) == 0, "two levels fit two");
@@ -246,8 +249,8 @@ trace(void *ctx, const struct jscan_value *v)
 			    "%s.%.*s#%zu", s->key_escaped ? "\\" : "",
 			    SPAN_FMT(s->key), s->index);
 		else
-			n += (size_t)snprintf(line + n, sizeof(line) - n,
-			    "[%zu]", s->index);
+			n += (size_t)snprintf(
+			    line + n, sizeof(line) - n, "[%zu]", s->index);
 	}
 	n += (size_t)snprintf(line + n, sizeof(line) - n, " %c%s%s%.*s|",
 	    kinds[v->type >= JSCAN_TRUE ? v->type + 1 : v->type],
@@ -309,8 +312,8 @@ test_decode(void)
 	    LIT("\xef\xbf\xbd\xf0\x9f\x98\x80"), "a high one before a pair");
 	check_decode("\\uD83D\\n", LIT("\xef\xbf\xbd\n"),
 	    "a high one before another escape");
-	check_decode("\\uDBFF\\uDFFF", LIT("\xf4\x8f\xbf\xbf"),
-	    "the last code point");
+	check_decode(
+	    "\\uDBFF\\uDFFF", LIT("\xf4\x8f\xbf\xbf"), "the last code point");
 }
 
 static void
