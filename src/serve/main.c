@@ -80,6 +80,7 @@ serve_cgi(const struct config *config)
 {
 	struct server server;
 	struct arena *arena;
+	struct io *io;
 	char why[512];
 	bool cut;
 
@@ -92,7 +93,9 @@ serve_cgi(const struct config *config)
 		return 1;
 	}
 	arena = arena_new();
-	cut = request_serve(&server, cgi_begin(), arena, false);
+	io = cgi_begin();
+	cut = request_serve(&server, io, arena, false);
+	io_flush(io);
 	arena_free(arena);
 	server_close(&server);
 	return cut ? 1 : 0;

@@ -14,14 +14,19 @@
  */
 #include "config.h"
 
+#include <sys/ioctl.h>
+
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <fcgiapp.h>
 
 #include "base/log.h"
 #include "wire/fcgi.h"
+
+#define DRAIN_MAX (256u << 20) /* of a body that nobody reads */
 
 struct fcgi {
 	struct io io; /* first: ops get this pointer back */
@@ -127,14 +132,50 @@ fcgi_begin(struct fcgi *f, int fd)
 	return &f->io;
 }
 
+/* An answer may come before the body was read (a wrong key).  Caddy writes
+ * all of its side before it looks at ours, and says 502 when that fails; even
+ * of a GET there is an empty record to come. */
+static void
+drain(struct fcgi *f)
+{
+	char junk[16384];
+	size_t left = DRAIN_MAX;
+	int n;
+
+	FCGX_FFlush(f->request.out);
+	while (left > 0 &&
+	    (n = FCGX_GetStr(junk, sizeof(junk), f->request.in)) > 0)
+		left -= left < (size_t)n ? left : (size_t)n;
+}
+
+/* When lighttpd finds the head of an answer and its broken end in one turn, it
+ * makes a Content-Length of what it has, and the answer looks whole.  So the
+ * break comes a moment after it has taken the rest. */
+static void
+let_it_be_taken(int fd)
+{
+	struct timespec moment = { 0, 20 * 1000 * 1000 };
+	int queued = 0;
+
+	for (int i = 0; i < 50; i++) {
+		if (ioctl(fd, TIOCOUTQ, &queued) == -1 || queued == 0)
+			break;
+		nanosleep(&moment, NULL);
+	}
+	nanosleep(&moment, NULL);
+}
+
 void
 fcgi_end(struct fcgi *f, bool cut)
 {
+	if (!cut && !f->io.watchable && !f->io.failed)
+		drain(f);
 	/* Attached, the close would wait up to 2 s for the web server's EOF;
 	 * the body was read, so nothing is lost by closing at once. */
 	FCGX_Detach(&f->request);
 	if (cut) {
 		FCGX_FFlush(f->request.out);
+		let_it_be_taken(f->io.fd);
 		FCGX_Free(&f->request, 1);
 	} else
 		FCGX_Finish_r(&f->request);
