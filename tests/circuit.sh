@@ -1,0 +1,170 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A circuit is one for all: what a worker has found out the others, plain CGI
+# and the operator know; half open it lets one request through and no more,
+# however many come at once.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+start_upstream stub
+
+# config SCRIPT COOLDOWN_MAX
+config()
+{
+	new_config <<-END
+		processes = 3;
+		providers = (
+		  { name = "gpu"; place = "local";
+		    url = "http://127.0.0.1:$stub_port/s/$1/v1";
+		    circuit = { failures = 3; cooldown = $2;
+		      cooldown_max = $2; }; },
+		  { name = "other"; place = "local"; url = "$stub_url"; }
+		);
+		models = (
+		  { id = "m"; targets = (
+		    { provider = "gpu"; model = "x"; } ); },
+		  { id = "with-fallback"; fallback = [ "unavailable" ];
+		    targets = (
+		    { provider = "gpu"; model = "x"; },
+		    { provider = "other"; model = "plain"; } ); }
+		);
+	END
+}
+
+ask='{"model":"m","messages":[{"role":"user","content":"hello"}]}'
+
+# circuit: of gpu, as `tailgate status` shows it.
+circuit()
+{
+	"$TAILGATE" -f "$conf" status | sed -n 's/^gpu  *local  *\([a-z-]*\).*/\1/p'
+}
+
+# ask_cgi: one request as plain CGI; its status.
+ask_cgi()
+{
+	printf '%s' "$ask" | env -i PATH="$PATH" GATEWAY_INTERFACE=CGI/1.1 \
+		REQUEST_METHOD=POST SCRIPT_NAME=/v1/chat/completions \
+		REQUEST_URI=/v1/chat/completions PATH_INFO= QUERY_STRING= \
+		SERVER_PROTOCOL=HTTP/1.1 REMOTE_ADDR=127.0.0.1 \
+		CONTENT_TYPE=application/json CONTENT_LENGTH=${#ask} \
+		HTTP_AUTHORIZATION="Bearer $key" \
+		"$TAILGATE_FCGI" -f "$conf" 2>>"$dir/cgi.log" |
+		tr -d '\r' | sed -n 's/^Status: \([0-9]*\).*/\1/p'
+}
+
+# reload: SIGHUP, and until no worker of before is left.
+reload()
+{
+	old=$(children "$tailgate_pid")
+	kill -HUP "$tailgate_pid"
+	wait_until -p "$tailgate_pid" replaced ||
+		broken "no reload"
+}
+
+# shellcheck disable=SC2317 # wait_until calls it
+replaced()
+{
+	now=$(children "$tailgate_pid")
+	[ "$(printf '%s\n' "$now" | wc -l)" -eq 3 ] || return 1
+	for child in $old; do
+		case " $(echo "$now" | tr '\n' ' ') " in
+		*" $child "*) return 1 ;;
+		esac
+	done
+}
+
+config 500 300
+add_client anna
+start_tailgate
+start_lighttpd
+
+for n in 1 2 3; do
+	post /v1/chat/completions "$ask"
+	is "failure $n is the upstream's" "$status" 500
+done
+is "three failures open the circuit" "$(circuit)" open
+for n in 1 2 3 4 5 6 7 8; do
+	post /v1/chat/completions "$ask"
+	[ "$status" = 503 ] || break
+done
+check "every worker knows it" error_is 503 provider_unavailable
+like "and says when to come back" "$(header retry-after)" '^[1-9][0-9]*$'
+is "a CGI run knows it" "$(ask_cgi)" 503
+is "the upstream was left alone" "$(stat stub requests)" 3
+post /v1/chat/completions "$(echo "$ask" | sed 's/"m"/"with-fallback"/')"
+is "the next target answers where that is permitted" "$status" 200
+
+# A cooldown_max below what is left: a trial is due, without waiting for it.
+config stall-head 1
+reload
+tell stub reset >/dev/null
+is "half open" "$(circuit)" half-open
+
+# many N: N requests at once; each one's answer in $dir/many/.
+many()
+{
+	rm -rf "$dir/many"
+	mkdir "$dir/many"
+	n=0
+	while [ $n -lt "$1" ]; do
+		n=$((n + 1))
+		[ $n -eq 1 ] || echo next
+		echo "url = \"$base/v1/chat/completions\""
+		echo "header = \"Authorization: Bearer $key\""
+		echo 'header = "Content-Type: application/json"'
+		echo "data-binary = \"@$dir/ask\""
+		echo "output = \"$dir/many/$n\""
+		echo 'max-time = 60'
+	done >"$dir/many.curl"
+	curl -sS --no-progress-meter -Z --parallel-max "$1" \
+		--parallel-immediate -K "$dir/many.curl" 2>"$dir/many.err" &
+	adopt many $!
+}
+
+# many_say N ERE: that many of the answers hold it.
+many_say()
+{
+	[ "$(cat "$dir/many"/* 2>/dev/null | grep -E -o "$2" | wc -l)" -eq "$1" ]
+}
+
+printf '%s' "$ask" >"$dir/ask"
+many 50
+check "of 50 at once 49 are sent away" wait_until -p "$many_pid" \
+	many_say 49 '"code":"provider_unavailable"'
+is "and one has gone to the upstream" "$(stat stub requests)" 1
+is "a CGI run waits for it too" "$(ask_cgi)" 503
+tell stub release >/dev/null
+wait "$many_pid"
+check "that one is answered well" many_say 1 '"object":"chat.completion"'
+is "and closes the circuit" "$(circuit)" closed
+
+config plain 300
+reload
+post /v1/chat/completions "$ask"
+is "all go through again" "$status" 200
+
+# The one that tries dies with its worker.
+config 500 300
+reload
+for n in 1 2 3; do
+	post /v1/chat/completions "$ask"
+done
+is "open again" "$(circuit)" open
+config stall-head 1
+reload
+tell stub reset >/dev/null
+many 1
+check "a trial is on its way" wait_until -p "$many_pid" \
+	stat_is stub in_flight 1
+is "nobody else tries" "$(ask_cgi)" 503
+for child in $(children "$tailgate_pid"); do
+	kill -KILL "$child"
+done
+wait "$many_pid"
+check "its worker killed, the next one may" wait_until -p "$tailgate_pid" \
+	sh -c "'$TAILGATE' -f '$conf' status | grep '^gpu.*half-open'"
+"$TAILGATE" -f "$conf" status >"$dir/status.out"
+is "and nothing is in flight" \
+	"$(awk '/^gpu/ { print $(NF - 2) }' "$dir/status.out")" 0
+
+finish
