@@ -36,12 +36,13 @@ times(uint64_t count, int64_t nanousd)
 static int64_t
 per_million(uint64_t count, int64_t nanousd)
 {
-	int64_t rest = times(count % MILLION, nanousd);
+	int64_t rest = (int64_t)(count % MILLION);
 
-	if (rest == INT64_MAX)
-		return INT64_MAX;
+	if (nanousd <= 0)
+		return 0;
 	return add(times(count / MILLION, nanousd),
-	    rest / MILLION + (rest % MILLION != 0));
+	    rest * (nanousd / MILLION) +
+		(rest * (nanousd % MILLION) + MILLION - 1) / MILLION);
 }
 
 static int64_t
