@@ -81,12 +81,15 @@ put_i64(struct buf *b, const char *name, int64_t v)
 static void
 put_text(struct buf *b, const char *name, const char *text)
 {
+	struct span value = span_of(text);
+
+	if (value.len > TEXT_MAX_BYTES)
+		value.len = TEXT_MAX_BYTES;
 	buf_puts(b, name);
 	if (text == NULL)
 		buf_puts(b, "null");
 	else
-		buf_json(
-		    b, (struct span){ text, strnlen(text, TEXT_MAX_BYTES) });
+		buf_json(b, value);
 }
 
 /* Members that most lines don't need are left out where there is nothing to

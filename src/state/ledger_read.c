@@ -24,7 +24,7 @@
 
 #define READ_BYTES ((size_t)1 << 20)
 
-enum kind { TEXT, FLAG, NUMBER };
+enum kind { TEXT, FLAG, NUMBER, PASS };
 
 struct member {
 	const char *name;
@@ -41,6 +41,7 @@ struct member {
 
 /* In the order of state/ledger.c. */
 static const struct member members[] = {
+	{ "v", 1, PASS, 0 },
 	MEMBER("time", TEXT, time),
 	MEMBER("id", TEXT, id),
 	MEMBER("client", TEXT, client),
@@ -54,6 +55,7 @@ static const struct member members[] = {
 	MEMBER("host", TEXT, host),
 	MEMBER("allowed_by", TEXT, allowed_by),
 	MEMBER("private", TEXT, private_rule),
+	{ "tries", 5, PASS, 0 },
 	MEMBER("fallback", TEXT, fallback),
 	MEMBER("bridge", TEXT, bridge),
 	MEMBER("stream", FLAG, stream),

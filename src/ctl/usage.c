@@ -1,0 +1,366 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * `tailgate usage`: what ran where, what it cost, who used it, and whether
+ * the ledger that says so is whole.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+#include "ctl/usage_print.h"
+#include "state/ledger_read.h"
+
+#define DAY_MS INT64_C(86400000)
+#define DEFAULT_DAYS 30
+/* A person is watching: nobody notices so little, and nothing notices it. */
+#define FOLLOW_MS 200
+
+struct options {
+	int64_t since_ms, until_ms; /* until: exclusive */
+	bool since_said, follow, verify;
+	enum usage_by columns[USAGE_BY_COUNT];
+	size_t ncolumns;
+	enum usage_format format;
+};
+
+/* ---- Options ---- */
+
+/* "7d", "12h", "30m": so long ago.  -1: another form. */
+static int64_t
+parse_ago(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	int64_t unit = *end == 'd' ? DAY_MS
+	    : *end == 'h'          ? 3600000
+	    : *end == 'm'          ? 60000
+				   : 0;
+
+	if (end == text || unit == 0 || end[1] != '\0' || n < 0 || n > 100000)
+		return -1;
+	return clock_wall_ms() - n * unit;
+}
+
+/* A day said as an end means the whole of it. */
+static int64_t
+parse_when(const char *text, bool end)
+{
+	int64_t ms = parse_ago(text);
+
+	if (strcmp(text, "today") == 0)
+		ms = clock_wall_ms() / DAY_MS * DAY_MS + (end ? DAY_MS : 0);
+	if (ms != -1)
+		return ms;
+	ms = clock_parse(text);
+	if (ms != -1 && end && strlen(text) == 10)
+		ms += DAY_MS;
+	return ms;
+}
+
+static int
+parse_columns(const char *text, struct options *o)
+{
+	o->ncolumns = 0;
+	for (;;) {
+		size_t len = strcspn(text, ",");
+		enum usage_by by = usage_by_find((struct span){ text, len });
+
+		if (by == USAGE_BY_COUNT || o->ncolumns == USAGE_BY_COUNT)
+			return -1;
+		o->columns[o->ncolumns++] = by;
+		if (text[len] == '\0')
+			return 0;
+		text += len + 1;
+	}
+}
+
+static int
+parse_format(const char *text, enum usage_format *out)
+{
+	static const char *const words[] = { "table", "json", "csv" };
+
+	for (unsigned i = 0; i < 3; i++)
+		if (strcmp(text, words[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	return -1;
+}
+
+static int
+parse_option(int c, struct options *o)
+{
+	switch (c) {
+	case 's':
+		o->since_said = true;
+		o->since_ms = parse_when(optarg, false);
+		return o->since_ms != -1
+		    ? 0
+		    : ctl_misuse("usage",
+			  "--since %s: a day, a time, or 7d, 12h, 30m", optarg);
+	case 'u':
+		o->until_ms = parse_when(optarg, true);
+		return o->until_ms != -1
+		    ? 0
+		    : ctl_misuse("usage",
+			  "--until %s: a day, a time, or 7d, 12h, 30m", optarg);
+	case 'b':
+		return parse_columns(optarg, o) == 0
+		    ? 0
+		    : ctl_misuse("usage",
+			  "--by %s: of client, model, provider, upstream, "
+			  "place, "
+			  "host, endpoint, status, refusal, day, month",
+			  optarg);
+	case 'F':
+		return parse_format(optarg, &o->format) == 0
+		    ? 0
+		    : ctl_misuse(
+			  "usage", "--format %s: table, json or csv", optarg);
+	case 'f':
+		o->follow = true;
+		return 0;
+	case 'v':
+		o->verify = true;
+		return 0;
+	default:
+		return ctl_misuse("usage", NULL);
+	}
+}
+
+static int
+parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{ "since", required_argument, NULL, 's' },
+		{ "until", required_argument, NULL, 'u' },
+		{ "by", required_argument, NULL, 'b' },
+		{ "format", required_argument, NULL, 'F' },
+		{ "follow", no_argument, NULL, 'f' },
+		{ "verify", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c, rc = 0;
+
+	while (
+	    rc == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		rc = parse_option(c, o);
+	if (rc == 0 && optind < argc)
+		return ctl_misuse("usage", "%s: what is that?", argv[optind]);
+	return rc;
+}
+
+/* ---- Sums ---- */
+
+struct summing {
+	const struct options *options;
+	struct usage_sum *sum, *hosts;
+	struct usage_count total;
+};
+
+static int
+sum_line(void *ctx, const struct ledger_line *l)
+{
+	struct summing *s = ctx;
+
+	if (l->wall_ms >= s->options->until_ms)
+		return 0;
+	usage_sum_add(s->sum, l);
+	if (l->sent)
+		usage_sum_add(s->hosts, l);
+	return 0;
+}
+
+static int
+report(const char *path, const struct options *o)
+{
+	static const enum usage_by host = USAGE_BY_HOST;
+	struct summing s = { .options = o,
+		.sum = usage_sum_new(o->columns, o->ncolumns),
+		.hosts = usage_sum_new(&host, 1) };
+	struct usage_report r = { .since_ms = o->since_ms,
+		.until_ms = o->until_ms,
+		.columns = o->columns,
+		.ncolumns = o->ncolumns };
+	struct usage_group **groups;
+
+	ledger_each(path, o->since_ms, sum_line, &s);
+	r.ngroups = usage_sum_groups(s.sum, &groups);
+	r.groups = groups;
+	for (size_t i = 0; i < r.ngroups; i++)
+		usage_count_add(&r.total, &groups[i]->count);
+	r.nhosts = usage_sum_groups(s.hosts, &groups);
+	r.hosts = groups;
+	usage_print(&r, o->format);
+	usage_sum_free(s.sum);
+	usage_sum_free(s.hosts);
+	return 0;
+}
+
+/* ---- Following ---- */
+
+struct following {
+	const struct options *options;
+	uint64_t dev, ino; /* the file we are in */
+	int64_t offset;
+};
+
+static int
+follow_line(void *ctx, struct span text, int64_t offset, uint64_t number)
+{
+	const struct following *f = ctx;
+	struct ledger_line l;
+
+	(void)offset;
+	(void)number;
+	if (!ledger_line_parse(text, &l) ||
+	    (f->options->since_said && l.wall_ms < f->options->since_ms))
+		return 0;
+	if (f->options->format == USAGE_JSON)
+		printf("%.*s\n", SPAN_FMT(text));
+	else
+		usage_print_request(&l);
+	return 0;
+}
+
+static void
+follow_file(struct following *f, const struct ledger_file *file)
+{
+	bool ours = file->dev == f->dev && file->ino == f->ino;
+	int64_t end;
+
+	if (!ours || f->offset > file->size)
+		f->offset = 0;
+	f->dev = file->dev;
+	f->ino = file->ino;
+	end = ledger_file_each(
+	    file, f->offset, file->size, false, follow_line, f);
+	if (end >= 0)
+		f->offset = end;
+}
+
+/* What was added to the file we are in, then whatever came behind it. */
+static void
+follow_on(struct following *f, const char *path)
+{
+	struct ledger_file *files;
+	size_t n = ledger_files(path, &files), i = 0;
+
+	while (i < n && (files[i].dev != f->dev || files[i].ino != f->ino))
+		i++;
+	for (i = i == n ? 0 : i; i < n; i++)
+		if (files[i].size > 0)
+			follow_file(f, &files[i]);
+	ledger_files_free(files, n);
+}
+
+/* From the end of what is there, or with --since from that time on. */
+static void
+follow_begin(struct following *f, const char *path)
+{
+	struct ledger_file *files;
+	size_t n = ledger_files(path, &files), i = n;
+
+	while (i > 0 && files[i - 1].size == 0)
+		i--;
+	if (i > 0 && !f->options->since_said) {
+		f->dev = files[i - 1].dev;
+		f->ino = files[i - 1].ino;
+		f->offset = files[i - 1].size;
+	}
+	ledger_files_free(files, n);
+}
+
+static int
+follow(const char *path, const struct options *o)
+{
+	struct following f = { .options = o };
+
+	follow_begin(&f, path);
+	for (;;) {
+		follow_on(&f, path);
+		if (fflush(stdout) == EOF)
+			return 1;
+		nanosleep(&(struct timespec){ 0, FOLLOW_MS * 1000000L }, NULL);
+	}
+}
+
+/* ---- Verifying ---- */
+
+static void
+say_finding(void *ctx, const char *file, uint64_t line, const char *what)
+{
+	(void)ctx;
+	if (line == 0)
+		printf("%s: %s\n", file, what);
+	else
+		printf("%s:%" PRIu64 ": %s\n", file, line, what);
+}
+
+static int
+verify(const char *path)
+{
+	struct ledger_report r;
+
+	if (ledger_verify(path, say_finding, NULL, &r) == -1) {
+		fprintf(stderr, "tailgate: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	if (r.breaks > 0) {
+		printf(
+		    "The chain is broken in %" PRIu64 " places.\n", r.breaks);
+		return 1;
+	}
+	printf("%" PRIu64 " lines, none changed, removed or swapped", r.lines);
+	if (r.torn > 0)
+		printf(", %" PRIu64 " torn", r.torn);
+	printf(".\nThe last is number %" PRIu64 " with hash %s%s.\n", r.tail.n,
+	    r.tail.hash,
+	    r.tail_known ? ""
+			 : " (whether it is the last is not known: the "
+			   "lock file is missing)");
+	return 0;
+}
+
+int
+ctl_usage(int argc, char **argv)
+{
+	struct options o = { .until_ms = clock_wall_ms(),
+		.columns = { USAGE_BY_CLIENT, USAGE_BY_MODEL, USAGE_BY_PROVIDER,
+		    USAGE_BY_PLACE },
+		.ncolumns = 4 };
+	struct config *config;
+	int rc;
+
+	o.since_ms = (o.until_ms / DAY_MS - DEFAULT_DAYS + 1) * DAY_MS;
+	if ((rc = parse_options(argc, argv, &o)) != 0)
+		return rc;
+	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
+		return 1;
+	if (!config->ledger) {
+		fprintf(stderr,
+		    "tailgate: %s: no ledger is kept (ledger = "
+		    "false)\n",
+		    config->path);
+		rc = 1;
+	} else if (o.verify)
+		rc = verify(config->ledger_file);
+	else if (o.follow)
+		rc = follow(config->ledger_file, &o);
+	else
+		rc = report(config->ledger_file, &o);
+	config_free(config);
+	return rc;
+}

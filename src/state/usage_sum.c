@@ -1,0 +1,335 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Adds up ledger lines in groups: for `tailgate usage` and the status page.
+ * Hides the table that finds a line's group; a line's names are compared as
+ * they stand in it and decoded only for a new group.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/jscan.h"
+#include "base/log.h"
+#include "state/usage_sum.h"
+
+#define TABLE_SIZE 65536 /* a power of two, well above the groups */
+#define KEY_MAX 2048
+
+struct entry {
+	struct usage_group group; /* first: callers see only it */
+	uint64_t hash;
+	char *key;
+	size_t key_len;
+};
+
+struct usage_sum {
+	enum usage_by columns[USAGE_BY_COUNT];
+	size_t ncolumns;
+	struct arena *arena;
+	struct entry **table;
+	struct usage_group **groups;
+	size_t ngroups;
+	struct entry *last, *other;
+};
+
+static const char *const names[USAGE_BY_COUNT] = { "client", "model",
+	"provider", "upstream", "place", "host", "endpoint", "status",
+	"refusal", "day", "month" };
+
+const char *
+usage_by_name(enum usage_by by)
+{
+	return (unsigned)by < USAGE_BY_COUNT ? names[by] : "?";
+}
+
+enum usage_by
+usage_by_find(struct span name)
+{
+	unsigned i = 0;
+
+	while (i < USAGE_BY_COUNT && !span_is(name, names[i]))
+		i++;
+	return i;
+}
+
+struct span
+usage_model(const struct ledger_line *l)
+{
+	if (l->route.len > 0 && l->route.p[l->route.len - 1] != '*')
+		return l->route;
+	return l->model;
+}
+
+static struct span
+status_span(int64_t status)
+{
+	static _Thread_local char text[24];
+	int n = snprintf(text, sizeof(text), "%lld", (long long)status);
+
+	return (struct span){ text, (size_t)n };
+}
+
+static struct span
+column(const struct ledger_line *l, enum usage_by by)
+{
+	switch (by) {
+	case USAGE_BY_CLIENT:
+		return l->client;
+	case USAGE_BY_MODEL:
+		return usage_model(l);
+	case USAGE_BY_PROVIDER:
+		return l->provider;
+	case USAGE_BY_UPSTREAM:
+		return l->upstream_model;
+	case USAGE_BY_PLACE:
+		return l->place;
+	case USAGE_BY_HOST:
+		return l->host;
+	case USAGE_BY_ENDPOINT:
+		return l->endpoint;
+	case USAGE_BY_STATUS:
+		return status_span(l->status);
+	case USAGE_BY_REFUSAL:
+		return l->refusal;
+	case USAGE_BY_DAY:
+		return (struct span){ l->time.p, 10 };
+	case USAGE_BY_MONTH:
+		return (struct span){ l->time.p, 7 };
+	default:
+		return (struct span){ NULL, 0 };
+	}
+}
+
+/* The columns' values one behind the other, each ended by a quote, which none
+ * of them can hold as it stands in the line.  Names that are alike for so long
+ * are one. */
+static size_t
+make_key(const struct usage_sum *s, const struct ledger_line *l, char *key)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < s->ncolumns; i++) {
+		struct span v = column(l, s->columns[i]);
+		size_t room = KEY_MAX / USAGE_BY_COUNT - 1;
+
+		if (v.len < room)
+			room = v.len;
+		if (room > 0)
+			memcpy(key + len, v.p, room);
+		len += room;
+		key[len++] = '"';
+	}
+	return len;
+}
+
+static uint64_t
+hash_of(const char *p, size_t len)
+{
+	uint64_t h = len, word;
+
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&word, p, 8);
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	word = 0;
+	memcpy(&word, p, len);
+	h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
+static const char *
+decode(struct usage_sum *s, struct span raw)
+{
+	char *text = arena_alloc(s->arena, raw.len + 1);
+
+	text[raw.len > 0 ? jscan_decode(raw, text) : 0] = '\0';
+	return text;
+}
+
+static struct entry *
+new_entry(struct usage_sum *s, const struct ledger_line *l)
+{
+	struct entry *e = arena_alloc(s->arena, sizeof(*e));
+
+	for (size_t i = 0; i < s->ncolumns; i++)
+		e->group.names[i] =
+		    l == NULL ? "(other)" : decode(s, column(l, s->columns[i]));
+	s->groups[s->ngroups++] = &e->group;
+	return e;
+}
+
+static struct entry *
+other_entry(struct usage_sum *s)
+{
+	if (s->other == NULL)
+		s->other = new_entry(s, NULL);
+	return s->other;
+}
+
+static bool
+same(const struct entry *e, uint64_t hash, const char *key, size_t len)
+{
+	return e->hash == hash && e->key_len == len &&
+	    memcmp(e->key, key, len) == 0;
+}
+
+static struct entry *
+find_entry(struct usage_sum *s, const struct ledger_line *l)
+{
+	char key[KEY_MAX];
+	size_t len = make_key(s, l, key), at;
+	uint64_t hash = hash_of(key, len);
+	struct entry *e;
+
+	/* Requests come in runs of the same kind. */
+	if (s->last != NULL && same(s->last, hash, key, len))
+		return s->last;
+	for (at = hash % TABLE_SIZE; (e = s->table[at]) != NULL;
+	     at = (at + 1) % TABLE_SIZE)
+		if (same(e, hash, key, len))
+			return s->last = e;
+	if (s->ngroups >= USAGE_GROUPS_MAX)
+		return other_entry(s);
+	e = s->table[at] = new_entry(s, l);
+	e->hash = hash;
+	e->key = arena_alloc(s->arena, len);
+	e->key_len = len;
+	memcpy(e->key, key, len);
+	return s->last = e;
+}
+
+static int64_t
+add(int64_t a, int64_t b)
+{
+	return b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
+void
+usage_count_add(struct usage_count *to, const struct usage_count *c)
+{
+	to->requests += c->requests;
+	to->failed += c->failed;
+	to->estimated += c->estimated;
+	to->unpriced += c->unpriced;
+	to->input = add(to->input, c->input);
+	to->cached = add(to->cached, c->cached);
+	to->cache_write = add(to->cache_write, c->cache_write);
+	to->output = add(to->output, c->output);
+	to->reasoning = add(to->reasoning, c->reasoning);
+	to->cost_nanousd = add(to->cost_nanousd, c->cost_nanousd);
+	to->external += c->external;
+	to->external_bytes = add(to->external_bytes, c->external_bytes);
+	to->total_ms = add(to->total_ms, c->total_ms);
+	to->lost += c->lost;
+}
+
+void
+usage_sum_add(struct usage_sum *s, const struct ledger_line *l)
+{
+	bool external = l->sent && span_is(l->place, "external");
+	struct usage_count c = {
+		.requests = 1,
+		.failed = l->status >= 400,
+		.estimated = span_is(l->usage, "estimated"),
+		.unpriced = external &&
+			l->cost_nanousd<0, .input = l->input,
+			    .cached = l->cached, .cache_write = l->cache_write,
+			    .output = l->output, .reasoning = l->reasoning,
+			    .cost_nanousd = l->cost_nanousd> 0
+		    ? l->cost_nanousd
+		    : 0,
+		.external = external,
+		.external_bytes = external ? l->bytes_sent : 0,
+		.total_ms = l->total_ms > 0 ? l->total_ms : 0,
+		.lost = (uint64_t)l->lost,
+	};
+
+	usage_count_add(&find_entry(s, l)->group.count, &c);
+}
+
+struct usage_sum *
+usage_sum_new(const enum usage_by *columns, size_t n)
+{
+	struct usage_sum *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		fatal("out of memory");
+	memcpy(s->columns, columns, n * sizeof(*columns));
+	s->ncolumns = n;
+	s->arena = arena_new();
+	s->table = calloc(TABLE_SIZE, sizeof(*s->table));
+	s->groups = calloc(USAGE_GROUPS_MAX + 1, sizeof(*s->groups));
+	if (s->table == NULL || s->groups == NULL)
+		fatal("out of memory");
+	return s;
+}
+
+void
+usage_sum_reset(struct usage_sum *s)
+{
+	memset(s->table, 0, TABLE_SIZE * sizeof(*s->table));
+	s->ngroups = 0;
+	s->last = s->other = NULL;
+	arena_reset(s->arena);
+}
+
+void
+usage_sum_free(struct usage_sum *s)
+{
+	if (s == NULL)
+		return;
+	arena_free(s->arena);
+	free(s->table);
+	free(s->groups);
+	free(s);
+}
+
+/* qsort has no context; a sum's order depends on its columns. */
+static _Thread_local const struct usage_sum *sorting;
+
+static int
+descending(int64_t a, int64_t b)
+{
+	return (a < b) - (a > b);
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct usage_group *x = *(struct usage_group *const *)a;
+	const struct usage_group *y = *(struct usage_group *const *)b;
+	int by = 0;
+
+	for (size_t i = 0; i < sorting->ncolumns && by == 0; i++)
+		if (sorting->columns[i] == USAGE_BY_DAY ||
+		    sorting->columns[i] == USAGE_BY_MONTH)
+			by = strcmp(x->names[i], y->names[i]);
+	if (by == 0)
+		by = descending(x->count.cost_nanousd, y->count.cost_nanousd);
+	if (by == 0)
+		by = descending(add(x->count.input, x->count.output),
+		    add(y->count.input, y->count.output));
+	if (by == 0)
+		by = descending(
+		    (int64_t)x->count.requests, (int64_t)y->count.requests);
+	for (size_t i = 0; i < sorting->ncolumns && by == 0; i++)
+		by = strcmp(x->names[i], y->names[i]);
+	return by;
+}
+
+size_t
+usage_sum_groups(struct usage_sum *s, struct usage_group ***out)
+{
+	sorting = s;
+	if (s->ngroups > 1)
+		qsort(s->groups, s->ngroups, sizeof(*s->groups), compare);
+	*out = s->groups;
+	return s->ngroups;
+}
