@@ -67,7 +67,7 @@ echo 'prices = ( );' >"$dir/etc/prices.conf"
 mkdir "$dir/certs"
 sed "s,/etc/ssl/certs,$dir/certs," "$dir/etc/full.conf" >"$dir/etc/all.conf"
 CREDENTIALS_DIRECTORY=$dir/credentials
-ANTHROPIC_API_KEY=key-of-a-test
+ANTHROPIC_API_KEY='key-of-a-test'
 export CREDENTIALS_DIRECTORY ANTHROPIC_API_KEY
 check 'and with everything in it switched on' \
     "$TAILGATE" -f "$dir/etc/all.conf" check

@@ -59,8 +59,8 @@ setting_path(struct load *load, const config_setting_t *setting)
 	if (name == NULL)
 		return arena_printf(load->arena, "%s[%d]", before,
 		    config_setting_index(setting));
-	return arena_printf(
-	    load->arena, "%s%s%s", before, *before == '\0' ? "" : ".", name);
+	return arena_printf(load->arena, "%s%s%.*s", before,
+	    *before == '\0' ? "" : ".", CONFIG_NAME_MAX, name);
 }
 
 const char *

@@ -382,10 +382,10 @@ const struct schema schema_table[] = {
 	GROUP("targets", "price", "price", "What it costs.", IN(target, price)),
 	PRICES("price", OF_TARGET),
 
-	NUMBER("budget", "usd_per_day", SCHEMA_USD, 0.000001, USD_MAX, NULL,
+	NUMBER("budget", "usd_per_day", SCHEMA_USD, 0.0001, USD_MAX, NULL,
 	    "USD in 24 hours (UTC day); unbounded unless given.",
 	    IN(budget, nanousd_per_day)),
-	NUMBER("budget", "usd_per_month", SCHEMA_USD, 0.000001, USD_MAX, NULL,
+	NUMBER("budget", "usd_per_month", SCHEMA_USD, 0.0001, USD_MAX, NULL,
 	    "USD in a calendar month (UTC); unbounded unless given.",
 	    IN(budget, nanousd_per_month)),
 	NUMBER("budget", "requests_per_minute", SCHEMA_INT, 1, 1e9, NULL,
