@@ -10,6 +10,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "wire/bridge_run.h"
 
 static void
@@ -62,7 +64,11 @@ stop_reason(const struct bridge_run *run)
 static void
 add_message(const struct bridge_run *run, struct buf *out)
 {
-	buf_printf(out, "{\"id\":\"msg_%.100s\"", run->request_id);
+	char id[160];
+
+	snprintf(id, sizeof(id), "msg_%.100s", run->request_id);
+	buf_puts(out, "{\"id\":");
+	buf_json(out, span_of(id));
 	buf_puts(out, ",\"type\":\"message\",\"role\":\"assistant\"");
 	add_string(out, "model", span_of(run->model));
 	buf_puts(out, ",\"content\":[");

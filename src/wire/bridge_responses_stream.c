@@ -105,9 +105,11 @@ add_response(const struct bridge_run *run, const char *status,
     const struct bridge_error *error, bool with_usage, struct buf *out)
 {
 	const char *reason = with_usage ? incomplete_reason(run) : NULL;
+	char id[ID_SIZE];
 
+	snprintf(id, sizeof(id), "resp_%.100s", run->request_id);
 	buf_puts(out, "{\"id\":");
-	buf_printf(out, "\"resp_%.100s\"", run->request_id);
+	buf_json(out, span_of(id));
 	buf_printf(out, ",\"object\":\"response\",\"created_at\":%lld",
 	    (long long)(run->wall_ms / 1000));
 	buf_printf(out, ",\"status\":\"%s\",\"background\":false", status);

@@ -1,0 +1,134 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The bridges.  Input: a byte for the dialect and the way, the client's body,
+ * an empty line, what the upstream answers.  Whatever comes, what goes out is
+ * JSON, and a stream ends once.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/jscan.h"
+#include "fuzz.h"
+#include "wire/bridge.h"
+#include "wire/sse.h"
+
+#define MAX_BYTES ((size_t)1 << 26)
+
+struct chain {
+	struct bridge_run *run;
+	struct buf out;
+	enum bridge_step step;
+};
+
+static int
+pass(void *ctx, const struct jscan_value *v)
+{
+	(void)ctx;
+	(void)v;
+	return 0;
+}
+
+static void
+must_be_json(struct span text)
+{
+	struct jscan_error error;
+
+	MUST(jscan(text, JSCAN_DEPTH_MAX + 8, pass, NULL, &error) == 0);
+}
+
+static int
+check_event(void *ctx, const struct sse_event *e)
+{
+	(void)ctx;
+	MUST(!e->cut && e->name.len > 0);
+	must_be_json(e->data);
+	return 0;
+}
+
+static int
+take_event(void *ctx, const struct sse_event *e)
+{
+	struct chain *c = ctx;
+
+	c->step = bridge_event(c->run, e->data, &c->out);
+	return c->step == BRIDGE_MORE ? 0 : 1;
+}
+
+static void
+answer_stream(struct chain *c, struct span answer)
+{
+	struct sse sse;
+	size_t len;
+
+	sse_init(&sse, MAX_BYTES);
+	sse_push(&sse, answer, take_event, c);
+	sse_free(&sse);
+	if (c->step == BRIDGE_MORE)
+		c->step = bridge_end(c->run, &c->out);
+	MUST(c->step != BRIDGE_MORE);
+	len = c->out.len;
+	MUST(bridge_end(c->run, &c->out) == c->step && c->out.len == len);
+	MUST((bridge_why(c->run) != NULL) == (c->step == BRIDGE_FAILED));
+	sse_init(&sse, MAX_BYTES);
+	sse_push(&sse, buf_span(&c->out), check_event, NULL);
+	MUST(sse_at_boundary(&sse));
+	sse_free(&sse);
+}
+
+static void
+answer_whole(struct chain *c, struct span answer)
+{
+	c->step = bridge_answer(c->run, answer, &c->out);
+	MUST(c->step != BRIDGE_MORE);
+	if (c->step == BRIDGE_DONE)
+		must_be_json(buf_span(&c->out));
+	else
+		MUST(c->out.len == 0);
+	buf_reset(&c->out);
+	bridge_error_body(c->run, 500, answer, &c->out);
+	must_be_json(buf_span(&c->out));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *text = (const char *)data, *gap;
+	struct bridge_ask ask = { .request_id = "r\"1",
+		.model = "m",
+		.upstream_model = "u",
+		.ask_usage = true,
+		.max_bytes = (size_t)1 << 20 };
+	struct refused refused;
+	struct chain c = { .step = BRIDGE_MORE };
+	struct buf chat;
+
+	if (size < 2 || (gap = memmem(text, size, "\n\n", 2)) == NULL)
+		return 0;
+	ask.stream = (data[0] & 2) != 0;
+	c.run =
+	    bridge_new(data[0] & 1 ? BRIDGE_MESSAGES : BRIDGE_RESPONSES, &ask);
+	buf_init(&chat, MAX_BYTES);
+	buf_init(&c.out, MAX_BYTES);
+	if (bridge_request(c.run,
+		(struct span){ text + 1, (size_t)(gap - text) - 1 }, &chat,
+		&refused) == 0) {
+		struct span answer = { gap + 2,
+			size - (size_t)(gap + 2 - text) };
+
+		must_be_json(buf_span(&chat));
+		if (ask.stream)
+			answer_stream(&c, answer);
+		else
+			answer_whole(&c, answer);
+	} else {
+		MUST(refused.refusal != REFUSE_NONE && refused.message != NULL);
+	}
+	bridge_free(c.run);
+	buf_free(&chat);
+	buf_free(&c.out);
+	return 0;
+}

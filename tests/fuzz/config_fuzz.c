@@ -1,0 +1,59 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The config loader, from a file as an operator might leave it.  It must say
+ * at least one line where it refuses one; what it takes can be dumped.
+ */
+#include "config.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "fuzz.h"
+
+static char path[64];
+
+static void
+forget(void)
+{
+	unlink(path);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static int fd = -1;
+	char *said = NULL, *dumped = NULL;
+	size_t nsaid, ndumped;
+	struct config *config;
+	FILE *err, *out;
+
+	/* A file that includes others is another file's matter. */
+	if (size > 0 && memmem(data, size, "@include", 8) != NULL)
+		return 0;
+	if (fd == -1) {
+		strcpy(path, "/tmp/config_fuzz.XXXXXX");
+		fd = mkstemp(path);
+		MUST(fd != -1);
+		atexit(forget);
+	}
+	MUST(ftruncate(fd, 0) == 0);
+	MUST(pwrite(fd, data, size, 0) == (ssize_t)size);
+	err = open_memstream(&said, &nsaid);
+	config = config_load(path, CONFIG_NO_SECRETS, err);
+	fclose(err);
+	MUST(config != NULL || nsaid > 0);
+	if (config != NULL) {
+		out = open_memstream(&dumped, &ndumped);
+		config_dump(config, out);
+		fclose(out);
+		MUST(ndumped > 0);
+	}
+	config_free(config);
+	free(said);
+	free(dumped);
+	return 0;
+}
