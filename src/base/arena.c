@@ -18,7 +18,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-#define ARENA_BLOCK_BYTES 16384
+#define ARENA_BLOCK_BYTES 32768
 
 struct arena_block {
 	struct arena_block *next;

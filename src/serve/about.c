@@ -57,8 +57,7 @@ add_names(struct buf *b, const struct request *r, const struct model *m,
 	enum place place;
 	uint64_t context;
 
-	if (!plan_visible(
-		r->server->config, r->client, m, &place, &context))
+	if (!plan_visible(r->server->config, r->client, m, &place, &context))
 		return;
 	for (size_t i = 0; i <= m->naliases; i++) {
 		const char *name = i == 0 ? m->id : m->aliases[i - 1];
@@ -85,10 +84,10 @@ list_models(struct request *r, const struct facts *facts, struct buf *b)
 static int
 hex_value(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' :
-	    c >= 'a' && c <= 'f'    ? c - 'a' + 10 :
-	    c >= 'A' && c <= 'F'    ? c - 'A' + 10 :
-				      -1;
+	return c >= '0' && c <= '9' ? c - '0'
+	    : c >= 'a' && c <= 'f'  ? c - 'a' + 10
+	    : c >= 'A' && c <= 'F'  ? c - 'A' + 10
+				    : -1;
 }
 
 /* Percent-decoding (RFC 3986 §2.1); NULL for a NUL or a broken escape. */
@@ -106,8 +105,7 @@ decode(struct span raw, struct arena *arena)
 		}
 		if (i + 2 >= raw.len ||
 		    (high = hex_value(raw.p[i + 1])) == -1 ||
-		    (low = hex_value(raw.p[i + 2])) == -1 ||
-		    high + low == 0)
+		    (low = hex_value(raw.p[i + 2])) == -1 || high + low == 0)
 			return NULL;
 		*p++ = (char)(high << 4 | low);
 		i += 2;
@@ -136,8 +134,7 @@ one_model(struct request *r, const struct facts *facts, struct buf *b)
 /* Ready when each model has a target to go to.  It says no names: anybody may
  * ask. */
 static int
-readiness(
-    const struct config *c, const struct facts *facts, struct buf *b)
+readiness(const struct config *c, const struct facts *facts, struct buf *b)
 {
 	size_t ready = 0;
 

@@ -55,9 +55,8 @@ void
 answer_add(struct answer *a, const char *name, const char *value)
 {
 	if (value != NULL && a->nextra < ANSWER_FIELDS_MAX)
-		a->extra[a->nextra++] = (struct upstream_field){
-			span_of(name), span_of(value)
-		};
+		a->extra[a->nextra++] =
+		    (struct upstream_field){ span_of(name), span_of(value) };
 }
 
 struct span
@@ -153,11 +152,10 @@ answer_head(struct answer *a, int status, const char *content_type,
 	buf_init(&head, 32 * 1024);
 	a->status = status;
 	a->head_sent = true;
-	buf_printf(
-	    &head, "Status: %d %s\r\n", status, reason_phrase(status));
+	buf_printf(&head, "Status: %d %s\r\n", status, reason_phrase(status));
 	if (content_type != NULL)
-		add_field(&head, span_of("Content-Type"),
-		    span_of(content_type));
+		add_field(
+		    &head, span_of("Content-Type"), span_of(content_type));
 	for (size_t i = 0; i < nfields; i++) {
 		if (passes(fields[i].name))
 			add_field(&head, fields[i].name, fields[i].value);
@@ -166,8 +164,8 @@ answer_head(struct answer *a, int status, const char *content_type,
 		buf_printf(
 		    &head, "Content-Length: %lld\r\n", (long long)length);
 	if (a->request_id != NULL)
-		add_field(&head, span_of("x-request-id"),
-		    span_of(a->request_id));
+		add_field(
+		    &head, span_of("x-request-id"), span_of(a->request_id));
 	for (unsigned i = 0; i < a->nextra; i++)
 		add_field(&head, a->extra[i].name, a->extra[i].value);
 	buf_add(&head, "\r\n", 2);
@@ -211,13 +209,12 @@ answer_end(struct answer *a)
 static int
 early_head(struct answer *a)
 {
-	static const struct upstream_field no_cache = {
-		{ "Cache-Control", 13 }, { "no-cache", 8 }
-	};
+	static const struct upstream_field no_cache = { { "Cache-Control", 13 },
+		{ "no-cache", 8 } };
 
 	a->head_early = true;
-	return answer_head(a, 200, "text/event-stream; charset=utf-8",
-	    &no_cache, 1, -1);
+	return answer_head(
+	    a, 200, "text/event-stream; charset=utf-8", &no_cache, 1, -1);
 }
 
 static int
@@ -251,8 +248,8 @@ answer_tick(void *ctx)
 	int64_t now_ms = clock_now_ms(), due_ms;
 
 	if (a->ended)
-		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE :
-							   LINGER_MS;
+		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE
+							 : LINGER_MS;
 	if (atomic_load(a->aborting))
 		return WATCH_GONE;
 	if (a->gone || io_gone(a->io)) {
@@ -261,8 +258,8 @@ answer_tick(void *ctx)
 	}
 	if (!a->streams || a->head_only)
 		return 1000;
-	due_ms = a->head_sent ? a->last_write_ms + heartbeat_ms(a) :
-				a->start_ms + a->config->commit_ms;
+	due_ms = a->head_sent ? a->last_write_ms + heartbeat_ms(a)
+			      : a->start_ms + a->config->commit_ms;
 	if (due_ms > now_ms)
 		return due_ms - now_ms < 1000 ? (int)(due_ms - now_ms) : 1000;
 	if (!a->at_boundary)
@@ -277,8 +274,8 @@ answer_tick(void *ctx)
 void
 answer_json(struct answer *a, int status, struct span body)
 {
-	if (answer_head(a, status, "application/json", NULL, 0,
-		(int64_t)body.len) == 0)
+	if (answer_head(
+		a, status, "application/json", NULL, 0, (int64_t)body.len) == 0)
 		answer_body(a, body);
 	answer_end(a);
 }
@@ -316,8 +313,7 @@ refuse_in_stream(struct answer *a, const struct refused *refused)
 	if (a->spec->id == ENDPOINT_RESPONSES)
 		reply_response_failed(&json, refused, a->request_id);
 	else
-		reply_error_json(
-		    &json, a->spec->shape, refused, a->request_id);
+		reply_error_json(&json, a->spec->shape, refused, a->request_id);
 	error_event(a, buf_span(&json));
 	buf_free(&json);
 }
@@ -358,8 +354,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	    a->spec != NULL ? a->spec->shape : ENDPOINT_SHAPE_OPENAI, refused,
 	    a->request_id);
 	add_retry(a, refused, after);
-	answer_json(
-	    a, refusal_spec(refused->refusal)->status, buf_span(&json));
+	answer_json(a, refusal_spec(refused->refusal)->status, buf_span(&json));
 	buf_free(&json);
 }
 
@@ -386,8 +381,7 @@ answer_upstream_error(struct answer *a, int status,
 		struct buf b;
 
 		for (size_t i = 0; i < nfields && nkept < 16; i++) {
-			if (!span_is_nocase(
-				fields[i].name, "content-encoding"))
+			if (!span_is_nocase(fields[i].name, "content-encoding"))
 				kept[nkept++] = fields[i];
 		}
 		if (answer_field(fields, nfields, "retry-after").len == 0)
@@ -400,8 +394,8 @@ answer_upstream_error(struct answer *a, int status,
 		buf_free(&b);
 		answer_end(a);
 	} else if (!a->head_sent) {
-		if (answer_head(a, status, "application/json", fields,
-			nfields, (int64_t)body.len) == 0)
+		if (answer_head(a, status, "application/json", fields, nfields,
+			(int64_t)body.len) == 0)
 			answer_body(a, body);
 		answer_end(a);
 	} else if (json != NULL && json_object_get(json, "error") != NULL &&

@@ -30,24 +30,24 @@
 struct answer {
 	struct io *io;
 	const struct config *config;
-	const struct endpoint_spec *spec;	/* NULL: no such URL */
+	const struct endpoint_spec *spec; /* NULL: no such URL */
 	const char *request_id;
 	atomic_bool *aborting;
-	bool head_only;		/* HEAD: the body is not sent */
-	bool streams;		/* the client asked for events */
-	bool caddy;		/* shows a gone client only by failed writes */
+	bool head_only; /* HEAD: the body is not sent */
+	bool streams; /* the client asked for events */
+	bool caddy; /* shows a gone client only by failed writes */
 
 	/* x-tailgate-… and others of ours, sent with the head. */
 	struct upstream_field extra[ANSWER_FIELDS_MAX];
 	unsigned nextra;
 
 	bool head_sent;
-	bool head_early;	/* by the heartbeat, before any upstream's */
-	bool at_boundary;	/* a comment may be written now */
-	bool gone;		/* the client has left */
-	bool ended;		/* its last byte has been written */
+	bool head_early; /* by the heartbeat, before any upstream's */
+	bool at_boundary; /* a comment may be written now */
+	bool gone; /* the client has left */
+	bool ended; /* its last byte has been written */
 	int64_t ended_ms;
-	bool cut;		/* it must not look whole */
+	bool cut; /* it must not look whole */
 	int status;
 	uint64_t bytes_out;
 	int64_t start_ms;
@@ -55,8 +55,8 @@ struct answer {
 };
 
 /* start_ms: when the request began. */
-void answer_init(struct answer *, struct io *, const struct config *,
-    int64_t start_ms);
+void answer_init(
+    struct answer *, struct io *, const struct config *, int64_t start_ms);
 /* A header of ours; kept by reference; too many are dropped. */
 void answer_add(struct answer *, const char *name, const char *value);
 
@@ -84,7 +84,7 @@ void answer_upstream_error(struct answer *, int status,
 int answer_tick(void *answer);
 
 /* A header of the list, or an empty span. */
-struct span answer_field(const struct upstream_field *, size_t nfields,
-    const char *name);
+struct span
+answer_field(const struct upstream_field *, size_t nfields, const char *name);
 
 #endif

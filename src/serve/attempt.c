@@ -33,14 +33,14 @@ struct attempt {
 	struct upstream_request upstream;
 	struct upstream_field fields[FIELDS_MAX];
 	struct bridge_run *bridge;
-	struct buf chat;		/* the bridge's request */
+	struct buf chat; /* the bridge's request */
 	bool withhold;
 	struct watch watch;
 	struct budget_hold hold;
 	struct slots_lease lease;
 	bool trial;
 	struct relay relay;
-	bool relaying;			/* relay is in use */
+	bool relaying; /* relay is in use */
 	struct upstream_report report;
 	struct relay_result result;
 };
@@ -52,7 +52,8 @@ fail(struct attempt *t, enum refusal refusal, int64_t retry_after_ms,
 	t->result = (struct relay_result){ .end = RELAY_FAILED,
 		.reason = refusal_spec(refusal)->fallback,
 		.health = HEALTH_ABANDONED,
-		.refused = { .refusal = refusal, .message = message,
+		.refused = { .refusal = refusal,
+		    .message = message,
 		    .retry_after_ms = retry_after_ms } };
 	return false;
 }
@@ -70,9 +71,9 @@ reserve_budget(struct attempt *t)
 		t->candidate->need_tokens, t->candidate->worst_nanousd,
 		&t->hold, &room, &refused) == -1) {
 		fail(t, refused.refusal, refused.retry_after_ms,
-		    refused.message == NULL ?
-			NULL :
-			arena_strdup(r->arena, refused.message));
+		    refused.message == NULL
+			? NULL
+			: arena_strdup(r->arena, refused.message));
 		settle_room(r, &room);
 		return false;
 	}
@@ -86,8 +87,7 @@ admit_health(struct attempt *t)
 	struct request *r = t->request;
 	int64_t open_ms = 0;
 
-	if (health_admit(
-		r->server->health, t->provider, &t->trial, &open_ms))
+	if (health_admit(r->server->health, t->provider, &t->trial, &open_ms))
 		return true;
 	return fail(t, REFUSE_UNAVAILABLE, open_ms,
 	    arena_printf(r->arena,
@@ -163,8 +163,10 @@ take_slot(struct attempt *t)
 {
 	struct request *r = t->request;
 	struct slots_ask ask = { .limit = t->provider->limit,
-		.client = r->client->name, .request_id = r->id,
-		.model = r->call.model, .priority = r->client->priority,
+		.client = r->client->name,
+		.request_id = r->id,
+		.model = r->call.model,
+		.priority = r->client->priority,
 		.watch = &t->watch };
 	enum slots_result result;
 
@@ -209,8 +211,7 @@ make_fields(struct attempt *t)
 	if (t->bridge != NULL)
 		return;
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		add_field(
-		    t, passing[i].name, io_param(io, passing[i].param));
+		add_field(t, passing[i].name, io_param(io, passing[i].param));
 }
 
 static bool
@@ -228,15 +229,14 @@ make_bridged(struct attempt *t)
 	const char *dropped;
 
 	t->bridge = bridge_new(t->candidate->bridge, &ask);
-	r->entry.bridge = t->candidate->bridge == BRIDGE_RESPONSES ?
-	    "responses" :
-	    "messages";
+	r->entry.bridge =
+	    t->candidate->bridge == BRIDGE_RESPONSES ? "responses" : "messages";
 	if (bridge_request(
 		t->bridge, spool_span(&r->spool), &t->chat, &refused) == -1) {
 		fail(t, refused.refusal, 0,
-		    refused.message == NULL ?
-			NULL :
-			arena_strdup(r->arena, refused.message));
+		    refused.message == NULL
+			? NULL
+			: arena_strdup(r->arena, refused.message));
 		if (refused.param != NULL)
 			t->result.refused.param =
 			    arena_strdup(r->arena, refused.param);
@@ -276,8 +276,8 @@ make_request(struct attempt *t)
 {
 	struct request *r = t->request;
 	struct upstream_request *u = &t->upstream;
-	int64_t left_ms = r->start_ms + r->server->config->total_ms -
-	    clock_now_ms();
+	int64_t left_ms =
+	    r->start_ms + r->server->config->total_ms - clock_now_ms();
 
 	u->provider = t->provider;
 	u->method = "POST";
@@ -290,8 +290,7 @@ make_request(struct attempt *t)
 	} else {
 		u->path = r->spec->upstream;
 		u->query = query_to_pass(r);
-		body_make(spool_span(&r->spool), &r->call,
-		    t->candidate->model,
+		body_make(spool_span(&r->spool), &r->call, t->candidate->model,
 		    t->candidate->target->ask_usage &&
 			(r->spec->id == ENDPOINT_CHAT ||
 			    r->spec->id == ENDPOINT_COMPLETIONS),
@@ -352,9 +351,8 @@ exchange_with_retries(struct attempt *t)
 static int64_t
 first_byte_ms(const struct attempt *t)
 {
-	return t->report.first_byte_ns > 0 ?
-	    t->report.first_byte_ns / 1000000 :
-	    -1;
+	return t->report.first_byte_ns > 0 ? t->report.first_byte_ns / 1000000
+					   : -1;
 }
 
 static bool
@@ -362,9 +360,9 @@ send_and_relay(struct attempt *t)
 {
 	struct request *r = t->request;
 
-	relay_init(&t->relay, &r->answer, &r->call, t->candidate, t->bridge,
-	    r->arena);
-	t->bridge = NULL;	/* the relay's now */
+	relay_init(
+	    &t->relay, &r->answer, &r->call, t->candidate, t->bridge, r->arena);
+	t->bridge = NULL; /* the relay's now */
 	t->relaying = true;
 	t->relay.withhold_usage = t->withhold;
 	health_begin(r->server->health, t->provider);
@@ -376,8 +374,7 @@ send_and_relay(struct attempt *t)
 	if (t->report.result != UPSTREAM_OK && !r->answer.gone &&
 	    t->result.end != RELAY_SERVED)
 		log_warn("provider %s: %s: %s", t->provider->name,
-		    upstream_result_name(t->report.result),
-		    t->report.detail);
+		    upstream_result_name(t->report.result), t->report.detail);
 	return t->result.end == RELAY_SERVED;
 }
 
@@ -396,9 +393,9 @@ outcome_name(const struct relay_result *result)
 	case RELAY_FAILED:
 		break;
 	}
-	return result->reason != 0 ? fallback_name(result->reason) :
-				     refusal_spec(result->refused.refusal)
-					 ->code;
+	return result->reason != 0
+	    ? fallback_name(result->reason)
+	    : refusal_spec(result->refused.refusal)->code;
 }
 
 static void
@@ -407,10 +404,8 @@ note_try(struct attempt *t, int64_t start_ms)
 	struct ledger_entry *e = &t->request->entry;
 
 	if (e->ntries < LEDGER_TRIES_MAX)
-		e->tries[e->ntries++] = (struct ledger_try){
-			t->provider->name, outcome_name(&t->result),
-			clock_now_ms() - start_ms
-		};
+		e->tries[e->ntries++] = (struct ledger_try){ t->provider->name,
+			outcome_name(&t->result), clock_now_ms() - start_ms };
 }
 
 /* What left the host is accounted even when nothing came back. */
@@ -434,11 +429,10 @@ note_usage(struct attempt *t)
 			    t->relay.events, r->answer.bytes_out);
 		e->usage.characters = r->call.characters;
 	}
-	e->cost_nanousd = e->usage.cost_nanousd >= 0 ?
-	    e->usage.cost_nanousd :
-	    t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED ?
-	    price_cost(&t->candidate->target->price, &e->usage) :
-	    -1;
+	e->cost_nanousd = e->usage.cost_nanousd >= 0 ? e->usage.cost_nanousd
+	    : t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED
+	    ? price_cost(&t->candidate->target->price, &e->usage)
+	    : -1;
 }
 
 static void
@@ -477,10 +471,10 @@ announce(struct request *r, const struct candidate *c)
 	e->upstream_model = c->model;
 	e->place = p->place;
 	e->host = p->host;
-	e->allowed_by = p->place == PLACE_LOCAL ?
-	    NULL :
-	    arena_printf(r->arena, "client %s, model %s", r->client->name,
-		r->plan.model->id);
+	e->allowed_by = p->place == PLACE_LOCAL
+	    ? NULL
+	    : arena_printf(r->arena, "client %s, model %s", r->client->name,
+		  r->plan.model->id);
 }
 
 static void
@@ -492,7 +486,9 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->provider = c->target->provider;
 	t->hold.cell = -1;
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
-		.events = POLLIN, .tick = answer_tick, .ctx = &r->answer };
+		.events = POLLIN,
+		.tick = answer_tick,
+		.ctx = &r->answer };
 	buf_init(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
 }
 

@@ -16,22 +16,21 @@
 #include "serve/body.h"
 
 struct edit {
-	size_t offset, len;	/* what is replaced; len 0: put in */
+	size_t offset, len; /* what is replaced; len 0: put in */
 	struct span with;
 };
 
 static struct edit
 model_edit(const struct call *call, const char *model, struct arena *arena)
 {
-	struct edit e = { call->model_offset, call->model_len,
-		span_of(model) };
+	struct edit e = { call->model_offset, call->model_len, span_of(model) };
 	struct buf b;
 
 	if (call->model_is_json) {
 		buf_init(&b, 4096);
 		buf_json(&b, span_of(model));
-		e.with = (struct span){ arena_text(arena, buf_span(&b)),
-			b.len };
+		e.with =
+		    (struct span){ arena_text(arena, buf_span(&b)), b.len };
 		buf_free(&b);
 	}
 	return e;
@@ -41,8 +40,7 @@ model_edit(const struct call *call, const char *model, struct arena *arena)
 static const char *
 options_with_usage(struct span options, struct arena *arena)
 {
-	json_t *json = json_loadb(options.p, options.len, JSON_ALLOW_NUL,
-	    NULL);
+	json_t *json = json_loadb(options.p, options.len, JSON_ALLOW_NUL, NULL);
 	char *text = NULL, *kept;
 
 	if (!json_is_object(json)) {
@@ -93,8 +91,8 @@ body_make(struct span body, const struct call *call, const char *model,
 	}
 	request->nparts = 0;
 	for (size_t i = 0; i < n; i++) {
-		request->parts[request->nparts++] = (struct span){ body.p + at,
-			edits[i].offset - at };
+		request->parts[request->nparts++] =
+		    (struct span){ body.p + at, edits[i].offset - at };
 		request->parts[request->nparts++] = edits[i].with;
 		at = edits[i].offset + edits[i].len;
 	}

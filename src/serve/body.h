@@ -19,7 +19,6 @@
 /* Fills parts[] and nparts.  ask_usage: put include_usage in; *withhold tells
  * whether the client is not to see the extra chunk. */
 void body_make(struct span body, const struct call *, const char *model,
-    bool ask_usage, struct arena *, struct upstream_request *,
-    bool *withhold);
+    bool ask_usage, struct arena *, struct upstream_request *, bool *withhold);
 
 #endif

@@ -77,7 +77,8 @@ add_content(struct buf *b, const json_t *content)
 
 	if (json_is_string(content))
 		buf_puts(b, json_string_value(content));
-	json_array_foreach(content, i, part) {
+	json_array_foreach(content, i, part)
+	{
 		const json_t *text = json_object_get(part, "text");
 
 		if (json_is_string(text))
@@ -97,7 +98,8 @@ last_text(struct echo *e, uint64_t *prompt_tokens)
 
 	buf_init(&b, ECHO_TEXT_MAX);
 	*prompt_tokens = 0;
-	json_array_foreach(messages, i, message) {
+	json_array_foreach(messages, i, message)
+	{
 		buf_reset(&b);
 		add_content(&b, json_object_get(message, "content"));
 		*prompt_tokens += count_tokens(b.p == NULL ? "" : b.p);
@@ -128,8 +130,7 @@ limited(struct echo *e, const char *text, uint64_t *tokens, bool *cut)
 		(*tokens)++;
 	}
 	*cut = *p != '\0';
-	return arena_text(
-	    e->arena, (struct span){ text, (size_t)(p - text) });
+	return arena_text(e->arena, (struct span){ text, (size_t)(p - text) });
 }
 
 /* ---- sending ---------------------------------------------------------- */
@@ -164,8 +165,8 @@ send_json(struct echo *e, int status, json_t *json)
 
 	e->report->result = UPSTREAM_OK;
 	if (text != NULL &&
-	    (send_head(e, status, "application/json",
-		 (int64_t)strlen(text)) == -1 ||
+	    (send_head(e, status, "application/json", (int64_t)strlen(text)) ==
+		    -1 ||
 		send_bytes(e, text, strlen(text)) == -1))
 		e->report->result = UPSTREAM_STOPPED;
 	free(text);
@@ -212,17 +213,17 @@ make_usage(uint64_t input, uint64_t output)
 static json_t *
 make_object(struct echo *e, const char *object, json_t *choices)
 {
-	return json_pack("{s:s,s:s,s:I,s:s,s:o}", "id", e->id, "object",
-	    object, "created", (json_int_t)e->created, "model", e->model,
-	    "choices", choices);
+	return json_pack("{s:s,s:s,s:I,s:s,s:o}", "id", e->id, "object", object,
+	    "created", (json_int_t)e->created, "model", e->model, "choices",
+	    choices);
 }
 
 static json_t *
 make_choice(struct echo *e, const char *text, const char *finish)
 {
 	if (e->endpoint == ENDPOINT_COMPLETIONS)
-		return json_pack("{s:i,s:s,s:n,s:s?}", "index", 0, "text",
-		    text, "logprobs", "finish_reason", finish);
+		return json_pack("{s:i,s:s,s:n,s:s?}", "index", 0, "text", text,
+		    "logprobs", "finish_reason", finish);
 	return json_pack("{s:i,s:{s:s,s:s,s:n},s:n,s:s?}", "index", 0,
 	    "message", "role", "assistant", "content", text, "refusal",
 	    "logprobs", "finish_reason", finish);
@@ -235,18 +236,17 @@ make_delta(struct echo *e, const char *text, bool first, const char *finish)
 
 	if (e->endpoint == ENDPOINT_COMPLETIONS)
 		return make_choice(e, text, finish);
-	delta = finish != NULL ? json_object() :
-				 json_pack("{s:s}", "content", text);
+	delta = finish != NULL ? json_object()
+			       : json_pack("{s:s}", "content", text);
 	if (first)
-		json_object_set_new(
-		    delta, "role", json_string("assistant"));
+		json_object_set_new(delta, "role", json_string("assistant"));
 	return json_pack("{s:i,s:o,s:n,s:s?}", "index", 0, "delta", delta,
 	    "logprobs", "finish_reason", finish);
 }
 
 static int
-stream_text(struct echo *e, const char *object, const char *text,
-    const char *finish)
+stream_text(
+    struct echo *e, const char *object, const char *text, const char *finish)
 {
 	bool first = true;
 
@@ -261,17 +261,17 @@ stream_text(struct echo *e, const char *object, const char *text,
 		first = false;
 	}
 	return send_event(e,
-	    make_object(e, object,
-		json_pack("[o]", make_delta(e, "", first, finish))));
+	    make_object(
+		e, object, json_pack("[o]", make_delta(e, "", first, finish))));
 }
 
 static void
 stream_answer(struct echo *e, const char *text, const char *finish,
     uint64_t input, uint64_t output)
 {
-	const char *object = e->endpoint == ENDPOINT_COMPLETIONS ?
-	    "text_completion" :
-	    "chat.completion.chunk";
+	const char *object = e->endpoint == ENDPOINT_COMPLETIONS
+	    ? "text_completion"
+	    : "chat.completion.chunk";
 	json_t *options = json_object_get(e->request, "stream_options");
 	json_t *last;
 
@@ -304,8 +304,8 @@ answer_text(struct echo *e)
 		return;
 	}
 	answer = make_object(e,
-	    e->endpoint == ENDPOINT_COMPLETIONS ? "text_completion" :
-						  "chat.completion",
+	    e->endpoint == ENDPOINT_COMPLETIONS ? "text_completion"
+						: "chat.completion",
 	    json_pack("[o]", make_choice(e, text, finish)));
 	json_object_set_new(answer, "usage", make_usage(input, output));
 	send_json(e, 200, answer);
@@ -359,8 +359,8 @@ make_vector(struct echo *e, const char *text, size_t n, bool base64)
 	embed(text, vector, n);
 	if (base64) {
 		buf_init(&b, n * 8);
-		add_base64(&b, (const unsigned char *)vector,
-		    n * sizeof(*vector));
+		add_base64(
+		    &b, (const unsigned char *)vector, n * sizeof(*vector));
 		json = json_stringn(b.p, b.len);
 		buf_free(&b);
 		return json;
@@ -380,8 +380,8 @@ answer_embeddings(struct echo *e)
 	json_t *list = json_array(), *data = json_array();
 	bool base64 = json_is_string(form) &&
 	    strcmp(json_string_value(form), "base64") == 0;
-	json_int_t n = json_is_integer(want) ? json_integer_value(want) :
-					       ECHO_DIMENSIONS;
+	json_int_t n =
+	    json_is_integer(want) ? json_integer_value(want) : ECHO_DIMENSIONS;
 	uint64_t tokens = 0;
 	size_t i;
 
@@ -389,7 +389,8 @@ answer_embeddings(struct echo *e)
 		json_array_extend(list, input);
 	else if (input != NULL)
 		json_array_append(list, input);
-	json_array_foreach(list, i, one) {
+	json_array_foreach(list, i, one)
+	{
 		const char *text = json_string_value(one);
 
 		if (text == NULL || n < 1 || n > ECHO_DIMENSIONS_MAX ||
@@ -424,8 +425,12 @@ echo_send(enum endpoint endpoint, const char *model, struct span body,
     const struct watch *watch, const struct upstream_sink *sink,
     struct arena *arena, struct upstream_report *report)
 {
-	struct echo e = { .endpoint = endpoint, .model = model, .sink = sink,
-		.watch = watch, .arena = arena, .report = report };
+	struct echo e = { .endpoint = endpoint,
+		.model = model,
+		.sink = sink,
+		.watch = watch,
+		.arena = arena,
+		.report = report };
 	unsigned char random[8];
 
 	memset(report, 0, sizeof(*report));

@@ -38,7 +38,7 @@ set_read(const struct config *config)
 
 	if (set == NULL)
 		fatal("out of memory");
-	set->holders = 1;	/* the one in struct learned */
+	set->holders = 1; /* the one in struct learned */
 	set->n = health_learned_load(config, &set->facts);
 	return set;
 }

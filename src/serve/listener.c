@@ -123,7 +123,7 @@ make_socket(const char *path, char *why, size_t size)
 	if (make_room(&sun, why, size) == -1)
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	mask = umask(0117);	/* 0660: the web server's group */
+	mask = umask(0117); /* 0660: the web server's group */
 	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (fd == -1 || rc == -1 || listen(fd, BACKLOG) == -1) {
@@ -151,16 +151,15 @@ listener_open(const char *path, bool *made, char *why, size_t size)
 	if (fd == -1) {
 		if (why[0] == '\0')
 			snprintf(why, size,
-			    path == NULL ?
-				"no socket: use -s PATH, or start it from "
-				"lighttpd, spawn-fcgi or systemd" :
-				"%s: can't be used as a socket",
+			    path == NULL
+				? "no socket: use -s PATH, or start it from "
+				  "lighttpd, spawn-fcgi or systemd"
+				: "%s: can't be used as a socket",
 			    path);
 		return -1;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* Two workers may wake for one connection; the slower must not
-	 * block. */
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	/* acceptor.c blocks in accept. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }

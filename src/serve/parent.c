@@ -40,8 +40,8 @@
 struct generation {
 	unsigned number;
 	struct config *config;
-	struct worker_board *board;	/* shared with its workers */
-	int ready[2];			/* a byte from each that can serve */
+	struct acceptor_board *board; /* shared with its workers */
+	int ready[2]; /* a byte from each that can serve */
 	unsigned nready;
 };
 
@@ -54,13 +54,13 @@ struct child {
 
 struct parent {
 	int listen_fd;
-	struct generation *now;		/* serving */
-	struct generation *next;	/* starting, or NULL */
+	struct generation *now; /* serving */
+	struct generation *next; /* starting, or NULL */
 	struct child children[CHILDREN_MAX];
 	unsigned nchildren;
-	unsigned count;			/* generations so far */
+	unsigned count; /* generations so far */
 	/* Of the serving generation's workers, by index. */
-	int64_t start_at_ms[WORKERS_MAX];	/* 0: is running */
+	int64_t start_at_ms[WORKERS_MAX]; /* 0: is running */
 	int64_t pause_ms[WORKERS_MAX];
 	bool stopping;
 	int status;
@@ -88,8 +88,7 @@ static const int handled[] = { SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGUSR1,
 static void
 set_signals(void (*handler)(int))
 {
-	struct sigaction sa = { .sa_handler = handler,
-		.sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
 
 	sigemptyset(&sa.sa_mask);
 	for (size_t i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
@@ -161,8 +160,8 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	/* Nobody would be left to replace or to stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
-	status = worker_run(
-	    g->config, p->listen_fd, g->ready[1], g->board, index);
+	status =
+	    worker_run(g->config, p->listen_fd, g->ready[1], g->board, index);
 	exit(status);
 }
 
@@ -191,8 +190,8 @@ start_worker(struct parent *p, struct generation *g, unsigned index)
 		p->start_at_ms[index] = clock_now_ms() + PAUSE_MAX_MS;
 		return;
 	}
-	p->children[p->nchildren++] = (struct child){ pid, g->number, index,
-		clock_now_ms() };
+	p->children[p->nchildren++] =
+	    (struct child){ pid, g->number, index, clock_now_ms() };
 }
 
 static void
@@ -247,7 +246,7 @@ reload(struct parent *p)
 	FILE *err;
 
 	if (p->stopping || p->next != NULL || p->now == NULL)
-		return;		/* one at a time; the running one reads it */
+		return; /* one at a time; the running one reads it */
 	if ((err = open_memstream(&errors, &len)) == NULL)
 		fatal("out of memory");
 	config = config_load(p->now->config->path, 0, err);
@@ -286,9 +285,9 @@ replace_worker(struct parent *p, const struct child *c)
 	if (now_ms - c->start_ms >= YOUNG_MS)
 		*pause = 0;
 	p->start_at_ms[c->index] = now_ms + *pause;
-	*pause = *pause == 0		 ? PAUSE_MS :
-	    *pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS :
-					  *pause * 2;
+	*pause = *pause == 0            ? PAUSE_MS
+	    : *pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS
+					: *pause * 2;
 }
 
 static void
@@ -405,11 +404,10 @@ loop(struct parent *p)
 {
 	while (!p->stopping || p->nchildren > 0) {
 		int timeout_ms = start_due_workers(p);
-		struct pollfd fds[2] = {
-			{ .fd = signal_pipe[0], .events = POLLIN },
+		struct pollfd fds[2] = { { .fd = signal_pipe[0],
+					     .events = POLLIN },
 			{ .fd = p->next == NULL ? -1 : p->next->ready[0],
-			    .events = POLLIN }
-		};
+			    .events = POLLIN } };
 
 		if (poll(fds, 2, timeout_ms) == -1 && errno != EINTR)
 			fatal("poll: %s", strerror(errno));

@@ -63,15 +63,15 @@ commit(struct relay *r, int64_t length)
 
 	r->state = RELAY_PASS;
 	if (a->head_sent)
-		return 0;	/* by a heartbeat */
+		return 0; /* by a heartbeat */
 	if (a->streams && r->is_sse)
 		length = -1;
 	if (r->bridge == NULL)
 		return answer_head(a, r->head.status, r->content_type,
 		    r->head.fields, r->head.nfields, length);
 	return answer_head(a, r->head.status,
-	    a->streams ? "text/event-stream; charset=utf-8" :
-			 "application/json",
+	    a->streams ? "text/event-stream; charset=utf-8"
+		       : "application/json",
 	    r->head.fields, r->head.nfields, length);
 }
 
@@ -116,15 +116,13 @@ on_event(void *ctx, const struct sse_event *event)
 	size_t end = r->base + event->end;
 	bool only_usage = false;
 
-	if (r->events++ == 0 &&
-	    verdict_is_error(event->name, event->data)) {
+	if (r->events++ == 0 && verdict_is_error(event->name, event->data)) {
 		r->error_first = true;
 		buf_reset(&r->held);
 		buf_add(&r->held, event->data.p, event->data.len);
 		return -1;
 	}
-	if (usage_read(
-		endpoint_spec(r->speaks)->usage, event->data, &r->usage))
+	if (usage_read(endpoint_spec(r->speaks)->usage, event->data, &r->usage))
 		only_usage = verdict_is_only_usage(event->data);
 	if (r->bridge != NULL) {
 		bridge_step(r, bridge_event(r->bridge, event->data, &r->out));
@@ -289,7 +287,7 @@ on_body(void *ctx, struct span bytes)
 	struct relay *r = ctx;
 
 	if (r->answer->ended)
-		return 0;	/* behind the last event */
+		return 0; /* behind the last event */
 	if (r->state == RELAY_COLLECT) {
 		buf_add(&r->held, bytes.p, bytes.len);
 		return 0;
@@ -329,9 +327,8 @@ serve_bridged(struct relay *r)
 	bool failed;
 
 	bridge_step(r,
-	    r->is_sse ? bridge_end(r->bridge, &r->out) :
-			bridge_answer(
-			    r->bridge, buf_span(&r->held), &r->out));
+	    r->is_sse ? bridge_end(r->bridge, &r->out)
+		      : bridge_answer(r->bridge, buf_span(&r->held), &r->out));
 	failed = r->bridge_failed;
 	if (failed && r->state == RELAY_HOLD)
 		return RELAY_FAILED;
@@ -430,9 +427,8 @@ relay_refuse(struct relay *r, const struct relay_result *result)
 		refuse_bridged(r, result);
 	else if (result->end == RELAY_FAILED && result->upstream_error)
 		answer_upstream_error(r->answer,
-		    r->head.status < 300 ? 502 : r->head.status,
-		    r->head.fields, r->head.nfields, buf_span(&r->held),
-		    &result->refused);
+		    r->head.status < 300 ? 502 : r->head.status, r->head.fields,
+		    r->head.nfields, buf_span(&r->held), &result->refused);
 	else
 		answer_refuse(r->answer, &result->refused);
 }

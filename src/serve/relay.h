@@ -28,10 +28,10 @@
 #include "wire/usage.h"
 
 enum relay_state {
-	RELAY_START,	/* no head yet */
-	RELAY_HOLD,	/* a good head; its beginning is looked at */
-	RELAY_PASS,	/* the client gets it */
-	RELAY_COLLECT,	/* an error, or a whole answer for the bridge */
+	RELAY_START, /* no head yet */
+	RELAY_HOLD, /* a good head; its beginning is looked at */
+	RELAY_PASS, /* the client gets it */
+	RELAY_COLLECT, /* an error, or a whole answer for the bridge */
 };
 
 struct relay {
@@ -39,16 +39,16 @@ struct relay {
 	const struct call *call;
 	const struct candidate *candidate;
 	struct arena *arena;
-	struct bridge_run *bridge;	/* or NULL */
-	bool withhold_usage;		/* the client did not ask for it */
-	enum endpoint speaks;		/* what the upstream was asked as */
+	struct bridge_run *bridge; /* or NULL */
+	bool withhold_usage; /* the client did not ask for it */
+	enum endpoint speaks; /* what the upstream was asked as */
 
 	enum relay_state state;
 	struct upstream_head head;
 	const char *content_type;
 	bool is_sse, is_json;
 	struct buf held;
-	struct buf out;			/* what the bridge made of it */
+	struct buf out; /* what the bridge made of it */
 	struct sse sse;
 
 	/* Within one push. */
@@ -56,27 +56,27 @@ struct relay {
 	size_t base, written, last_end;
 
 	uint64_t events;
-	bool done;		/* the event that ends such a stream came */
-	bool error_first;	/* an error dressed as 200 */
+	bool done; /* the event that ends such a stream came */
+	bool error_first; /* an error dressed as 200 */
 	bool bridge_failed;
 	struct usage usage;
 	struct usage_scan *scan;
 };
 
 enum relay_end {
-	RELAY_SERVED,		/* the client has it all */
-	RELAY_FAILED,		/* nothing of it reached the client */
-	RELAY_CUT,		/* it failed after something had */
-	RELAY_GONE,		/* the client left */
+	RELAY_SERVED, /* the client has it all */
+	RELAY_FAILED, /* nothing of it reached the client */
+	RELAY_CUT, /* it failed after something had */
+	RELAY_GONE, /* the client left */
 };
 
 struct relay_result {
 	enum relay_end end;
-	unsigned reason;	/* enum fallback that covers it, 0: none does */
+	unsigned reason; /* enum fallback that covers it, 0: none does */
 	enum health_outcome health;
-	int64_t retry_after_ms;	/* the upstream's; 0: none */
-	struct refused refused;	/* for FAILED and CUT */
-	bool upstream_error;	/* FAILED with an error of the upstream's own
+	int64_t retry_after_ms; /* the upstream's; 0: none */
+	struct refused refused; /* for FAILED and CUT */
+	bool upstream_error; /* FAILED with an error of the upstream's own
 				   to show: status and held body */
 };
 
@@ -89,8 +89,8 @@ struct upstream_sink relay_sink(struct relay *);
 
 /* After the exchange: how it went.  A FAILED one has told the client nothing
  * yet: try another, or relay_refuse(). */
-void relay_finish(struct relay *, const struct upstream_report *,
-    struct relay_result *);
+void relay_finish(
+    struct relay *, const struct upstream_report *, struct relay_result *);
 /* Tells the client of a FAILED or CUT end. */
 void relay_refuse(struct relay *, const struct relay_result *);
 

@@ -35,8 +35,7 @@ request_refuse(struct request *r, enum refusal refusal)
 static bool
 refuse_param(struct request *r, enum refusal refusal, const char *message)
 {
-	r->refused = (struct refused){ .refusal = refusal,
-		.message = message };
+	r->refused = (struct refused){ .refusal = refusal, .message = message };
 	return false;
 }
 
@@ -67,8 +66,7 @@ find_raw_rest(struct request *r)
 
 	if (uri == NULL || r->rest.len == 0)
 		return;
-	path = arena_text(
-	    r->arena, (struct span){ uri, strcspn(uri, "?#") });
+	path = arena_text(r->arena, (struct span){ uri, strcspn(uri, "?#") });
 	if (find_endpoint(path, &rest) == r->spec && rest.len > 0)
 		r->rest = rest;
 }
@@ -114,9 +112,9 @@ request_route(struct request *r)
 	const char *script = io_param(r->io, "SCRIPT_NAME");
 	const char *info = io_param(r->io, "PATH_INFO");
 
-	r->spec = find_endpoint(arena_printf(r->arena, "%s%s",
-				    script == NULL ? "" : script,
-				    info == NULL ? "" : info),
+	r->spec = find_endpoint(
+	    arena_printf(r->arena, "%s%s", script == NULL ? "" : script,
+		info == NULL ? "" : info),
 	    &r->rest);
 	if (r->spec == NULL)
 		return request_refuse(r, REFUSE_UNKNOWN_URL);
@@ -135,8 +133,8 @@ request_route(struct request *r)
 	    (r->answer.head_only && strcmp(r->spec->method, "GET") == 0))
 		return true;
 	answer_add(&r->answer, "Allow",
-	    strcmp(r->spec->method, "GET") == 0 ? "GET, HEAD" :
-						  r->spec->method);
+	    strcmp(r->spec->method, "GET") == 0 ? "GET, HEAD"
+						: r->spec->method);
 	return request_refuse(r, REFUSE_METHOD);
 }
 
@@ -191,11 +189,11 @@ check_media_type(struct request *r)
 		return refuse_param(r, REFUSE_MEDIA_TYPE,
 		    "Content-Encoding is not taken; send the body as it is.");
 	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
-		return multipart_boundary(type).p != NULL ?
-		    true :
-		    refuse_param(r, REFUSE_MEDIA_TYPE,
-			"This endpoint takes multipart/form-data with a "
-			"boundary.");
+		return multipart_boundary(type).p != NULL
+		    ? true
+		    : refuse_param(r, REFUSE_MEDIA_TYPE,
+			  "This endpoint takes multipart/form-data with a "
+			  "boundary.");
 	if (type == NULL || *type == '\0')
 		return true;
 	len = strcspn(type, "; \t");
@@ -213,7 +211,7 @@ parse_length(struct request *r, long long *length)
 	const char *text = io_param(r->io, "CONTENT_LENGTH");
 	char *end;
 
-	*length = -1;	/* Caddy says -1 for chunked, others nothing */
+	*length = -1; /* Caddy says -1 for chunked, others nothing */
 	if (text == NULL || *text == '\0')
 		return true;
 	*length = strtoll(text, &end, 10);
@@ -226,9 +224,9 @@ static bool
 request_read(struct request *r)
 {
 	const struct config *c = r->server->config;
-	size_t max = r->spec->body == ENDPOINT_BODY_MULTIPART ?
-	    c->multipart_max_bytes :
-	    c->json_max_bytes;
+	size_t max = r->spec->body == ENDPOINT_BODY_MULTIPART
+	    ? c->multipart_max_bytes
+	    : c->json_max_bytes;
 	long long length;
 
 	if (!check_media_type(r) || !parse_length(r, &length))
@@ -256,7 +254,6 @@ request_read(struct request *r)
 }
 
 /* ---- parse ------------------------------------------------------------ */
-
 
 static int
 on_part(void *ctx, const struct multipart_part *part)
@@ -291,19 +288,18 @@ parse_multipart(struct request *r)
 			"%s.",
 			error));
 	return call_parse_form(r->server->config, r->server->patterns,
-		   r->spec->id, &form, r->arena, &r->call,
-		   &r->refused) == 0;
+		   r->spec->id, &form, r->arena, &r->call, &r->refused) == 0;
 }
 
 static bool
 request_parse(struct request *r)
 {
 	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
-	bool ok = r->spec->body == ENDPOINT_BODY_MULTIPART ?
-	    parse_multipart(r) :
-	    call_parse_json(r->server->config, r->server->patterns,
-		r->spec->id, spool_span(&r->spool), r->arena, &r->call,
-		&r->refused) == 0;
+	bool ok = r->spec->body == ENDPOINT_BODY_MULTIPART
+	    ? parse_multipart(r)
+	    : call_parse_json(r->server->config, r->server->patterns,
+		  r->spec->id, spool_span(&r->spool), r->arena, &r->call,
+		  &r->refused) == 0;
 
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
@@ -326,8 +322,8 @@ request_facts(struct request *r, void **hold)
 {
 	const struct config *c = r->server->config;
 	struct facts *facts = arena_alloc(r->arena, sizeof(*facts));
-	struct facts_provider *providers = arena_alloc(
-	    r->arena, (c->nproviders + 1) * sizeof(*providers));
+	struct facts_provider *providers =
+	    arena_alloc(r->arena, (c->nproviders + 1) * sizeof(*providers));
 	struct facts_limit *limits =
 	    arena_alloc(r->arena, (c->nlimits + 1) * sizeof(*limits));
 
@@ -346,8 +342,7 @@ wants_explanation(struct request *r)
 {
 	const char *value = io_param(r->io, "HTTP_X_TAILGATE_EXPLAIN");
 
-	return value != NULL && strcmp(value, "1") == 0 &&
-	    r->client->explain;
+	return value != NULL && strcmp(value, "1") == 0 && r->client->explain;
 }
 
 /* The plan itself as the answer; nothing is sent. */
@@ -375,8 +370,8 @@ request_plan(struct request *r)
 	model = plan_model(r->server->config, r->call.model);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
 		facts->turn = health_turn(r->server->health, model);
-	plan_make(r->server->config, r->client, &r->call, facts, r->arena,
-	    &r->plan);
+	plan_make(
+	    r->server->config, r->client, &r->call, facts, r->arena, &r->plan);
 	if (r->plan.model != NULL)
 		r->entry.route = r->plan.model->id;
 	if (wants_explanation(r))
@@ -464,8 +459,8 @@ request_init(struct request *r, struct server *server, struct io *io,
 }
 
 bool
-request_serve(struct server *server, struct io *io, struct arena *arena,
-    bool overloaded)
+request_serve(
+    struct server *server, struct io *io, struct arena *arena, bool overloaded)
 {
 	struct request *r = arena_alloc(arena, sizeof(*r));
 

@@ -25,7 +25,7 @@
 #include "wire/io.h"
 #include "wire/spool.h"
 
-#define REQUEST_ID_SIZE 28	/* "req_" and 20 hex digits */
+#define REQUEST_ID_SIZE 28 /* "req_" and 20 hex digits */
 
 struct request {
 	struct server *server;
@@ -33,22 +33,22 @@ struct request {
 	struct arena *arena;
 	char id[REQUEST_ID_SIZE];
 	int64_t start_ms;
-	const struct endpoint_spec *spec;	/* NULL: no such URL */
-	struct span rest;			/* /v1/models/{rest} */
+	const struct endpoint_spec *spec; /* NULL: no such URL */
+	struct span rest; /* /v1/models/{rest} */
 	const struct client *client;
 	struct spool spool;
 	bool body_read;
 	struct call call;
 	struct plan plan;
-	struct refused refused;		/* by the step that ended the chain */
+	struct refused refused; /* by the step that ended the chain */
 	struct answer answer;
 	struct ledger_entry entry;
 };
 
 /* Serves it.  overloaded: only to say so.  True: the answer was cut short
  * (fcgi_end). */
-bool request_serve(struct server *, struct io *, struct arena *,
-    bool overloaded);
+bool
+request_serve(struct server *, struct io *, struct arena *, bool overloaded);
 
 /* Refuses with the table's own words; always false, for `return`. */
 bool request_refuse(struct request *, enum refusal);

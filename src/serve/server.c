@@ -26,8 +26,7 @@ open_state(struct server *s, const struct config *c, char *why, size_t size)
 }
 
 int
-server_open(
-    struct server *s, const struct config *c, char *why, size_t size)
+server_open(struct server *s, const struct config *c, char *why, size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
@@ -38,8 +37,8 @@ server_open(
 	if (!open_state(s, c, why, size))
 		return -1;
 	if ((s->patterns = patterns_new(c, stderr)) == NULL) {
-		snprintf(why, size, "%s: private: a pattern is not valid",
-		    c->path);
+		snprintf(
+		    why, size, "%s: private: a pattern is not valid", c->path);
 		return -1;
 	}
 	s->upstreams = upstream_pool_new();

@@ -21,7 +21,7 @@
 #include "state/slots.h"
 #include "wire/upstream.h"
 
-struct learned;		/* learned.c */
+struct learned; /* learned.c */
 
 struct server {
 	const struct config *config;
@@ -38,14 +38,13 @@ struct server {
 };
 
 /* Opens everything, after fork.  -1: one line in why. */
-int server_open(struct server *, const struct config *, char *why,
-    size_t size);
+int server_open(struct server *, const struct config *, char *why, size_t size);
 void server_close(struct server *);
 
 /* What probe learned, read again when the file is older than a few seconds.
  * The facts stay valid until learned_release(). */
-const struct facts_learned *learned_take(struct learned *, size_t *n,
-    void **hold);
+const struct facts_learned *
+learned_take(struct learned *, size_t *n, void **hold);
 void learned_release(struct learned *, void *hold);
 struct learned *learned_new(const struct config *);
 void learned_free(struct learned *);

@@ -37,8 +37,8 @@ log_line(const struct request *r)
 	    e->private_rule != NULL ? " private" : "", e->bytes_in,
 	    e->bytes_out, e->queue_ms, e->first_byte_ms, e->total_ms);
 	if (e->refusal == REFUSE_PRIVATE_ROUTE)
-		log_info("private route blocked: %s",
-		    or_dash(r->refused.message));
+		log_info(
+		    "private route blocked: %s", or_dash(r->refused.message));
 }
 
 void
@@ -55,7 +55,7 @@ settle(struct request *r)
 	e->total_ms = clock_now_ms() - r->start_ms;
 	log_line(r);
 	if (r->spec != NULL && r->spec->upstream == NULL)
-		return;	/* a look at ourselves, not work */
+		return; /* a look at ourselves, not work */
 	ledger_write(r->server->ledger, e);
 	meters_add(r->server->meters, e);
 }

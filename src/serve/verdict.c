@@ -21,11 +21,11 @@
 /* ---- errors inside a good status -------------------------------------- */
 
 struct members {
-	bool error;		/* `error` is there and not null */
-	bool answer;		/* so is something that only answers have */
+	bool error; /* `error` is there and not null */
+	bool answer; /* so is something that only answers have */
 	bool empty_choices;
 	bool usage;
-	bool type_error;	/* "type": "error" */
+	bool type_error; /* "type": "error" */
 };
 
 static int
@@ -105,8 +105,8 @@ verdict_is_dressed(const struct relay *r)
 static int64_t
 retry_after_ms(const struct relay *r)
 {
-	struct span value = answer_field(
-	    r->head.fields, r->head.nfields, "retry-after");
+	struct span value =
+	    answer_field(r->head.fields, r->head.nfields, "retry-after");
 	struct tm tm;
 	const char *error;
 	long long n;
@@ -147,23 +147,23 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 	case UPSTREAM_FORBIDDEN:
 	case UPSTREAM_TIMEOUT_CONNECT:
 		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_CONNECT);
-		what = report->result == UPSTREAM_FORBIDDEN ?
-		    "has an address outside the private networks" :
-		    "cannot be reached";
+		what = report->result == UPSTREAM_FORBIDDEN
+		    ? "has an address outside the private networks"
+		    : "cannot be reached";
 		break;
 	case UPSTREAM_TIMEOUT_FIRST_BYTE:
 	case UPSTREAM_TIMEOUT_IDLE:
 	case UPSTREAM_TIMEOUT_TOTAL:
 		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_TIMEOUT);
-		what = report->result == UPSTREAM_TIMEOUT_FIRST_BYTE ?
-		    "did not begin to answer in time" :
-		    "did not finish its answer in time";
+		what = report->result == UPSTREAM_TIMEOUT_FIRST_BYTE
+		    ? "did not begin to answer in time"
+		    : "did not finish its answer in time";
 		break;
 	default:
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
-		what = report->result == UPSTREAM_BAD ?
-		    "answered in a way that is no valid HTTP response" :
-		    "closed the connection in the middle of its answer";
+		what = report->result == UPSTREAM_BAD
+		    ? "answered in a way that is no valid HTTP response"
+		    : "closed the connection in the middle of its answer";
 	}
 	result->refused.message = arena_printf(
 	    r->arena, "Provider %s %s; try again.", provider, what);
@@ -203,7 +203,7 @@ judge_status(const struct relay *r, struct relay_result *result)
 	result->refused.message = arena_printf(r->arena,
 	    "Provider %s answered with status %d and no JSON error.",
 	    r->candidate->target->provider->name, status);
-	if (status < 400)	/* a redirect is not followed, nor passed */
+	if (status < 400) /* a redirect is not followed, nor passed */
 		result->upstream_error = false;
 }
 
@@ -224,8 +224,7 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 		    "Provider %s gave no usable answer: %s.",
 		    r->candidate->target->provider->name,
 		    bridge_why(r->bridge));
-	} else if (r->state == RELAY_COLLECT &&
-	    report->result == UPSTREAM_OK)
+	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK)
 		judge_status(r, result);
 	else
 		judge_exchange(r, report, result);

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the threads of a worker: who waits, who serves, how they stop.  The
- * "accept" step of a request's way.
+ * Hides the threads of a worker: when they start, what they do, how they stop.
  *
  * All signals are blocked in every thread but the one that waits for them: a
  * signal in the middle of libfcgi's blocking calls would lose a request or
@@ -13,7 +12,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,25 +31,21 @@
 #define THREADS_AT_START 2
 /* A web server that neither sends nor takes a byte for so long has died. */
 #define PEER_TIMEOUT_S 120
-/* How often a full worker looks whether it still is. */
-#define FULL_PAUSE_MS 10
+/* Between two calls to threads that wait for a connection. */
+#define STOP_PAUSE_NS 2000000
 /* Answers that were told to end get this long. */
 #define ABORT_MS 1000
 
 struct worker {
 	struct server server;
 	const struct config *config;
+	struct acceptor *acceptor;
 	int listen_fd;
-	int wake[2];		/* readable: stop accepting */
-	struct worker_board *board;
-	unsigned index;
-	unsigned reserve;	/* threads kept to say "overloaded" */
 
-	pthread_mutex_t turn;	/* whose holder waits for a connection */
-	pthread_mutex_t mutex;	/* of what follows */
+	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t changed;
 	unsigned nthreads, idle;
-	unsigned stops;		/* SIGTERMs so far */
+	unsigned stops; /* SIGTERMs so far */
 };
 
 static void *thread_main(void *);
@@ -81,7 +75,6 @@ start_thread(struct worker *w)
 static void
 become_busy(struct worker *w)
 {
-	atomic_fetch_add(&w->board->busy[w->index], 1);
 	meters_busy(w->server.meters, 1);
 	pthread_mutex_lock(&w->mutex);
 	/* Somebody must be left to wait for the next one. */
@@ -97,28 +90,10 @@ become_idle(struct worker *w)
 	w->idle++;
 	pthread_mutex_unlock(&w->mutex);
 	meters_busy(w->server.meters, -1);
-	atomic_fetch_sub(&w->board->busy[w->index], 1);
+	acceptor_done(w->acceptor);
 }
 
-/* ---- accepting -------------------------------------------------------- */
-
-static bool
-is_full(const struct worker *w, unsigned index)
-{
-	return atomic_load(&w->board->busy[index]) + w->reserve >=
-	    w->config->threads;
-}
-
-/* All of the pool is: then somebody has to say so. */
-static bool
-all_full(const struct worker *w)
-{
-	for (unsigned i = 0; i < w->config->processes; i++) {
-		if (!is_full(w, i))
-			return false;
-	}
-	return true;
-}
+/* ---- serving ---------------------------------------------------------- */
 
 static void
 set_timeouts(int fd)
@@ -129,42 +104,9 @@ set_timeouts(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
-/* The next connection, or -1: stop.  Holding the turn. */
-static int
-wait_for_connection(struct worker *w, bool *overloaded)
-{
-	struct pollfd fds[2] = { { .fd = w->wake[0], .events = POLLIN },
-		{ .fd = w->listen_fd, .events = POLLIN } };
-	int fd;
-
-	for (;;) {
-		bool full = w->reserve > 0 && is_full(w, w->index);
-		bool leave = full && !all_full(w);
-
-		if (poll(fds, leave ? 1 : 2, full ? FULL_PAUSE_MS : -1) == -1 &&
-		    errno != EINTR)
-			fatal("poll: %s", strerror(errno));
-		if (fds[0].revents != 0)
-			return -1;
-		if (leave || fds[1].revents == 0)
-			continue;
-		fds[1].revents = 0;
-		fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd != -1) {
-			*overloaded = full;
-			return fd;
-		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS) {
-			log_error("accept: %s", strerror(errno));
-			poll(fds, 1, FULL_PAUSE_MS);
-		} else if (errno == EINVAL || errno == EBADF)
-			return -1;	/* the socket was shut down */
-	}
-}
-
 static void
-serve_connection(struct worker *w, struct fcgi *f, struct arena *arena,
-    int fd, bool overloaded)
+serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
+    bool overloaded)
 {
 	struct io *io;
 
@@ -187,17 +129,13 @@ thread_main(void *ctx)
 	bool overloaded = false;
 	int fd;
 
-	for (;;) {
-		pthread_mutex_lock(&w->turn);
-		fd = wait_for_connection(w, &overloaded);
-		if (fd != -1)
-			become_busy(w);
-		pthread_mutex_unlock(&w->turn);
-		if (fd == -1)
-			break;
+	acceptor_join(w->acceptor);
+	while ((fd = acceptor_next(w->acceptor, &overloaded)) != -1) {
+		become_busy(w);
 		serve_connection(w, f, arena, fd, overloaded);
 		become_idle(w);
 	}
+	acceptor_leave(w->acceptor);
 	arena_free(arena);
 	fcgi_free(f);
 	pthread_mutex_lock(&w->mutex);
@@ -259,8 +197,10 @@ wait_for_threads(struct worker *w, int64_t ms)
 static void
 drain(struct worker *w)
 {
-	if (write(w->wake[1], "", 1) != 1)
-		fatal("wake pipe: %s", strerror(errno));
+	static const struct timespec pause = { 0, STOP_PAUSE_NS };
+
+	while (!acceptor_stop(w->acceptor))
+		nanosleep(&pause, NULL);
 	/* Who connects now is refused at once, unless the socket's owner
 	 * (lighttpd, systemd) keeps it open for the next pool. */
 	close(w->listen_fd);
@@ -280,15 +220,9 @@ wait_for_stop(struct worker *w)
 	pthread_mutex_unlock(&w->mutex);
 }
 
-static unsigned
-reserve_of(unsigned threads)
-{
-	return threads < 4 ? 0 : threads < 256 ? 1 + threads / 64 : 4;
-}
-
 int
 worker_run(const struct config *config, int listen_fd, int ready_fd,
-    struct worker_board *board, unsigned index)
+    struct acceptor_board *board, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	pthread_t signals;
@@ -297,26 +231,22 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	if (w == NULL)
 		fatal("out of memory");
 	w->config = config;
-	w->listen_fd = listen_fd;
-	w->board = board;
-	w->index = index;
-	w->reserve = reserve_of(config->threads);
-	pthread_mutex_init(&w->turn, NULL);
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->changed, NULL);
 	if (server_open(&w->server, config, why, sizeof(why)) == -1) {
 		log_error("%s", why);
 		return 1;
 	}
-	if (pipe(w->wake) == -1 ||
-	    pthread_create(&signals, NULL, signals_main, w) != 0)
+	w->listen_fd = listen_fd;
+	w->acceptor = acceptor_new(config, listen_fd, board, index);
+	if (pthread_create(&signals, NULL, signals_main, w) != 0)
 		fatal("can't start: %s", strerror(errno));
 	pthread_mutex_lock(&w->mutex);
 	for (unsigned i = 0; i < THREADS_AT_START && i < config->threads; i++)
 		start_thread(w);
 	pthread_mutex_unlock(&w->mutex);
 	if (write(ready_fd, "", 1) != 1)
-		return 1;	/* the parent has gone */
+		return 1; /* the parent has gone */
 	close(ready_fd);
 	wait_for_stop(w);
 	drain(w);
@@ -325,8 +255,7 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 		server_close(&w->server);
 		pthread_cancel(signals);
 		pthread_join(signals, NULL);
-		close(w->wake[0]);
-		close(w->wake[1]);
+		acceptor_free(w->acceptor);
 		free(w);
 		return 0;
 	}

@@ -35,8 +35,8 @@ struct exchange {
 	struct handle *handle;
 
 	/* The answer's head, line by line. */
-	struct upstream_field fields[UPSTREAM_FIELDS_MAX];
-	size_t nfields;
+	struct upstream_field *fields;
+	size_t nfields, fields_room;
 	size_t head_bytes;
 	int status;
 	int64_t content_length;
@@ -100,6 +100,22 @@ end_head(struct exchange *x)
 }
 
 static int
+more_fields(struct exchange *x)
+{
+	size_t room = x->fields_room == 0 ? 24 : UPSTREAM_FIELDS_MAX;
+	struct upstream_field *fields;
+
+	if (x->fields_room == UPSTREAM_FIELDS_MAX)
+		return -1;
+	fields = arena_alloc(x->arena, room * sizeof(*fields));
+	if (x->nfields > 0)
+		memcpy(fields, x->fields, x->nfields * sizeof(*fields));
+	x->fields = fields;
+	x->fields_room = room;
+	return 0;
+}
+
+static int
 add_field(struct exchange *x, struct span line)
 {
 	const char *colon = memchr(line.p, ':', line.len);
@@ -108,7 +124,7 @@ add_field(struct exchange *x, struct span line)
 	/* A folded line (obsolete since RFC 7230) or none at all. */
 	if (colon == NULL || line.p[0] == ' ' || line.p[0] == '\t')
 		return 0;
-	if (x->nfields == UPSTREAM_FIELDS_MAX)
+	if (x->nfields == x->fields_room && more_fields(x) == -1)
 		return -1;
 	name = (struct span){ line.p, (size_t)(colon - line.p) };
 	value = (struct span){ colon + 1, line.len - name.len - 1 };
@@ -261,6 +277,9 @@ set_body(struct exchange *x)
 	}
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+	/* Curl allocates it for small bodies, too. */
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+	    len > SMALL_BODY_BYTES ? 256L * 1024 : 16L * 1024);
 	if (len > SMALL_BODY_BYTES) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 		return; /* on_read gives it */
