@@ -36,7 +36,8 @@ ask='{"model":"m","messages":[{"role":"user","content":"hello"}]}'
 # circuit: of gpu, as `tailgate status` shows it.
 circuit()
 {
-	"$TAILGATE" -f "$conf" status | sed -n 's/^gpu  *local  *\([a-z-]*\).*/\1/p'
+	"$TAILGATE" -f "$conf" status |
+		sed -n 's/^gpu  *local  *\([a-z-]*\).*/\1/p'
 }
 
 # ask_cgi: one request as plain CGI; its status.
@@ -122,9 +123,11 @@ many()
 }
 
 # many_say N ERE: that many of the answers hold it.
+# shellcheck disable=SC2317 # wait_until calls it
 many_say()
 {
-	[ "$(cat "$dir/many"/* 2>/dev/null | grep -E -o "$2" | wc -l)" -eq "$1" ]
+	[ "$(cat "$dir/many"/* 2>/dev/null | grep -E -o "$2" | wc -l)" \
+		-eq "$1" ]
 }
 
 printf '%s' "$ask" >"$dir/ask"
