@@ -36,6 +36,7 @@ TAILGATE=${TAILGATE:-$abs_builddir/tailgate}
 TAILGATE_FCGI=${TAILGATE_FCGI:-$abs_builddir/tailgate.fcgi}
 tests=$abs_srcdir/tests
 bin=$abs_builddir/tests
+load=$abs_builddir/bench/load
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
 
 test_name=$(basename "$0" .sh)
@@ -153,6 +154,19 @@ at_most()
 	else
 		fail "$1 ($2 > $3)"
 	fi
+}
+
+# take FILE PREFIX: assertions that another program made, as lines "ok TEXT",
+# "not ok TEXT", "# ...".
+take()
+{
+	while IFS= read -r line; do
+		case $line in
+		'ok '*) pass "$2: ${line#ok }" ;;
+		'not ok '*) fail "$2: ${line#not ok }" ;;
+		'#'*) detail "${line#\# }" ;;
+		esac
+	done <"$1"
 }
 
 # The test can't be made: exit 99.
@@ -338,7 +352,7 @@ start_upstream()
 	else
 		set -- --record "$dir/$up" "$@"
 	fi
-	"$bin/upstream" --raw "$tests/upstream" "$@" \
+	"$bin/upstream" --raw "$tests/replies" "$@" \
 		>"$dir/$up.port" 2>"$dir/$up.log" &
 	adopt "$up" $!
 	wait_until -p $! test -s "$dir/$up.port" || broken "$up did not start"
@@ -364,6 +378,12 @@ stat()
 stat_is()
 {
 	[ "$(stat "$1" "$2")" = "$3" ]
+}
+
+# stat_reaches NAME FIELD VALUE: it is that much or more.
+stat_reaches()
+{
+	[ "$(stat "$1" "$2")" -ge "$3" ]
 }
 
 # reserve_port NAME: a port on 127.0.0.1 that refuses connections, in
@@ -396,27 +416,29 @@ new_config()
 }
 
 # stub_config: the config that most tests need.  The stub `stub` serves all
-# endpoints under the models "stub/SCRIPT"; more settings come from stdin.
+# endpoints under the models "stub/SCRIPT"; what its provider has beside that
+# stands in $stub_more, further providers and models (each with a comma in
+# front) in $more_providers and $more_models, further settings in $more.
 stub_config()
 {
-	{
-		cat <<-END
-			body = { spool_dir = "$dir/spool"; };
-			providers = (
-			  { name = "stub"; place = "local"; url = "$stub_url";
-			    endpoints = [ "chat", "completions", "embeddings",
-			      "rerank", "responses", "messages", "count_tokens",
-			      "speech", "transcriptions", "translations" ];
-			    circuit = { failures = 0; }; }
-			);
-			models = (
-			  { id = "stub/*"; targets = (
-			    { provider = "stub"; model = "*"; } ); }
-			);
-		END
-		[ -t 0 ] || cat
-	} >"$dir/stub.in"
-	new_config <"$dir/stub.in"
+	stub_body="body = { spool_dir = \"$dir/spool\"; };"
+	new_config <<-END
+		providers = (
+		  { name = "stub"; place = "local"; url = "$stub_url";
+		    endpoints = [ "chat", "completions", "embeddings",
+		      "rerank", "responses", "messages", "count_tokens",
+		      "speech", "transcriptions", "translations" ];
+		    circuit = { failures = 0; };
+		    ${stub_more:-} }
+		  ${more_providers:-}
+		);
+		models = (
+		  { id = "stub/*"; targets = (
+		    { provider = "stub"; model = "*"; } ); }
+		  ${more_models:-}
+		);
+		${more:-$stub_body}
+	END
 }
 
 # add_client NAME [arguments of `tailgate client add`]: its key becomes $key
@@ -424,7 +446,7 @@ stub_config()
 add_client()
 {
 	client=$1
-	"$TAILGATE" client -f "$conf" add "$@" >"$dir/$client.key" \
+	"$TAILGATE" -f "$conf" client add "$@" >"$dir/$client.key" \
 		2>"$dir/client.log" || {
 		cat "$dir/client.log"
 		broken "tailgate client add $client"
@@ -473,6 +495,23 @@ start_lighttpd()
 	server=lighttpd
 }
 
+# lighttpd_conf FILE: a lighttpd.conf around what comes from stdin, for
+# start_lighttpd.
+lighttpd_conf()
+{
+	{
+		cat <<-END
+			server.bind = "127.0.0.1"
+			server.port = env.TAILGATE_PORT
+			server.document-root = "/var/empty"
+			server.upload-dirs = ( env.TAILGATE_DIR )
+			server.systemd-socket-activation = "enable"
+			server.modules = ( )
+		END
+		cat
+	} >"$1"
+}
+
 # start_caddy [FILE]: the same with contrib/caddy/Caddyfile.
 start_caddy()
 {
@@ -504,21 +543,27 @@ stop_server()
 	[ "$server" = lighttpd ] || stop "$caddy_holder_pid"
 }
 
-# servers: those that are installed, each on a line; one must be.
-servers()
+# each_server COMMAND...: runs it under each web server, whose name is put
+# behind the arguments.
+each_server()
 {
-	for s in lighttpd caddy; do
-		if command -v $s >/dev/null 2>&1; then
-			echo $s
-		elif [ "${TAILGATE_CI:-0}" = 1 ]; then
-			echo "$s-is-missing"
-		fi
+	need lighttpd caddy
+	for each in lighttpd caddy; do
+		start_server $each
+		"$@" $each
+		stop_server
 	done
+}
+
+# children PID: its child processes, each on a line.
+children()
+{
+	ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
 }
 
 # --- Requests ----------------------------------------------------------------
 
-# request PATH [curl arguments]: with $key, from $base.  The answer's status
+# request PATH [curl arguments]: with $key (where it is not empty), from $base.  The answer's status
 # is $status, its head $dir/head, its body $dir/body, curl's own exit status
 # $curl_status.
 request()
@@ -528,7 +573,7 @@ request()
 	rm -f "$dir/body" "$dir/head"
 	: >"$dir/body"
 	status=$(curl -sS --max-time 60 -D "$dir/head" -o "$dir/body" \
-		-w '%{http_code}' -H "Authorization: Bearer $key" \
+		-w '%{http_code}' ${key:+-H "Authorization: Bearer $key"} \
 		"$@" "$base$request_path" 2>"$dir/curl.err")
 	curl_status=$?
 }
@@ -541,6 +586,13 @@ post()
 	shift 2
 	request "$post_path" -H 'Content-Type: application/json' \
 		--data-binary "$post_body" "$@"
+}
+
+# serves: it answers a good request.
+serves()
+{
+	request /v1/models --max-time 5
+	[ "$status" = 200 ]
 }
 
 # body, header NAME: of the last answer.

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# No byte of a prompt, an answer or a key in anything that tailgate writes or
+# shows: markers are planted in each, then everything is searched.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+printf 'sk-MARKPROVIDERKEY\n' >"$dir/provider.secret"
+chmod 600 "$dir/provider.secret"
+start_upstream stub
+reserve_port nobody
+stub_more="key = { file = \"$dir/provider.secret\"; };
+	headers = ( { name = \"X-Extra\"; value = \"MARKHEADER\"; } );"
+more_providers=", { name = \"dead\"; place = \"local\"; url = \"$nobody_url\";
+	key = { file = \"$dir/provider.secret\"; }; }"
+more_models=', { id = "dead"; targets = ( { provider = "dead"; model = "x"; },
+	{ provider = "stub"; model = "plain"; } ); fallback = [ "unavailable" ]; }'
+more='log = { level = "debug"; };'
+stub_config
+add_client anna
+start_tailgate
+start_lighttpd
+
+say()
+{
+	printf '{"model":"%s","messages":[{"role":"user","content":' "$1"
+	printf '"MARKPROMPT"}],"input":"MARKPROMPT","user":"MARKPROMPT"%s}' \
+		"${2:+,$2}"
+}
+
+# Every way a request can end.
+for script in plain 500 429,retry=1 502,html error-body cut-mid reset close \
+	length-long 400,toolong stub-unknown; do
+	post /v1/chat/completions "$(say "stub/$script")"
+done
+for script in n=3 cut-mid,n=4 cut-utf8,n=4 error-first error-mid,n=4 \
+	no-done,n=3; do
+	post /v1/chat/completions "$(say "stub/$script" '"stream":true')"
+	post /v1/responses "$(say "stub/$script" '"stream":true')"
+done
+post /v1/chat/completions "$(say dead)"
+is 'fallback works' "$status" 200
+post /v1/embeddings "$(say stub/plain)"
+printf 'MARKPROMPT' >"$dir/spool-in"
+request /v1/audio/transcriptions -F "file=@$dir/spool-in" \
+	-F prompt=MARKPROMPT -F model=stub/plain
+is 'a form works' "$status" 200
+request /v1/audio/transcriptions -F "file=@$dir/spool-in" -F prompt=MARKPROMPT
+post /v1/chat/completions "$(say nothing)"
+post /v1/chat/completions '{"MARKPROMPT":'
+post /v1/chat/completions '{"messages":"MARKPROMPT"}'
+# shellcheck disable=SC2016
+unlike 'an error does not repeat the body' "$(body)" MARKPROMPT
+post '/v1/chat/completions?key=MARKQUERY' "$(say stub/plain)"
+request /v1/chat/completions -H 'Authorization: Bearer tg-MARKWRONGKEY' \
+	-d '{}'
+unlike 'an error does not repeat the key' "$(body)" MARKWRONGKEY
+request /v1/models -H 'Authorization: Basic TUFSS1dST05HS0VZ'
+
+# One that is under way, to look at what ps shows meanwhile.
+curl -sN --max-time 60 -H "Authorization: Bearer $key" \
+	-H 'Content-Type: application/json' \
+	--data-binary "$(say stub/gate,n=3 '"stream":true')" \
+	"$base/v1/chat/completions" >"$dir/gated.body" 2>/dev/null &
+adopt gated $!
+wait_until -p "$gated_pid" file_longer "$dir/gated.body" 100
+shown=
+for p in "$tailgate_pid" $(children "$tailgate_pid"); do
+	shown="$shown $(ps -ww -o args= -p "$p")"
+done
+tell stub release >/dev/null
+wait "$gated_pid"
+forget "$gated_pid"
+
+"$TAILGATE" -f "$conf" check --dump >"$dir/dump" 2>&1
+"$TAILGATE" -f "$conf" client list >"$dir/list" 2>&1
+"$TAILGATE" -f "$conf" status >"$dir/status" 2>&1
+stop "$tailgate_pid"
+
+check 'the log was written' test -s "$dir/tailgate.log"
+check 'the ledger was written' test -s "$dir/state/ledger.jsonl"
+
+# What a person may find: log, ledger, state, runtime files, clients, dump.
+written="$dir/tailgate.log $dir/state $dir/run $dir/clients.conf $dir/list
+	$dir/status $dir/lighttpd $dir/lighttpd.log"
+for marker in MARKHEADER "$key" "${key#tg-}" MARKPROVIDERKEY MARKPROMPT \
+	MARKWRONGKEY MARKQUERY 'from the stub' 't.*k[0-9] '; do
+	case $marker in
+	"$key" | "${key#tg-}") name='the client key' ;;
+	*) name=$marker ;;
+	esac
+	# A provider's `headers` are settings, and the dump shows settings.
+	[ "$marker" = MARKHEADER ] || written="$written $dir/dump"
+	# shellcheck disable=SC2086 # a list of files
+	found=$(grep -r -l -a -e "$marker" $written 2>/dev/null)
+	is "not written: $name" "$found" ''
+	unlike "not shown by ps: $name" "$shown" "$marker"
+done
+is 'no spool file is left' "$(find "$dir/spool" -type f)" ''
+check_not 'the clients file is not for everybody' \
+	sh -c "find '$dir/clients.conf' -perm -004 | grep -q ."
+finish

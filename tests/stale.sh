@@ -1,0 +1,60 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A kept upstream connection that turns out closed is replaced without the
+# client noticing.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+start_upstream stub
+more='processes = 1;'
+stub_config
+add_client anna
+start_tailgate
+start_lighttpd
+
+# The stub closes the connection at the very moment it is used again.
+n=0
+while [ $n -lt 10 ]; do
+	n=$((n + 1))
+	post /v1/chat/completions "$(chat close-reuse)"
+	is "pair $n: the first" "$status" 200
+	post /v1/chat/completions "$(chat plain)"
+	is "pair $n: on a connection that closes under it" "$status" 200
+done
+is 'each was served once' "$(stat stub requests)" 20
+
+# Kept, it says, and closes right behind the answer.
+n=0
+while [ $n -lt 10 ]; do
+	n=$((n + 1))
+	post /v1/chat/completions "$(chat close-after)"
+	is "closed behind the answer $n" "$status" 200
+done
+is 'each was served once there, too' "$(stat stub requests)" 30
+
+# A body of 2 MB on a dead connection goes up again as a whole.
+{
+	printf '{"model":"stub/plain","x":"'
+	head -c 2000000 /dev/zero | tr '\0' x
+	printf '"}'
+} >"$dir/big.json"
+post /v1/chat/completions "$(chat close-reuse)"
+request /v1/chat/completions -H 'Content-Type: application/json' \
+	--data-binary "@$dir/big.json"
+is 'a big body on a closed connection' "$status" 200
+sed 's|stub/plain|plain|' "$dir/big.json" >"$dir/want"
+same 'arrives whole' "$stub_dir/32.body" "$dir/want"
+
+# A new connection that is reset is no stale one: it may have been served.
+post /v1/chat/completions "$(chat reset)"
+check 'a reset before the head is an error' test "$status" -ge 502
+is 'and is not sent twice' "$(stat stub requests)" 33
+
+# Four requests in a row share one connection.
+tell stub reset >/dev/null
+for n in 1 2 3 4; do
+	post /v1/chat/completions "$(chat plain)"
+done
+at_most 'four requests open at most one connection' \
+	"$(stat stub connections)" 1
+finish

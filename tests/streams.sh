@@ -1,0 +1,59 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A thousand streams at once all complete; a client that does not read and an
+# upload that drips in disturb nobody.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+# shellcheck disable=SC3045 # every sh of today has it
+[ "$(ulimit -n)" -ge 6000 ] || ulimit -n 6000 2>/dev/null ||
+	skip_all 'needs 6000 descriptors'
+
+start_upstream stub -n
+# Twice the default's room, so that chance can't fill one worker.
+more='processes = 2; threads = 1024;'
+stub_config
+add_client anna
+start_tailgate
+
+# Proportional set size of all tailgate processes, KiB; empty where the
+# kernel does not tell.
+pss()
+{
+	for p in "$tailgate_pid" $(children "$tailgate_pid"); do
+		cat "/proc/$p/smaps_rollup" 2>/dev/null
+	done | awk '/^Pss:/ { sum += $2 } END { if (NR) print sum }'
+}
+
+streams()
+{
+	tell stub reset >/dev/null
+	"$load" -c 1000 -r 4000 -S 1 -D 1 -e '[DONE]' -k "$key" \
+		-b "$(chat n=20,ms=200,stamp '"stream":true')" \
+		"${base#http://}" >"$dir/load" 2>&1 &
+	adopt load $!
+	check "$1: a thousand streams at once" wait_until -p "$load_pid" \
+		stat_reaches stub in_flight 1000
+	memory=$(pss)
+	wait "$load_pid"
+	forget "$load_pid"
+	detail "$(cat "$dir/load")"
+	detail "PSS of tailgate: $memory KiB"
+	like "$1: all complete, beside a stalled client and a dripping upload" \
+		"$(cat "$dir/load")" '^complete=1000 failed=0 '
+	check "$1: nothing is left over" wait_until stat_is stub in_flight 0
+}
+
+# Under Caddy a client that reads nothing is bound by its write timeout only;
+# it disturbs nobody, and that is what is asked here.
+start_lighttpd
+streams lighttpd
+if [ -n "$memory" ] && ! grep -q -e __asan_init -e __tsan_init \
+	"$TAILGATE_FCGI"; then
+	at_most 'memory of a thousand streams, KiB' "$memory" 81920
+fi
+stop_server
+need caddy
+start_caddy
+streams caddy
+finish
