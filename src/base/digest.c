@@ -3,29 +3,43 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * SHA-256 of client keys: the gateway knows only digests, and tells nobody by
+ * SHA-256 of client keys and of the ledger's lines: the gateway knows only digests, and tells nobody by
  * its timing how near a guess was.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/types.h>
 
-#include <sha2.h>
+#include <openssl/evp.h>
 
 #include "base/digest.h"
+#include "base/log.h"
+
+/* Not SHA256(): OpenSSL 3 would look the algorithm up for each call. */
+static const EVP_MD *sha256;
+
+static void
+find_sha256(void)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+#else
+	sha256 = EVP_sha256();
+#endif
+}
 
 void
 digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
 {
-	SHA2_CTX context;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	SHA256Init(&context);
-	SHA256Update(&context, bytes, len);
-	SHA256Final(out, &context);
-	explicit_bzero(&context, sizeof(context));
+	pthread_once(&once, find_sha256);
+	if (sha256 == NULL ||
+	    EVP_Digest(bytes, len, out, NULL, sha256, NULL) != 1)
+		fatal("libcrypto has no SHA-256");
 }
 
 void

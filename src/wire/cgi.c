@@ -118,7 +118,6 @@ cgi_begin(void)
 	memset(&c, 0, sizeof(c));
 	c.io.ops = &cgi_ops;
 	c.io.fd = -1;
-	c.io.environment = environ;
 	if (length != NULL && *length != '\0') {
 		errno = 0;
 		n = strtoll(length, &end, 10);

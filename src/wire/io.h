@@ -31,7 +31,6 @@ struct io {
 	int fd;			/* to watch for the client's going; -1: none */
 	bool watchable;		/* POLLIN on fd means "gone" (body is read) */
 	bool failed;		/* a write or flush has failed */
-	char *const *environment;	/* NAME=value, NULL-terminated */
 };
 
 /* A CGI parameter, or NULL. */
