@@ -115,6 +115,10 @@ mistake(
 {
 	va_list args;
 
+	if (load->nmistakes >= MISTAKES_MAX) {
+		load->nerrors++;
+		return;
+	}
 	va_start(args, fmt);
 	add(load, file_name(load, setting),
 	    (unsigned)config_setting_source_line(setting), false,

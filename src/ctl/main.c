@@ -34,7 +34,8 @@ static const struct command {
 	    "       tailgate client rm NAME",
 	    ctl_client, "adds, lists and removes clients and their keys" },
 	{ "explain",
-	    "--client NAME [--endpoint NAME] [--header LINE] [--json] [FILE]",
+	    "--client NAME [--endpoint NAME] [--header LINE] [--facts FILE]\n"
+	    "           [--json] [FILE]",
 	    ctl_explain, "tells where a request would go, and why" },
 	{ "init",
 	    "[--force] [--client NAME] [--runtime-dir DIR] "
