@@ -355,6 +355,15 @@ first_byte_ms(const struct attempt *t)
 					   : -1;
 }
 
+/* A long stream that goes well must not keep the circuit half open. */
+static void
+on_answered(void *ctx)
+{
+	struct attempt *t = ctx;
+
+	health_answered(t->request->server->health, t->provider, t->trial);
+}
+
 static bool
 send_and_relay(struct attempt *t)
 {
@@ -365,6 +374,8 @@ send_and_relay(struct attempt *t)
 	t->bridge = NULL; /* the relay's now */
 	t->relaying = true;
 	t->relay.withhold_usage = t->withhold;
+	t->relay.answered = on_answered;
+	t->relay.answered_ctx = t;
 	health_begin(r->server->health, t->provider);
 	exchange_with_retries(t);
 	relay_finish(&t->relay, &t->report, &t->result);
@@ -540,14 +551,27 @@ count_tokens(struct request *r, const struct candidate *c)
 	return true;
 }
 
+/* To be left out by the plan's facts is a fallback, too; by place it is
+ * not. */
+static void
+note_left_out(struct request *r, const struct candidate *c)
+{
+	unsigned reason = refusal_spec(c->refusal)->fallback;
+
+	if (c->verdict != VERDICT_PLACE && reason != 0)
+		r->entry.fallback = fallback_name(reason);
+}
+
 bool
 attempt_serve(struct request *r)
 {
 	for (size_t i = 0; i < r->plan.ncandidates; i++) {
 		const struct candidate *c = &r->plan.candidates[i];
 
-		if (c->verdict != VERDICT_IN)
+		if (c->verdict != VERDICT_IN) {
+			note_left_out(r, c);
 			continue;
+		}
 		if (r->spec->id == ENDPOINT_COUNT_TOKENS &&
 		    c->bridge != BRIDGE_NONE)
 			return count_tokens(r, c);

@@ -62,6 +62,8 @@ commit(struct relay *r, int64_t length)
 	struct answer *a = r->answer;
 
 	r->state = RELAY_PASS;
+	if (r->answered != NULL)
+		r->answered(r->answered_ctx);
 	if (a->head_sent)
 		return 0; /* by a heartbeat */
 	if (a->streams && r->is_sse)

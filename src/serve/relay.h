@@ -40,6 +40,9 @@ struct relay {
 	const struct candidate *candidate;
 	struct arena *arena;
 	struct bridge_run *bridge; /* or NULL */
+	/* Called once, when a good answer begins to pass; or NULL. */
+	void (*answered)(void *ctx);
+	void *answered_ctx;
 	bool withhold_usage; /* the client did not ask for it */
 	enum endpoint speaks; /* what the upstream was asked as */
 
