@@ -79,7 +79,7 @@ bridge_free(struct bridge_run *run)
 	free(run);
 }
 
-/* --- The request --------------------------------------------------------- */
+/* --- The request --- */
 
 int
 bridge_refuse(struct bridge_run *run, enum refusal refusal, const char *param,
@@ -105,7 +105,7 @@ bridge_drop(struct bridge_run *run, const char *name)
 	char clean[64];
 	size_t n = 0;
 
-	for (; name[n] != '\0' && n < sizeof(clean) - 1; n++) {
+	for (; n < sizeof(clean) - 1 && name[n] != '\0'; n++) {
 		char c = name[n];
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		    (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
@@ -170,7 +170,7 @@ bridge_request(struct bridge_run *run, struct span body, struct buf *out,
 	return result;
 }
 
-/* --- The answer ---------------------------------------------------------- */
+/* --- The answer --- */
 
 void
 bridge_break(struct bridge_run *run, const char *why,
@@ -276,7 +276,7 @@ bridge_why(const struct bridge_run *run)
 	return run->why;
 }
 
-/* --- Errors with a status of their own ----------------------------------- */
+/* --- Errors with a status of their own --- */
 
 static const char *
 anthropic_type(int status)

@@ -10,7 +10,7 @@
  * One request, in order:
  *
  *	run = bridge_new(candidate->bridge, &ask);
- *	bridge_request(run, body, &chat, &refused)	-> upstream /chat/completions
+ *	bridge_request(run, body, &chat, &refused)	-> /chat/completions
  *	name bridge_dropped(run) in a response header and the log
  *	whole answer:	bridge_answer(run, answer, &out)
  *	stream:		bridge_event(run, data, &out) for each SSE event;
@@ -21,7 +21,7 @@
  *	bridge_free(run);
  *
  * A run is made anew for each target that is tried.  What the bridges map and
- * what they refuse is told in tailgate.conf(5).
+ * what they refuse is told in doc/bridges.md.
  */
 #ifndef WIRE_BRIDGE_H
 #define WIRE_BRIDGE_H

@@ -35,7 +35,7 @@ check_room(struct bridge_run *run, const struct buf *b, struct buf *out)
 		    out);
 }
 
-/* --- Parts ---------------------------------------------------------------- */
+/* --- Parts --- */
 
 static void
 close_part(struct bridge_run *run, struct buf *out)
@@ -100,7 +100,7 @@ put_content(struct bridge_run *run, json_t *content, struct buf *out)
 	    put_part(run, BRIDGE_PART_TEXT, bridge_span(part, "text"), out);
 }
 
-/* --- Calls ---------------------------------------------------------------- */
+/* --- Calls --- */
 
 static bool
 is_complete(const struct bridge_call *c)
@@ -291,7 +291,7 @@ finish_calls(struct bridge_run *run, struct buf *out)
 	}
 }
 
-/* --- The rest of a chunk ------------------------------------------------- */
+/* --- The rest of a chunk --- */
 
 static void
 take_delta(struct bridge_run *run, json_t *delta, struct buf *out)

@@ -50,7 +50,7 @@ malformed(struct input *in, const char *what)
 	    "A message is malformed: %s.", what);
 }
 
-/* --- Blocks ---------------------------------------------------------------- */
+/* --- Blocks --- */
 
 static int take_blocks(struct input *in, json_t *content, json_t *parts);
 
@@ -283,7 +283,7 @@ take_blocks(struct input *in, json_t *content, json_t *parts)
 	return 0;
 }
 
-/* --- Messages -------------------------------------------------------------- */
+/* --- Messages --- */
 
 static void
 put_turn(struct input *in, const char *role)

@@ -127,7 +127,7 @@ object(struct bridge_run *run, struct buf *out)
 	buf_puts(out, "}");
 }
 
-/* --- Blocks ---------------------------------------------------------------- */
+/* --- Blocks --- */
 
 static bool
 is_thinking(const struct bridge_run *run)

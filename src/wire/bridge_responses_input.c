@@ -91,7 +91,7 @@ add_message(struct input *in, const char *role, json_t *content)
 	return m;
 }
 
-/* --- Parts ---------------------------------------------------------------- */
+/* --- Parts --- */
 
 static int
 take_image(struct input *in, json_t *part, json_t *parts)
@@ -173,7 +173,7 @@ take_parts(struct input *in, json_t *content)
 	return NULL;
 }
 
-/* --- Items ---------------------------------------------------------------- */
+/* --- Items --- */
 
 static int
 take_message(struct input *in, json_t *item)

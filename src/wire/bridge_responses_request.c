@@ -103,7 +103,7 @@ take_field(
 	return refuse_field(run, name, NULL);
 }
 
-/* --- Tools ---------------------------------------------------------------- */
+/* --- Tools --- */
 
 static int
 add_function(struct bridge_run *run, json_t *tool, json_t *tools)
@@ -278,7 +278,7 @@ take_tools(struct bridge_run *run, json_t *body, json_t *chat)
 	return result;
 }
 
-/* --- Text and reasoning --------------------------------------------------- */
+/* --- Text and reasoning --- */
 
 static int
 take_format(struct bridge_run *run, json_t *format, json_t *chat)
@@ -323,7 +323,7 @@ take_text(struct bridge_run *run, json_t *body, json_t *chat)
 	return take_format(run, bridge_member(text, "format"), chat);
 }
 
-/* --- All of it ------------------------------------------------------------ */
+/* --- All of it --- */
 
 /* What the answer's object says again of the request. */
 static void

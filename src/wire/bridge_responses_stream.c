@@ -64,7 +64,7 @@ part_prefix(const struct bridge_run *run)
 	return run->part == BRIDGE_PART_REASONING ? "rs" : "msg";
 }
 
-/* --- The response object -------------------------------------------------- */
+/* --- The response object --- */
 
 static void
 add_usage(const struct bridge_run *run, struct buf *out)
@@ -178,7 +178,7 @@ object(struct bridge_run *run, struct buf *out)
 	add_response(run, final_status(run), NULL, true, out);
 }
 
-/* --- Items ---------------------------------------------------------------- */
+/* --- Items --- */
 
 /* Tells of the item that was written behind `from` in items. */
 static void
@@ -331,7 +331,7 @@ part_close(struct bridge_run *run, struct buf *out)
 	item_done(run, from, out);
 }
 
-/* --- Calls ---------------------------------------------------------------- */
+/* --- Calls --- */
 
 static const char *
 call_prefix(const struct bridge_call *c)

@@ -67,11 +67,13 @@ reply_response_failed(
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
 
-	buf_puts(b, "{\"type\":\"response.failed\",\"sequence_number\":0,"
-		    "\"response\":{\"id\":");
+	buf_puts(b,
+	    "{\"type\":\"response.failed\",\"sequence_number\":0,"
+	    "\"response\":{\"id\":");
 	buf_json(b, span_of(request_id == NULL ? "" : request_id));
-	buf_puts(b, ",\"object\":\"response\",\"status\":\"failed\","
-		    "\"output\":[],\"error\":{\"code\":");
+	buf_puts(b,
+	    ",\"object\":\"response\",\"status\":\"failed\","
+	    "\"output\":[],\"error\":{\"code\":");
 	buf_json(b, span_of(spec->code));
 	buf_puts(b, ",\"message\":");
 	buf_json(b, span_of(r->message != NULL ? r->message : spec->text));

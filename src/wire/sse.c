@@ -149,13 +149,13 @@ end_line(struct sse *s, struct span rest, size_t end,
 	if (s->at_start)
 		line = strip_bom(line);
 	s->at_start = false;
-	if (line.len == 0)
-		return dispatch(s, end, event, ctx);
-	s->in_event = true;
-	take_line(s, line, in_place);
+	if (line.len > 0) {
+		s->in_event = true;
+		take_line(s, line, in_place);
+	}
 	buf_reset(&s->line);
 	s->line_cut = false;
-	return 0;
+	return line.len == 0 ? dispatch(s, end, event, ctx) : 0;
 }
 
 /* Each of the two line ends is looked for once over the bytes, so that a

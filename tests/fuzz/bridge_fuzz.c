@@ -106,7 +106,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct chain c = { .step = BRIDGE_MORE };
 	struct buf chat;
 
-	if (size < 2 || (gap = memmem(text, size, "\n\n", 2)) == NULL)
+	if (size < 2 || (gap = memmem(text + 1, size - 1, "\n\n", 2)) == NULL)
 		return 0;
 	ask.stream = (data[0] & 2) != 0;
 	c.run =

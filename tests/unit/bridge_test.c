@@ -115,7 +115,7 @@ wants_stream(const char *request)
 	return strstr(request, "\"stream\": true") != NULL;
 }
 
-/* --- The chain: pieces of a stream through the splitter ------------------- */
+/* --- The chain: pieces of a stream through the splitter --- */
 
 struct chain {
 	struct bridge_run *run;
@@ -162,7 +162,7 @@ run_stream(struct chain *c, const char *name, const char *request,
 	bridge_free(c->run);
 }
 
-/* --- What clients rely on -------------------------------------------------- */
+/* --- What clients rely on --- */
 
 struct reading {
 	bool messages;
@@ -330,7 +330,7 @@ check_reading(const char *name, const struct buf *out)
 	json_decref(r.items);
 }
 
-/* --- One conversation ------------------------------------------------------ */
+/* --- One conversation --- */
 
 static void
 try_request(const char *name, const char *request)
@@ -456,7 +456,7 @@ try_conversation(const char *name)
 	free(stream);
 }
 
-/* --- What no recording shows ------------------------------------------------ */
+/* --- What no recording shows --- */
 
 static void
 test_fail(enum bridge kind, const char *begin, const char *error)

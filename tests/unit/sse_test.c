@@ -105,6 +105,10 @@ test_streams(void)
 	    "\xef\xbb\xbf"
 	    "data: a\n\n",
 	    100, "=a|", true);
+	try_stream("a BOM alone in its line",
+	    "\xef\xbb\xbf\n"
+	    "data: a\n\n",
+	    100, "=a|", true);
 	try_stream("a second BOM is no BOM",
 	    "data: a\n\n\xef\xbb\xbf"
 	    "data: b\n\n",
