@@ -31,18 +31,31 @@
 #include "base/log.h"
 #include "state/ledger.h"
 #include "state/ledger_chain.h"
+#include "state/mapfile.h"
 
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
 #define WARN_EVERY_MS 60000
+#define LINE_KEPT 4096
+/* A write into a file costs more than the whole line otherwise does. */
+#define KEEP_EVERY_MS 1000
+
+#define SHARED_MAGIC UINT64_C(0x7461696c4c454431) /* "tailLED1" */
+#define SHARED_NAME "ledger"
 
 struct ledger {
 	char *path, *lock_path;
 	pthread_mutex_t mutex;
+	struct buf line; /* kept from request to request */
+	int64_t second; /* the last one made into text: */
+	char second_text[20];
 	int fd, lock_fd;
 	dev_t dev;
 	ino_t ino;
 	int64_t warned_ms;
+	struct ledger_record *shared; /* NULL: only in the lock file */
+	int64_t kept_ms; /* when it was written there, */
+	uint64_t kept_ino; /* for which file */
 	_Atomic uint64_t lost; /* since this process began */
 	uint64_t lost_told; /* of them told in a line */
 };
@@ -197,17 +210,37 @@ put_usage(struct buf *b, const struct ledger_entry *e)
 	put_i64(b, ",\"total_ms\":", e->total_ms);
 }
 
+/* Making a second into text costs a tenth of all: requests share it. */
+static void
+put_time(struct ledger *l, int64_t wall_ms)
+{
+	int64_t second = wall_ms / 1000, ms = wall_ms % 1000;
+	char text[CLOCK_TEXT_SIZE];
+
+	if (second != l->second) {
+		clock_text(second * 1000, text);
+		memcpy(l->second_text, text, 19);
+		l->second = second;
+	}
+	buf_add(&l->line, l->second_text, 19);
+	text[0] = '.';
+	text[1] = (char)('0' + ms / 100);
+	text[2] = (char)('0' + ms / 10 % 10);
+	text[3] = (char)('0' + ms % 10);
+	buf_add(&l->line, text, 4);
+}
+
 /* All of the line but its end.  A newline stands before it, for the case that
  * the line before was torn. */
 static void
-make_line(struct buf *b, const struct ledger_entry *e)
+make_line(struct ledger *l, const struct ledger_entry *e)
 {
-	char time[CLOCK_TEXT_SIZE];
+	struct buf *b = &l->line;
 
-	clock_text(e->wall_ms, time);
+	buf_reset(b);
 	buf_puts(b, "\n{\"v\":1,\"time\":\"");
-	buf_puts(b, time);
-	put_text(b, "\",\"id\":", e->id);
+	put_time(l, e->wall_ms > 0 ? e->wall_ms : 0);
+	put_text(b, "Z\",\"id\":", e->id);
 	put_route(b, e);
 	put_end(b, e);
 	put_usage(b, e);
@@ -300,6 +333,33 @@ derive_tail(struct ledger *l, const struct stat *st, struct ledger_tail *t)
 	return rc;
 }
 
+/* ---- The tail's record ---- */
+
+static int
+read_record(const struct ledger *l, struct ledger_tail *t)
+{
+	if (l->shared != NULL && ledger_tail_unpack(l->shared, t) == 0)
+		return 0;
+	return ledger_tail_read(l->lock_fd, t);
+}
+
+/* Where this fails, the next writer finds the line by itself. */
+static void
+keep_record(struct ledger *l, const struct ledger_tail *t)
+{
+	int64_t now = clock_now_ms();
+
+	if (l->shared != NULL) {
+		ledger_tail_pack(t, l->shared);
+		if (now - l->kept_ms < KEEP_EVERY_MS && t->ino == l->kept_ino)
+			return;
+	}
+	l->kept_ms = now;
+	l->kept_ino = t->ino;
+	if (ledger_tail_write(l->lock_fd, t) == -1)
+		log_debug("%s: %s", l->lock_path, strerror(errno));
+}
+
 /* Brings the tail to the end of the open file, whatever happened since it was
  * recorded.  *behind: the file had more than the record knew. */
 static int
@@ -308,8 +368,7 @@ find_tail(struct ledger *l, int old_fd, const struct stat *st,
 {
 	bool same;
 
-	if (ledger_tail_read(l->lock_fd, t) == -1 &&
-	    derive_tail(l, st, t) == -1)
+	if (read_record(l, t) == -1 && derive_tail(l, st, t) == -1)
 		return -1;
 	same = (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
 	if (same && t->size == st->st_size)
@@ -356,10 +415,11 @@ write_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
-/* Under the lock.  The line in b lacks its end. */
+/* Under the lock.  The line lacks its end. */
 static int
-append(struct ledger *l, int old_fd, struct stat *st, struct buf *b)
+append(struct ledger *l, int old_fd, struct stat *st)
 {
+	struct buf *b = &l->line;
 	uint64_t lost = atomic_load(&l->lost);
 	struct ledger_tail t;
 	bool behind = false;
@@ -380,15 +440,13 @@ append(struct ledger *l, int old_fd, struct stat *st, struct buf *b)
 	t.dev = (uint64_t)st->st_dev;
 	t.ino = (uint64_t)st->st_ino;
 	t.size = st->st_size + (int64_t)(b->len - skip);
-	/* Where this fails, the next writer finds the line by itself. */
-	if (ledger_tail_write(l->lock_fd, &t) == -1)
-		log_debug("%s: %s", l->lock_path, strerror(errno));
+	keep_record(l, &t);
 	return 0;
 }
 
 /* Under the lock: the file may have been rotated since the last line. */
 static int
-append_to_current(struct ledger *l, struct buf *b)
+append_to_current(struct ledger *l)
 {
 	int old_fd = -1, rc;
 	struct stat st;
@@ -399,7 +457,7 @@ append_to_current(struct ledger *l, struct buf *b)
 		if (open_ledger(l, &st) == -1)
 			return -1;
 	}
-	rc = append(l, old_fd, &st, b);
+	rc = append(l, old_fd, &st);
 	if (old_fd != -1)
 		close(old_fd);
 	return rc;
@@ -430,22 +488,21 @@ count_lost(struct ledger *l, int error)
 void
 ledger_write(struct ledger *l, const struct ledger_entry *e)
 {
-	struct buf b;
-
 	if (l->path == NULL)
 		return;
-	buf_init(&b, LEDGER_LINE_MAX - 1);
-	make_line(&b, e);
 	pthread_mutex_lock(&l->mutex);
+	make_line(l, e);
 	if (lock(l) == -1)
 		count_lost(l, errno);
 	else {
-		if (append_to_current(l, &b) == -1)
+		if (append_to_current(l) == -1)
 			count_lost(l, errno);
 		flock(l->lock_fd, LOCK_UN);
 	}
+	/* A monster's memory is given back. */
+	if (l->line.size > LINE_KEPT)
+		buf_free(&l->line);
 	pthread_mutex_unlock(&l->mutex);
-	buf_free(&b);
 }
 
 uint64_t
@@ -464,11 +521,26 @@ new_ledger(const char *path)
 	if (l == NULL || pthread_mutex_init(&l->mutex, NULL) != 0)
 		fatal("out of memory");
 	l->fd = l->lock_fd = -1;
+	l->second = -1;
+	buf_init(&l->line, LEDGER_LINE_MAX - 1);
 	if (path != NULL &&
 	    ((l->path = strdup(path)) == NULL ||
 		asprintf(&l->lock_path, "%s.lock", path) == -1))
 		fatal("out of memory");
 	return l;
+}
+
+/* Without a runtime_dir that we may use, each line writes its record. */
+static void
+open_shared(struct ledger *l, const char *runtime_dir)
+{
+	if (runtime_dir == NULL)
+		return;
+	l->shared = mapfile_open(
+	    runtime_dir, SHARED_NAME, SHARED_MAGIC, sizeof(*l->shared));
+	if (l->shared == NULL)
+		log_warn(
+		    "%s/%s: %s", runtime_dir, SHARED_NAME, strerror(errno));
 }
 
 struct ledger *
@@ -485,10 +557,25 @@ ledger_open(const struct config *config, char *why, size_t size)
 		snprintf(why, size, "%s: %s", l->lock_path, strerror(errno));
 	else if (open_ledger(l, &st) == -1)
 		snprintf(why, size, "%s: %s", l->path, strerror(errno));
-	else
+	else {
+		open_shared(l, config->runtime_dir);
 		return l;
+	}
 	ledger_close(l);
 	return NULL;
+}
+
+/* The last lines' record, which may only be in runtime_dir yet. */
+static void
+keep_last(struct ledger *l)
+{
+	struct ledger_tail t;
+
+	if (lock(l) == -1)
+		return;
+	if (ledger_tail_unpack(l->shared, &t) == 0)
+		ledger_tail_write(l->lock_fd, &t);
+	flock(l->lock_fd, LOCK_UN);
 }
 
 void
@@ -496,11 +583,16 @@ ledger_close(struct ledger *l)
 {
 	if (l == NULL)
 		return;
+	if (l->shared != NULL) {
+		keep_last(l);
+		mapfile_close(l->shared, sizeof(*l->shared));
+	}
 	if (l->fd != -1)
 		close(l->fd);
 	if (l->lock_fd != -1)
 		close(l->lock_fd);
 	pthread_mutex_destroy(&l->mutex);
+	buf_free(&l->line);
 	free(l->path);
 	free(l->lock_path);
 	free(l);

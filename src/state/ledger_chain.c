@@ -25,14 +25,6 @@
 #define DERIVE_BYTES (256 * 1024)
 #define FOLLOW_BYTES (64 * 1024)
 
-struct record {
-	uint64_t magic;
-	uint64_t n, dev, ino;
-	int64_t size;
-	char hash[LEDGER_HASH_LEN];
-	unsigned char check[8];
-};
-
 void
 ledger_tail_init(struct ledger_tail *t)
 {
@@ -54,49 +46,61 @@ half_hash(const void *p, size_t len, char out[LEDGER_HASH_LEN])
 
 /* No secret: shows a record that was written in part. */
 static void
-record_check(const struct record *r, unsigned char out[8])
+record_check(const struct ledger_record *r, unsigned char out[8])
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	const unsigned char *p = (const unsigned char *)r;
 
-	for (size_t i = 0; i < offsetof(struct record, check); i++)
+	for (size_t i = 0; i < offsetof(struct ledger_record, check); i++)
 		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
 	memcpy(out, &h, 8);
 }
 
+void
+ledger_tail_pack(const struct ledger_tail *t, struct ledger_record *r)
+{
+	r->magic = TAIL_MAGIC;
+	r->n = t->n;
+	r->dev = t->dev;
+	r->ino = t->ino;
+	r->size = t->size;
+	memcpy(r->hash, t->hash, LEDGER_HASH_LEN);
+	record_check(r, r->check);
+}
+
 int
-ledger_tail_read(int lock_fd, struct ledger_tail *t)
+ledger_tail_unpack(const struct ledger_record *r, struct ledger_tail *t)
 {
 	unsigned char check[8];
-	struct record r;
 
-	if (pread(lock_fd, &r, sizeof(r), 0) != sizeof(r))
+	record_check(r, check);
+	if (r->magic != TAIL_MAGIC || memcmp(check, r->check, 8) != 0)
 		return -1;
-	record_check(&r, check);
-	if (r.magic != TAIL_MAGIC || memcmp(check, r.check, 8) != 0)
-		return -1;
-	t->n = r.n;
-	t->dev = r.dev;
-	t->ino = r.ino;
-	t->size = r.size;
-	memcpy(t->hash, r.hash, LEDGER_HASH_LEN);
+	t->n = r->n;
+	t->dev = r->dev;
+	t->ino = r->ino;
+	t->size = r->size;
+	memcpy(t->hash, r->hash, LEDGER_HASH_LEN);
 	t->hash[LEDGER_HASH_LEN] = '\0';
 	return 0;
 }
 
 int
+ledger_tail_read(int lock_fd, struct ledger_tail *t)
+{
+	struct ledger_record r;
+
+	if (pread(lock_fd, &r, sizeof(r), 0) != sizeof(r))
+		return -1;
+	return ledger_tail_unpack(&r, t);
+}
+
+int
 ledger_tail_write(int lock_fd, const struct ledger_tail *t)
 {
-	struct record r;
+	struct ledger_record r;
 
-	memset(&r, 0, sizeof(r));
-	r.magic = TAIL_MAGIC;
-	r.n = t->n;
-	r.dev = t->dev;
-	r.ino = t->ino;
-	r.size = t->size;
-	memcpy(r.hash, t->hash, LEDGER_HASH_LEN);
-	record_check(&r, r.check);
+	ledger_tail_pack(t, &r);
 	return pwrite(lock_fd, &r, sizeof(r), 0) == sizeof(r) ? 0 : -1;
 }
 

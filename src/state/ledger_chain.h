@@ -15,11 +15,12 @@
  * holds over it as well.  The first line of all has number 1 and a prev of
  * zeros; the first line of a new file goes on where the old one ended.
  *
- * The number and hash of the last line are kept in the lock file beside the
- * ledger, under whose flock each line is appended, together with the file and
- * size they hold for.  Where that is not what is found (a writer died between
- * its line and the record, the record is lost), they are made from the
- * ledger's end.
+ * The number and hash of the last line are kept as a record, together with the
+ * file and size they hold for: in a mapped file under runtime_dir, and once a
+ * second in the lock file beside the ledger, under whose flock each line is
+ * appended.  Where a record is not what is found (a writer died between its
+ * line and the record, it is older, it is lost), they are made from what
+ * stands in the ledger behind it.
  */
 #ifndef STATE_LEDGER_CHAIN_H
 #define STATE_LEDGER_CHAIN_H
@@ -41,6 +42,18 @@ struct ledger_tail {
 
 /* No line yet. */
 void ledger_tail_init(struct ledger_tail *);
+/* The tail as it is kept; a check shows one that was written in part. */
+struct ledger_record {
+	uint64_t magic;
+	uint64_t n, dev, ino;
+	int64_t size;
+	char hash[LEDGER_HASH_LEN];
+	unsigned char check[8];
+};
+void ledger_tail_pack(const struct ledger_tail *, struct ledger_record *);
+/* -1 where it is none, or damaged. */
+int ledger_tail_unpack(const struct ledger_record *, struct ledger_tail *);
+
 /* The record in the lock file; -1 where there is none, or it is damaged. */
 int ledger_tail_read(int lock_fd, struct ledger_tail *);
 int ledger_tail_write(int lock_fd, const struct ledger_tail *);

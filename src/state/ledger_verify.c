@@ -25,6 +25,7 @@ struct walk {
 	void *ctx;
 	struct ledger_report *report;
 	struct ledger_tail record; /* the writers' */
+	bool file_seen; /* the file that it names is there */
 	bool passed; /* we came by where it ends */
 	bool started; /* a line has been seen */
 	bool after_torn;
@@ -72,7 +73,7 @@ lost_of(struct span text)
 
 /* Is this where the writers say that the ledger ends? */
 static void
-compare_record(struct walk *w, int64_t end)
+compare_end(struct walk *w, int64_t end)
 {
 	if (w->file->ino != w->record.ino || w->file->dev != w->record.dev ||
 	    end != w->record.size)
@@ -80,6 +81,15 @@ compare_record(struct walk *w, int64_t end)
 	w->passed = true;
 	w->report->tail_holds =
 	    memcmp(w->report->tail.hash, w->record.hash, LEDGER_HASH_LEN) == 0;
+}
+
+/* Its file may be gone, but a line that follows it shows it as well. */
+static void
+compare_next(struct walk *w, uint64_t n, struct span prev)
+{
+	if (n == w->record.n + 1 &&
+	    memcmp(prev.p, w->record.hash, LEDGER_HASH_LEN) == 0)
+		w->passed = w->report->tail_holds = true;
 }
 
 static int
@@ -98,6 +108,7 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 		else if (memcmp(prev.p, r->tail.hash, LEDGER_HASH_LEN) != 0 ||
 		    n != r->tail.n + 1)
 			say_break(w, number, n);
+		compare_next(w, n, prev);
 		r->lost += (uint64_t)lost_of(text);
 	} else {
 		r->torn++;
@@ -107,7 +118,7 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	w->started = true;
 	ledger_tail_push(&r->tail, text);
 	r->tail.size = offset + (int64_t)text.len + 1;
-	compare_record(w, r->tail.size);
+	compare_end(w, r->tail.size);
 	return 0;
 }
 
@@ -117,6 +128,8 @@ static int
 walk_file(struct walk *w, const struct ledger_file *file, bool last)
 {
 	w->file = file;
+	w->file_seen |=
+	    file->ino == w->record.ino && file->dev == w->record.dev;
 	w->report->tail.dev = file->dev;
 	w->report->tail.ino = file->ino;
 	return ledger_file_each(file, 0, file->size, !last, walk_line, w) == -1
@@ -158,7 +171,9 @@ judge_record(struct walk *w, const char *path)
 	r->breaks++;
 	w->say(w->ctx, path, 0,
 	    w->passed ? "the last line was changed"
-		      : "lines at its end are missing");
+		: w->file_seen
+		? "lines at its end are missing"
+		: "the file that holds its last line is not there");
 }
 
 int

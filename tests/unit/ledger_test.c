@@ -29,7 +29,7 @@
 #include "state/ledger_read.h"
 
 static char dir[] = "/tmp/ledger_test.XXXXXX";
-static char path[128], rotated[140], lock_path[140];
+static char path[128], rotated[140], lock_path[140], shared_path[140];
 static struct config config;
 
 static void
@@ -38,6 +38,7 @@ fresh(void)
 	unlink(path);
 	unlink(rotated);
 	unlink(lock_path);
+	unlink(shared_path);
 }
 
 static struct ledger *
@@ -441,6 +442,13 @@ test_rotation(void)
 	CHECK(holds(9), "the chain goes on over a rotation");
 	unlink(rotated);
 	CHECK(holds(4), "and holds where the old file was removed");
+	rename(path, rotated);
+	unlink(rotated);
+	CHECK(verify().breaks == 1 &&
+		strstr(said,
+		    "the file that holds its last line is not there") != NULL,
+	    "a ledger that was removed whole is missed");
+	write_n(a, 1);
 	close(creat(path, 0640)); /* copytruncate, and nothing copied */
 	write_n(a, 1);
 	CHECK(verify().lines == 1, "an emptied file is written on");
@@ -731,6 +739,24 @@ test_parse(void)
 	CHECK(count == 0, "none before the day asked for");
 }
 
+static void
+test_all(void)
+{
+	test_line();
+	test_refusal_line();
+	test_hostile_line();
+	test_damage();
+	test_damage_stays();
+	test_rotation();
+	test_lost_lock();
+	test_behind();
+	test_full_disk();
+	test_many();
+	test_kills();
+	test_open();
+	test_parse();
+}
+
 int
 main(void)
 {
@@ -747,21 +773,14 @@ main(void)
 	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
 	config.ledger = true;
 	config.ledger_file = path;
-	test_line();
-	test_refusal_line();
-	test_hostile_line();
-	test_damage();
-	test_damage_stays();
-	test_rotation();
-	test_lost_lock();
-	test_behind();
-	test_full_disk();
-	test_many();
-	test_kills();
-	test_open();
-	test_parse();
+	snprintf(shared_path, sizeof(shared_path), "%s/ledger", dir);
+	/* With the tail's record in the lock file only, and mapped too. */
+	test_all();
+	config.runtime_dir = dir;
+	test_all();
 	fresh();
-	snprintf(remove, sizeof(remove), "%s", dir);
-	rmdir(remove);
+	snprintf(remove, sizeof(remove), "%s/lock", dir);
+	unlink(remove);
+	rmdir(dir);
 	return check_done();
 }
