@@ -56,8 +56,7 @@ test_good(void)
 		"\"\xc2\x80\"", "\"\xdf\xbf\"", "\"\xe0\xa0\x80\"",
 		"\"\xed\x9f\xbf\"", "\"\xee\x80\x80\"", "\"\xef\xbf\xbf\"",
 		"\"\xf0\x90\x80\x80\"", "\"\xf4\x8f\xbf\xbf\"",
-		"\"aaaaaaa\xe2\x82\xac"
-		"aaaaaaaaaaaaaaa\"",
+		"\"ggggggg\xe2\x82\xacggggggggggggggg\"",
 		"[[[[]]],{\"a\":[{}]}]", "{\"\\u006dodel\":1}" };
 	struct jscan_error error;
 	size_t i;

@@ -1,0 +1,783 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * policy/call: what is found in a body, where it stands, what is refused,
+ * the token estimate, private patterns and their bounds, forms.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "policy/call.h"
+#include "policy/media.h"
+#include "check.h"
+
+#define PEM                                                             \
+	"-----BEGIN RSA PRIVATE KEY-----\\nMIIE\\n-----END RSA PRIVATE" \
+	" KEY-----"
+
+static const struct private_rule rules[] = {
+	{ "keys", "-----BEGIN [A-Z ]*PRIVATE KEY-----", NULL },
+	{ "code", "(alpha|omega)-[0-9]{3}", NULL },
+	{ "whole", "^just this$", NULL },
+	{ "name", "Z\xc3\xbcrich", NULL },
+};
+static struct config config = { .privates = rules,
+	.nprivates = 4,
+	.private_max_bytes = 1 << 24,
+	.private_max_ms = 60000 };
+static struct patterns *patterns;
+static struct arena *arena;
+static struct refused refused;
+
+static struct call
+parse_span(enum endpoint endpoint, struct span body, int *rc)
+{
+	struct call call = { .endpoint = ENDPOINT_NONE };
+	char *copy = malloc(body.len + (body.len == 0));
+
+	/* Without a terminator: a byte too far is seen by a sanitizer. */
+	memcpy(copy, body.p, body.len);
+	arena_reset(arena);
+	*rc = call_parse_json(&config, patterns, endpoint,
+	    (struct span){ copy, body.len }, arena, &call, &refused);
+	free(copy);
+	return call;
+}
+
+static struct call
+parse_at(enum endpoint endpoint, const char *body)
+{
+	int rc;
+	struct call call = parse_span(endpoint, span_of(body), &rc);
+
+	if (rc != 0)
+		call.model = "(refused)";
+	return call;
+}
+
+static struct call
+parse(const char *body)
+{
+	return parse_at(ENDPOINT_CHAT, body);
+}
+
+static bool
+value_is(const char *body, size_t offset, size_t len, const char *want)
+{
+	return len == strlen(want) && strncmp(body + offset, want, len) == 0;
+}
+
+static void
+test_members(void)
+{
+	const char *body =
+	    " {\"a\":{\"model\":\"no\"}, \"model\" : \"m\\u00e9\" ,\"stream\""
+	    ":true,\"stream_options\": {\"include_usage\":true},\"n\":3} ";
+	struct call c = parse(body);
+
+	CHECK_STR(c.model, "m\xc3\xa9", "the model, decoded");
+	CHECK(value_is(body, c.model_offset, c.model_len, "\"m\\u00e9\"") &&
+		c.model_is_json,
+	    "its place in the body, quotes and all");
+	CHECK(c.stream && c.asks_usage, "stream and include_usage");
+	CHECK(value_is(body, c.stream_options_offset, c.stream_options_len,
+		  "{\"include_usage\":true}"),
+	    "the place of stream_options");
+	CHECK(body[c.object_end_offset] == '}' &&
+		body[c.object_end_offset + 1] == ' ',
+	    "the place of the closing brace");
+	CHECK(c.choices == 3, "the choices");
+
+	c = parse("{\"model\":\"m\"}");
+	CHECK(!c.stream && !c.asks_usage && c.stream_options_len == 0 &&
+		c.choices == 1 && c.max_output_tokens == 0 && c.needs == 0 &&
+		c.private_rule == NULL && c.input_tokens == 0,
+	    "nothing said is nothing asked");
+	c = parse("{\"model\":\"m\",\"stream\":null,\"n\":null,\"max_tokens\""
+		  ":null,\"stream_options\":null}");
+	CHECK_STR(c.model, "m", "null is as if it were not there");
+	CHECK(!c.stream && c.choices == 1 && c.stream_options_len == 0,
+	    "for each of them");
+	c = parse("{\"str\\u0065am\":true,\"model\":\"m\"}");
+	CHECK(c.stream, "stream by an escaped key is stream");
+	c = parse("{\"model\":\"m\",\"stream\":false,\"stream_options\":{"
+		  "\"include_usage\":false}}");
+	CHECK(!c.stream && !c.asks_usage, "false is false");
+	c = parse("{\"model\":\"m\",\"metadata\":{\"stream_options\":{"
+		  "\"include_usage\":true},\"stream\":true,\"n\":9}}");
+	CHECK(!c.stream && !c.asks_usage && c.choices == 1,
+	    "only the top level counts");
+}
+
+static void
+test_counts(void)
+{
+	struct call c;
+
+	c = parse("{\"model\":\"m\",\"max_tokens\":7}");
+	CHECK(c.max_output_tokens == 7, "max_tokens");
+	c = parse("{\"model\":\"m\",\"max_completion_tokens\":8}");
+	CHECK(c.max_output_tokens == 8, "max_completion_tokens");
+	c = parse_at(
+	    ENDPOINT_RESPONSES, "{\"model\":\"m\",\"max_output_tokens\":9}");
+	CHECK(c.max_output_tokens == 9, "max_output_tokens");
+	c = parse("{\"model\":\"m\",\"max_tokens\":70,\"max_tokens\":7}");
+	CHECK(c.max_output_tokens == 70, "of two the larger");
+	c = parse("{\"model\":\"m\",\"max_tokens\":-1}");
+	CHECK(c.max_output_tokens == 0 && strcmp(c.model, "m") == 0,
+	    "-1 is no bound");
+	c = parse("{\"model\":\"m\",\"max_tokens\":"
+		  "99999999999999999999999999999999}");
+	CHECK(
+	    c.max_output_tokens > UINT64_MAX / 100, "a huge number stays huge");
+	c = parse("{\"model\":\"m\",\"n\":2,\"best_of\":5}");
+	CHECK(c.choices == 5, "best_of generates as many");
+	c = parse_at(ENDPOINT_SPEECH,
+	    "{\"model\":\"m\",\"input\":\"Gr\xc3\xbc\\u00dfe!\"}");
+	CHECK(c.characters == 6, "characters of speech, not bytes");
+	c = parse("{\"model\":\"m\",\"input\":\"abc\"}");
+	CHECK(c.characters == 0, "of nothing else");
+}
+
+static void
+check_refused(
+    const char *body, enum refusal want, const char *param, const char *what)
+{
+	int rc;
+
+	parse_span(ENDPOINT_CHAT, span_of(body), &rc);
+	CHECK(rc == -1 && refused.refusal == want, "%s (%s)", what,
+	    refusal_spec(refused.refusal)->code);
+	CHECK_STR(refused.param, param, "%s: param", what);
+}
+
+static void
+test_refused(void)
+{
+	char body[600];
+
+	check_refused("", REFUSE_INVALID_JSON, NULL, "nothing");
+	check_refused("null", REFUSE_INVALID_JSON, NULL, "null");
+	check_refused("\"x\"", REFUSE_INVALID_JSON, NULL, "a string");
+	check_refused(
+	    "[{\"model\":\"m\"}]", REFUSE_INVALID_JSON, NULL, "an array");
+	check_refused("{\"model\":\"m\"", REFUSE_INVALID_JSON, NULL, "a cut");
+	check_refused(
+	    "{\"model\":\"m\"}}", REFUSE_INVALID_JSON, NULL, "a tail");
+	check_refused("{\"model\":\"\xff\"}", REFUSE_INVALID_JSON, NULL,
+	    "bytes that are no text");
+	CHECK(strstr(refused.message, "byte 10") != NULL,
+	    "the message says where: %s", refused.message);
+	check_refused("{}", REFUSE_MISSING_MODEL, "model", "no model");
+	check_refused(
+	    "{\"model\":null}", REFUSE_MISSING_MODEL, "model", "a null model");
+	check_refused("{\"model\":\"\"}", REFUSE_MISSING_MODEL, "model",
+	    "an empty model");
+	check_refused("{\"model\":7}", REFUSE_INVALID_REQUEST, "model",
+	    "a number for a model");
+	check_refused("{\"model\":[\"m\"]}", REFUSE_INVALID_REQUEST, "model",
+	    "a list for a model");
+	check_refused("{\"model\":{\"model\":\"m\"}}", REFUSE_INVALID_REQUEST,
+	    "model", "an object for a model");
+	check_refused("{\"model\":\"a\",\"model\":\"a\"}",
+	    REFUSE_INVALID_REQUEST, "model", "two models");
+	check_refused("{\"model\":\"a\",\"mod\\u0065l\":\"b\"}",
+	    REFUSE_INVALID_REQUEST, "model", "a second one in disguise");
+	check_refused("{\"\\u006d\\u006f\\u0064\\u0065\\u006c\":\"b\"}",
+	    REFUSE_INVALID_REQUEST, "model", "one in disguise alone");
+	check_refused("{\"model\":\"a\\nb\"}", REFUSE_INVALID_REQUEST, "model",
+	    "a line break in the name");
+	check_refused("{\"model\":\"a\\u0000\"}", REFUSE_INVALID_REQUEST,
+	    "model", "a NUL in the name");
+	check_refused("{\"model\":\"a\x7f\"}", REFUSE_INVALID_REQUEST, "model",
+	    "a DEL in the name");
+	snprintf(body, sizeof(body), "{\"model\":\"%0256d\"}", 7);
+	CHECK(strlen(parse(body).model) == 256, "256 bytes are a name");
+	snprintf(body, sizeof(body), "{\"model\":\"%0257d\"}", 7);
+	check_refused(body, REFUSE_INVALID_REQUEST, "model", "257 are not");
+	check_refused("{\"model\":\"m\",\"stream\":\"true\"}",
+	    REFUSE_INVALID_REQUEST, "stream", "a string for stream");
+	check_refused("{\"model\":\"m\",\"stream\":1}", REFUSE_INVALID_REQUEST,
+	    "stream", "a number for stream");
+	check_refused("{\"model\":\"m\",\"stream\":true,\"stream\":true}",
+	    REFUSE_INVALID_REQUEST, "stream", "stream twice");
+	check_refused("{\"model\":\"m\",\"stream_options\":{},"
+		      "\"stream_options\":{}}",
+	    REFUSE_INVALID_REQUEST, "stream_options", "stream_options twice");
+	check_refused("{\"model\":\"m\",\"max_tokens\":\"7\"}",
+	    REFUSE_INVALID_REQUEST, "max_tokens", "a string for a count");
+	check_refused("{\"model\":\"m\",\"max_tokens\":1.5}",
+	    REFUSE_INVALID_REQUEST, "max_tokens", "a fraction for a count");
+	check_refused("{\"model\":\"m\",\"n\":1e9}", REFUSE_INVALID_REQUEST,
+	    "n", "an exponent for a count");
+}
+
+static void
+check_needs(const char *members, unsigned want, const char *what)
+{
+	char body[1000];
+
+	snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", members);
+	CHECK(parse(body).needs == want && refused.refusal == REFUSE_NONE,
+	    "needs: %s", what);
+}
+
+static void
+test_needs(void)
+{
+	check_needs("\"messages\":[{\"content\":[{\"type\":\"text\"}]}]", 0,
+	    "text needs nothing");
+	check_needs("\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]",
+	    CALL_IMAGES, "chat's image_url");
+	check_needs("\"input\":[{\"content\":[{\"type\":\"input_image\"}]}]",
+	    CALL_IMAGES, "Responses' input_image");
+	check_needs("\"input\":[{\"type\":\"input_image\"}]", CALL_IMAGES,
+	    "the same at the first level");
+	check_needs("\"messages\":[{\"content\":[{\"type\":\"image\"}]}]",
+	    CALL_IMAGES, "Anthropic's image");
+	check_needs("\"system\":[{\"x\":{\"type\":\"document\"}}]", CALL_FILES,
+	    "Anthropic's document, anywhere");
+	check_needs("\"messages\":[{\"content\":[{\"type\":\"input_audio\"},"
+		    "{\"type\":\"file\"}]}]",
+	    CALL_AUDIO | CALL_FILES, "two at once");
+	check_needs("\"messages\":[{\"content\":[{\"t\\u0079pe\":"
+		    "\"im\\u0061ge\"}]}]",
+	    CALL_IMAGES, "what escapes spell");
+	check_needs("\"metadata\":[{\"content\":[{\"type\":\"image\"}]}]", 0,
+	    "not outside of messages, input and system");
+	check_needs("\"messages\":[{\"content\":\"type image_url\"}]", 0,
+	    "not a text that speaks of it");
+	check_needs("\"messages\":[{\"content\":[{\"type\":\"tool_use\","
+		    "\"input\":{\"type\":\"image\"}}]}]",
+	    0, "not a tool's argument");
+	check_needs("\"tools\":[]", 0, "no tools");
+	check_needs("\"tools\":null", 0, "null tools");
+	check_needs("\"tools\":[{\"type\":\"web_search\"}]", CALL_TOOLS,
+	    "tools of any kind");
+	check_needs("\"functions\":[{\"name\":\"f\"}]", CALL_TOOLS,
+	    "the old functions");
+	check_needs("\"response_format\":{\"type\":\"json_schema\"}",
+	    CALL_JSON_SCHEMA, "chat's json_schema");
+	check_needs("\"response_format\":{\"type\":\"json_object\"}", 0,
+	    "a JSON object without a schema");
+	check_needs("\"text\":{\"format\":{\"type\":\"json_schema\"}}",
+	    CALL_JSON_SCHEMA, "Responses' json_schema");
+	check_needs("\"modalities\":[\"text\",\"audio\"]", CALL_AUDIO,
+	    "an answer in sound");
+	check_needs("\"modalities\":[\"text\"]", 0, "an answer in text");
+}
+
+/* A text and what two vocabularies make of it. */
+static const struct {
+	const char *what, *text;
+	unsigned most, least;
+} samples[] = {
+	/* cl100k and o200k, as OpenAI published them ("Hello GPT-4o",
+	 * May 2024). */
+	{ "Gujarati",
+	    "હેલો, મારું નામ જીપીટી-4o છે. હું એક નવા પ્રકારનું ભાષા મોડલ છું. "
+	    "તમને મળીને સારું લાગ્યું!",
+	    145, 33 },
+	{ "Telugu",
+	    "నమస్కారము, నా పేరు జీపీటీ-4o. నేను ఒక్క కొత్త రకమైన భాషా మోడల్ "
+	    "ని. మిమ్మల్ని కలిసినందుకు సంతోషం!",
+	    159, 45 },
+	{ "Tamil",
+	    "வணக்கம், என் பெயர் ஜிபிடி-4o. நான் ஒரு புதிய வகை மொழி மாடல். "
+	    "உங்களை சந்தித்ததில் மகிழ்ச்சி!",
+	    116, 35 },
+	{ "Marathi",
+	    "नमस्कार, माझे नाव जीपीटी-4o आहे| मी एक नवीन प्रकारची भाषा मॉडेल "
+	    "आहे| तुम्हाला भेटून आनंद झाला!",
+	    96, 33 },
+	{ "Hindi",
+	    "नमस्ते, मेरा नाम जीपीटी-4o है। मैं एक नए प्रकार का भाषा मॉडल "
+	    "हूँ। आपसे मिलकर अच्छा लगा!",
+	    90, 31 },
+	{ "Urdu",
+	    "ہیلو، میرا نام جی پی ٹی-4o ہے۔ میں ایک نئے قسم کا زبان ماڈل ہوں، "
+	    "آپ سے مل کر اچھا لگا!",
+	    82, 33 },
+	{ "Arabic",
+	    "مرحبًا، اسمي جي بي تي-4o. أنا نوع جديد من نموذج اللغة، سررت "
+	    "بلقائك!",
+	    53, 26 },
+	{ "Persian",
+	    "سلام، اسم من جی پی تی-۴او است. من یک نوع جدیدی از مدل زبانی "
+	    "هستم، از ملاقات شما خوشبختم!",
+	    61, 32 },
+	{ "Russian",
+	    "Привет, меня зовут GPT-4o. Я — новая языковая модель, приятно "
+	    "познакомиться!",
+	    39, 23 },
+	{ "Korean",
+	    "안녕하세요, 제 이름은 GPT-4o입니다. 저는 새로운 유형의 언어 "
+	    "모델입니다, 만나서 반갑습니다!",
+	    45, 27 },
+	{ "Vietnamese",
+	    "Xin chào, tên tôi là GPT-4o. Tôi là một loại mô hình ngôn ngữ "
+	    "mới, rất vui được gặp bạn!",
+	    46, 30 },
+	{ "Chinese",
+	    "你好，我的名字是GPT-4o。我是一种新型的语言模型，很高兴见到你!", 34,
+	    24 },
+	{ "Japanese",
+	    "こんにちわ、私の名前はGPT−4oです。私は新しいタイプの言語モデルです"
+	    "、初めまして",
+	    37, 26 },
+	{ "Turkish",
+	    "Merhaba, benim adım GPT-4o. Ben yeni bir dil modeli türüyüm, "
+	    "tanıştığımıza memnun oldum!",
+	    39, 30 },
+	{ "Italian",
+	    "Ciao, mi chiamo GPT-4o. Sono un nuovo tipo di modello "
+	    "linguistico, è un piacere conoscerti!",
+	    34, 28 },
+	{ "German",
+	    "Hallo, mein Name is GPT-4o. Ich bin ein neues KI-Sprachmodell. "
+	    "Es ist schön, dich kennenzulernen.",
+	    34, 29 },
+	{ "Spanish",
+	    "Hola, me llamo GPT-4o. Soy un nuevo tipo de modelo de lenguaje, "
+	    "¡es un placer conocerte!",
+	    29, 26 },
+	{ "Portuguese",
+	    "Olá, meu nome é GPT-4o. Sou um novo tipo de modelo de linguagem, "
+	    "é um prazer conhecê-lo!",
+	    30, 27 },
+	{ "French",
+	    "Bonjour, je m'appelle GPT-4o. Je suis un nouveau type de modèle "
+	    "de langage, c'est un plaisir de vous rencontrer!",
+	    31, 28 },
+	{ "English",
+	    "Hello, my name is GPT-4o. I'm a new type of language model, it's "
+	    "nice to meet you!",
+	    27, 24 },
+	/* Counted from the vectors of llama.cpp's tokenizer tests: the most
+	 * and the least of Qwen 2, Llama 2 and Llama 3. */
+	{ "Khmer", "កាន់តែពិសេសអាចខលចេញ", 44, 24 },
+	{ "Bulgarian", "нещо на Български", 9, 7 },
+	{ "emoji",
+	    "🚀 (normal) 😶🌫️ (multiple emojis concatenated) ✅ (only "
+	    "emoji "
+	    "that has its own token)",
+	    40, 26 },
+	{ "a mix", "Hello, y'all! How are you 😁 ?我想在apple工作1314151天～",
+	    30, 21 },
+	{ "gibberish", "w048 7tuijk dsdfhu", 12, 10 },
+	{ "digits", "333333333", 10, 3 },
+};
+
+static void
+test_estimate(void)
+{
+	size_t i;
+	uint64_t n;
+
+	for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		n = call_estimate(span_of(samples[i].text));
+		CHECK(n * 10 >= samples[i].most * 7 - 4 &&
+			n >= samples[i].least - 3,
+		    "%s: %" PRIu64 " is not far under %u and %u",
+		    samples[i].what, n, samples[i].least, samples[i].most);
+		CHECK(n <= samples[i].most + samples[i].most / 3,
+		    "%s: nor far over", samples[i].what);
+	}
+	CHECK(call_estimate(span_of("")) == 0, "nothing is no token");
+	CHECK(call_estimate(span_of("a")) == 1, "a letter is one");
+	CHECK(call_estimate((struct span){ "\xc3", 1 }) > 0 &&
+		call_estimate((struct span){ "\xf0\x9f", 2 }) > 0 &&
+		call_estimate((struct span){ "\xff\x80", 2 }) > 0,
+	    "broken UTF-8 is counted, not followed");
+}
+
+static uint64_t
+tokens(const char *members)
+{
+	static char body[20000];
+
+	snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", members);
+	return parse(body).input_tokens;
+}
+
+static void
+test_tokens(void)
+{
+	char blob[4096], body[8192];
+	uint64_t one;
+
+	one = tokens("\"messages\":[{\"content\":\"one two three\"}]");
+	CHECK(one >= 7 && one <= 8, "a message: its words and a frame");
+	CHECK(tokens("\"messages\":[{\"content\":\"\\u006fne\\ntwo\"}]") >= 6,
+	    "what escapes spell is counted decoded");
+	CHECK(tokens("\"user\":\"one two three\"") == 0,
+	    "what is not part of the prompt is not");
+	CHECK(tokens("\"instructions\":\"one two three\"") == 3 &&
+		tokens("\"prompt\":\"one two three\"") == 3 &&
+		tokens("\"system\":\"one two three\"") == 3 &&
+		tokens("\"input\":\"one two three\"") == 3 &&
+		tokens("\"query\":\"one two three\"") == 3 &&
+		tokens("\"documents\":[\"one\",\"two three\"]") == 3,
+	    "each place where a prompt can be");
+	CHECK(tokens("\"tools\":[{\"name\":\"fetch\",\"description\":\"get "
+		     "it\"}]") >= 8,
+	    "tools: names, texts, keys");
+	CHECK(tokens("\"prompt\":[1,2,3,4]") == 4, "an array of tokens");
+	CHECK(
+	    tokens("\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]") >=
+		1000,
+	    "a picture has its fixed number");
+
+	memset(blob, 'A', sizeof(blob) - 1);
+	blob[sizeof(blob) - 1] = '\0';
+	snprintf(body, sizeof(body),
+	    "\"messages\":[{\"content\":[{\"image_url\":{\"url\":"
+	    "\"data:image/png;base64,%s\"}}]}]",
+	    blob);
+	CHECK(tokens(body) < 10, "and not that of its base64");
+	snprintf(body, sizeof(body),
+	    "\"messages\":[{\"content\":[{\"source\":{\"data\":\"%s\"}}]}]",
+	    blob);
+	CHECK(tokens(body) < 10, "nor of Anthropic's");
+	snprintf(body, sizeof(body),
+	    "\"messages\":[{\"content\":[{\"input_audio\":{\"data\":\"%s\"}}]}"
+	    "]",
+	    blob);
+	CHECK(tokens(body) >= 6 && tokens(body) < 30,
+	    "sound counts by its length");
+	snprintf(
+	    body, sizeof(body), "\"messages\":[{\"content\":\"%s\"}]", blob);
+	CHECK(tokens(body) > 1000, "the same as text counts as text");
+}
+
+static const char *private(const char *members)
+{
+	static char body[70000];
+
+	snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", members);
+	return parse(body).private_rule;
+}
+
+static void
+test_private(void)
+{
+	CHECK(private("\"messages\":[{\"content\":\"hello\"}]") == NULL,
+	    "nothing private");
+	CHECK_STR(private("\"messages\":[{\"content\":\"" PEM "\"}]"), "keys",
+	    "a key in a message");
+	CHECK_STR(private("\"x\":{\"y\":[1,{\"z\":\"" PEM "\"}]}"), "keys",
+	    "anywhere at all");
+	CHECK_STR(private("\"x\":{\"omega-123\":1}"), "code", "in a key");
+	CHECK_STR(private("\"\\u006fmega-123\":1"), "code",
+	    "in an escaped key of the top level");
+	CHECK_STR(private("\"x\":\"om\\u0065ga\\u002d123\""), "code",
+	    "behind escapes");
+	CHECK_STR(
+	    private("\"x\":\"Z\\u00fcrich\""), "name", "beyond ASCII, escaped");
+	CHECK_STR(private("\"x\":\"in Z\xc3\xbcrich now\""), "name",
+	    "beyond ASCII, as it is");
+	CHECK_STR(
+	    private("\"x\":\"just this\""), "whole", "an anchored text alone");
+	CHECK(private("\"x\":\"not just this\"") == NULL, "and not within");
+	CHECK(private("\"x\":\"omega-\",\"y\":\"123\"") == NULL,
+	    "two strings are two texts");
+	CHECK_STR(private("\"model\":\"omega-123\""), NULL,
+	    "a second model is refused before it is searched");
+	CHECK_STR(private("\"x\":\"\\u0000omega-123\""), "code",
+	    "a NUL hides nothing");
+	CHECK_STR(private("\"x\":\"\\ud800omega-123\""), "code",
+	    "nor does half a character");
+	CHECK_STR(private("\"x\":\"omega-123\",\"y\":\"" PEM "\""), "code",
+	    "the first one is named");
+}
+
+static void
+test_files(void)
+{
+	CHECK_STR(private("\"f\":\"data:text/plain;base64,b21lZ2EtMTIz\""),
+	    "code", "text inside base64 is read");
+	CHECK_STR(private("\"f\":\"DATA:text/plain;charset=utf-8;BASE64,"
+			  "b21lZ2EtMTIz\""),
+	    "code", "however its URL is spelled");
+	CHECK(private("\"f\":\"data:text/plain;base64,aGVsbG8=\"") == NULL,
+	    "and may be harmless");
+	CHECK_STR(private("\"f\":\"data:application/pdf;base64,JVBERi0xLjQK"
+			  "/v8=\""),
+	    "unreadable file", "what is no text cannot be read");
+	CHECK(private("\"f\":\"data:image/png;base64,b21lZ2EtMTIz\"") == NULL,
+	    "a picture is not looked into");
+	CHECK_STR(private("\"f\":\"data:image/png;base64,omega-123 x\""),
+	    "code", "what is not base64 is text, whatever it says it is");
+	CHECK_STR(private("\"f\":\"data:text/plain,omega-123\""), "code",
+	    "a data URL without base64 is text");
+	CHECK_STR(private("\"source\":{\"type\":\"text\",\"data\":"
+			  "\"omega-123\"}"),
+	    "code", "Anthropic's plain text documents are text");
+}
+
+static void
+test_media(void)
+{
+	char out[64];
+	struct span part;
+	size_t len;
+
+	CHECK(media_find(span_of("data:;base64,AA=="), false, &part) ==
+		    MEDIA_FILE &&
+		span_is(part, "AA=="),
+	    "a data URL without a type");
+	CHECK(media_find(span_of("data:,x"), false, &part) == MEDIA_NONE,
+	    "one without base64");
+	CHECK(media_find(span_of("data:"), false, &part) == MEDIA_NONE,
+	    "one that is cut");
+	CHECK(media_text(span_of("aGVsbG8"), out, &len) && len == 5 &&
+		memcmp(out, "hello", 5) == 0,
+	    "base64 without padding");
+	CHECK(media_text(span_of(""), out, &len) && len == 0, "nothing");
+	CHECK(!media_text(span_of("AAAA"), out, &len), "NULs are no text");
+	CHECK(!media_text(span_of("/w=="), out, &len), "0xff is none");
+}
+
+static char *
+long_text(size_t len, const char *end)
+{
+	char *text = malloc(len + 1000), *p = text;
+
+	p += sprintf(p, "{\"model\":\"m\",\"x\":\"");
+	memset(p, 'a', len);
+	p += len;
+	sprintf(p, "%s\"}", end);
+	return text;
+}
+
+static const char *
+private_long(size_t len, const char *end)
+{
+	char *text = long_text(len, end);
+	const char *rule = parse(text).private_rule;
+
+	free(text);
+	return rule;
+}
+
+static void
+test_bounds(void)
+{
+	static const struct private_rule slow = { "slow", "(a+)+[bc]", NULL };
+	struct patterns *before = patterns;
+	struct config saved = config;
+
+	config.private_max_bytes = 1000;
+	CHECK(private_long(900, "") == NULL, "within the bound of bytes");
+	CHECK_STR(private_long(1001, ""), "scan limit", "above it: private");
+	CHECK_STR(private_long(900, "\",\"y\":\"" PEM PEM), "scan limit",
+	    "the bound is for all texts together");
+	CHECK_STR(private_long(900, "\",\"y\":\"omega-123\",\"z\":\"" PEM PEM),
+	    "code", "what was found before it is found");
+	config = saved;
+	CHECK_STR(private_long(300000, "omega-123"), "code",
+	    "at the end of a long text");
+	CHECK_STR(private_long(65530, "omega-123"), "code",
+	    "over the edge of a step");
+	CHECK(private_long(300000, "omega-12") == NULL,
+	    "and nothing where there is nothing");
+	config.private_max_ms = 0;
+	CHECK_STR(private_long(300000, ""), "scan limit",
+	    "no time: what was not seen is private");
+	config = saved;
+	config.privates = &slow;
+	config.nprivates = 1;
+	patterns = patterns_new(&config, stderr);
+	config.private_max_ms = 1000;
+	CHECK_STR(private_long(200000, ""), "scan limit",
+	    "an expression that backtracks without end is stopped");
+	patterns_free(patterns);
+	patterns = before;
+	config = saved;
+}
+
+static void
+test_check(void)
+{
+	char message[200] = "";
+
+	CHECK(patterns_check("a[0-9]+", message, sizeof(message)) == 0,
+	    "a good pattern");
+	CHECK(patterns_check("a[0-9", message, sizeof(message)) == -1 &&
+		*message != '\0',
+	    "a bad one: %s", message);
+	CHECK(patterns_check("x*", message, sizeof(message)) == -1 &&
+		strstr(message, "empty") != NULL,
+	    "one that matches everything: %s", message);
+}
+
+static void *
+search(void *ctx)
+{
+	struct arena *mine = arena_new();
+	struct call call = { .endpoint = ENDPOINT_NONE };
+	const char *body = "{\"model\":\"m\",\"x\":\"alpha-12 omega-123\"}";
+	struct refused why;
+	int i, *found = ctx;
+
+	for (i = 0; i < 500; i++) {
+		if (call_parse_json(&config, patterns, ENDPOINT_CHAT,
+			span_of(body), mine, &call, &why) == 0 &&
+		    call.private_rule != NULL)
+			++*found;
+		arena_reset(mine);
+	}
+	arena_free(mine);
+	return NULL;
+}
+
+static void
+test_threads(void)
+{
+	pthread_t threads[4];
+	int i, found[4] = { 0 };
+
+	for (i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, search, &found[i]);
+	for (i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(found[0] + found[1] + found[2] + found[3] == 2000,
+	    "four threads share the patterns");
+}
+
+static struct call
+form(struct call_form f, int *rc)
+{
+	struct call call = { .endpoint = ENDPOINT_NONE };
+
+	arena_reset(arena);
+	*rc = call_parse_form(&config, patterns, ENDPOINT_TRANSCRIPTIONS, &f,
+	    arena, &call, &refused);
+	return call;
+}
+
+static void
+test_form(void)
+{
+	struct call_form f = { .model = span_of("whisper-1"),
+		.model_offset = 77,
+		.nmodels = 1,
+		.stream = span_of("True"),
+		.prompt = span_of("omega-123 x"),
+		.file_bytes = 480000 };
+	struct call c;
+	int rc;
+
+	c = form(f, &rc);
+	CHECK(rc == 0 && strcmp(c.model, "whisper-1") == 0 &&
+		c.model_offset == 77 && c.model_len == 9 && !c.model_is_json,
+	    "a form's model and its place");
+	CHECK(c.stream, "stream as forms say it");
+	CHECK(c.input_tokens > 900, "the file counts by its length");
+	CHECK_STR(c.private_rule, "code", "the prompt is searched");
+	f.stream = span_of("false");
+	CHECK(!form(f, &rc).stream, "false is false");
+	f.nmodels = 2;
+	form(f, &rc);
+	CHECK(rc == -1 && refused.refusal == REFUSE_INVALID_REQUEST,
+	    "two models");
+	f.nmodels = 1;
+	f.model = span_of("");
+	form(f, &rc);
+	CHECK(rc == -1 && refused.refusal == REFUSE_MISSING_MODEL,
+	    "an empty model");
+	f.model = span_of("a\r\nb");
+	form(f, &rc);
+	CHECK(rc == -1 && refused.refusal == REFUSE_INVALID_REQUEST,
+	    "a line break in the name");
+	f.model = span_of("a\xff");
+	form(f, &rc);
+	CHECK(rc == -1, "a name that is no text");
+	f.model = span_of("m");
+	f.prompt = span_of("\xe2\x82");
+	form(f, &rc);
+	CHECK(rc == -1 && strcmp(refused.param, "prompt") == 0,
+	    "a prompt that is no text");
+	f = (struct call_form){ .nmodels = 0 };
+	form(f, &rc);
+	CHECK(rc == -1 && refused.refusal == REFUSE_MISSING_MODEL, "no model");
+}
+
+static void
+test_header(void)
+{
+	struct call call = { .header_local = true };
+
+	call_parse_json(&config, patterns, ENDPOINT_CHAT,
+	    span_of("{\"model\":\"m\"}"), arena, &call, &refused);
+	CHECK(call.header_local, "the header's word is kept");
+}
+
+/* Damaged bodies: no crash, and offsets always inside. */
+static void
+test_noise(void)
+{
+	static const char seed[] =
+	    "{\"model\":\"m\",\"stream\":true,\"stream_options\":{},\"n\":2,"
+	    "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+	    "\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,"
+	    "AA==\"}},{\"type\":\"text\",\"text\":\"\\u00e9\"}]}],\"tools\":"
+	    "[{\"a\":1}]}";
+	char text[sizeof(seed)];
+	unsigned round, i, bad = 0, good = 0;
+	size_t len = sizeof(seed) - 1;
+	int rc;
+
+	srand(5);
+	for (round = 0; round < 5000; round++) {
+		memcpy(text, seed, sizeof(seed));
+		for (i = 0; i <= round % 3; i++)
+			text[(size_t)rand() % len] = round % 2
+			    ? (char)(rand() % 256)
+			    : seed[(size_t)rand() % len];
+		struct call c =
+		    parse_span(ENDPOINT_CHAT, (struct span){ text, len }, &rc);
+
+		if (rc == 0) {
+			good++;
+			bad += c.model == NULL ||
+			    c.model_offset + c.model_len > len ||
+			    c.object_end_offset >= len ||
+			    c.stream_options_offset + c.stream_options_len >
+				len;
+		} else
+			bad += refused.refusal == REFUSE_NONE;
+	}
+	CHECK(bad == 0 && good > 0, "damaged bodies: %u understood", good);
+}
+
+int
+main(void)
+{
+	arena = arena_new();
+	patterns = patterns_new(&config, stderr);
+	test_members();
+	test_counts();
+	test_refused();
+	test_needs();
+	test_estimate();
+	test_tokens();
+	test_private();
+	test_files();
+	test_media();
+	test_bounds();
+	test_check();
+	test_threads();
+	test_form();
+	test_header();
+	test_noise();
+	patterns_free(patterns);
+	arena_free(arena);
+	return check_done();
+}
