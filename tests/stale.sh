@@ -46,9 +46,10 @@ sed 's|stub/plain|plain|' "$dir/big.json" >"$dir/want"
 same 'arrives whole' "$stub_dir/32.body" "$dir/want"
 
 # A new connection that is reset is no stale one: it may have been served.
+post /v1/chat/completions "$(chat until-close)"
 post /v1/chat/completions "$(chat reset)"
 check 'a reset before the head is an error' test "$status" -ge 502
-is 'and is not sent twice' "$(stat stub requests)" 33
+is 'and is not sent twice' "$(stat stub requests)" 34
 
 # Four requests in a row share one connection.
 tell stub reset >/dev/null

@@ -49,6 +49,7 @@ struct exchange {
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
 	bool body_seen;
+	unsigned starts; /* connections that it was sent on */
 	bool dirty; /* body given since the last pause */
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
@@ -210,6 +211,7 @@ on_prereq(void *ctx, char *ip, char *local_ip, int port, int local_port)
 	(void)port;
 	(void)local_port;
 	x->report->connected = true;
+	x->starts++;
 	x->moved_ms = clock_now_ms();
 	return CURL_PREREQFUNC_OK;
 }
@@ -581,6 +583,8 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 	/* Closes the connection unless the answer has ended. */
 	curl_multi_remove_handle(x->handle->multi, x->handle->easy);
 	curl_easy_setopt(x->handle->easy, CURLOPT_HTTPHEADER, NULL);
+	if (x->starts > 1 || report->result != UPSTREAM_OK)
+		handle_reset(x->handle);
 	for (struct curl_slist *h = headers; h != NULL; h = h->next)
 		explicit_bzero(h->data, strlen(h->data));
 	curl_slist_free_all(headers);

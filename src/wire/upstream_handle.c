@@ -138,11 +138,13 @@ set_tls(CURL *easy, const struct provider *p)
 	curl_easy_setopt(easy, CURLOPT_CAPATH, path);
 }
 
-static void
-set_options(struct handle *h, const struct provider *p)
+void
+handle_reset(struct handle *h)
 {
+	const struct provider *p = h->provider;
 	CURL *easy = h->easy;
 
+	curl_easy_reset(easy);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -159,7 +161,11 @@ set_options(struct handle *h, const struct provider *p)
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->error);
 	set_tls(easy, p);
+}
 
+static void
+set_multi(struct handle *h)
+{
 	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 2L);
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
@@ -190,7 +196,8 @@ handle_new(const struct provider *p)
 		return NULL;
 	}
 	h->provider = p;
-	set_options(h, p);
+	handle_reset(h);
+	set_multi(h);
 	return h;
 }
 

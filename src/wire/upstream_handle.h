@@ -45,6 +45,10 @@ struct handle {
 /* The most recently used handle of the provider, or a new one; NULL when
  * curl cannot make one. */
 struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
+/* Sets all that holds for each exchange anew.  Needed after curl has silently
+ * started again on a new connection: it does so five times in the life of a
+ * handle (7.88: data->state.retrycount), unless it is reset. */
+void handle_reset(struct handle *);
 /* Back on top of the list. */
 void handle_return(struct upstream_pool *, struct handle *);
 
