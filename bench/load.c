@@ -297,7 +297,7 @@ client_eof(struct client *c)
 		client_done(c, true);
 		return;
 	}
-	/* A kept connection that was closed as we used it: HTTP's usual race. */
+	/* A kept connection closed as we used it: HTTP's usual race. */
 	if (!c->fresh && c->in.len == 0 && !c->head_done) {
 		retried++;
 		client_begin(c);

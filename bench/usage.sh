@@ -17,7 +17,9 @@ cat >"$dir/tailgate.conf" <<CONF
 runtime_dir = "$dir"; state_dir = "$dir";
 ledger = { file = "$dir/ledger.jsonl"; };
 providers = ( { name = "echo"; kind = "echo"; place = "local"; } );
-models = ( { id = "chat"; targets = ( { provider = "echo"; model = "x"; } ); } );
+models = (
+  { id = "chat"; targets = ( { provider = "echo"; model = "x"; } ); }
+);
 CONF
 
 # A week of 9 models, 7 clients and 3 providers; lines as the responder
@@ -55,7 +57,7 @@ BEGIN {
 	}
 }'
 
-ls -l "$dir"/ledger.jsonl* | awk '{ b += $5 } END {
+wc -c "$dir"/ledger.jsonl* | awk '$2 != "total" { b += $1 } END {
 	printf "%d lines, %.0f MB\n", '"$lines"', b / 1e6 }'
 touch "$dir/clients.conf"
 for by in client,model,provider,place day status,refusal; do

@@ -124,7 +124,9 @@ LC_ALL=C awk '
 			width += 8 - width % 8
 		}
 		width += length(parts[n])
-		if (width > 80 && !/https?:\/\//)
+		# A script may quote a request in one piece.
+		most = FILENAME ~ /^tests\/.*\.sh$/ ? 132 : 80
+		if (width > most && !/https?:\/\//)
 			printf "%s:%d: %d columns\n", FILENAME, FNR, width
 	}
 	/[ \t\r]$/ { printf "%s:%d: white space at the end\n", FILENAME, FNR }
@@ -152,10 +154,12 @@ if have clang-format; then
 fi
 if have cppcheck; then
 	# Not uninitvar: wrong about arrays that a callee fills; gcc knows.
+	# Not syntaxError: wrong about <sys/queue.h>.
 	cppcheck --quiet --std=c11 --language=c --inline-suppr -j 2 \
 	    --enable=warning,portability \
 	    --suppress=missingInclude --suppress=unknownMacro \
 	    --suppress=uninitvar --suppress=legacyUninitvar \
+	    --suppress=syntaxError \
 	    --template='{file}:{line}: {id}: {message}' -Isrc \
 	    -D_GNU_SOURCE -D__linux__ $(ours 'src/*.c') 2>&1 | found
 fi

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * SHA-256 of client keys and of the ledger's lines: the gateway knows only digests, and tells nobody by
- * its timing how near a guess was.
+ * SHA-256 of client keys and of the ledger's lines: the gateway knows only
+ * digests, and tells nobody by its timing how near a guess was.
  */
 #include "config.h"
 

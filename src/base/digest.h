@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * SHA-256 (FIPS 180-4, from libcrypto, which libcurl uses too) and comparing without a clock.
+ * SHA-256 (FIPS 180-4, from libcrypto, which libcurl uses too) and comparing
+ * without a clock.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

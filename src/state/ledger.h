@@ -40,7 +40,7 @@ struct ledger_entry {
 	enum place place; /* of the provider */
 	const char *host; /* where it went */
 	const char *allowed_by; /* for external: the ceilings that let
-					   it out, "client laptop, model chat" */
+					   it out, "client laptop, model x" */
 	const char *private_rule; /* the one that matched */
 	struct ledger_try tries[LEDGER_TRIES_MAX];
 	unsigned ntries;

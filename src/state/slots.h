@@ -108,7 +108,7 @@ struct slots_lease {
 	int64_t taken_ms;
 	int64_t waited_ms;
 	/* Where not taken: what an honest answer says. */
-	unsigned position;	/* in the queue when it gave up or was refused */
+	unsigned position;	/* in the queue when it gave up, was refused */
 	int64_t retry_after_ms;	/* mean hold time x queue / slots, >= 1000 */
 };
 

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides libcurl (with upstream_handle.c): one exchange with a provider, from the borrowed handle to
- * the report.  The "send" and "relay" steps of a request's way.
+ * Hides libcurl (with upstream_handle.c): one exchange with a provider, from
+ * the borrowed handle to the report.  The "send" and "relay" steps of a
+ * request's way.
  *
  * The loop is our own poll(2) over curl's socket and the client's, driving
  * curl by curl_multi_socket_action: one system call less for each event than
