@@ -240,19 +240,14 @@ adopt()
 stop()
 {
 	kill "-${2:-TERM}" "$1" 2>/dev/null
-	(
-		n=0
-		while [ $n -lt 100 ] && alive "$1"; do
-			n=$((n + 1))
-			sleep 0.1
-		done
-		kill -KILL "$1" 2>/dev/null
-	) >/dev/null 2>&1 &
-	watchdog=$!
+	stop_tries=0
+	while [ $stop_tries -lt 500 ] && alive "$1"; do
+		stop_tries=$((stop_tries + 1))
+		sleep 0.02
+	done
+	[ $stop_tries -lt 500 ] || kill -KILL "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
 	stop_status=$?
-	kill "$watchdog" 2>/dev/null
-	wait "$watchdog" 2>/dev/null
 	forget "$1"
 	return $stop_status
 }
@@ -330,7 +325,8 @@ lib_end()
 		done
 		echo "# kept: $dir"
 	elif [ "${TAILGATE_KEEP:-0}" != 1 ]; then
-		rm -rf "$dir"
+		# A worker may write its last line meanwhile.
+		wait_until -t 5 rm -rf "$dir"
 	fi
 	exit $lib_status
 }

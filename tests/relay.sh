@@ -169,11 +169,11 @@ as_it_comes()
 			"$base$path" >"$dir/gated" 2>"$dir/gated.err" &
 		gated=$!
 		check "$1: $path: the first piece comes before the second" \
-			wait_until -p $gated file_longer "$dir/gated" 100
+			wait_until -p "$gated" file_longer "$dir/gated" 100
 		is "$1: $path: the upstream is still at it" \
 			"$(stat stub in_flight)" 1
 		tell stub release >/dev/null
-		check "$1: $path: it ends well" wait $gated
+		check "$1: $path: it ends well" wait "$gated"
 		same "$1: $path: byte for byte" "$dir/gated" \
 			"$stub_dir/$(last).answer"
 	done <<-END
@@ -251,7 +251,7 @@ heads()
 		"$status $curl_status" '200 0'
 	for name in Set-Cookie Location X-Sendfile X-LIGHTTPD-send-file \
 		X-Accel-Redirect OpenAI-Organization X-Folded X-Control; do
-		is "$1: $name is not passed" "$(header $name)" ''
+		is "$1: $name is not passed" "$(header "$name")" ''
 	done
 	is "$1: x-tailgate-place is ours" "$(header x-tailgate-place)" local
 	is "$1: x-tailgate-provider" "$(header x-tailgate-provider)" stub
