@@ -215,23 +215,24 @@ is_text(json_t *part)
 }
 
 json_t *
-bridge_content(json_t *parts, bool may_list)
+bridge_content(json_t *parts)
 {
 	struct buf joined;
 	json_t *part, *content;
 	size_t i;
-	bool list = false;
 
-	json_array_foreach(parts, i, part) list = list || !is_text(part);
-	if (list || (may_list && json_array_size(parts) > 1))
-		return parts;
+	json_array_foreach(parts, i, part)
+	{
+		if (!is_text(part))
+			return parts;
+	}
 	buf_init(&joined, SIZE_MAX / 4);
 	json_array_foreach(parts, i, part)
 	{
 		struct span s = bridge_span(part, "text");
 
 		if (i > 0)
-			buf_puts(&joined, "\n");
+			buf_puts(&joined, "\n\n");
 		buf_add(&joined, s.p, s.len);
 	}
 	content = bridge_text_of(&joined);

@@ -19,12 +19,12 @@
 
 struct input {
 	struct bridge_run *run;
-	json_t *messages;
+	struct bridge_talk talk;
 	size_t index; /* of the message */
 	/* Of the message at hand. */
 	json_t *parts; /* text and media of the turn */
 	json_t *thinking; /* text parts */
-	json_t *calls; /* an assistant message with the calls */
+	json_t *calls; /* tool_use blocks */
 };
 
 static int
@@ -146,14 +146,15 @@ prefix_error(json_t *parts)
 	    parts, 0, bridge_text_part(span_of("The tool has failed:")));
 }
 
-/* A tool message, at once; what is no text comes behind in the user's. */
+/* A tool message, at once: it belongs before the rest of the turn. */
 static int
 take_result(struct input *in, json_t *block, json_t *parts)
 {
 	json_t *id = json_object_get(block, "tool_use_id");
 	json_t *content = bridge_member(block, "content");
-	json_t *list, *m;
+	json_t *list;
 
+	(void)parts;
 	if (!json_is_string(id))
 		return malformed(in, "a tool_result without tool_use_id");
 	list = json_array();
@@ -163,10 +164,7 @@ take_result(struct input *in, json_t *block, json_t *parts)
 	}
 	if (json_is_true(json_object_get(block, "is_error")))
 		prefix_error(list);
-	bridge_move_media(list, parts);
-	m = bridge_message("tool", bridge_content(list, false));
-	bridge_set(m, "tool_call_id", json_incref(id));
-	bridge_append(in->messages, m);
+	bridge_talk_tool(&in->talk, id, list);
 	return 0;
 }
 
@@ -184,21 +182,12 @@ take_thinking(struct input *in, json_t *block, json_t *parts)
 static int
 take_use(struct input *in, json_t *block, json_t *parts)
 {
-	json_t *id = json_object_get(block, "id");
-	json_t *name = json_object_get(block, "name");
-	json_t *input = json_object_get(block, "input");
-	struct buf text;
-
 	(void)parts;
-	if (!json_is_string(id) || !json_is_string(name) ||
-	    !json_is_object(input))
+	if (!json_is_string(json_object_get(block, "id")) ||
+	    !json_is_string(json_object_get(block, "name")) ||
+	    !json_is_object(json_object_get(block, "input")))
 		return malformed(in, "a tool_use needs id, name and input");
-	if (in->calls == NULL)
-		in->calls = bridge_message("assistant", json_null());
-	buf_init(&text, SIZE_MAX / 4);
-	bridge_dump(&text, input);
-	bridge_add_call(in->calls, id, name, buf_span(&text));
-	buf_free(&text);
+	bridge_append(in->calls, json_incref(block));
 	return 0;
 }
 
@@ -286,55 +275,71 @@ take_blocks(struct input *in, json_t *content, json_t *parts)
 /* --- Messages --- */
 
 static void
-put_turn(struct input *in, const char *role)
+put_calls(struct input *in, json_t *message)
 {
-	json_t *parts = json_incref(in->parts), *m;
-	bool empty = json_array_size(parts) == 0;
+	json_t *block;
+	size_t i;
 
-	if (in->calls != NULL) {
-		m = json_incref(in->calls);
-		if (json_array_size(in->thinking) > 0)
-			bridge_set(m, "reasoning_content",
-			    bridge_content(json_incref(in->thinking), false));
-		if (empty)
-			json_decref(parts);
-		else
-			bridge_set(m, "content", bridge_content(parts, false));
-		bridge_append(in->messages, m);
-	} else if (empty) {
-		/* Nothing but results, which stand there already. */
-		json_decref(parts);
-	} else {
-		bridge_append(in->messages,
-		    bridge_message(role,
-			bridge_content(parts, strcmp(role, "user") == 0)));
+	json_array_foreach(in->calls, i, block)
+	{
+		struct buf text;
+
+		buf_init(&text, SIZE_MAX / 4);
+		bridge_dump(&text, json_object_get(block, "input"));
+		bridge_add_call(message, json_object_get(block, "id"),
+		    json_object_get(block, "name"), buf_span(&text));
+		buf_free(&text);
 	}
+}
+
+static void
+put_assistant(struct input *in, json_t *parts)
+{
+	json_t *m;
+
+	if (json_array_size(parts) + json_array_size(in->calls) == 0) {
+		json_decref(parts);
+		return;
+	}
+	m = bridge_talk_assistant(&in->talk, parts);
+	put_calls(in, m);
+	if (json_array_size(in->calls) > 0 && json_array_size(in->thinking) > 0)
+		bridge_set(m, "reasoning_content",
+		    bridge_content(json_incref(in->thinking)));
+}
+
+static int
+put_turn(struct input *in, struct span role)
+{
+	json_t *parts = json_incref(in->parts);
+
+	if (span_is(role, "assistant"))
+		put_assistant(in, parts);
+	else if (span_is(role, "system"))
+		bridge_talk_system(&in->talk, parts);
+	else
+		bridge_talk_user(&in->talk, parts);
+	return 0;
 }
 
 static int
 take_message(struct input *in, json_t *message)
 {
-	static const char *const roles[] = { "user", "assistant", "system" };
 	struct span role = bridge_span(message, "role");
-	int result = -1;
+	int result;
 
+	if (role.p == NULL)
+		return malformed(in, "it has no role");
+	if (!span_is(role, "user") && !span_is(role, "assistant") &&
+	    !span_is(role, "system"))
+		return refuse(in, "The role", role);
 	in->parts = json_array();
 	in->thinking = json_array();
-	in->calls = NULL;
-	for (size_t i = 0; role.p != NULL && i < 3; i++) {
-		if (!span_is(role, roles[i]))
-			continue;
-		result = take_blocks(
-		    in, json_object_get(message, "content"), in->parts);
-		if (result == 0)
-			put_turn(in, roles[i]);
-		goto out;
-	}
-	if (role.p == NULL)
-		malformed(in, "it has no role");
-	else
-		refuse(in, "The role", role);
-out:
+	in->calls = json_array();
+	result =
+	    take_blocks(in, json_object_get(message, "content"), in->parts);
+	if (result == 0)
+		result = put_turn(in, role);
 	json_decref(in->parts);
 	json_decref(in->thinking);
 	json_decref(in->calls);
@@ -355,29 +360,38 @@ take_system(struct input *in, json_t *system)
 		json_decref(parts);
 		return -1;
 	}
-	if (json_array_size(parts) > 0)
-		bridge_append(in->messages,
-		    bridge_message("system", bridge_content(parts, false)));
-	else
-		json_decref(parts);
+	bridge_talk_system(&in->talk, parts);
+	return 0;
+}
+
+static int
+take_all(struct input *in, json_t *body, json_t *list)
+{
+	json_t *message;
+
+	if (take_system(in, bridge_member(body, "system")) == -1)
+		return -1;
+	json_array_foreach(list, in->index, message)
+	{
+		if (take_message(in, message) == -1)
+			return -1;
+	}
 	return 0;
 }
 
 int
 bridge_messages_input(struct bridge_run *run, json_t *body, json_t *messages)
 {
-	struct input in = { .run = run, .messages = messages };
-	json_t *list = json_object_get(body, "messages"), *message;
+	struct input in = { .run = run };
+	json_t *list = json_object_get(body, "messages");
+	int result;
 
 	if (!json_is_array(list))
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "messages",
 		    "`messages` must be a list.");
-	if (take_system(&in, bridge_member(body, "system")) == -1)
-		return -1;
-	json_array_foreach(list, in.index, message)
-	{
-		if (take_message(&in, message) == -1)
-			return -1;
-	}
-	return 0;
+	bridge_talk_init(&in.talk, messages);
+	result = take_all(&in, body, list);
+	bridge_talk_end(&in.talk);
+	bridge_talk_free(&in.talk);
+	return result;
 }

@@ -7,9 +7,9 @@
  * a row that says what becomes of it; one that has none is refused by its
  * name, so that nothing is lost in silence.
  *
- * `thinking` is a permission that a chat upstream uses as it is set up:
- * models that think do, the others would refuse an effort.  An effort that
- * was asked for (output_config) is passed on.
+ * `thinking` is a permission that a chat upstream uses as it is set up.  An
+ * effort is left out and named: Claude Code asks every model for one, and
+ * upstreams whose model does not think refuse it (Ollama, Mistral).
  *
  * Source: the Anthropic API reference, "Create a Message".
  */
@@ -160,14 +160,8 @@ take_output(struct bridge_run *run, json_t *body, json_t *chat)
 
 	if (format == NULL)
 		format = bridge_member(body, "output_format");
-	if (json_is_string(effort)) {
-		const char *word = json_string_value(effort);
-		bool most =
-		    strcmp(word, "max") == 0 || strcmp(word, "xhigh") == 0;
-
-		bridge_set(chat, "reasoning_effort",
-		    json_string(most ? "high" : word));
-	}
+	if (effort != NULL)
+		bridge_drop(run, "output_config.effort");
 	if (format == NULL)
 		return 0;
 	schema = json_object_get(format, "schema");

@@ -19,10 +19,7 @@
 
 struct input {
 	struct bridge_run *run;
-	json_t *messages;
-	json_t *system; /* parts of the leading system message */
-	json_t *assistant; /* the message that calls are added to */
-	json_t *media; /* of outputs, for the next user message */
+	struct bridge_talk talk;
 	json_t *reasoning; /* text before the assistant's message */
 	size_t index; /* of the item */
 };
@@ -48,47 +45,6 @@ malformed(struct input *in, const char *what)
 	snprintf(param, sizeof(param), "input[%zu]", in->index);
 	return bridge_refuse(in->run, REFUSE_INVALID_REQUEST, param,
 	    "An input item is malformed: %s.", what);
-}
-
-/* The leading system messages become one: many templates take one only, and
- * only at the beginning. */
-static void
-flush_system(struct input *in)
-{
-	json_t *parts = in->system;
-
-	in->system = NULL;
-	if (parts == NULL)
-		return;
-	if (json_array_size(parts) > 0)
-		bridge_append(in->messages,
-		    bridge_message("system", bridge_content(parts, false)));
-	else
-		json_decref(parts);
-}
-
-static void
-flush_media(struct input *in)
-{
-	json_t *parts = in->media;
-
-	if (json_array_size(parts) == 0)
-		return;
-	in->media = json_array();
-	bridge_append(in->messages, bridge_message("user", parts));
-}
-
-/* A message of another role than tool. */
-static json_t *
-add_message(struct input *in, const char *role, json_t *content)
-{
-	json_t *m = bridge_message(role, content);
-
-	flush_system(in);
-	flush_media(in);
-	bridge_append(in->messages, m);
-	in->assistant = strcmp(role, "assistant") == 0 ? m : NULL;
-	return m;
 }
 
 /* --- Parts --- */
@@ -190,20 +146,12 @@ take_message(struct input *in, json_t *item)
 	parts = take_parts(in, json_object_get(item, "content"));
 	if (parts == NULL)
 		return -1;
-	if (system && in->system != NULL) {
-		json_array_extend(in->system, parts);
-		json_decref(parts);
-	} else if (assistant && in->assistant != NULL &&
-	    json_is_null(json_object_get(in->assistant, "content"))) {
-		bridge_set(
-		    in->assistant, "content", bridge_content(parts, false));
-	} else {
-		add_message(in,
-		    assistant    ? "assistant"
-			: system ? "system"
-				 : "user",
-		    bridge_content(parts, !system && !assistant));
-	}
+	if (system)
+		bridge_talk_system(&in->talk, parts);
+	else if (assistant)
+		bridge_talk_assistant(&in->talk, parts);
+	else
+		bridge_talk_user(&in->talk, parts);
 	return 0;
 }
 
@@ -211,17 +159,16 @@ static int
 add_call(struct input *in, json_t *item, struct span arguments)
 {
 	json_t *id = json_object_get(item, "call_id");
-	json_t *name = json_object_get(item, "name");
+	json_t *name = json_object_get(item, "name"), *message;
 
 	if (!json_is_string(id) || !json_is_string(name) || arguments.p == NULL)
 		return malformed(
 		    in, "a call needs call_id, name and its arguments");
-	if (in->assistant == NULL || json_array_size(in->media) > 0)
-		add_message(in, "assistant", json_null());
+	message = bridge_talk_assistant(&in->talk, NULL);
 	if (in->reasoning != NULL)
-		bridge_set(in->assistant, "reasoning_content", in->reasoning);
+		bridge_set(message, "reasoning_content", in->reasoning);
 	in->reasoning = NULL;
-	bridge_add_call(in->assistant, id, name, arguments);
+	bridge_add_call(message, id, name, arguments);
 	return 0;
 }
 
@@ -254,19 +201,14 @@ take_custom_call(struct input *in, json_t *item)
 static int
 take_output(struct input *in, json_t *item)
 {
-	json_t *id = json_object_get(item, "call_id"), *parts, *m;
+	json_t *id = json_object_get(item, "call_id"), *parts;
 
 	if (!json_is_string(id))
 		return malformed(in, "an output without call_id");
 	parts = take_parts(in, json_object_get(item, "output"));
 	if (parts == NULL)
 		return -1;
-	bridge_move_media(parts, in->media);
-	m = bridge_message("tool", bridge_content(parts, false));
-	bridge_set(m, "tool_call_id", json_incref(id));
-	flush_system(in);
-	bridge_append(in->messages, m);
-	in->assistant = NULL;
+	bridge_talk_tool(&in->talk, id, parts);
 	return 0;
 }
 
@@ -283,7 +225,7 @@ take_reasoning(struct input *in, json_t *item)
 	if ((parts = take_parts(in, list)) == NULL)
 		return -1;
 	json_decref(in->reasoning);
-	in->reasoning = bridge_content(parts, false);
+	in->reasoning = bridge_content(parts);
 	if (json_is_string(in->reasoning))
 		return 0;
 	return malformed(in, "reasoning that is no text");
@@ -344,7 +286,7 @@ take_all(struct input *in, json_t *input)
 	int result = 0;
 
 	if (json_is_string(input)) {
-		add_message(in, "user", json_incref(input));
+		bridge_talk_user(&in->talk, take_parts(in, input));
 		return 0;
 	}
 	if (!json_is_array(input))
@@ -361,25 +303,19 @@ take_all(struct input *in, json_t *input)
 int
 bridge_responses_input(struct bridge_run *run, json_t *body, json_t *messages)
 {
-	struct input in = { .run = run, .messages = messages };
+	struct input in = { .run = run };
 	json_t *instructions = bridge_member(body, "instructions");
 	int result;
 
 	if (instructions != NULL && !json_is_string(instructions))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "instructions",
 		    "`instructions` must be a text.");
-	in.system = json_array();
-	in.media = json_array();
+	bridge_talk_init(&in.talk, messages);
 	if (json_string_length(instructions) > 0)
-		bridge_append(in.system,
-		    bridge_text_part(bridge_string_span(instructions)));
+		bridge_talk_system(&in.talk, take_parts(&in, instructions));
 	result = take_all(&in, json_object_get(body, "input"));
-	if (result == 0) {
-		flush_system(&in);
-		flush_media(&in);
-	}
-	json_decref(in.system);
-	json_decref(in.media);
+	bridge_talk_end(&in.talk);
+	bridge_talk_free(&in.talk);
 	json_decref(in.reasoning);
 	return result;
 }

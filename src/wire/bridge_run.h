@@ -9,6 +9,7 @@
  *	bridge.c			the interface, errors
  *	bridge_chat.c			chat answer -> parts and calls, in order
  *	bridge_json.c			small things about Jansson
+ *	bridge_talk.c			messages in the order that chat wants
  *	bridge_{responses,messages}_request.c	client's body -> chat body
  *	bridge_{responses,messages}_input.c	its conversation -> messages
  *	bridge_{responses,messages}_stream.c	parts and calls -> client
@@ -167,9 +168,8 @@ json_t *bridge_message(const char *role, json_t *content);
 /* {"type":"function","function":{…}} of a chat body's tools. */
 json_t *bridge_tool(json_t *name, json_t *description, json_t *parameters);
 /* The content of a chat message from its parts: a string where all are text
- * (joined by LF) or, with may_list, where there is one; else the list itself.
- * Takes over parts. */
-json_t *bridge_content(json_t *parts, bool may_list);
+ * (an empty line between them), else the list itself.  Takes over parts. */
+json_t *bridge_content(json_t *parts);
 /* {"type":"text","text":…} */
 json_t *bridge_text_part(struct span);
 /* {"type":"image_url",…}; detail may be NULL. */
@@ -182,5 +182,22 @@ void bridge_move_media(json_t *parts, json_t *media);
 /* Appends a call to an assistant message's tool_calls. */
 void bridge_add_call(
     json_t *message, json_t *id, json_t *name, struct span arguments);
+
+/* bridge_talk.c: the messages as they grow.  All take over the parts. */
+struct bridge_talk {
+	json_t *messages; /* the chat body's, borrowed */
+	json_t *system, *user, *media; /* parts that are not put yet */
+	json_t *assistant; /* the last message, borrowed; NULL:
+					   calls begin a new one */
+};
+
+void bridge_talk_init(struct bridge_talk *, json_t *messages);
+void bridge_talk_free(struct bridge_talk *);
+void bridge_talk_system(struct bridge_talk *, json_t *parts);
+void bridge_talk_user(struct bridge_talk *, json_t *parts);
+/* The message, for calls; parts may be NULL: none yet. */
+json_t *bridge_talk_assistant(struct bridge_talk *, json_t *parts);
+void bridge_talk_tool(struct bridge_talk *, json_t *id, json_t *parts);
+void bridge_talk_end(struct bridge_talk *);
 
 #endif
