@@ -4,8 +4,7 @@
  */
 /*
  * Hides how curl handles are made, kept and lent: the LIFO list per provider,
- * the options that never change (TLS, addresses, proxies), and curl's wish
- * list of sockets and timers.
+ * and the options that never change (TLS, addresses, proxies).
  */
 #include "config.h"
 
@@ -87,41 +86,6 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-static int
-on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
-{
-	struct handle *h = ctx;
-	unsigned i = 0;
-
-	(void)easy;
-	(void)unused;
-	while (i < h->nsockets && h->sockets[i].fd != fd)
-		i++;
-	if (what == CURL_POLL_REMOVE) {
-		if (i < h->nsockets)
-			h->sockets[i] = h->sockets[--h->nsockets];
-		return 0;
-	}
-	if (i == HANDLE_SOCKETS_MAX)
-		return -1;
-	h->sockets[i].fd = fd;
-	h->sockets[i].what = what;
-	if (i == h->nsockets)
-		h->nsockets++;
-	return 0;
-}
-
-static int
-on_timer(CURLM *multi, long timeout_ms, void *ctx)
-{
-	struct handle *h = ctx;
-
-	(void)multi;
-	h->timer_ms =
-	    timeout_ms < 0 ? CLOCK_NEVER : clock_now_ms() + timeout_ms;
-	return 0;
-}
-
 static void
 set_tls(CURL *easy, const struct provider *p)
 {
@@ -164,16 +128,6 @@ handle_reset(struct handle *h)
 }
 
 static void
-set_multi(struct handle *h)
-{
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 2L);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-}
-
-static void
 handle_free(struct handle *h)
 {
 	curl_easy_cleanup(h->easy);
@@ -190,14 +144,13 @@ handle_new(const struct provider *p)
 		fatal("out of memory");
 	h->multi = curl_multi_init();
 	h->easy = curl_easy_init();
-	h->timer_ms = CLOCK_NEVER;
 	if (h->multi == NULL || h->easy == NULL) {
 		handle_free(h);
 		return NULL;
 	}
 	h->provider = p;
 	handle_reset(h);
-	set_multi(h);
+	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return h;
 }
 

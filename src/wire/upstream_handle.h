@@ -21,21 +21,10 @@
 
 #include "wire/upstream.h"
 
-/* A transfer has one connection, two while address families race, and the
- * resolver's pipe. */
-#define HANDLE_SOCKETS_MAX 8
-
 struct handle {
 	CURLM *multi;
 	CURL *easy;
 	const struct provider *provider;
-	struct {
-		curl_socket_t fd;
-		int what; /* CURL_POLL_IN, _OUT, _INOUT */
-	} sockets[HANDLE_SOCKETS_MAX];
-	unsigned nsockets;
-	int64_t timer_ms; /* clock_now_ms() when curl wants to be called;
-				   CLOCK_NEVER: it does not */
 	bool forbidden; /* the last address was outside the place */
 	char error[CURL_ERROR_SIZE];
 	int64_t idle_since_ms;
