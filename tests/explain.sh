@@ -61,7 +61,7 @@ run()
 	printf '%s' "$when" >"$dir/facts"
 	"$TAILGATE" -f "$tests/plan.conf" explain --json --client "$1" \
 		--endpoint "$2" --facts "$dir/facts" \
-		--header "X-Tailgate-Place: ${3:-any}" "$dir/body" \
+		--header "X-Tailgate-Place: ${3:-external}" "$dir/body" \
 		>"$dir/out" 2>"$dir/err"
 	code=$?
 	is "$name" "$(in_words <"$dir/out")" "$plan"
@@ -118,6 +118,10 @@ is "an endpoint of our own: exit status" $? 2
 "$TAILGATE" -f "$tests/plan.conf" explain --client owner "$dir/none" \
 	>"$dir/out" 2>"$dir/err"
 is "a body that is not there: exit status" $? 1
+
+"$TAILGATE" -f "$tests/plan.conf" explain --client owner \
+	--header 'X-Tailgate-Place: away' "$dir/body" >"$dir/out" 2>"$dir/err"
+is "a place that is none: exit status" $? 2
 
 # Forms: the boundary from the body itself.
 printf -- '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nnotes\r\n--b--\r\n' \

@@ -31,7 +31,17 @@ struct asked {
 	struct span type; /* of the body, p NULL: as the endpoint expects */
 };
 
-/* The two headers that matter. */
+/* What one explanation is made from. */
+struct work {
+	const struct asked *asked;
+	const struct endpoint_spec *endpoint;
+	const struct config *config;
+	const struct client *client;
+	struct patterns *patterns;
+	struct arena *arena;
+};
+
+/* The two headers that matter; -1 for what the responder would refuse. */
 static int
 take_header(struct asked *asked, const char *line)
 {
@@ -42,11 +52,12 @@ take_header(struct asked *asked, const char *line)
 		return -1;
 	name = (struct span){ line, (size_t)(colon - line) };
 	value = span_of(colon + 1 + strspn(colon + 1, " \t"));
-	if (span_is_nocase(name, "X-Tailgate-Place"))
-		asked->header_local = span_is_nocase(value, "local");
-	else if (span_is_nocase(name, "Content-Type"))
+	if (span_is_nocase(name, "Content-Type"))
 		asked->type = value;
-	return 0;
+	if (!span_is_nocase(name, "X-Tailgate-Place"))
+		return 0;
+	asked->header_local = span_is(value, "local");
+	return asked->header_local || span_is(value, "external") ? 0 : -1;
 }
 
 static int
@@ -72,8 +83,9 @@ take_options(int argc, char **argv, struct asked *asked)
 		else if (c == 'j')
 			asked->json = true;
 		else if (c == 'H' && take_header(asked, optarg) == -1)
-			return ctl_misuse(
-			    "explain", "--header wants NAME: VALUE");
+			return ctl_misuse("explain",
+			    "--header wants NAME: VALUE; X-Tailgate-Place "
+			    "is local or external");
 		else if (c == '?')
 			return ctl_misuse("explain", NULL);
 	}
@@ -167,54 +179,7 @@ first_line(struct span body)
 	return (struct span){ body.p + 2, (size_t)(end - body.p - 2) };
 }
 
-static int
-parse_form(const struct config *config, const struct patterns *patterns,
-    const struct asked *asked, enum endpoint endpoint, struct span body,
-    struct arena *arena, struct call *call, struct refused *refused)
-{
-	struct call_form form = { .nmodels = 0 };
-	struct span boundary = { NULL, 0 };
-	const char *error = NULL;
-
-	if (asked->type.p != NULL)
-		boundary = multipart_boundary(asked->type.p);
-	else if (body.len > 0)
-		boundary = first_line(body);
-	if (boundary.p == NULL ||
-	    multipart_scan(body, boundary, on_part, &form, &error) != 0) {
-		*refused =
-		    (struct refused){ .refusal = REFUSE_INVALID_MULTIPART };
-		return -1;
-	}
-	return call_parse_form(
-	    config, patterns, endpoint, &form, arena, call, refused);
-}
-
-/* What a request's way through the responder is up to its first byte. */
 static void
-decide(const struct config *config, const struct patterns *patterns,
-    const struct asked *asked, const struct client *client, struct span body,
-    const struct facts *facts, struct arena *arena, struct call *call,
-    struct plan *plan)
-{
-	enum endpoint endpoint = call->endpoint;
-	struct refused refused;
-	int rc;
-
-	call->header_local = asked->header_local;
-	if (endpoint_spec(endpoint)->body == ENDPOINT_BODY_MULTIPART)
-		rc = parse_form(config, patterns, asked, endpoint, body, arena,
-		    call, &refused);
-	else
-		rc = call_parse_json(
-		    config, patterns, endpoint, body, arena, call, &refused);
-	if (rc == 0)
-		plan_make(config, client, call, facts, arena, plan);
-	else
-		plan->refused = refused;
-}
-
-static int
 print(const struct explain *explain, bool json)
 {
 	struct buf out;
@@ -226,39 +191,73 @@ print(const struct explain *explain, bool json)
 		explain_text(explain, &out);
 	fwrite(out.p, 1, out.len, stdout);
 	buf_free(&out);
-	return explain->plan->refused.refusal == REFUSE_NONE ? 0 : 1;
 }
 
 static int
-explain_body(const struct config *config, const struct asked *asked,
-    enum endpoint endpoint, struct arena *arena, struct buf *body)
+parse_form(const struct work *w, struct span body, struct call *call,
+    struct refused *refused)
 {
-	const struct client *client = client_by_name(config, asked->client);
-	struct patterns *patterns;
-	struct call call = { .endpoint = endpoint };
+	struct call_form form = { .nmodels = 0 };
+	struct span boundary = { NULL, 0 };
+	const char *error = NULL;
+
+	if (w->asked->type.p != NULL)
+		boundary = multipart_boundary(w->asked->type.p);
+	else if (body.len > 0)
+		boundary = first_line(body);
+	if (boundary.p == NULL ||
+	    multipart_scan(body, boundary, on_part, &form, &error) != 0) {
+		*refused =
+		    (struct refused){ .refusal = REFUSE_INVALID_MULTIPART };
+		return -1;
+	}
+	return call_parse_form(w->config, w->patterns, w->endpoint->id, &form,
+	    w->arena, call, refused);
+}
+
+/* What a request's way through the responder is up to its first byte. */
+static int
+decide(const struct work *w, struct span body, const struct facts *facts)
+{
+	struct call call = { .endpoint = w->endpoint->id,
+		.header_local = w->asked->header_local };
 	struct plan plan = { .model = NULL };
+	int rc;
+
+	if (w->endpoint->body == ENDPOINT_BODY_MULTIPART)
+		rc = parse_form(w, body, &call, &plan.refused);
+	else
+		rc = call_parse_json(w->config, w->patterns, call.endpoint,
+		    body, w->arena, &call, &plan.refused);
+	if (rc == 0)
+		plan_make(w->config, w->client, &call, facts, w->arena, &plan);
+	print(&(struct explain){ w->config, w->client, &call, facts, &plan },
+	    w->asked->json);
+	return plan.refused.refusal == REFUSE_NONE ? 0 : 1;
+}
+
+static int
+explain_body(struct work *w, struct span body)
+{
 	struct facts facts;
 	int status;
 
-	if (client == NULL)
+	w->client = client_by_name(w->config, w->asked->client);
+	if (w->client == NULL)
 		return 1;
-	if (clock_wall_ms() >= client->expires_wall_ms)
+	if (clock_wall_ms() >= w->client->expires_wall_ms)
 		fprintf(stderr,
 		    "tailgate explain: the client %s has expired: each of its "
 		    "requests is refused\n",
-		    client->name);
-	if (asked->facts == NULL)
-		explain_facts_live(config, arena, &facts);
-	else if (explain_facts_load(config, asked->facts, arena, &facts) == -1)
+		    w->client->name);
+	if (w->asked->facts == NULL)
+		explain_facts_live(w->config, w->arena, &facts);
+	else if (explain_facts_load(
+		     w->config, w->asked->facts, w->arena, &facts) == -1)
 		return 1;
-	if ((patterns = patterns_new(config, stderr)) == NULL)
-		return 1;
-	decide(config, patterns, asked, client, buf_span(body), &facts, arena,
-	    &call, &plan);
-	status =
-	    print(&(struct explain){ config, client, &call, &facts, &plan },
-		asked->json);
-	patterns_free(patterns);
+	w->patterns = patterns_new(w->config, stderr);
+	status = w->patterns == NULL ? 1 : decide(w, body, &facts);
+	patterns_free(w->patterns);
 	return status;
 }
 
@@ -266,34 +265,31 @@ int
 ctl_explain(int argc, char **argv)
 {
 	struct asked asked = { .endpoint = "chat" };
-	enum endpoint endpoint;
+	struct work w = { .asked = &asked };
 	struct config *config;
-	struct arena *arena;
 	struct buf body;
-	size_t max_bytes;
 	int status;
 
 	if ((status = take_options(argc, argv, &asked)) != 0)
 		return status;
-	endpoint = endpoint_by_name(span_of(asked.endpoint));
-	if (endpoint == ENDPOINT_NONE ||
-	    endpoint_spec(endpoint)->upstream == NULL)
+	w.endpoint = endpoint_spec(endpoint_by_name(span_of(asked.endpoint)));
+	if (w.endpoint == NULL || w.endpoint->upstream == NULL)
 		return ctl_misuse("explain",
-		    "there is no endpoint %s to send "
-		    "a request to",
+		    "there is no endpoint %s to send a request to",
 		    asked.endpoint);
 	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
 		return 1;
-	max_bytes = endpoint_spec(endpoint)->body == ENDPOINT_BODY_MULTIPART
-	    ? config->multipart_max_bytes
-	    : config->json_max_bytes;
-	arena = arena_new();
-	buf_init(&body, max_bytes);
+	w.config = config;
+	w.arena = arena_new();
+	buf_init(&body,
+	    w.endpoint->body == ENDPOINT_BODY_MULTIPART
+		? config->multipart_max_bytes
+		: config->json_max_bytes);
 	status = read_body(asked.file, &body) == -1
 	    ? 1
-	    : explain_body(config, &asked, endpoint, arena, &body);
+	    : explain_body(&w, buf_span(&body));
 	buf_free(&body);
-	arena_free(arena);
+	arena_free(w.arena);
 	config_free(config);
 	return status;
 }

@@ -331,11 +331,13 @@ say_request(const struct explain *e, struct buf *out)
 		buf_puts(out, ", which is ");
 		say_foreign(out, e->plan->model->id);
 	}
-	buf_printf(out,
-	    "\nmeasured  about %" PRIu64 " tokens in, %" PRIu64
-	    " asked for out%s",
-	    call->input_tokens, call->max_output_tokens,
-	    call->stream ? ", streaming" : "");
+	buf_printf(
+	    out, "\nmeasured  about %" PRIu64 " tokens in", call->input_tokens);
+	if (call->max_output_tokens > 0)
+		buf_printf(
+		    out, ", up to %" PRIu64 " out", call->max_output_tokens);
+	if (call->stream)
+		buf_puts(out, ", streaming");
 	if (call->choices > 1)
 		buf_printf(out, ", %" PRIu64 " choices", call->choices);
 	for (i = 0; i < NEEDS; i++)

@@ -364,7 +364,8 @@ static const struct {
 	{ "Khmer", "កាន់តែពិសេសអាចខលចេញ", 44, 24 },
 	{ "Bulgarian", "нещо на Български", 9, 7 },
 	{ "emoji",
-	    "🚀 (normal) 😶🌫️ (multiple emojis concatenated) ✅ (only "
+	    "🚀 (normal) 😶🌫️ (multiple emojis concatenated) ✅ "
+	    "(only "
 	    "emoji "
 	    "that has its own token)",
 	    40, 26 },
