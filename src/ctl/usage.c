@@ -310,12 +310,14 @@ say_finding(void *ctx, const char *file, uint64_t line, const char *what)
 }
 
 static int
-verify(const char *path)
+verify(const struct config *config)
 {
 	struct ledger_report r;
 
-	if (ledger_verify(path, say_finding, NULL, &r) == -1) {
-		fprintf(stderr, "tailgate: %s: %s\n", path, strerror(errno));
+	if (ledger_verify(config->ledger_file, config->runtime_dir, say_finding,
+		NULL, &r) == -1) {
+		fprintf(stderr, "tailgate: %s: %s\n", config->ledger_file,
+		    strerror(errno));
 		return 1;
 	}
 	if (r.breaks > 0) {
@@ -356,7 +358,7 @@ ctl_usage(int argc, char **argv)
 		    config->path);
 		rc = 1;
 	} else if (o.verify)
-		rc = verify(config->ledger_file);
+		rc = verify(config);
 	else if (o.follow)
 		rc = follow(config->ledger_file, &o);
 	else

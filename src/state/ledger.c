@@ -40,9 +40,6 @@
 /* A write into a file costs more than the whole line otherwise does. */
 #define KEEP_EVERY_MS 1000
 
-#define SHARED_MAGIC UINT64_C(0x7461696c4c454431) /* "tailLED1" */
-#define SHARED_NAME "ledger"
-
 struct ledger {
 	char *path, *lock_path;
 	pthread_mutex_t mutex;
@@ -536,11 +533,11 @@ open_shared(struct ledger *l, const char *runtime_dir)
 {
 	if (runtime_dir == NULL)
 		return;
-	l->shared = mapfile_open(
-	    runtime_dir, SHARED_NAME, SHARED_MAGIC, sizeof(*l->shared));
+	l->shared = mapfile_open(runtime_dir, LEDGER_SHARED_NAME,
+	    LEDGER_SHARED_MAGIC, sizeof(*l->shared));
 	if (l->shared == NULL)
-		log_warn(
-		    "%s/%s: %s", runtime_dir, SHARED_NAME, strerror(errno));
+		log_warn("%s/%s: %s", runtime_dir, LEDGER_SHARED_NAME,
+		    strerror(errno));
 }
 
 struct ledger *

@@ -50,6 +50,9 @@ struct ledger_record {
 	char hash[LEDGER_HASH_LEN];
 	unsigned char check[8];
 };
+/* The mapped file under runtime_dir that holds one. */
+#define LEDGER_SHARED_MAGIC UINT64_C(0x7461696c4c454431) /* "tailLED1" */
+#define LEDGER_SHARED_NAME "ledger"
 void ledger_tail_pack(const struct ledger_tail *, struct ledger_record *);
 /* -1 where it is none, or damaged. */
 int ledger_tail_unpack(const struct ledger_record *, struct ledger_tail *);

@@ -17,6 +17,10 @@
 
 #include "base/log.h"
 #include "state/ledger_read.h"
+#include "state/mapfile.h"
+
+/* Of a record that is being written while it is read. */
+#define READ_TRIES 100
 
 struct walk {
 	const struct ledger_file *file;
@@ -138,7 +142,7 @@ walk_file(struct walk *w, const struct ledger_file *file, bool last)
 }
 
 static bool
-read_record(const char *path, struct ledger_tail *t)
+read_kept(const char *path, struct ledger_tail *t)
 {
 	char lock_path[4096];
 	bool ok = false;
@@ -149,10 +153,49 @@ read_record(const char *path, struct ledger_tail *t)
 		return false;
 	/* Without the lock, to hold up nobody: a record caught in the middle
 	 * of being written shows by its check. */
-	for (int i = 0; i < 100 && !ok; i++)
+	for (int i = 0; i < READ_TRIES && !ok; i++)
 		ok = ledger_tail_read(fd, t) == 0;
 	close(fd);
 	return ok;
+}
+
+static bool
+read_shared(const char *runtime_dir, struct ledger_tail *t)
+{
+	struct ledger_record *shared, copy;
+	char name[4096];
+	bool ok = false;
+
+	if (runtime_dir == NULL)
+		return false;
+	/* Only where it is: we are not the one to make it. */
+	snprintf(name, sizeof(name), "%s/%s", runtime_dir, LEDGER_SHARED_NAME);
+	if (access(name, R_OK | W_OK) == -1)
+		return false;
+	shared = mapfile_open(runtime_dir, LEDGER_SHARED_NAME,
+	    LEDGER_SHARED_MAGIC, sizeof(*shared));
+	if (shared == NULL)
+		return false;
+	for (int i = 0; i < READ_TRIES && !ok; i++) {
+		memcpy(&copy, shared, sizeof(copy));
+		ok = ledger_tail_unpack(&copy, t) == 0;
+	}
+	mapfile_close(shared, sizeof(*shared));
+	return ok;
+}
+
+/* The newer one of the two. */
+static bool
+read_record(const char *path, const char *runtime_dir, struct ledger_tail *t)
+{
+	struct ledger_tail kept;
+	bool shared = read_shared(runtime_dir, t);
+
+	if (!read_kept(path, &kept))
+		return shared;
+	if (!shared || kept.n > t->n)
+		*t = kept;
+	return true;
 }
 
 /* The record names a file and a place in it: the chain must have been there,
@@ -177,7 +220,7 @@ judge_record(struct walk *w, const char *path)
 }
 
 int
-ledger_verify(const char *path,
+ledger_verify(const char *path, const char *runtime_dir,
     void (*tell)(void *ctx, const char *file, uint64_t line, const char *what),
     void *ctx, struct ledger_report *report)
 {
@@ -189,7 +232,7 @@ ledger_verify(const char *path,
 	memset(report, 0, sizeof(*report));
 	ledger_tail_init(&report->tail);
 	/* The record first: what is behind it by the time we read is newer. */
-	report->tail_known = read_record(path, &w.record);
+	report->tail_known = read_record(path, runtime_dir, &w.record);
 	n = ledger_files(path, &files);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = walk_file(&w, &files[i], i + 1 == n);

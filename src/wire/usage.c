@@ -267,7 +267,6 @@ fold(enum endpoint_usage kind, struct span text, struct usage *out)
 	if (f.cost >= 0)
 		out->cost_nanousd = f.cost;
 	bound_parts(out);
-	out->reported = true;
 	return true;
 }
 
@@ -333,14 +332,25 @@ open_level(struct usage_scan *s, char c)
 		s->depth++;
 }
 
+/* Anthropic's stream begins with what went in, and an output count of one or
+ * so: its usage is reported only when a later event tells the end. */
+static void
+fold_captured(struct usage_scan *s)
+{
+	if (!fold(s->kind, (struct span){ s->text, s->len }, &s->usage))
+		return;
+	s->found = true;
+	if (s->kind != ENDPOINT_USAGE_ANTHROPIC || s->capture_depth == 2)
+		s->usage.reported = true;
+}
+
 /* Behind the bracket that ended the captured object. */
 static void
 close_level(struct usage_scan *s)
 {
 	if (s->capture_depth != 0 && s->depth == s->capture_depth) {
 		if (s->len < sizeof(s->text))
-			s->found |= fold(s->kind,
-			    (struct span){ s->text, s->len }, &s->usage);
+			fold_captured(s);
 		s->capture_depth = 0;
 	}
 	s->wanted = false;
@@ -551,6 +561,11 @@ usage_guess(
 		return;
 	frame = events == 0 ? ANSWER_FRAME_BYTES : events * EVENT_FRAME_BYTES;
 	by_text = less(bytes, frame) / BYTES_PER_TOKEN;
-	out->input = input_tokens;
-	out->output = events > by_text ? events : by_text;
+	/* A stream that was cut may have told what went in. */
+	if (out->input == 0)
+		out->input = input_tokens;
+	if (events > by_text)
+		by_text = events;
+	if (by_text > out->output)
+		out->output = by_text;
 }

@@ -33,7 +33,8 @@ void usage_init(struct usage *);
 
 /* Reads a JSON text (an event's data, or a whole body) and folds what it says
  * into *out: later numbers replace earlier ones, as the cumulative counts of
- * a stream want it.  True where usage was in it (out->reported is set then).
+ * a stream want it.  True where usage was in it; out->reported is set then,
+ * but for Anthropic's message_start, which tells only what went in.
  * A text that is cut or is no JSON says what can be read of it. */
 bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
 
@@ -60,7 +61,8 @@ bool usage_scan_finish(struct usage_scan *, struct usage *out);
 /* For an answer that reported nothing (cut, or the upstream never does):
  * input as the call was estimated, output by what was relayed: a token for
  * each event, or for each 4 bytes beside the usual framing, whichever is
- * more.  events 0: not a stream.  Does nothing where out->reported. */
+ * more.  events 0: not a stream.  Does nothing where out->reported; what was
+ * told in part is kept where it is more. */
 void usage_guess(
     struct usage *out, uint64_t input_tokens, uint64_t events, uint64_t bytes);
 

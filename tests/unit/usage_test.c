@@ -151,8 +151,13 @@ test_anthropic(void)
 			  "\"output_tokens\":1}}}"),
 		  &u),
 	    "message_start has usage");
-	CHECK(tokens_are(&u, 160, 100, 1, 0) && u.cache_write == 50,
+	CHECK(u.input == 160 && u.cached == 100 && u.cache_write == 50,
 	    "input is the sum of its three kinds");
+	CHECK(!u.reported, "but the output is not told yet");
+	struct usage cut = u;
+	usage_guess(&cut, 999, 30, 0);
+	CHECK(cut.input == 160 && cut.output == 30 && !cut.reported,
+	    "a stream cut there: its input, and a guess of its output");
 	CHECK(!usage_read(ANTHROPIC,
 		  span_of("{\"type\":\"content_block_delta\",\"delta\":"
 			  "{\"text\":\"usage\"}}"),

@@ -1,0 +1,217 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# The account of many requests at once: mixed endpoints, streamed and not, a
+# third cut by the client, a third by the upstream.  One line each, sums as
+# the stub served them, a chain that shows what was done to it, budgets that
+# hold, and nowhere a byte of what was said.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need curl jq lighttpd
+
+ledger=$dir/state/ledger.jsonl
+marker=mArKeR-$$-of-the-prompt
+start_upstream stub
+more_models=', { id = "priced"; targets = ( { provider = "stub";
+	model = "n=100"; price = { input = 1.0; output = 9.0; }; } ); },
+	{ id = "slow"; targets = ( { provider = "stub";
+	model = "stall-head"; } ); }'
+stub_config
+add_client anna
+add_client chief --operator
+start_tailgate
+start_server lighttpd
+key=$anna_key
+
+# usage ARGUMENTS: output in $out, exit status in $code.
+usage()
+{
+	out=$("$TAILGATE" -f "$conf" usage "$@" 2>&1)
+	code=$?
+}
+
+lines()
+{
+	wc -l <"$ledger"
+}
+
+# has_lines N
+has_lines()
+{
+	[ -e "$ledger" ] && [ "$(lines)" -ge "$1" ]
+}
+
+sum()
+{
+	jq -n "[inputs | select($1) | $2] | add // 0" "$ledger"
+}
+
+# --- Many at once ------------------------------------------------------------
+
+# send SCRIPT STREAM...: a request of each kind for each, in the background.
+send()
+{
+	post_all=
+	script=$1
+	shift
+	for kind in chat/completions:messages completions:prompt \
+		responses:input messages:messages; do
+		for stream in "$@"; do
+			body="{\"model\":\"stub/$script\",\"stream\":$stream"
+			case $kind in
+			*:messages)
+				body="$body,\"max_tokens\":99,\"messages\":[{
+				\"role\":\"user\",\"content\":\"$marker\"}]}"
+				;;
+			*)
+				body="$body,\"${kind#*:}\":\"$marker\"}"
+				;;
+			esac
+			curl -sS --max-time 60 -o /dev/null \
+				-H "Authorization: Bearer $key" \
+				-H 'Content-Type: application/json' \
+				--data-binary "$body" \
+				"$base/v1/${kind%:*}" 2>/dev/null &
+			post_all="$post_all $!"
+		done
+	done
+}
+
+# Cut by the client: they wait at the stub's gate, until their curl ends.
+send gate,usage-own,n=4 true true true true
+gone=$post_all
+wait_until stat_is stub in_flight 16
+send usage-own,n=20 true false true false
+whole=$post_all
+send cut-mid,n=40 true false true false
+cut=$post_all
+# shellcheck disable=SC2086
+wait $whole $cut
+wait_until has_lines 32
+for pid in $(children $$); do
+	case $(ps -o args= -p "$pid" 2>/dev/null) in
+	curl*) kill "$pid" 2>/dev/null ;;
+	esac
+done
+# shellcheck disable=SC2086
+wait $gone 2>/dev/null
+wait_until has_lines 48
+tell stub release >"$dir/released"
+
+is 'one line for each of 48 requests' "$(lines)" 48
+is 'each has an id of its own' \
+	"$(jq -r .id "$ledger" | sort -u | wc -l)" 48
+is '16 were served whole, and their tokens are reported' \
+	"$(jq -c 'select(.model == "stub/usage-own,n=20")
+	| [.status, .usage, .cut, .client_gone]' "$ledger" | sort | uniq -c |
+		sed 's/^ *//')" '16 [200,"reported",null,null]'
+is 'the sum of their input is what the stub served' \
+	"$(sum '.model == "stub/usage-own,n=20"' .input)" \
+	"$(((12 * 11) + (4 * 15)))"
+is 'and of their output' \
+	"$(sum '.model == "stub/usage-own,n=20"' .output)" 320
+is '16 were cut by the upstream' \
+	"$(jq -c 'select(.model == "stub/cut-mid,n=40") | .cut or
+	.status == 502' "$ledger" | grep -c true)" 16
+is '16 were left by the client' \
+	"$(jq -c 'select(.model == "stub/gate,usage-own,n=4")
+	| .client_gone' "$ledger" | grep -c true)" 16
+is 'none of these is told as reported' \
+	"$(sum '.cut and .usage == "reported"' 1)" 0
+
+# --- The sums ----------------------------------------------------------------
+
+usage --format json --by model
+is 'usage --format json sums up the same' \
+	"$(printf '%s' "$out" | jq -c '[.total.requests, .total.input,
+	.total.output]')" \
+	"[48,$(sum true .input),$(sum true .output)]"
+usage --by place,status
+like 'a table with a total' "$out" '^total .* 48 '
+like 'that says that nothing left' "$out" 'Nothing left this network'
+usage --format csv --by client,endpoint
+like 'CSV has a head' "$(printf '%s\n' "$out" | sed 1q)" \
+	'^client,endpoint,requests,'
+like 'and a line for each group' "$out" '^"anna","chat",12,'
+usage --since 2001-01-01 --until 2001-12-31
+like 'nothing in another year' "$out" '^No requests'
+usage --by size
+is 'a column that there is not' "$code" 2
+
+# --- The chain ---------------------------------------------------------------
+
+usage --verify
+is 'the chain holds' "$code" 0
+like 'and says so' "$out" '^48 lines, none changed'
+cp "$ledger" "$dir/copy"
+
+# found HOW ERE: after $ledger was changed.
+found()
+{
+	usage --verify
+	is "$1 is found" "$code" 1
+	like "$1 is named" "$out" "$2"
+	cat "$dir/copy" >"$ledger"
+}
+
+sed '20s/"status":[0-9]*/"status":201/' "$dir/copy" >"$ledger"
+found 'a changed line' ':21: the line before it was changed'
+sed 20d "$dir/copy" >"$ledger"
+found 'a removed line' ':20: 1 lines before it are missing'
+sed '20{h;d;};21G' "$dir/copy" >"$ledger"
+found 'a swapped pair' 'out of order'
+sed '$d' "$dir/copy" >"$ledger"
+found 'a removed last line' 'missing'
+usage --verify
+is 'put back, it holds' "$code" 0
+
+mv "$ledger" "$ledger.1"
+post /v1/chat/completions "$(chat n=3)"
+wait_until has_lines 1
+usage --verify
+like 'the chain goes on over a rotation' "$out" '^49 lines, none changed'
+
+# --- Following ---------------------------------------------------------------
+
+"$TAILGATE" -f "$conf" usage --follow >"$dir/follow" 2>&1 &
+adopt follow $!
+# It has begun when it shows a request that came after it.
+followed()
+{
+	post /v1/chat/completions "$(chat plain)"
+	grep -q 'anna .*stub/plain > stub' "$dir/follow"
+}
+wait_until -p "$follow_pid" followed
+pass '--follow prints requests as they end'
+stop "$follow_pid"
+
+# --- Metrics -----------------------------------------------------------------
+
+key=$chief_key
+request /metrics
+is 'the operator may read the metrics' "$status" 200
+cp "$dir/body" "$dir/metrics"
+is 'they count each line of the ledger' \
+	"$(awk '/^tailgate_requests_total/ { n += $NF } END { print n }' \
+		"$dir/metrics")" "$(cat "$ledger" "$ledger.1" | wc -l | tr -d ' ')"
+if command -v promtool >/dev/null 2>&1; then
+	check 'promtool check metrics' sh -c \
+		'out=$(promtool check metrics <"$1" 2>&1) && [ -z "$out" ] ||
+		{ echo "$out"; exit 1; }' sh "$dir/metrics"
+fi
+key=$anna_key
+request /metrics
+is 'others may not' "$status" 403
+
+# --- Nothing of what was said ------------------------------------------------
+
+usage --format json --by client,model
+printf '%s\n' "$out" >"$dir/usage.json"
+for word in "$marker" "$anna_key" "$chief_key"; do
+	is "no '${word%"${word#????}"}...' in ledger, state, log, metrics" \
+		"$(grep -rlF "$word" "$dir/state" "$dir/run" \
+			"$dir/tailgate.log" "$dir/metrics" "$dir/usage.json" \
+			"$dir/follow" 2>/dev/null)" ''
+done
+
+finish
