@@ -14,9 +14,9 @@
 
 #include "wire/sse.h"
 
-/* Room for "event: " and the like beside the data itself. */
-#define SSE_FIELD_ROOM 64
 #define SSE_NAME_MAX 256
+/* Room in a line for "event: " and a name, where the cap of data is less. */
+#define SSE_FIELD_ROOM (SSE_NAME_MAX + 64)
 
 void
 sse_init(struct sse *s, size_t max_event_bytes)
