@@ -9,6 +9,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "wire/reply.h"
 
 static void
@@ -35,6 +37,16 @@ add_openai(struct buf *b, const struct refusal_spec *spec,
 	buf_puts(b, "}}");
 }
 
+/* By the words that Anthropic uses Claude Code knows that it must compact. */
+static void
+add_too_long(struct buf *b, const char *message)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "prompt is too long: %s", message);
+	buf_json(b, span_of(text));
+}
+
 static void
 add_anthropic(struct buf *b, const struct refusal_spec *spec,
     const char *message, const char *request_id)
@@ -42,7 +54,10 @@ add_anthropic(struct buf *b, const struct refusal_spec *spec,
 	buf_puts(b, "{\"type\":\"error\",\"error\":{\"type\":");
 	buf_json(b, span_of(spec->anthropic));
 	buf_puts(b, ",\"message\":");
-	buf_json(b, span_of(message));
+	if (spec->id == REFUSE_TOO_LONG)
+		add_too_long(b, message);
+	else
+		buf_json(b, span_of(message));
 	buf_puts(b, "},\"request_id\":");
 	add_or_null(b, request_id);
 	buf_puts(b, "}");

@@ -76,5 +76,10 @@ main(void)
 	CHECK(json_is_null(json_object_get(j, "request_id")),
 	    "no request id is null");
 	json_decref(j);
+	r = (struct refused){ .refusal = REFUSE_TOO_LONG, .message = "x" };
+	j = reply(ENDPOINT_SHAPE_ANTHROPIC, &r, NULL);
+	CHECK_STR(text(json_object_get(j, "error"), "message"),
+	    "prompt is too long: x", "Claude Code knows when to compact");
+	json_decref(j);
 	return check_done();
 }
