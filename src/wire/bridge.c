@@ -304,21 +304,13 @@ static void
 add_messages_error(struct bridge_run *run, int status,
     const struct bridge_error *e, struct buf *out)
 {
-	struct buf message;
-
-	buf_init(&message, BRIDGE_MAX_BYTES);
-	/* By these words Claude Code knows that it must compact. */
-	if (strcmp(e->code, "context_length_exceeded") == 0)
-		buf_puts(&message, "prompt is too long: ");
-	buf_puts(&message, e->message);
 	buf_puts(out, "{\"type\":\"error\",\"error\":{\"type\":");
 	buf_json(out, span_of(anthropic_type(status)));
 	buf_puts(out, ",\"message\":");
-	buf_json(out, buf_span(&message));
+	bridge_messages_text(e, out);
 	buf_puts(out, "},\"request_id\":");
 	buf_json(out, span_of(run->request_id));
 	buf_puts(out, "}");
-	buf_free(&message);
 }
 
 static void

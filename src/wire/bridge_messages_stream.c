@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "wire/bridge_run.h"
 
@@ -105,13 +106,28 @@ end(struct bridge_run *run, struct buf *out)
 	event_end(out);
 }
 
+/* By these words Claude Code knows that it must compact. */
+void
+bridge_messages_text(const struct bridge_error *error, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, (size_t)1 << 20);
+	if (strcmp(error->code, "context_length_exceeded") == 0)
+		buf_puts(&text, "prompt is too long: ");
+	buf_puts(&text, error->message);
+	buf_json(out, buf_span(&text));
+	buf_free(&text);
+}
+
 static void
 fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 {
 	event(out, "error");
 	buf_puts(out, ",\"error\":{\"type\":");
 	buf_json(out, span_of(error->anthropic));
-	add_string(out, "message", span_of(error->message));
+	buf_puts(out, ",\"message\":");
+	bridge_messages_text(error, out);
 	buf_puts(out, "}");
 	add_string(out, "request_id", span_of(run->request_id));
 	event_end(out);

@@ -124,6 +124,9 @@ int bridge_responses_request(struct bridge_run *, json_t *body, json_t *chat);
 /* The messages of `instructions` and `input`. */
 int bridge_responses_input(struct bridge_run *, json_t *body, json_t *messages);
 int bridge_messages_request(struct bridge_run *, json_t *body, json_t *chat);
+/* An error's message as JSON, in Anthropic's words where clients look for
+ * them. */
+void bridge_messages_text(const struct bridge_error *, struct buf *out);
 /* The messages of `system` and `messages`. */
 int bridge_messages_input(struct bridge_run *, json_t *body, json_t *messages);
 
