@@ -258,6 +258,20 @@ read_count(struct reading *r, const struct jscan_value *v, uint64_t *most)
 	return 0;
 }
 
+/* Go's JSON reader, Ollama's for one, takes "Model" for "model": two readers
+ * of one body must not see two models. */
+static int
+check_disguise(struct reading *r, const struct jscan_step *step)
+{
+	struct span key = text_of(r, step->key, step->key_escaped);
+
+	if (!span_is_nocase(key, "model"))
+		return 0;
+	return refuse(r, REFUSE_INVALID_REQUEST, "model",
+	    "The member `model` is spelled with capitals; write it in small "
+	    "letters.");
+}
+
 static int
 read_member(struct reading *r, const struct jscan_value *v)
 {
@@ -274,6 +288,8 @@ read_member(struct reading *r, const struct jscan_value *v)
 		return read_count(r, v, &call->choices);
 	case MEMBER_STREAM_OPTIONS:
 		return once(r, MEMBER_STREAM_OPTIONS, "stream_options");
+	case MEMBER_NONE:
+		return check_disguise(r, &v->path[0]);
 	default:
 		return 0;
 	}
@@ -344,6 +360,10 @@ read_file(struct reading *r, enum media media, struct span base64)
 		r->call->input_tokens += base64.len / AUDIO_BYTES;
 	if (media != MEDIA_FILE || !pattern_wants(&r->patterns))
 		return;
+	if (base64.len / 4 * 3 > r->patterns.left_bytes) {
+		r->patterns.rule = PATTERN_LIMIT;
+		return;
+	}
 	if ((out = malloc(base64.len + 1)) == NULL)
 		fatal("out of memory");
 	text.p = out;

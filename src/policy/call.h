@@ -56,7 +56,13 @@ struct call {
 	const char *private_rule;
 };
 
-/* Compiled private patterns; one per config, shared by all threads. */
+/* Compiled private patterns; one per config, shared by all threads.
+ *
+ * Every string of a body is looked through, keys too, decoded, each one by
+ * itself: a text that is split over two strings is not put together.  A file
+ * inside a string (a data URL, base64) is decoded and looked through where it
+ * is a text; pictures and sound are not private; any other file is, since it
+ * cannot be read ("unreadable file").  Bounds: policy/pattern.h. */
 struct patterns;
 
 /* NULL with a line in err when one does not compile. */
@@ -68,8 +74,9 @@ int patterns_check(const char *pattern, char *message, size_t size);
 
 /* Measures a JSON body.  call->header_local is kept, all else overwritten.
  * On a refusal fills *refused and returns -1.
- * stream defaults to false; a `model` that is missing, twice, escaped in its
- * key, or no string is refused. */
+ * stream defaults to false; a `model` that is missing, twice, escaped or with
+ * capitals in its key, longer than 256 bytes, with a control character in it,
+ * or no string is refused; so are `stream` and `stream_options` twice. */
 int call_parse_json(const struct config *, const struct patterns *,
     enum endpoint, struct span body, struct arena *, struct call *,
     struct refused *);
@@ -89,7 +96,10 @@ int call_parse_form(const struct config *, const struct patterns *,
     struct refused *);
 
 /* The rule of thumb for tokens of a decoded text, per script, documented in
- * tailgate.conf(5): never under the true count by much, for any language. */
+ * tailgate.conf(5) and estimate.c: never under the true count by much, for any
+ * language.  input_tokens is the sum over the texts of a prompt, tools with
+ * their keys, and 4 for each message, 1000 for each picture, 3000 for each
+ * file, 1 for each 640 bytes of base64 sound, 1 for each number. */
 uint64_t call_estimate(struct span text);
 
 #endif

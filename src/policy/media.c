@@ -86,6 +86,9 @@ by_magic(struct span base64)
 static enum media
 by_type(struct span url)
 {
+	/* A picture that is a text. */
+	if (begins(url, "data:image/svg"))
+		return MEDIA_FILE;
 	if (begins(url, "data:image/") || begins(url, "data:video/"))
 		return MEDIA_IMAGE;
 	return begins(url, "data:audio/") ? MEDIA_AUDIO : MEDIA_FILE;

@@ -191,6 +191,10 @@ test_refused(void)
 	    REFUSE_INVALID_REQUEST, "model", "a second one in disguise");
 	check_refused("{\"\\u006d\\u006f\\u0064\\u0065\\u006c\":\"b\"}",
 	    REFUSE_INVALID_REQUEST, "model", "one in disguise alone");
+	check_refused("{\"model\":\"a\",\"Model\":\"b\"}",
+	    REFUSE_INVALID_REQUEST, "model", "a second one in capitals");
+	check_refused("{\"model\":\"a\",\"m\\u004fdel\":\"b\"}",
+	    REFUSE_INVALID_REQUEST, "model", "in an escaped capital");
 	check_refused("{\"model\":\"a\\nb\"}", REFUSE_INVALID_REQUEST, "model",
 	    "a line break in the name");
 	check_refused("{\"model\":\"a\\u0000\"}", REFUSE_INVALID_REQUEST,
@@ -513,6 +517,8 @@ test_files(void)
 	    "unreadable file", "what is no text cannot be read");
 	CHECK(private("\"f\":\"data:image/png;base64,b21lZ2EtMTIz\"") == NULL,
 	    "a picture is not looked into");
+	CHECK_STR(private("\"f\":\"data:image/svg+xml;base64,b21lZ2EtMTIz\""),
+	    "code", "but a drawing that is text is");
 	CHECK_STR(private("\"f\":\"data:image/png;base64,omega-123 x\""),
 	    "code", "what is not base64 is text, whatever it says it is");
 	CHECK_STR(private("\"f\":\"data:text/plain,omega-123\""), "code",
@@ -577,6 +583,13 @@ test_bounds(void)
 	config.private_max_bytes = 1000;
 	CHECK(private_long(900, "") == NULL, "within the bound of bytes");
 	CHECK_STR(private_long(1001, ""), "scan limit", "above it: private");
+	CHECK_STR(
+	    private_long(0, "data:text/plain;base64,b21lZ2EtMTIz\",\"y\":\"x"),
+	    "code", "a file within the bound");
+	config.private_max_bytes = 8;
+	CHECK_STR(private_long(0, "data:text/plain;base64,b21lZ2EtMTIz"),
+	    "scan limit", "a file above it is not decoded");
+	config.private_max_bytes = 1000;
 	CHECK_STR(private_long(900, "\",\"y\":\"" PEM PEM), "scan limit",
 	    "the bound is for all texts together");
 	CHECK_STR(private_long(900, "\",\"y\":\"omega-123\",\"z\":\"" PEM PEM),
