@@ -141,7 +141,19 @@ wait_until settled
 # --- SIGTERM: the streams end well -------------------------------------------
 
 # held SCRIPT: one stream that waits at the stub's gate, in $dir/held.
+# lighttpd may say 503 once more for up to two seconds after the pool is back
+# (FACTS, section 3), also after it has served again.
 held()
+{
+	begin_held "$1"
+	while grep -q '^<' "$dir/held"; do
+		wait "$held_pid"
+		forget "$held_pid"
+		begin_held "$1"
+	done
+}
+
+begin_held()
 {
 	curl -sN --max-time 60 -H "Authorization: Bearer $key" \
 		-H 'Content-Type: application/json' \

@@ -31,11 +31,21 @@
 #define STOP_SIGNAL SIGURG
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_NS 10000000
+/* Threads of one worker in accept: more are parked, fewer are joined. */
+#define WAITING_MAX 4
+#define WAITING_MIN 2
+#define PARKED_MAX_S 30
 
-struct member {
+struct acceptor_seat {
 	pthread_t thread;
-	LIST_ENTRY(member) entry;
+	bool counted; /* in `waiting` already */
+	bool parked;
+	pthread_cond_t called;
+	LIST_ENTRY(acceptor_seat) entry;
+	LIST_ENTRY(acceptor_seat) parked_entry;
 };
+
+LIST_HEAD(seats, acceptor_seat);
 
 struct acceptor {
 	const struct config *config;
@@ -44,9 +54,9 @@ struct acceptor {
 	unsigned index;
 	unsigned reserve; /* threads kept to say "overloaded" */
 	atomic_bool stopping;
-	atomic_uint waiting; /* threads in or about to be in accept */
-	pthread_mutex_t mutex;
-	LIST_HEAD(, member) members;
+	atomic_uint waiting; /* threads in accept or on their way to it */
+	pthread_mutex_t mutex; /* of the lists */
+	struct seats seats, parked;
 };
 
 static void
@@ -76,7 +86,8 @@ acceptor_new(const struct config *config, int listen_fd,
 	a->index = index;
 	a->reserve = reserve_of(config->threads);
 	pthread_mutex_init(&a->mutex, NULL);
-	LIST_INIT(&a->members);
+	LIST_INIT(&a->seats);
+	LIST_INIT(&a->parked);
 	sigemptyset(&sa.sa_mask);
 	sigaction(STOP_SIGNAL, &sa, NULL);
 	return a;
@@ -90,32 +101,97 @@ acceptor_free(struct acceptor *a)
 }
 
 void
-acceptor_join(struct acceptor *a)
+acceptor_expect(struct acceptor *a)
 {
-	struct member *m = calloc(1, sizeof(*m));
-
-	if (m == NULL)
-		fatal("out of memory");
-	m->thread = pthread_self();
-	pthread_mutex_lock(&a->mutex);
-	LIST_INSERT_HEAD(&a->members, m, entry);
-	pthread_mutex_unlock(&a->mutex);
+	atomic_fetch_add(&a->waiting, 1);
 }
 
 void
-acceptor_leave(struct acceptor *a)
+acceptor_unexpect(struct acceptor *a)
 {
-	struct member *m;
+	atomic_fetch_sub(&a->waiting, 1);
+}
+
+struct acceptor_seat *
+acceptor_join(struct acceptor *a)
+{
+	struct acceptor_seat *seat = calloc(1, sizeof(*seat));
+
+	if (seat == NULL)
+		fatal("out of memory");
+	seat->thread = pthread_self();
+	seat->counted = true; /* by acceptor_expect() */
+	pthread_cond_init(&seat->called, NULL);
+	pthread_mutex_lock(&a->mutex);
+	LIST_INSERT_HEAD(&a->seats, seat, entry);
+	pthread_mutex_unlock(&a->mutex);
+	return seat;
+}
+
+void
+acceptor_leave(struct acceptor *a, struct acceptor_seat *seat)
+{
+	pthread_mutex_lock(&a->mutex);
+	LIST_REMOVE(seat, entry);
+	pthread_mutex_unlock(&a->mutex);
+	pthread_cond_destroy(&seat->called);
+	free(seat);
+}
+
+/* ---- parking ---------------------------------------------------------- */
+
+/* Holding the mutex. */
+static void
+unpark(struct acceptor *a, struct acceptor_seat *seat)
+{
+	LIST_REMOVE(seat, parked_entry);
+	seat->parked = false;
+	seat->counted = true;
+	atomic_fetch_add(&a->waiting, 1);
+	pthread_cond_signal(&seat->called);
+}
+
+/* Calls the thread that was parked last; false: there is none. */
+static bool
+call_parked(struct acceptor *a)
+{
+	struct acceptor_seat *seat;
 
 	pthread_mutex_lock(&a->mutex);
-	LIST_FOREACH (m, &a->members, entry) {
-		if (pthread_equal(m->thread, pthread_self()))
-			break;
-	}
-	LIST_REMOVE(m, entry);
+	if ((seat = LIST_FIRST(&a->parked)) != NULL)
+		unpark(a, seat);
 	pthread_mutex_unlock(&a->mutex);
-	free(m);
+	return seat != NULL;
 }
+
+/* Waits to be called; false: nobody has for long. */
+static bool
+park(struct acceptor *a, struct acceptor_seat *seat)
+{
+	struct timespec until;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PARKED_MAX_S;
+	pthread_mutex_lock(&a->mutex);
+	/* Looked at again under the mutex: who takes `waiting` below the
+	 * minimum after this finds us. */
+	if (atomic_load(&a->waiting) >= WAITING_MIN) {
+		seat->parked = true;
+		LIST_INSERT_HEAD(&a->parked, seat, parked_entry);
+	}
+	while (seat->parked && rc == 0 && !atomic_load(&a->stopping))
+		rc = pthread_cond_timedwait(&seat->called, &a->mutex, &until);
+	if (seat->parked) {
+		LIST_REMOVE(seat, parked_entry);
+		seat->parked = false;
+	} else
+		rc = 0;
+	pthread_mutex_unlock(&a->mutex);
+	return rc == 0;
+}
+
+/* ---- accepting -------------------------------------------------------- */
 
 /* Is all of the pool as busy as it may be?  Then somebody has to say so. */
 static bool
@@ -148,23 +224,40 @@ accept_one(struct acceptor *a)
 	return -1;
 }
 
-int
-acceptor_next(struct acceptor *a, bool *overloaded)
+/* False: parked for long enough. */
+static bool
+come_to_wait(struct acceptor *a, struct acceptor_seat *seat)
 {
+	if (!seat->counted && atomic_load(&a->waiting) >= WAITING_MAX &&
+	    !park(a, seat))
+		return false;
+	if (!seat->counted)
+		atomic_fetch_add(&a->waiting, 1);
+	seat->counted = false;
+	return true;
+}
+
+int
+acceptor_next(
+    struct acceptor *a, struct acceptor_seat *seat, struct acceptor_turn *turn)
+{
+	unsigned left;
 	sigset_t stop;
 	int fd;
 
+	if (!come_to_wait(a, seat))
+		return -1;
 	sigemptyset(&stop);
 	sigaddset(&stop, STOP_SIGNAL);
-	atomic_fetch_add(&a->waiting, 1);
 	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
 	fd = accept_one(a);
 	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	atomic_fetch_sub(&a->waiting, 1);
+	left = atomic_fetch_sub(&a->waiting, 1) - 1;
 	if (fd == -1)
 		return -1;
 	atomic_fetch_add(&a->board->busy[a->index], 1);
-	*overloaded = all_full(a);
+	turn->overloaded = all_full(a);
+	turn->alone = left < WAITING_MIN && !call_parked(a);
 	return fd;
 }
 
@@ -177,14 +270,16 @@ acceptor_done(struct acceptor *a)
 bool
 acceptor_stop(struct acceptor *a)
 {
-	struct member *m;
+	struct acceptor_seat *seat;
 
 	atomic_store(&a->stopping, true);
-	if (atomic_load(&a->waiting) == 0)
-		return true;
 	pthread_mutex_lock(&a->mutex);
-	LIST_FOREACH (m, &a->members, entry)
-		pthread_kill(m->thread, STOP_SIGNAL);
+	while ((seat = LIST_FIRST(&a->parked)) != NULL)
+		unpark(a, seat);
+	if (atomic_load(&a->waiting) > 0) {
+		LIST_FOREACH (seat, &a->seats, entry)
+			pthread_kill(seat->thread, STOP_SIGNAL);
+	}
 	pthread_mutex_unlock(&a->mutex);
-	return false;
+	return atomic_load(&a->waiting) == 0;
 }

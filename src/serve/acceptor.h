@@ -3,9 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Who gets the next connection: all idle threads of all workers block in
- * accept(2), and the kernel wakes one of them for each connection, the one
- * that has waited longest; so the workers share the load by themselves.
+ * Who gets the next connection.
+ *
+ * A few idle threads of each worker block in accept(2); the kernel wakes one
+ * of them for each connection, the one that has waited longest, so the workers
+ * share the load by themselves.  The other idle threads are parked, and the
+ * one parked last (its memory is warm) comes back first.  A thread that stays
+ * parked for long is not needed any more and ends.
  */
 #ifndef SERVE_ACCEPTOR_H
 #define SERVE_ACCEPTOR_H
@@ -23,20 +27,32 @@ struct acceptor_board {
 };
 
 struct acceptor;
+struct acceptor_seat; /* one thread's */
 
 /* listen_fd must block. */
 struct acceptor *acceptor_new(const struct config *, int listen_fd,
     struct acceptor_board *, unsigned index);
 void acceptor_free(struct acceptor *);
 
-/* Each thread that will call acceptor_next(), before and after. */
-void acceptor_join(struct acceptor *);
-void acceptor_leave(struct acceptor *);
+/* A thread is about to be started: it counts as waiting from now on. */
+void acceptor_expect(struct acceptor *);
+/* Could not be started after all. */
+void acceptor_unexpect(struct acceptor *);
+/* Each thread, before its first acceptor_next() and after its last. */
+struct acceptor_seat *acceptor_join(struct acceptor *);
+void acceptor_leave(struct acceptor *, struct acceptor_seat *);
+
+struct acceptor_turn {
+	bool overloaded; /* so many threads of all workers are busy that
+				   the client should only be told so */
+	bool alone; /* too few threads are left to wait for the
+				   next one: start another */
+};
 
 /* Blocks; a connection, which counts as busy until acceptor_done(), or -1:
- * stop.  *overloaded: so many threads of all workers are busy that it should
- * only be told so. */
-int acceptor_next(struct acceptor *, bool *overloaded);
+ * the thread is to end. */
+int acceptor_next(
+    struct acceptor *, struct acceptor_seat *, struct acceptor_turn *);
 void acceptor_done(struct acceptor *);
 
 /* Every acceptor_next() returns -1 from now on.  Does not wait for that:

@@ -44,7 +44,7 @@ struct worker {
 
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t changed;
-	unsigned nthreads, idle;
+	unsigned nthreads;
 	unsigned stops; /* SIGTERMs so far */
 };
 
@@ -52,45 +52,29 @@ static void *thread_main(void *);
 
 /* ---- threads ---------------------------------------------------------- */
 
-/* Holding the mutex. */
 static void
 start_thread(struct worker *w)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	int rc;
+	int rc = EAGAIN;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	rc = pthread_create(&thread, &attr, thread_main, w);
+	pthread_mutex_lock(&w->mutex);
+	if (w->nthreads < w->config->threads) {
+		acceptor_expect(w->acceptor);
+		rc = pthread_create(&thread, &attr, thread_main, w);
+		if (rc == 0)
+			w->nthreads++;
+		else {
+			acceptor_unexpect(w->acceptor);
+			log_warn("no further thread: %s", strerror(rc));
+		}
+	}
+	pthread_mutex_unlock(&w->mutex);
 	pthread_attr_destroy(&attr);
-	if (rc == 0) {
-		w->nthreads++;
-		w->idle++;
-	} else
-		log_warn("no further thread: %s", strerror(rc));
-}
-
-static void
-become_busy(struct worker *w)
-{
-	meters_busy(w->server.meters, 1);
-	pthread_mutex_lock(&w->mutex);
-	/* Somebody must be left to wait for the next one. */
-	if (--w->idle == 0 && w->nthreads < w->config->threads)
-		start_thread(w);
-	pthread_mutex_unlock(&w->mutex);
-}
-
-static void
-become_idle(struct worker *w)
-{
-	pthread_mutex_lock(&w->mutex);
-	w->idle++;
-	pthread_mutex_unlock(&w->mutex);
-	meters_busy(w->server.meters, -1);
-	acceptor_done(w->acceptor);
 }
 
 /* ---- serving ---------------------------------------------------------- */
@@ -124,18 +108,21 @@ static void *
 thread_main(void *ctx)
 {
 	struct worker *w = ctx;
+	struct acceptor_seat *seat = acceptor_join(w->acceptor);
+	struct acceptor_turn turn;
 	struct fcgi *f = fcgi_new();
 	struct arena *arena = arena_new();
-	bool overloaded = false;
 	int fd;
 
-	acceptor_join(w->acceptor);
-	while ((fd = acceptor_next(w->acceptor, &overloaded)) != -1) {
-		become_busy(w);
-		serve_connection(w, f, arena, fd, overloaded);
-		become_idle(w);
+	while ((fd = acceptor_next(w->acceptor, seat, &turn)) != -1) {
+		if (turn.alone)
+			start_thread(w);
+		meters_busy(w->server.meters, 1);
+		serve_connection(w, f, arena, fd, turn.overloaded);
+		meters_busy(w->server.meters, -1);
+		acceptor_done(w->acceptor);
 	}
-	acceptor_leave(w->acceptor);
+	acceptor_leave(w->acceptor, seat);
 	arena_free(arena);
 	fcgi_free(f);
 	pthread_mutex_lock(&w->mutex);
@@ -241,10 +228,8 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	w->acceptor = acceptor_new(config, listen_fd, board, index);
 	if (pthread_create(&signals, NULL, signals_main, w) != 0)
 		fatal("can't start: %s", strerror(errno));
-	pthread_mutex_lock(&w->mutex);
-	for (unsigned i = 0; i < THREADS_AT_START && i < config->threads; i++)
+	for (unsigned i = 0; i < THREADS_AT_START; i++)
 		start_thread(w);
-	pthread_mutex_unlock(&w->mutex);
 	if (write(ready_fd, "", 1) != 1)
 		return 1; /* the parent has gone */
 	close(ready_fd);
