@@ -66,10 +66,15 @@ reserve_budget(struct attempt *t)
 	struct request *r = t->request;
 	struct budget_room room;
 	struct refused refused = { .refusal = REFUSE_NONE };
+	int64_t nanousd = t->candidate->worst_nanousd;
 
+	/* What is local and has no price is free. */
+	if (nanousd < 0 && t->provider->place == PLACE_LOCAL)
+		nanousd = 0;
+	t->hold.again = r->entry.ntries > 0;
 	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
-		t->candidate->need_tokens, t->candidate->worst_nanousd,
-		&t->hold, &room, &refused) == -1) {
+		t->candidate->need_tokens, nanousd, &t->hold, &room,
+		&refused) == -1) {
 		fail(t, refused.refusal, refused.retry_after_ms,
 		    refused.message == NULL
 			? NULL
@@ -457,9 +462,13 @@ attempt_free(struct attempt *t)
 		    HEALTH_ABANDONED, 0, -1);
 	slots_release(&t->lease);
 	note_usage(t);
-	budget_settle(r->server->budgets, &t->hold,
-	    e->usage.input + e->usage.output,
-	    e->cost_nanousd < 0 ? 0 : e->cost_nanousd);
+	/* Else what stands there is an earlier try's. */
+	if (t->relaying)
+		budget_settle(r->server->budgets, &t->hold,
+		    e->usage.input + e->usage.output,
+		    e->cost_nanousd < 0 ? 0 : e->cost_nanousd);
+	else
+		budget_settle(r->server->budgets, &t->hold, 0, 0);
 	bridge_free(t->bridge);
 	if (t->relaying)
 		relay_free(&t->relay);

@@ -443,24 +443,30 @@ check_tokens(
 }
 
 static int
-check_requests(const struct side *s, int64_t wall_ms, struct refused *out)
+check_concurrent(const struct side *s, struct refused *out)
 {
 	const struct budget *b = s->budget;
-	int64_t bound = amount(b->requests_per_minute), used;
 
-	if (b->concurrent > 0 && s->row->in_flight >= b->concurrent) {
-		snprintf(message, sizeof(message),
-		    "%s %s may have %u requests running at once; try again "
-		    "when one has ended.",
-		    s->kind, s->name, b->concurrent);
-		message[0] = (char)(message[0] - 'a' + 'A');
-		return refuse(out, REFUSE_RATE, RETRY_HELD_MS);
-	}
+	if (b->concurrent == 0 || s->row->in_flight < b->concurrent)
+		return 0;
+	snprintf(message, sizeof(message),
+	    "%s %s may have %u requests running at once; try again when one "
+	    "has ended.",
+	    s->kind, s->name, b->concurrent);
+	message[0] = (char)(message[0] - 'a' + 'A');
+	return refuse(out, REFUSE_RATE, RETRY_HELD_MS);
+}
+
+static int
+check_requests(const struct side *s, int64_t wall_ms, struct refused *out)
+{
+	int64_t bound = amount(s->budget->requests_per_minute), used;
+
 	if (bound == 0 || (used = minute_requests(s->row)) < bound)
 		return 0;
 	snprintf(message, sizeof(message),
-	    "%s %s may make %" PRId64 " requests per minute; wait for the time "
-	    "in Retry-After.",
+	    "%s %s may make %" PRId64
+	    " requests per minute; wait for the time in Retry-After.",
 	    s->kind, s->name, bound);
 	message[0] = (char)(message[0] - 'a' + 'A');
 	return refuse(out, REFUSE_RATE,
@@ -468,17 +474,18 @@ check_requests(const struct side *s, int64_t wall_ms, struct refused *out)
 }
 
 static int
-check(const struct side *sides, uint64_t tokens, int64_t nanousd,
-    int64_t wall_ms, struct refused *out)
+check(const struct side *sides, const struct budget_hold *h, int64_t wall_ms,
+    struct refused *out)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct side *s = &sides[i];
 
 		if (s->row == NULL)
 			continue;
-		if (check_money(s, nanousd, wall_ms, out) == -1 ||
-		    check_requests(s, wall_ms, out) == -1 ||
-		    check_tokens(s, amount(tokens), wall_ms, out) == -1)
+		if (check_money(s, h->nanousd, wall_ms, out) == -1 ||
+		    check_concurrent(s, out) == -1 ||
+		    (!h->again && check_requests(s, wall_ms, out) == -1) ||
+		    check_tokens(s, amount(h->tokens), wall_ms, out) == -1)
 			return -1;
 	}
 	return 0;
@@ -642,9 +649,8 @@ reserve(struct budget_book *b, const struct side *sides, int64_t wall_ms,
 {
 	struct file *f = b->file;
 
-	if (check(sides, h->tokens, h->nanousd, wall_ms, out) == -1 &&
-	    (!reap_now(f, wall_ms) ||
-		check(sides, h->tokens, h->nanousd, wall_ms, out) == -1))
+	if (check(sides, h, wall_ms, out) == -1 &&
+	    (!reap_now(f, wall_ms) || check(sides, h, wall_ms, out) == -1))
 		return -1;
 	if (take_cell(f, h, client_row(b, h->client), model_row(b, h->model),
 		wall_ms) == -1) {
@@ -669,8 +675,12 @@ budget_reserve(struct budget_book *b, const struct client *client,
 	int rc;
 
 	/* No price known: it gets in until the money is spent. */
-	*hold = (struct budget_hold){ client, model, tokens > 0 ? tokens : 1,
-		nanousd < 0 ? 1 : nanousd, -1 };
+	*hold = (struct budget_hold){ .again = hold->again,
+		.client = client,
+		.model = model,
+		.tokens = tokens > 0 ? tokens : 1,
+		.nanousd = nanousd < 0 ? 1 : nanousd,
+		.cell = -1 };
 	lock(b);
 	find_sides(b, client, model, wall_ms, sides);
 	rc = reserve(b, sides, wall_ms, hold, refused);

@@ -24,7 +24,9 @@ struct budget_book;
 struct budget_book *budget_open(const struct config *, char *why, size_t size);
 void budget_close(struct budget_book *);
 
-struct budget_hold { /* a reservation; zero it before */
+struct budget_hold { /* a reservation; zero it before, but for: */
+	bool again; /* a further try of a request that is counted already:
+		     * no request more in its minute */
 	const struct client *client;
 	const struct model *model;
 	uint64_t tokens;

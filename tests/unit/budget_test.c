@@ -133,7 +133,7 @@ take(struct budget_book *b, uint64_t tokens, int64_t nanousd,
 static bool
 use(struct budget_book *b, uint64_t tokens, int64_t nanousd)
 {
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 
 	if (take(b, tokens, nanousd, &h) == -1)
 		return false;
@@ -167,6 +167,7 @@ static void
 test_requests(void)
 {
 	struct budget_book *b = fresh();
+	struct budget_hold h = { .again = false };
 
 	clients[0].budget.requests_per_minute = 5;
 	CHECK(use_n(b, 9, 10, 0) == 5, "5 requests per minute");
@@ -180,6 +181,11 @@ test_requests(void)
 	    "the message says whose bound it is");
 	CHECK(room.requests_limit == 5 && room.requests_left == 0,
 	    "x-ratelimit: none left");
+	h.again = true;
+	CHECK(take(b, 10, 0, &h) == 0 && room.requests_left == 0,
+	    "a further try of a request that got in is none more");
+	budget_settle(b, &h, 10, 0);
+	CHECK(!use(b, 10, 0), "but a new one is");
 	wall_ms += refused.retry_after_ms - 1;
 	CHECK(!use(b, 10, 0), "still refused just before that time");
 	wall_ms += 1;
@@ -225,7 +231,7 @@ static void
 test_tokens(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h, other;
+	struct budget_hold h = { .again = false }, other = h;
 
 	models[0].budget.tokens_per_minute = 1000;
 	CHECK(take(b, 600, 0, &h) == 0 && room.tokens_limit == 1000 &&
@@ -261,7 +267,7 @@ static void
 test_money(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 
 	clients[0].budget.nanousd_per_day = USD;
 	CHECK(use_n(b, 30, 1, USD / 10) == 10, "10 requests' worth of a day");
@@ -298,7 +304,7 @@ static void
 test_overspend(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h[3];
+	struct budget_hold h[3] = { { .again = false } };
 	struct budget_spent spent;
 
 	clients[0].budget.nanousd_per_day = USD;
@@ -322,7 +328,7 @@ static void
 test_concurrent(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h[4];
+	struct budget_hold h[4] = { { .again = false } };
 
 	clients[0].budget.concurrent = 2;
 	CHECK(take(b, 1, 0, &h[0]) == 0 && take(b, 1, 0, &h[1]) == 0 &&
@@ -342,7 +348,7 @@ static void
 test_restart(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 
 	clients[0].budget.nanousd_per_day = USD;
 	use_n(b, 4, 1, USD / 10);
@@ -366,7 +372,7 @@ hammer(void *arg)
 	unsigned *done = arg;
 
 	for (int i = 0; i < 400; i++) {
-		struct budget_hold h;
+		struct budget_hold h = { .again = false };
 		struct budget_room r;
 		struct refused f;
 
@@ -452,7 +458,7 @@ test_hammer(void)
 static void
 hold_process(void)
 {
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 
 	book = again();
 	for (int i = 0; i < 5; i++)
@@ -468,7 +474,7 @@ test_crash(void)
 {
 	struct budget_book *b = fresh();
 	struct budget_spent spent;
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 	int fds[2];
 	pid_t pid;
 	char c;
@@ -503,7 +509,7 @@ test_crash(void)
 static void
 endless_process(void)
 {
-	struct budget_hold h;
+	struct budget_hold h = { .again = false };
 
 	book = again();
 	for (;;)
