@@ -125,7 +125,7 @@ LC_ALL=C awk '
 		}
 		width += length(parts[n])
 		# A script may quote a request in one piece.
-		most = FILENAME ~ /^tests\/.*\.sh$/ ? 132 : 80
+		most = FILENAME ~ /^(tests\/.*\.sh|bench\/run)$/ ? 132 : 80
 		if (width > most && !/https?:\/\//)
 			printf "%s:%d: %d columns\n", FILENAME, FNR, width
 	}
