@@ -4,7 +4,7 @@
 #
 # How long `tailgate usage` takes over a large ledger, and how much memory.
 # Usage: bench/usage.sh [LINES], with tailgate in the current directory or
-# named by $TAILGATE.
+# named by $TAILGATE.  Needs GNU time.
 set -eu
 
 lines=${1:-1000000}
@@ -61,10 +61,9 @@ wc -c "$dir"/ledger.jsonl* | awk '$2 != "total" { b += $1 } END {
 	printf "%d lines, %.0f MB\n", '"$lines"', b / 1e6 }'
 touch "$dir/clients.conf"
 for by in client,model,provider,place day status,refusal; do
-	start=$(date +%s%N)
-	"$tailgate" -f "$dir/tailgate.conf" usage --since 2d --until today \
+	/usr/bin/time -o "$dir/time" -f "%e s (%U + %S s of CPU), %M KB" \
+	    "$tailgate" -f "$dir/tailgate.conf" usage --since 2d --until today \
 	    --by "$by" >"$dir/out"
-	end=$(date +%s%N)
-	echo "--by $by: $(((end - start) / 1000000)) ms"
+	echo "--by $by: $(cat "$dir/time")"
 done
 sed -n '1,12p' "$dir/out"

@@ -12,10 +12,11 @@ need curl jq lighttpd
 ledger=$dir/state/ledger.jsonl
 marker=mArKeR-$$-of-the-prompt
 start_upstream stub
-more_models=', { id = "priced"; targets = ( { provider = "stub";
-	model = "n=100"; price = { input = 1.0; output = 9.0; }; } ); },
-	{ id = "slow"; targets = ( { provider = "stub";
-	model = "stall-head"; } ); }'
+more_models=', { id = "limited"; targets = ( { provider = "limited";
+	model = "n=9"; } ); }'
+more='limits = ( { name = "gpu"; slots = 2; queue = 5; } );'
+more_providers=", { name = \"limited\"; place = \"local\"; url = \"$stub_url\";
+	limit = \"gpu\"; }"
 stub_config
 add_client anna
 add_client chief --operator
@@ -187,6 +188,8 @@ stop "$follow_pid"
 
 # --- Metrics -----------------------------------------------------------------
 
+post /v1/chat/completions '{"model":"limited","messages":[]}'
+is 'one with a limit' "$status" 200
 key=$chief_key
 request /metrics
 is 'the operator may read the metrics' "$status" 200
@@ -201,6 +204,11 @@ promtool_is_content()
 	cat "$dir/promtool.out"
 	return 1
 }
+like 'a slot, a queue and its waiting' "$(grep gpu "$dir/metrics" |
+	tr '\n' ' ')" \
+	'slots.*2 .*slots_used.* 0 .*queue_length.* 0 .*wait.*_count.* 1'
+like 'circuits' "$(cat "$dir/metrics")" \
+	'provider_circuit.provider="stub",state="closed". 1'
 if command -v promtool >/dev/null 2>&1; then
 	check 'promtool check metrics' promtool_is_content
 fi
