@@ -46,8 +46,8 @@ static struct {
 	struct table *table;
 	char dir[1024];
 	int lock_fd;
-	int pid; /* that claimed; another: we are its child */
 	int index;
+	bool atfork;
 	_Atomic uint64_t id;
 } self = {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
@@ -99,7 +99,6 @@ claim(unsigned index)
 	while ((count & ((UINT64_C(1) << COUNT_BITS) - 1)) == 0);
 	atomic_store(&row->pid, (int)getpid());
 	self.lock_fd = fd;
-	self.pid = (int)getpid();
 	self.index = (int)index;
 	atomic_store(&self.id, make_id(index, count));
 	return true;
@@ -138,6 +137,15 @@ forget_dir(void)
 	mapfile_close(self.table, sizeof(*self.table));
 	self.dir_fd = -1;
 	self.table = NULL;
+}
+
+/* A child is nobody yet: its copy of the lock would keep its parent's row alive
+ * after it, and its parent's id would make it answer for its parent. */
+static void
+forked(void)
+{
+	pthread_mutex_init(&self.mutex, NULL);
+	forget_claim();
 }
 
 static int
@@ -186,10 +194,8 @@ process_open(const char *dir, char *why, size_t size)
 
 	pthread_mutex_lock(&self.mutex);
 	if (look(dir, why, size) == 0) {
-		/* A child's copy of its parent's lock would keep the
-		 * parent's row alive after it. */
-		if (self.index != -1 && self.pid != (int)getpid())
-			forget_claim();
+		if (!self.atfork)
+			self.atfork = pthread_atfork(NULL, NULL, forked) == 0;
 		if (self.index != -1 || claim_any())
 			index = self.index;
 		else
@@ -206,7 +212,7 @@ void
 process_close(void)
 {
 	pthread_mutex_lock(&self.mutex);
-	if (self.index != -1 && self.pid == (int)getpid())
+	if (self.index != -1)
 		atomic_store(&self.table->rows[self.index].pid, 0);
 	forget_claim();
 	forget_dir();

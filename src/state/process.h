@@ -29,8 +29,8 @@
 
 /* Claims an index for this process under dir (runtime_dir).  Call it after
  * fork, in the process that will work; a second call (any thread, any module)
- * returns the same index, one after another fork a new one.  -1: one line in
- * why. */
+ * returns the same index.  A child of fork has none until it calls it itself.
+ * -1: one line in why. */
 int process_open(const char *dir, char *why, size_t size);
 /* Gives it back; for orderly ends, when no other thread uses this module. */
 void process_close(void);

@@ -346,9 +346,10 @@ leave(struct turn *t)
 {
 	int watchman;
 
-	slots_queue_leave(t->l, t->row);
+	slots_queue_retract(t->l, t->row);
 	if (t->wake_fd != -1)
 		close(t->wake_fd);
+	slots_queue_free(t->l, t->row);
 	watchman = slots_order_watchman(t->l, process_id());
 	if (watchman > t->row)
 		slots_wake_row(t->l, watchman, SLOTS_WAKE_WATCH);

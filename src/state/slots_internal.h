@@ -62,6 +62,7 @@ struct slots_shared {
 	_Atomic uint64_t now;		/* tag of the latest that began */
 	_Atomic uint64_t hold_us;	/* mean, 0: not known */
 	_Atomic uint64_t high;		/* rows ever used */
+	_Atomic uint64_t meeting;	/* see slots_meet() */
 	_Atomic int64_t checked_ms, reaped_ms;
 	_Atomic uint64_t stuck_key;
 	_Atomic int64_t stuck_ms;
@@ -138,6 +139,15 @@ slots_holder_id(uint64_t holder)
 	return holder & ((UINT64_C(1) << PROCESS_ID_BITS) - 1);
 }
 
+/* Between what one does for others to see and looking at what they did: of two
+ * who do this at least the later sees all.  (The kernel's lock words are no
+ * C11 atomics, and thread sanitizers know no fences.) */
+static inline void
+slots_meet(struct slots_shared *sh)
+{
+	atomic_fetch_add(&sh->meeting, 1);
+}
+
 /* How many rows are worth looking at. */
 static inline unsigned
 slots_rows(struct slots_shared *sh)
@@ -175,7 +185,9 @@ unsigned slots_queue_waiting(struct slots_shared *);
 int slots_queue_claim(struct slots_limit *, uint64_t id);
 void slots_queue_publish(struct slots_limit *, int row, unsigned client,
     unsigned priority);
-void slots_queue_leave(struct slots_limit *, int row);
+/* First nobody sees it any more, then it may be another's. */
+void slots_queue_retract(struct slots_limit *, int row);
+void slots_queue_free(struct slots_limit *, int row);
 /* One of the client's requests begins. */
 void slots_queue_charge(struct slots_limit *, unsigned client,
     unsigned priority);

@@ -113,9 +113,7 @@ unlock(struct slots_limit *l, unsigned slot)
 	flock(l->files[slot].fd, LOCK_UN);
 	l->files[slot].held = false;
 	pthread_mutex_unlock(&l->mutex);
-	/* First the slot is free, then we look who waits: publishing a row
-	 * and trying are fenced the same way, so one of us sees the other. */
-	atomic_thread_fence(memory_order_seq_cst);
+	slots_meet(l->shared);
 }
 
 enum slots_lock

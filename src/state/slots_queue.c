@@ -142,14 +142,19 @@ slots_queue_publish(
 	key |= (uint64_t)client << SLOTS_KEY_CLIENT_SHIFT;
 	key |= (uint64_t)(l->limit->slots - 1) << SLOTS_KEY_SLOTS_SHIFT;
 	atomic_store(&sh->key[row], key | cap);
-	/* The kernel's lock words are no C11 atomics: see unlock(). */
-	atomic_thread_fence(memory_order_seq_cst);
+	slots_meet(sh);
 }
 
 void
-slots_queue_leave(struct slots_limit *l, int row)
+slots_queue_retract(struct slots_limit *l, int row)
 {
 	atomic_store(&l->shared->key[row], 0);
+	slots_meet(l->shared);
+}
+
+void
+slots_queue_free(struct slots_limit *l, int row)
+{
 	atomic_store(&l->shared->owner[row], 0);
 }
 
