@@ -5,7 +5,8 @@
 /*
  * Hammers one limit from many processes and threads, kills some of them, and
  * keeps its own account, in memory shared by fork, of who holds what:
- *  - a slot taken while its holder lives is counted as a violation;
+ *  - a slot taken while its holder lives is counted as a violation, and so
+ *    is a client's slot above per_client;
  *  - so is, where there is one slot, a waiter overtaken by a later one of its
  *    client (waiting begins when tick is first called; an overtaking after the
  *    slot lay idle for as long as slots.h allows to pass a waiter over does
@@ -48,6 +49,7 @@ struct waiter {
 
 struct board {
 	_Atomic int holder[SLOTS_MAX]; /* process number + 1, by slot */
+	_Atomic int client[SLOTS_MAX]; /* of the holder */
 	_Atomic int64_t released_ns[SLOTS_MAX];
 	_Atomic long taken, violations, order, failures, killed;
 	_Atomic long by_client[1024];
@@ -139,6 +141,21 @@ count_overtaken(const struct me *me, int64_t idle_ns)
 		}
 }
 
+/* What a client holds, as far as the board knows: never more than it has. */
+static unsigned
+held_by(int client)
+{
+	unsigned i, n = 0;
+	int holder;
+
+	for (i = 0; i < o.slots; i++) {
+		holder = atomic_load(&board->holder[i]);
+		n += holder != 0 && !board->dead[holder - 1] &&
+		    atomic_load(&board->client[i]) == client;
+	}
+	return n;
+}
+
 static void
 begin_hold(const struct me *me, unsigned slot, bool waited)
 {
@@ -146,8 +163,11 @@ begin_hold(const struct me *me, unsigned slot, bool waited)
 	int64_t now = clock_now_ns(), released;
 	unsigned i;
 
+	atomic_store(&board->client[slot], me->client);
 	was = atomic_exchange(&board->holder[slot], mine);
 	if (slot >= o.slots || (was != 0 && !board->dead[was - 1]))
+		atomic_fetch_add(&board->violations, 1);
+	if (o.per_client > 0 && held_by(me->client) > o.per_client)
 		atomic_fetch_add(&board->violations, 1);
 	released = atomic_exchange(&board->released_ns[slot], 0);
 	count_overtaken(me, released == 0 ? DORMANT_NS : now - released);

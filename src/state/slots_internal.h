@@ -34,7 +34,7 @@
 #define SLOTS_DORMANT_MS 200
 /* How often to look where wake-ups do not work at all. */
 #define SLOTS_POLL_MS 2
-#define SLOTS_POLL_MAX_MS 250
+#define SLOTS_POLL_MAX_MS 100
 
 /* For people only; in words, so that a reader during a write sees old or new
  * pieces and no data race. */
