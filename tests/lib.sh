@@ -348,6 +348,7 @@ start_upstream()
 	else
 		set -- --record "$dir/$up" "$@"
 	fi
+	rm -f "$dir/$up.port"
 	"$bin/upstream" --raw "$tests/replies" "$@" \
 		>"$dir/$up.port" 2>"$dir/$up.log" &
 	adopt "$up" $!
@@ -386,6 +387,7 @@ stat_reaches()
 # NAME_port and NAME_url; a server with SO_REUSEADDR may take it over.
 reserve_port()
 {
+	rm -f "$dir/$1.port"
 	"$bin/listen" -r -p "$dir/$1.port" >"$dir/$1.log" 2>&1 &
 	adopt "$1" $!
 	wait_until -p $! test -s "$dir/$1.port" || broken "no port"

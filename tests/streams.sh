@@ -29,12 +29,14 @@ streams()
 {
 	tell stub reset >/dev/null
 	"$load" -c 1000 -r 4000 -S 1 -D 1 -e '[DONE]' -k "$key" \
-		-b "$(chat n=20,ms=200,stamp '"stream":true')" \
+		-b "$(chat gate,n=20,ms=200,stamp '"stream":true')" \
 		"${base#http://}" >"$dir/load" 2>&1 &
 	adopt load $!
 	check "$1: a thousand streams at once" wait_until -p "$load_pid" \
 		stat_reaches stub in_flight 1000
+	# All hold their first chunk and wait; now the other nineteen come.
 	memory=$(pss)
+	tell stub release >/dev/null
 	wait "$load_pid"
 	forget "$load_pid"
 	detail "$(cat "$dir/load")"

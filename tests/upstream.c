@@ -168,6 +168,13 @@ record(unsigned long number, const char *what, const char *p, size_t len)
 }
 
 static void
+record_answer(struct conn *c)
+{
+	record(c->number, "answer", c->sent.p == NULL ? "" : c->sent.p,
+	    c->sent.len);
+}
+
+static void
 answer_over(struct conn *c, bool whole)
 {
 	if (c->phase == PHASE_DONE)
@@ -183,8 +190,8 @@ answer_over(struct conn *c, bool whole)
 		stats.aborted++;
 		stats.last_abort_ns = answer_now_ns();
 	}
-	record(c->number, "answer", c->sent.p == NULL ? "" : c->sent.p,
-	    c->sent.len);
+	if (!whole)
+		record_answer(c);
 }
 
 static void
@@ -507,6 +514,8 @@ advance(struct conn *c)
 				break;
 		if (c->phase == PHASE_END) {
 			send_end(c);
+			/* Before the client can see the end. */
+			record_answer(c);
 			c->phase = PHASE_FLUSH;
 		}
 	}
