@@ -22,7 +22,7 @@ jq -r '.panels[].targets[].expr, .templating.list[].query.query?' "$board" |
 	grep -o 'tailgate_[a-z_]*' | sort -u >"$dir/asked"
 check 'the dashboard asks for metrics' test -s "$dir/asked"
 while read -r metric; do
-	check "$metric is there" grep -q "^$metric[{ ]" "$dir/body"
+	check "$metric is there" grep -q "^${metric}[{ ]" "$dir/body"
 done <"$dir/asked"
 
 finish
