@@ -169,9 +169,9 @@ test_bounded(void)
 }
 
 static void
-account(struct ledger *l, const char *model, int64_t wall_ms)
+account(struct ledger *l, const char *model, int64_t begin_ms)
 {
-	struct ledger_entry e = { .wall_ms = wall_ms,
+	struct ledger_entry e = { .wall_ms = begin_ms,
 		.id = "r\"1",
 		.client = "laptop",
 		.endpoint = "chat",
