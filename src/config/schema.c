@@ -216,15 +216,15 @@ const struct schema schema_table[] = {
 
 	TEXT("limits", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How providers refer to it.", IN(limit, name)),
-	NUMBER("limits", "slots", SCHEMA_INT, 1, 1024, "1",
+	NUMBER("limits", "slots", SCHEMA_INT, 1, 256, "1",
 	    "Requests at the same time, over all processes.", IN(limit, slots)),
-	NUMBER("limits", "queue", SCHEMA_INT, 0, 65536, "32",
+	NUMBER("limits", "queue", SCHEMA_INT, 0, 1024, "32",
 	    "Requests that may wait, over all processes; 0 means that none "
 	    "waits.",
 	    IN(limit, queue)),
 	NUMBER("limits", "wait", SCHEMA_SECONDS, 0, 3600, "120",
 	    "How long one may wait.", IN(limit, wait_ms)),
-	NUMBER("limits", "per_client", SCHEMA_INT, 0, 1024, "0",
+	NUMBER("limits", "per_client", SCHEMA_INT, 0, 256, "0",
 	    "Slots that one client may hold; 0 means all.",
 	    IN(limit, per_client)),
 
