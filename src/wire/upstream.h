@@ -27,7 +27,7 @@
 
 struct upstream_pool;
 
-struct upstream_field {		/* one header field */
+struct upstream_field { /* one header field */
 	struct span name, value;
 };
 
@@ -37,13 +37,13 @@ struct upstream_field {		/* one header field */
 
 struct upstream_request {
 	const struct provider *provider;
-	const char *method;	/* "POST", "GET" */
-	const char *path;	/* behind provider->url: "/chat/completions" */
-	const char *query;	/* raw, without '?'; or NULL */
-	const struct upstream_field *fields;	/* to send; provider's own and
+	const char *method; /* "POST", "GET" */
+	const char *path; /* behind provider->url: "/chat/completions" */
+	const char *query; /* raw, without '?'; or NULL */
+	const struct upstream_field *fields; /* to send; provider's own and
 						   its key are added here */
 	size_t nfields;
-	struct span parts[UPSTREAM_PARTS_MAX];	/* the body, end to end */
+	struct span parts[UPSTREAM_PARTS_MAX]; /* the body, end to end */
 	size_t nparts;
 	struct timeouts timeouts;
 };
@@ -52,32 +52,32 @@ struct upstream_head {
 	int status;
 	const struct upstream_field *fields;
 	size_t nfields;
-	int64_t content_length;	/* -1: not said */
+	int64_t content_length; /* -1: not said */
 };
 
 enum upstream_result {
-	UPSTREAM_OK,		/* the answer ended as HTTP says it should */
-	UPSTREAM_STOPPED,	/* a sink function said stop */
-	UPSTREAM_CLIENT_GONE,	/* the watch said so */
-	UPSTREAM_CONNECT,	/* no connection; nothing was sent */
-	UPSTREAM_FORBIDDEN,	/* the address is outside the place */
-	UPSTREAM_TLS,		/* handshake or verification failed */
+	UPSTREAM_OK, /* the answer ended as HTTP says it should */
+	UPSTREAM_STOPPED, /* a sink function said stop */
+	UPSTREAM_CLIENT_GONE, /* the watch said so */
+	UPSTREAM_CONNECT, /* no connection; nothing was sent */
+	UPSTREAM_FORBIDDEN, /* the address is outside the place */
+	UPSTREAM_TLS, /* handshake or verification failed */
 	UPSTREAM_TIMEOUT_CONNECT,
 	UPSTREAM_TIMEOUT_FIRST_BYTE,
 	UPSTREAM_TIMEOUT_IDLE,
 	UPSTREAM_TIMEOUT_TOTAL,
-	UPSTREAM_CUT,		/* closed in the middle */
-	UPSTREAM_BAD,		/* not HTTP, or a head over its cap */
+	UPSTREAM_CUT, /* closed in the middle */
+	UPSTREAM_BAD, /* not HTTP, or a head over its cap */
 };
 
 struct upstream_report {
 	enum upstream_result result;
-	const char *detail;	/* for the log; arena */
-	bool connected;		/* a connection was there */
+	const char *detail; /* for the log; arena */
+	bool connected; /* a connection was there */
 	bool reused;
-	uint64_t bytes_out, bytes_in;	/* bodies */
-	int64_t connect_ns;	/* 0: reused */
-	int64_t first_byte_ns;	/* from the start of the exchange; 0: none */
+	uint64_t bytes_out, bytes_in; /* bodies */
+	int64_t connect_ns; /* 0: reused */
+	int64_t first_byte_ns; /* from the start of the exchange; 0: none */
 };
 
 /* Where the answer goes.  Functions return 0, or -1: stop. */
