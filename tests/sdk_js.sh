@@ -9,8 +9,9 @@ clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
 [ -d "$clients/node_modules/openai" ] ||
 	skip_all "the SDK is not installed (tests/clients/install $clients)"
 # The SDK may want a newer node than the system's.
-node=$clients/node_modules/.bin/node
-[ -x "$node" ] || node=node
+for node in "$clients"/node_modules/node-linux-*/bin/node node; do
+	[ ! -x "$node" ] || break
+done
 need "$node"
 
 start_upstream stub -n
