@@ -50,7 +50,8 @@ struct waiter {
 struct board {
 	_Atomic int holder[SLOTS_MAX]; /* process number + 1, by slot */
 	_Atomic int client[SLOTS_MAX]; /* of the holder */
-	_Atomic int64_t released_ns[SLOTS_MAX];
+	_Atomic int64_t released_ns[SLOTS_MAX], killed_ns[SLOTS_MAX];
+	_Atomic int64_t worst_kill_ns, kills_seen;
 	_Atomic long taken, violations, order, failures, killed;
 	_Atomic long by_client[1024];
 	_Atomic int dead[PROCESSES_MAX]; /* about to be killed */
@@ -156,6 +157,22 @@ held_by(int client)
 	return n;
 }
 
+/* How long a killed holder's slot lay idle. */
+static void
+note_kill(unsigned slot, int64_t now)
+{
+	int64_t killed = atomic_exchange(&board->killed_ns[slot], 0);
+	int64_t worst = atomic_load(&board->worst_kill_ns);
+
+	if (killed == 0)
+		return;
+	atomic_fetch_add(&board->kills_seen, 1);
+	while (now - killed > worst &&
+	    !atomic_compare_exchange_weak(
+		&board->worst_kill_ns, &worst, now - killed))
+		;
+}
+
 static void
 begin_hold(const struct me *me, unsigned slot, bool waited)
 {
@@ -169,6 +186,7 @@ begin_hold(const struct me *me, unsigned slot, bool waited)
 		atomic_fetch_add(&board->violations, 1);
 	if (o.per_client > 0 && held_by(me->client) > o.per_client)
 		atomic_fetch_add(&board->violations, 1);
+	note_kill(slot, now);
 	released = atomic_exchange(&board->released_ns[slot], 0);
 	count_overtaken(me, released == 0 ? DORMANT_NS : now - released);
 	if (!waited || released < me->began_ns)
@@ -303,6 +321,9 @@ kill_one(pid_t *pids, unsigned *random)
 	int mine;
 
 	atomic_store(&board->dead[p], 1);
+	for (i = 0; i < SLOTS_MAX; i++)
+		if (atomic_load(&board->holder[i]) == (int)p + 1)
+			atomic_store(&board->killed_ns[i], clock_now_ns());
 	kill(pids[p], SIGKILL);
 	waitpid(pids[p], NULL, 0);
 	for (i = 0; i < SLOTS_MAX; i++) {
@@ -350,6 +371,11 @@ report(double wall)
 		    board->handover_us[n / 2],
 		    board->handover_us[(unsigned)((double)n * 0.99)],
 		    board->handover_us[n - 1], n);
+	if (board->kills_seen > 0)
+		printf("a killed holder's slot was taken after: at most %ld us "
+		       "(%ld)\n",
+		    (long)(board->worst_kill_ns / 1000),
+		    (long)board->kills_seen);
 	printf("later arrivals served before one waiter: at most %u\n",
 	    (unsigned)board->worst);
 	for (c = 0; c < o.clients && c < 8; c++)
