@@ -250,8 +250,11 @@ answer_tick(void *ctx)
 	if (a->ended)
 		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE
 							 : LINGER_MS;
-	if (atomic_load(a->aborting))
+	if (atomic_load(a->aborting)) {
+		/* To a CGI program the web server says so by SIGTERM. */
+		a->gone = a->io->fd == -1;
 		return WATCH_GONE;
+	}
 	if (a->gone || io_gone(a->io)) {
 		a->gone = true;
 		return WATCH_GONE;

@@ -141,6 +141,10 @@ refuse_slot(struct attempt *t, enum slots_result result)
 
 	switch (result) {
 	case SLOTS_GONE:
+		if (!r->answer.gone)
+			return fail(t, REFUSE_UNAVAILABLE, 0,
+			    "The gateway is being stopped; try again in a "
+			    "moment.");
 		t->result.end = RELAY_GONE;
 		t->result.health = HEALTH_ABANDONED;
 		return false;

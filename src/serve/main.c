@@ -75,16 +75,26 @@ raise_limits(void)
 #endif
 }
 
+static struct server cgi_server;
+
+/* The web server's word for a client that has gone (lighttpd's cgi.limits). */
+static void
+on_term(int sig)
+{
+	(void)sig;
+	atomic_store(&cgi_server.aborting, true);
+}
+
 static int
 serve_cgi(const struct config *config)
 {
-	struct server server;
+	struct sigaction sa = { .sa_handler = on_term };
 	struct arena *arena;
 	struct io *io;
 	char why[512];
 	bool cut;
 
-	if (server_open(&server, config, why, sizeof(why)) == -1) {
+	if (server_open(&cgi_server, config, why, sizeof(why)) == -1) {
 		log_error("%s", why);
 		fputs("Status: 503 Service Unavailable\r\n"
 		      "Content-Type: text/plain\r\n\r\n"
@@ -94,10 +104,12 @@ serve_cgi(const struct config *config)
 	}
 	arena = arena_new();
 	io = cgi_begin();
-	cut = request_serve(&server, io, arena, false);
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGTERM, &sa, NULL);
+	cut = request_serve(&cgi_server, io, arena, false);
 	io_flush(io);
 	arena_free(arena);
-	server_close(&server);
+	server_close(&cgi_server);
 	return cut ? 1 : 0;
 }
 

@@ -255,6 +255,11 @@ on_head(void *ctx, const struct upstream_head *head)
 		r->held.max_bytes = ERROR_BYTES;
 		return 0;
 	}
+	if (r->answer->head_early && !r->is_sse && r->bridge == NULL) {
+		r->no_stream = true;
+		r->state = RELAY_COLLECT;
+		return 0;
+	}
 	r->state = RELAY_HOLD;
 	if (!r->is_sse) {
 		r->scan = arena_alloc(r->arena, sizeof(*r->scan));
@@ -383,7 +388,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		result->end = r->bridge_failed ? RELAY_CUT : RELAY_SERVED;
 		return;
 	}
-	if (r->answer->gone || report->result == UPSTREAM_CLIENT_GONE) {
+	if (r->answer->gone) {
 		result->end = RELAY_GONE;
 		result->health = HEALTH_ABANDONED;
 		return;

@@ -62,6 +62,8 @@ struct relay {
 	bool done; /* the event that ends such a stream came */
 	bool error_first; /* an error dressed as 200 */
 	bool bridge_failed;
+	bool no_stream; /* the client has an event stream's head, and this is
+			   none */
 	struct usage usage;
 	struct usage_scan *scan;
 };

@@ -218,6 +218,17 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 		result->refused.message = arena_printf(r->arena,
 		    "Provider %s answered 200 with an error inside.",
 		    r->candidate->target->provider->name);
+	} else if (report->result == UPSTREAM_CLIENT_GONE) {
+		/* It has not: we are told to end (answer_tick). */
+		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_ABANDONED);
+		result->reason = 0;
+		result->refused.message =
+		    "The gateway is being stopped; try again in a moment.";
+	} else if (r->no_stream) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s answered without a stream.",
+		    r->candidate->target->provider->name);
 	} else if (r->bridge_failed) {
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		result->refused.message = arena_printf(r->arena,

@@ -448,8 +448,8 @@ wait_for(struct exchange *x)
 	if (x->stopped != UPSTREAM_OK || timeout_ms == 0)
 		return false;
 	if (fd != CURL_SOCKET_BAD) {
-		poll(fds, 2, timeout_ms);
-		return fds[1].revents != 0;
+		/* A signal, where there are any (CGI), is for the watch. */
+		return poll(fds, 2, timeout_ms) == -1 || fds[1].revents != 0;
 	}
 	curl_multi_poll(
 	    x->handle->multi, &client, x->watching ? 1 : 0, timeout_ms, NULL);
@@ -551,6 +551,40 @@ measure(struct exchange *x)
 	x->report->connect_ns = (int64_t)connect_us * 1000;
 }
 
+static void
+exchange(struct exchange *x)
+{
+	curl_multi_add_handle(x->handle->multi, x->handle->easy);
+	run(x);
+	finish(x);
+	measure(x);
+	/* Closes the connection unless the answer has ended. */
+	curl_multi_remove_handle(x->handle->multi, x->handle->easy);
+}
+
+/* A kept connection turned out closed before a byte of the answer came.  Curl
+ * tries again by itself where it sees that at the first write or read; not
+ * when the end comes while a large body goes up. */
+static bool
+died_unused(const struct exchange *x)
+{
+	return x->report->result == UPSTREAM_CUT && x->report->reused &&
+	    x->head_bytes == 0 && !x->body_seen;
+}
+
+static void
+exchange_again(struct exchange *x)
+{
+	x->report->connected = x->report->reused = false;
+	x->report->detail = NULL;
+	x->handle->error[0] = '\0';
+	x->moved_ms = clock_now_ms();
+	x->fd = CURL_SOCKET_BAD;
+	on_seek(x, 0, SEEK_SET);
+	set_body(x);
+	exchange(x);
+}
+
 void
 upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
     const struct watch *watch, const struct upstream_sink *sink,
@@ -580,12 +614,9 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 	x->handle->error[0] = '\0';
 	headers = make_headers(x);
 	set_exchange(x, headers);
-	curl_multi_add_handle(x->handle->multi, x->handle->easy);
-	run(x);
-	finish(x);
-	measure(x);
-	/* Closes the connection unless the answer has ended. */
-	curl_multi_remove_handle(x->handle->multi, x->handle->easy);
+	exchange(x);
+	if (died_unused(x))
+		exchange_again(x);
 	curl_easy_setopt(x->handle->easy, CURLOPT_HTTPHEADER, NULL);
 	if (x->starts > 1 || report->result != UPSTREAM_OK)
 		handle_reset(x->handle);
