@@ -317,6 +317,13 @@ lib_end()
 	for p in $pids; do
 		stop "$p"
 	done
+	if grep -E -l 'Sanitizer|runtime error:' "$dir"/*.log >/dev/null \
+		2>&1; then
+		echo '# a sanitizer has found something:'
+		grep -h -A 30 -E 'Sanitizer|runtime error:' "$dir"/*.log |
+			head -n 60 | sed 's/^/# /'
+		lib_status=1
+	fi
 	if [ $lib_status -eq 1 ] || [ $lib_status -eq 99 ]; then
 		for log in "$dir"/*.log; do
 			[ -s "$log" ] || continue
