@@ -4,7 +4,8 @@
  */
 /*
  * Hides the answers that tailgate gives about itself: the models, whether it
- * is ready, meters, status.  They take a request's way only to `identify`.
+ * is ready, meters, status and usage.  They take a request's way only to
+ * `identify`.
  */
 #include "config.h"
 
@@ -15,6 +16,7 @@
 #include "policy/identify.h"
 #include "serve/request.h"
 #include "state/status.h"
+#include "state/usage_view.h"
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)
 
@@ -171,6 +173,25 @@ answer_metrics(struct request *r, struct buf *b)
 	answer_end(&r->answer);
 }
 
+/* The number that the query gives a name, or what stands for it. */
+static unsigned
+query_number(struct request *r, const char *name, unsigned otherwise)
+{
+	const char *p = io_param(r->io, "QUERY_STRING");
+	size_t len = strlen(name);
+
+	while (p != NULL) {
+		if (strncmp(p, name, len) == 0 && p[len] == '=') {
+			unsigned long n = strtoul(p + len + 1, NULL, 10);
+
+			return n > 1000 ? 1000 : (unsigned)n;
+		}
+		p = strchr(p, '&');
+		p = p == NULL ? NULL : p + 1;
+	}
+	return otherwise;
+}
+
 static bool
 serve_for_operators(struct request *r, struct buf *b)
 {
@@ -182,7 +203,11 @@ serve_for_operators(struct request *r, struct buf *b)
 		answer_metrics(r, b);
 		return true;
 	}
-	status_json(s->config, s->health, s->slots, b);
+	if (r->spec->id == ENDPOINT_USAGE)
+		usage_view_json(s->usage, query_number(r, "days", 30),
+		    query_number(r, "recent", 50), b);
+	else
+		status_json(s->config, s->health, s->slots, b);
 	answer_json(&r->answer, 200, buf_span(b));
 	return true;
 }

@@ -43,12 +43,14 @@ server_open(struct server *s, const struct config *c, char *why, size_t size)
 	}
 	s->upstreams = upstream_pool_new();
 	s->learned = learned_new(c);
+	s->usage = usage_view_new(c);
 	return 0;
 }
 
 void
 server_close(struct server *s)
 {
+	usage_view_free(s->usage);
 	learned_free(s->learned);
 	upstream_pool_free(s->upstreams);
 	patterns_free(s->patterns);

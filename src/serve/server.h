@@ -19,6 +19,7 @@
 #include "state/ledger.h"
 #include "state/meters.h"
 #include "state/slots.h"
+#include "state/usage_view.h"
 #include "wire/upstream.h"
 
 struct learned; /* learned.c */
@@ -33,6 +34,7 @@ struct server {
 	struct meters *meters;
 	struct budget_book *budgets;
 	struct learned *learned;
+	struct usage_view *usage;
 	/* The time to finish has run out: running answers end now. */
 	atomic_bool aborting;
 };

@@ -15,13 +15,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/jscan.h"
 #include "base/log.h"
 #include "state/usage_sum.h"
 #include "state/usage_view.h"
 
 #define DAY_MS INT64_C(86400000)
-#define FILES_MAX 64
-#define RECENT_TEXT_MAX 4096
+/* A recent request: a dozen texts of as much, each byte escaped, fit in. */
+#define RECENT_TEXT_MAX 16384
+#define NAME_MAX_BYTES 200
+/* Any number of pages may be open. */
+#define READ_EVERY_MS 1000
 
 /* How far a file was read; it keeps its inode when it is rotated. */
 struct place_in_file {
@@ -33,9 +37,10 @@ struct usage_view {
 	const struct config *config;
 	pthread_mutex_t mutex;
 	struct usage_sum *sum;
-	int64_t day; /* when all of it was read the last time */
+	int64_t read_ms; /* when it was read the last time, */
+	int64_t day; /* and when from its beginning */
 	int64_t since_ms;
-	struct place_in_file files[FILES_MAX];
+	struct place_in_file *files;
 	size_t nfiles;
 	struct buf recent[USAGE_VIEW_RECENT]; /* a ring of JSON objects */
 	uint64_t nrecent;
@@ -45,18 +50,28 @@ static const enum usage_by columns[] = { USAGE_BY_DAY, USAGE_BY_MODEL,
 	USAGE_BY_PROVIDER, USAGE_BY_PLACE };
 #define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-/* A string's inside as it stands in the ledger: JSON already. */
+/* Made anew: what stands in the file may be anything, and a page that gets
+ * bad JSON shows nothing at all. */
 static void
-put_raw(struct buf *b, const char *name, struct span raw)
+put_text(struct buf *b, const char *name, struct span raw)
 {
+	char text[NAME_MAX_BYTES];
+
 	buf_puts(b, name);
 	if (raw.p == NULL) {
 		buf_puts(b, "null");
 		return;
 	}
-	buf_puts(b, "\"");
-	buf_add(b, raw.p, raw.len);
-	buf_puts(b, "\"");
+	if (raw.len > sizeof(text))
+		raw.len = sizeof(text);
+	buf_json(b, (struct span){ text, jscan_decode(raw, text) });
+}
+
+static void
+put_flag(struct buf *b, const char *name, bool value)
+{
+	buf_puts(b, name);
+	buf_puts(b, value ? "true" : "false");
 }
 
 static void
@@ -75,16 +90,21 @@ keep_recent(struct usage_view *v, const struct ledger_line *l)
 	struct buf *b = &v->recent[v->nrecent++ % USAGE_VIEW_RECENT];
 
 	buf_reset(b);
-	put_raw(b, "{\"time\":", l->time);
-	put_raw(b, ",\"id\":", l->id);
-	put_raw(b, ",\"client\":", l->client);
-	put_raw(b, ",\"endpoint\":", l->endpoint);
-	put_raw(b, ",\"model\":", l->model);
-	put_raw(b, ",\"provider\":", l->provider);
-	put_raw(b, ",\"place\":", l->place);
+	put_text(b, "{\"time\":", l->time);
+	put_text(b, ",\"id\":", l->id);
+	put_text(b, ",\"client\":", l->client);
+	put_text(b, ",\"endpoint\":", l->endpoint);
+	put_text(b, ",\"model\":", l->model);
+	put_text(b, ",\"provider\":", l->provider);
+	put_text(b, ",\"place\":", l->place);
+	put_flag(b, ",\"sent\":", l->sent);
+	put_text(b, ",\"fallback\":", l->fallback);
+	put_flag(b, ",\"stream\":", l->stream);
 	put_known(b, ",\"status\":", l->status);
-	put_raw(b, ",\"refusal\":", l->refusal);
-	buf_puts(b, l->stream ? ",\"stream\":true" : ",\"stream\":false");
+	put_text(b, ",\"refusal\":", l->refusal);
+	put_flag(b, ",\"client_gone\":", l->client_gone);
+	put_flag(b, ",\"cut\":", l->cut);
+	put_text(b, ",\"usage\":", l->usage);
 	put_known(b, ",\"input\":", l->input);
 	put_known(b, ",\"output\":", l->output);
 	put_known(b, ",\"cost_nanousd\":", l->cost_nanousd);
@@ -105,8 +125,12 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	if (ledger_line_time(text) < v->since_ms ||
 	    !ledger_line_parse(text, &l))
 		return 0;
-	usage_sum_add(v->sum, &l);
 	keep_recent(v, &l);
+	if (!l.sent)
+		l.model = (struct span){ NULL, 0 };
+	if (l.model.p == NULL)
+		l.model = l.route;
+	usage_sum_add(v->sum, &l);
 	return 0;
 }
 
@@ -122,11 +146,9 @@ place_of(struct usage_view *v, const struct ledger_file *f)
 		    p->first_n == f->first_n && p->offset <= f->size)
 			return p;
 	}
-	if (v->nfiles == FILES_MAX) {
-		memmove(v->files, v->files + 1,
-		    (FILES_MAX - 1) * sizeof(v->files[0]));
-		v->nfiles--;
-	}
+	v->files = reallocarray(v->files, v->nfiles + 1, sizeof(*v->files));
+	if (v->files == NULL)
+		fatal("out of memory");
 	p = &v->files[v->nfiles++];
 	*p = (struct place_in_file){ f->dev, f->ino, f->first_n, 0 };
 	return p;
@@ -153,6 +175,7 @@ static void
 begin_day(struct usage_view *v, int64_t day)
 {
 	v->day = day;
+	v->read_ms = 0;
 	v->since_ms = (day - USAGE_VIEW_DAYS + 1) * DAY_MS;
 	v->nfiles = 0;
 	v->nrecent = 0;
@@ -162,7 +185,7 @@ begin_day(struct usage_view *v, int64_t day)
 static void
 read_on(struct usage_view *v)
 {
-	int64_t day = clock_wall_ms() / DAY_MS;
+	int64_t day = clock_wall_ms() / DAY_MS, now = clock_now_ms();
 	struct ledger_file *files;
 	size_t n;
 
@@ -170,8 +193,10 @@ read_on(struct usage_view *v)
 		v->sum = usage_sum_new(columns, NCOLUMNS);
 	if (v->day != day)
 		begin_day(v, day);
-	if (!v->config->ledger)
+	if (!v->config->ledger ||
+	    (v->read_ms != 0 && now - v->read_ms < READ_EVERY_MS))
 		return;
+	v->read_ms = now;
 	n = ledger_files(v->config->ledger_file, &files);
 	for (size_t i = 0; i < n; i++)
 		read_file(v, &files[i]);
@@ -186,6 +211,8 @@ put_row(struct buf *b, const struct usage_group *g)
 	};
 	const struct usage_count *c = &g->count;
 
+	if (b->p[b->len - 1] != '[')
+		buf_puts(b, ",");
 	for (size_t i = 0; i < NCOLUMNS; i++) {
 		buf_puts(b, before[i]);
 		buf_json(b, span_of(g->names[i]));
@@ -193,26 +220,54 @@ put_row(struct buf *b, const struct usage_group *g)
 	buf_printf(b,
 	    ",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64
 	    ",\"estimated\":%" PRIu64 ",\"unpriced\":%" PRIu64
+	    ",\"external\":%" PRIu64 ",\"external_bytes\":%" PRId64
 	    ",\"input\":%" PRId64 ",\"cached\":%" PRId64 ",\"output\":%" PRId64
 	    ",\"reasoning\":%" PRId64 ",\"cost_nanousd\":%" PRId64 "}",
-	    c->requests, c->failed, c->estimated, c->unpriced, c->input,
-	    c->cached, c->output, c->reasoning, c->cost_nanousd);
+	    c->requests, c->failed, c->estimated, c->unpriced, c->external,
+	    c->external_bytes, c->input, c->cached, c->output, c->reasoning,
+	    c->cost_nanousd);
 }
 
+/* What is left of a day, by place: where it went is never lost. */
+static void
+put_others(struct usage_group *const *groups, size_t n, struct buf *b)
+{
+	static const char *const places[] = { "local", "external", "" };
+
+	for (size_t p = 0; n > 0 && p < 3; p++) {
+		struct usage_group sum = { .names = { groups[0]->names[0],
+					       "(other)", "", places[p] } };
+
+		for (size_t i = 0; i < n; i++)
+			if (strcmp(groups[i]->names[3], places[p]) == 0)
+				usage_count_add(&sum.count, &groups[i]->count);
+		if (sum.count.requests > 0)
+			put_row(b, &sum);
+	}
+}
+
+/* Groups come by day, and within it the most expensive first. */
 static void
 put_rows(struct usage_view *v, const char *since, struct buf *b)
 {
 	struct usage_group **groups;
-	size_t n = usage_sum_groups(v->sum, &groups);
-	bool first = true;
+	size_t n = usage_sum_groups(v->sum, &groups), end;
 
 	buf_puts(b, ",\"rows\":[");
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(groups[i]->names[0], since) < 0)
+	for (size_t i = 0; i < n; i = end) {
+		const char *day = groups[i]->names[0];
+		size_t shown;
+
+		for (end = i;
+		     end < n && strcmp(groups[end]->names[0], day) == 0;)
+			end++;
+		if (strcmp(day, since) < 0)
 			continue;
-		buf_puts(b, first ? "" : ",");
-		put_row(b, groups[i]);
-		first = false;
+		shown = end - i < USAGE_VIEW_DAY_ROWS ? end
+						      : i + USAGE_VIEW_DAY_ROWS;
+		for (size_t k = i; k < shown; k++)
+			put_row(b, groups[k]);
+		put_others(groups + shown, end - shown, b);
 	}
 	buf_puts(b, "]");
 }
@@ -242,20 +297,23 @@ void
 usage_view_json(
     struct usage_view *v, unsigned days, unsigned recent, struct buf *b)
 {
-	char since[CLOCK_TEXT_SIZE];
+	char at[CLOCK_TEXT_SIZE], since[CLOCK_TEXT_SIZE];
 
-	if (days < 1 || days > USAGE_VIEW_DAYS)
+	if (days > USAGE_VIEW_DAYS)
 		days = USAGE_VIEW_DAYS;
 	if (recent > USAGE_VIEW_RECENT)
 		recent = USAGE_VIEW_RECENT;
 	pthread_mutex_lock(&v->mutex);
 	read_on(v);
+	clock_text(clock_wall_ms(), at);
+	/* Without days, no day is late enough. */
 	clock_text((v->day - (int64_t)days + 1) * DAY_MS, since);
 	since[10] = '\0';
-	buf_printf(b, "{\"since\":\"%s\"", since);
-	put_rows(v, since, b);
+	buf_printf(b, "{\"ledger\":%s,\"at\":\"%s\",\"since\":\"%s\"",
+	    v->config->ledger ? "true" : "false", at, since);
+	put_rows(v, days == 0 ? "~" : since, b);
 	put_recent(v, recent, b);
-	buf_puts(b, "}");
+	buf_puts(b, "}\n");
 	pthread_mutex_unlock(&v->mutex);
 }
 
@@ -280,6 +338,7 @@ usage_view_free(struct usage_view *v)
 	for (size_t i = 0; i < USAGE_VIEW_RECENT; i++)
 		buf_free(&v->recent[i]);
 	usage_sum_free(v->sum);
+	free(v->files);
 	pthread_mutex_destroy(&v->mutex);
 	free(v);
 }

@@ -5,7 +5,8 @@
 /*
  * What the status page shows of the ledger: sums per day, model and place,
  * and the last requests.  The first look reads a month of the ledger, every
- * later one only what was added since.
+ * later one only what was added since, and none reads sooner than a second
+ * after the one before.
  */
 #ifndef STATE_USAGE_VIEW_H
 #define STATE_USAGE_VIEW_H
@@ -15,6 +16,9 @@
 
 #define USAGE_VIEW_DAYS 31
 #define USAGE_VIEW_RECENT 100
+/* Rows of one day; the least of a day with more are one row per place, under
+ * the model "(other)". */
+#define USAGE_VIEW_DAY_ROWS 100
 
 struct usage_view;
 
@@ -22,13 +26,19 @@ struct usage_view;
 struct usage_view *usage_view_new(const struct config *);
 void usage_view_free(struct usage_view *);
 
-/* Writes {"since":DAY,"rows":[{"day","model","provider","place","requests",
- * "failed","estimated","unpriced","input","cached","output","reasoning",
- * "cost_nanousd"}…],"recent":[…]}: rows of the last `days` days (at most
- * USAGE_VIEW_DAYS), and the last `recent` requests, newest first, with the
- * ledger's members time, id, client, endpoint, model, provider, place,
- * status, refusal, stream, input, output, cost_nanousd, queue_ms,
- * first_byte_ms, total_ms. */
+/* Writes {"ledger":true,"at":TIME,"since":DAY,"rows":[{"day","model",
+ * "provider","place","requests","failed","estimated","unpriced","external",
+ * "external_bytes","input","cached","output","reasoning","cost_nanousd"}…],
+ * "recent":[…]}: external counts what was sent outside; rows are those of the
+ * last `days` days in UTC (at most USAGE_VIEW_DAYS; 0: no rows), and the last
+ * `recent` requests, newest first, with the ledger's members time, id,
+ * client, endpoint, model, provider, place, sent, fallback, stream, status,
+ * refusal, client_gone, cut, usage, input, output, cost_nanousd, queue_ms,
+ * first_byte_ms, total_ms.
+ *
+ * A model stands under the name it was asked by only where that went out to a
+ * provider; else under what it was configured as, or "": what clients make up
+ * is no model. */
 void usage_view_json(
     struct usage_view *, unsigned days, unsigned recent, struct buf *);
 
