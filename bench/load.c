@@ -13,7 +13,8 @@
  * target is host:port (an address) or unix:PATH.  -n bounds the requests of
  * all clients together (default: as many as clients), -d the time.  An answer
  * is complete when HTTP says so, its status is 200, and, with -e, its last
- * bytes hold `end`.  -r opens at most so many connections in a second.
+ * bytes hold `end`.  All others have failed; those of them that are whole
+ * with status 503 are told as `refused`.  -r opens at most so many connections in a second.
  *
  * -S and -D add clients that are not counted: ones that read nothing of the
  * answer, ones that send their body a byte at a time.
@@ -78,7 +79,7 @@ static socklen_t address_len;
 static struct text request;
 static const char *end_mark;
 static long nclients = 1, nrequests, seconds, rate;
-static long started, complete, failed, retried;
+static long started, complete, failed, refused, retried;
 static unsigned long long bytes;
 static int64_t deadline_ns;
 static struct series totals, firsts, transits;
@@ -281,6 +282,7 @@ client_done(struct client *c, bool whole)
 		series_add(&firsts, c->first_ns - c->begun_ns);
 	} else {
 		failed++;
+		refused += whole && c->status == 503;
 		if (first_bad == 0)
 			first_bad = whole ? c->status : -1;
 	}
@@ -547,15 +549,16 @@ report(int64_t took_ns)
 	series_sort(&totals);
 	series_sort(&firsts);
 	series_sort(&transits);
-	printf("complete=%ld failed=%ld retried=%ld first_bad=%d seconds=%.3f "
+	printf("complete=%ld failed=%ld retried=%ld refused=%ld first_bad=%d "
+	       "seconds=%.3f "
 	       "rps=%.1f p50_us=%.1f p99_us=%.1f ttfb_p50_us=%.1f "
 	       "ttfb_p99_us=%.1f events=%zu transit_p50_us=%.1f "
 	       "transit_p99_us=%.1f bytes=%llu\n",
-	    complete, failed, retried, first_bad, (double)took_ns / 1e9,
-	    (double)complete * 1e9 / (double)took_ns, percentile(&totals, .5),
-	    percentile(&totals, .99), percentile(&firsts, .5),
-	    percentile(&firsts, .99), transits.n, percentile(&transits, .5),
-	    percentile(&transits, .99), bytes);
+	    complete, failed, retried, refused, first_bad,
+	    (double)took_ns / 1e9, (double)complete * 1e9 / (double)took_ns,
+	    percentile(&totals, .5), percentile(&totals, .99),
+	    percentile(&firsts, .5), percentile(&firsts, .99), transits.n,
+	    percentile(&transits, .5), percentile(&transits, .99), bytes);
 }
 
 int

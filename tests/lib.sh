@@ -19,6 +19,9 @@
 #   TAILGATE, TAILGATE_FCGI   the programs under test
 #   TAILGATE_CI=1             a skip is a failure
 #   TAILGATE_KEEP=1           keep $dir anyway
+#   TAILGATE_SHAPE            settings for all configurations that do not
+#                             have their own $shape, such as
+#                             'processes = 4; threads = 1;'
 #   abs_srcdir, abs_builddir  as automake's test environment gives them
 
 # Variables made by eval, and ones that only tests use.
@@ -403,7 +406,7 @@ reserve_port()
 }
 
 # new_config [NAME]: $conf = $dir/NAME.conf (tailgate.conf) from stdin, with
-# the directories of this test in front.
+# the directories of this test and the $shape of the pool in front.
 new_config()
 {
 	conf=$dir/${1:-tailgate}.conf
@@ -412,7 +415,7 @@ new_config()
 		cat <<-END
 			runtime_dir = "$dir/run";
 			state_dir = "$dir/state";
-			clients_file = "$dir/clients.conf";
+			clients_file = "$dir/clients.conf"; ${shape-${TAILGATE_SHAPE:-}}
 		END
 		cat
 	} >"$conf"

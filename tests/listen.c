@@ -14,6 +14,9 @@
  *		keeps a port without listening until it is killed: connections
  *		to it are refused, yet a server that sets SO_REUSEADDR or
  *		SO_REUSEPORT may bind it.
+ *	listen -f -p FILE
+ *		listens and never accepts, its queue already full: who connects
+ *		waits (where the kernel drops what does not fit, as Linux does).
  *	listen -c PATH
  *		exits 0 when somebody listens at PATH.
  */
@@ -27,6 +30,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +89,27 @@ bind_tcp(bool shared, char port[8])
 	return fd;
 }
 
+/* Connects until one has to wait; all of them stay. */
+static void
+fill_queue(int listener)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	struct pollfd p = { .events = POLLOUT };
+
+	if (listen(listener, 0) == -1 ||
+	    getsockname(listener, (struct sockaddr *)&sin, &len) == -1)
+		err(99, "listen");
+	do {
+		if ((p.fd = socket(AF_INET, SOCK_STREAM, 0)) == -1)
+			err(99, "socket");
+		fcntl(p.fd, F_SETFL, O_NONBLOCK);
+		if (connect(p.fd, (struct sockaddr *)&sin, len) == -1 &&
+		    errno != EINPROGRESS)
+			err(99, "connect");
+	} while (poll(&p, 1, 200) == 1);
+}
+
 /* Whole at once, so that a reader never sees half a number. */
 static void
 write_port(const char *path, const char *port)
@@ -119,11 +144,11 @@ int
 main(int argc, char **argv)
 {
 	const char *path = NULL, *name = NULL, *file = NULL;
-	bool keep = false, zero = false;
+	bool keep = false, zero = false, full = false;
 	char port[8] = "";
 	int ch, fd;
 
-	while ((ch = getopt(argc, argv, "+0c:e:p:ru:")) != -1)
+	while ((ch = getopt(argc, argv, "+0c:e:fp:ru:")) != -1)
 		switch (ch) {
 		case '0':
 			zero = true;
@@ -132,6 +157,9 @@ main(int argc, char **argv)
 			return is_listening(optarg);
 		case 'e':
 			name = optarg;
+			break;
+		case 'f':
+			keep = full = true;
 			break;
 		case 'p':
 			file = optarg;
@@ -147,9 +175,11 @@ main(int argc, char **argv)
 		}
 	if (!keep && optind == argc)
 		errx(99, "no command");
-	fd = path != NULL ? bind_unix(path) : bind_tcp(keep, port);
+	fd = path != NULL ? bind_unix(path) : bind_tcp(keep && !full, port);
 	if (!keep && listen(fd, 1024) == -1)
 		err(99, "listen");
+	if (full)
+		fill_queue(fd);
 	if (file != NULL)
 		write_port(file, port);
 	while (keep)

@@ -15,7 +15,12 @@
  * replies ("raw,file=name") are: DIR/name.http.
  *
  * GET /_stats tells counts as JSON, /_release lets everything go that waits
- * at a gate, /_reset sets the counts to zero.
+ * at a gate, /_reset sets the counts to zero.  `in_flight` are requests that
+ * are up and whose answer is not out, `uploading` ones that are not up yet;
+ * who closes either is `aborted`.  What the kernel knows to be closed is not
+ * counted into `max_in_flight`.
+ *
+ * The path script "no-read" ("/s/no-read/v1") reads nothing behind the head.
  */
 #include "config.h"
 
@@ -70,6 +75,7 @@ struct conn {
 	bool reset; /* and with RST */
 	bool doomed; /* close on the next request */
 	bool counted; /* among the connections */
+	bool uploading; /* the head is in, the body is not */
 	short watched;
 
 	int64_t due_ns; /* 0: no timer */
@@ -78,7 +84,7 @@ struct conn {
 
 static struct {
 	unsigned long requests, in_flight, max_in_flight, connections, aborted,
-	    completed;
+	    completed, uploading;
 	unsigned long long bytes_in, bytes_out;
 	int64_t last_abort_ns;
 } stats;
@@ -175,6 +181,19 @@ record_answer(struct conn *c)
 }
 
 static void
+upload_over(struct conn *c, bool whole)
+{
+	if (!c->uploading)
+		return;
+	c->uploading = false;
+	stats.uploading--;
+	if (!whole) {
+		stats.aborted++;
+		stats.last_abort_ns = answer_now_ns();
+	}
+}
+
+static void
 answer_over(struct conn *c, bool whole)
 {
 	if (c->phase == PHASE_DONE)
@@ -201,6 +220,7 @@ conn_close(struct conn *c, bool by_peer)
 
 	if (c->state == STATE_ANSWER)
 		answer_over(c, !by_peer);
+	upload_over(c, !by_peer);
 	timer_unset(c);
 	if (c->reset)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
@@ -557,17 +577,20 @@ admin(struct conn *c, const char *path)
 	snprintf(body, sizeof(body),
 	    "{\"requests\":%lu,\"in_flight\":%lu,\"max_in_flight\":%lu,"
 	    "\"connections\":%lu,\"completed\":%lu,\"aborted\":%lu,"
-	    "\"bytes_in\":%llu,\"bytes_out\":%llu,\"last_abort_ns\":%lld}\n",
+	    "\"bytes_in\":%llu,\"bytes_out\":%llu,\"last_abort_ns\":%lld,"
+	    "\"uploading\":%lu}\n",
 	    stats.requests, stats.in_flight, stats.max_in_flight,
 	    stats.connections, stats.completed, stats.aborted, stats.bytes_in,
-	    stats.bytes_out, (long long)stats.last_abort_ns);
+	    stats.bytes_out, (long long)stats.last_abort_ns, stats.uploading);
 	if (strncmp(path, "/_release", 9) == 0)
 		release_all();
 	if (strncmp(path, "/_reset", 7) == 0) {
-		unsigned long in_flight = stats.in_flight;
+		unsigned long in_flight = stats.in_flight,
+			      uploading = stats.uploading;
 
 		memset(&stats, 0, sizeof(stats));
 		stats.in_flight = in_flight;
+		stats.uploading = uploading;
 	}
 	admin_reply(c, body);
 }
@@ -630,6 +653,24 @@ raw_answer(struct conn *c)
 	end_with_close(c);
 }
 
+/* Closes have to be seen before a new request counts beside theirs: events
+ * come in no order. */
+static void
+see_closes(struct conn *but)
+{
+	char byte;
+	ssize_t n;
+
+	for (struct conn *c = conns, *next; c != NULL; c = next) {
+		next = c->next;
+		if (c == but || c->state != STATE_ANSWER)
+			continue;
+		n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+			conn_close(c, true);
+	}
+}
+
 static void
 answer_begin(struct conn *c, const char *body, size_t len, const char *method,
     const char *path, const char *script)
@@ -650,6 +691,8 @@ answer_begin(struct conn *c, const char *body, size_t len, const char *method,
 		c->counted = true;
 		stats.connections++;
 	}
+	if (stats.in_flight >= stats.max_in_flight)
+		see_closes(c);
 	if (++stats.in_flight > stats.max_in_flight)
 		stats.max_in_flight = stats.in_flight;
 	c->number = ++sequence;
@@ -668,6 +711,7 @@ request_done(struct conn *c)
 	size_t used = c->body_len < 0 ? c->seen : c->head_len + len;
 	char method[16] = "", target[2048] = "/", *path, *script;
 
+	upload_over(c, true);
 	sscanf(c->in.p, "%15s %2047s", method, target);
 	if (strncmp(target, "/_", 2) == 0) {
 		admin(c, target);
@@ -728,6 +772,10 @@ head_done(struct conn *c)
 	if (len > 0)
 		text_puts(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
 	c->state = STATE_BODY;
+	c->uploading = true;
+	stats.uploading++;
+	if (memmem(c->in.p, strcspn(c->in.p, "\r"), "/s/no-read/", 11) != NULL)
+		watch(c, 0); /* the end of it is still seen */
 	return true;
 }
 
