@@ -20,7 +20,7 @@
 
 struct poller_event {
 	void *tag;
-	short events;		/* POLLIN, POLLOUT, POLLHUP, POLLERR */
+	short events; /* POLLIN, POLLOUT, POLLHUP, POLLERR */
 };
 
 struct poller {
