@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "wire/reply.h"
 
@@ -47,9 +48,22 @@ add_too_long(struct buf *b, const char *message)
 	buf_json(b, span_of(text));
 }
 
+/* By these Anthropic's SDK knows that no thread is kept here: its tool runner
+ * then sends the whole conversation each time (sdk 1.12, ThreadState). */
+static void
+add_details(struct buf *b, const struct refusal_spec *spec, const char *param)
+{
+	if (spec->id == REFUSE_UNSUPPORTED && param != NULL &&
+	    strcmp(param, "thread") == 0)
+		buf_puts(b,
+		    ",\"details\":{\"error_code\":"
+		    "\"thread_unsupported_request\","
+		    "\"unsupported\":[\"thread\"]}");
+}
+
 static void
 add_anthropic(struct buf *b, const struct refusal_spec *spec,
-    const char *message, const char *request_id)
+    const struct refused *r, const char *message, const char *request_id)
 {
 	buf_puts(b, "{\"type\":\"error\",\"error\":{\"type\":");
 	buf_json(b, span_of(spec->anthropic));
@@ -58,6 +72,7 @@ add_anthropic(struct buf *b, const struct refusal_spec *spec,
 		add_too_long(b, message);
 	else
 		buf_json(b, span_of(message));
+	add_details(b, spec, r->param);
 	buf_puts(b, "},\"request_id\":");
 	add_or_null(b, request_id);
 	buf_puts(b, "}");
@@ -71,7 +86,7 @@ reply_error_json(struct buf *b, enum endpoint_shape shape,
 	const char *message = r->message != NULL ? r->message : spec->text;
 
 	if (shape == ENDPOINT_SHAPE_ANTHROPIC)
-		add_anthropic(b, spec, message, request_id);
+		add_anthropic(b, spec, r, message, request_id);
 	else
 		add_openai(b, spec, r, message);
 }

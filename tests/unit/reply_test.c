@@ -81,5 +81,12 @@ main(void)
 	CHECK_STR(text(json_object_get(j, "error"), "message"),
 	    "prompt is too long: x", "Claude Code knows when to compact");
 	json_decref(j);
+	r = (struct refused){ .refusal = REFUSE_UNSUPPORTED,
+		.param = "thread" };
+	j = reply(ENDPOINT_SHAPE_ANTHROPIC, &r, NULL);
+	CHECK_STR(text(json_object_get(json_object_get(j, "error"), "details"),
+		      "error_code"),
+	    "thread_unsupported_request", "the SDK stops threading");
+	json_decref(j);
 	return check_done();
 }
