@@ -112,6 +112,8 @@ bridge_drop(struct bridge_run *run, const char *name)
 
 		clean[n] = plain ? c : '_';
 	}
+	if (n == 0) /* strstr finds nothing everywhere */
+		clean[n++] = '_';
 	clean[n] = '\0';
 	for (const char *p = run->dropped.p;
 	     p != NULL && (p = strstr(p, clean)) != NULL; p++)
