@@ -155,6 +155,8 @@ held()
 
 begin_held()
 {
+	# Now, not when the shell gets to it in the background.
+	: >"$dir/held"
 	curl -sN --max-time 60 -H "Authorization: Bearer $key" \
 		-H 'Content-Type: application/json' \
 		--data-binary "$(chat "$1" '"stream":true')" \
