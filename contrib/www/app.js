@@ -204,6 +204,8 @@ function health(p) {
 		return ["trying", "being tried"];
 	if (p.failures > 0)
 		return ["trying", `up, ${many(p.failures, "failure")} in a row`];
+	if (!(p.requests > 0) && !(p.in_flight > 0))
+		return ["unknown", "not asked yet"];
 	return ["up", "up"];
 }
 
@@ -298,11 +300,13 @@ function headline(status) {
 	const running = providers.reduce((n, p) => n + num(p.in_flight), 0);
 	const tried = providers.filter((p) => p.state === "half-open");
 	const up = providers.length - down.length;
+	const asked = providers.every((p) => health(p)[0] !== "unknown");
 	const first = providers.length === 0 ? "No provider is configured."
 		: down.length === 0 && tried.length > 0
 			? `${tried.map((p) => name(p.name)).join(", ")} is being tried again.`
 		: down.length === 0
-			? providers.length === 1 ? "The provider is up."
+			? !asked ? "No provider is down."
+				: providers.length === 1 ? "The provider is up."
 				: `All ${providers.length} providers are up.`
 		: up === 0 ? "No provider is up."
 		: down.length === 1 ? `${name(down[0].name)} is down` +
@@ -390,7 +394,7 @@ function showFigures(usage, rows) {
 			sum.failed === 0 ? "none failed" : `${count(sum.failed)} failed`,
 			sum.failed > 0 && sum.failed > sum.requests / 10 ? "wrong" : ""),
 		figure("Stayed here", share, `${count(local.requests)} of ${count(sent)}`,
-			"stayed"),
+			sent > 0 ? "stayed" : ""),
 		figure("Left this host", count(out), out === 0 ? "nothing went out"
 			: `${bytes(sum.external_bytes)} went out`, out > 0 ? "left" : ""),
 		figure("Tokens today", short(tokens(sum)),
@@ -501,6 +505,9 @@ class Plot {
 					class: v === 0 ? "base" : "grid" }),
 				s("text", { x: left - 8, y: y(v) + 4, "text-anchor": "end" },
 					round(this.format(v))));
+		if (max === 0)
+			this.svg.append(s("text", { x: (left + width) / 2, y: HEIGHT / 2,
+				"text-anchor": "middle" }, "none so far"));
 		this.drawBars(left, width, y);
 		this.select(-1);
 	}
@@ -663,11 +670,14 @@ function showUsage(usage) {
 
 	setText($("usage-note"), usage.ledger === false
 		? "No ledger is kept (ledger.enabled = false), so there is nothing to add up."
-		: rows.length === 0 ? "No request has ended in the last 30 days."
+		: rows.length === 0 ? "No request has ended in the last 30 days. Give your " +
+			`tools the base URL ${new URL("../v1", location.href).href} and a ` +
+			"client's key."
 		: `${many(sum.requests, "request")}, ${short(tokens(sum))} tokens and ` +
 			`${usd(sum.cost_nanousd)} in ${many(days.length, "day")}.` +
 			(sum.estimated > 0 ? ` The tokens of ${count(sum.estimated)} are ` +
 				"estimates, where the provider said none." : ""));
+	$("sums").hidden = rows.length === 0;
 	showFigures(usage, rows);
 	showPlots(days, rows);
 	showByModel(days, rows);

@@ -137,15 +137,15 @@ await stranger.context().close();
 const text = (selector) => page.locator(selector).innerText();
 
 await until("providers with their place and health", async () =>
-	/qwen-local\s+local\s+up/.test(await text("#providers")));
-check("one of them outside", /deepseek\s+↗ external\s+up/.test(
+	/qwen-local\s+local\s+up\s+2/.test(await text("#providers")));
+check("one of them outside, of which nothing is known", /deepseek\s+↗ external\s+not asked yet/.test(
 	await text("#providers")), await text("#providers"));
 await until("slots and the queue, live", async () =>
 	/gpu\s+2 of 2 slots in use, 1 waiting \(room for 16\)/.test(await text("#limits")));
 check("and who holds them", /running\s+laptop\s+stub\/gate/.test(
 	await text("#holders")), await text("#holders"));
 check("the headline says it in words",
-	/All 3 providers are up\. 2 requests running, 1 waiting\./.test(
+	/No provider is down\. 2 requests running, 1 waiting\./.test(
 		await text("#headline")), await text("#headline"));
 
 const month = await usage("days=30&recent=0");
@@ -278,7 +278,7 @@ const bones = await page.evaluate(() => {
 		"pictures with words, or none wanted": all("svg").every((e) =>
 			e.getAttribute("aria-hidden") === "true" || e.ariaLabel),
 		"a live region that is polite": all("[role=status]").length === 1 &&
-			document.getElementById("say").textContent.includes("providers are up"),
+			document.getElementById("say").textContent.includes("No provider is down"),
 		"ids once": new Set(ids).size === ids.length,
 		"targets of 24 px": all("button").every((e) => !e.checkVisibility() ||
 			e.getBoundingClientRect().height >= 24),
