@@ -237,8 +237,9 @@ cut_short()
 		/v1/audio/speech cut-mid,n=4,size=90000 "input":"x","voice":"y"
 	END
 	post /v1/responses "$(chat cut-mid,n=4 '"input":"x","stream":true')"
-	like "$1: a cut Responses stream ends in response.failed" \
-		"$(body)" 'response\.failed'
+	is "$1: a cut Responses stream ends in an error and response.failed" \
+		"$(grep '^event: ' "$dir/body" | tail -n 2 | tr '\n' ' ')" \
+		'event: error event: response.failed '
 	post /v1/messages "$(chat cut-mid,n=4 '"max_tokens":9,"stream":true')"
 	like "$1: a cut Messages stream ends in an error event" \
 		"$(body)" '^event: error'

@@ -283,42 +283,50 @@ answer_json(struct answer *a, int status, struct span body)
 	answer_end(a);
 }
 
-/* The event that ends a stream which went wrong: each API's own. */
+/* One of the events that end a stream which went wrong: each API's own. */
 static void
-error_event(struct answer *a, struct span json)
+error_event(struct answer *a, const char *name, struct span json)
 {
-	enum endpoint id = a->spec->id;
 	struct buf b;
 
 	buf_init(&b, 256 * 1024);
 	/* An event that was cut in the middle ends here for every parser. */
 	if (!a->at_boundary)
 		buf_puts(&b, "\n\n");
-	if (id == ENDPOINT_MESSAGES)
-		buf_puts(&b, "event: error\n");
-	else if (id == ENDPOINT_RESPONSES)
-		buf_puts(&b, "event: response.failed\n");
+	if (name != NULL)
+		buf_printf(&b, "event: %s\n", name);
 	buf_puts(&b, "data: ");
 	buf_add(&b, json.p, json.len);
 	buf_puts(&b, "\n\n");
 	answer_body(a, buf_span(&b));
 	buf_free(&b);
-	answer_flush(a);
-	answer_end(a);
 }
 
+/* A Responses stream says it twice: by the first event the SDKs raise, by the
+ * second Codex ends. */
 static void
 refuse_in_stream(struct answer *a, const struct refused *refused)
 {
+	enum endpoint id = a->spec->id;
 	struct buf json;
 
 	buf_init(&json, 64 * 1024);
-	if (a->spec->id == ENDPOINT_RESPONSES)
-		reply_response_failed(&json, refused, a->request_id);
+	if (id == ENDPOINT_RESPONSES)
+		reply_response_error(&json, refused);
 	else
 		reply_error_json(&json, a->spec->shape, refused, a->request_id);
-	error_event(a, buf_span(&json));
+	error_event(a,
+	    id == ENDPOINT_RESPONSES || id == ENDPOINT_MESSAGES ? "error"
+								: NULL,
+	    buf_span(&json));
+	if (id == ENDPOINT_RESPONSES) {
+		buf_reset(&json);
+		reply_response_failed(&json, refused, a->request_id);
+		error_event(a, "response.failed", buf_span(&json));
+	}
 	buf_free(&json);
+	answer_flush(a);
+	answer_end(a);
 }
 
 static void
@@ -404,8 +412,12 @@ answer_upstream_error(struct answer *a, int status,
 	} else if (json != NULL && json_object_get(json, "error") != NULL &&
 	    a->spec->id != ENDPOINT_RESPONSES &&
 	    (line = json_dumps(json, JSON_COMPACT)) != NULL) {
-		error_event(a, span_of(line));
+		error_event(a,
+		    a->spec->id == ENDPOINT_MESSAGES ? "error" : NULL,
+		    span_of(line));
 		free(line);
+		answer_flush(a);
+		answer_end(a);
 	} else
 		answer_refuse(a, wrapped);
 	json_decref(json);

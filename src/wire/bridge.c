@@ -195,7 +195,7 @@ bridge_break(struct bridge_run *run, const char *why,
 static void
 break_cut(struct bridge_run *run, const char *why, struct buf *out)
 {
-	struct bridge_error e = { "upstream_error", "api_error", why };
+	struct bridge_error e = { "upstream_error", "api_error", why, NULL };
 
 	bridge_break(run, why, &e, out);
 }
@@ -267,7 +267,7 @@ bridge_fail(struct bridge_run *run, const struct refused *r, struct buf *out)
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
 	struct bridge_error e = { spec->code, spec->anthropic,
-		r->message != NULL ? r->message : spec->text };
+		r->message != NULL ? r->message : spec->text, spec->type };
 
 	bridge_break(run, spec->code, &e, out);
 }

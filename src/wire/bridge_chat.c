@@ -21,7 +21,7 @@
 static void
 break_upstream(struct bridge_run *run, const char *why, struct buf *out)
 {
-	struct bridge_error e = { "upstream_error", "api_error", why };
+	struct bridge_error e = { "upstream_error", "api_error", why, NULL };
 
 	bridge_break(run, why, &e, out);
 }
@@ -385,7 +385,7 @@ struct bridge_error
 bridge_error_of(json_t *error)
 {
 	struct bridge_error e = { "upstream_error", "api_error",
-		"The upstream answered with an error." };
+		"The upstream answered with an error.", NULL };
 	struct span code = bridge_span(error, "code");
 	struct span type = bridge_span(error, "type");
 	struct span message = json_is_string(error)

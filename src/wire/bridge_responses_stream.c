@@ -166,9 +166,18 @@ end(struct bridge_run *run, struct buf *out)
 	    final_status(run), NULL, true, out);
 }
 
+/* Twice: by the first event the SDKs raise, by the second Codex ends. */
 static void
 fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 {
+	event(run, out, "error");
+	buf_puts(out, ",\"error\":{\"type\":");
+	buf_json(
+	    out, span_of(error->type == NULL ? "server_error" : error->type));
+	add_string(out, "code", span_of(error->code));
+	add_string(out, "message", span_of(error->message));
+	buf_puts(out, ",\"param\":null}");
+	event_end(out);
 	state_event(run, "response.failed", "failed", error, false, out);
 }
 

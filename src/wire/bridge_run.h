@@ -60,6 +60,7 @@ struct bridge_error {
 	const char *code; /* OpenAI's */
 	const char *anthropic; /* Anthropic's error.type */
 	const char *message;
+	const char *type; /* OpenAI's; NULL: server_error */
 };
 
 /* One dialect.  slot is the index of the item or block that is open. */

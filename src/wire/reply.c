@@ -92,6 +92,24 @@ reply_error_json(struct buf *b, enum endpoint_shape shape,
 }
 
 void
+reply_response_error(struct buf *b, const struct refused *r)
+{
+	const struct refusal_spec *spec = refusal_spec(r->refusal);
+
+	buf_puts(b,
+	    "{\"type\":\"error\",\"sequence_number\":0,\"error\":"
+	    "{\"type\":");
+	buf_json(b, span_of(spec->type));
+	buf_puts(b, ",\"code\":");
+	buf_json(b, span_of(spec->code));
+	buf_puts(b, ",\"message\":");
+	buf_json(b, span_of(r->message != NULL ? r->message : spec->text));
+	buf_puts(b, ",\"param\":");
+	add_or_null(b, r->param);
+	buf_puts(b, "}}");
+}
+
+void
 reply_response_failed(
     struct buf *b, const struct refused *r, const char *request_id)
 {

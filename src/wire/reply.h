@@ -18,6 +18,9 @@
 void reply_error_json(struct buf *, enum endpoint_shape,
     const struct refused *, const char *request_id);
 
+/* The data of a Responses stream's `error` event, by which SDKs raise. */
+void reply_response_error(struct buf *, const struct refused *);
+
 /* The data of a Responses stream's last event, `response.failed`, where no
  * response object of the upstream is at hand. */
 void reply_response_failed(
