@@ -405,12 +405,12 @@ answer_fd(struct exchange *x)
 {
 	curl_off_t sent = 0;
 
-	if (x->fd != CURL_SOCKET_BAD || !x->report->connected)
+	if (x->fd != CURL_SOCKET_BAD || !x->report->connected ||
+	    x->handle->nfds != 1 || x->handle->crowded)
 		return x->fd;
 	curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 	if ((size_t)sent >= x->body_len)
-		curl_easy_getinfo(
-		    x->handle->easy, CURLINFO_ACTIVESOCKET, &x->fd);
+		x->fd = x->handle->fds[0];
 	return x->fd;
 }
 
@@ -558,8 +558,11 @@ exchange(struct exchange *x)
 	run(x);
 	finish(x);
 	measure(x);
-	/* Closes the connection unless the answer has ended. */
+	/* Closes the connection unless the answer has ended; what we end
+	 * ourselves is reset. */
+	x->handle->reset = x->stopped != UPSTREAM_OK;
 	curl_multi_remove_handle(x->handle->multi, x->handle->easy);
+	x->handle->reset = false;
 }
 
 /* A kept connection turned out closed before a byte of the answer came.  Curl

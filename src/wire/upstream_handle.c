@@ -12,6 +12,7 @@
 #include <glob.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -64,6 +65,28 @@ upstream_init(void)
 	return 0;
 }
 
+static void
+note_socket(struct handle *h, curl_socket_t fd)
+{
+	if (h->nfds < HANDLE_FDS_MAX)
+		h->fds[h->nfds] = fd;
+	else
+		h->crowded = true;
+	h->nfds++;
+}
+
+static void
+forget_socket(struct handle *h, curl_socket_t fd)
+{
+	h->nfds--;
+	if (h->nfds == 0)
+		h->crowded = false;
+	for (unsigned i = 0; !h->crowded && i < h->nfds; i++) {
+		if (h->fds[i] == fd)
+			h->fds[i] = h->fds[h->nfds];
+	}
+}
+
 /* The gate: the address that connect(2) will really get. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
@@ -71,6 +94,7 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 	struct handle *h = ctx;
 	struct net address;
 	bool inside = h->provider->place == PLACE_EXTERNAL;
+	curl_socket_t fd;
 
 	(void)purpose;
 	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
@@ -83,7 +107,24 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 		h->forbidden = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	if (fd != CURL_SOCKET_BAD)
+		note_socket(h, fd);
+	return fd;
+}
+
+/* A FIN would queue behind what the provider has not read of the request, and
+ * tell it nothing until then. */
+static int
+close_socket(void *ctx, curl_socket_t fd)
+{
+	struct linger hard = { .l_onoff = 1 };
+	struct handle *h = ctx;
+
+	forget_socket(h, fd);
+	if (h->reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	return close(fd);
 }
 
 static void
@@ -123,6 +164,8 @@ handle_reset(struct handle *h)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, h);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, h->error);
 	set_tls(easy, p);
 }

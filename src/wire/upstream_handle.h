@@ -21,11 +21,21 @@
 
 #include "wire/upstream.h"
 
+/* One connection, two while address families race. */
+#define HANDLE_FDS_MAX 4
+
 struct handle {
 	CURLM *multi;
 	CURL *easy;
 	const struct provider *provider;
+	/* Of the connections that are open, kept or in use.  curl itself
+	 * tells (CURLINFO_ACTIVESOCKET) only from the second exchange on. */
+	curl_socket_t fds[HANDLE_FDS_MAX];
+	unsigned nfds;
+	bool
+	    crowded; /* more than fit: fds tells nothing until all are closed */
 	bool forbidden; /* the last address was outside the place */
+	bool reset; /* what is closed now, is reset */
 	char error[CURL_ERROR_SIZE];
 	int64_t idle_since_ms;
 	TAILQ_ENTRY(handle) entry;

@@ -1,0 +1,299 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A client that hangs up, in each phase and under each web server: the upstream
+# sees the connection close, the slot is free again, the ledger says so.  How
+# long it took is told as a comment; the table in tailgate.fcgi(8) is from
+# these figures.
+#
+# What the servers let us see differs.  lighttpd hands a client's end on at
+# once, but on a fresh plain connection only when a byte has been written to
+# it; Caddy shows it by failing writes alone, so that a call that is not
+# streamed can't be seen to be abandoned: it runs to its end, and frees its
+# slot then.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need jq
+
+start_upstream stub -n
+rm -f "$dir/full.port"
+spawn full "$bin/listen" -f -p "$dir/full.port"
+wait_until -p "$full_pid" test -s "$dir/full.port" || broken 'no full listener'
+full_url=http://127.0.0.1:$(cat "$dir/full.port")/v1
+mute_url=http://127.0.0.1:$stub_port/s/no-read/v1
+
+stub_more='limit = "gpu";'
+# Where nobody can be seen to go, the timeouts are the bound.
+more_providers=", { name = \"full\"; place = \"local\"; url = \"$full_url\";
+	limit = \"gpu\"; circuit = { failures = 0; };
+	timeouts = { connect = 3.0; }; retries = 0; },
+	{ name = \"mute\"; place = \"local\"; url = \"$mute_url\";
+	limit = \"gpu\"; circuit = { failures = 0; };
+	timeouts = { first_byte = 3.0; }; }"
+more_models=', { id = "full"; targets = ( { provider = "full"; model = "x"; } ); },
+	{ id = "mute"; targets = ( { provider = "mute"; model = "x"; } ); }'
+more="limits = ( { name = \"gpu\"; slots = 1; queue = 4; wait = 30.0; } );
+	commit = 0.5; body = { spool_dir = \"$dir/spool\"; };"
+stub_config
+add_client holder
+add_client next
+add_client goner
+start_tailgate
+ledger=$dir/state/ledger.jsonl
+
+# --- Requests ----------------------------------------------------------------
+
+# call MODEL STREAM: the members of a chat request.
+call()
+{
+	printf '{"model":"%s","stream":%s,"messages":[{"role":"user",' "$1" "$2"
+	printf '"content":"'
+	[ "$1" != mute ] || head -c 12000000 /dev/zero | tr '\0' x
+	printf '"}]}'
+}
+
+# raw: an HTTP request of `goner` around the body $dir/call.
+raw()
+{
+	printf 'POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\n'
+	printf 'Authorization: Bearer %s\r\n' "$goner_key"
+	printf 'Content-Type: application/json\r\n'
+	printf 'Content-Length: %d\r\n\r\n' "$(wc -c <"$dir/call")"
+	cat "$dir/call"
+}
+
+# begin fresh|kept MODEL STREAM: the client that will hang up.
+begin()
+{
+	call "$2" "$3" >"$dir/call"
+	raw >"$dir/request"
+	path=
+	[ "$1" = fresh ] || path=/v1/nothing
+	rm -f "$dir/answer"
+	: >"$dir/goner.log"
+	spawn goner "$bin/hangup" ${path:+-k "$path"} "${base#http://}" \
+		"$dir/request" "$dir/answer"
+}
+
+# $closed_ns and $closed_ms: when.
+hang_up()
+{
+	stop "$goner_pid"
+	read -r closed_ns closed_ms <"$dir/goner.log"
+}
+
+# hold, let_go: somebody else has the slot.
+hold()
+{
+	key=$holder_key
+	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $key" \
+		-H 'Content-Type: application/json' \
+		--data-binary "$(chat stall-head)" \
+		"$base/v1/chat/completions" &
+	adopt holder $!
+	wait_until -p "$holder_pid" stat_is stub in_flight 1
+}
+
+let_go()
+{
+	tell stub release >/dev/null
+	wait "$holder_pid"
+	forget "$holder_pid"
+}
+
+# --- What can be seen of them ------------------------------------------------
+
+status_has()
+{
+	"$TAILGATE" -f "$conf" status --json 2>/dev/null |
+		jq -e "[.requests[] | select($1)] | length > 0" >/dev/null
+}
+
+is_queued()
+{
+	status_has '.phase == "waiting" and .client == "goner"'
+}
+
+is_connecting()
+{
+	status_has '.phase == "running" and .client == "goner"'
+}
+
+is_uploading()
+{
+	stat_is stub uploading 1
+}
+
+is_waiting()
+{
+	stat_is stub in_flight 1
+}
+
+answer_has()
+{
+	file_has "$dir/answer" "$1"
+}
+
+# gone_lines: how many of the goner's requests the ledger has.
+gone_lines()
+{
+	if [ -e "$ledger" ]; then
+		grep -c '"client":"goner"' "$ledger"
+	else
+		echo 0
+	fi
+}
+
+ledger_grew()
+{
+	[ "$(gone_lines)" -gt "$lines" ]
+}
+
+# entry FILTER: of the goner's last line.
+entry()
+{
+	grep '"client":"goner"' "$ledger" | tail -n 1 | jq -r "$1"
+}
+
+# When the last line's request ended, in ms.
+ended='((.time | sub("[.][0-9]+Z$"; "Z") | fromdate) * 1000
+	+ (.time | capture("[.](?<ms>[0-9]+)Z$").ms | tonumber) + .total_ms)'
+
+# --- One case ----------------------------------------------------------------
+
+# What happened after hang_up, where it can be seen: within the time that
+# wait_until has, and long before any timeout but those of full and mute.
+# seen STATUS UPSTREAM
+seen()
+{
+	check "$name: it is over" wait_until -t 15 ledger_grew
+	like "$name: the ledger" \
+		"$(entry '"\(.client_gone) \(.status) \(.refusal)"')" \
+		"^true $1 client_gone\$"
+	took=$(($(entry "$ended") - closed_ms))
+	if [ "$2" = upstream ]; then
+		is "$name: the upstream saw it" "$(stat stub aborted)" \
+			"$((aborted + 1))"
+		took=$((($(stat stub last_abort_ns) - closed_ns) / 1000000))
+	fi
+	detail "$name: $took ms"
+	[ "$phase" != queued ] || let_go
+}
+
+# Where it can't be: it goes on to its end.  Nothing says when that is seen
+# not to have happened, so the end is made to come.
+unseen()
+{
+	[ "$phase" != queued ] || let_go
+	tell stub release >/dev/null
+	check "$name: it runs to its end" wait_until -t 20 end_after_release
+	detail "$name: not seen; status $(entry .status), gone $(
+		entry .client_gone)"
+}
+
+end_after_release()
+{
+	tell stub release >/dev/null
+	ledger_grew
+}
+
+slot_is_free()
+{
+	key=$next_key
+	post /v1/chat/completions "$(chat plain)"
+	is "$name: the next one gets the slot" "$status" 200
+	is "$name: nothing goes on upstream" \
+		"$(stat stub in_flight) $(stat stub uploading)" '0 0'
+}
+
+# hangs_up NAME fresh|kept PHASE MODEL STREAM READY OUTCOME...
+hangs_up()
+{
+	name="$server: $1"
+	phase=$3
+	lines=$(gone_lines)
+	[ "$phase" != queued ] || hold
+	aborted=$(stat stub aborted)
+	begin "$2" "$4" "$5"
+	ready=$6
+	shift 6
+	# shellcheck disable=SC2086 # a command with its argument
+	check "$name: is there" wait_until -p "$goner_pid" $ready
+	hang_up
+	"$@"
+	slot_is_free
+}
+
+# Streamed calls on fresh connections, hung up as soon as the phase has been
+# reached and again when comments have begun.
+streamed()
+{
+	hangs_up 'stream, queued' fresh queued stub/plain true is_queued \
+		seen "$1" -
+	hangs_up 'stream, queued, comments' fresh queued stub/plain true \
+		'answer_has ^:.waiting' seen 200 -
+	hangs_up 'stream, connecting' fresh connecting full true \
+		is_connecting seen "$1" -
+	hangs_up 'stream, connecting, comments' fresh connecting full true \
+		'answer_has ^:.waiting' seen 200 -
+	hangs_up 'stream, body going up' fresh uploading mute true \
+		is_uploading seen "$1" upstream
+	hangs_up 'stream, body going up, comments' fresh uploading mute true \
+		'answer_has ^:.waiting' seen 200 upstream
+	hangs_up 'stream, first byte' fresh waiting stub/stall-head true \
+		is_waiting seen "$1" upstream
+	hangs_up 'stream, first byte, comments' fresh waiting \
+		stub/stall-first true 'answer_has ^:.waiting' seen 200 upstream
+	hangs_up 'stream, running' fresh streaming stub/n=2000,ms=20 true \
+		'answer_has ^data:' seen 200 upstream
+	hangs_up 'stream, silent' fresh streaming stub/gate true \
+		'answer_has ^data:' seen 200 upstream
+}
+
+lighttpd_cases()
+{
+	start_lighttpd
+	# 200 where it shows by the first comment.
+	streamed '(499|200)'
+	hangs_up 'stream, kept connection, queued' kept queued stub/plain true \
+		is_queued seen 499 -
+	hangs_up 'stream, kept connection, first byte' kept waiting \
+		stub/stall-head true is_waiting seen 499 upstream
+	hangs_up 'whole, kept connection, queued' kept queued stub/plain \
+		false is_queued seen 499 -
+	hangs_up 'whole, kept connection, connecting' kept connecting full \
+		false is_connecting seen 499 -
+	hangs_up 'whole, body going up' fresh uploading mute false \
+		is_uploading seen 499 upstream
+	hangs_up 'whole, kept connection, first byte' kept waiting \
+		stub/stall-head false is_waiting seen 499 upstream
+	hangs_up 'whole, kept connection, short body' kept body \
+		stub/stall-mid false is_waiting seen 499 upstream
+	hangs_up 'whole, long body' fresh body stub/stall-mid,size=300000 \
+		false 'answer_has ^.....' seen 200 upstream
+	stop_server
+}
+
+caddy_cases()
+{
+	start_caddy
+	streamed 200
+	for how in fresh kept; do
+		hangs_up "whole, $how, queued" $how queued stub/plain false \
+			is_queued unseen
+		hangs_up "whole, $how, first byte" $how waiting \
+			stub/stall-head false is_waiting unseen
+	done
+	hangs_up 'whole, connecting' fresh connecting full false \
+		is_connecting unseen
+	hangs_up 'whole, body going up' fresh uploading mute false \
+		is_uploading unseen
+	hangs_up 'whole, short body' fresh body stub/stall-mid false \
+		is_waiting unseen
+	stop_server
+}
+
+need lighttpd caddy
+lighttpd_cases
+caddy_cases
+finish
