@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 
-#define BUF_FIRST_BYTES 256
+#define BUF_FIRST_BYTES 1024
 
 void
 buf_init(struct buf *b, size_t max_bytes)

@@ -143,6 +143,8 @@ add_field(struct exchange *x, struct span line)
 	value.p = arena_text(x->arena, value);
 	if (span_is_nocase(name, "content-length"))
 		x->content_length = strtoll(value.p, NULL, 10);
+	if (x->request->decode && span_is_nocase(name, "content-encoding"))
+		return 0;
 	x->fields[x->nfields].name = name;
 	x->fields[x->nfields++].value = value;
 	return 0;
@@ -350,6 +352,9 @@ set_exchange(struct exchange *x, struct curl_slist *headers)
 	    arena_printf(x->arena, "%s%s%s%s", r->provider->url, r->path,
 		r->query != NULL ? "?" : "", r->query != NULL ? r->query : ""));
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+	/* Some answer with one that was not asked for. */
+	curl_easy_setopt(
+	    easy, CURLOPT_ACCEPT_ENCODING, r->decode ? "identity" : NULL);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
