@@ -238,6 +238,22 @@ drop_item(struct input *in, json_t *item)
 	return 0;
 }
 
+/* The Vercel AI SDK refers to what it thinks is stored.  Of our own reasoning
+ * no answer depends; of the rest it does. */
+static int
+take_reference(struct input *in, json_t *item)
+{
+	struct span id = bridge_span(item, "id");
+	char param[48];
+
+	if (id.len > 3 && memcmp(id.p, "rs_", 3) == 0)
+		return drop_item(in, item);
+	snprintf(param, sizeof(param), "input[%zu]", in->index);
+	return bridge_refuse(in->run, REFUSE_UNSUPPORTED, param,
+	    "Nothing is stored here, so an item cannot be named by its id. "
+	    "Send the item itself (with `store: false` most clients do).");
+}
+
 static const struct {
 	const char *type;
 	int (*take)(struct input *, json_t *item);
@@ -248,6 +264,7 @@ static const struct {
 	{ "custom_tool_call", take_custom_call },
 	{ "custom_tool_call_output", take_output },
 	{ "reasoning", take_reasoning },
+	{ "item_reference", take_reference },
 	/* What hosted tools have left behind. */
 	{ "web_search_call", drop_item },
 	{ "file_search_call", drop_item },
