@@ -30,6 +30,10 @@ for page in tailgate.1 tailgate.conf.5 tailgate.fcgi.8; do
 	check "$page is installed" \
 	    test -s "$root/usr/share/man/man${page##*.}/$page"
 done
+for file in index.html style.css app.js icon.svg; do
+	same "the status page's $file" "$datadir/www/$file" \
+	    "$abs_srcdir/contrib/www/$file"
+done
 check "a tailgate.conf comes with it" test -s "$conf"
 same "and is the sample" "$conf" "$conf.sample"
 is "no file keeps a place holder" \

@@ -199,9 +199,10 @@ const outcome = (word) => word === "error" ? "server error" : name(word);
 function health(p) {
 	if (p.state === "open")
 		return ["down", p.open_ms > 0
-			? `down, next try in ${duration(p.open_ms)}` : "down, to be tried"];
+			? `down, next try in ${duration(Math.ceil(p.open_ms / 1000) * 1000)
+				.replace(".0 s", " s")}` : "down, to be tried"];
 	if (p.state === "half-open")
-		return ["trying", "being tried"];
+		return ["trying", "was down, next request tries"];
 	if (p.failures > 0)
 		return ["trying", `up, ${many(p.failures, "failure")} in a row`];
 	if (!(p.requests > 0) && !(p.in_flight > 0))
@@ -303,7 +304,8 @@ function headline(status) {
 	const asked = providers.every((p) => health(p)[0] !== "unknown");
 	const first = providers.length === 0 ? "No provider is configured."
 		: down.length === 0 && tried.length > 0
-			? `${tried.map((p) => name(p.name)).join(", ")} is being tried again.`
+			? `${tried.map((p) => name(p.name)).join(", ")} was down, ` +
+				"the next request tries again."
 		: down.length === 0
 			? !asked ? "No provider is down."
 				: providers.length === 1 ? "The provider is up."
@@ -400,7 +402,7 @@ function showFigures(usage, rows) {
 		figure("Tokens today", short(tokens(sum)),
 			`${short(sum.input)} in, ${short(sum.output)} out`),
 		figure("Cost today", usd(sum.cost_nanousd), sum.unpriced > 0
-			? `and ${many(sum.unpriced, "request")} without a price`
+			? `${count(sum.unpriced)} without a price`
 			: "as far as prices say"),
 	];
 	sync($("figures"), items, (item) => item.label,
