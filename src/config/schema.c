@@ -190,7 +190,7 @@ const struct schema schema_table[] = {
 	NUMBER("body", "multipart", SCHEMA_BYTES, 1024, 4 * GIB, "256 MiB",
 	    "The largest form (audio upload).",
 	    IN(config, multipart_max_bytes)),
-	NUMBER("body", "spool_over", SCHEMA_BYTES, 0, GIB, "1 MiB",
+	NUMBER("body", "spool_over", SCHEMA_BYTES, 0, GIB, "16 MiB",
 	    "A larger body is kept in an unlinked file, not in memory.",
 	    IN(config, spool_bytes)),
 	TEXT("body", "spool_dir", SCHEMA_PATH, 1, 4096, "/tmp", false,

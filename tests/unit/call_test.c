@@ -379,6 +379,26 @@ static const struct {
 	{ "digits", "333333333", 10, 3 },
 };
 
+/* A long text is sampled: it stays near to the sum of its parts. */
+static void
+test_long_estimate(void)
+{
+	static const char sentence[] =
+	    "The old harbour, \xe6\xb8\xaf\xe5\x8f\xa3, has 42 boats. ";
+	size_t one = sizeof(sentence) - 1, n = 3 * 1024 * 1024 / one;
+	char *text = malloc(n * one);
+	uint64_t parts, whole;
+
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + i * one, sentence, one);
+	parts = call_estimate((struct span){ text, 1000 * one }) * n / 1000;
+	whole = call_estimate((struct span){ text, n * one });
+	CHECK(whole > parts * 98 / 100 && whole < parts * 102 / 100,
+	    "3 MiB: %llu tokens, by parts %llu", (unsigned long long)whole,
+	    (unsigned long long)parts);
+	free(text);
+}
+
 static void
 test_estimate(void)
 {
@@ -394,6 +414,7 @@ test_estimate(void)
 		CHECK(n <= samples[i].most + samples[i].most / 3,
 		    "%s: nor far over", samples[i].what);
 	}
+	test_long_estimate();
 	CHECK(call_estimate(span_of("")) == 0, "nothing is no token");
 	CHECK(call_estimate(span_of("a")) == 1, "a letter is one");
 	CHECK(call_estimate((struct span){ "\xc3", 1 }) > 0 &&
