@@ -28,6 +28,8 @@
 #define HEARTBEAT_MS 10000
 #define HEARTBEAT_CADDY_MS 1000
 #define HEARTBEAT ": waiting\n\n"
+/* Of a head; what an upstream says has the first half at the most. */
+#define HEAD_BYTES (64 * 1024)
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
@@ -102,9 +104,12 @@ is_clean(struct span text)
 }
 
 static void
-add_field(struct buf *b, struct span name, struct span value)
+add_field(struct buf *b, size_t max, struct span name, struct span value)
 {
 	if (value.len == 0 || !is_clean(name) || !is_clean(value))
+		return;
+	/* Of a head that breaks off, the body would go on. */
+	if (b->len + name.len + value.len + 4 > max)
 		return;
 	buf_add(b, name.p, name.len);
 	buf_add(b, ": ", 2);
@@ -149,25 +154,27 @@ answer_head(struct answer *a, int status, const char *content_type,
 	struct buf head;
 	int rc;
 
-	buf_init(&head, 32 * 1024);
+	buf_init(&head, HEAD_BYTES);
 	a->status = status;
 	a->head_sent = true;
 	buf_printf(&head, "Status: %d %s\r\n", status, reason_phrase(status));
 	if (content_type != NULL)
-		add_field(
-		    &head, span_of("Content-Type"), span_of(content_type));
+		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
+		    span_of(content_type));
 	for (size_t i = 0; i < nfields; i++) {
 		if (passes(fields[i].name))
-			add_field(&head, fields[i].name, fields[i].value);
+			add_field(&head, HEAD_BYTES / 2, fields[i].name,
+			    fields[i].value);
 	}
 	if (length >= 0)
 		buf_printf(
 		    &head, "Content-Length: %lld\r\n", (long long)length);
 	if (a->request_id != NULL)
-		add_field(
-		    &head, span_of("x-request-id"), span_of(a->request_id));
+		add_field(&head, HEAD_BYTES - 2, span_of("x-request-id"),
+		    span_of(a->request_id));
 	for (unsigned i = 0; i < a->nextra; i++)
-		add_field(&head, a->extra[i].name, a->extra[i].value);
+		add_field(
+		    &head, HEAD_BYTES - 2, a->extra[i].name, a->extra[i].value);
 	buf_add(&head, "\r\n", 2);
 	rc = put(a, head.p, head.len);
 	a->last_write_ms = clock_now_ms();
@@ -383,7 +390,7 @@ answer_upstream_error(struct answer *a, int status,
     const struct refused *wrapped)
 {
 	json_t *json = parse(body);
-	struct upstream_field kept[16];
+	struct upstream_field kept[UPSTREAM_FIELDS_MAX];
 	char *line, after[24];
 	size_t nkept = 0;
 
@@ -391,7 +398,8 @@ answer_upstream_error(struct answer *a, int status,
 		/* Status and advice are the upstream's, the words are ours. */
 		struct buf b;
 
-		for (size_t i = 0; i < nfields && nkept < 16; i++) {
+		for (size_t i = 0; i < nfields && nkept < UPSTREAM_FIELDS_MAX;
+		     i++) {
 			if (!span_is_nocase(fields[i].name, "content-encoding"))
 				kept[nkept++] = fields[i];
 		}

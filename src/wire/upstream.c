@@ -100,6 +100,11 @@ end_head(struct exchange *x)
 
 	if (x->status < 200)
 		return 0;
+	/* RFC 9112 6.3: chunks come before a length that is said beside. */
+	for (size_t i = 0; i < x->nfields; i++) {
+		if (span_is_nocase(x->fields[i].name, "transfer-encoding"))
+			head.content_length = -1;
+	}
 	x->head_done = true;
 	return x->sink->head(x->sink->ctx, &head);
 }
@@ -190,6 +195,11 @@ on_body(char *p, size_t one, size_t len, void *ctx)
 	struct exchange *x = ctx;
 
 	(void)one;
+	/* Curl gives what is behind a 101 as a body without a head. */
+	if (!x->head_done) {
+		x->stopped = UPSTREAM_BAD;
+		return 0;
+	}
 	if (!x->body_seen) {
 		x->body_seen = true;
 		x->report->first_byte_ns = clock_now_ns() - x->start_ns;

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# An upstream cannot write our head: what it sends never becomes a header
+# field but by the allow-list, whatever its own head looks like.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+mkdir "$dir/raw"
+evil='X-Evil: 1\r\nSet-Cookie: evil=1\r\n\r\nowned'
+
+# A field that leaves no room in a head of ours, and a body that goes on
+# where such a head would have broken off.
+wide()
+{
+	printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n'
+	printf 'Connection: close\r\nx-ratelimit-pad: %s\r\n\r\n' "$(
+		head -c "$1" /dev/zero | tr '\0' a)"
+	# shellcheck disable=SC2059
+	printf "\r\n$evil"
+}
+for size in 32000 32500 32700 40000 60000; do
+	wide "$size" >"$dir/raw/wide-$size.http"
+done
+# A body where no head has ended.
+{
+	printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'
+	# shellcheck disable=SC2059
+	printf "Status: 200 OK\r\n$evil"
+} >"$dir/raw/switch.http"
+# Advice behind twenty other fields, and a body that is no JSON.
+{
+	printf 'HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\n'
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		printf 'x-other-%s: 1\r\n' "$i"
+	done
+	printf 'Retry-After: 77\r\nContent-Length: 4\r\n\r\nbusy'
+} >"$dir/raw/advice.http"
+
+start_upstream stub --raw "$dir/raw"
+stub_config
+add_client anna
+start_tailgate
+
+hostile()
+{
+	for size in 32000 32500 32700 40000 60000; do
+		post /v1/chat/completions "$(chat "raw,file=wide-$size")"
+		unlike "$1: a head of $size bytes lets no field in" \
+			"$(cat "$dir/head")" '[Ee]vil'
+		is "$1: nor loses the body" "$(tail -c 5 "$dir/body")" owned
+	done
+	post /v1/chat/completions "$(chat "raw,file=switch")"
+	unlike "$1: a body without a head lets no field in" \
+		"$(cat "$dir/head")" '[Ee]vil'
+	is "$1: it is an error of the upstream" "$status" 502
+	post /v1/chat/completions "$(chat "raw,file=advice")"
+	is "$1: an error that is no JSON keeps its status" "$status" 503
+	like "$1: and its advice, wherever it stands" "$(cat "$dir/head")" \
+		'^[Rr]etry-[Aa]fter: 77'
+}
+each_server hostile
+finish
