@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
@@ -22,9 +21,10 @@
 
 /* After the answer's last byte the upstream gets this long to end its own. */
 #define LINGER_MS 100
-/* Under Caddy: a gone client shows in the third write of a burst. */
-#define BURST 3
-#define BURST_GAP_NS 4000000
+/* Under Caddy (2.6.2, HTTP/1.1) a gone client shows in the fourth write; the
+ * first one's RST has to be back before the second. */
+#define BURST 4
+#define BURST_GAP_MS 50
 #define HEARTBEAT_MS 10000
 #define HEARTBEAT_CADDY_MS 1000
 #define HEARTBEAT ": waiting\n\n"
@@ -186,6 +186,7 @@ int
 answer_body(struct answer *a, struct span bytes)
 {
 	a->bytes_out += bytes.len;
+	a->burst = 0;
 	if (a->head_only)
 		return 0;
 	return put(a, bytes.p, bytes.len);
@@ -224,22 +225,6 @@ early_head(struct answer *a)
 	    a, 200, "text/event-stream; charset=utf-8", &no_cache, 1, -1);
 }
 
-static int
-heartbeat(struct answer *a)
-{
-	static const struct timespec gap = { 0, BURST_GAP_NS };
-	int times = a->caddy ? BURST : 1;
-
-	for (int i = 0; i < times; i++) {
-		if (i > 0)
-			nanosleep(&gap, NULL);
-		if (put(a, HEARTBEAT, sizeof(HEARTBEAT) - 1) == -1 ||
-		    answer_flush(a) == -1)
-			return -1;
-	}
-	return 0;
-}
-
 static int64_t
 heartbeat_ms(const struct answer *a)
 {
@@ -248,11 +233,35 @@ heartbeat_ms(const struct answer *a)
 	return a->caddy ? HEARTBEAT_CADDY_MS : HEARTBEAT_MS;
 }
 
+static int
+heartbeat(struct answer *a)
+{
+	a->burst = a->burst > 0 ? a->burst - 1 : a->caddy ? BURST - 1 : 0;
+	if (put(a, HEARTBEAT, sizeof(HEARTBEAT) - 1) == -1)
+		return -1;
+	return answer_flush(a);
+}
+
+/* How long until the next comment is due, up to a second. */
+static int
+until_due_ms(const struct answer *a, int64_t now_ms)
+{
+	int64_t every_ms = heartbeat_ms(a), ms;
+
+	if (a->burst > 0 && every_ms > BURST_GAP_MS)
+		every_ms = BURST_GAP_MS;
+	ms = (a->head_sent ? a->last_write_ms + every_ms
+			   : a->start_ms + a->config->commit_ms) -
+	    now_ms;
+	return ms < 0 ? 0 : ms < 1000 ? (int)ms : 1000;
+}
+
 int
 answer_tick(void *ctx)
 {
 	struct answer *a = ctx;
-	int64_t now_ms = clock_now_ms(), due_ms;
+	int64_t now_ms = clock_now_ms();
+	int ms;
 
 	if (a->ended)
 		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE
@@ -268,15 +277,13 @@ answer_tick(void *ctx)
 	}
 	if (!a->streams || a->head_only)
 		return 1000;
-	due_ms = a->head_sent ? a->last_write_ms + heartbeat_ms(a)
-			      : a->start_ms + a->config->commit_ms;
-	if (due_ms > now_ms)
-		return due_ms - now_ms < 1000 ? (int)(due_ms - now_ms) : 1000;
+	if ((ms = until_due_ms(a, now_ms)) > 0)
+		return ms;
 	if (!a->at_boundary)
 		return (int)(heartbeat_ms(a) < 1000 ? heartbeat_ms(a) : 1000);
 	if ((!a->head_sent && early_head(a) == -1) || heartbeat(a) == -1)
 		return WATCH_GONE;
-	return (int)(heartbeat_ms(a) < 1000 ? heartbeat_ms(a) : 1000);
+	return until_due_ms(a, clock_now_ms());
 }
 
 /* ---- answers of our own ----------------------------------------------- */
@@ -376,6 +383,21 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	buf_free(&json);
 }
 
+/* Where the upstream does not say what is best, we do. */
+static void
+add_missing_retry(struct answer *a, const struct upstream_field *fields,
+    size_t nfields, const struct refused *wrapped, char after[24])
+{
+	static const char *const advice[] = { "retry-after", "retry-after-ms",
+		"x-should-retry" };
+
+	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
+		if (answer_field(fields, nfields, advice[i]).len > 0)
+			return;
+	}
+	add_retry(a, wrapped, after);
+}
+
 /* One JSON value, or NULL. */
 static json_t *
 parse(struct span body)
@@ -394,6 +416,8 @@ answer_upstream_error(struct answer *a, int status,
 	char *line, after[24];
 	size_t nkept = 0;
 
+	if (!a->head_sent)
+		add_missing_retry(a, fields, nfields, wrapped, after);
 	if (json == NULL && !a->head_sent) {
 		/* Status and advice are the upstream's, the words are ours. */
 		struct buf b;
@@ -403,8 +427,6 @@ answer_upstream_error(struct answer *a, int status,
 			if (!span_is_nocase(fields[i].name, "content-encoding"))
 				kept[nkept++] = fields[i];
 		}
-		if (answer_field(fields, nfields, "retry-after").len == 0)
-			add_retry(a, wrapped, after);
 		buf_init(&b, 64 * 1024);
 		reply_error_json(&b, a->spec->shape, wrapped, a->request_id);
 		if (answer_head(a, status, "application/json", kept, nkept,

@@ -52,6 +52,7 @@ struct answer {
 	uint64_t bytes_out;
 	int64_t start_ms;
 	int64_t last_write_ms;
+	int burst; /* comments that are to follow the last one soon */
 };
 
 /* start_ms: when the request began. */
