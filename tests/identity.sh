@@ -1,0 +1,158 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Who a client is: by key, by network (also behind a proxy of one's own), by
+# the user that the web server has checked, by two of them; and what it then
+# may see and call.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+start_upstream stub -n
+reserve_port dead
+
+new_config <<-END
+	trusted_proxies = [ "127.0.0.1/32" ];
+	client_address_header = "X-Forwarded-For";
+	providers = (
+	  { name = "stub"; place = "local"; url = "$stub_url"; },
+	  { name = "dead"; place = "local"; url = "$dead_url"; retries = 0;
+	    circuit = { failures = 1; cooldown = 100.0; }; },
+	  { name = "far"; place = "external"; url = "$stub_url"; }
+	);
+	models = (
+	  { id = "org/plain"; aliases = [ "gpt-x" ];
+	    targets = ( { provider = "stub"; model = "plain";
+	      context = 4096; } ); },
+	  { id = "dead"; targets = ( { provider = "dead"; model = "x"; } ); },
+	  { id = "far"; place = "external";
+	    targets = ( { provider = "far"; model = "plain"; } ); }
+	);
+	clients = (
+	  { name = "lan"; networks = [ "192.0.2.0/24" ]; },
+	  { name = "carla"; user = "carla"; },
+	  { name = "embed"; networks = [ "198.51.100.9" ];
+	    endpoints = [ "embeddings" ]; }
+	);
+END
+add_client anna --models 'org/*' --explain
+add_client boss --operator --place external
+# A key that is good from one network only.
+cat >>"$dir/clients.conf" <<-END
+	# nothing here
+END
+sed 's/name = "anna";/name = "anna"; networks = [ "203.0.113.0\/24" ];/' \
+	"$dir/clients.conf" >"$dir/clients.new"
+start_tailgate
+
+lighttpd_conf "$dir/user.conf" <<-'END'
+	server.modules += ( "mod_setenv", "mod_fastcgi" )
+	$HTTP["url"] =~ "^/as-carla/" {
+	  setenv.set-environment = ( "REMOTE_USER" => "carla" )
+	}
+	fastcgi.server = ( "/" => (( "socket" => env.TAILGATE_SOCKET,
+	  "check-local" => "disable", "fix-root-scriptname" => "enable" )) )
+END
+start_lighttpd "$dir/user.conf"
+
+# as NAME [curl arguments]: the models that somebody sees, in one line.
+seen()
+{
+	request /v1/models "$@"
+	grep -o '"id":"[^"]*"' "$dir/body" | sed 's/"id":"\(.*\)"/\1/' |
+		tr '\n' ' '
+}
+
+key=
+is 'nobody' "$(seen >/dev/null; request /v1/models; echo "$status")" 401
+is 'by network, named by a trusted proxy' \
+	"$(seen -H 'X-Forwarded-For: 192.0.2.7')" 'org/plain gpt-x dead '
+request /v1/models -H 'X-Forwarded-For: 192.0.3.7'
+check 'another network is nobody' error_is 401 invalid_api_key
+request /v1/models -H 'X-Forwarded-For: 192.0.2.7, 192.0.3.7'
+check 'what stands before the last foreign address is not believed' \
+	error_is 401 invalid_api_key
+request /as-carla/v1/models
+is 'by the user that the web server names' "$status" 200
+request /v1/models -H 'Remote-User: carla' -H 'REMOTE_USER: carla'
+check 'not by one that the client names' error_is 401 invalid_api_key
+request /v1/models -H 'Authorization: Bearer tg-wrong' \
+	-H 'X-Forwarded-For: 192.0.2.7'
+is 'an unknown key is as good as none' "$status" 200
+
+key=$anna_key
+is 'by key: the models it may use' "$(seen)" 'org/plain gpt-x '
+like 'with place' "$(body)" '"place":"local"'
+like 'with context' "$(body)" '"context_length":4096'
+like 'and readiness' "$(body)" '"ready":true'
+request /v1/models/org%2Fplain
+is 'one, with %2F' "$status" 200
+like 'by its id' "$(body)" '"id":"org/plain"'
+request /v1/models/gpt-x
+is 'one, by alias' "$status" 200
+request /v1/models/dead
+check 'one that it may not use is not there' error_is 404 model_not_found
+post /v1/chat/completions '{"model":"dead","messages":[]}'
+check 'nor may it call it' error_is 403 model_not_allowed
+key=$boss_key
+is 'external ones only where client and model allow it' "$(seen)" \
+	'org/plain gpt-x dead far '
+
+# Endpoints.
+key=
+post /v1/chat/completions '{"model":"org/plain","messages":[]}' \
+	-H 'X-Forwarded-For: 198.51.100.9'
+check 'an endpoint that is not its own' error_is 403 endpoint_not_allowed
+post /v1/embeddings '{"model":"org/plain","input":"x"}' \
+	-H 'X-Forwarded-For: 198.51.100.9'
+is 'and one that is' "$status" 200
+
+# Explain: the plan, and nothing is sent.
+key=$anna_key
+tell stub reset >/dev/null
+post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
+	-H 'X-Tailgate-Explain: 1'
+is 'explain: an answer' "$status" 200
+like 'with the candidates' "$(body)" '"provider": ?"stub"'
+is 'and nothing sent' "$(stat stub requests)" 0
+key=$boss_key
+post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
+	-H 'X-Tailgate-Explain: 1'
+is 'not for those who may not: it is a request like any other' \
+	"$(stat stub requests)" 1
+
+# Health, for anybody; the rest for operators.
+key=
+request /health
+is 'ready' "$status" 200
+key=$boss_key
+post /v1/chat/completions '{"model":"dead","messages":[]}'
+check 'a provider goes down' error_is 503 provider_unavailable
+key=
+request /health
+is 'one model has no target left' "$status" 503
+unlike 'no names are told' "$(body)" 'dead'
+key=$boss_key
+request /v1/models
+like 'and it is listed as not ready' "$(body)" '"id":"dead"[^}]*"ready":false'
+for path in /metrics /tailgate/status.json /tailgate/usage.json; do
+	key=$boss_key
+	request $path
+	is "$path: an operator" "$status" 200
+	key=$anna_key
+	request $path
+	check "$path: nobody else" error_is 403 endpoint_not_allowed
+done
+
+# Key and network.
+cp "$dir/clients.new" "$dir/clients.conf"
+chmod 600 "$dir/clients.conf"
+kill -HUP "$tailgate_pid"
+away()
+{
+	request /v1/models
+	[ "$status" = 401 ]
+}
+key=$anna_key
+check 'a key that is good in a network: not elsewhere' wait_until away
+request /v1/models -H 'X-Forwarded-For: 203.0.113.77'
+is 'but there' "$status" 200
+finish
