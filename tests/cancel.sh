@@ -7,9 +7,9 @@
 # these figures.
 #
 # What the servers let us see differs.  lighttpd hands a client's end on at
-# once, but on a fresh plain connection only when a byte has been written to
-# it; Caddy shows it by failing writes alone, so that a call that is not
-# streamed can't be seen to be abandoned: it runs to its end, and frees its
+# once, but over plain HTTP/1.1 sometimes only when a byte has been written to
+# the client; Caddy shows it by failing writes alone, so that a call that is
+# not streamed can't be seen to be abandoned: it runs to its end, and frees its
 # slot then.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
@@ -62,15 +62,23 @@ raw()
 	cat "$dir/call"
 }
 
-# begin fresh|kept MODEL STREAM: the client that will hang up.
+# begin fresh|kept|h2 MODEL STREAM: the client that will hang up: over HTTP/1.1
+# on a fresh or a kept connection, or over HTTP/2.
 begin()
 {
 	call "$2" "$3" >"$dir/call"
+	rm -f "$dir/answer"
+	: >"$dir/goner.log"
+	if [ "$1" = h2 ]; then
+		spawn goner curl -sN --http2-prior-knowledge -o "$dir/answer" \
+			-H "Authorization: Bearer $goner_key" \
+			-H 'Content-Type: application/json' \
+			--data-binary "@$dir/call" "$base/v1/chat/completions"
+		return
+	fi
 	raw >"$dir/request"
 	path=
 	[ "$1" = fresh ] || path=/v1/nothing
-	rm -f "$dir/answer"
-	: >"$dir/goner.log"
 	spawn goner "$bin/hangup" ${path:+-k "$path"} "${base#http://}" \
 		"$dir/request" "$dir/answer"
 }
@@ -78,7 +86,9 @@ begin()
 # $closed_ns and $closed_ms: when.
 hang_up()
 {
+	"$bin/hangup" -t >"$dir/now"
 	stop "$goner_pid"
+	[ -s "$dir/goner.log" ] || cp "$dir/now" "$dir/goner.log"
 	read -r closed_ns closed_ms <"$dir/goner.log"
 }
 
@@ -191,6 +201,16 @@ unseen()
 		entry .client_gone)"
 }
 
+# Where it depends.
+either()
+{
+	if wait_until -t 2 ledger_grew >/dev/null; then
+		seen "$@"
+	else
+		unseen
+	fi
+}
+
 end_after_release()
 {
 	tell stub release >/dev/null
@@ -206,7 +226,7 @@ slot_is_free()
 		"$(stat stub in_flight) $(stat stub uploading)" '0 0'
 }
 
-# hangs_up NAME fresh|kept PHASE MODEL STREAM READY OUTCOME...
+# hangs_up NAME fresh|kept|h2 PHASE MODEL STREAM READY OUTCOME...
 hangs_up()
 {
 	name="$server: $1"
@@ -255,22 +275,26 @@ lighttpd_cases()
 	start_lighttpd
 	# 200 where it shows by the first comment.
 	streamed '(499|200)'
-	hangs_up 'stream, kept connection, queued' kept queued stub/plain true \
+	hangs_up 'stream, HTTP/2, queued' h2 queued stub/plain true \
 		is_queued seen 499 -
-	hangs_up 'stream, kept connection, first byte' kept waiting \
-		stub/stall-head true is_waiting seen 499 upstream
-	hangs_up 'whole, kept connection, queued' kept queued stub/plain \
-		false is_queued seen 499 -
-	hangs_up 'whole, kept connection, connecting' kept connecting full \
-		false is_connecting seen 499 -
+	hangs_up 'stream, HTTP/2, first byte' h2 waiting stub/stall-head true \
+		is_waiting seen 499 upstream
+	hangs_up 'whole, HTTP/2, queued' h2 queued stub/plain false \
+		is_queued seen 499 -
+	hangs_up 'whole, HTTP/2, connecting' h2 connecting full false \
+		is_connecting seen 499 -
+	hangs_up 'whole, HTTP/2, first byte' h2 waiting stub/stall-head \
+		false is_waiting seen 499 upstream
+	hangs_up 'whole, HTTP/2, short body' h2 body stub/stall-mid false \
+		is_waiting seen 499 upstream
 	hangs_up 'whole, body going up' fresh uploading mute false \
 		is_uploading seen 499 upstream
-	hangs_up 'whole, kept connection, first byte' kept waiting \
-		stub/stall-head false is_waiting seen 499 upstream
-	hangs_up 'whole, kept connection, short body' kept body \
-		stub/stall-mid false is_waiting seen 499 upstream
 	hangs_up 'whole, long body' fresh body stub/stall-mid,size=300000 \
 		false 'answer_has ^.....' seen 200 upstream
+	for how in fresh kept; do
+		hangs_up "whole, $how, first byte" $how waiting \
+			stub/stall-head false is_waiting either 499 upstream
+	done
 	stop_server
 }
 

@@ -12,6 +12,10 @@
  * comes to the file ANSWER.  On SIGTERM it closes the connection and prints
  * the moment: CLOCK_MONOTONIC in ns, and the time of day in ms.  When the
  * other side closes first it prints "eof".
+ *
+ *	hangup -t
+ *
+ * prints the present moment the same way.
  */
 #include "config.h"
 
@@ -118,7 +122,7 @@ send_file(int fd, const char *path)
 }
 
 static void
-say_closed(void)
+say_now(void)
 {
 	struct timespec mono, wall;
 
@@ -150,7 +154,7 @@ receive(int fd, int answer)
 		}
 		if (fds[0].revents != 0) {
 			close(fd);
-			say_closed();
+			say_now();
 			return;
 		}
 	}
@@ -162,7 +166,11 @@ main(int argc, char **argv)
 	const char *path = NULL;
 	int ch, fd, answer;
 
-	while ((ch = getopt(argc, argv, "k:")) != -1) {
+	while ((ch = getopt(argc, argv, "k:t")) != -1) {
+		if (ch == 't') {
+			say_now();
+			return 0;
+		}
 		if (ch != 'k')
 			return 99;
 		path = optarg;
