@@ -222,7 +222,7 @@ const showProviders = table($("providers"), [
 		setText(cell.firstChild, text);
 	} },
 	{ title: "Now", style: "n", fill: (cell, p) => setText(cell, count(p.in_flight)) },
-	{ title: "First byte", style: "n", fill: (cell, p) =>
+	{ title: "First byte", style: "n ww", fill: (cell, p) =>
 		setText(cell, duration(p.first_byte_p50_ms)) },
 	{ title: "Requests", style: "n w", fill: (cell, p) =>
 		setText(cell, count(p.requests)) },
