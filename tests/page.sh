@@ -10,8 +10,10 @@
 clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
 [ -d "$clients/node_modules/playwright-core" ] ||
 	skip_all "playwright is not installed (tests/clients/install $clients)"
-node=$clients/node_modules/.bin/node
-[ -x "$node" ] || node=node
+# It may want a newer node than the system's.
+for node in "$clients"/node_modules/node-linux-*/bin/node node; do
+	[ ! -x "$node" ] || break
+done
 need "$node" curl jq chromium
 
 www=$abs_srcdir/contrib/www
