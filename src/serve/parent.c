@@ -50,6 +50,7 @@ struct child {
 	unsigned generation;
 	unsigned index;
 	int64_t start_ms;
+	bool told; /* to end; the second time means "now" */
 };
 
 struct parent {
@@ -62,6 +63,7 @@ struct parent {
 	/* Of the serving generation's workers, by index. */
 	int64_t start_at_ms[WORKERS_MAX]; /* 0: is running */
 	int64_t pause_ms[WORKERS_MAX];
+	bool reload; /* asked for while another was under way */
 	bool stopping;
 	int status;
 };
@@ -104,6 +106,20 @@ kill_generation(const struct parent *p, unsigned number, int sig)
 	}
 }
 
+/* Tells each worker once to finish what it serves. */
+static void
+end_generation(struct parent *p, unsigned number)
+{
+	for (unsigned i = 0; i < p->nchildren; i++) {
+		struct child *c = &p->children[i];
+
+		if (c->told || (number != 0 && c->generation != number))
+			continue;
+		c->told = true;
+		kill(c->pid, SIGTERM);
+	}
+}
+
 /* ---- generations ------------------------------------------------------ */
 
 static struct generation *
@@ -138,6 +154,12 @@ generation_free(struct generation *g)
 
 /* ---- workers ---------------------------------------------------------- */
 
+static void
+open_log(const struct config *c)
+{
+	log_open("tailgate.fcgi", c->log_syslog, c->log_level);
+}
+
 /* In the child: become a worker. */
 static void
 be_worker(struct parent *p, struct generation *g, unsigned index)
@@ -145,6 +167,8 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	int status;
 
 	set_signals(SIG_DFL);
+	if (g == p->next)
+		open_log(g->config);
 	close(signal_pipe[0]);
 	close(signal_pipe[1]);
 	close(g->ready[0]);
@@ -165,7 +189,7 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	exit(status);
 }
 
-static void
+static bool
 start_worker(struct parent *p, struct generation *g, unsigned index)
 {
 	sigset_t all, old;
@@ -175,7 +199,7 @@ start_worker(struct parent *p, struct generation *g, unsigned index)
 		log_error("%d workers are still finishing; not starting "
 			  "another",
 		    CHILDREN_MAX);
-		return;
+		return false;
 	}
 	atomic_store(&g->board->busy[index], 0);
 	/* The worker keeps them blocked: worker.c says why. */
@@ -187,19 +211,11 @@ start_worker(struct parent *p, struct generation *g, unsigned index)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid == -1) {
 		log_error("fork: %s", strerror(errno));
-		p->start_at_ms[index] = clock_now_ms() + PAUSE_MAX_MS;
-		return;
+		return false;
 	}
 	p->children[p->nchildren++] =
-	    (struct child){ pid, g->number, index, clock_now_ms() };
-}
-
-static void
-start_generation(struct parent *p, struct config *config)
-{
-	p->next = generation_new(p, config);
-	for (unsigned i = 0; i < config->processes; i++)
-		start_worker(p, p->next, i);
+	    (struct child){ pid, g->number, index, clock_now_ms(), false };
+	return true;
 }
 
 /* All workers of the new generation serve: it is the one now. */
@@ -217,8 +233,9 @@ switch_generation(struct parent *p)
 		    p->now->config->processes, p->now->config->threads);
 		return;
 	}
+	open_log(p->now->config);
 	log_info("configuration %u is in force", p->now->number);
-	kill_generation(p, old->number, SIGTERM);
+	end_generation(p, old->number);
 	generation_free(old);
 }
 
@@ -228,12 +245,24 @@ give_up_generation(struct parent *p)
 {
 	log_error("%s: its workers can't start; %s", p->next->config->path,
 	    p->now == NULL ? "ending" : "the old configuration stays");
-	kill_generation(p, p->next->number, SIGTERM);
+	end_generation(p, p->next->number);
 	generation_free(p->next);
 	p->next = NULL;
 	if (p->now == NULL) {
 		p->stopping = true;
 		p->status = 1;
+	}
+}
+
+static void
+start_generation(struct parent *p, struct config *config)
+{
+	p->next = generation_new(p, config);
+	for (unsigned i = 0; i < config->processes; i++) {
+		if (!start_worker(p, p->next, i)) {
+			give_up_generation(p);
+			return;
+		}
 	}
 }
 
@@ -245,8 +274,11 @@ reload(struct parent *p)
 	size_t len = 0;
 	FILE *err;
 
-	if (p->stopping || p->next != NULL || p->now == NULL)
-		return; /* one at a time; the running one reads it */
+	/* One at a time; the one under way may have read the file before
+	 * its last change. */
+	p->reload = p->next != NULL;
+	if (p->stopping || p->next != NULL)
+		return;
 	if ((err = open_memstream(&errors, &len)) == NULL)
 		fatal("out of memory");
 	config = config_load(p->now->config->path, 0, err);
@@ -324,11 +356,13 @@ reap(struct parent *p)
 static void
 stop(struct parent *p)
 {
-	if (!p->stopping)
-		close(p->listen_fd);
+	if (p->stopping) {
+		kill_generation(p, 0, SIGTERM);
+		return;
+	}
+	close(p->listen_fd);
 	p->stopping = true;
-	/* To a worker the second one says "now". */
-	kill_generation(p, 0, SIGTERM);
+	end_generation(p, 0);
 }
 
 static void
@@ -391,8 +425,9 @@ start_due_workers(struct parent *p)
 		if (p->start_at_ms[i] == 0)
 			continue;
 		if (p->start_at_ms[i] <= now_ms) {
-			p->start_at_ms[i] = 0;
-			start_worker(p, p->now, i);
+			p->start_at_ms[i] = start_worker(p, p->now, i)
+			    ? 0
+			    : now_ms + PAUSE_MAX_MS;
 		} else if (p->start_at_ms[i] - now_ms < next_ms)
 			next_ms = p->start_at_ms[i] - now_ms;
 	}
@@ -406,15 +441,20 @@ loop(struct parent *p)
 		int timeout_ms = start_due_workers(p);
 		struct pollfd fds[2] = { { .fd = signal_pipe[0],
 					     .events = POLLIN },
-			{ .fd = p->next == NULL ? -1 : p->next->ready[0],
+			{ .fd = p->next == NULL || p->stopping
+				? -1
+				: p->next->ready[0],
 			    .events = POLLIN } };
 
 		if (poll(fds, 2, timeout_ms) == -1 && errno != EINTR)
 			fatal("poll: %s", strerror(errno));
 		if (fds[0].revents & POLLIN)
 			handle_signals(p);
-		if (p->next != NULL && fds[1].revents & POLLIN)
+		/* Not once we are stopping: the old ones are told already. */
+		if (p->next != NULL && !p->stopping && fds[1].revents & POLLIN)
 			count_ready(p);
+		if (p->next == NULL && p->reload)
+			reload(p);
 	}
 }
 
