@@ -113,6 +113,27 @@ serve_cgi(const struct config *config)
 	return cut ? 1 : 0;
 }
 
+/* Some web servers make arguments of a query without "=" (RFC 3875 4.4):
+ * options would be the client's. */
+static bool
+has_clients_arguments(int argc)
+{
+	const char *query = getenv("QUERY_STRING");
+
+	return argc > 1 && listener_is_cgi() && query != NULL &&
+	    *query != '\0' && strchr(query, '=') == NULL;
+}
+
+static int
+refuse_arguments(void)
+{
+	fputs("Status: 400 Bad Request\r\n"
+	      "Content-Type: text/plain\r\n\r\n"
+	      "A query is written as name=value.\n",
+	    stdout);
+	return 1;
+}
+
 static int
 serve_pool(struct config *config, const char *path)
 {
@@ -138,6 +159,8 @@ main(int argc, char **argv)
 	struct config *config;
 	int opt;
 
+	if (has_clients_arguments(argc))
+		return refuse_arguments();
 	while ((opt = getopt(argc, argv, "f:s:Vh")) != -1) {
 		switch (opt) {
 		case 'f':
