@@ -139,17 +139,14 @@ serve_pool(struct config *config, const char *path)
 {
 	char why[512];
 	bool made;
-	int fd, status;
+	int fd;
 
 	if ((fd = listener_open(path, &made, why, sizeof(why))) == -1) {
 		log_error("%s", why);
 		config_free(config);
 		return 1;
 	}
-	status = parent_run(config, fd);
-	if (made)
-		unlink(path);
-	return status;
+	return parent_run(config, fd, made ? path : NULL);
 }
 
 int

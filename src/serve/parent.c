@@ -55,6 +55,7 @@ struct child {
 
 struct parent {
 	int listen_fd;
+	const char *path; /* of the socket, NULL: not ours to remove */
 	struct generation *now; /* serving */
 	struct generation *next; /* starting, or NULL */
 	struct child children[CHILDREN_MAX];
@@ -353,6 +354,16 @@ reap(struct parent *p)
 		on_child(p, pid, status);
 }
 
+/* Both at once: soon the next pool may have its own there. */
+static void
+close_socket(struct parent *p)
+{
+	if (p->path != NULL)
+		unlink(p->path);
+	p->path = NULL;
+	close(p->listen_fd);
+}
+
 static void
 stop(struct parent *p)
 {
@@ -360,7 +371,7 @@ stop(struct parent *p)
 		kill_generation(p, 0, SIGTERM);
 		return;
 	}
-	close(p->listen_fd);
+	close_socket(p);
 	p->stopping = true;
 	end_generation(p, 0);
 }
@@ -459,7 +470,7 @@ loop(struct parent *p)
 }
 
 int
-parent_run(struct config *config, int listen_fd)
+parent_run(struct config *config, int listen_fd, const char *path)
 {
 	struct parent *p = calloc(1, sizeof(*p));
 	int status;
@@ -471,10 +482,13 @@ parent_run(struct config *config, int listen_fd)
 		fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
 	}
 	p->listen_fd = listen_fd;
+	p->path = path;
 	set_signals(on_signal);
 	start_generation(p, config);
 	loop(p);
 	status = p->status;
+	if (p->path != NULL)
+		unlink(p->path);
 	generation_free(p->next);
 	generation_free(p->now);
 	free(p);

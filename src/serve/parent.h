@@ -17,6 +17,7 @@
 #include "config/config.h"
 
 /* Owns config from then on.  Returns the exit status. */
-int parent_run(struct config *, int listen_fd);
+/* path: of a socket that is to be removed with it, or NULL. */
+int parent_run(struct config *, int listen_fd, const char *path);
 
 #endif
