@@ -25,6 +25,8 @@
 /* What a bridge, which needs all of it, takes. */
 #define BRIDGE_BYTES (32 * 1024 * 1024)
 #define EVENT_BYTES (256 * 1024)
+/* Where the last event tells all of it again, and the usage behind that. */
+#define LONG_EVENT_BYTES (32 * 1024 * 1024)
 
 void
 relay_init(struct relay *r, struct answer *a, const struct call *call,
@@ -40,7 +42,9 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 	r->speaks = bridge != NULL ? ENDPOINT_CHAT : call->endpoint;
 	buf_init(&r->held, BRIDGE_BYTES);
 	buf_init(&r->out, BRIDGE_BYTES);
-	sse_init(&r->sse, EVENT_BYTES);
+	sse_init(&r->sse,
+	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ? LONG_EVENT_BYTES
+							      : EVENT_BYTES);
 	usage_init(&r->usage);
 }
 
@@ -138,6 +142,7 @@ on_event(void *ctx, const struct sse_event *event)
 		r->written = end;
 	}
 	r->last_end = end;
+	r->error_passed |= verdict_is_error(event->name, event->data);
 	if (is_last(r->speaks, event))
 		r->done = true;
 	return 0;
@@ -364,12 +369,39 @@ serve_rest(struct relay *r)
 	return RELAY_SERVED;
 }
 
-/* A stream that is framed by nothing but its connection's end and lacks its
- * last event may have lost the rest. */
-static bool
-is_whole(const struct relay *r)
+/* What the upstream calls an error the client has seen as it came: it has
+ * only to be accounted. */
+static void
+ended_in_error(const struct relay *r, struct relay_result *result)
 {
-	if (!r->is_sse || r->done || r->head.content_length >= 0)
+	if (!r->bridge_failed && (!r->error_passed || r->done))
+		return;
+	result->end = RELAY_CUT;
+	result->health = HEALTH_ERROR;
+	result->refused.refusal = REFUSE_UPSTREAM;
+}
+
+/* Does this API end each stream in an event of its own?  (Not every chat
+ * upstream sends [DONE].) */
+static bool
+always_says_last(enum endpoint endpoint)
+{
+	return endpoint == ENDPOINT_RESPONSES || endpoint == ENDPOINT_MESSAGES;
+}
+
+/* An answer that ends before it is complete; and a stream that lacks its last
+ * event where that is always sent, or where nothing but the connection's end
+ * frames it: it may have lost the rest. */
+static bool
+is_whole(const struct relay *r, const struct upstream_report *report)
+{
+	if (verdict_is_short(r, report->bytes_in))
+		return false;
+	if (!r->is_sse || r->done || r->error_passed)
+		return true;
+	if (r->bridge == NULL && always_says_last(r->speaks))
+		return false;
+	if (r->head.content_length >= 0)
 		return true;
 	return answer_field(
 		   r->head.fields, r->head.nfields, "transfer-encoding")
@@ -385,7 +417,8 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	if (r->scan != NULL && r->is_json)
 		usage_scan_finish(r->scan, &r->usage);
 	if (r->answer->ended) {
-		result->end = r->bridge_failed ? RELAY_CUT : RELAY_SERVED;
+		result->end = RELAY_SERVED;
+		ended_in_error(r, result);
 		return;
 	}
 	if (r->answer->gone) {
@@ -394,9 +427,11 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		return;
 	}
 	if (report->result == UPSTREAM_OK && r->state != RELAY_COLLECT &&
-	    !verdict_is_dressed(r) && is_whole(r)) {
+	    !verdict_is_dressed(r) && is_whole(r, report)) {
 		result->end = serve_rest(r);
-		if (result->end == RELAY_SERVED || result->end == RELAY_GONE)
+		if (r->answer->ended)
+			ended_in_error(r, result);
+		if (r->answer->ended || result->end == RELAY_GONE)
 			return;
 	}
 	verdict_judge(r, report, result);

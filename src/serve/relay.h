@@ -61,6 +61,7 @@ struct relay {
 	uint64_t events;
 	bool done; /* the event that ends such a stream came */
 	bool error_first; /* an error dressed as 200 */
+	bool error_passed; /* an error of the upstream's own, later on */
 	bool bridge_failed;
 	bool no_stream; /* the client has an event stream's head, and this is
 			   none */

@@ -99,6 +99,30 @@ verdict_is_dressed(const struct relay *r)
 	    verdict_is_error((struct span){ NULL, 0 }, buf_span(&r->held));
 }
 
+/* The scanner wanted more: the value ends before it is complete. */
+static bool
+ends_early(struct span json)
+{
+	struct members m;
+	struct jscan_error error;
+
+	return jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == -1 &&
+	    error.offset >= json.len;
+}
+
+bool
+verdict_is_short(const struct relay *r, uint64_t bytes_in)
+{
+	if (r->bridge != NULL || r->state != RELAY_HOLD)
+		return false;
+	return bytes_in == 0 ||
+	    (r->is_json &&
+		answer_field(
+		    r->head.fields, r->head.nfields, "content-encoding")
+			.len == 0 &&
+		ends_early(buf_span(&r->held)));
+}
+
 /* ---- what the upstream advises ---------------------------------------- */
 
 /* Retry-After in seconds or as a date (RFC 9110 §10.2.3), in ms; 0: none. */
@@ -163,6 +187,8 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		what = report->result == UPSTREAM_BAD
 		    ? "answered in a way that is no valid HTTP response"
+		    : report->result == UPSTREAM_OK && report->bytes_in == 0
+		    ? "gave an empty answer"
 		    : "closed the connection in the middle of its answer";
 	}
 	result->refused.message = arena_printf(

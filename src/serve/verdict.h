@@ -20,6 +20,9 @@ bool verdict_is_error(struct span name, struct span data);
 bool verdict_is_only_usage(struct span data);
 /* Did a 2xx answer turn out to be an error? */
 bool verdict_is_dressed(const struct relay *);
+/* Does it lack its end, or all of it, though HTTP calls it complete?  As far
+ * as what is held can tell. */
+bool verdict_is_short(const struct relay *, uint64_t bytes_in);
 
 /* Fills reason, health, retry_after, refused and upstream_error. */
 void verdict_judge(const struct relay *, const struct upstream_report *,

@@ -46,6 +46,7 @@ struct upstream_request {
 	struct span parts[UPSTREAM_PARTS_MAX]; /* the body, end to end */
 	size_t nparts;
 	struct timeouts timeouts;
+	bool decode; /* the sink wants the answer without its coding */
 };
 
 struct upstream_head {
