@@ -1,40 +1,38 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Codex and Claude Code, headless, do a task with a tool call against a
-# scripted model: through the bridges to one that speaks only chat, and Codex
-# to one that serves Responses itself.  They are looked for beside the SDKs
-# (npm install @openai/codex @anthropic-ai/claude-code there) and in PATH.
+# Codex, Claude Code and opencode, headless, do a task with a tool call against
+# a scripted model: through the bridges to one that speaks only chat, and
+# passed through to one that speaks their own API.  opencode is not among what
+# tests/clients/install brings; it is taken from PATH.
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/clients/suite.sh"
 
-need python3
-clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
 PATH=$clients/node_modules/.bin:$PATH
 agents=
-for agent in codex claude; do
+for agent in codex claude opencode; do
 	! command -v "$agent" >/dev/null || agents="$agents $agent"
 done
-[ -n "$agents" ] || skip_all "neither codex nor claude is installed"
+[ -n "$agents" ] ||
+	skip_all "no agent is installed (tests/clients/install $clients)"
 
-mkdir -p "$dir/model" "$dir/run" "$dir/state" "$dir/home/.codex"
-spawn model python3 "$tests/clients/model.py" "$dir/model"
-wait_until -p "$model_pid" test -s "$dir/model/port" ||
-	broken "the scripted model did not start"
-url=http://127.0.0.1:$(cat "$dir/model/port")/v1
+start_model
+mkdir -p "$dir/run" "$dir/state" "$dir/home/.codex"
 
 conf=$dir/tailgate.conf
 cat >"$conf" <<END
 runtime_dir = "$dir/run"; state_dir = "$dir/state";
 clients_file = "$dir/clients.conf";
 providers = (
-  { name = "chat"; place = "local"; url = "$url"; endpoints = [ "chat" ]; },
-  { name = "responses"; place = "local"; url = "$url";
-    endpoints = [ "chat", "responses" ]; } );
+  { name = "chat"; place = "local"; url = "$model_url";
+    endpoints = [ "chat" ]; },
+  { name = "all"; place = "local"; url = "$model_url";
+    endpoints = [ "chat", "responses", "messages", "count_tokens" ]; } );
 models = (
   { id = "bridged"; targets = (
-    { provider = "chat"; model = "scripted"; usage = "ask"; } ); },
+    { provider = "chat"; model = "bridged"; usage = "ask"; } ); },
   { id = "passed"; targets = (
-    { provider = "responses"; model = "scripted"; } ); } );
+    { provider = "all"; model = "passed"; } ); } );
 END
 add_client anna
 start_tailgate
@@ -84,31 +82,65 @@ run_codex()
 run_claude()
 {
 	in_new_work env "ANTHROPIC_BASE_URL=$base" "ANTHROPIC_API_KEY=$key" \
-		ANTHROPIC_MODEL=bridged ANTHROPIC_SMALL_FAST_MODEL=bridged \
+		"ANTHROPIC_MODEL=$1" "ANTHROPIC_SMALL_FAST_MODEL=$1" \
 		CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 IS_SANDBOX=1 \
 		claude -p --dangerously-skip-permissions \
 		"write the proof" >"$dir/claude.out" 2>"$dir/claude.err"
-	ended claude bridged
+	ended claude "$1"
+}
+
+run_opencode()
+{
+	mkdir -p "$HOME/.config/opencode"
+	cat >"$HOME/.config/opencode/opencode.json" <<-END
+		{ "model": "tailgate/$1", "small_model": "tailgate/$1",
+		  "autoupdate": false, "share": "disabled",
+		  "provider": { "tailgate": {
+		    "npm": "@ai-sdk/openai-compatible", "name": "tailgate",
+		    "options": { "baseURL": "$base/v1",
+		      "apiKey": "{env:TAILGATE_KEY}" },
+		    "models": { "$1": { "name": "$1" } } } },
+		  "permission": { "bash": "allow" } }
+	END
+	in_new_work env "TAILGATE_KEY=$key" OPENCODE_DISABLE_MODELS_FETCH=1 \
+		opencode run "write the proof" \
+		>"$dir/opencode.out" 2>"$dir/opencode.err"
+	ended opencode "$1"
+}
+
+# What Codex makes of a key that is none: it tries again, then says so.
+refuse_codex()
+{
+	in_new_work env TAILGATE_KEY=tg-wrong codex exec --skip-git-repo-check \
+		"write the proof" >"$dir/codex.out" 2>"$dir/codex.err"
+	is "$server: codex with a wrong key fails" "$status" 1
+	like "$server: and says why" "$(cat "$dir/codex.err")" \
+		'401 Unauthorized: The key is not known .*request id: req_'
 }
 
 suite()
 {
 	for agent in $agents; do
-		case $agent in
-		codex)
-			run_codex bridged
-			run_codex passed
-			;;
-		claude) run_claude ;;
-		esac
+		for model in bridged passed; do
+			"run_$agent" $model
+		done
+		[ "$agent" != codex ] || refuse_codex
 	done
 }
 each_server suite
-# Two turns under each server, and none of them by Claude Code.
-case $agents in
-*codex*) want=4 ;;
-*) want=0 ;;
-esac
-is "Responses passed where they are served, and only there" \
-	"$(grep -c responses "$dir/model/log")" "$want"
+
+# passed AGENT PATH: it has come where it is served, and nowhere else.
+passed()
+{
+	case $agents in
+	*"$1"*)
+		check "what $1 speaks is passed where it is served" \
+			grep -q "^$2 True" "$dir/model/log"
+		;;
+	esac
+	is "$2 goes nowhere else" "$(grep "^$2 True" "$dir/model/log" |
+		grep -cv ' passed$')" 0
+}
+passed codex /v1/responses
+passed claude /v1/messages
 finish

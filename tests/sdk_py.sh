@@ -4,27 +4,8 @@
 # The official OpenAI SDK for Python does everything through both web servers
 # (tests/clients/sdk.py).
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/clients/suite.sh"
 
-clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
-python=$clients/venv/bin/python
-"$python" -c 'import openai' >/dev/null 2>&1 ||
-	skip_all "the SDK is not installed (tests/clients/install $clients)"
-
-start_upstream stub -n
-more_models=', { id = "plain"; aliases = [ "gpt-4o-mini" ];
-	targets = ( { provider = "stub"; model = "plain"; } ); },
-	{ id = "hidden"; targets = ( { provider = "stub"; model = "x"; } ); }'
-stub_config
-add_client sdk --models 'stub/*,plain'
-start_tailgate
-
-suite()
-{
-	BASE_URL=$base/v1 API_KEY=$key STUB=http://127.0.0.1:$stub_port \
-		DIR=$dir "$python" "$tests/clients/sdk.py" >"$dir/sdk.out" 2>&1
-	is "$1: the script ran to its end" "$?" 0
-	take "$dir/sdk.out" "$1"
-	like "$1: all of it" "$(tail -n 1 "$dir/sdk.out")" '^done$'
-}
-each_server suite
+need_py openai
+py_suite sdk.py
 finish

@@ -1,28 +1,87 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A scripted model for agents, as chat completions and as Responses: asked
-# anew it calls the shell tool to write a proof, told what the tool said it
-# repeats it.  usage: model.py DIR; the port goes to DIR/port, one line for
-# each request to DIR/log.
+# A scripted model for agents and SDKs, as chat completions, Responses and
+# Messages, whole and streamed.  Asked anew it calls the tool it knows (an
+# agent's shell, to write a proof; an application's `weather`), told what the
+# tool said it repeats it, asked for a JSON schema it fills it.
+# usage: model.py DIR; the port goes to DIR/port, one line for each request to
+# DIR/log.
 import http.server
 import json
 import os
 import sys
 
 COMMAND = "echo bridged-$((40+2)) >proof.txt && cat proof.txt"
-SHELLS = ("exec_command", "shell_command", "shell", "Bash")
-USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash", "weather")
+
+
+def filled(schema):
+    """A value of a JSON schema, and always the same one."""
+    kind = schema.get("type")
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {name: filled(properties[name]) for name in properties}
+    if kind == "array":
+        return [filled(schema["items"])]
+    return {"integer": 1815, "number": 1.5, "boolean": True}.get(kind, "Ada")
 
 
 def arguments(schema):
-    """Of the shell tool, whichever of the agents' it is."""
+    """Of the tool, whichever of the agents' it is."""
     out = {name: "x" for name in schema.get("required", [])}
     for name, kind in schema.get("properties", {}).items():
         if name in ("cmd", "command"):
             words = kind.get("type") == "array"
             out[name] = ["sh", "-c", COMMAND] if words else COMMAND
+        if name == "timeout":
+            out[name] = 10000
     return json.dumps(out)
+
+
+def turn(told, tools, schema):
+    """What it says: a text, or a tool's name and arguments.  told is what
+    the last tool said, tools are names and schemas."""
+    name = next((name for name in TOOLS if name in tools), None)
+    if told is not None:
+        return told if isinstance(told, str) else json.dumps(told), None
+    if name is not None:
+        return None, (name, arguments(tools[name]))
+    if schema is not None:
+        return json.dumps(filled(schema)), None
+    return "Hello from the model", None
+
+
+def pieces(text, size):
+    return [text[at:at + size] for at in range(0, len(text), size)]
+
+
+# Chat completions
+
+def chat_turn(body):
+    last = body["messages"][-1]
+    form = body.get("response_format", {}).get("json_schema", {})
+    return turn(last["content"] if last["role"] == "tool" else None,
+                {t["function"]["name"]: t["function"]["parameters"]
+                 for t in body.get("tools", [])}, form.get("schema"))
+
+
+CHAT_USAGE = {"prompt_tokens": 100, "completion_tokens": 20,
+              "total_tokens": 120}
+
+
+def chat(body):
+    text, call = chat_turn(body)
+    message = {"role": "assistant", "content": text}
+    if call:
+        message["tool_calls"] = [{
+            "id": "call_1", "type": "function",
+            "function": {"name": call[0], "arguments": call[1]}}]
+    return {"id": "c", "object": "chat.completion", "created": 1,
+            "model": "scripted", "choices": [
+                {"index": 0, "message": message,
+                 "finish_reason": "tool_calls" if call else "stop"}],
+            "usage": CHAT_USAGE}
 
 
 def chunk(delta, finish=None):
@@ -31,56 +90,144 @@ def chunk(delta, finish=None):
                 {"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-def chat(body):
-    last = body["messages"][-1]
-    tools = {t["function"]["name"]: t["function"] for t in body.get("tools", [])}
-    shell = next((name for name in SHELLS if name in tools), None)
+def chat_events(body):
+    text, call = chat_turn(body)
     yield chunk({"role": "assistant", "content": None})
-    if last["role"] == "tool":
-        said = json.dumps(last["content"])
-        for at in range(0, len(said), 9):
-            yield chunk({"content": said[at:at + 9]})
-        yield chunk({}, "stop")
-    elif shell is None:
-        yield chunk({"content": "A title"}, "stop")
-    else:
-        args = arguments(tools[shell]["parameters"])
+    for piece in pieces(text or "", 9):
+        yield chunk({"content": piece})
+    if call:
         yield chunk({"reasoning_content": "I run it."})
         yield chunk({"tool_calls": [{"index": 0, "id": "call_1",
                     "type": "function",
-                    "function": {"name": shell, "arguments": ""}}]})
-        for at in range(0, len(args), 7):
+                    "function": {"name": call[0], "arguments": ""}}]})
+        for piece in pieces(call[1], 7):
             yield chunk({"tool_calls": [{"index": 0, "function": {
-                "arguments": args[at:at + 7]}}]})
-        yield chunk({}, "tool_calls")
-    yield dict(chunk({}), choices=[], usage=USAGE)
+                "arguments": piece}}]})
+    yield chunk({}, "tool_calls" if call else "stop")
+    if body.get("stream_options", {}).get("include_usage"):
+        yield dict(chunk({}), choices=[], usage=CHAT_USAGE)
+
+
+# Responses
+
+def responses_item(body):
+    asked = body["input"] if isinstance(body["input"], list) else []
+    outputs = [i for i in asked if i.get("type") == "function_call_output"]
+    form = body.get("text", {}).get("format", {})
+    text, call = turn(outputs[-1]["output"] if outputs else None,
+                      {t["name"]: t["parameters"] for t in
+                       body.get("tools", []) if t["type"] == "function"},
+                      form.get("schema"))
+    if call:
+        return {"id": "fc_1", "type": "function_call", "status": "completed",
+                "call_id": "call_1", "name": call[0], "arguments": call[1]}
+    return {"id": "msg_1", "type": "message", "role": "assistant",
+            "status": "completed", "content": [
+                {"type": "output_text", "annotations": [], "text": text}]}
+
+
+def response(status, output):
+    return {"id": "resp_1", "object": "response", "created_at": 1,
+            "model": "scripted", "status": status, "output": output,
+            "error": None, "incomplete_details": None, "instructions": None,
+            "metadata": {}, "parallel_tool_calls": True, "temperature": 1,
+            "tool_choice": "auto", "tools": [], "top_p": 1, "usage": {
+                "input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens_details": {"reasoning_tokens": 0}}}
 
 
 def responses(body):
-    outputs = [i for i in body["input"] if i["type"] == "function_call_output"]
-    tools = {t.get("name"): t for t in body["tools"]}
-    shell = next(name for name in SHELLS if name in tools)
-    response = {"id": "resp_1", "object": "response", "created_at": 1,
-                "model": "scripted", "status": "in_progress", "output": []}
-    if outputs:
-        item = {"id": "msg_1", "type": "message", "role": "assistant",
-                "status": "completed", "content": [{
-                    "type": "output_text", "annotations": [],
-                    "text": json.dumps(outputs[-1]["output"])}]}
+    return response("completed", [responses_item(body)])
+
+
+def responses_parts(item):
+    at = {"item_id": item["id"], "output_index": 0}
+    begun = dict(item, status="in_progress")
+    if item["type"] == "function_call":
+        kind, whole = "function_call_arguments", {
+            "name": item["name"], "arguments": item["arguments"]}
+        text, part = item["arguments"], None
+        begun["arguments"] = ""
     else:
-        item = {"id": "fc_1", "type": "function_call", "status": "completed",
-                "call_id": "call_1", "name": shell,
-                "arguments": arguments(tools[shell]["parameters"])}
-    yield {"type": "response.created", "response": response}
+        kind, part = "output_text", item["content"][0]
+        text, whole = part["text"], {"text": part["text"], "logprobs": []}
+        begun["content"] = []
+        at["content_index"] = 0
     yield {"type": "response.output_item.added", "output_index": 0,
-           "item": item}
+           "item": begun}
+    if part:
+        yield dict(at, type="response.content_part.added",
+                   part=dict(part, text=""))
+    for piece in pieces(text, 9):
+        yield dict(at, type="response.%s.delta" % kind, delta=piece,
+                   **({"logprobs": []} if part else {}))
+    yield dict(at, type="response.%s.done" % kind, **whole)
+    if part:
+        yield dict(at, type="response.content_part.done", part=part)
     yield {"type": "response.output_item.done", "output_index": 0,
            "item": item}
-    yield {"type": "response.completed", "response": dict(
-        response, status="completed", output=[item], usage={
-            "input_tokens": 100, "output_tokens": 20, "total_tokens": 120,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens_details": {"reasoning_tokens": 0}})}
+
+
+def responses_events(body):
+    item = responses_item(body)
+    events = [{"type": "response.created",
+               "response": response("in_progress", [])}]
+    events += responses_parts(item)
+    events.append({"type": "response.completed",
+                   "response": response("completed", [item])})
+    for number, event in enumerate(events):
+        yield dict(event, sequence_number=number)
+
+
+# Messages
+
+def messages(body):
+    blocks = body["messages"][-1]["content"]
+    blocks = blocks if isinstance(blocks, list) else []
+    told = [b["content"] for b in blocks if b["type"] == "tool_result"]
+    form = body.get("output_config", {}).get("format", {})
+    text, call = turn(told[-1] if told else None,
+                      {t["name"]: t.get("input_schema", {})
+                       for t in body.get("tools", [])}, form.get("schema"))
+    block = {"type": "text", "text": text}
+    if call:
+        block = {"type": "tool_use", "id": "toolu_1", "name": call[0],
+                 "input": json.loads(call[1])}
+    return {"id": "msg_1", "type": "message", "role": "assistant",
+            "model": "scripted", "content": [block],
+            "stop_reason": "tool_use" if call else "end_turn",
+            "stop_sequence": None,
+            "usage": {"input_tokens": 100, "output_tokens": 20}}
+
+
+def messages_events(body):
+    whole = messages(body)
+    block = whole["content"][0]
+    if block["type"] == "text":
+        begun, text = dict(block, text=""), block["text"]
+        deltas = [{"type": "text_delta", "text": p} for p in pieces(text, 9)]
+    else:
+        begun, text = dict(block, input={}), json.dumps(block["input"])
+        deltas = [{"type": "input_json_delta", "partial_json": p}
+                  for p in pieces(text, 7)]
+    yield {"type": "message_start", "message": dict(
+        whole, content=[], stop_reason=None)}
+    yield {"type": "content_block_start", "index": 0, "content_block": begun}
+    for delta in deltas:
+        yield {"type": "content_block_delta", "index": 0, "delta": delta}
+    yield {"type": "content_block_stop", "index": 0}
+    yield {"type": "message_delta", "usage": whole["usage"], "delta": {
+        "stop_reason": whole["stop_reason"], "stop_sequence": None}}
+    yield {"type": "message_stop"}
+
+
+ENDPOINTS = {
+    "/v1/chat/completions": (chat, chat_events),
+    "/v1/responses": (responses, responses_events),
+    "/v1/messages": (messages, messages_events),
+    "/v1/messages/count_tokens": (lambda body: {"input_tokens": 7}, None),
+}
 
 
 class Model(http.server.BaseHTTPRequestHandler):
@@ -95,19 +242,35 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
         self.wfile.flush()
 
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        is_chat = self.path.endswith("/chat/completions")
-        log.write("%s %s\n" % (self.path, body.get("stream")))
+    def whole(self, answer):
+        text = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def stream(self, events, done):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        for event in chat(body) if is_chat else responses(body):
+        for event in events:
             self.event(event.get("type"), json.dumps(event))
-        if is_chat:
+        if done:
             self.event(None, "[DONE]")
         self.wfile.write(b"0\r\n\r\n")
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        path = self.path.partition("?")[0]
+        log.write("%s %s %s\n" % (
+            path, body.get("stream", False), body["model"]))
+        answer, events = ENDPOINTS[path]
+        if body.get("stream"):
+            self.stream(events(body), answer is chat)
+        else:
+            self.whole(answer(body))
 
 
 log = open(sys.argv[1] + "/log", "a", 1)

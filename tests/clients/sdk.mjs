@@ -4,64 +4,14 @@
 // The official OpenAI SDK for JavaScript, doing each thing that an
 // application does with it.  Run by tests/sdk_js.sh; one line per assertion,
 // "ok TEXT" or "not ok TEXT".
-//
-//	BASE_URL, API_KEY  the gateway
-//	STUB               the stub upstream behind it (tests/upstream.c)
-//	DIR                a directory to write to
 import fs from 'node:fs';
 import OpenAI, { toFile } from 'openai';
+import { API_KEY, BASE_URL, DIR, is, part, raises, report, requests, stub,
+	until } from './say.mjs';
 
-const { BASE_URL, API_KEY, STUB, DIR } = process.env;
 const client = new OpenAI({ baseURL: BASE_URL, apiKey: API_KEY, maxRetries: 0 });
 const hello = [{ role: 'user', content: 'hello' }];
 const whole = 'Héllo from the stub, 世界';
-
-function report(good, text, more) {
-	console.log(`${good ? 'ok' : 'not ok'} ${text}`);
-	if (!good && more !== undefined)
-		console.log(`# ${String(more).replaceAll('\n', ' ')}`);
-}
-
-function is(got, want, text) {
-	const [g, w] = [JSON.stringify(got), JSON.stringify(want)];
-
-	report(g === w, text, `got ${g}, want ${w}`);
-}
-
-async function part(name, run) {
-	try {
-		await run();
-	} catch (e) {
-		report(false, `${name}: no exception`,
-		    `${e?.constructor?.name}: ${e?.stack ?? e}`);
-	}
-}
-
-async function raises(kind, want, run, text) {
-	try {
-		const got = await run();
-
-		report(false, text, `no exception but ${JSON.stringify(got)}`);
-	} catch (e) {
-		const got = { kind: e?.constructor?.name, status: e?.status,
-			code: e?.code };
-
-		is(got, { kind: kind.name, ...want }, text);
-	}
-}
-
-async function stub(what) {
-	return (await fetch(`${STUB}/_${what}`)).json();
-}
-
-async function until(test, text) {
-	for (let i = 0; i < 500; i++) {
-		if (await test())
-			return report(true, text);
-		await new Promise((done) => setTimeout(done, 20));
-	}
-	report(false, text, 'not within 10 s');
-}
 
 function chat(script, more) {
 	return client.chat.completions.create({ model: `stub/${script}`,
