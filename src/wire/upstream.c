@@ -227,6 +227,7 @@ on_prereq(void *ctx, char *ip, char *local_ip, int port, int local_port)
 	(void)port;
 	(void)local_port;
 	x->report->connected = true;
+	x->handle->opening = false;
 	x->starts++;
 	x->moved_ms = clock_now_ms();
 	return CURL_PREREQFUNC_OK;
@@ -421,7 +422,7 @@ answer_fd(struct exchange *x)
 	curl_off_t sent = 0;
 
 	if (x->fd != CURL_SOCKET_BAD || !x->report->connected ||
-	    x->handle->nfds != 1 || x->handle->crowded)
+	    x->handle->nfds != 1 || x->handle->crowded || x->handle->opening)
 		return x->fd;
 	curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 	if ((size_t)sent >= x->body_len)
@@ -482,8 +483,10 @@ run(struct exchange *x)
 
 		starts = x->starts;
 		curl_multi_perform(x->handle->multi, &running);
-		if (x->starts != starts)
-			x->fd = CURL_SOCKET_BAD; /* a new connection */
+		/* A new connection, or one in the making. */
+		if (x->starts != starts || x->handle->opening ||
+		    x->handle->nfds == 0)
+			x->fd = CURL_SOCKET_BAD;
 		if (running == 0 || x->stopped != UPSTREAM_OK)
 			break;
 		if (x->dirty && x->sink->pause(x->sink->ctx) == -1)

@@ -73,6 +73,7 @@ note_socket(struct handle *h, curl_socket_t fd)
 	else
 		h->crowded = true;
 	h->nfds++;
+	h->opening = true;
 }
 
 static void

@@ -36,6 +36,7 @@ struct handle {
 	    crowded; /* more than fit: fds tells nothing until all are closed */
 	bool forbidden; /* the last address was outside the place */
 	bool reset; /* what is closed now, is reset */
+	bool opening; /* a socket that no request has gone to yet */
 	char error[CURL_ERROR_SIZE];
 	int64_t idle_since_ms;
 	TAILQ_ENTRY(handle) entry;
