@@ -391,7 +391,7 @@ deadline_ms(const struct exchange *x, enum upstream_result *which)
 
 	*which = UPSTREAM_TIMEOUT_TOTAL;
 	if (!x->report->connected)
-		phase = start_ms + t->connect_ms;
+		phase = x->moved_ms + t->connect_ms; /* for the second try */
 	else
 		phase = x->moved_ms +
 		    (x->body_seen ? t->idle_ms : t->first_byte_ms);
@@ -524,9 +524,10 @@ result_of(const struct exchange *x, CURLcode code)
 	case CURLE_BAD_CONTENT_ENCODING:
 		return UPSTREAM_BAD;
 	default:
-		if (x->handle->forbidden)
-			return UPSTREAM_FORBIDDEN;
-		return x->report->connected ? UPSTREAM_CUT : UPSTREAM_CONNECT;
+		if (x->report->connected)
+			return UPSTREAM_CUT;
+		return x->handle->forbidden ? UPSTREAM_FORBIDDEN
+					    : UPSTREAM_CONNECT;
 	}
 }
 
