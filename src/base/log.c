@@ -62,6 +62,12 @@ log_set_request(const char *id)
 	log_request = id;
 }
 
+const char *
+log_get_request(void)
+{
+	return log_request;
+}
+
 /* C1 controls are valid UTF-8 but move a terminal's cursor. */
 static size_t
 log_plain(const unsigned char *p, size_t n)

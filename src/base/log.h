@@ -26,6 +26,7 @@ enum log_level log_get_level(void);
 /* The request id put before this thread's lines; NULL for none.  Kept by
  * reference. */
 void log_set_request(const char *id);
+const char *log_get_request(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* log_warn adds nothing by itself: write "%s: %s", what, strerror(errno). */

@@ -35,6 +35,7 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 {
 	memset(r, 0, sizeof(*r));
 	r->answer = a;
+	a->at_boundary = true; /* nothing of an earlier one has passed */
 	r->call = call;
 	r->candidate = candidate;
 	r->arena = arena;
@@ -193,7 +194,10 @@ push_events(struct relay *r, struct span bytes)
 		upto = r->window.len;
 	if (upto > r->written && pass(r, upto) == -1)
 		return -1;
-	a->at_boundary = r->written == r->window.len ? boundary : true;
+	/* What stays behind changes nothing for the client: it may be in the
+	 * middle of a long event still. */
+	if (r->written > 0)
+		a->at_boundary = r->written == r->window.len ? boundary : true;
 	keep_rest(r, held);
 	if (r->done) {
 		answer_flush(a);
@@ -266,6 +270,9 @@ on_head(void *ctx, const struct upstream_head *head)
 		return 0;
 	}
 	r->state = RELAY_HOLD;
+	/* No comments into what is no stream, nor a stream's head for it. */
+	if (!r->is_sse && r->bridge == NULL)
+		r->answer->at_boundary = false;
 	if (!r->is_sse) {
 		r->scan = arena_alloc(r->arena, sizeof(*r->scan));
 		usage_scan_init(r->scan, endpoint_spec(r->speaks)->usage);
@@ -325,10 +332,21 @@ on_pause(void *ctx)
 	return answer_flush(r->answer);
 }
 
+/* Only event streams come in pieces that are worth the pump. */
+static size_t
+on_held(void *ctx)
+{
+	const struct relay *r = ctx;
+
+	if (r->state != RELAY_PASS || !r->is_sse)
+		return SIZE_MAX;
+	return r->held.len + r->out.len;
+}
+
 struct upstream_sink
 relay_sink(struct relay *r)
 {
-	return (struct upstream_sink){ on_head, on_body, on_pause, r };
+	return (struct upstream_sink){ on_head, on_body, on_pause, on_held, r };
 }
 
 /* ---- the end ---------------------------------------------------------- */

@@ -21,12 +21,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/pump.h"
 #include "wire/upstream.h"
 #include "wire/upstream_handle.h"
 
 /* Up to here a body is copied together and leaves in one write with the
  * head (curl's own bound for that is 64 KiB). */
 #define SMALL_BODY_BYTES (32 * 1024)
+/* With more held back one step could write more than a socket takes. */
+#define PUMP_HELD_BYTES (32 * 1024)
 
 struct exchange {
 	const struct upstream_request *request;
@@ -35,6 +38,10 @@ struct exchange {
 	struct arena *arena;
 	struct upstream_report *report;
 	struct handle *handle;
+	struct pump *pump;
+	struct pump_job *job; /* while the pump runs it */
+	const char *log_request;
+	int running; /* curl's count of transfers: 1, then 0 */
 
 	/* The answer's head, line by line. */
 	struct upstream_field *fields;
@@ -473,34 +480,102 @@ wait_for(struct exchange *x)
 }
 
 static void
+tick_for_client(struct exchange *x)
+{
+	tick(x, clock_now_ms());
+	/* Still there, though readable: whatever it sent, polling it again
+	 * would spin. */
+	x->watching = false;
+}
+
+/* What is at hand comes in and goes on; false: it is over. */
+static bool
+step(struct exchange *x)
+{
+	unsigned starts = x->starts;
+	int64_t now_ms;
+
+	curl_multi_perform(x->handle->multi, &x->running);
+	/* A new connection, or one in the making. */
+	if (x->starts != starts || x->handle->opening || x->handle->nfds == 0)
+		x->fd = CURL_SOCKET_BAD;
+	if (x->running == 0 || x->stopped != UPSTREAM_OK)
+		return false;
+	if (x->dirty && x->sink->pause(x->sink->ctx) == -1)
+		x->stopped = UPSTREAM_STOPPED;
+	x->dirty = false;
+	now_ms = clock_now_ms();
+	if (x->tick_ms <= now_ms && x->stopped == UPSTREAM_OK)
+		tick(x, now_ms);
+	return x->stopped == UPSTREAM_OK;
+}
+
+/* ---- in the pump ------------------------------------------------------ */
+
+/* The pump must not block: the client's socket takes what can come at once
+ * (a unix or TCP socket that is writable has a third of its buffer free). */
+static bool
+can_pump(struct exchange *x)
+{
+	struct pollfd client = { .fd = x->watch->fd, .events = POLLOUT };
+
+	return x->pump != NULL && x->body_seen && x->fd != CURL_SOCKET_BAD &&
+	    x->sink->held != NULL &&
+	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES &&
+	    x->watch->fd != -1 && poll(&client, 1, 0) == 1 &&
+	    client.revents == POLLOUT;
+}
+
+static int
+pump_step(void *ctx, bool client)
+{
+	struct exchange *x = ctx;
+	bool more = false;
+	int due_ms = 0;
+
+	log_set_request(x->log_request);
+	if (client)
+		tick_for_client(x);
+	if (x->stopped == UPSTREAM_OK && can_pump(x))
+		more = step(x) && x->fd != CURL_SOCKET_BAD;
+	if (more)
+		due_ms = patience_ms(x);
+	log_set_request(NULL);
+	if (!handle_has(x->handle, x->job->fd))
+		x->job->fd = -1;
+	return more && x->stopped == UPSTREAM_OK ? due_ms : PUMP_DONE;
+}
+
+/* Until it is over, or the pump can't have it any longer. */
+static bool
+run_in_pump(struct exchange *x)
+{
+	struct pump_job job = { .fd = x->fd,
+		.client_fd = x->watching ? x->watch->fd : -1,
+		.step = pump_step,
+		.ctx = x };
+	bool taken;
+
+	job.due_ms = clock_now_ms() + patience_ms(x);
+	if (x->stopped != UPSTREAM_OK)
+		return false;
+	x->job = &job;
+	x->log_request = log_get_request();
+	taken = pump_run(x->pump, &job);
+	x->job = NULL;
+	return taken;
+}
+
+static void
 run(struct exchange *x)
 {
-	int running = 1;
-	unsigned starts;
-
-	for (;;) {
-		int64_t now_ms;
-
-		starts = x->starts;
-		curl_multi_perform(x->handle->multi, &running);
-		/* A new connection, or one in the making. */
-		if (x->starts != starts || x->handle->opening ||
-		    x->handle->nfds == 0)
-			x->fd = CURL_SOCKET_BAD;
-		if (running == 0 || x->stopped != UPSTREAM_OK)
+	x->running = 1;
+	while (step(x)) {
+		if (can_pump(x) && run_in_pump(x) &&
+		    (x->running == 0 || x->stopped != UPSTREAM_OK))
 			break;
-		if (x->dirty && x->sink->pause(x->sink->ctx) == -1)
-			x->stopped = UPSTREAM_STOPPED;
-		x->dirty = false;
-		now_ms = clock_now_ms();
-		if (x->tick_ms <= now_ms)
-			tick(x, now_ms);
-		if (x->stopped == UPSTREAM_OK && wait_for(x)) {
-			tick(x, clock_now_ms());
-			/* Still there, though readable: whatever it sent,
-			 * polling it again would spin. */
-			x->watching = false;
-		}
+		if (wait_for(x))
+			tick_for_client(x);
 		if (x->stopped != UPSTREAM_OK)
 			break;
 	}
@@ -623,6 +698,7 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 		.report = report,
 		.content_length = -1,
 		.fd = CURL_SOCKET_BAD,
+		.pump = handle_pump(pool),
 		.body_len = body_len(r),
 		.watching = watch->fd != -1 };
 	if ((x->handle = handle_borrow(pool, r->provider)) == NULL) {

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/net.h"
+#include "wire/pump.h"
 #include "wire/upstream_handle.h"
 
 /* Idle handles kept for each provider: a burst's worth is given back. */
@@ -26,6 +27,7 @@
 TAILQ_HEAD(handle_list, handle);
 
 struct upstream_pool {
+	struct pump *pump;
 	pthread_mutex_t mutex;
 	struct {
 		struct handle_list idle;
@@ -209,6 +211,7 @@ upstream_pool_new(void)
 
 	if (pool == NULL)
 		fatal("out of memory");
+	pool->pump = pump_new();
 	pthread_mutex_init(&pool->mutex, NULL);
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
 		TAILQ_INIT(&pool->providers[i].idle);
@@ -228,8 +231,25 @@ upstream_pool_free(struct upstream_pool *pool)
 			handle_free(h);
 		}
 	}
+	pump_free(pool->pump);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool);
+}
+
+struct pump *
+handle_pump(struct upstream_pool *pool)
+{
+	return pool->pump;
+}
+
+bool
+handle_has(const struct handle *h, curl_socket_t fd)
+{
+	for (unsigned i = 0; !h->crowded && i < h->nfds; i++) {
+		if (h->fds[i] == fd)
+			return true;
+	}
+	return false;
 }
 
 struct handle *

@@ -42,6 +42,11 @@ struct handle {
 	TAILQ_ENTRY(handle) entry;
 };
 
+/* Is it one of the handle's open connections? */
+bool handle_has(const struct handle *, curl_socket_t fd);
+/* The pool's pump, or NULL. */
+struct pump *handle_pump(struct upstream_pool *);
+
 /* The most recently used handle of the provider, or a new one; NULL when
  * curl cannot make one. */
 struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
