@@ -117,6 +117,17 @@ add_field(struct buf *b, size_t max, struct span name, struct span value)
 	buf_add(b, "\r\n", 2);
 }
 
+/* Do we say that ourselves?  (Our budget's room, not the provider's.) */
+static bool
+is_ours(const struct answer *a, struct span name)
+{
+	for (unsigned i = 0; i < a->nextra; i++) {
+		if (span_is_nocase(name, a->extra[i].name.p))
+			return true;
+	}
+	return false;
+}
+
 static const char *
 reason_phrase(int status)
 {
@@ -162,7 +173,7 @@ answer_head(struct answer *a, int status, const char *content_type,
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
 	for (size_t i = 0; i < nfields; i++) {
-		if (passes(fields[i].name))
+		if (passes(fields[i].name) && !is_ours(a, fields[i].name))
 			add_field(&head, HEAD_BYTES / 2, fields[i].name,
 			    fields[i].value);
 	}
