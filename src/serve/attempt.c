@@ -429,6 +429,26 @@ note_try(struct attempt *t, int64_t start_ms)
 			outcome_name(&t->result), clock_now_ms() - start_ms };
 }
 
+/* May it cost?  The answer passed; or it was asked for and nobody waited for
+ * it.  (An error of the upstream's own costs nothing.) */
+static bool
+may_be_billed(const struct attempt *t)
+{
+	if (t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED)
+		return true;
+	if (!t->report.connected || t->relay.state == RELAY_COLLECT)
+		return false;
+	switch (t->report.result) {
+	case UPSTREAM_CLIENT_GONE:
+	case UPSTREAM_TIMEOUT_FIRST_BYTE:
+	case UPSTREAM_TIMEOUT_IDLE:
+	case UPSTREAM_TIMEOUT_TOTAL:
+		return true;
+	default:
+		return t->result.end == RELAY_GONE;
+	}
+}
+
 /* What left the host is accounted even when nothing came back. */
 static void
 note_usage(struct attempt *t)
@@ -439,19 +459,20 @@ note_usage(struct attempt *t)
 	if (!t->relaying)
 		return;
 	e->sent = t->report.connected;
-	e->bytes_sent += t->report.bytes_out;
+	if (t->report.connected)
+		e->bytes_sent += t->report.bytes_out;
 	if (t->report.first_byte_ns > 0)
 		e->first_byte_ms = first_byte_ms(t);
 	e->usage = t->relay.usage;
 	e->cut = t->result.end == RELAY_CUT;
-	if (t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED) {
+	if (may_be_billed(t)) {
 		if (t->relay.head.status < 300)
 			usage_guess(&e->usage, r->call.input_tokens,
 			    t->relay.events, r->answer.bytes_out);
 		e->usage.characters = r->call.characters;
 	}
 	e->cost_nanousd = e->usage.cost_nanousd >= 0 ? e->usage.cost_nanousd
-	    : t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED
+	    : may_be_billed(t)
 	    ? price_cost(&t->candidate->target->price, &e->usage)
 	    : -1;
 }
