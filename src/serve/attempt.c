@@ -141,10 +141,13 @@ refuse_slot(struct attempt *t, enum slots_result result)
 
 	switch (result) {
 	case SLOTS_GONE:
-		if (!r->answer.gone)
-			return fail(t, REFUSE_UNAVAILABLE, 0,
+		if (!r->answer.gone) {
+			fail(t, REFUSE_UNAVAILABLE, 0,
 			    "The gateway is being stopped; try again in a "
 			    "moment.");
+			t->result.reason = 0; /* no other target either */
+			return false;
+		}
 		t->result.end = RELAY_GONE;
 		t->result.health = HEALTH_ABANDONED;
 		return false;
@@ -194,7 +197,10 @@ take_slot(struct attempt *t)
 static void
 add_field(struct attempt *t, const char *name, const char *value)
 {
-	if (value != NULL && *value != '\0')
+	if (value == NULL || *value == '\0')
+		return;
+	/* What could end the line is no value. */
+	if (value[strcspn(value, "\r\n")] == '\0')
 		t->fields[t->upstream.nfields++] =
 		    (struct upstream_field){ span_of(name), span_of(value) };
 }
@@ -286,14 +292,9 @@ make_request(struct attempt *t)
 {
 	struct request *r = t->request;
 	struct upstream_request *u = &t->upstream;
-	int64_t left_ms =
-	    r->start_ms + r->server->config->total_ms - clock_now_ms();
 
 	u->provider = t->provider;
 	u->method = "POST";
-	u->timeouts = t->provider->timeouts;
-	if (u->timeouts.total_ms > left_ms)
-		u->timeouts.total_ms = left_ms < 1 ? 1 : left_ms;
 	if (t->candidate->bridge != BRIDGE_NONE) {
 		if (!make_bridged(t))
 			return false;
@@ -332,7 +333,12 @@ exchange(struct attempt *t)
 {
 	struct request *r = t->request;
 	struct upstream_sink sink = relay_sink(&t->relay);
+	int64_t left_ms =
+	    r->start_ms + r->server->config->total_ms - clock_now_ms();
 
+	t->upstream.timeouts = t->provider->timeouts;
+	if (t->upstream.timeouts.total_ms > left_ms)
+		t->upstream.timeouts.total_ms = left_ms < 1 ? 1 : left_ms;
 	if (t->provider->kind == PROVIDER_ECHO)
 		send_echo(t, &sink);
 	else
