@@ -659,7 +659,7 @@ reserve(struct budget_book *b, const struct side *sides, int64_t wall_ms,
 		return refuse(out, REFUSE_OVERLOADED, RETRY_HELD_MS);
 	}
 	for (int i = 0; i < 2; i++)
-		if (sides[i].row != NULL)
+		if (sides[i].row != NULL && !h->again)
 			sides[i]
 			    .row->requests[sides[i].row->second % BUCKETS]++;
 	return 0;
