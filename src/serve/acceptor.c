@@ -215,8 +215,8 @@ accept_one(struct acceptor *a)
 		fd = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			return fd;
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-		    errno == ENOMEM) {
+		/* Descriptors have run out, or nobody listens any more. */
+		if (errno != EINTR && errno != ECONNABORTED) {
 			log_error("accept: %s", strerror(errno));
 			nanosleep(&pause, NULL);
 		}

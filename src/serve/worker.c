@@ -33,8 +33,8 @@
 #define PEER_TIMEOUT_S 120
 /* Between two calls to threads that wait for a connection. */
 #define STOP_PAUSE_NS 2000000
-/* Answers that were told to end get this long. */
-#define ABORT_MS 1000
+/* Answers that were told to end get this long: they look once a second. */
+#define ABORT_MS 2500
 
 struct worker {
 	struct server server;
