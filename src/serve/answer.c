@@ -168,6 +168,8 @@ answer_head(struct answer *a, int status, const char *content_type,
 	buf_init(&head, HEAD_BYTES);
 	a->status = status;
 	a->head_sent = true;
+	a->is_events = content_type != NULL &&
+	    strncasecmp(content_type, "text/event-stream", 17) == 0;
 	buf_printf(&head, "Status: %d %s\r\n", status, reason_phrase(status));
 	if (content_type != NULL)
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
@@ -314,7 +316,7 @@ error_event(struct answer *a, const char *name, struct span json)
 {
 	struct buf b;
 
-	buf_init(&b, 256 * 1024);
+	buf_init(&b, json.len + 128);
 	/* An event that was cut in the middle ends here for every parser. */
 	if (!a->at_boundary)
 		buf_puts(&b, "\n\n");
@@ -377,7 +379,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 
 	if (a->ended || a->gone)
 		return;
-	if (a->head_sent && a->streams) {
+	if (a->head_sent && a->streams && a->is_events) {
 		refuse_in_stream(a, refused);
 		return;
 	}
@@ -459,7 +461,15 @@ answer_upstream_error(struct answer *a, int status,
 		free(line);
 		answer_flush(a);
 		answer_end(a);
-	} else
-		answer_refuse(a, wrapped);
+	} else {
+		/* The upstream's words, in the form of the endpoint. */
+		struct refused told = *wrapped;
+		const char *said = json_string_value(
+		    json_object_get(json_object_get(json, "error"), "message"));
+
+		if (said != NULL)
+			told.message = said;
+		answer_refuse(a, &told);
+	}
 	json_decref(json);
 }
