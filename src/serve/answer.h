@@ -43,6 +43,7 @@ struct answer {
 
 	bool head_sent;
 	bool head_early; /* by the heartbeat, before any upstream's */
+	bool is_events; /* and says that a stream follows */
 	bool at_boundary; /* a comment may be written now */
 	bool gone; /* the client has left */
 	bool ended; /* its last byte has been written */
