@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # Codex, Claude Code and opencode, headless, do a task with a tool call against
-# a scripted model: through the bridges to one that speaks only chat, and
-# passed through to one that speaks their own API.  opencode is not among what
+# a scripted model, set up as doc/clients.md says: through the bridges to a
+# model that speaks only chat, and passed through to one that speaks their API.  opencode is not among what
 # tests/clients/install brings; it is taken from PATH.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
@@ -39,7 +39,10 @@ start_tailgate
 
 # Of what the agents find at home nothing may be the caller's.
 HOME=$dir/home
-export HOME
+TAILGATE_KEY=$key
+# Claude Code asks for this where it runs as root.
+IS_SANDBOX=1
+export HOME TAILGATE_KEY IS_SANDBOX
 
 # ended AGENT MODEL: it has run the tool, and said what the tool said.
 ended()
@@ -64,16 +67,8 @@ in_new_work()
 
 run_codex()
 {
-	cat >"$HOME/.codex/config.toml" <<-END
-		model = "$1"
-		model_provider = "tailgate"
-		[model_providers.tailgate]
-		name = "tailgate"
-		base_url = "$base/v1"
-		env_key = "TAILGATE_KEY"
-		wire_api = "responses"
-	END
-	in_new_work env "TAILGATE_KEY=$key" codex exec --skip-git-repo-check \
+	recipe Codex "$1" >"$HOME/.codex/config.toml"
+	in_new_work codex exec --skip-git-repo-check \
 		--dangerously-bypass-approvals-and-sandbox \
 		"write the proof" >"$dir/codex.out" 2>"$dir/codex.err"
 	ended codex "$1"
@@ -81,28 +76,18 @@ run_codex()
 
 run_claude()
 {
-	in_new_work env "ANTHROPIC_BASE_URL=$base" "ANTHROPIC_API_KEY=$key" \
-		"ANTHROPIC_MODEL=$1" "ANTHROPIC_SMALL_FAST_MODEL=$1" \
-		CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1 IS_SANDBOX=1 \
-		claude -p --dangerously-skip-permissions \
-		"write the proof" >"$dir/claude.out" 2>"$dir/claude.err"
+	recipe "Claude Code" "$1" >"$dir/claude.env"
+	in_new_work sh -c ". $dir/claude.env; exec claude -p \
+		--dangerously-skip-permissions 'write the proof'" \
+		>"$dir/claude.out" 2>"$dir/claude.err"
 	ended claude "$1"
 }
 
 run_opencode()
 {
 	mkdir -p "$HOME/.config/opencode"
-	cat >"$HOME/.config/opencode/opencode.json" <<-END
-		{ "model": "tailgate/$1", "small_model": "tailgate/$1",
-		  "autoupdate": false, "share": "disabled",
-		  "provider": { "tailgate": {
-		    "npm": "@ai-sdk/openai-compatible", "name": "tailgate",
-		    "options": { "baseURL": "$base/v1",
-		      "apiKey": "{env:TAILGATE_KEY}" },
-		    "models": { "$1": { "name": "$1" } } } },
-		  "permission": { "bash": "allow" } }
-	END
-	in_new_work env "TAILGATE_KEY=$key" OPENCODE_DISABLE_MODELS_FETCH=1 \
+	recipe opencode "$1" >"$HOME/.config/opencode/opencode.json"
+	in_new_work env OPENCODE_DISABLE_MODELS_FETCH=1 \
 		opencode run "write the proof" \
 		>"$dir/opencode.out" 2>"$dir/opencode.err"
 	ended opencode "$1"
@@ -122,7 +107,7 @@ suite()
 {
 	for agent in $agents; do
 		for model in bridged passed; do
-			"run_$agent" $model
+			"run_$agent" "$model"
 		done
 		[ "$agent" != codex ] || refuse_codex
 	done

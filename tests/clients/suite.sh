@@ -31,6 +31,19 @@ need_py()
 		skip_all "no $1 (tests/clients/install $clients)"
 }
 
+# recipe HEADING [MODEL]: the first block under that heading of doc/clients.md,
+# with this test's gateway in it and, instead of "chat", MODEL.
+recipe()
+{
+	awk -v heading="## $1" '
+		/^## / { here = $0 == heading }
+		/^```/ && here { if (on) exit; on = 1; next }
+		on { print }
+	' "$abs_srcdir/doc/clients.md" | sed -e "s|https://ai.example|$base|" \
+		-e "s|\([\"/]\)chat\"|\1${2:-chat}\"|g" \
+		-e "s|=chat\$|=${2:-chat}|"
+}
+
 # start_model: the scripted model, at $model_url; its log is $dir/model/log.
 start_model()
 {

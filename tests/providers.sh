@@ -1,0 +1,36 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Every stanza of doc/providers.md is a configuration that `tailgate check`
+# accepts, and warns of nothing but what a "*" costs.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+page=$abs_srcdir/doc/providers.md
+
+# Each heading's stanza, in $dir/HEADING.stanza.
+awk -v dir="$dir" '
+	/^## / { name = substr($0, 4); gsub(/[^A-Za-z0-9.]/, "-", name) }
+	/^```/ { on = $0 == "```conf"; next }
+	on { print >(dir "/" name ".stanza") }
+' "$page"
+
+for stanza in "$dir"/*.stanza; do
+	name=$(basename "$stanza" .stanza)
+	new_config "$name" <"$stanza"
+	for file in $(sed -n 's/.*file = "\([^"]*\)".*/\1/p' "$stanza"); do
+		echo secret-value >"$dir/$file"
+		chmod 600 "$dir/$file"
+	done
+	"$TAILGATE" -f "$conf" check >"$dir/$name.out" 2>&1
+	is "$name: check passes" "$?" 0
+	unlike "$name: and warns of nothing" \
+		"$(grep -v ': \* at [a-z]* has no price' "$dir/$name.out")" \
+		'warning|error'
+done
+for name in llama.cpp Ollama vLLM LM-Studio DeepSeek OpenRouter OpenAI \
+	Anthropic whisper.cpp Other-speech-servers; do
+	check "$name has a stanza" test -s "$dir/$name.stanza"
+done
+is "every heading has one" "$(grep -c '^## ' "$page")" \
+	"$(find "$dir" -name '*.stanza' | wc -l | tr -d ' ')"
+finish
