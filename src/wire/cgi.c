@@ -32,8 +32,16 @@ struct cgi {
 static const char *
 cgi_param(struct io *io, const char *name)
 {
+	size_t len = strlen(name);
+	const char *found = NULL;
+
 	(void)io;
-	return getenv(name);
+	for (char **e = environ; *e != NULL; e++) {
+		if (strncmp(*e, name, len) != 0 || (*e)[len] != '=')
+			continue;
+		found = io_param_one(name, found, *e + len + 1);
+	}
+	return found;
 }
 
 /* A server need not close descriptor 0 behind the body (RFC 3875 §4.2), so

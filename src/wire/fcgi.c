@@ -28,7 +28,7 @@
 
 #define DRAIN_MAX (256u << 20) /* of a body that nobody reads */
 
-/* As many as any web server sends; behind them libfcgi's own search serves. */
+/* As many as any web server sends; behind them a plain search serves. */
 #define PARAMS_MAX 128
 
 struct fcgi {
@@ -55,12 +55,22 @@ fcgi_param(struct io *io, const char *name)
 	struct fcgi *f = (struct fcgi *)io;
 	struct span want = span_of(name);
 
+	const char *found = NULL;
+
 	for (size_t i = 0; i < f->nparams; i++) {
-		if (span_eq(f->params[i], want))
-			return f->params[i].p + want.len + 1;
+		if (!span_eq(f->params[i], want))
+			continue;
+		found =
+		    io_param_one(name, found, f->params[i].p + want.len + 1);
 	}
-	return f->nparams < PARAMS_MAX ? NULL
-				       : FCGX_GetParam(name, f->request.envp);
+	if (f->nparams < PARAMS_MAX)
+		return found;
+	for (char **e = f->request.envp + PARAMS_MAX; *e != NULL; e++) {
+		if (strncmp(*e, name, want.len) != 0 || (*e)[want.len] != '=')
+			continue;
+		found = io_param_one(name, found, *e + want.len + 1);
+	}
+	return found;
 }
 
 static ssize_t

@@ -10,12 +10,23 @@
 #include "config.h"
 
 #include <poll.h>
+#include <string.h>
 
 #include "wire/io.h"
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
 #endif
+
+const char *
+io_param_one(const char *name, const char *found, const char *next)
+{
+	if (found == NULL)
+		return next;
+	return strncmp(name, "HTTP_", 5) == 0 && strcmp(found, next) != 0
+	    ? IO_PARAM_TWICE
+	    : found;
+}
 
 bool
 io_gone(struct io *io)

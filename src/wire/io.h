@@ -28,10 +28,18 @@ struct io_ops {
 
 struct io {
 	const struct io_ops *ops;
-	int fd;			/* to watch for the client's going; -1: none */
-	bool watchable;		/* POLLIN on fd means "gone" (body is read) */
-	bool failed;		/* a write or flush has failed */
+	int fd; /* to watch for the client's going; -1: none */
+	bool watchable; /* POLLIN on fd means "gone" (body is read) */
+	bool failed; /* a write or flush has failed */
 };
+
+/* What stands for a parameter that is there twice: of two headers that differ
+ * only in - and _ one is smuggled in, and who can say which.  It is no value
+ * of any that we look at. */
+#define IO_PARAM_TWICE ","
+
+/* What a parameter is that stands there as `found` (or NULL) and as `next`. */
+const char *io_param_one(const char *name, const char *found, const char *next);
 
 /* A CGI parameter, or NULL. */
 static inline const char *
