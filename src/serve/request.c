@@ -255,6 +255,16 @@ request_read(struct request *r)
 
 /* ---- parse ------------------------------------------------------------ */
 
+/* 1: it is there twice; one of the two would not be looked at. */
+static int
+take_field(struct span *field, struct span content)
+{
+	if (field->p != NULL)
+		return 1;
+	*field = content;
+	return 0;
+}
+
 static int
 on_part(void *ctx, const struct multipart_part *part)
 {
@@ -267,9 +277,9 @@ on_part(void *ctx, const struct multipart_part *part)
 		form->model_offset = part->offset;
 		form->nmodels++;
 	} else if (span_is(part->name, "stream"))
-		form->stream = part->content;
+		return take_field(&form->stream, part->content);
 	else if (span_is(part->name, "prompt"))
-		form->prompt = part->content;
+		return take_field(&form->prompt, part->content);
 	return 0;
 }
 
@@ -278,10 +288,15 @@ parse_multipart(struct request *r)
 {
 	struct call_form form = { .file_bytes = 0 };
 	const char *error;
+	int rc = multipart_scan(spool_span(&r->spool),
+	    multipart_boundary(io_param(r->io, "CONTENT_TYPE")), on_part, &form,
+	    &error);
 
-	if (multipart_scan(spool_span(&r->spool),
-		multipart_boundary(io_param(r->io, "CONTENT_TYPE")), on_part,
-		&form, &error) != 0)
+	if (rc == 1)
+		return refuse_param(r, REFUSE_INVALID_REQUEST,
+		    "The form has the field `prompt` or `stream` twice; send "
+		    "it once.");
+	if (rc != 0)
 		return refuse_param(r, REFUSE_INVALID_MULTIPART,
 		    arena_printf(r->arena,
 			"The body is not well-formed multipart/form-data: "
