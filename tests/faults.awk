@@ -39,7 +39,7 @@ BEGIN {
 
 what == "providers" { print_provider($1, $2) }
 what == "models" { print_model($1, $2, $3, $5) }
-what == "requests" && $2 !~ /leave|close-reuse/ { print_request($1, $2, $3, $4) }
+what == "requests" && $2 !~ /leave|close-reuse/ { print_request($1, $3, $4) }
 what == "judge" { judge() }
 what == "manual" && FNR == NR { note_manual($0) }
 what == "manual" && FNR != NR && $7 ~ /^[a-z_]+$/ { hold_against_manual() }
@@ -83,12 +83,10 @@ function print_model(id, fault, endpoint, fallback,    script, speaks)
 	    id, speaks
 }
 
-function print_request(id, fault, endpoint, stream,    body)
+function print_request(id, endpoint, stream,    body)
 {
 	print "next"
 	print "silent"
-	if (fault ~ /gzip/)
-		print "compressed"
 	print "max-time = 60"
 	printf "header = \"Authorization: Bearer %s\"\n", key
 	printf "output = \"%s/%s.body\"\n", out, id

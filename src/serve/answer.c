@@ -33,10 +33,10 @@
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
-static const char *const passing[] = { "content-encoding",
-	"content-disposition", "content-language", "cache-control",
-	"retry-after", "retry-after-ms", "x-should-retry", "x-ratelimit-*",
-	"anthropic-ratelimit-*", "openai-processing-ms" };
+static const char *const passing[] = { "content-disposition",
+	"content-language", "cache-control", "retry-after", "retry-after-ms",
+	"x-should-retry", "x-ratelimit-*", "anthropic-ratelimit-*",
+	"openai-processing-ms" };
 
 void
 answer_init(struct answer *a, struct io *io, const struct config *config,
@@ -425,9 +425,7 @@ answer_upstream_error(struct answer *a, int status,
     const struct refused *wrapped)
 {
 	json_t *json = parse(body);
-	struct upstream_field kept[UPSTREAM_FIELDS_MAX];
 	char *line, after[24];
-	size_t nkept = 0;
 
 	if (!a->head_sent)
 		add_missing_retry(a, fields, nfields, wrapped, after);
@@ -435,14 +433,9 @@ answer_upstream_error(struct answer *a, int status,
 		/* Status and advice are the upstream's, the words are ours. */
 		struct buf b;
 
-		for (size_t i = 0; i < nfields && nkept < UPSTREAM_FIELDS_MAX;
-		     i++) {
-			if (!span_is_nocase(fields[i].name, "content-encoding"))
-				kept[nkept++] = fields[i];
-		}
 		buf_init(&b, 64 * 1024);
 		reply_error_json(&b, a->spec->shape, wrapped, a->request_id);
-		if (answer_head(a, status, "application/json", kept, nkept,
+		if (answer_head(a, status, "application/json", fields, nfields,
 			(int64_t)b.len) == 0)
 			answer_body(a, buf_span(&b));
 		buf_free(&b);

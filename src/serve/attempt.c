@@ -266,7 +266,6 @@ make_bridged(struct attempt *t)
 	}
 	t->upstream.parts[0] = buf_span(&t->chat);
 	t->upstream.nparts = 1;
-	t->upstream.decode = true;
 	t->upstream.path = endpoint_spec(ENDPOINT_CHAT)->upstream;
 	return true;
 }

@@ -115,12 +115,7 @@ verdict_is_short(const struct relay *r, uint64_t bytes_in)
 {
 	if (r->bridge != NULL || r->state != RELAY_HOLD)
 		return false;
-	return bytes_in == 0 ||
-	    (r->is_json &&
-		answer_field(
-		    r->head.fields, r->head.nfields, "content-encoding")
-			.len == 0 &&
-		ends_early(buf_span(&r->held)));
+	return bytes_in == 0 || (r->is_json && ends_early(buf_span(&r->held)));
 }
 
 /* ---- what the upstream advises ---------------------------------------- */

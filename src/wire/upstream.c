@@ -50,6 +50,7 @@ struct exchange {
 	int status;
 	int64_t content_length;
 	bool head_done;
+	bool coded; /* it has a Content-Encoding: its length is not ours */
 
 	size_t body_len;
 	size_t part, part_at; /* how far the body has gone up */
@@ -96,6 +97,7 @@ begin_head(struct exchange *x, struct span line)
 	/* After a 1xx head, or on the new connection of a silent retry. */
 	x->nfields = 0;
 	x->content_length = -1;
+	x->coded = false;
 	x->status = space == NULL ? 0 : atoi(space + 1);
 }
 
@@ -103,7 +105,7 @@ static int
 end_head(struct exchange *x)
 {
 	struct upstream_head head = { x->status, x->fields, x->nfields,
-		x->content_length };
+		x->coded ? -1 : x->content_length };
 
 	if (x->status < 200)
 		return 0;
@@ -155,8 +157,10 @@ add_field(struct exchange *x, struct span line)
 	value.p = arena_text(x->arena, value);
 	if (span_is_nocase(name, "content-length"))
 		x->content_length = strtoll(value.p, NULL, 10);
-	if (x->request->decode && span_is_nocase(name, "content-encoding"))
+	if (span_is_nocase(name, "content-encoding")) {
+		x->coded = true;
 		return 0;
+	}
 	x->fields[x->nfields].name = name;
 	x->fields[x->nfields++].value = value;
 	return 0;
@@ -355,9 +359,7 @@ make_headers(struct exchange *x)
 		list = add_header(list, line);
 		explicit_bzero(line, strlen(line));
 	}
-	/* No waiting for 100 Continue; no coding that we did not ask for. */
-	list = add_header(list, "Expect:");
-	return add_header(list, "Accept-Encoding: identity");
+	return add_header(list, "Expect:"); /* no waiting for 100 Continue */
 }
 
 static void
@@ -370,9 +372,10 @@ set_exchange(struct exchange *x, struct curl_slist *headers)
 	    arena_printf(x->arena, "%s%s%s%s", r->provider->url, r->path,
 		r->query != NULL ? "?" : "", r->query != NULL ? r->query : ""));
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-	/* Some answer with one that was not asked for. */
-	curl_easy_setopt(
-	    easy, CURLOPT_ACCEPT_ENCODING, r->decode ? "identity" : NULL);
+	/* Curl decodes only where it has asked, if for nothing.  Events,
+	 * errors and usage could not be seen in a coded stream, nor comments
+	 * put into it. */
+	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);

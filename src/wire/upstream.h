@@ -9,7 +9,8 @@
  * exchange, so that a quiet gateway keeps reusing one warm connection.  A
  * kept connection that turns out to be closed is replaced without anybody
  * noticing.  TLS is always verified; no redirects, no proxy from the
- * environment, no .netrc, no cookies.  A local provider is only ever
+ * environment, no .netrc, no cookies.  An answer in a coding, which nobody
+ * asked for, is decoded.  A local provider is only ever
  * connected at a private address (or one of its `addresses`): the check sits
  * on the address handed to connect(2).
  */
@@ -46,7 +47,6 @@ struct upstream_request {
 	struct span parts[UPSTREAM_PARTS_MAX]; /* the body, end to end */
 	size_t nparts;
 	struct timeouts timeouts;
-	bool decode; /* the sink wants the answer without its coding */
 };
 
 struct upstream_head {
