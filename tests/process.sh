@@ -171,6 +171,10 @@ refuses()
 }
 
 held gate,n=3
+# Its worker is of the old generation then, and has been told to end once.
+before=$(workers)
+kill -HUP "$tailgate_pid"
+wait_until -p "$tailgate_pid" changed "$before"
 kill -TERM "$tailgate_pid"
 check 'after SIGTERM nothing new is taken' wait_until refuses
 check 'but the pool lives while a stream runs' alive "$tailgate_pid"
