@@ -96,9 +96,13 @@ serve_cgi(const struct config *config)
 
 	if (server_open(&cgi_server, config, why, sizeof(why)) == -1) {
 		log_error("%s", why);
-		fputs("Status: 503 Service Unavailable\r\n"
-		      "Content-Type: text/plain\r\n\r\n"
-		      "tailgate can't start; its log says why.\n",
+		fputs(
+		    "Status: 503 Service Unavailable\r\n"
+		    "Content-Type: application/json\r\n"
+		    "Retry-After: 5\r\n\r\n"
+		    "{\"error\":{\"message\":\"The gateway can't start; its "
+		    "log says why.\",\"type\":\"server_error\",\"param\":null,"
+		    "\"code\":\"provider_unavailable\"}}",
 		    stdout);
 		return 1;
 	}
