@@ -17,10 +17,11 @@ awk -v dir="$dir" '
 for stanza in "$dir"/*.stanza; do
 	name=$(basename "$stanza" .stanza)
 	new_config "$name" <"$stanza"
-	for file in $(sed -n 's/.*file = "\([^"]*\)".*/\1/p' "$stanza"); do
-		echo secret-value >"$dir/$file"
-		chmod 600 "$dir/$file"
-	done
+	sed -n 's/.*file = "\([^"]*\)".*/\1/p' "$stanza" |
+		while read -r file; do
+			echo secret-value >"$dir/$file"
+			chmod 600 "$dir/$file"
+		done
 	"$TAILGATE" -f "$conf" check >"$dir/$name.out" 2>&1
 	is "$name: check passes" "$?" 0
 	unlike "$name: and warns of nothing" \

@@ -6,8 +6,10 @@
 // "ok TEXT" or "not ok TEXT".
 import fs from 'node:fs';
 import OpenAI, { toFile } from 'openai';
+import { zodResponseFormat, zodTextFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 import { API_KEY, BASE_URL, DIR, is, part, raises, report, requests, stub,
-	until } from './say.mjs';
+	thrown, until } from './say.mjs';
 
 const client = new OpenAI({ baseURL: BASE_URL, apiKey: API_KEY, maxRetries: 0 });
 const hello = [{ role: 'user', content: 'hello' }];
@@ -84,6 +86,36 @@ await part('tools', async () => {
 	    { zone: 'UTC' }, 'tools: the arguments');
 	is(JSON.parse(message.tool_calls[0].function.arguments),
 	    { zone: 'UTC' }, 'tools: the arguments, streamed');
+});
+
+// A tool that the SDK runs itself, and the model's second turn.
+await part('tool runner', async () => {
+	const runner = client.chat.completions.runTools({ model: 'bridged',
+		messages: hello, tools: [{ type: 'function', function: {
+			name: 'weather', parse: JSON.parse,
+			parameters: { type: 'object', required: ['city'],
+				properties: { city: { type: 'string' } } },
+			function: ({ city }) => `mild in ${city}` } }] });
+
+	is(await runner.finalContent(), 'mild in x', 'tool runner: two turns');
+});
+
+await part('structured output', async () => {
+	const person = z.object({ name: z.string(), born: z.number().int() });
+	const want = { name: 'Ada', born: 1815 };
+	const chat = await client.chat.completions.parse({ model: 'bridged',
+		messages: hello,
+		response_format: zodResponseFormat(person, 'person') });
+
+	is(chat.choices[0].message.parsed, want, 'structured output: chat');
+	for (const model of ['passed', 'bridged']) {
+		const data = await client.responses.parse({ model,
+			input: 'who?',
+			text: { format: zodTextFormat(person, 'person') } });
+
+		is(data.output_parsed, want,
+		    `structured output: responses, ${model}`);
+	}
 });
 
 await part('embeddings', async () => {
@@ -163,6 +195,46 @@ await part('responses', async () => {
 	is(last.type, 'response.completed', 'responses: the last event');
 });
 
+// Passed through, and translated to chat completions.
+for (const prefix of ['stub', 'chat'])
+	await part(`${prefix}: responses stream helper`, async () => {
+		const stream = client.responses.stream({
+			model: `${prefix}/n=3`, input: 'hello' });
+		const deltas = [];
+
+		stream.on('response.output_text.delta',
+		    (event) => deltas.push(event.delta));
+		const last = await stream.finalResponse();
+		is(deltas, ['tök0 ', 'tök1 ', 'tök2 '],
+		    `${prefix}: responses stream helper: the deltas`);
+		is([last.output_text, last.usage.output_tokens],
+		    ['tök0 tök1 tök2 ', 3],
+		    `${prefix}: responses stream helper: the end`);
+	});
+
+for (const model of ['passed', 'bridged'])
+	await part(`${model}: responses tools`, async () => {
+		const ask = { model, tools: [{ type: 'function',
+			name: 'weather', strict: true, parameters: {
+				type: 'object', required: ['city'],
+				additionalProperties: false, properties: {
+					city: { type: 'string' } } } }] };
+		const input = [{ role: 'user', content: 'hello' }];
+		const stream = client.responses.stream({ ...ask, input });
+		const first = await stream.finalResponse();
+		const call = first.output.find((item) =>
+			item.type === 'function_call');
+
+		is([call?.name, call?.arguments], ['weather', '{"city": "x"}'],
+		    `${model}: responses tools: the call`);
+		const second = await client.responses.create({ ...ask, input: [
+			...input, ...first.output, { call_id: call?.call_id,
+				type: 'function_call_output', output: 'mild' },
+		] });
+		is(second.output_text, 'mild',
+		    `${model}: responses tools: the answer`);
+	});
+
 await part('completions', async () => {
 	const data = await client.completions.create({ model: 'stub/plain',
 		prompt: 'hello' });
@@ -196,9 +268,11 @@ await part('errors', async () => {
 	await raises(OpenAI.BadRequestError,
 	    { status: 400, code: 'context_length_exceeded' },
 	    () => chat('400,toolong'), "errors: the upstream's 400");
-	await raises(OpenAI.RateLimitError,
-	    { status: 429, code: 'stub_error' },
-	    () => chat('429'), "errors: the upstream's 429");
+	for (const [kind, status] of [[OpenAI.ConflictError, 409],
+		[OpenAI.UnprocessableEntityError, 422],
+		[OpenAI.RateLimitError, 429]])
+		await raises(kind, { status, code: 'stub_error' },
+		    () => chat(status), `errors: the upstream's ${status}`);
 	await raises(OpenAI.InternalServerError,
 	    { status: 500, code: 'stub_error' },
 	    () => chat('500'), "errors: the upstream's 500");
@@ -206,14 +280,17 @@ await part('errors', async () => {
 	    { status: 502, code: 'upstream_error' },
 	    () => chat('502,html'), 'errors: a web page');
 
-	const before = (await stub('stats')).requests;
-	await raises(OpenAI.RateLimitError,
-	    { status: 429, code: 'stub_error' },
-	    () => retrying.chat.completions.create(
-		{ model: 'stub/429,retry=0', messages: hello }),
-	    'errors: 429 with retries left');
-	is((await stub('stats')).requests - before, 3,
-	    'errors: the SDK tried three times');
+	for (const [script, tries] of [['429,retry=0', 3], ['500,retry=0', 3],
+		['502,html,retry=0', 3], ['503,loading,retry=0', 3],
+		['400', 1], ['404', 1]]) {
+		is(await requests(() => thrown(() =>
+		    retrying.chat.completions.create(
+			{ model: `stub/${script}`, messages: hello }))),
+		    tries, `errors: ${script}: ${tries} requests`);
+	}
+	is(await requests(() => thrown(() => retrying.chat.completions.create(
+	    { model: 'hidden', messages: hello }))), 0,
+	    'errors: what is refused here goes nowhere');
 });
 
 for (const script of ['cut-mid,n=4', 'error-mid,n=4', 'cut-utf8,n=4',
@@ -231,6 +308,20 @@ for (const script of ['cut-mid,n=4', 'error-mid,n=4', 'cut-utf8,n=4',
 		report(error !== undefined,
 		    `${script}: a broken stream raises`,
 		    `${chunks} chunks and no exception`);
+	});
+
+for (const model of ['stub/cut-mid,n=4', 'stub/error-mid,n=4',
+	'stub/error-first', 'chat/cut-mid,n=4', 'chat/error-mid,n=4',
+	'chat/cut-utf8,n=4', 'chat/error-first'])
+	await part(`responses: ${model}`, async () => {
+		const error = await thrown(async () => {
+			for await (const event of await client.responses.create(
+			    { model, input: 'hello', stream: true }))
+				;
+		});
+
+		report(error instanceof OpenAI.APIError,
+		    `responses: ${model}: a broken stream raises`, error);
 	});
 
 await part('abort', async () => {

@@ -14,6 +14,7 @@ import urllib.request
 
 import openai
 from openai import OpenAI
+from pydantic import BaseModel
 
 BASE_URL = os.environ["BASE_URL"]
 STUB = os.environ["STUB"]
@@ -70,6 +71,15 @@ def chat(script, **more):
     )
 
 
+class Person(BaseModel):
+    name: str
+    born: int
+
+
+WEATHER = {"type": "object", "required": ["city"],
+           "properties": {"city": {"type": "string"}}}
+
+
 def test_chat():
     raw = client.chat.completions.with_raw_response.create(
         model="stub/plain", messages=HELLO
@@ -101,6 +111,45 @@ def test_stream():
     equal(deltas, ["t\u00f6k0 ", "t\u00f6k1 ", "t\u00f6k2 "], "stream: all deltas")
     equal(finish, "stop", "stream: the finish reason")
     equal(usage and usage.total_tokens, 14, "stream: the usage")
+
+
+def test_stream_helper():
+    with client.chat.completions.stream(
+        model="stub/n=3", messages=HELLO
+    ) as stream:
+        deltas = [e.delta for e in stream if e.type == "content.delta"]
+    equal(deltas, ["t\u00f6k0 ", "t\u00f6k1 ", "t\u00f6k2 "],
+          "stream helper: all deltas")
+
+
+def test_tools():
+    tools = [{"type": "function", "function": {
+        "name": "weather", "parameters": WEATHER}}]
+    first = client.chat.completions.create(
+        model="bridged", messages=HELLO, tools=tools
+    ).choices[0].message
+    call = first.tool_calls[0]
+    equal((call.function.name, json.loads(call.function.arguments)),
+          ("weather", {"city": "x"}), "tools: the call")
+    last = client.chat.completions.create(
+        model="bridged", tools=tools, messages=HELLO + [first, {
+            "role": "tool", "tool_call_id": call.id, "content": "mild"}]
+    )
+    equal(last.choices[0].message.content, "mild", "tools: the answer")
+
+
+def test_structured():
+    want = Person(name="Ada", born=1815)
+    data = client.chat.completions.parse(
+        model="bridged", messages=HELLO, response_format=Person
+    )
+    equal(data.choices[0].message.parsed, want, "structured output: chat")
+    for model in ("passed", "bridged"):
+        data = client.responses.parse(
+            model=model, input="who?", text_format=Person
+        )
+        equal(data.output_parsed, want,
+              f"structured output: responses, {model}")
 
 
 def test_embeddings():
@@ -160,6 +209,40 @@ def test_responses():
     equal(last.type, "response.completed", "responses: the last event")
 
 
+def test_responses_helper():
+    # Passed through, and translated to chat completions.
+    for prefix in ("stub", "chat"):
+        with client.responses.stream(
+            model=f"{prefix}/n=3", input="hello"
+        ) as stream:
+            deltas = [e.delta for e in stream
+                      if e.type == "response.output_text.delta"]
+            last = stream.get_final_response()
+        equal(deltas, ["t\u00f6k0 ", "t\u00f6k1 ", "t\u00f6k2 "],
+              f"{prefix}: responses helper: the deltas")
+        equal((last.output_text, last.usage.output_tokens),
+              ("t\u00f6k0 t\u00f6k1 t\u00f6k2 ", 3),
+              f"{prefix}: responses helper: the end")
+
+
+def test_responses_tools():
+    tools = [{"type": "function", "name": "weather", "parameters": WEATHER}]
+    for model in ("passed", "bridged"):
+        first = client.responses.create(
+            model=model, input=HELLO, tools=tools
+        )
+        call = next(i for i in first.output if i.type == "function_call")
+        equal(json.loads(call.arguments), {"city": "x"},
+              f"{model}: responses tools: the call")
+        last = client.responses.create(
+            model=model, tools=tools, input=HELLO + first.output + [{
+                "type": "function_call_output", "output": "mild",
+                "call_id": call.call_id}]
+        )
+        equal(last.output_text, "mild",
+              f"{model}: responses tools: the answer")
+
+
 def test_errors():
     bad = OpenAI(base_url=BASE_URL, api_key="tg-wrong", max_retries=0)
     retrying = client.with_options(max_retries=2)
@@ -174,6 +257,10 @@ def test_errors():
          "a model of others"),
         (openai.BadRequestError, 400, "context_length_exceeded",
          "stub/400,toolong", "the upstream's 400"),
+        (openai.ConflictError, 409, "stub_error", "stub/409",
+         "the upstream's 409"),
+        (openai.UnprocessableEntityError, 422, "stub_error", "stub/422",
+         "the upstream's 422"),
         (openai.RateLimitError, 429, "stub_error", "stub/429",
          "the upstream's 429"),
         (openai.InternalServerError, 500, "stub_error", "stub/500",
@@ -188,15 +275,35 @@ def test_errors():
             ),
             f"errors: {text}",
         )
-    before = stub("stats")["requests"]
-    raises(
-        openai.RateLimitError, 429, "stub_error",
-        lambda: retrying.chat.completions.create(
-            model="stub/429,retry=0", messages=HELLO
-        ),
-        "errors: 429 with retries left",
-    )
-    equal(stub("stats")["requests"] - before, 3, "errors: the SDK tried three times")
+    for script, tries in (
+        ("429,retry=0", 3), ("500,retry=0", 3), ("502,html,retry=0", 3),
+        ("503,loading,retry=0", 3), ("400", 1), ("404", 1),
+    ):
+        before = stub("stats")["requests"]
+        try:
+            retrying.chat.completions.create(
+                model=f"stub/{script}", messages=HELLO
+            )
+        except openai.APIStatusError:
+            pass
+        equal(stub("stats")["requests"] - before, tries,
+              f"errors: {script}: {tries} requests")
+
+
+def test_broken_responses():
+    for model in ("stub/cut-mid,n=4", "stub/error-mid,n=4",
+                  "stub/error-first", "chat/cut-mid,n=4",
+                  "chat/error-mid,n=4", "chat/cut-utf8,n=4",
+                  "chat/error-first"):
+        error = None
+        try:
+            for _ in client.responses.create(
+                model=model, input="hello", stream=True
+            ):
+                pass
+        except openai.APIError as e:
+            error = e
+        report(error is not None, f"responses: {model}: it raises")
 
 
 def test_broken_streams():
@@ -236,13 +343,19 @@ def test_timeout():
 for test in (
     test_chat,
     test_stream,
+    test_stream_helper,
+    test_tools,
+    test_structured,
     test_embeddings,
     test_speech,
     test_transcription,
     test_models,
     test_responses,
+    test_responses_helper,
+    test_responses_tools,
     test_errors,
     test_broken_streams,
+    test_broken_responses,
     test_abort,
     test_timeout,
 ):
