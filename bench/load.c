@@ -14,7 +14,8 @@
  * all clients together (default: as many as clients), -d the time.  An answer
  * is complete when HTTP says so, its status is 200, and, with -e, its last
  * bytes hold `end`.  All others have failed; those of them that are whole
- * with status 503 are told as `refused`.  -r opens at most so many connections in a second.
+ * with status 503 are told as `refused`.  -r opens at most so many connections
+ * in a second.
  *
  * -S and -D add clients that are not counted: ones that read nothing of the
  * answer, ones that send their body a byte at a time.

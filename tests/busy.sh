@@ -201,10 +201,10 @@ limits 0.5 2
 restart
 hold
 ask "$(chat plain)"
-check '`wait`' error_is 503 local_queue_timeout
-waited '`wait` is waited for' 500
+check 'the wait of the limit' error_is 503 local_queue_timeout
+waited 'the wait of the limit is waited for' 500
 ask "$(chat plain)" -H 'Request-Timeout: 30'
-check '`wait` and a patient client' error_is 503 local_queue_timeout
+check 'the wait of the limit and a patient client' error_is 503 local_queue_timeout
 let_go
 limits 0.5 0
 restart
@@ -311,6 +311,7 @@ stop "$tailgate_pid"
 # With a file system of its own: read-only, and full.
 unshared()
 {
+	# shellcheck disable=SC2016 # they are the inner shell's
 	unshare -m sh -c 'set -e
 		mount -t tmpfs -o size=64k,mode=700 tmpfs "$1/run"
 		[ "$2" = full ] || mount -o remount,ro "$1/run"

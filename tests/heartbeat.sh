@@ -100,7 +100,8 @@ waited()
 	# More than a burst.
 	enough=3
 	[ "$server" = lighttpd ] || enough=5
-	check "$1: comments come" wait_until -p "$stream_pid" has_comments $enough
+	check "$1: comments come" wait_until -p "$stream_pid" \
+		has_comments "$enough"
 	check "$1: the head is a stream's" head_has \
 		'^content-type: text/event-stream'
 	check "$1: and good" head_has '^HTTP/1.1 200'
@@ -192,7 +193,7 @@ late_errors()
 			only*/completions | only/v1/chat*) continue ;;
 			esac
 			at="$1: $path, $model, an error after the head"
-			begin "$path" "$(body_of $model stall-head,500 \
+			begin "$path" "$(body_of "$model" stall-head,500 \
 				"$members")"
 			waited "$at"
 			tell stub release >/dev/null
