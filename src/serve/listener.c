@@ -20,7 +20,9 @@
 
 #include "serve/listener.h"
 
-#define BACKLOG 1024
+/* A burst of connections waits here while threads start; lighttpd answers 500
+ * to what does not fit.  The system caps it (somaxconn). */
+#define BACKLOG 4096
 #define LISTEN_FDS_START 3
 
 static bool

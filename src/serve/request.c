@@ -424,7 +424,7 @@ static void
 drain(struct request *r)
 {
 	unsigned long long bytes = 0;
-	char junk[16384];
+	char junk[4096];
 	ssize_t n;
 
 	while (!r->body_read && bytes < DRAIN_BYTES &&

@@ -170,7 +170,7 @@ fcgi_begin(struct fcgi *f, int fd)
 static void
 drain(struct fcgi *f)
 {
-	char junk[16384];
+	char junk[4096];
 	size_t left = DRAIN_MAX;
 	int n;
 
