@@ -103,7 +103,7 @@ verdict_is_dressed(const struct relay *r)
 static bool
 ends_early(struct span json)
 {
-	struct members m;
+	struct members m = { .error = false };
 	struct jscan_error error;
 
 	return jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == -1 &&
