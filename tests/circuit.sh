@@ -6,6 +6,8 @@
 # however many come at once.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+shape= # one of its own, below
+
 start_upstream stub
 
 # config SCRIPT COOLDOWN_MAX

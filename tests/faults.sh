@@ -10,6 +10,8 @@
 # `close-reuse` (a connection that closes as it is used again).
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+shape= # one of its own, below
+
 need awk lighttpd caddy
 table=$tests/faults.tsv
 clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}

@@ -6,6 +6,8 @@
 # to hand over the listening socket.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+shape= # its own numbers count on the default
+
 start_upstream stub -n
 stub_config
 add_client anna

@@ -5,6 +5,8 @@
 # client noticing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+shape= # one of its own, below
+
 start_upstream stub
 more='processes = 1;'
 stub_config

@@ -5,6 +5,8 @@
 # upload that drips in disturb nobody.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+shape= # one of its own, below
+
 # shellcheck disable=SC3045 # every sh of today has it
 [ "$(ulimit -n)" -ge 6000 ] || ulimit -n 6000 2>/dev/null ||
 	skip_all 'needs 6000 descriptors'

@@ -4,6 +4,8 @@
 # Upstreams behind TLS: the connection is kept, the certificate is checked.
 # The server is Caddy before the stub, with a certificate of our own.
 . "${abs_srcdir:-.}/tests/lib.sh"
+
+shape= # one of its own, below
 need openssl caddy
 
 # authority NAME, certificate NAME AUTHORITY SUBJECT-ALT-NAME

@@ -4,6 +4,8 @@
 # No error, no lost byte, and nothing that grows with the number of requests,
 # under valgrind.
 . "${abs_srcdir:-.}/tests/lib.sh"
+
+shape= # one of its own, below
 need valgrind lighttpd
 if grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"; then
 	# A sanitizer build looks for the same, and valgrind can't run it.
