@@ -153,19 +153,8 @@ read_body(const char *file, struct buf *body)
 static int
 on_part(void *ctx, const struct multipart_part *part)
 {
-	struct call_form *form = ctx;
-
-	if (part->file)
-		form->file_bytes += part->content.len;
-	else if (span_is(part->name, "model")) {
-		form->model = part->content;
-		form->model_offset = part->offset;
-		form->nmodels++;
-	} else if (span_is(part->name, "stream"))
-		form->stream = part->content;
-	else if (span_is(part->name, "prompt"))
-		form->prompt = part->content;
-	return 0;
+	return call_form_take(
+	    ctx, part->name, part->file, part->content, part->offset);
 }
 
 /* The boundary that a form's own first line tells. */

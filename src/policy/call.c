@@ -494,13 +494,13 @@ on_value(void *ctx, const struct jscan_value *v)
 
 	if (v->depth == 0)
 		return read_document(r, v);
-	if (container && !v->begin) {
-		if (v->depth == 1 && r->member == MEMBER_STREAM_OPTIONS) {
-			r->call->stream_options_offset = offset_of(r, v->raw.p);
-			r->call->stream_options_len = v->raw.len;
-		}
-		return 0;
+	/* Whatever stands there, null too, is what is replaced. */
+	if (v->depth == 1 && r->member == MEMBER_STREAM_OPTIONS && !v->begin) {
+		r->call->stream_options_offset = offset_of(r, v->raw.p);
+		r->call->stream_options_len = v->raw.len;
 	}
+	if (container && !v->begin)
+		return 0;
 	if (v->depth == 1) {
 		r->member = member_of(&v->path[0]);
 		if (read_member(r, v) != 0)
@@ -588,6 +588,38 @@ check_form(struct reading *r, const struct call_form *form)
 	return 0;
 }
 
+static int
+take_once(struct span *field, struct span content)
+{
+	if (field->p != NULL)
+		return 1;
+	*field = content;
+	return 0;
+}
+
+int
+call_form_take(struct call_form *form, struct span name, bool file,
+    struct span content, size_t offset)
+{
+	if (file) {
+		form->file_bytes += content.len;
+		return 0;
+	}
+	if (form->ntexts < CALL_TEXTS_MAX)
+		form->texts[form->ntexts++] = content;
+	else
+		form->more_texts = true;
+	if (span_is(name, "model")) {
+		form->model = content;
+		form->model_offset = offset;
+		form->nmodels++;
+	} else if (span_is(name, "stream"))
+		return take_once(&form->stream, content);
+	else if (span_is(name, "prompt"))
+		return take_once(&form->prompt, content);
+	return 0;
+}
+
 int
 call_parse_form(const struct config *config, const struct patterns *patterns,
     enum endpoint endpoint, const struct call_form *form, struct arena *arena,
@@ -608,8 +640,12 @@ call_parse_form(const struct config *config, const struct patterns *patterns,
 	call->input_tokens =
 	    call_estimate(form->prompt) + form->file_bytes / FORM_AUDIO_BYTES;
 	pattern_begin(&r.patterns, config, patterns);
-	pattern_scan(&r.patterns, form->prompt);
+	for (size_t i = 0; i < form->ntexts; i++)
+		pattern_scan(&r.patterns, form->texts[i]);
 	call->private_rule = r.patterns.rule;
+	if (call->private_rule == NULL && form->more_texts &&
+	    config->nprivates > 0)
+		call->private_rule = PATTERN_LIMIT;
 	pattern_end(&r.patterns);
 	return 0;
 }

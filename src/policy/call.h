@@ -83,23 +83,34 @@ int call_parse_json(const struct config *, const struct patterns *,
 
 /* The same from a form's facts (wire/multipart found them): the model's
  * place, its fields' text, the size of its files. */
+#define CALL_TEXTS_MAX 64
 struct call_form {
 	struct span model;	/* p NULL: none */
 	size_t model_offset;
 	unsigned nmodels;	/* how often the field stood there */
 	struct span stream;	/* the field's value, or p NULL */
 	struct span prompt;
+	/* Every field that is no file, for the private patterns; what did not
+	 * fit counts as private. */
+	struct span texts[CALL_TEXTS_MAX];
+	size_t ntexts;
+	bool more_texts;
 	size_t file_bytes;
 };
+/* Notes one part of a form as it is scanned.  0, or 1 where `stream` or
+ * `prompt` is there twice: one of the two would not be looked at. */
+int call_form_take(struct call_form *, struct span name, bool file,
+    struct span content, size_t offset);
 int call_parse_form(const struct config *, const struct patterns *,
     enum endpoint, const struct call_form *, struct arena *, struct call *,
     struct refused *);
 
 /* The rule of thumb for tokens of a decoded text, per script, documented in
  * estimate.c: never under the true count by much, for any language.  Of a text
- * over 1 MiB a quarter is looked at.  input_tokens is the sum over the texts of a prompt, tools with
- * their keys, and 4 for each message, 1000 for each picture, 3000 for each
- * file, 1 for each 640 bytes of base64 sound, 1 for each number. */
+ * over 1 MiB a quarter is looked at.  input_tokens is the sum over the texts of
+ * a prompt, tools with their keys, and 4 for each message, 1000 for each
+ * picture, 3000 for each file, 1 for each 640 bytes of base64 sound, 1 for each
+ * number. */
 uint64_t call_estimate(struct span text);
 
 #endif

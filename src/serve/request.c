@@ -255,32 +255,11 @@ request_read(struct request *r)
 
 /* ---- parse ------------------------------------------------------------ */
 
-/* 1: it is there twice; one of the two would not be looked at. */
-static int
-take_field(struct span *field, struct span content)
-{
-	if (field->p != NULL)
-		return 1;
-	*field = content;
-	return 0;
-}
-
 static int
 on_part(void *ctx, const struct multipart_part *part)
 {
-	struct call_form *form = ctx;
-
-	if (part->file)
-		form->file_bytes += part->content.len;
-	else if (span_is(part->name, "model")) {
-		form->model = part->content;
-		form->model_offset = part->offset;
-		form->nmodels++;
-	} else if (span_is(part->name, "stream"))
-		return take_field(&form->stream, part->content);
-	else if (span_is(part->name, "prompt"))
-		return take_field(&form->prompt, part->content);
-	return 0;
+	return call_form_take(
+	    ctx, part->name, part->file, part->content, part->offset);
 }
 
 static bool

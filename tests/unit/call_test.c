@@ -700,15 +700,17 @@ form(struct call_form f, int *rc)
 static void
 test_form(void)
 {
-	struct call_form f = { .model = span_of("whisper-1"),
-		.model_offset = 77,
-		.nmodels = 1,
-		.stream = span_of("True"),
-		.prompt = span_of("omega-123 x"),
-		.file_bytes = 480000 };
+	struct call_form f = { .file_bytes = 480000 };
 	struct call c;
 	int rc;
 
+	call_form_take(&f, span_of("model"), false, span_of("whisper-1"), 77);
+	call_form_take(&f, span_of("stream"), false, span_of("True"), 90);
+	call_form_take(
+	    &f, span_of("prompt"), false, span_of("omega-123 x"), 99);
+	CHECK(call_form_take(&f, span_of("prompt"), false, span_of("y"), 120) ==
+		1,
+	    "a second prompt");
 	c = form(f, &rc);
 	CHECK(rc == 0 && strcmp(c.model, "whisper-1") == 0 &&
 		c.model_offset == 77 && c.model_len == 9 && !c.model_is_json,
@@ -716,6 +718,14 @@ test_form(void)
 	CHECK(c.stream, "stream as forms say it");
 	CHECK(c.input_tokens > 900, "the file counts by its length");
 	CHECK_STR(c.private_rule, "code", "the prompt is searched");
+	f.ntexts = 0;
+	call_form_take(&f, span_of("hotwords"), false, span_of("omega-123"), 9);
+	CHECK_STR(form(f, &rc).private_rule, "code", "so is any other field");
+	f.ntexts = 0;
+	for (int i = 0; i <= CALL_TEXTS_MAX; i++)
+		call_form_take(&f, span_of("a"), false, span_of("b"), 9);
+	CHECK_STR(form(f, &rc).private_rule, "scan limit",
+	    "what could not be searched counts as private");
 	f.stream = span_of("false");
 	CHECK(!form(f, &rc).stream, "false is false");
 	f.nmodels = 2;
