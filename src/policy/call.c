@@ -272,6 +272,14 @@ check_disguise(struct reading *r, const struct jscan_step *step)
 	    "letters.");
 }
 
+/* Whatever stands there, null too, is what is replaced. */
+static void
+place_stream_options(struct reading *r, const struct jscan_value *v)
+{
+	r->call->stream_options_offset = offset_of(r, v->raw.p);
+	r->call->stream_options_len = v->raw.len;
+}
+
 static int
 read_member(struct reading *r, const struct jscan_value *v)
 {
@@ -287,6 +295,8 @@ read_member(struct reading *r, const struct jscan_value *v)
 	case MEMBER_CHOICES:
 		return read_count(r, v, &call->choices);
 	case MEMBER_STREAM_OPTIONS:
+		if (!v->begin)
+			place_stream_options(r, v);
 		return once(r, MEMBER_STREAM_OPTIONS, "stream_options");
 	case MEMBER_NONE:
 		return check_disguise(r, &v->path[0]);
@@ -494,13 +504,11 @@ on_value(void *ctx, const struct jscan_value *v)
 
 	if (v->depth == 0)
 		return read_document(r, v);
-	/* Whatever stands there, null too, is what is replaced. */
-	if (v->depth == 1 && r->member == MEMBER_STREAM_OPTIONS && !v->begin) {
-		r->call->stream_options_offset = offset_of(r, v->raw.p);
-		r->call->stream_options_len = v->raw.len;
-	}
-	if (container && !v->begin)
+	if (container && !v->begin) {
+		if (v->depth == 1 && r->member == MEMBER_STREAM_OPTIONS)
+			place_stream_options(r, v);
 		return 0;
+	}
 	if (v->depth == 1) {
 		r->member = member_of(&v->path[0]);
 		if (read_member(r, v) != 0)
