@@ -176,8 +176,8 @@ function body(id, endpoint, stream, fault,    file, line, last, done, event)
 	code = last = "-"
 	while ((getline line < file) > 0) {
 		sub(/\r$/, "", line)
-		if (line ~ /\[DONE\]/ || line ~ /^event: response\.completed/ ||
-		    line ~ /^event: message_stop/ ||
+		if (line ~ /\[DONE\]/ || line ~ /^event: message_stop/ ||
+		    line ~ /^event: response\.(completed|incomplete)/ ||
 		    line ~ /^data: .*"transcript\.text\.done"/)
 			done++
 		if (line ~ /^event: (error|response\.failed)/ ||
@@ -185,7 +185,7 @@ function body(id, endpoint, stream, fault,    file, line, last, done, event)
 			event++
 		if (match(line, /"error": ?[{"]/))
 			code = error_code(substr(line, RSTART))
-		if (line != "")
+		if (line ~ /[^ \t]/)
 			last = line
 	}
 	close(file)
@@ -284,7 +284,7 @@ function note_manual(line,    f)
 # Columns as they stand behind the id: 6 status, 7 code, 8 and 9 the advice.
 function hold_against_manual(    says)
 {
-	if ($3 ~ /^(messages|count_tokens)/ || $7 ~ /^stub_/)
+	if ($3 ~ /^(messages|count_tokens)/ || $7 ~ /^(stub|server)_/)
 		return
 	if (!($7 in in_manual))
 		differ("is no code of the manual")

@@ -132,7 +132,9 @@ on_event(void *ctx, const struct sse_event *event)
 	if (usage_read(endpoint_spec(r->speaks)->usage, event->data, &r->usage))
 		only_usage = verdict_is_only_usage(event->data);
 	if (r->bridge != NULL) {
-		bridge_step(r, bridge_event(r->bridge, event->data, &r->out));
+		if (event->data.len > 0)
+			bridge_step(
+			    r, bridge_event(r->bridge, event->data, &r->out));
 		return 0;
 	}
 	if (r->withhold_usage && only_usage) {
