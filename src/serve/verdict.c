@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/jscan.h"
+#include "base/log.h"
 #include "serve/verdict.h"
 
 /* ---- errors inside a good status -------------------------------------- */
@@ -195,6 +196,22 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		    provider, what);
 }
 
+/* The upstream does not know the gateway's own key.  Its words often quote a
+ * part of that key, and would make the client think its own was meant. */
+static void
+judge_key(const struct relay *r, struct relay_result *result)
+{
+	const char *name = r->candidate->target->provider->name;
+
+	judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+	result->refused.message = arena_printf(r->arena,
+	    "Provider %s did not accept the gateway's own key; the operator "
+	    "has to correct `key` in its configuration.",
+	    name);
+	log_warn("provider %s answered %d: its key is missing or wrong", name,
+	    r->head.status);
+}
+
 /* An error of the upstream's own, by its status and body. */
 static void
 judge_status(const struct relay *r, struct relay_result *result)
@@ -202,6 +219,10 @@ judge_status(const struct relay *r, struct relay_result *result)
 	struct span body = buf_span(&r->held);
 	int status = r->head.status;
 
+	if (status == 401 || status == 407) {
+		judge_key(r, result);
+		return;
+	}
 	result->upstream_error = true;
 	if (status == 429)
 		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);

@@ -632,7 +632,7 @@ test_good_top(const struct config *c)
 		c->total_ms == 3600000,
 	    "the responder's defaults");
 	CHECK(c->json_max_bytes == 1572864 &&
-		c->multipart_max_bytes == 5000000 && c->spool_bytes == 1048576,
+		c->multipart_max_bytes == 5000000 && c->spool_bytes == 16777216,
 	    "sizes");
 	CHECK(!c->log_syslog && c->log_level == LOG_LEVEL_INFO, "the log's");
 	CHECK_STR(c->client_address_header, "HTTP_X_REAL_IP",
