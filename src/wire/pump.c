@@ -28,7 +28,7 @@
 #define BATCH 64
 #define STACK_BYTES (256 * 1024)
 /* Timers are looked at no more often than this. */
-#define SCAN_MS 20
+#define SCAN_MS 50
 /* Steps in a row for a job that is due at once (TLS has more at hand). */
 #define STEPS_MAX 16
 

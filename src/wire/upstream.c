@@ -41,6 +41,9 @@ struct exchange {
 	struct pump *pump;
 	struct pump_job *job; /* while the pump runs it */
 	const char *log_request;
+	bool room_seen; /* the client's socket was writable when so many bytes
+			   had come: */
+	uint64_t room_at;
 	int running; /* curl's count of transfers: 1, then 0 */
 
 	/* The answer's head, line by line. */
@@ -515,18 +518,27 @@ step(struct exchange *x)
 
 /* ---- in the pump ------------------------------------------------------ */
 
-/* The pump must not block: the client's socket takes what can come at once
- * (a unix or TCP socket that is writable has a third of its buffer free). */
+/* The pump must not block.  A unix or TCP socket that is writable has a third
+ * of its buffer free, so it takes PUMP_HELD_BYTES at least twice. */
+static bool
+takes_more(struct exchange *x)
+{
+	struct pollfd client = { .fd = x->watch->fd, .events = POLLOUT };
+	uint64_t in = x->report->bytes_in;
+
+	if (x->room_seen && in - x->room_at < PUMP_HELD_BYTES)
+		return true;
+	x->room_seen = poll(&client, 1, 0) == 1 && client.revents == POLLOUT;
+	x->room_at = in;
+	return x->room_seen;
+}
+
 static bool
 can_pump(struct exchange *x)
 {
-	struct pollfd client = { .fd = x->watch->fd, .events = POLLOUT };
-
 	return x->pump != NULL && x->body_seen && x->fd != CURL_SOCKET_BAD &&
-	    x->sink->held != NULL &&
-	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES &&
-	    x->watch->fd != -1 && poll(&client, 1, 0) == 1 &&
-	    client.revents == POLLOUT;
+	    x->sink->held != NULL && x->watch->fd != -1 &&
+	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
 }
 
 static int
