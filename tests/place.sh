@@ -13,7 +13,7 @@ if [ "${1:-}" != inside ]; then
 	how=-mn
 	[ "$(id -u)" = 0 ] || how=-rmn
 	rmdir "$dir"
-	exec unshare $how "${SH:-/bin/sh}" "$0" inside
+	exec unshare "$how" "${SH:-/bin/sh}" "$0" inside
 fi
 . "${abs_srcdir:-.}/tests/lib.sh"
 
@@ -21,7 +21,7 @@ public=203.0.113.5
 listed=198.51.100.7
 ip link set lo up || broken 'no loopback interface'
 for address in $public $listed; do
-	ip addr add $address/32 dev lo || broken 'no address'
+	ip addr add "$address/32" dev lo || broken 'no address'
 done
 # Names of our own: evil is public, box is one that the config lists, both
 # begins private and would go on to the public one.

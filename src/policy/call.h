@@ -107,10 +107,10 @@ int call_parse_form(const struct config *, const struct patterns *,
 
 /* The rule of thumb for tokens of a decoded text, per script, documented in
  * estimate.c: never under the true count by much, for any language.  Of a text
- * over 1 MiB about so much is looked at.  input_tokens is the sum over the texts of
- * a prompt, tools with their keys, and 4 for each message, 1000 for each
- * picture, 3000 for each file, 1 for each 640 bytes of base64 sound, 1 for each
- * number. */
+ * over 1 MiB about so much is looked at.  input_tokens is the sum over the
+ * texts of a prompt, tools with their keys, and 4 for each message, 1000 for
+ * each picture, 3000 for each file, 1 for each 640 bytes of base64 sound, 1
+ * for each number. */
 uint64_t call_estimate(struct span text);
 
 #endif
