@@ -49,7 +49,7 @@ ended()
 {
 	is "$server: $1 with the model $2 ends well" "$status" 0
 	is "$server: its tool has run" \
-		"$(cat "$dir/work/proof.txt" 2>/dev/null)" bridged-42
+		"$(cat "$dir/task/proof.txt" 2>/dev/null)" bridged-42
 	like "$server: it tells what the tool said" \
 		"$(cat "$dir/$1.out")" 'bridged-42'
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
@@ -57,9 +57,9 @@ ended()
 
 in_new_work()
 {
-	rm -rf "$dir/work"
-	mkdir "$dir/work"
-	cd "$dir/work" || exit 99
+	rm -rf "$dir/task"
+	mkdir "$dir/task"
+	cd "$dir/task" || exit 99
 	timeout 120 "$@" </dev/null
 	status=$?
 	cd "$dir" || exit 99
