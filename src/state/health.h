@@ -87,7 +87,8 @@ int health_learned_store(
 /* Another number whenever the file has been replaced; 0: there is none. */
 uint64_t health_learned_stamp(const struct config *);
 
-/* The parent calls this for each worker that ended. */
+/* For whoever knows that a process has ended: what it held is seen at once
+ * instead of within half a second.  Nothing depends on the call. */
 void health_process_ended(struct health *, int pid);
 
 #endif

@@ -415,19 +415,6 @@ meters_busy(struct meters *m, int delta)
 	atomic_fetch_add(&c->busy, delta);
 }
 
-void
-meters_process_ended(struct meters *m, int pid)
-{
-	for (int i = 0; i < PROCESS_MAX; i++) {
-		struct cell *c = &m->file->cells[i];
-		uint64_t owner = atomic_load(&c->owner);
-
-		if (owner != 0 && process_id_pid(owner) == pid &&
-		    !process_alive(owner))
-			atomic_compare_exchange_strong(&c->owner, &owner, 0);
-	}
-}
-
 /* ---- The text ---- */
 
 static void

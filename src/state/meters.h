@@ -23,7 +23,6 @@ void meters_add(struct meters *, const struct ledger_entry *);
 
 /* Threads busy in this process. */
 void meters_busy(struct meters *, int delta);
-void meters_process_ended(struct meters *, int pid);
 
 /* The Prometheus text format (version 0.0.4).  health and slots may be NULL:
  * what they know is left out then. */

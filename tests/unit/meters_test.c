@@ -372,7 +372,6 @@ test_crash(void)
 			    "busy threads of all processes");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
-		meters_process_ended(m, (int)pid);
 		print(m);
 		now = number("tailgate_requests_total{" WHO
 			     ",status=\"200\",reason=\"none\"} ");
