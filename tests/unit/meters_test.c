@@ -413,9 +413,10 @@ test_promtool(void)
 	for (int i = 0; i < 2; i++) {
 		print(m);
 		fflush(stdout);
-		pipe = popen("promtool check metrics 2>&1 | tee /dev/stderr | "
-			     "grep -q . && exit 1; exit 0",
-		    "w");
+		pipe =
+		    popen("promtool check metrics 2>&1 | tee -a /dev/stderr | "
+			  "grep -q . && exit 1; exit 0",
+			"w");
 		if (pipe == NULL)
 			exit(99);
 		fwrite(text.p, 1, text.len, pipe);
