@@ -46,7 +46,7 @@ struct answer {
 };
 
 static int
-on_head(void *ctx, const struct upstream_head *head)
+on_head(void *ctx, const struct http1_head *head)
 {
 	struct answer *answer = ctx;
 
@@ -95,7 +95,7 @@ static void
 ask(struct asking *a, const struct provider *at, const char *path,
     const char *body, struct answer *answer)
 {
-	const struct upstream_field fields[] = {
+	const struct http1_field fields[] = {
 		{ span_of("Accept"), span_of("application/json") },
 		{ span_of("Content-Type"), span_of("application/json") },
 	};

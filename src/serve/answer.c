@@ -58,12 +58,12 @@ answer_add(struct answer *a, const char *name, const char *value)
 {
 	if (value != NULL && a->nextra < ANSWER_FIELDS_MAX)
 		a->extra[a->nextra++] =
-		    (struct upstream_field){ span_of(name), span_of(value) };
+		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
 struct span
 answer_field(
-    const struct upstream_field *fields, size_t nfields, const char *name)
+    const struct http1_field *fields, size_t nfields, const char *name)
 {
 	for (size_t i = 0; i < nfields; i++) {
 		if (span_is_nocase(fields[i].name, name))
@@ -160,7 +160,7 @@ put(struct answer *a, const void *p, size_t len)
 
 int
 answer_head(struct answer *a, int status, const char *content_type,
-    const struct upstream_field *fields, size_t nfields, int64_t length)
+    const struct http1_field *fields, size_t nfields, int64_t length)
 {
 	struct buf head;
 	int rc;
@@ -230,7 +230,7 @@ answer_end(struct answer *a)
 static int
 early_head(struct answer *a)
 {
-	static const struct upstream_field no_cache = { { "Cache-Control", 13 },
+	static const struct http1_field no_cache = { { "Cache-Control", 13 },
 		{ "no-cache", 8 } };
 
 	a->head_early = true;
@@ -398,7 +398,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 
 /* Where the upstream does not say what is best, we do. */
 static void
-add_missing_retry(struct answer *a, const struct upstream_field *fields,
+add_missing_retry(struct answer *a, const struct http1_field *fields,
     size_t nfields, const struct refused *wrapped, char after[24])
 {
 	static const char *const advice[] = { "retry-after", "retry-after-ms",
@@ -421,7 +421,7 @@ parse(struct span body)
 
 void
 answer_upstream_error(struct answer *a, int status,
-    const struct upstream_field *fields, size_t nfields, struct span body,
+    const struct http1_field *fields, size_t nfields, struct span body,
     const struct refused *wrapped)
 {
 	json_t *json = parse(body);

@@ -38,7 +38,7 @@ struct answer {
 	bool caddy; /* shows a gone client only by failed writes */
 
 	/* x-tailgate-… and others of ours, sent with the head. */
-	struct upstream_field extra[ANSWER_FIELDS_MAX];
+	struct http1_field extra[ANSWER_FIELDS_MAX];
 	unsigned nextra;
 
 	bool head_sent;
@@ -65,7 +65,7 @@ void answer_add(struct answer *, const char *name, const char *value);
 /* Writes the head.  Of the upstream's fields those on the allow-list pass.
  * length -1: not known.  -1: the client can't be reached. */
 int answer_head(struct answer *, int status, const char *content_type,
-    const struct upstream_field *, size_t nfields, int64_t length);
+    const struct http1_field *, size_t nfields, int64_t length);
 int answer_body(struct answer *, struct span);
 int answer_flush(struct answer *);
 /* The answer is complete; a client that goes now has not gone early. */
@@ -79,7 +79,7 @@ void answer_refuse(struct answer *, const struct refused *);
 /* The upstream's own error as the client should see it: its JSON as it is,
  * anything else wrapped. */
 void answer_upstream_error(struct answer *, int status,
-    const struct upstream_field *, size_t nfields, struct span body,
+    const struct http1_field *, size_t nfields, struct span body,
     const struct refused *wrapped);
 
 /* struct watch's tick; ctx is the answer. */
@@ -87,6 +87,6 @@ int answer_tick(void *answer);
 
 /* A header of the list, or an empty span. */
 struct span
-answer_field(const struct upstream_field *, size_t nfields, const char *name);
+answer_field(const struct http1_field *, size_t nfields, const char *name);
 
 #endif

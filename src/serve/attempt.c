@@ -31,7 +31,7 @@ struct attempt {
 	const struct candidate *candidate;
 	const struct provider *provider;
 	struct upstream_request upstream;
-	struct upstream_field fields[FIELDS_MAX];
+	struct http1_field fields[FIELDS_MAX];
 	struct bridge_run *bridge;
 	struct buf chat; /* the bridge's request */
 	bool withhold;
@@ -202,7 +202,7 @@ add_field(struct attempt *t, const char *name, const char *value)
 	/* What could end the line is no value. */
 	if (value[strcspn(value, "\r\n")] == '\0')
 		t->fields[t->upstream.nfields++] =
-		    (struct upstream_field){ span_of(name), span_of(value) };
+		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
 /* The allow-list; the client's key is not on it. */

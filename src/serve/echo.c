@@ -138,9 +138,9 @@ limited(struct echo *e, const char *text, uint64_t *tokens, bool *cut)
 static int
 send_head(struct echo *e, int status, const char *type, int64_t length)
 {
-	struct upstream_field *field =
+	struct http1_field *field =
 	    arena_alloc(e->arena, 2 * sizeof(*field));
-	struct upstream_head head = { status, field, 2, length };
+	struct http1_head head = { status, field, 2, length };
 
 	field[0].name = span_of("content-type");
 	field[0].value = span_of(type);

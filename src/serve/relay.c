@@ -251,7 +251,7 @@ starts_with(const char *text, const char *with)
 }
 
 static int
-on_head(void *ctx, const struct upstream_head *head)
+on_head(void *ctx, const struct http1_head *head)
 {
 	struct relay *r = ctx;
 

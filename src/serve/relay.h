@@ -47,7 +47,7 @@ struct relay {
 	enum endpoint speaks; /* what the upstream was asked as */
 
 	enum relay_state state;
-	struct upstream_head head;
+	struct http1_head head;
 	const char *content_type;
 	bool is_sse, is_json;
 	struct buf held;

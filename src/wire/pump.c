@@ -153,9 +153,7 @@ give_back(struct pump *p)
 	{
 		if (!job->stopped)
 			continue;
-		/* Closed, it is no longer watched, and may be another's. */
-		if (job->fd != -1)
-			unwatch(p, job->fd);
+		unwatch(p, job->fd);
 		if (job->client_fd != -1)
 			unwatch(p, job->client_fd);
 		LIST_REMOVE(job, entry);

@@ -28,7 +28,7 @@ struct pump;
 #define PUMP_DONE (-1)
 
 struct pump_job {
-	int fd; /* waited for: readable; step() sets -1 when it is closed */
+	int fd; /* waited for: readable */
 	int client_fd; /* watched, too; -1: not */
 	/* Called by the pump's thread when fd or client_fd (client: true) is
 	 * readable, or when it is due.  Returns the ms until it is due again,

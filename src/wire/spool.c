@@ -28,6 +28,10 @@
 #define SPOOL_FIRST_BYTES ((size_t)256 * 1024)
 #define SPOOL_UNKNOWN_BYTES ((size_t)16 * 1024)
 #define SPOOL_COPY_BYTES ((size_t)64 * 1024)
+/* From here on memory comes in huge pages, and is rounded up to whole ones
+ * where that is little of it. */
+#define SPOOL_HUGE_BYTES ((size_t)2 * 1024 * 1024)
+#define SPOOL_ROUND_BYTES (4 * SPOOL_HUGE_BYTES)
 
 void
 spool_init(struct spool *s, const char *dir, size_t memory_max)
@@ -81,11 +85,34 @@ write_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
+/* A page fault for each 4 KiB would cost more than reading a large body. */
+static char *
+alloc_huge(size_t size)
+{
+	void *p;
+
+	if (size >= SPOOL_ROUND_BYTES)
+		size = (size + SPOOL_HUGE_BYTES - 1) & ~(SPOOL_HUGE_BYTES - 1);
+	if (posix_memalign(&p, SPOOL_HUGE_BYTES, size) != 0)
+		return NULL;
+#ifdef MADV_HUGEPAGE
+	madvise(p, size, MADV_HUGEPAGE);
+#endif
+	return p;
+}
+
 static void
 resize(struct spool *s, size_t size)
 {
-	char *p = realloc(s->memory, size);
+	char *p;
 
+	if (size < SPOOL_HUGE_BYTES)
+		p = realloc(s->memory, size);
+	else if ((p = alloc_huge(size)) != NULL) {
+		if (s->len > 0)
+			memcpy(p, s->memory, s->len);
+		free(s->memory);
+	}
 	if (p == NULL)
 		fatal("out of memory for a body of %zu bytes", size);
 	s->memory = p;

@@ -3,31 +3,30 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides libcurl (with upstream_handle.c): one exchange with a provider, from
- * the borrowed handle to the report.  The "send" and "relay" steps of a
- * request's way.
- *
- * While curl may want to write (connecting, sending), curl_multi_poll waits
- * for it; from then on our own poll(2) over its one socket and the client's,
- * which costs half for each event.  (curl_multi_socket_action would do both,
- * but its socket table takes 29 KiB for each handle in 7.88.)
+ * Hides one exchange with a provider, from the borrowed connection to the
+ * report: the request goes out, the answer comes in (http1.h), and the client
+ * is watched all the while.  The "send" and "relay" steps of a request's way.
  */
 #include "config.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/coding.h"
 #include "wire/pump.h"
 #include "wire/upstream.h"
 #include "wire/upstream_handle.h"
 
-/* Up to here a body is copied together and leaves in one write with the
- * head (curl's own bound for that is 64 KiB). */
-#define SMALL_BODY_BYTES (32 * 1024)
+/* Up to here a body is copied together and leaves in one write (and one TLS
+ * record) with the head. */
+#define SMALL_BODY_BYTES (12 * 1024)
+#define RECV_BYTES (16 * 1024)
+/* Reads in one step, before what has come is handed on. */
+#define RECVS_MAX 2
 /* With more held back one step could write more than a socket takes. */
 #define PUMP_HELD_BYTES (32 * 1024)
 
@@ -39,33 +38,32 @@ struct exchange {
 	struct upstream_report *report;
 	struct handle *handle;
 	struct pump *pump;
-	struct pump_job *job; /* while the pump runs it */
 	const char *log_request;
 	bool room_seen; /* the client's socket was writable when so many bytes
 			   had come: */
 	uint64_t room_at;
-	int running; /* curl's count of transfers: 1, then 0 */
 
-	/* The answer's head, line by line. */
-	struct upstream_field *fields;
-	size_t nfields, fields_room;
-	size_t head_bytes;
-	int status;
-	int64_t content_length;
-	bool head_done;
-	bool coded; /* it has a Content-Encoding: its length is not ours */
+	/* What goes up: the head, then the body's parts. */
+	struct iovec out[UPSTREAM_PARTS_MAX + 1];
+	int nout, out_at; /* those before are sent; out[out_at] is what is left
+			     of one */
+	size_t head_left; /* of the head, which counts as no body */
+	char *head; /* holds the provider's key */
+	size_t head_len;
 
-	size_t body_len;
-	size_t part, part_at; /* how far the body has gone up */
+	struct http1 http;
+	struct coding *coding; /* of the answer, or NULL */
 
 	int64_t start_ns;
 	int64_t moved_ms; /* when a byte last went up or came */
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
 	bool body_seen;
-	curl_socket_t fd; /* all is sent, only this is waited for */
-	unsigned starts; /* connections that it was sent on */
+	bool readable; /* the connection has, or may have, bytes for us */
+	bool unsent; /* not all of the request was taken */
 	bool dirty; /* body given since the last pause */
+	bool over; /* the answer has ended, as `ended` says */
+	enum upstream_result ended;
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
 
@@ -92,198 +90,184 @@ upstream_result_name(enum upstream_result result)
 
 /* ---- the answer ------------------------------------------------------- */
 
-static void
-begin_head(struct exchange *x, struct span line)
+static int
+give_body(void *ctx, struct span bytes)
 {
-	const char *space = memchr(line.p, ' ', line.len);
+	struct exchange *x = ctx;
 
-	/* After a 1xx head, or on the new connection of a silent retry. */
-	x->nfields = 0;
-	x->content_length = -1;
-	x->coded = false;
-	x->status = space == NULL ? 0 : atoi(space + 1);
+	x->report->bytes_in += bytes.len;
+	x->dirty = true;
+	return x->sink->body(x->sink->ctx, bytes);
 }
 
 static int
-end_head(struct exchange *x)
+fail(struct exchange *x, enum upstream_result result, const char *detail)
 {
-	struct upstream_head head = { x->status, x->fields, x->nfields,
-		x->coded ? -1 : x->content_length };
+	x->over = true;
+	x->ended = result;
+	x->report->detail = detail;
+	return -1;
+}
 
-	if (x->status < 200)
-		return 0;
-	/* RFC 9112 6.3: chunks come before a length that is said beside. */
-	for (size_t i = 0; i < x->nfields; i++) {
-		if (span_is_nocase(x->fields[i].name, "transfer-encoding"))
-			head.content_length = -1;
+/* Is it coded?  Then its length is not that of what we hand on. */
+static int
+begin_coding(struct exchange *x, struct http1_head *head)
+{
+	for (size_t i = 0; i < head->nfields; i++) {
+		const struct http1_field *f = &head->fields[i];
+
+		if (!span_is_nocase(f->name, "content-encoding") ||
+		    f->value.len == 0 || span_is_nocase(f->value, "identity"))
+			continue;
+		if (x->coding == NULL)
+			x->coding = coding_new(f->value);
+		if (x->coding == NULL)
+			return fail(x, UPSTREAM_BAD,
+			    arena_printf(x->arena,
+				"content coding %.64s, which nobody asked for",
+				f->value.p));
+		head->content_length = -1;
 	}
-	x->head_done = true;
+	return 0;
+}
+
+static int
+on_head(void *ctx, const struct http1_head *said)
+{
+	struct exchange *x = ctx;
+	struct http1_head head = *said;
+
+	if (begin_coding(x, &head) == -1)
+		return -1;
 	return x->sink->head(x->sink->ctx, &head);
 }
 
 static int
-more_fields(struct exchange *x)
-{
-	size_t room = x->fields_room == 0 ? 24 : UPSTREAM_FIELDS_MAX;
-	struct upstream_field *fields;
-
-	if (x->fields_room == UPSTREAM_FIELDS_MAX)
-		return -1;
-	fields = arena_alloc(x->arena, room * sizeof(*fields));
-	if (x->nfields > 0)
-		memcpy(fields, x->fields, x->nfields * sizeof(*fields));
-	x->fields = fields;
-	x->fields_room = room;
-	return 0;
-}
-
-static int
-add_field(struct exchange *x, struct span line)
-{
-	const char *colon = memchr(line.p, ':', line.len);
-	struct span name, value;
-
-	/* A folded line (obsolete since RFC 7230) or none at all. */
-	if (colon == NULL || line.p[0] == ' ' || line.p[0] == '\t')
-		return 0;
-	if (x->nfields == x->fields_room && more_fields(x) == -1)
-		return -1;
-	name = (struct span){ line.p, (size_t)(colon - line.p) };
-	value = (struct span){ colon + 1, line.len - name.len - 1 };
-	while (value.len > 0 && (value.p[0] == ' ' || value.p[0] == '\t')) {
-		value.p++;
-		value.len--;
-	}
-	while (value.len > 0 && isspace((unsigned char)value.p[value.len - 1]))
-		value.len--;
-	name.p = arena_text(x->arena, name);
-	value.p = arena_text(x->arena, value);
-	if (span_is_nocase(name, "content-length"))
-		x->content_length = strtoll(value.p, NULL, 10);
-	if (span_is_nocase(name, "content-encoding")) {
-		x->coded = true;
-		return 0;
-	}
-	x->fields[x->nfields].name = name;
-	x->fields[x->nfields++].value = value;
-	return 0;
-}
-
-static size_t
-on_header(char *p, size_t one, size_t len, void *ctx)
+on_body(void *ctx, struct span bytes)
 {
 	struct exchange *x = ctx;
-	struct span line = { p, len };
 	int rc;
 
-	(void)one;
-	if (x->head_done)
-		return len; /* a trailer: nobody waits for it */
-	x->head_bytes += len;
-	while (line.len > 0 &&
-	    (line.p[line.len - 1] == '\n' || line.p[line.len - 1] == '\r'))
-		line.len--;
-	if (x->head_bytes > UPSTREAM_HEAD_MAX) {
-		x->stopped = UPSTREAM_BAD;
-		x->report->detail = "head over 64 KiB";
-		return 0;
-	}
-	if (line.len == 0)
-		rc = end_head(x);
-	else if (line.len > 5 && memcmp(line.p, "HTTP/", 5) == 0) {
-		begin_head(x, line);
-		rc = 0;
-	} else if ((rc = add_field(x, line)) == -1) {
-		x->stopped = UPSTREAM_BAD;
-		x->report->detail = "too many header fields";
-		return 0;
-	}
-	if (rc == -1)
-		x->stopped = UPSTREAM_STOPPED;
-	return rc == -1 ? 0 : len;
-}
-
-static size_t
-on_body(char *p, size_t one, size_t len, void *ctx)
-{
-	struct exchange *x = ctx;
-
-	(void)one;
-	/* Curl gives what is behind a 101 as a body without a head. */
-	if (!x->head_done) {
-		x->stopped = UPSTREAM_BAD;
-		return 0;
-	}
 	if (!x->body_seen) {
 		x->body_seen = true;
 		x->report->first_byte_ns = clock_now_ns() - x->start_ns;
 	}
-	x->report->bytes_in += len;
-	x->dirty = true;
-	if (x->sink->body(x->sink->ctx, (struct span){ p, len }) == -1) {
-		x->stopped = UPSTREAM_STOPPED;
-		return 0;
+	if (x->coding == NULL)
+		return give_body(x, bytes);
+	rc = coding_push(x->coding, bytes, give_body, x);
+	if (rc == -1)
+		return fail(x, UPSTREAM_BAD, "its content coding is broken");
+	return rc;
+}
+
+static void
+push(struct exchange *x, struct span bytes)
+{
+	switch (http1_push(&x->http, bytes)) {
+	case HTTP1_MORE:
+		break;
+	case HTTP1_DONE:
+		x->over = true;
+		x->ended = UPSTREAM_OK;
+		break;
+	case HTTP1_BAD:
+		fail(x, UPSTREAM_BAD, x->http.error);
+		break;
+	case HTTP1_STOPPED:
+		if (!x->over)
+			x->stopped = UPSTREAM_STOPPED;
 	}
 	/* Last: a slow client's time is not the upstream's. */
-	x->moved_ms = clock_now_ms();
-	return len;
+	if (x->body_seen)
+		x->moved_ms = clock_now_ms();
+}
+
+/* The connection has ended, or broken. */
+static void
+end_of_bytes(struct exchange *x, ssize_t n)
+{
+	if (n == 0 && http1_ends(&x->http)) {
+		x->over = true;
+		x->ended = UPSTREAM_OK;
+	} else
+		fail(x, UPSTREAM_CUT,
+		    x->http.bytes == 0 ? "closed before it answered"
+				       : "closed in the middle of its answer");
+}
+
+/* Takes what is at hand; true: there may be more. */
+static bool
+receive(struct exchange *x)
+{
+	char buf[RECV_BYTES];
+	ssize_t n = 0;
+
+	for (int i = 0; i < RECVS_MAX && !x->over; i++) {
+		n = handle_recv(x->handle, buf, sizeof(buf));
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		if (n <= 0) {
+			end_of_bytes(x, n);
+			return false;
+		}
+		push(x, (struct span){ buf, (size_t)n });
+		if (x->stopped != UPSTREAM_OK)
+			return false;
+		/* Under TLS more may be at hand than the socket shows. */
+		if ((size_t)n < sizeof(buf) && !x->handle->tls)
+			return false;
+	}
+	return !x->over;
 }
 
 /* ---- the request ------------------------------------------------------ */
 
-static int
-on_prereq(void *ctx, char *ip, char *local_ip, int port, int local_port)
-{
-	struct exchange *x = ctx;
+/* A head in the making: counted while p is NULL, then written. */
+struct line {
+	char *p;
+	size_t len;
+};
 
-	(void)ip;
-	(void)local_ip;
-	(void)port;
-	(void)local_port;
-	x->report->connected = true;
-	x->handle->opening = false;
-	x->starts++;
-	x->moved_ms = clock_now_ms();
-	return CURL_PREREQFUNC_OK;
+static void
+put(struct line *l, struct span text)
+{
+	if (l->p != NULL && text.len > 0)
+		memcpy(l->p + l->len, text.p, text.len);
+	l->len += text.len;
 }
 
-static size_t
-on_read(char *p, size_t size, size_t n, void *ctx)
+static void
+put_text(struct line *l, const char *text)
 {
-	struct exchange *x = ctx;
-	const struct upstream_request *r = x->request;
-	size_t room = size * n, done = 0;
+	put(l, span_of(text));
+}
 
-	while (room > done && x->part < r->nparts) {
-		size_t left = r->parts[x->part].len - x->part_at;
-		size_t take = left < room - done ? left : room - done;
+static void
+put_field(struct line *l, struct span name, struct span value)
+{
+	put(l, name);
+	put_text(l, ": ");
+	put(l, value);
+	put_text(l, "\r\n");
+}
 
-		if (take > 0)
-			memcpy(
-			    p + done, r->parts[x->part].p + x->part_at, take);
-		done += take;
-		x->part_at += take;
-		if (x->part_at == r->parts[x->part].len) {
-			x->part++;
-			x->part_at = 0;
-		}
+/* What the operator writes for a provider comes before what we would say. */
+static bool
+is_set(const struct provider *p, struct span name)
+{
+	for (size_t i = 0; i < p->nheaders; i++) {
+		if (span_is_nocase(name, p->headers[i].name))
+			return true;
 	}
-	x->report->bytes_out += done;
-	x->moved_ms = clock_now_ms();
-	return done;
+	return false;
 }
 
-/* Curl starts anew when a kept connection turns out to be closed. */
-static int
-on_seek(void *ctx, curl_off_t offset, int origin)
+static void
+put_ours(struct line *l, const struct provider *p, const char *name,
+    struct span value)
 {
-	struct exchange *x = ctx;
-
-	if (origin != SEEK_SET || offset != 0)
-		return CURL_SEEKFUNC_CANTSEEK;
-	x->part = x->part_at = 0;
-	x->report->bytes_out = 0;
-	return CURL_SEEKFUNC_OK;
+	if (!is_set(p, span_of(name)))
+		put_field(l, span_of(name), value);
 }
 
 static size_t
@@ -297,99 +281,132 @@ body_len(const struct upstream_request *r)
 }
 
 static void
-set_body(struct exchange *x)
+put_target(struct line *l, const struct upstream_request *r)
 {
-	const struct upstream_request *r = x->request;
-	CURL *easy = x->handle->easy;
-	size_t len = x->body_len, at = 0;
-	char *whole;
+	const char *url = r->provider->url;
+	const char *authority = strstr(url, "://") + 3;
+	size_t len = strcspn(authority, "/");
 
-	if (strcmp(r->method, "GET") == 0) {
-		curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-		return;
+	put_text(l, r->method);
+	put_text(l, " ");
+	put_text(l, authority + len);
+	put_text(l, r->path);
+	if (r->query != NULL) {
+		put_text(l, "?");
+		put_text(l, r->query);
 	}
-	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-	/* Curl allocates it for small bodies, too. */
-	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE,
-	    len > SMALL_BODY_BYTES ? 256L * 1024 : 16L * 1024);
-	if (len > SMALL_BODY_BYTES) {
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
-		return; /* on_read gives it */
-	}
-	whole = arena_alloc(x->arena, len + 1);
-	for (size_t i = 0; i < r->nparts; i++) {
-		if (r->parts[i].len > 0)
-			memcpy(whole + at, r->parts[i].p, r->parts[i].len);
-		at += r->parts[i].len;
-	}
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, whole);
-	x->report->bytes_out = len;
-}
-
-static struct curl_slist *
-add_header(struct curl_slist *list, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(list, line);
-
-	if (longer == NULL)
-		fatal("out of memory");
-	return longer;
-}
-
-static struct curl_slist *
-make_headers(struct exchange *x)
-{
-	const struct upstream_request *r = x->request;
-	const struct provider *p = r->provider;
-	struct curl_slist *list = NULL;
-	char *line;
-
-	for (size_t i = 0; i < r->nfields; i++)
-		list = add_header(list,
-		    arena_printf(x->arena, "%.*s: %.*s",
-			SPAN_FMT(r->fields[i].name),
-			SPAN_FMT(r->fields[i].value)));
-	for (size_t i = 0; i < p->nheaders; i++)
-		list = add_header(list,
-		    arena_printf(x->arena, "%s: %s", p->headers[i].name,
-			p->headers[i].value));
-	if (p->key != NULL && p->auth != AUTH_NONE) {
-		line = arena_printf(x->arena, "%s%s",
-		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
-					   : "x-api-key: ",
-		    p->key);
-		list = add_header(list, line);
-		explicit_bzero(line, strlen(line));
-	}
-	return add_header(list, "Expect:"); /* no waiting for 100 Continue */
+	put_text(l, " HTTP/1.1\r\n");
+	put_ours(l, r->provider, "Host", (struct span){ authority, len });
 }
 
 static void
-set_exchange(struct exchange *x, struct curl_slist *headers)
+put_head(struct line *l, const struct upstream_request *r)
+{
+	const struct provider *p = r->provider;
+	char length[24];
+
+	put_target(l, r);
+	put_ours(l, p, "Accept", span_of("*/*"));
+	/* Nothing could be seen in a coded stream, nor put into it. */
+	put_ours(l, p, "Accept-Encoding", span_of("identity"));
+	for (size_t i = 0; i < r->nfields; i++) {
+		if (!is_set(p, r->fields[i].name))
+			put_field(l, r->fields[i].name, r->fields[i].value);
+	}
+	for (size_t i = 0; i < p->nheaders; i++)
+		put_field(l, span_of(p->headers[i].name),
+		    span_of(p->headers[i].value));
+	if (p->key != NULL && p->auth != AUTH_NONE) {
+		put_text(l,
+		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
+					   : "x-api-key: ");
+		put_text(l, p->key);
+		put_text(l, "\r\n");
+	}
+	if (strcmp(r->method, "GET") != 0) {
+		snprintf(length, sizeof(length), "%zu", body_len(r));
+		put_field(l, span_of("Content-Length"), span_of(length));
+	}
+	put_text(l, "\r\n");
+}
+
+static void
+make_head(struct exchange *x)
 {
 	const struct upstream_request *r = x->request;
-	CURL *easy = x->handle->easy;
+	size_t body = body_len(r), small = body <= SMALL_BODY_BYTES ? body : 0;
+	struct line l = { NULL, 0 };
 
-	curl_easy_setopt(easy, CURLOPT_URL,
-	    arena_printf(x->arena, "%s%s%s%s", r->provider->url, r->path,
-		r->query != NULL ? "?" : "", r->query != NULL ? r->query : ""));
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-	/* Curl decodes only where it has asked, if for nothing.  Events,
-	 * errors and usage could not be seen in a coded stream, nor comments
-	 * put into it. */
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, x);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, x);
-	curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-	curl_easy_setopt(easy, CURLOPT_READDATA, x);
-	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-	curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
-	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_prereq);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
-	set_body(x);
+	put_head(&l, r);
+	l.p = x->head = arena_alloc(x->arena, l.len + small);
+	l.len = 0;
+	put_head(&l, r);
+	x->head_len = l.len;
+	for (size_t i = 0; small > 0 && i < r->nparts; i++)
+		put(&l, r->parts[i]);
+}
+
+/* From the beginning, as for the second connection. */
+static void
+rewind_request(struct exchange *x)
+{
+	const struct upstream_request *r = x->request;
+	size_t body = body_len(r);
+
+	x->nout = x->out_at = 0;
+	x->head_left = x->head_len;
+	x->report->bytes_out = 0;
+	x->out[x->nout++] = (struct iovec){ x->head,
+		x->head_len + (body <= SMALL_BODY_BYTES ? body : 0) };
+	for (size_t i = 0; body > SMALL_BODY_BYTES && i < r->nparts; i++)
+		x->out[x->nout++] = (struct iovec){ (char *)r->parts[i].p,
+			r->parts[i].len };
+}
+
+static bool
+all_sent(const struct exchange *x)
+{
+	return x->out_at == x->nout;
+}
+
+static void
+count_sent(struct exchange *x, size_t n)
+{
+	size_t head = n < x->head_left ? n : x->head_left;
+
+	x->head_left -= head;
+	x->report->bytes_out += n - head;
+	x->moved_ms = clock_now_ms();
+	while (x->out_at < x->nout && n >= x->out[x->out_at].iov_len)
+		n -= x->out[x->out_at++].iov_len;
+	if (x->out_at < x->nout) {
+		struct iovec *v = &x->out[x->out_at];
+
+		v->iov_base = (char *)v->iov_base + n;
+		v->iov_len -= n;
+	}
+}
+
+/* As much as the connection takes.  Where it takes no more for ever there may
+ * still be an answer that says why. */
+static void
+send_some(struct exchange *x)
+{
+	ssize_t n;
+
+	while (!all_sent(x)) {
+		n = handle_send(
+		    x->handle, x->out + x->out_at, x->nout - x->out_at);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			x->out_at = x->nout;
+			x->http.keeps = false;
+			x->unsent = true;
+			return;
+		}
+		count_sent(x, (size_t)n);
+	}
 }
 
 /* ---- the loop --------------------------------------------------------- */
@@ -428,28 +445,12 @@ tick(struct exchange *x, int64_t now_ms)
 		x->tick_ms = now_ms + next_ms;
 }
 
-/* Once the request is up, nothing but the answer is waited for. */
-static curl_socket_t
-answer_fd(struct exchange *x)
-{
-	curl_off_t sent = 0;
-
-	if (x->fd != CURL_SOCKET_BAD || !x->report->connected ||
-	    x->handle->nfds != 1 || x->handle->crowded || x->handle->opening)
-		return x->fd;
-	curl_easy_getinfo(x->handle->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
-	if ((size_t)sent >= x->body_len)
-		x->fd = x->handle->fds[0];
-	return x->fd;
-}
-
 /* How long nothing needs to be done, in ms. */
 static int
 patience_ms(struct exchange *x)
 {
 	enum upstream_result which;
 	int64_t now_ms = clock_now_ms(), until = deadline_ms(x, &which);
-	long curl_ms = -1;
 
 	if (until <= now_ms) {
 		x->stopped = which;
@@ -457,32 +458,7 @@ patience_ms(struct exchange *x)
 	}
 	if (x->tick_ms < until)
 		until = x->tick_ms;
-	curl_multi_timeout(x->handle->multi, &curl_ms);
-	if (curl_ms >= 0 && now_ms + curl_ms < until)
-		until = now_ms + curl_ms;
 	return until <= now_ms ? 0 : (int)(until - now_ms);
-}
-
-/* Blocks until something is to be done; is it the client? */
-static bool
-wait_for(struct exchange *x)
-{
-	int timeout_ms = patience_ms(x);
-	curl_socket_t fd = answer_fd(x);
-	struct curl_waitfd client = { x->watch->fd, CURL_WAIT_POLLIN, 0 };
-	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
-		{ .fd = x->watching ? x->watch->fd : -1,
-		    .events = x->watch->events } };
-
-	if (x->stopped != UPSTREAM_OK || timeout_ms == 0)
-		return false;
-	if (fd != CURL_SOCKET_BAD) {
-		/* A signal, where there are any (CGI), is for the watch. */
-		return poll(fds, 2, timeout_ms) == -1 || fds[1].revents != 0;
-	}
-	curl_multi_poll(
-	    x->handle->multi, &client, x->watching ? 1 : 0, timeout_ms, NULL);
-	return client.revents != 0;
 }
 
 static void
@@ -494,25 +470,52 @@ tick_for_client(struct exchange *x)
 	x->watching = false;
 }
 
-/* What is at hand comes in and goes on; false: it is over. */
+static void
+tick_if_due(struct exchange *x)
+{
+	int64_t now_ms = clock_now_ms();
+
+	if (x->tick_ms <= now_ms && x->stopped == UPSTREAM_OK)
+		tick(x, now_ms);
+}
+
+/* Blocks until something is to be done.  (A signal, where there are any (CGI),
+ * is for the watch.) */
+static void
+wait_for(struct exchange *x)
+{
+	int timeout_ms = patience_ms(x), n;
+	struct pollfd fds[2] = { { .fd = x->handle->fd,
+				     .events = all_sent(x) ? POLLIN
+							   : POLLIN | POLLOUT },
+		{ .fd = x->watching ? x->watch->fd : -1,
+		    .events = x->watch->events } };
+
+	if (x->stopped != UPSTREAM_OK || timeout_ms == 0)
+		return;
+	n = poll(fds, 2, timeout_ms);
+	x->readable = n > 0 && (fds[0].revents & ~POLLOUT) != 0;
+	if (n == -1 || fds[1].revents != 0)
+		tick_for_client(x);
+}
+
+/* What is at hand goes up, comes in and goes on.  False: it is over. */
 static bool
 step(struct exchange *x)
 {
-	unsigned starts = x->starts;
-	int64_t now_ms;
+	bool more = false;
 
-	curl_multi_perform(x->handle->multi, &x->running);
-	/* A new connection, or one in the making. */
-	if (x->starts != starts || x->handle->opening || x->handle->nfds == 0)
-		x->fd = CURL_SOCKET_BAD;
-	if (x->running == 0 || x->stopped != UPSTREAM_OK)
+	if (!all_sent(x))
+		send_some(x);
+	if (x->readable)
+		more = receive(x);
+	x->readable = more;
+	if (x->over || x->stopped != UPSTREAM_OK)
 		return false;
 	if (x->dirty && x->sink->pause(x->sink->ctx) == -1)
 		x->stopped = UPSTREAM_STOPPED;
 	x->dirty = false;
-	now_ms = clock_now_ms();
-	if (x->tick_ms <= now_ms && x->stopped == UPSTREAM_OK)
-		tick(x, now_ms);
+	tick_if_due(x);
 	return x->stopped == UPSTREAM_OK;
 }
 
@@ -536,7 +539,7 @@ takes_more(struct exchange *x)
 static bool
 can_pump(struct exchange *x)
 {
-	return x->pump != NULL && x->body_seen && x->fd != CURL_SOCKET_BAD &&
+	return x->pump != NULL && x->body_seen && all_sent(x) &&
 	    x->sink->held != NULL && x->watch->fd != -1 &&
 	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
 }
@@ -551,13 +554,12 @@ pump_step(void *ctx, bool client)
 	log_set_request(x->log_request);
 	if (client)
 		tick_for_client(x);
+	x->readable = true;
 	if (x->stopped == UPSTREAM_OK && can_pump(x))
-		more = step(x) && x->fd != CURL_SOCKET_BAD;
-	if (more)
+		more = step(x);
+	if (more && !x->readable)
 		due_ms = patience_ms(x);
 	log_set_request(NULL);
-	if (!handle_has(x->handle, x->job->fd))
-		x->job->fd = -1;
 	return more && x->stopped == UPSTREAM_OK ? due_ms : PUMP_DONE;
 }
 
@@ -565,32 +567,46 @@ pump_step(void *ctx, bool client)
 static bool
 run_in_pump(struct exchange *x)
 {
-	struct pump_job job = { .fd = x->fd,
+	struct pump_job job = { .fd = x->handle->fd,
 		.client_fd = x->watching ? x->watch->fd : -1,
 		.step = pump_step,
 		.ctx = x };
-	bool taken;
 
 	job.due_ms = clock_now_ms() + patience_ms(x);
 	if (x->stopped != UPSTREAM_OK)
 		return false;
-	x->job = &job;
 	x->log_request = log_get_request();
-	taken = pump_run(x->pump, &job);
-	x->job = NULL;
-	return taken;
+	return pump_run(x->pump, &job);
+}
+
+/* ---- the exchange ----------------------------------------------------- */
+
+static void
+begin(struct exchange *x)
+{
+	struct http1_sink sink = { on_head, on_body, x };
+
+	http1_init(&x->http, x->arena, &sink);
+	x->over = x->unsent = x->readable = false;
+	x->report->detail = NULL;
+	x->moved_ms = clock_now_ms();
+	rewind_request(x);
 }
 
 static void
 run(struct exchange *x)
 {
-	x->running = 1;
+	begin(x);
+	/* Who has gone while waiting for a thread is not sent for. */
+	tick_if_due(x);
+	if (x->stopped != UPSTREAM_OK)
+		return;
 	while (step(x)) {
-		if (can_pump(x) && run_in_pump(x) &&
-		    (x->running == 0 || x->stopped != UPSTREAM_OK))
+		if (!x->readable && can_pump(x) && run_in_pump(x) &&
+		    (x->over || x->stopped != UPSTREAM_OK))
 			break;
-		if (wait_for(x))
-			tick_for_client(x);
+		if (!x->readable)
+			wait_for(x);
 		if (x->stopped != UPSTREAM_OK)
 			break;
 	}
@@ -600,8 +616,6 @@ static enum upstream_result
 result_of(const struct exchange *x, CURLcode code)
 {
 	switch (code) {
-	case CURLE_OK:
-		return x->head_done ? UPSTREAM_OK : UPSTREAM_BAD;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_SSL_CERTPROBLEM:
@@ -609,92 +623,87 @@ result_of(const struct exchange *x, CURLcode code)
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 		return UPSTREAM_TLS;
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_BAD_CONTENT_ENCODING:
-		return UPSTREAM_BAD;
 	default:
-		if (x->report->connected)
-			return UPSTREAM_CUT;
 		return x->handle->forbidden ? UPSTREAM_FORBIDDEN
 					    : UPSTREAM_CONNECT;
 	}
 }
 
-static void
-finish(struct exchange *x)
+/* A connection of its own; false: over or stopped. */
+static bool
+connect_anew(struct exchange *x)
 {
 	struct handle *h = x->handle;
-	CURLMsg *message;
-	int left;
+	CURLcode code = CURLE_OK;
+	int rc, timeout_ms;
 
-	message = curl_multi_info_read(h->multi, &left);
-	if (x->stopped != UPSTREAM_OK)
-		x->report->result = x->stopped;
-	else if (message == NULL || message->msg != CURLMSG_DONE)
-		x->report->result = UPSTREAM_BAD;
-	else {
-		x->report->result = result_of(x, message->data.result);
-		if (message->data.result != CURLE_OK)
-			x->report->detail = arena_strdup(x->arena,
-			    h->error[0] != '\0'
-				? h->error
-				: curl_easy_strerror(message->data.result));
+	handle_connect(h);
+	while ((rc = handle_connecting(h, &code)) == 0) {
+		tick_if_due(x);
+		timeout_ms = patience_ms(x);
+		if (x->stopped != UPSTREAM_OK)
+			return false;
+		if (handle_wait(
+			h, x->watching ? x->watch->fd : -1, timeout_ms))
+			tick_for_client(x);
+		if (x->stopped != UPSTREAM_OK)
+			return false;
 	}
-	if (x->report->detail == NULL)
-		x->report->detail = result_names[x->report->result];
+	if (rc == -1) {
+		fail(x, result_of(x, code),
+		    arena_strdup(x->arena,
+			h->error[0] != '\0' ? h->error
+					    : curl_easy_strerror(code)));
+		return false;
+	}
+	x->report->connect_ns = clock_now_ns() - x->start_ns;
+	return true;
 }
 
-static void
-measure(struct exchange *x)
+/* Of a kept connection: it turned out closed before a byte of the answer
+ * came. */
+static bool
+died_unused(const struct exchange *x)
 {
-	curl_off_t connect_us = 0;
-	long connects = 0;
-
-	curl_easy_getinfo(x->handle->easy, CURLINFO_NUM_CONNECTS, &connects);
-	x->report->reused = x->report->connected && connects == 0;
-	if (connects == 0)
-		return;
-	curl_easy_getinfo(
-	    x->handle->easy, CURLINFO_PRETRANSFER_TIME_T, &connect_us);
-	x->report->connect_ns = (int64_t)connect_us * 1000;
+	return x->over && x->ended == UPSTREAM_CUT && x->report->reused &&
+	    x->http.bytes == 0;
 }
 
 static void
 exchange(struct exchange *x)
 {
-	curl_multi_add_handle(x->handle->multi, x->handle->easy);
+	x->report->reused = handle_alive(x->handle);
+	if (x->report->reused) {
+		x->report->connected = true;
+		run(x);
+		if (!died_unused(x))
+			return;
+		x->report->connected = x->report->reused = false;
+		x->over = false;
+		x->moved_ms = clock_now_ms();
+	}
+	handle_disconnect(x->handle, false);
+	if (!connect_anew(x))
+		return;
+	x->report->connected = true;
 	run(x);
-	finish(x);
-	measure(x);
-	/* Closes the connection unless the answer has ended; what we end
-	 * ourselves is reset. */
-	x->handle->reset = x->stopped != UPSTREAM_OK;
-	curl_multi_remove_handle(x->handle->multi, x->handle->easy);
-	x->handle->reset = false;
-}
-
-/* A kept connection turned out closed before a byte of the answer came.  Curl
- * tries again by itself where it sees that at the first write or read; not
- * when the end comes while a large body goes up. */
-static bool
-died_unused(const struct exchange *x)
-{
-	return x->report->result == UPSTREAM_CUT && x->report->reused &&
-	    x->head_bytes == 0 && !x->body_seen;
 }
 
 static void
-exchange_again(struct exchange *x)
+finish(struct exchange *x)
 {
-	x->report->connected = x->report->reused = false;
-	x->report->detail = NULL;
-	x->handle->error[0] = '\0';
-	x->moved_ms = clock_now_ms();
-	x->fd = CURL_SOCKET_BAD;
-	on_seek(x, 0, SEEK_SET);
-	set_body(x);
-	exchange(x);
+	struct upstream_report *report = x->report;
+	struct handle *h = x->handle;
+
+	report->result = x->stopped != UPSTREAM_OK ? x->stopped : x->ended;
+	if (report->detail == NULL)
+		report->detail = result_names[report->result];
+	/* What we end ourselves is reset. */
+	if (report->result != UPSTREAM_OK || !x->http.keeps || x->unsent ||
+	    !all_sent(x))
+		handle_disconnect(h, x->stopped != UPSTREAM_OK);
+	coding_free(x->coding);
+	explicit_bzero(x->head, x->head_len);
 }
 
 void
@@ -703,7 +712,6 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
     struct arena *arena, struct upstream_report *report)
 {
 	struct exchange *x = arena_alloc(arena, sizeof(*x));
-	struct curl_slist *headers;
 
 	memset(report, 0, sizeof(*report));
 	*x = (struct exchange){ .request = r,
@@ -711,10 +719,7 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 		.sink = sink,
 		.arena = arena,
 		.report = report,
-		.content_length = -1,
-		.fd = CURL_SOCKET_BAD,
 		.pump = handle_pump(pool),
-		.body_len = body_len(r),
 		.watching = watch->fd != -1 };
 	if ((x->handle = handle_borrow(pool, r->provider)) == NULL) {
 		report->result = UPSTREAM_CONNECT;
@@ -723,18 +728,8 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 	}
 	x->start_ns = clock_now_ns();
 	x->moved_ms = x->start_ns / 1000000;
-	x->handle->forbidden = false;
-	x->handle->error[0] = '\0';
-	headers = make_headers(x);
-	set_exchange(x, headers);
+	make_head(x);
 	exchange(x);
-	if (died_unused(x))
-		exchange_again(x);
-	curl_easy_setopt(x->handle->easy, CURLOPT_HTTPHEADER, NULL);
-	if (x->starts > 1 || report->result != UPSTREAM_OK)
-		handle_reset(x->handle);
-	for (struct curl_slist *h = headers; h != NULL; h = h->next)
-		explicit_bzero(h->data, strlen(h->data));
-	curl_slist_free_all(headers);
+	finish(x);
 	handle_return(pool, x->handle);
 }

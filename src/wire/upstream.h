@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One exchange with a provider over HTTP/1.1, by libcurl.
+ * One exchange with a provider over HTTP/1.1, on a connection by libcurl.
  *
  * A process keeps a LIFO list of handles; a thread borrows one for an
  * exchange, so that a quiet gateway keeps reusing one warm connection.  A
@@ -25,35 +25,23 @@
 #include "base/span.h"
 #include "base/watch.h"
 #include "config/config.h"
+#include "wire/http1.h"
 
 struct upstream_pool;
 
-struct upstream_field { /* one header field */
-	struct span name, value;
-};
-
 #define UPSTREAM_PARTS_MAX 6
-#define UPSTREAM_FIELDS_MAX 200
-#define UPSTREAM_HEAD_MAX (64 * 1024)
 
 struct upstream_request {
 	const struct provider *provider;
 	const char *method; /* "POST", "GET" */
 	const char *path; /* behind provider->url: "/chat/completions" */
 	const char *query; /* raw, without '?'; or NULL */
-	const struct upstream_field *fields; /* to send; provider's own and
+	const struct http1_field *fields; /* to send; provider's own and
 						   its key are added here */
 	size_t nfields;
 	struct span parts[UPSTREAM_PARTS_MAX]; /* the body, end to end */
 	size_t nparts;
 	struct timeouts timeouts;
-};
-
-struct upstream_head {
-	int status;
-	const struct upstream_field *fields;
-	size_t nfields;
-	int64_t content_length; /* -1: not said */
 };
 
 enum upstream_result {
@@ -83,7 +71,7 @@ struct upstream_report {
 
 /* Where the answer goes.  Functions return 0, or -1: stop. */
 struct upstream_sink {
-	int (*head)(void *ctx, const struct upstream_head *);
+	int (*head)(void *ctx, const struct http1_head *);
 	int (*body)(void *ctx, struct span);
 	/* All that is at hand has been given to body(): hand it on. */
 	int (*pause)(void *ctx);

@@ -12,6 +12,7 @@
 #include <glob.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,29 +68,6 @@ upstream_init(void)
 	return 0;
 }
 
-static void
-note_socket(struct handle *h, curl_socket_t fd)
-{
-	if (h->nfds < HANDLE_FDS_MAX)
-		h->fds[h->nfds] = fd;
-	else
-		h->crowded = true;
-	h->nfds++;
-	h->opening = true;
-}
-
-static void
-forget_socket(struct handle *h, curl_socket_t fd)
-{
-	h->nfds--;
-	if (h->nfds == 0)
-		h->crowded = false;
-	for (unsigned i = 0; !h->crowded && i < h->nfds; i++) {
-		if (h->fds[i] == fd)
-			h->fds[i] = h->fds[h->nfds];
-	}
-}
-
 /* The gate: the address that connect(2) will really get. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
@@ -97,7 +75,6 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 	struct handle *h = ctx;
 	struct net address;
 	bool inside = h->provider->place == PLACE_EXTERNAL;
-	curl_socket_t fd;
 
 	(void)purpose;
 	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
@@ -110,21 +87,15 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 		h->forbidden = true;
 		return CURL_SOCKET_BAD;
 	}
-	fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-	if (fd != CURL_SOCKET_BAD)
-		note_socket(h, fd);
-	return fd;
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-/* A FIN would queue behind what the provider has not read of the request, and
- * tell it nothing until then. */
 static int
 close_socket(void *ctx, curl_socket_t fd)
 {
 	struct linger hard = { .l_onoff = 1 };
 	struct handle *h = ctx;
 
-	forget_socket(h, fd);
 	if (h->reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	return close(fd);
@@ -146,13 +117,15 @@ set_tls(CURL *easy, const struct provider *p)
 	curl_easy_setopt(easy, CURLOPT_CAPATH, path);
 }
 
-void
-handle_reset(struct handle *h)
+/* All that holds for each connection. */
+static void
+set_up(struct handle *h)
 {
 	const struct provider *p = h->provider;
 	CURL *easy = h->easy;
 
-	curl_easy_reset(easy);
+	curl_easy_setopt(easy, CURLOPT_URL, p->url);
+	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* Else to give up means to wait until getaddrinfo returns. */
@@ -160,13 +133,14 @@ handle_reset(struct handle *h)
 #endif
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy != NULL ? p->proxy : "");
+	curl_easy_setopt(
+	    easy, CURLOPT_HTTPPROXYTUNNEL, p->proxy != NULL ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(
-	    easy, CURLOPT_MAXAGE_CONN, (long)(p->keepalive_ms / 1000));
+	/* For a proxy's answer only. */
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 1024L);
 	/* Ours are shorter and know the phase (upstream.c). */
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -180,6 +154,7 @@ handle_reset(struct handle *h)
 static void
 handle_free(struct handle *h)
 {
+	handle_disconnect(h, false);
 	curl_easy_cleanup(h->easy);
 	curl_multi_cleanup(h->multi);
 	free(h);
@@ -192,6 +167,7 @@ handle_new(const struct provider *p)
 
 	if (h == NULL)
 		fatal("out of memory");
+	h->fd = -1;
 	h->multi = curl_multi_init();
 	h->easy = curl_easy_init();
 	if (h->multi == NULL || h->easy == NULL) {
@@ -199,7 +175,8 @@ handle_new(const struct provider *p)
 		return NULL;
 	}
 	h->provider = p;
-	handle_reset(h);
+	h->tls = strncmp(p->url, "https:", 6) == 0;
+	set_up(h);
 	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return h;
 }
@@ -242,16 +219,6 @@ handle_pump(struct upstream_pool *pool)
 	return pool->pump;
 }
 
-bool
-handle_has(const struct handle *h, curl_socket_t fd)
-{
-	for (unsigned i = 0; !h->crowded && i < h->nfds; i++) {
-		if (h->fds[i] == fd)
-			return true;
-	}
-	return false;
-}
-
 struct handle *
 handle_borrow(struct upstream_pool *pool, const struct provider *p)
 {
@@ -292,4 +259,107 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 	pthread_mutex_unlock(&pool->mutex);
 	if (oldest != NULL)
 		handle_free(oldest);
+}
+
+/* ---- the connection --------------------------------------------------- */
+
+void
+handle_connect(struct handle *h)
+{
+	h->forbidden = false;
+	h->error[0] = '\0';
+	curl_multi_add_handle(h->multi, h->easy);
+	h->added = true;
+}
+
+int
+handle_connecting(struct handle *h, CURLcode *code)
+{
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	CURLMsg *message;
+	int running, left;
+
+	curl_multi_perform(h->multi, &running);
+	message = curl_multi_info_read(h->multi, &left);
+	if (message == NULL)
+		return 0;
+	*code = message->data.result;
+	if (*code == CURLE_OK)
+		curl_easy_getinfo(h->easy, CURLINFO_ACTIVESOCKET, &fd);
+	if (fd == CURL_SOCKET_BAD)
+		return -1;
+	h->fd = fd;
+	return 1;
+}
+
+bool
+handle_wait(struct handle *h, int fd, int timeout_ms)
+{
+	struct curl_waitfd also = { fd, CURL_WAIT_POLLIN, 0 };
+
+	curl_multi_poll(
+	    h->multi, &also, fd != -1 ? 1 : 0, timeout_ms, NULL);
+	return also.revents != 0;
+}
+
+static ssize_t
+failed(CURLcode code)
+{
+	errno = code == CURLE_AGAIN ? EAGAIN : ECONNRESET;
+	return -1;
+}
+
+ssize_t
+handle_send(struct handle *h, const struct iovec *iov, int n)
+{
+	struct msghdr message = { .msg_iov = (struct iovec *)iov,
+		.msg_iovlen = (size_t)n };
+	CURLcode code;
+	size_t sent;
+
+	if (!h->tls)
+		return sendmsg(h->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	code = curl_easy_send(h->easy, iov->iov_base, iov->iov_len, &sent);
+	return code == CURLE_OK ? (ssize_t)sent : failed(code);
+}
+
+ssize_t
+handle_recv(struct handle *h, void *p, size_t len)
+{
+	CURLcode code;
+	size_t n;
+
+	if (!h->tls)
+		return recv(h->fd, p, len, MSG_DONTWAIT);
+	code = curl_easy_recv(h->easy, p, len, &n);
+	return code == CURLE_OK ? (ssize_t)n : failed(code);
+}
+
+/* A provider that has nothing to answer has nothing to say either: what can be
+ * read is the end.  (Under TLS it may be a session ticket.) */
+bool
+handle_alive(struct handle *h)
+{
+	char byte;
+
+	if (h->fd == -1 ||
+	    h->idle_since_ms + h->provider->keepalive_ms < clock_now_ms())
+		return false;
+	if (recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1)
+		return errno == EAGAIN;
+	return h->tls && handle_recv(h, &byte, 1) == -1 && errno == EAGAIN;
+}
+
+/* curl closes a connection of CONNECT_ONLY when its handle leaves the multi.
+ * A FIN would queue behind what the provider has not read of the request, and
+ * tell it nothing until then. */
+void
+handle_disconnect(struct handle *h, bool reset)
+{
+	if (!h->added)
+		return;
+	h->reset = reset;
+	curl_multi_remove_handle(h->multi, h->easy);
+	h->reset = h->added = false;
+	h->fd = -1;
 }

@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between upstream.c and upstream_handle.c only: a curl handle that a thread
- * borrows for one exchange, with what holds for every exchange of its
- * provider already set.
+ * Between upstream.c and upstream_handle.c only: one connection to a provider,
+ * made by libcurl (names, address families, proxies, TLS) and then written to
+ * and read from without its HTTP (CURLOPT_CONNECT_ONLY).  A thread borrows it
+ * for one exchange.
  *
  * Handles belong to one provider, not to one host: a connection that was made
  * under an external provider's rules is never used for a local one.
@@ -16,45 +17,54 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include <curl/curl.h>
 
 #include "wire/upstream.h"
 
-/* One connection, two while address families race. */
-#define HANDLE_FDS_MAX 4
-
 struct handle {
 	CURLM *multi;
 	CURL *easy;
 	const struct provider *provider;
-	/* Of the connections that are open, kept or in use.  curl itself
-	 * tells (CURLINFO_ACTIVESOCKET) only from the second exchange on. */
-	curl_socket_t fds[HANDLE_FDS_MAX];
-	unsigned nfds;
-	bool
-	    crowded; /* more than fit: fds tells nothing until all are closed */
+	int fd; /* of the connection, for poll(2); -1: there is none */
+	bool tls;
+	bool added; /* to the multi: connecting or connected */
 	bool forbidden; /* the last address was outside the place */
 	bool reset; /* what is closed now, is reset */
-	bool opening; /* a socket that no request has gone to yet */
 	char error[CURL_ERROR_SIZE];
 	int64_t idle_since_ms;
 	TAILQ_ENTRY(handle) entry;
 };
 
-/* Is it one of the handle's open connections? */
-bool handle_has(const struct handle *, curl_socket_t fd);
 /* The pool's pump, or NULL. */
 struct pump *handle_pump(struct upstream_pool *);
 
 /* The most recently used handle of the provider, or a new one; NULL when
  * curl cannot make one. */
 struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
-/* Sets all that holds for each exchange anew.  Needed after curl has silently
- * started again on a new connection: it does so five times in the life of a
- * handle (7.88: data->state.retrycount), unless it is reset. */
-void handle_reset(struct handle *);
-/* Back on top of the list. */
+/* Back on top of the list, with its connection if it has one. */
 void handle_return(struct upstream_pool *, struct handle *);
+
+/* Is there a connection that was kept, and can it be used still? */
+bool handle_alive(struct handle *);
+
+/* Begins to connect. */
+void handle_connect(struct handle *);
+/* Goes on: 0 it is not there yet, 1 it is (fd), -1 it failed (*code; error has
+ * the words, or nothing). */
+int handle_connecting(struct handle *, CURLcode *code);
+/* Blocks until that can go on, fd is readable or the time is over; is it
+ * fd? */
+bool handle_wait(struct handle *, int fd, int timeout_ms);
+
+/* As sendmsg(2) and recv(2), which never block (EAGAIN); n > 0. */
+ssize_t handle_send(struct handle *, const struct iovec *, int n);
+ssize_t handle_recv(struct handle *, void *, size_t len);
+
+/* Closes what there is; reset: at once, by RST (handle_disconnect tells what
+ * for). */
+void handle_disconnect(struct handle *, bool reset);
 
 #endif

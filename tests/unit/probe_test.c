@@ -47,9 +47,9 @@ upstream_send(struct upstream_pool *pool,
     struct upstream_report *report)
 {
 	const struct canned *c = canned_find(request);
-	struct upstream_field retry = { span_of("retry-after"),
+	struct http1_field retry = { span_of("retry-after"),
 		span_of(c->retry_after) };
-	struct upstream_head head = { c->status, &retry, c->retry_after != NULL,
+	struct http1_head head = { c->status, &retry, c->retry_after != NULL,
 		-1 };
 
 	(void)pool;

@@ -1,0 +1,93 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides zlib.  Between upstream.c and the relay, for the few answers that
+ * need it.
+ */
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "base/log.h"
+#include "wire/coding.h"
+
+#define OUT_BYTES 16384
+#define ANY_HEADER (MAX_WBITS + 32) /* gzip's or zlib's */
+
+struct coding {
+	z_stream z;
+	bool begun, ended;
+};
+
+struct coding *
+coding_new(struct span name)
+{
+	struct coding *c;
+
+	if (!span_is_nocase(name, "gzip") && !span_is_nocase(name, "x-gzip") &&
+	    !span_is_nocase(name, "deflate"))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL || inflateInit2(&c->z, ANY_HEADER) != Z_OK)
+		fatal("out of memory");
+	return c;
+}
+
+void
+coding_free(struct coding *c)
+{
+	if (c == NULL)
+		return;
+	inflateEnd(&c->z);
+	free(c);
+}
+
+/* Some servers take "deflate" for what it says, without zlib's header. */
+static int
+inflate_some(struct coding *c)
+{
+	Bytef *in = c->z.next_in;
+	uInt len = c->z.avail_in;
+	int rc = inflate(&c->z, Z_NO_FLUSH);
+
+	if (rc != Z_DATA_ERROR || c->begun || c->z.total_out > 0)
+		return rc;
+	if (inflateReset2(&c->z, -MAX_WBITS) != Z_OK)
+		return rc;
+	c->z.next_in = in;
+	c->z.avail_in = len;
+	return inflate(&c->z, Z_NO_FLUSH);
+}
+
+int
+coding_push(struct coding *c, struct span bytes,
+    int (*out)(void *ctx, struct span), void *ctx)
+{
+	unsigned char text[OUT_BYTES];
+	int rc;
+
+	c->z.next_in = (Bytef *)bytes.p;
+	c->z.avail_in = (uInt)bytes.len;
+	/* Bytes behind the end are nobody's. */
+	while (!c->ended) {
+		struct span part = { (char *)text, 0 };
+
+		c->z.next_out = text;
+		c->z.avail_out = sizeof(text);
+		rc = inflate_some(c);
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+			return -1;
+		c->begun = true;
+		c->ended = rc == Z_STREAM_END;
+		part.len = sizeof(text) - c->z.avail_out;
+		if (part.len > 0 && out(ctx, part) != 0)
+			return 1;
+		if (c->z.avail_out > 0)
+			break; /* it has all that it can make of them */
+	}
+	return 0;
+}

@@ -1,0 +1,26 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * An answer in a content coding that nobody asked for (RFC 9110 8.4): events,
+ * errors and usage could not be seen in it, nor comments put between its
+ * events, so it is decoded on its way.  gzip and deflate, by zlib.
+ */
+#ifndef WIRE_CODING_H
+#define WIRE_CODING_H
+
+#include "base/span.h"
+
+struct coding;
+
+/* For the value of Content-Encoding; NULL: we don't know that coding. */
+struct coding *coding_new(struct span name);
+void coding_free(struct coding *);
+
+/* Gives out() what the bytes mean.  0; 1: out() returned another value than 0;
+ * -1: they mean nothing. */
+int coding_push(struct coding *, struct span,
+    int (*out)(void *ctx, struct span), void *ctx);
+
+#endif
