@@ -89,6 +89,7 @@ static int
 serve_cgi(const struct config *config)
 {
 	struct sigaction sa = { .sa_handler = on_term };
+	struct request *request;
 	struct arena *arena;
 	struct io *io;
 	char why[512];
@@ -110,8 +111,10 @@ serve_cgi(const struct config *config)
 	io = cgi_begin();
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGTERM, &sa, NULL);
-	cut = request_serve(&cgi_server, io, arena, false);
+	request = request_serve(&cgi_server, io, arena, false);
 	io_flush(io);
+	cut = request->answer.cut;
+	request_settle(request);
 	arena_free(arena);
 	server_close(&cgi_server);
 	return cut ? 1 : 0;

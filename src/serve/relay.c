@@ -275,23 +275,29 @@ on_head(void *ctx, const struct http1_head *head)
 	/* No comments into what is no stream, nor a stream's head for it. */
 	if (!r->is_sse && r->bridge == NULL)
 		r->answer->at_boundary = false;
-	if (!r->is_sse) {
-		r->scan = arena_alloc(r->arena, sizeof(*r->scan));
-		usage_scan_init(r->scan, endpoint_spec(r->speaks)->usage);
-	}
 	return 0;
+}
+
+/* Too large to be held until it is whole: its usage is read as it passes. */
+static void
+begin_scan(struct relay *r)
+{
+	r->scan = arena_alloc(r->arena, sizeof(*r->scan));
+	usage_scan_init(r->scan, endpoint_spec(r->speaks)->usage);
+	if (r->held.len > 0)
+		usage_scan_push(r->scan, buf_span(&r->held));
 }
 
 static int
 push_whole(struct relay *r, struct span bytes)
 {
-	if (r->is_json)
-		usage_scan_push(r->scan, bytes);
 	if (r->state == RELAY_HOLD) {
 		if (r->is_json && r->held.len + bytes.len <= HOLD_BYTES) {
 			buf_add(&r->held, bytes.p, bytes.len);
 			return 0;
 		}
+		if (r->is_json)
+			begin_scan(r);
 		if (commit(r, r->head.content_length) == -1)
 			return -1;
 		if (r->held.len > 0 &&
@@ -299,6 +305,8 @@ push_whole(struct relay *r, struct span bytes)
 			return -1;
 		buf_free(&r->held);
 	}
+	if (r->is_json)
+		usage_scan_push(r->scan, bytes);
 	return answer_body(r->answer, bytes);
 }
 
@@ -313,11 +321,8 @@ on_body(void *ctx, struct span bytes)
 		buf_add(&r->held, bytes.p, bytes.len);
 		return 0;
 	}
-	if (r->bridge != NULL) {
-		if (r->is_json)
-			usage_scan_push(r->scan, bytes);
+	if (r->bridge != NULL)
 		return push_bridged(r, bytes);
-	}
 	return r->is_sse ? push_events(r, bytes) : push_whole(r, bytes);
 }
 
@@ -434,8 +439,10 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 {
 	memset(result, 0, sizeof(*result));
 	result->health = HEALTH_OK;
-	if (r->scan != NULL && r->is_json)
+	if (r->scan != NULL)
 		usage_scan_finish(r->scan, &r->usage);
+	else if (r->state == RELAY_HOLD && r->is_json)
+		verdict_look(r);
 	if (r->answer->ended) {
 		result->end = RELAY_SERVED;
 		ended_in_error(r, result);

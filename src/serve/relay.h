@@ -61,12 +61,14 @@ struct relay {
 	uint64_t events;
 	bool done; /* the event that ends such a stream came */
 	bool error_first; /* an error dressed as 200 */
+	bool error_whole; /* the same, of a JSON answer that is held whole */
+	bool ends_early; /* so is one that lacks its end */
 	bool error_passed; /* an error of the upstream's own, later on */
 	bool bridge_failed;
 	bool no_stream; /* the client has an event stream's head, and this is
 			   none */
 	struct usage usage;
-	struct usage_scan *scan;
+	struct usage_scan *scan; /* of a JSON answer too large to be held */
 };
 
 enum relay_end {

@@ -452,7 +452,7 @@ request_init(struct request *r, struct server *server, struct io *io,
 	r->entry.usage.cost_nanousd = -1;
 }
 
-bool
+struct request *
 request_serve(
     struct server *server, struct io *io, struct arena *arena, bool overloaded)
 {
@@ -463,8 +463,13 @@ request_serve(
 		drain(r);
 		answer_refuse(&r->answer, &r->refused);
 	}
+	return r;
+}
+
+void
+request_settle(struct request *r)
+{
 	settle(r);
 	spool_free(&r->spool);
 	log_set_request(NULL);
-	return r->answer.cut;
 }

@@ -8,7 +8,7 @@
  *   route ─▶ identify ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
  *
  * Each step is a function that does its part or refuses; the first refusal
- * ends the chain.
+ * ends the chain.  Nobody waits for settle: it comes when the answer has left.
  */
 #ifndef SERVE_REQUEST_H
 #define SERVE_REQUEST_H
@@ -45,10 +45,12 @@ struct request {
 	struct ledger_entry entry;
 };
 
-/* Serves it.  overloaded: only to say so.  True: the answer was cut short
- * (fcgi_end). */
-bool
+/* Serves it.  overloaded: only to say so.  The answer is written, but may
+ * still have to be flushed; answer.cut says how to end it.  In the arena. */
+struct request *
 request_serve(struct server *, struct io *, struct arena *, bool overloaded);
+/* Accounts for it, when the client has its answer: io is not used any more. */
+void request_settle(struct request *);
 
 /* Refuses with the table's own words; always false, for `return`. */
 bool request_refuse(struct request *, enum refusal);

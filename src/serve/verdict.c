@@ -27,6 +27,8 @@ struct members {
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
+	enum endpoint_usage kind;
+	struct usage *used; /* where that is gathered, or NULL */
 };
 
 static int
@@ -34,6 +36,8 @@ on_member(void *ctx, const struct jscan_value *v)
 {
 	struct members *m = ctx;
 
+	if (m->used != NULL)
+		usage_value(m->kind, v, m->used);
 	if (v->depth != 1 || v->begin || v->path[0].key.p == NULL)
 		return 0;
 	if (jscan_key_is(&v->path[0], "error"))
@@ -56,7 +60,7 @@ on_member(void *ctx, const struct jscan_value *v)
 static struct members
 members_of(struct span json)
 {
-	struct members m = { false, false, false, false, false };
+	struct members m = { .used = NULL };
 	struct jscan_error error;
 
 	jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error);
@@ -70,6 +74,12 @@ has(struct span text, const char *what)
 	    memmem(text.p, text.len, what, strlen(what)) != NULL;
 }
 
+static bool
+is_error(const struct members *m)
+{
+	return (m->error && !m->answer) || m->type_error;
+}
+
 bool
 verdict_is_error(struct span name, struct span data)
 {
@@ -80,7 +90,7 @@ verdict_is_error(struct span name, struct span data)
 	if (span_is(name, "error"))
 		return true;
 	m = members_of(data);
-	return (m.error && !m.answer) || m.type_error;
+	return is_error(&m);
 }
 
 bool
@@ -91,24 +101,26 @@ verdict_is_only_usage(struct span data)
 	return m.usage && m.empty_choices;
 }
 
+void
+verdict_look(struct relay *r)
+{
+	struct members m = { .kind = endpoint_spec(r->speaks)->usage,
+		.used = &r->usage };
+	struct span held = buf_span(&r->held);
+	struct jscan_error error;
+
+	if (jscan(held, JSCAN_DEPTH_MAX, on_member, &m, &error) == -1) {
+		/* The scanner wanted more: the value is not complete. */
+		r->ends_early = error.offset >= held.len;
+		usage_read(m.kind, held, &r->usage);
+	}
+	r->error_whole = is_error(&m);
+}
+
 bool
 verdict_is_dressed(const struct relay *r)
 {
-	if (r->error_first)
-		return true;
-	return r->state == RELAY_HOLD && r->is_json &&
-	    verdict_is_error((struct span){ NULL, 0 }, buf_span(&r->held));
-}
-
-/* The scanner wanted more: the value ends before it is complete. */
-static bool
-ends_early(struct span json)
-{
-	struct members m = { .error = false };
-	struct jscan_error error;
-
-	return jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == -1 &&
-	    error.offset >= json.len;
+	return r->error_first || r->error_whole;
 }
 
 bool
@@ -116,7 +128,7 @@ verdict_is_short(const struct relay *r, uint64_t bytes_in)
 {
 	if (r->bridge != NULL || r->state != RELAY_HOLD)
 		return false;
-	return bytes_in == 0 || (r->is_json && ends_early(buf_span(&r->held)));
+	return bytes_in == 0 || r->ends_early;
 }
 
 /* ---- what the upstream advises ---------------------------------------- */

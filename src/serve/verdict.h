@@ -18,6 +18,9 @@
 bool verdict_is_error(struct span name, struct span data);
 /* Is it the chunk that exists only to carry `usage`? */
 bool verdict_is_only_usage(struct span data);
+/* Looks at a JSON answer that is still held when it has ended: whether it is
+ * an error, whether it is complete, what it used. */
+void verdict_look(struct relay *);
 /* Did a 2xx answer turn out to be an error? */
 bool verdict_is_dressed(const struct relay *);
 /* Does it lack its end, or all of it, though HTTP calls it complete?  As far

@@ -92,6 +92,7 @@ static void
 serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
     bool overloaded)
 {
+	struct request *request;
 	struct io *io;
 
 	set_timeouts(fd);
@@ -100,7 +101,9 @@ serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
 		log_debug("a connection that is no FastCGI request");
 		return;
 	}
-	fcgi_end(f, request_serve(&w->server, io, arena, overloaded));
+	request = request_serve(&w->server, io, arena, overloaded);
+	fcgi_end(f, request->answer.cut);
+	request_settle(request);
 	arena_reset(arena);
 }
 

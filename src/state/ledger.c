@@ -10,11 +10,13 @@
  * A line is made first and then, under the lock, given its number and prev
  * and appended with one write.  The lock is a flock on a file of its own: the
  * ledger itself may be renamed at any time.  Threads of one process share the
- * lock's descriptor and so need a mutex before it.
+ * lock's descriptor; so that they need not wait for each other, whoever finds
+ * that another one is writing leaves its line to that one.
  */
 #include "config.h"
 
 #include <sys/file.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -36,16 +38,26 @@
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
 #define WARN_EVERY_MS 60000
-#define LINE_KEPT 4096
+/* Lines of one process that wait to be written; with more, who brings one
+ * waits. */
+#define WAITING_MAX 1024
 /* A write into a file costs more than the whole line otherwise does. */
 #define KEEP_EVERY_MS 1000
 
+/* A request's line on its way to the file. */
+struct line {
+	struct buf text;
+	STAILQ_ENTRY(line) entry;
+};
+STAILQ_HEAD(lines, line);
+
 struct ledger {
 	char *path, *lock_path;
-	pthread_mutex_t mutex;
-	struct buf line; /* kept from request to request */
-	int64_t second; /* the last one made into text: */
-	char second_text[20];
+	pthread_mutex_t mutex; /* of what waits */
+	struct lines waiting;
+	unsigned nwaiting;
+	bool writing; /* a thread does; what follows is its own */
+	pthread_cond_t room; /* fewer wait */
 	int fd, lock_fd;
 	dev_t dev;
 	ino_t ino;
@@ -207,40 +219,51 @@ put_usage(struct buf *b, const struct ledger_entry *e)
 	put_i64(b, ",\"total_ms\":", e->total_ms);
 }
 
-/* Making a second into text costs a tenth of all: requests share it. */
+/* Making a second into text costs a tenth of all: a thread's requests share
+ * it. */
 static void
-put_time(struct ledger *l, int64_t wall_ms)
+put_time(struct buf *b, int64_t wall_ms)
 {
+	static _Thread_local int64_t last = -1;
+	static _Thread_local char last_text[CLOCK_TEXT_SIZE];
 	int64_t second = wall_ms / 1000, ms = wall_ms % 1000;
-	char text[CLOCK_TEXT_SIZE];
+	char text[4] = { '.', (char)('0' + ms / 100),
+		(char)('0' + ms / 10 % 10), (char)('0' + ms % 10) };
 
-	if (second != l->second) {
-		clock_text(second * 1000, text);
-		memcpy(l->second_text, text, 19);
-		l->second = second;
+	if (second != last) {
+		clock_text(second * 1000, last_text);
+		last = second;
 	}
-	buf_add(&l->line, l->second_text, 19);
-	text[0] = '.';
-	text[1] = (char)('0' + ms / 100);
-	text[2] = (char)('0' + ms / 10 % 10);
-	text[3] = (char)('0' + ms % 10);
-	buf_add(&l->line, text, 4);
+	buf_add(b, last_text, 19);
+	buf_add(b, text, sizeof(text));
 }
 
 /* All of the line but its end.  A newline stands before it, for the case that
  * the line before was torn. */
-static void
-make_line(struct ledger *l, const struct ledger_entry *e)
+static struct line *
+line_new(const struct ledger_entry *e)
 {
-	struct buf *b = &l->line;
+	struct line *line = malloc(sizeof(*line));
+	struct buf *b;
 
-	buf_reset(b);
+	if (line == NULL)
+		fatal("out of memory");
+	b = &line->text;
+	buf_init(b, LEDGER_LINE_MAX - 1);
 	buf_puts(b, "\n{\"v\":1,\"time\":\"");
-	put_time(l, e->wall_ms > 0 ? e->wall_ms : 0);
+	put_time(b, e->wall_ms > 0 ? e->wall_ms : 0);
 	put_text(b, "Z\",\"id\":", e->id);
 	put_route(b, e);
 	put_end(b, e);
 	put_usage(b, e);
+	return line;
+}
+
+static void
+line_free(struct line *line)
+{
+	buf_free(&line->text);
+	free(line);
 }
 
 static void
@@ -414,9 +437,8 @@ write_all(int fd, const char *p, size_t len)
 
 /* Under the lock.  The line lacks its end. */
 static int
-append(struct ledger *l, int old_fd, struct stat *st)
+append(struct ledger *l, struct buf *b, int old_fd, struct stat *st)
 {
-	struct buf *b = &l->line;
 	uint64_t lost = atomic_load(&l->lost);
 	struct ledger_tail t;
 	bool behind = false;
@@ -443,7 +465,7 @@ append(struct ledger *l, int old_fd, struct stat *st)
 
 /* Under the lock: the file may have been rotated since the last line. */
 static int
-append_to_current(struct ledger *l)
+append_to_current(struct ledger *l, struct buf *line)
 {
 	int old_fd = -1, rc;
 	struct stat st;
@@ -454,7 +476,7 @@ append_to_current(struct ledger *l)
 		if (open_ledger(l, &st) == -1)
 			return -1;
 	}
-	rc = append(l, old_fd, &st);
+	rc = append(l, line, old_fd, &st);
 	if (old_fd != -1)
 		close(old_fd);
 	return rc;
@@ -482,24 +504,68 @@ count_lost(struct ledger *l, int error)
 	    strerror(error), (unsigned long long)atomic_load(&l->lost));
 }
 
+/* Behind what waits already; true: nobody writes, so the caller has to. */
+static bool
+leave(struct ledger *l, struct line *line)
+{
+	bool mine;
+
+	pthread_mutex_lock(&l->mutex);
+	while (l->writing && l->nwaiting >= WAITING_MAX)
+		pthread_cond_wait(&l->room, &l->mutex);
+	STAILQ_INSERT_TAIL(&l->waiting, line, entry);
+	l->nwaiting++;
+	mine = !l->writing;
+	l->writing = true;
+	pthread_mutex_unlock(&l->mutex);
+	return mine;
+}
+
+/* All that waits; false: nothing does, and we are through. */
+static bool
+take_waiting(struct ledger *l, struct lines *lines)
+{
+	bool any;
+
+	STAILQ_INIT(lines);
+	pthread_mutex_lock(&l->mutex);
+	STAILQ_CONCAT(lines, &l->waiting);
+	any = l->nwaiting > 0;
+	if (l->nwaiting >= WAITING_MAX)
+		pthread_cond_broadcast(&l->room);
+	l->nwaiting = 0;
+	l->writing = any;
+	pthread_mutex_unlock(&l->mutex);
+	return any;
+}
+
+static void
+write_lines(struct ledger *l, struct lines *lines)
+{
+	int unlocked = lock(l) == 0 ? 0 : errno;
+	struct line *line;
+
+	while ((line = STAILQ_FIRST(lines)) != NULL) {
+		STAILQ_REMOVE_HEAD(lines, entry);
+		if (unlocked != 0)
+			count_lost(l, unlocked);
+		else if (append_to_current(l, &line->text) == -1)
+			count_lost(l, errno);
+		line_free(line);
+	}
+	if (unlocked == 0)
+		flock(l->lock_fd, LOCK_UN);
+}
+
 void
 ledger_write(struct ledger *l, const struct ledger_entry *e)
 {
-	if (l->path == NULL)
+	struct lines lines;
+
+	if (l->path == NULL || !leave(l, line_new(e)))
 		return;
-	pthread_mutex_lock(&l->mutex);
-	make_line(l, e);
-	if (lock(l) == -1)
-		count_lost(l, errno);
-	else {
-		if (append_to_current(l) == -1)
-			count_lost(l, errno);
-		flock(l->lock_fd, LOCK_UN);
-	}
-	/* A monster's memory is given back. */
-	if (l->line.size > LINE_KEPT)
-		buf_free(&l->line);
-	pthread_mutex_unlock(&l->mutex);
+	while (take_waiting(l, &lines))
+		write_lines(l, &lines);
 }
 
 uint64_t
@@ -515,11 +581,11 @@ new_ledger(const char *path)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
 
-	if (l == NULL || pthread_mutex_init(&l->mutex, NULL) != 0)
+	if (l == NULL || pthread_mutex_init(&l->mutex, NULL) != 0 ||
+	    pthread_cond_init(&l->room, NULL) != 0)
 		fatal("out of memory");
+	STAILQ_INIT(&l->waiting);
 	l->fd = l->lock_fd = -1;
-	l->second = -1;
-	buf_init(&l->line, LEDGER_LINE_MAX - 1);
 	if (path != NULL &&
 	    ((l->path = strdup(path)) == NULL ||
 		asprintf(&l->lock_path, "%s.lock", path) == -1))
@@ -588,8 +654,8 @@ ledger_close(struct ledger *l)
 		close(l->fd);
 	if (l->lock_fd != -1)
 		close(l->lock_fd);
+	pthread_cond_destroy(&l->room);
 	pthread_mutex_destroy(&l->mutex);
-	buf_free(&l->line);
 	free(l->path);
 	free(l->lock_path);
 	free(l);

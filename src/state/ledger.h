@@ -65,7 +65,8 @@ struct ledger;
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
 void ledger_close(struct ledger *);
 /* Never fails a request: what cannot be written is logged (once a minute)
- * and counted. */
+ * and counted.  When it returns the line is in the file, or another thread is
+ * about to write it. */
 void ledger_write(struct ledger *, const struct ledger_entry *);
 /* Lines that this process could not write. */
 uint64_t ledger_lost(const struct ledger *);

@@ -272,11 +272,9 @@ fold(enum endpoint_usage kind, struct span text, struct usage *out)
 
 /* Does the object at this key of the document hold a usage of its own? */
 static bool
-is_parent(const struct usage_scan *s)
+is_parent(enum endpoint_usage kind, struct span key)
 {
-	struct span key = { s->key, s->key_len };
-
-	switch (s->kind) {
+	switch (kind) {
 	case ENDPOINT_USAGE_RESPONSES:
 		return span_is(key, "response");
 	case ENDPOINT_USAGE_ANTHROPIC:
@@ -325,7 +323,8 @@ open_level(struct usage_scan *s, char c)
 		s->capture_depth = s->depth + 1;
 		s->len = 0;
 	} else if (s->depth == 1 && c == '{')
-		s->inside = is_parent(s);
+		s->inside = is_parent(
+		    s->kind, (struct span){ s->key, s->key_len });
 	s->wanted = false;
 	s->key_len = 0;
 	if (s->depth < UINT_MAX)
@@ -334,14 +333,28 @@ open_level(struct usage_scan *s, char c)
 
 /* Anthropic's stream begins with what went in, and an output count of one or
  * so: its usage is reported only when a later event tells the end. */
-static void
-fold_captured(struct usage_scan *s)
+static bool
+fold_at(enum endpoint_usage kind, bool nested, struct span text,
+    struct usage *out)
 {
-	if (!fold(s->kind, (struct span){ s->text, s->len }, &s->usage))
-		return;
-	s->found = true;
-	if (s->kind != ENDPOINT_USAGE_ANTHROPIC || s->capture_depth == 2)
-		s->usage.reported = true;
+	if (!fold(kind, text, out))
+		return false;
+	if (kind != ENDPOINT_USAGE_ANTHROPIC || !nested)
+		out->reported = true;
+	return true;
+}
+
+bool
+usage_value(
+    enum endpoint_usage kind, const struct jscan_value *v, struct usage *out)
+{
+	if (kind == ENDPOINT_USAGE_NONE || v->type != JSCAN_OBJECT ||
+	    v->begin || v->depth < 1 || v->depth > 2 ||
+	    !span_is(v->path[v->depth - 1].key, "usage"))
+		return false;
+	if (v->depth == 2 && !is_parent(kind, v->path[0].key))
+		return false;
+	return fold_at(kind, v->depth == 2, v->raw, out);
 }
 
 /* Behind the bracket that ended the captured object. */
@@ -349,8 +362,10 @@ static void
 close_level(struct usage_scan *s)
 {
 	if (s->capture_depth != 0 && s->depth == s->capture_depth) {
-		if (s->len < sizeof(s->text))
-			fold_captured(s);
+		if (s->len < sizeof(s->text) &&
+		    fold_at(s->kind, s->capture_depth != 2,
+			(struct span){ s->text, s->len }, &s->usage))
+			s->found = true;
 		s->capture_depth = 0;
 	}
 	s->wanted = false;

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/jscan.h"
 #include "base/span.h"
 #include "config/endpoint.h"
 #include "policy/price.h"
@@ -37,6 +38,11 @@ void usage_init(struct usage *);
  * but for Anthropic's message_start, which tells only what went in.
  * A text that is cut or is no JSON says what can be read of it. */
 bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
+
+/* The same of a text that jscan() goes through anyway, for each of its values;
+ * true where that was the usage. */
+bool usage_value(
+    enum endpoint_usage, const struct jscan_value *, struct usage *out);
 
 struct usage_scan {
 	enum endpoint_usage kind;
