@@ -79,6 +79,27 @@ buf_puts(struct buf *b, const char *text)
 	buf_add(b, text, strlen(text));
 }
 
+struct span
+buf_digits(char room[BUF_DIGITS], uint64_t v)
+{
+	size_t i = BUF_DIGITS;
+
+	do {
+		room[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	return (struct span){ room + i, BUF_DIGITS - i };
+}
+
+void
+buf_u64(struct buf *b, uint64_t v)
+{
+	char room[BUF_DIGITS];
+	struct span digits = buf_digits(room, v);
+
+	buf_add(b, digits.p, digits.len);
+}
+
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/span.h"
 
@@ -30,6 +31,10 @@ void buf_reset(struct buf *);
 
 void buf_add(struct buf *, const void *, size_t len);
 void buf_puts(struct buf *, const char *);
+void buf_u64(struct buf *, uint64_t); /* in decimal */
+/* The same into the caller's room; not ended by a NUL. */
+#define BUF_DIGITS 20
+struct span buf_digits(char room[BUF_DIGITS], uint64_t);
 void buf_printf(struct buf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON string, quotes included (RFC 8259 §7); bad UTF-8 becomes U+FFFD. */

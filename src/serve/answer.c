@@ -33,10 +33,11 @@
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
-static const char *const passing[] = { "content-disposition",
-	"content-language", "cache-control", "retry-after", "retry-after-ms",
-	"x-should-retry", "x-ratelimit-*", "anthropic-ratelimit-*",
-	"openai-processing-ms" };
+#define NAME(text) { text, sizeof(text) - 1 }
+static const struct span passing[] = { NAME("content-disposition"),
+	NAME("content-language"), NAME("cache-control"), NAME("retry-after"),
+	NAME("retry-after-ms"), NAME("x-should-retry"), NAME("x-ratelimit-*"),
+	NAME("anthropic-ratelimit-*"), NAME("openai-processing-ms") };
 
 void
 answer_init(struct answer *a, struct io *io, const struct config *config,
@@ -78,14 +79,15 @@ static bool
 passes(struct span name)
 {
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
-		size_t len = strlen(passing[i]);
+		const char *p = passing[i].p;
+		size_t len = passing[i].len;
 
-		if (passing[i][len - 1] == '*') {
-			if (name.len >= len &&
-			    strncasecmp(name.p, passing[i], len - 1) == 0)
+		if (p[len - 1] == '*' ? name.len >= len : name.len == len) {
+			if (p[len - 1] == '*')
+				len--;
+			if (strncasecmp(name.p, p, len) == 0)
 				return true;
-		} else if (span_is_nocase(name, passing[i]))
-			return true;
+		}
 	}
 	return false;
 }
@@ -170,7 +172,11 @@ answer_head(struct answer *a, int status, const char *content_type,
 	a->head_sent = true;
 	a->is_events = content_type != NULL &&
 	    strncasecmp(content_type, "text/event-stream", 17) == 0;
-	buf_printf(&head, "Status: %d %s\r\n", status, reason_phrase(status));
+	buf_puts(&head, "Status: ");
+	buf_u64(&head, (uint64_t)status);
+	buf_puts(&head, " ");
+	buf_puts(&head, reason_phrase(status));
+	buf_puts(&head, "\r\n");
 	if (content_type != NULL)
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
@@ -179,9 +185,11 @@ answer_head(struct answer *a, int status, const char *content_type,
 			add_field(&head, HEAD_BYTES / 2, fields[i].name,
 			    fields[i].value);
 	}
-	if (length >= 0)
-		buf_printf(
-		    &head, "Content-Length: %lld\r\n", (long long)length);
+	if (length >= 0) {
+		buf_puts(&head, "Content-Length: ");
+		buf_u64(&head, (uint64_t)length);
+		buf_puts(&head, "\r\n");
+	}
 	if (a->request_id != NULL)
 		add_field(&head, HEAD_BYTES - 2, span_of("x-request-id"),
 		    span_of(a->request_id));

@@ -23,6 +23,7 @@
 
 /* What is thrown away of a body that nobody wants (a web server that is
  * still writing it would not read our refusal). */
+#define ID_BYTES 10
 #define DRAIN_BYTES (512ULL * 1024 * 1024)
 
 bool
@@ -105,6 +106,20 @@ answer_preflight(struct request *r)
 	return true;
 }
 
+/* The one behind the other; both may be NULL. */
+static const char *
+join(struct arena *arena, const char *a, const char *b)
+{
+	struct span first = span_of(a), rest = span_of(b);
+	char *both = arena_alloc(arena, first.len + rest.len + 1);
+
+	if (first.len > 0)
+		memcpy(both, first.p, first.len);
+	if (rest.len > 0)
+		memcpy(both + first.len, rest.p, rest.len);
+	return both;
+}
+
 static bool
 request_route(struct request *r)
 {
@@ -112,10 +127,7 @@ request_route(struct request *r)
 	const char *script = io_param(r->io, "SCRIPT_NAME");
 	const char *info = io_param(r->io, "PATH_INFO");
 
-	r->spec = find_endpoint(
-	    arena_printf(r->arena, "%s%s", script == NULL ? "" : script,
-		info == NULL ? "" : info),
-	    &r->rest);
+	r->spec = find_endpoint(join(r->arena, script, info), &r->rest);
 	if (r->spec == NULL)
 		return request_refuse(r, REFUSE_UNKNOWN_URL);
 	find_raw_rest(r);
@@ -415,13 +427,21 @@ static void
 make_id(char id[REQUEST_ID_SIZE])
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char bytes[10];
+	/* For many at once: each call asks for the process's id. */
+	static _Thread_local unsigned char pool[640];
+	static _Thread_local size_t left;
+	const unsigned char *bytes;
 	char *p = id;
 
-	arc4random_buf(bytes, sizeof(bytes));
+	if (left == 0) {
+		arc4random_buf(pool, sizeof(pool));
+		left = sizeof(pool);
+	}
+	left -= ID_BYTES;
+	bytes = pool + left;
 	memcpy(p, "req_", 4);
 	p += 4;
-	for (size_t i = 0; i < sizeof(bytes); i++) {
+	for (size_t i = 0; i < ID_BYTES; i++) {
 		*p++ = hex[bytes[i] >> 4];
 		*p++ = hex[bytes[i] & 15];
 	}

@@ -74,18 +74,9 @@ struct ledger {
 static void
 put_u64(struct buf *b, const char *name, uint64_t v)
 {
-	char text[20];
-	size_t i = sizeof(text);
-
-	/* Readers know 64 bits with a sign. */
-	if (v > INT64_MAX)
-		v = INT64_MAX;
-	do {
-		text[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
 	buf_puts(b, name);
-	buf_add(b, text + i, sizeof(text) - i);
+	/* Readers know 64 bits with a sign. */
+	buf_u64(b, v > INT64_MAX ? INT64_MAX : v);
 }
 
 /* -1 is "not known". */
@@ -435,7 +426,8 @@ write_all(int fd, const char *p, size_t len)
 	return 0;
 }
 
-/* Under the lock.  The line lacks its end. */
+/* Under the lock.  The line lacks its end; st is brought to the file's new
+ * one. */
 static int
 append(struct ledger *l, struct buf *b, int old_fd, struct stat *st)
 {
@@ -458,28 +450,26 @@ append(struct ledger *l, struct buf *b, int old_fd, struct stat *st)
 	ledger_tail_push(&t, (struct span){ b->p + 1, b->len - 2 });
 	t.dev = (uint64_t)st->st_dev;
 	t.ino = (uint64_t)st->st_ino;
-	t.size = st->st_size + (int64_t)(b->len - skip);
+	st->st_size += (off_t)(b->len - skip);
+	t.size = st->st_size;
 	keep_record(l, &t);
 	return 0;
 }
 
-/* Under the lock: the file may have been rotated since the last line. */
+/* Under the lock: the file may have been rotated since we wrote last.  *old_fd
+ * is that one then, to be closed by the caller, else -1. */
 static int
-append_to_current(struct ledger *l, struct buf *line)
+open_current(struct ledger *l, int *old_fd, struct stat *st)
 {
-	int old_fd = -1, rc;
-	struct stat st;
-
-	if (lstat(l->path, &st) == -1 || l->fd == -1 || st.st_ino != l->ino ||
-	    st.st_dev != l->dev) {
-		old_fd = l->fd;
-		if (open_ledger(l, &st) == -1)
-			return -1;
-	}
-	rc = append(l, line, old_fd, &st);
-	if (old_fd != -1)
-		close(old_fd);
-	return rc;
+	*old_fd = -1;
+	if (l->fd != -1 && lstat(l->path, st) == 0 && st->st_ino == l->ino &&
+	    st->st_dev == l->dev)
+		return 0;
+	*old_fd = l->fd;
+	if (open_ledger(l, st) == 0)
+		return 0;
+	*old_fd = -1;
+	return -1;
 }
 
 static int
@@ -539,22 +529,42 @@ take_waiting(struct ledger *l, struct lines *lines)
 	return any;
 }
 
+/* Locked, and the file is open; -1: errno says why not. */
+static int
+begin_writing(struct ledger *l, int *old_fd, struct stat *st)
+{
+	int saved;
+
+	*old_fd = -1;
+	if (lock(l) == -1)
+		return -1;
+	if (open_current(l, old_fd, st) == 0)
+		return 0;
+	saved = errno;
+	flock(l->lock_fd, LOCK_UN);
+	errno = saved;
+	return -1;
+}
+
 static void
 write_lines(struct ledger *l, struct lines *lines)
 {
-	int unlocked = lock(l) == 0 ? 0 : errno;
 	struct line *line;
+	struct stat st;
+	int old_fd, rc = begin_writing(l, &old_fd, &st), why = errno;
 
 	while ((line = STAILQ_FIRST(lines)) != NULL) {
 		STAILQ_REMOVE_HEAD(lines, entry);
-		if (unlocked != 0)
-			count_lost(l, unlocked);
-		else if (append_to_current(l, &line->text) == -1)
+		if (rc == -1)
+			count_lost(l, why);
+		else if (append(l, &line->text, old_fd, &st) == -1)
 			count_lost(l, errno);
 		line_free(line);
 	}
-	if (unlocked == 0)
+	if (rc == 0)
 		flock(l->lock_fd, LOCK_UN);
+	if (old_fd != -1)
+		close(old_fd);
 }
 
 void

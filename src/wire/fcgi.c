@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,13 +31,24 @@
 
 /* As many as any web server sends; behind them a plain search serves. */
 #define PARAMS_MAX 128
+#define SLOTS 64
 
 struct fcgi {
 	struct io io; /* first: ops get this pointer back */
 	FCGX_Request request;
+	char **rest; /* those that did not fit */
 	struct span params[PARAMS_MAX]; /* their names */
 	size_t nparams;
+	/* By a hash of the name: the last that has it, and the one before
+	 * each; + 1, 0 is none. */
+	unsigned char last[SLOTS], before[PARAMS_MAX];
 };
+
+static size_t
+slot_of(struct span name)
+{
+	return (name.len * 7 + (unsigned char)name.p[name.len - 1]) % SLOTS;
+}
 
 /* FCGX_GetParam compares with each of the strings, 5 us for our twenty
  * questions. */
@@ -45,8 +57,20 @@ index_params(struct fcgi *f)
 {
 	char **e = f->request.envp;
 
-	for (f->nparams = 0; f->nparams < PARAMS_MAX && *e != NULL; e++)
-		f->params[f->nparams++] = (struct span){ *e, strcspn(*e, "=") };
+	memset(f->last, 0, sizeof(f->last));
+	for (f->nparams = 0; f->nparams < PARAMS_MAX && *e != NULL; e++) {
+		const char *equals = strchr(*e, '=');
+		size_t i = f->nparams, slot;
+
+		if (equals == NULL || equals == *e)
+			continue;
+		f->params[i] = (struct span){ *e, (size_t)(equals - *e) };
+		slot = slot_of(f->params[i]);
+		f->before[i] = f->last[slot];
+		f->last[slot] = (unsigned char)(i + 1);
+		f->nparams++;
+	}
+	f->rest = e;
 }
 
 static const char *
@@ -54,18 +78,17 @@ fcgi_param(struct io *io, const char *name)
 {
 	struct fcgi *f = (struct fcgi *)io;
 	struct span want = span_of(name);
+	const char *found = NULL, *value;
 
-	const char *found = NULL;
-
-	for (size_t i = 0; i < f->nparams; i++) {
-		if (!span_eq(f->params[i], want))
+	/* From the last one to the first. */
+	for (size_t i = f->last[slot_of(want)]; i != 0; i = f->before[i - 1]) {
+		if (!span_eq(f->params[i - 1], want))
 			continue;
-		found =
-		    io_param_one(name, found, f->params[i].p + want.len + 1);
+		value = f->params[i - 1].p + want.len + 1;
+		found = found == NULL ? value
+				      : io_param_one(name, value, found);
 	}
-	if (f->nparams < PARAMS_MAX)
-		return found;
-	for (char **e = f->request.envp + PARAMS_MAX; *e != NULL; e++) {
+	for (char **e = f->rest; *e != NULL; e++) {
 		if (strncmp(*e, name, want.len) != 0 || (*e)[want.len] != '=')
 			continue;
 		found = io_param_one(name, found, *e + want.len + 1);
