@@ -37,8 +37,8 @@ struct exchange {
 	const struct upstream_sink *sink;
 	struct arena *arena;
 	struct upstream_report *report;
+	struct upstream_pool *pool;
 	struct handle *handle;
-	struct pump *pump;
 	const char *log_request;
 	bool room_seen; /* the client's socket was writable when so many bytes
 			   had come: */
@@ -539,7 +539,7 @@ takes_more(struct exchange *x)
 static bool
 can_pump(struct exchange *x)
 {
-	return x->pump != NULL && x->body_seen && all_sent(x) &&
+	return handle_pump(x->pool) != NULL && x->body_seen && all_sent(x) &&
 	    x->sink->held != NULL && x->watch->fd != -1 &&
 	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
 }
@@ -576,7 +576,7 @@ run_in_pump(struct exchange *x)
 	if (x->stopped != UPSTREAM_OK)
 		return false;
 	x->log_request = log_get_request();
-	return pump_run(x->pump, &job);
+	return pump_run(handle_pump(x->pool), &job);
 }
 
 /* ---- the exchange ----------------------------------------------------- */
@@ -608,48 +608,32 @@ run(struct exchange *x)
 	}
 }
 
-static enum upstream_result
-result_of(const struct exchange *x, CURLcode code)
-{
-	switch (code) {
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-		return UPSTREAM_TLS;
-	default:
-		return x->handle->forbidden ? UPSTREAM_FORBIDDEN
-					    : UPSTREAM_CONNECT;
-	}
-}
-
 /* A connection of its own; false: over or stopped. */
 static bool
 connect_anew(struct exchange *x)
 {
+	enum upstream_result why = UPSTREAM_CONNECT;
 	struct handle *h = x->handle;
-	CURLcode code = CURLE_OK;
 	int rc, timeout_ms;
 
-	handle_connect(h);
-	while ((rc = handle_connecting(h, &code)) == 0) {
+	if (!handle_connect(x->pool, h)) {
+		fail(x, why, "no connector: out of memory or descriptors");
+		return false;
+	}
+	while ((rc = handle_connecting(x->pool, h, &why)) == 0) {
 		tick_if_due(x);
 		timeout_ms = patience_ms(x);
 		if (x->stopped != UPSTREAM_OK)
 			return false;
-		if (handle_wait(
-			h, x->watching ? x->watch->fd : -1, timeout_ms))
+		if (connector_wait(h->connector,
+			x->watching ? x->watch->fd : -1, timeout_ms))
 			tick_for_client(x);
 		if (x->stopped != UPSTREAM_OK)
 			return false;
 	}
 	if (rc == -1) {
-		fail(x, result_of(x, code),
-		    arena_strdup(x->arena,
-			h->error[0] != '\0' ? h->error
-					    : curl_easy_strerror(code)));
+		fail(x, why,
+		    arena_strdup(x->arena, connector_error(h->connector)));
 		return false;
 	}
 	x->report->connect_ns = clock_now_ns() - x->start_ns;
@@ -715,13 +699,9 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 		.sink = sink,
 		.arena = arena,
 		.report = report,
-		.pump = handle_pump(pool),
+		.pool = pool,
 		.watching = watch->fd != -1 };
-	if ((x->handle = handle_borrow(pool, r->provider)) == NULL) {
-		report->result = UPSTREAM_CONNECT;
-		report->detail = "no handle: out of memory or descriptors";
-		return;
-	}
+	x->handle = handle_borrow(pool, r->provider);
 	x->start_ns = clock_now_ns();
 	x->moved_ms = x->start_ns / 1000000;
 	x->tick_ms = x->moved_ms + FIRST_TICK_MS;

@@ -1,0 +1,304 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides libcurl.  Behind upstream_handle.c, which keeps what was connected.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "base/log.h"
+#include "base/net.h"
+#include "wire/connector.h"
+
+struct connector {
+	CURLM *multi;
+	CURL *easy;
+	const struct provider *provider;
+	bool added; /* to the multi: connecting or connected */
+	bool forbidden; /* the last address was outside the place */
+	bool reset; /* what is closed now, is reset */
+	int leaving; /* this one is not closed */
+	CURLcode code; /* how it failed */
+	char error[CURL_ERROR_SIZE];
+};
+
+/* The system's hashed CA directory, or NULL: take curl's default.  With
+ * Debian's default of bundle and directory each new connection would parse
+ * the whole bundle (FACTS §2: 23-37 ms). */
+static const char *system_ca_path;
+
+static const char *
+find_ca_path(void)
+{
+	static const char *const dirs[] = { "/etc/ssl/certs",
+		"/etc/openssl/certs" };
+	char pattern[64];
+	glob_t found;
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(pattern, sizeof(pattern), "%s/????????.0", dirs[i]);
+		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+			globfree(&found);
+			return dirs[i];
+		}
+	}
+	return NULL;
+}
+
+int
+connector_init(void)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return -1;
+	system_ca_path = find_ca_path();
+	return 0;
+}
+
+/* ---- sockets ---------------------------------------------------------- */
+
+/* The gate: the address that connect(2) will really get. */
+static curl_socket_t
+open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
+{
+	struct connector *c = ctx;
+	const struct provider *p = c->provider;
+	bool inside = p->place == PLACE_EXTERNAL;
+	struct net address;
+
+	(void)purpose;
+	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
+		inside = net_is_private(&address);
+		for (size_t i = 0; !inside && i < p->naddresses; i++)
+			inside = net_contains(&p->addresses[i], &address);
+	}
+	if (!inside) {
+		c->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+int
+connector_close(int fd, bool reset)
+{
+	struct linger hard = { .l_onoff = 1 };
+
+	if (reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	return close(fd);
+}
+
+static int
+close_socket(void *ctx, curl_socket_t fd)
+{
+	struct connector *c = ctx;
+
+	return fd == c->leaving ? 0 : connector_close(fd, c->reset);
+}
+
+/* ---- options ---------------------------------------------------------- */
+
+static void
+set_tls(CURL *easy, const struct provider *p)
+{
+	const char *path = p->ca_path != NULL ? p->ca_path
+	    : p->ca_file != NULL              ? NULL
+					      : system_ca_path;
+
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+	if (p->ca_file == NULL && path == NULL)
+		return;
+	curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
+	curl_easy_setopt(easy, CURLOPT_CAPATH, path);
+}
+
+static void
+set_up(struct connector *c, const struct provider *p)
+{
+	CURL *easy = c->easy;
+
+	curl_easy_setopt(easy, CURLOPT_URL, p->url);
+	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else to give up means to wait until getaddrinfo returns. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
+	curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy != NULL ? p->proxy : "");
+	curl_easy_setopt(
+	    easy, CURLOPT_HTTPPROXYTUNNEL, p->proxy != NULL ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	/* For a proxy's answer only. */
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 1024L);
+	/* Ours are shorter and know the phase (upstream.c). */
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
+	set_tls(easy, p);
+}
+
+struct connector *
+connector_new(const struct provider *p)
+{
+	struct connector *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		fatal("out of memory");
+	c->leaving = -1;
+	c->multi = curl_multi_init();
+	c->easy = curl_easy_init();
+	if (c->multi == NULL || c->easy == NULL) {
+		connector_free(c);
+		return NULL;
+	}
+	set_up(c, p);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
+	return c;
+}
+
+void
+connector_free(struct connector *c)
+{
+	if (c == NULL)
+		return;
+	connector_end(c, false);
+	curl_easy_cleanup(c->easy);
+	curl_multi_cleanup(c->multi);
+	free(c);
+}
+
+/* ---- connecting ------------------------------------------------------- */
+
+void
+connector_begin(struct connector *c, const struct provider *p)
+{
+	c->provider = p;
+	c->forbidden = false;
+	c->code = CURLE_OK;
+	c->error[0] = '\0';
+	curl_multi_add_handle(c->multi, c->easy);
+	c->added = true;
+}
+
+static enum upstream_result
+result_of(const struct connector *c)
+{
+	switch (c->code) {
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return UPSTREAM_TLS;
+	default:
+		return c->forbidden ? UPSTREAM_FORBIDDEN : UPSTREAM_CONNECT;
+	}
+}
+
+int
+connector_step(struct connector *c, int *fd, enum upstream_result *why)
+{
+	curl_socket_t active = CURL_SOCKET_BAD;
+	CURLMsg *message;
+	int running, left;
+
+	curl_multi_perform(c->multi, &running);
+	message = curl_multi_info_read(c->multi, &left);
+	if (message == NULL)
+		return 0;
+	c->code = message->data.result;
+	if (c->code == CURLE_OK)
+		curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &active);
+	if (active == CURL_SOCKET_BAD) {
+		*why = result_of(c);
+		return -1;
+	}
+	*fd = active;
+	return 1;
+}
+
+const char *
+connector_error(const struct connector *c)
+{
+	return c->error[0] != '\0' ? c->error : curl_easy_strerror(c->code);
+}
+
+bool
+connector_wait(struct connector *c, int also, int timeout_ms)
+{
+	struct curl_waitfd extra = { also, CURL_WAIT_POLLIN, 0 };
+
+	curl_multi_poll(
+	    c->multi, &extra, also != -1 ? 1 : 0, timeout_ms, NULL);
+	return extra.revents != 0;
+}
+
+/* curl closes a connection of CONNECT_ONLY when its handle leaves the
+ * multi. */
+void
+connector_end(struct connector *c, bool reset)
+{
+	if (!c->added)
+		return;
+	c->reset = reset;
+	curl_multi_remove_handle(c->multi, c->easy);
+	c->reset = c->added = false;
+}
+
+void
+connector_leave(struct connector *c, int fd)
+{
+	c->leaving = fd;
+	connector_end(c, false);
+	c->leaving = -1;
+}
+
+/* ---- speaking --------------------------------------------------------- */
+
+static ssize_t
+moved(CURLcode code, size_t n)
+{
+	if (code == CURLE_OK)
+		return (ssize_t)n;
+	errno = code == CURLE_AGAIN ? EAGAIN : ECONNRESET;
+	return -1;
+}
+
+ssize_t
+connector_send(struct connector *c, const void *p, size_t len)
+{
+	size_t n = 0;
+	CURLcode code = curl_easy_send(c->easy, p, len, &n);
+
+	return moved(code, n);
+}
+
+ssize_t
+connector_recv(struct connector *c, void *p, size_t len)
+{
+	size_t n = 0;
+	CURLcode code = curl_easy_recv(c->easy, p, len, &n);
+
+	return moved(code, n);
+}

@@ -1,0 +1,58 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Makes connections, by libcurl: names, address families, proxies, TLS, which
+ * is always verified.  A local provider is only ever connected at a private
+ * address (or one of its `addresses`): the check sits on the address handed
+ * to connect(2).
+ *
+ * What is connected is spoken on by upstream.c, not by curl's HTTP
+ * (CURLOPT_CONNECT_ONLY).  A plain connection leaves its connector, which then
+ * makes the next one; one with TLS needs it as long as it lives.
+ */
+#ifndef WIRE_CONNECTOR_H
+#define WIRE_CONNECTOR_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "wire/upstream.h"
+
+struct connector;
+
+/* Once, before the first; -1: libcurl can't be used. */
+int connector_init(void);
+
+/* NULL when curl cannot make one. */
+struct connector *connector_new(const struct provider *);
+void connector_free(struct connector *);
+
+/* Begins to connect. */
+void connector_begin(struct connector *, const struct provider *);
+/* Goes on: 0 it is not there yet, 1 it is (*fd, for poll(2)), -1 it failed:
+ * *why and connector_error() say how. */
+int connector_step(struct connector *, int *fd, enum upstream_result *why);
+/* Until the next connector_begin(). */
+const char *connector_error(const struct connector *);
+/* Blocks until that can go on, `also` (-1: none) is readable or the time is
+ * over; is it `also`? */
+bool connector_wait(struct connector *, int also, int timeout_ms);
+
+/* A plain connection becomes the caller's, who closes it; the connector is
+ * free again. */
+void connector_leave(struct connector *, int fd);
+/* Gives up or closes what there is; reset: by RST. */
+void connector_end(struct connector *, bool reset);
+
+/* Over TLS, as send(2) and recv(2), which never block (EAGAIN). */
+ssize_t connector_send(struct connector *, const void *, size_t len);
+ssize_t connector_recv(struct connector *, void *, size_t len);
+
+/* close(2); reset: by RST.  A FIN would queue behind what the provider has not
+ * read of the request, and tell it nothing until then. */
+int connector_close(int fd, bool reset);
+
+#endif
