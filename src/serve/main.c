@@ -15,15 +15,13 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #ifdef HAVE_SYS_PRCTL_H
 #include <sys/prctl.h>
 #endif
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "config/config.h"
 #include "serve/listener.h"
 #include "serve/parent.h"
@@ -66,13 +64,6 @@ raise_limits(void)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-#ifdef __GLIBC__
-	/* Else each thread's arena keeps the big bodies it once had: 175 MB
-	 * instead of 10 after 96 bodies of 10 MB (FACTS §9). */
-	mallopt(M_ARENA_MAX, 8);
-	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
-#endif
 }
 
 static struct server cgi_server;
@@ -189,6 +180,7 @@ main(int argc, char **argv)
 		file = DEFAULT_CONFIG;
 	protect_memory();
 	raise_limits();
+	memory_tune();
 	signal(SIGPIPE, SIG_IGN);
 	log_open("tailgate.fcgi", false, LOG_LEVEL_INFO);
 	if ((config = config_load(file, 0, stderr)) == NULL)

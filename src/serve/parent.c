@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "config/config.h"
 #include "serve/parent.h"
 #include "serve/worker.h"
@@ -485,6 +486,7 @@ parent_run(struct config *config, int listen_fd, const char *path)
 	p->path = path;
 	set_signals(on_signal);
 	start_generation(p, config);
+	memory_give_back();
 	loop(p);
 	status = p->status;
 	if (p->path != NULL)
