@@ -50,7 +50,8 @@ my_context(void)
 	pthread_once(&once, find_sha256);
 	if ((context = pthread_getspecific(contexts)) == NULL) {
 		context = EVP_MD_CTX_new();
-		if (context == NULL ||
+		if (context == NULL || sha256 == NULL ||
+		    EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
 		    pthread_setspecific(contexts, context) != 0)
 			fatal("out of memory");
 	}
@@ -62,7 +63,7 @@ digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
 {
 	EVP_MD_CTX *context = my_context();
 
-	if (sha256 == NULL || EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
+	if (sha256 == NULL || EVP_DigestInit_ex(context, NULL, NULL) != 1 ||
 	    EVP_DigestUpdate(context, bytes, len) != 1 ||
 	    EVP_DigestFinal_ex(context, out, NULL) != 1)
 		fatal("libcrypto has no SHA-256");

@@ -31,7 +31,9 @@
 #define STOP_SIGNAL SIGURG
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_NS 10000000
-/* Threads of one worker in accept: more are parked, fewer are joined. */
+/* Threads of one worker in accept: more are parked (but half as many as are
+ * busy may wait: parking and calling costs more than it saves in a crowd),
+ * fewer are joined. */
 #define WAITING_MAX 4
 #define WAITING_MIN 2
 #define PARKED_MAX_S 30
@@ -224,12 +226,20 @@ accept_one(struct acceptor *a)
 	return -1;
 }
 
+static bool
+enough_wait(struct acceptor *a)
+{
+	unsigned waiting = atomic_load(&a->waiting);
+
+	return waiting >= WAITING_MAX &&
+	    waiting >= atomic_load(&a->board->busy[a->index]) / 2;
+}
+
 /* False: parked for long enough. */
 static bool
 come_to_wait(struct acceptor *a, struct acceptor_seat *seat)
 {
-	if (!seat->counted && atomic_load(&a->waiting) >= WAITING_MAX &&
-	    !park(a, seat))
+	if (!seat->counted && enough_wait(a) && !park(a, seat))
 		return false;
 	if (!seat->counted)
 		atomic_fetch_add(&a->waiting, 1);

@@ -38,6 +38,7 @@
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
 #define WARN_EVERY_MS 60000
+#define LOOK_EVERY_MS 1000
 /* Lines of one process that wait to be written; with more, who brings one
  * waits. */
 #define WAITING_MAX 1024
@@ -61,6 +62,8 @@ struct ledger {
 	int fd, lock_fd;
 	dev_t dev;
 	ino_t ino;
+	int dir_fd; /* the directory it was in, */
+	int64_t looked_ms; /* when that was opened */
 	int64_t warned_ms;
 	struct ledger_record *shared; /* NULL: only in the lock file */
 	int64_t kept_ms; /* when it was written there, */
@@ -456,13 +459,52 @@ append(struct ledger *l, struct buf *b, int old_fd, struct stat *st)
 	return 0;
 }
 
+/* The directory, for looking the file up in it alone. */
+static int
+open_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? strdup(".")
+				  : strndup(path, (size_t)(slash - path) + 1);
+	int flags = O_DIRECTORY | O_CLOEXEC, fd;
+
+	if (dir == NULL)
+		fatal("out of memory");
+#ifdef O_PATH
+	flags |= O_PATH;
+#endif
+	fd = open(dir, O_RDONLY | flags);
+	free(dir);
+	return fd;
+}
+
+/* What stands at the path now?  That its directory is still the same one is
+ * believed for a second: to walk the whole path costs as much as the write. */
+static int
+look(struct ledger *l, struct stat *st)
+{
+	const char *slash = strrchr(l->path, '/');
+	int64_t now_ms = clock_now_ms();
+
+	if (now_ms - l->looked_ms >= LOOK_EVERY_MS) {
+		if (l->dir_fd != -1)
+			close(l->dir_fd);
+		l->dir_fd = open_dir(l->path);
+		l->looked_ms = now_ms;
+	}
+	if (l->dir_fd == -1)
+		return lstat(l->path, st);
+	return fstatat(l->dir_fd, slash == NULL ? l->path : slash + 1, st,
+	    AT_SYMLINK_NOFOLLOW);
+}
+
 /* Under the lock: the file may have been rotated since we wrote last.  *old_fd
  * is that one then, to be closed by the caller, else -1. */
 static int
 open_current(struct ledger *l, int *old_fd, struct stat *st)
 {
 	*old_fd = -1;
-	if (l->fd != -1 && lstat(l->path, st) == 0 && st->st_ino == l->ino &&
+	if (l->fd != -1 && look(l, st) == 0 && st->st_ino == l->ino &&
 	    st->st_dev == l->dev)
 		return 0;
 	*old_fd = l->fd;
@@ -595,7 +637,8 @@ new_ledger(const char *path)
 	    pthread_cond_init(&l->room, NULL) != 0)
 		fatal("out of memory");
 	STAILQ_INIT(&l->waiting);
-	l->fd = l->lock_fd = -1;
+	l->fd = l->lock_fd = l->dir_fd = -1;
+	l->looked_ms = INT64_MIN / 2;
 	if (path != NULL &&
 	    ((l->path = strdup(path)) == NULL ||
 		asprintf(&l->lock_path, "%s.lock", path) == -1))
@@ -664,6 +707,8 @@ ledger_close(struct ledger *l)
 		close(l->fd);
 	if (l->lock_fd != -1)
 		close(l->lock_fd);
+	if (l->dir_fd != -1)
+		close(l->dir_fd);
 	pthread_cond_destroy(&l->room);
 	pthread_mutex_destroy(&l->mutex);
 	free(l->path);

@@ -21,6 +21,9 @@
 
 /* Idle connections kept for each provider: a burst's worth is given back. */
 #define HANDLES_IDLE_MAX 64
+/* Who was heard a moment ago need not be asked whether he is there; should he
+ * not be, upstream.c connects anew. */
+#define FRESH_MS 200
 /* And idle connectors: they are large, and know TLS sessions. */
 #define CONNECTORS_IDLE_MAX 4
 
@@ -241,9 +244,12 @@ handle_alive(struct handle *h)
 {
 	char byte;
 
-	if (h->fd == -1 ||
-	    h->idle_since_ms + h->provider->keepalive_ms < clock_now_ms())
+	int64_t idle_ms = clock_now_ms() - h->idle_since_ms;
+
+	if (h->fd == -1 || idle_ms > h->provider->keepalive_ms)
 		return false;
+	if (idle_ms < FRESH_MS)
+		return true;
 	if (recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1)
 		return errno == EAGAIN;
 	return h->tls && handle_recv(h, &byte, 1) == -1 && errno == EAGAIN;
