@@ -6,7 +6,9 @@
  * Hides where a request's body lies.  It stands behind identify and before
  * the call is measured: the body is read to its end here, once, and is a span
  * from then on, whether it fitted into memory or went to an unlinked file.
- * Memory grows with the bytes that came, not with the length announced.
+ * Memory grows with the bytes that came, not with the length announced: up to
+ * that, address space is taken once the first part is there, and the kernel
+ * fills it as it is written to.
  */
 #include "config.h"
 
@@ -139,8 +141,7 @@ grow(struct spool *s, long long length)
 {
 	size_t size = s->size < SIZE_MAX / 2 ? s->size * 2 : SIZE_MAX;
 
-	if (length >= 0 && (unsigned long long)length < size &&
-	    (size_t)length >= s->size)
+	if (length >= 0 && (unsigned long long)length >= s->size)
 		size = (size_t)length + 1;
 	if (size > s->memory_max)
 		size = s->memory_max + 1;
