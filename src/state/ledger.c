@@ -18,10 +18,14 @@
 #include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#ifdef HAVE_STATX
+#include <sys/sysmacros.h>
+#endif
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -478,6 +482,27 @@ open_dir(const char *path)
 	return fd;
 }
 
+/* Which file it is, and its size.  Who asks for the time of the last change,
+ * as fstatat(2) does, makes the next write set a new one: that costs as much
+ * again (Linux 6.13 and later). */
+static int
+look_at(int dir_fd, const char *name, struct stat *st)
+{
+#ifdef HAVE_STATX
+	struct statx x;
+
+	if (statx(dir_fd, name, AT_SYMLINK_NOFOLLOW, STATX_INO | STATX_SIZE,
+		&x) == -1)
+		return -1;
+	st->st_dev = makedev(x.stx_dev_major, x.stx_dev_minor);
+	st->st_ino = x.stx_ino;
+	st->st_size = (off_t)x.stx_size;
+	return 0;
+#else
+	return fstatat(dir_fd, name, st, AT_SYMLINK_NOFOLLOW);
+#endif
+}
+
 /* What stands at the path now?  That its directory is still the same one is
  * believed for a second: to walk the whole path costs as much as the write. */
 static int
@@ -493,9 +518,9 @@ look(struct ledger *l, struct stat *st)
 		l->looked_ms = now_ms;
 	}
 	if (l->dir_fd == -1)
-		return lstat(l->path, st);
-	return fstatat(l->dir_fd, slash == NULL ? l->path : slash + 1, st,
-	    AT_SYMLINK_NOFOLLOW);
+		return look_at(AT_FDCWD, l->path, st);
+	return look_at(
+	    l->dir_fd, slash == NULL ? l->path : slash + 1, st);
 }
 
 /* Under the lock: the file may have been rotated since we wrote last.  *old_fd
@@ -616,6 +641,9 @@ ledger_write(struct ledger *l, const struct ledger_entry *e)
 
 	if (l->path == NULL || !leave(l, line_new(e)))
 		return;
+	/* Where others are about to bring theirs, all are written under one
+	 * lock. */
+	sched_yield();
 	while (take_waiting(l, &lines))
 		write_lines(l, &lines);
 }
