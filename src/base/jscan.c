@@ -59,8 +59,8 @@ all_plain(const char *p)
 		' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
 	static const lanes quote = { '"', '"', '"', '"', '"', '"', '"', '"',
 		'"', '"', '"', '"', '"', '"', '"', '"' };
-	static const lanes slash = { '\\', '\\', '\\', '\\', '\\', '\\',
-		'\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\' };
+	static const lanes slash = { '\\', '\\', '\\', '\\', '\\', '\\', '\\',
+		'\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\' };
 	uint64_t half[2];
 	lanes x;
 
@@ -337,8 +337,7 @@ jscan(struct span text, unsigned max_depth,
 
 	s.start = text.p;
 	s.end = text.p == NULL ? NULL : text.p + text.len;
-	s.max_depth =
-	    max_depth < JSCAN_DEPTH_MAX ? max_depth : JSCAN_DEPTH_MAX;
+	s.max_depth = max_depth < JSCAN_DEPTH_MAX ? max_depth : JSCAN_DEPTH_MAX;
 	s.value = value;
 	s.ctx = ctx;
 	s.error = error;

@@ -8,8 +8,8 @@
  * Everything that waits on a request's behalf (the slot queue, the upstream)
  * polls watch->fd beside its own descriptors and calls watch->tick when it is
  * readable, when the time the last tick asked for has come, and for the first
- * time within a few milliseconds.  The tick looks whether the client is still there
- * and keeps it patient (heartbeats).
+ * time within a few milliseconds.  The tick looks whether the client is still
+ * there and keeps it patient (heartbeats).
  */
 #ifndef BASE_WATCH_H
 #define BASE_WATCH_H

@@ -269,7 +269,9 @@ const struct schema schema_table[] = {
 	TEXT("providers", "ca_path", SCHEMA_PATH, 1, 4096, NULL, false,
 	    "The same as a directory (c_rehash).", IN(provider, ca_path)),
 	{ "providers", "proxy", SCHEMA_URL, 1, 2048, NULL, "http https socks5h",
-	    NULL, false, "Proxy on the way to it; only for an external one.",
+	    NULL, false,
+	    "Proxy on the way to it (an HTTP proxy is asked to CONNECT); only "
+	    "for an external one.",
 	    IN(provider, proxy) },
 	{ "providers", "addresses", SCHEMA_NETS, 0, 256, NULL, NULL, NULL,
 	    false,

@@ -33,7 +33,10 @@
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
-#define NAME(text) { text, sizeof(text) - 1 }
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 static const struct span passing[] = { NAME("content-disposition"),
 	NAME("content-language"), NAME("cache-control"), NAME("retry-after"),
 	NAME("retry-after-ms"), NAME("x-should-retry"), NAME("x-ratelimit-*"),
@@ -63,8 +66,7 @@ answer_add(struct answer *a, const char *name, const char *value)
 }
 
 struct span
-answer_field(
-    const struct http1_field *fields, size_t nfields, const char *name)
+answer_field(const struct http1_field *fields, size_t nfields, const char *name)
 {
 	for (size_t i = 0; i < nfields; i++) {
 		if (span_is_nocase(fields[i].name, name))

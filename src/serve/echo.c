@@ -138,8 +138,7 @@ limited(struct echo *e, const char *text, uint64_t *tokens, bool *cut)
 static int
 send_head(struct echo *e, int status, const char *type, int64_t length)
 {
-	struct http1_field *field =
-	    arena_alloc(e->arena, 2 * sizeof(*field));
+	struct http1_field *field = arena_alloc(e->arena, 2 * sizeof(*field));
 	struct http1_head head = { status, field, 2, length };
 
 	field[0].name = span_of("content-type");

@@ -519,8 +519,7 @@ look(struct ledger *l, struct stat *st)
 	}
 	if (l->dir_fd == -1)
 		return look_at(AT_FDCWD, l->path, st);
-	return look_at(
-	    l->dir_fd, slash == NULL ? l->path : slash + 1, st);
+	return look_at(l->dir_fd, slash == NULL ? l->path : slash + 1, st);
 }
 
 /* Under the lock: the file may have been rotated since we wrote last.  *old_fd

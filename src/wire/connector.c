@@ -249,8 +249,7 @@ connector_wait(struct connector *c, int also, int timeout_ms)
 {
 	struct curl_waitfd extra = { also, CURL_WAIT_POLLIN, 0 };
 
-	curl_multi_poll(
-	    c->multi, &extra, also != -1 ? 1 : 0, timeout_ms, NULL);
+	curl_multi_poll(c->multi, &extra, also != -1 ? 1 : 0, timeout_ms, NULL);
 	return extra.revents != 0;
 }
 

@@ -85,8 +85,8 @@ fcgi_param(struct io *io, const char *name)
 		if (!span_eq(f->params[i - 1], want))
 			continue;
 		value = f->params[i - 1].p + want.len + 1;
-		found = found == NULL ? value
-				      : io_param_one(name, value, found);
+		found =
+		    found == NULL ? value : io_param_one(name, value, found);
 	}
 	for (char **e = f->rest; *e != NULL; e++) {
 		if (strncmp(*e, name, want.len) != 0 || (*e)[want.len] != '=')

@@ -20,8 +20,7 @@
 #define LENGTH_MAX (INT64_MAX / 2)
 
 void
-http1_init(
-    struct http1 *h, struct arena *arena, const struct http1_sink *sink)
+http1_init(struct http1 *h, struct arena *arena, const struct http1_sink *sink)
 {
 	memset(h, 0, sizeof(*h));
 	h->arena = arena;
@@ -136,8 +135,7 @@ read_status(struct span line, struct reading *r)
 	    (line.len > 12 && p[12] != ' '))
 		return false;
 	r->http10 = p[7] == '0';
-	r->out.status =
-	    (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
+	r->out.status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
 	return true;
 }
 
@@ -502,8 +500,7 @@ http1_push(struct http1 *h, struct span in)
 	enum http1_result result = HTTP1_MORE;
 
 	h->bytes += in.len;
-	while (in.len > 0 && result == HTTP1_MORE &&
-	    h->state != HTTP1_AT_END)
+	while (in.len > 0 && result == HTTP1_MORE && h->state != HTTP1_AT_END)
 		result = take(h, &in);
 	if (result != HTTP1_MORE || h->state != HTTP1_AT_END)
 		return result;

@@ -359,8 +359,8 @@ rewind_request(struct exchange *x)
 	x->out[x->nout++] = (struct iovec){ x->head,
 		x->head_len + (body <= SMALL_BODY_BYTES ? body : 0) };
 	for (size_t i = 0; body > SMALL_BODY_BYTES && i < r->nparts; i++)
-		x->out[x->nout++] = (struct iovec){ (char *)r->parts[i].p,
-			r->parts[i].len };
+		x->out[x->nout++] =
+		    (struct iovec){ (char *)r->parts[i].p, r->parts[i].len };
 }
 
 static bool

@@ -183,8 +183,8 @@ upstream_pool_free(struct upstream_pool *pool)
 		}
 		while (pool->providers[i].nconnectors > 0)
 			connector_free(
-			    pool->providers[i].connectors
-				[--pool->providers[i].nconnectors]);
+			    pool->providers[i]
+				.connectors[--pool->providers[i].nconnectors]);
 	}
 	pump_free(pool->pump);
 	pthread_mutex_destroy(&pool->mutex);

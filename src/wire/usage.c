@@ -323,8 +323,8 @@ open_level(struct usage_scan *s, char c)
 		s->capture_depth = s->depth + 1;
 		s->len = 0;
 	} else if (s->depth == 1 && c == '{')
-		s->inside = is_parent(
-		    s->kind, (struct span){ s->key, s->key_len });
+		s->inside =
+		    is_parent(s->kind, (struct span){ s->key, s->key_len });
 	s->wanted = false;
 	s->key_len = 0;
 	if (s->depth < UINT_MAX)
@@ -334,8 +334,8 @@ open_level(struct usage_scan *s, char c)
 /* Anthropic's stream begins with what went in, and an output count of one or
  * so: its usage is reported only when a later event tells the end. */
 static bool
-fold_at(enum endpoint_usage kind, bool nested, struct span text,
-    struct usage *out)
+fold_at(
+    enum endpoint_usage kind, bool nested, struct span text, struct usage *out)
 {
 	if (!fold(kind, text, out))
 		return false;

@@ -22,8 +22,8 @@ on_head(void *ctx, const struct http1_head *head)
 	MUST(head->status >= 200 && head->status <= 999);
 	MUST(head->nfields <= HTTP1_FIELDS_MAX);
 	MUST(head->content_length >= -1);
-	buf_printf(text, "%d %lld ", head->status,
-	    (long long)head->content_length);
+	buf_printf(
+	    text, "%d %lld ", head->status, (long long)head->content_length);
 	for (size_t i = 0; i < head->nfields; i++) {
 		const struct http1_field *f = &head->fields[i];
 
@@ -86,8 +86,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	answer = (struct span){ (const char *)data + 1, size - 1 };
 	result = run(answer, answer.len, answer.len, &whole, &ends);
-	MUST(run(answer, 1 + data[0] % 16, 1 + data[0] / 16, &cut,
-		 &cut_ends) == result);
+	MUST(run(answer, 1 + data[0] % 16, 1 + data[0] / 16, &cut, &cut_ends) ==
+	    result);
 	MUST(ends == cut_ends);
 	MUST(cut.len == whole.len);
 	MUST(whole.len == 0 || memcmp(cut.p, whole.p, whole.len) == 0);

@@ -124,8 +124,8 @@ static const struct example examples[] = {
 	{ "a length with a sign", HEAD "Content-Length: +2\r\n\r\nhi", "",
 	    HTTP1_BAD, false, false, "a Content-Length that is none" },
 	{ "a length beyond counting",
-	    HEAD "Content-Length: 99999999999999999999\r\n\r\n", "",
-	    HTTP1_BAD, false, false, "a Content-Length that is none" },
+	    HEAD "Content-Length: 99999999999999999999\r\n\r\n", "", HTTP1_BAD,
+	    false, false, "a Content-Length that is none" },
 	{ "no length that says anything", HEAD "Content-Length:\r\n\r\n", "",
 	    HTTP1_BAD, false, false, "a Content-Length that is none" },
 	{ "until the connection's end", HEAD "A: b\r\n\r\nhello",
@@ -138,12 +138,10 @@ static const struct example examples[] = {
 	{ "chunks, and a trailer",
 	    HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n"
 		 "X-Sum: 1\r\nX-Late: 2\r\n\r\n",
-	    "200 -1|Transfer-Encoding=chunked|hi", HTTP1_DONE, true, true,
-	    "" },
+	    "200 -1|Transfer-Encoding=chunked|hi", HTTP1_DONE, true, true, "" },
 	{ "chunks with bare LF",
 	    "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n2\nhi\n0\n\n",
-	    "200 -1|Transfer-Encoding=chunked|hi", HTTP1_DONE, true, true,
-	    "" },
+	    "200 -1|Transfer-Encoding=chunked|hi", HTTP1_DONE, true, true, "" },
 	{ "chunks beside a length",
 	    HEAD "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 		 "2\r\nhi\r\n0\r\n\r\n",
@@ -186,8 +184,8 @@ static const struct example examples[] = {
 	{ "HTTP/1.0 that is kept",
 	    "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n"
 	    "Content-Length: 2\r\n\r\nhi",
-	    "200 2|Connection=Keep-Alive|Content-Length=2|hi", HTTP1_DONE,
-	    true, true, "" },
+	    "200 2|Connection=Keep-Alive|Content-Length=2|hi", HTTP1_DONE, true,
+	    true, "" },
 	{ "heads before the head",
 	    "HTTP/1.1 102 Processing\r\n\r\n"
 	    "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n"
@@ -275,8 +273,8 @@ test_nul(void)
 	struct outcome o;
 
 	parse(answer, sizeof(answer) - 1, 4, &o);
-	CHECK(o.result == HTTP1_BAD &&
-		strcmp(o.error, "a NUL in its head") == 0,
+	CHECK(
+	    o.result == HTTP1_BAD && strcmp(o.error, "a NUL in its head") == 0,
 	    "a NUL in a head");
 }
 
