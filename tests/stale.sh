@@ -7,7 +7,7 @@
 
 shape= # one of its own, below
 
-start_upstream stub
+start_upstream stub --raw "$dir"
 more='processes = 1;'
 stub_config
 add_client anna
@@ -52,6 +52,41 @@ post /v1/chat/completions "$(chat until-close)"
 post /v1/chat/completions "$(chat reset)"
 check 'a reset before the head is an error' test "$status" -ge 502
 is 'and is not sent twice' "$(stat stub requests)" 34
+
+# Bytes behind an answer's end are nobody's answer.
+n=0
+while [ $n -lt 10 ]; do
+	n=$((n + 1))
+	post /v1/chat/completions "$(chat length-short)"
+	post /v1/chat/completions "$(chat "size=$((100 + n))")"
+	is "behind a body that was too long $n" "$status" 200
+	same "the next one gets its own answer $n" "$dir/body" \
+		"$stub_dir/$(stat stub requests).answer"
+done
+
+# Nor is a connection used again whose answer said its length in two ways.
+{
+	printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
+	printf 'Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n'
+	printf '2\r\n{}\r\n0\r\n\r\n'
+} >"$dir/twice.http"
+tell stub reset >/dev/null
+post /v1/chat/completions "$(chat raw,file=twice)"
+is 'a length beside chunks' "$status $(cat "$dir/body")" '200 {}'
+post /v1/chat/completions "$(chat plain)"
+is 'ends its connection' "$(stat stub connections)" 1
+
+# What was compressed, though nobody asked, has to come whole, too.
+printf '{"choices":[{"index":0,"message":{"content":"%s"}}]}' \
+	'of a length that compression leaves something of' |
+	gzip -c >"$dir/gz"
+{
+	printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
+	printf 'Content-Encoding: gzip\r\nContent-Length: 40\r\n\r\n'
+	head -c 40 "$dir/gz"
+} >"$dir/gzip-cut.http"
+post /v1/chat/completions "$(chat raw,file=gzip-cut)"
+is 'a compressed answer without its end is none' "$status" 502
 
 # Four requests in a row share one connection.
 tell stub reset >/dev/null

@@ -37,7 +37,12 @@ memory_tune(void)
 #endif
 }
 
-#ifdef __linux__
+/* On other machines code may have been relocated in place. */
+#if defined __linux__ && defined __LP64__
+#define GIVES_BACK
+#endif
+
+#ifdef GIVES_BACK
 /* Of one program or library: its segments that nobody can have written to. */
 static int
 give_back_object(struct dl_phdr_info *info, size_t size, void *page)
@@ -65,7 +70,7 @@ give_back_object(struct dl_phdr_info *info, size_t size, void *page)
 void
 memory_give_back(void)
 {
-#ifdef __linux__
+#ifdef GIVES_BACK
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 
 	dl_iterate_phdr(give_back_object, &page);

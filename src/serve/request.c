@@ -23,8 +23,8 @@
 
 /* What is thrown away of a body that nobody wants (a web server that is
  * still writing it would not read our refusal). */
-#define ID_BYTES 10
 #define DRAIN_BYTES (512ULL * 1024 * 1024)
+#define ID_BYTES 10
 
 bool
 request_refuse(struct request *r, enum refusal refusal)
@@ -483,6 +483,7 @@ request_serve(
 		drain(r);
 		answer_refuse(&r->answer, &r->refused);
 	}
+	r->entry.total_ms = clock_now_ms() - r->start_ms;
 	return r;
 }
 

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "serve/settle.h"
 
@@ -52,7 +51,6 @@ settle(struct request *r)
 	if (r->answer.gone)
 		e->refusal = REFUSE_CLIENT_GONE;
 	e->bytes_out = r->answer.bytes_out;
-	e->total_ms = clock_now_ms() - r->start_ms;
 	log_line(r);
 	if (r->spec != NULL && r->spec->upstream == NULL)
 		return; /* a look at ourselves, not work */

@@ -623,8 +623,11 @@ write_lines(struct ledger *l, struct lines *lines)
 		STAILQ_REMOVE_HEAD(lines, entry);
 		if (rc == -1)
 			count_lost(l, why);
-		else if (append(l, &line->text, old_fd, &st) == -1)
+		else if (append(l, &line->text, old_fd, &st) == -1) {
 			count_lost(l, errno);
+			/* Part of it may be there. */
+			(void)fstat(l->fd, &st);
+		}
 		line_free(line);
 	}
 	if (rc == 0)

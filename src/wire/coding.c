@@ -91,3 +91,9 @@ coding_push(struct coding *c, struct span bytes,
 	}
 	return 0;
 }
+
+bool
+coding_ended(const struct coding *c)
+{
+	return c->ended;
+}

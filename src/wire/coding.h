@@ -10,6 +10,8 @@
 #ifndef WIRE_CODING_H
 #define WIRE_CODING_H
 
+#include <stdbool.h>
+
 #include "base/span.h"
 
 struct coding;
@@ -22,5 +24,8 @@ void coding_free(struct coding *);
  * -1: they mean nothing. */
 int coding_push(struct coding *, struct span,
     int (*out)(void *ctx, struct span), void *ctx);
+
+/* Was that all of it? */
+bool coding_ended(const struct coding *);
 
 #endif

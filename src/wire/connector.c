@@ -21,6 +21,10 @@
 #include "base/net.h"
 #include "wire/connector.h"
 
+/* OpenSSL takes a write whole or not at all: of a large one no progress could
+ * be seen until its end. */
+#define SEND_BYTES ((size_t)64 * 1024)
+
 struct connector {
 	CURLM *multi;
 	CURL *easy;
@@ -288,7 +292,8 @@ ssize_t
 connector_send(struct connector *c, const void *p, size_t len)
 {
 	size_t n = 0;
-	CURLcode code = curl_easy_send(c->easy, p, len, &n);
+	CURLcode code =
+	    curl_easy_send(c->easy, p, len < SEND_BYTES ? len : SEND_BYTES, &n);
 
 	return moved(code, n);
 }

@@ -16,7 +16,6 @@
 #define WIRE_CONNECTOR_H
 
 #include <stdbool.h>
-#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "wire/upstream.h"

@@ -110,7 +110,7 @@ next_line(char **at, char *end, struct span *line)
 		return false;
 	*at = lf + 1;
 	*line = (struct span){ p, (size_t)(lf - p) };
-	while (line->len > 0 && line->p[line->len - 1] == '\r')
+	if (line->len > 0 && line->p[line->len - 1] == '\r')
 		line->len--;
 	p[line->len] = '\0';
 	return line->len > 0;
@@ -285,6 +285,9 @@ frame_body(struct http1 *h, struct reading *r)
 	if (status == 204 || status == 304) {
 		h->state = HTTP1_AT_END;
 	} else if (h->chunked) {
+		/* RFC 9112 6.1, 6.3: faulty, so it is the last one. */
+		if (r->out.content_length >= 0 || r->http10)
+			h->keeps = false;
 		r->out.content_length = -1;
 		h->state = HTTP1_IN_SIZE;
 		h->left = h->digits = 0;
@@ -295,6 +298,18 @@ frame_body(struct http1 *h, struct reading *r)
 		h->keeps = false;
 		h->state = HTTP1_TO_CLOSE;
 	}
+}
+
+static bool
+has_bare_cr(const char *p, size_t len)
+{
+	const char *end = p + len;
+
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+		if (++p == end || *p != '\n')
+			return true;
+	}
+	return false;
 }
 
 /* The head is whole. */
@@ -308,6 +323,8 @@ read_head(struct http1 *h)
 
 	if (memchr(h->head, '\0', h->head_len) != NULL)
 		return bad(h, "a NUL in its head");
+	if (has_bare_cr(h->head, h->head_len))
+		return bad(h, "a CR alone in its head");
 	if (!next_line(&at, end, &line) || !read_status(line, &r))
 		return bad(h, "no HTTP/1 status line");
 	h->chunked = false;
@@ -405,7 +422,8 @@ take_size(struct http1 *h, struct span *in)
 		int digit = hex(*in->p);
 
 		if (digit == -1) {
-			if (h->digits == 0)
+			if (h->digits == 0 ||
+			    strchr("\r\n; \t", *in->p) == NULL)
 				return bad(h, "a chunk without a size");
 			h->state = HTTP1_IN_EXTENSION;
 			h->digits = 0;

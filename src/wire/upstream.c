@@ -26,6 +26,7 @@
 #define RECV_BYTES (16 * 1024)
 /* Reads in one step, before what has come is handed on. */
 #define RECVS_MAX 2
+#define STALE_MS 1000
 /* An answer that comes sooner costs no look at the client. */
 #define FIRST_TICK_MS 10
 /* With more held back one step could write more than a socket takes. */
@@ -120,9 +121,9 @@ begin_coding(struct exchange *x, struct http1_head *head)
 		if (!span_is_nocase(f->name, "content-encoding") ||
 		    f->value.len == 0 || span_is_nocase(f->value, "identity"))
 			continue;
-		if (x->coding == NULL)
-			x->coding = coding_new(f->value);
-		if (x->coding == NULL)
+		/* One inside another is more than anybody needs. */
+		if (x->coding != NULL ||
+		    (x->coding = coding_new(f->value)) == NULL)
 			return fail(x, UPSTREAM_BAD,
 			    arena_printf(x->arena,
 				"content coding %.64s, which nobody asked for",
@@ -162,14 +163,22 @@ on_body(void *ctx, struct span bytes)
 }
 
 static void
+ended_well(struct exchange *x)
+{
+	x->over = true;
+	x->ended = UPSTREAM_OK;
+	if (x->coding != NULL && x->body_seen && !coding_ended(x->coding))
+		fail(x, UPSTREAM_CUT, "its content coding lacks its end");
+}
+
+static void
 push(struct exchange *x, struct span bytes)
 {
 	switch (http1_push(&x->http, bytes)) {
 	case HTTP1_MORE:
 		break;
 	case HTTP1_DONE:
-		x->over = true;
-		x->ended = UPSTREAM_OK;
+		ended_well(x);
 		break;
 	case HTTP1_BAD:
 		fail(x, UPSTREAM_BAD, x->http.error);
@@ -187,10 +196,9 @@ push(struct exchange *x, struct span bytes)
 static void
 end_of_bytes(struct exchange *x, ssize_t n)
 {
-	if (n == 0 && http1_ends(&x->http)) {
-		x->over = true;
-		x->ended = UPSTREAM_OK;
-	} else
+	if (n == 0 && http1_ends(&x->http) && !x->unsent)
+		ended_well(x);
+	else
 		fail(x, UPSTREAM_CUT,
 		    x->http.bytes == 0 ? "closed before it answered"
 				       : "closed in the middle of its answer");
@@ -539,8 +547,10 @@ takes_more(struct exchange *x)
 static bool
 can_pump(struct exchange *x)
 {
-	return handle_pump(x->pool) != NULL && x->body_seen && all_sent(x) &&
-	    x->sink->held != NULL && x->watch->fd != -1 &&
+	/* What a coding unfolds to has no bound. */
+	return handle_pump(x->pool) != NULL && x->coding == NULL &&
+	    x->body_seen && all_sent(x) && x->sink->held != NULL &&
+	    x->watch->fd != -1 &&
 	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
 }
 
@@ -640,13 +650,14 @@ connect_anew(struct exchange *x)
 	return true;
 }
 
-/* Of a kept connection: it turned out closed before a byte of the answer
- * came. */
+/* Of a kept connection: it turned out closed before a byte of the answer came.
+ * One that had been closed already says so at once; what ends later may have
+ * been worked on. */
 static bool
 died_unused(const struct exchange *x)
 {
 	return x->over && x->ended == UPSTREAM_CUT && x->report->reused &&
-	    x->http.bytes == 0;
+	    x->http.bytes == 0 && clock_now_ms() - x->moved_ms < STALE_MS;
 }
 
 static void

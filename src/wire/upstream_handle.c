@@ -21,9 +21,6 @@
 
 /* Idle connections kept for each provider: a burst's worth is given back. */
 #define HANDLES_IDLE_MAX 64
-/* Who was heard a moment ago need not be asked whether he is there; should he
- * not be, upstream.c connects anew. */
-#define FRESH_MS 200
 /* And idle connectors: they are large, and know TLS sessions. */
 #define CONNECTORS_IDLE_MAX 4
 
@@ -110,7 +107,9 @@ handle_new(const struct provider *p)
 	if (h == NULL)
 		fatal("out of memory");
 	h->fd = -1;
-	h->tls = strncmp(p->url, "https:", 6) == 0;
+	/* To the provider, or only to the proxy. */
+	h->tls = strncmp(p->url, "https:", 6) == 0 ||
+	    (p->proxy != NULL && strncmp(p->proxy, "https:", 6) == 0);
 	return h;
 }
 
@@ -238,18 +237,16 @@ handle_recv(struct handle *h, void *p, size_t len)
 }
 
 /* A provider that has nothing to answer has nothing to say either: what can be
- * read is the end.  (Under TLS it may be a session ticket.) */
+ * read is the end, or bytes that the next request would take for its answer.
+ * (Under TLS it may be a session ticket.) */
 bool
 handle_alive(struct handle *h)
 {
 	char byte;
 
-	int64_t idle_ms = clock_now_ms() - h->idle_since_ms;
-
-	if (h->fd == -1 || idle_ms > h->provider->keepalive_ms)
+	if (h->fd == -1 ||
+	    h->idle_since_ms + h->provider->keepalive_ms < clock_now_ms())
 		return false;
-	if (idle_ms < FRESH_MS)
-		return true;
 	if (recv(h->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == -1)
 		return errno == EAGAIN;
 	return h->tls && handle_recv(h, &byte, 1) == -1 && errno == EAGAIN;
