@@ -68,11 +68,18 @@ new_config <<-END
 END
 add_client anna
 
+# All that it has answered is in the ledger then.
+stop_gateway()
+{
+	[ -z "${tailgate_pid:-}" ] || stop "$tailgate_pid"
+	tailgate_pid=
+}
+
 # What the gateway learned from one pass (429, Retry-After) is not to be known
 # to the next.
 start_afresh()
 {
-	[ -z "${tailgate_pid:-}" ] || stop "$tailgate_pid"
+	stop_gateway
 	rm -rf "$dir/run"
 	mkdir "$dir/run"
 	start_tailgate
@@ -219,6 +226,7 @@ ask_all()
 		start_afresh
 		from=$(ledger_len)
 		sdk default
+		stop_gateway
 		lines_since "$from" >"$out/retried"
 	fi
 	awk -f "$tests/faults.awk" -v what=judge -v out="$out" -v server="$1" \

@@ -14,6 +14,7 @@ add_client chief --operator
 start_tailgate
 start_server lighttpd
 post /v1/chat/completions "$(chat plain)"
+all_settled
 request /metrics
 is 'the metrics are there' "$status" 200
 

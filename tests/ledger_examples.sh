@@ -68,7 +68,7 @@ ask busy
 tell stub release >"$dir/released"
 wait "$waiting_pid"
 forget "$waiting_pid"
-wait_until file_has "$ledger" stall-head
+stop "$tailgate_pid"
 [ "$(wc -l <"$ledger")" = 5 ] || broken "$(cat "$ledger")"
 
 tab=$(printf '\t')

@@ -603,6 +603,23 @@ serves()
 	[ "$status" = 200 ]
 }
 
+# all_settled: waits until the ledger, the log and the metrics have all of the
+# requests that were answered, which comes right after a client has its answer:
+# nobody is busy but who says so.  It asks as the operator `chief`, at $base,
+# and leaves the last answer alone.  Where a test needs the gateway no more,
+# `stop` does the same.  CGI processes are not counted there: wait_until their
+# line is there.
+all_settled()
+{
+	wait_until nobody_else_is_busy
+}
+
+nobody_else_is_busy()
+{
+	curl -sS --max-time 5 -H "Authorization: Bearer $chief_key" \
+		"$base/metrics" | grep -q '^tailgate_threads_busy 1$'
+}
+
 # body, header NAME: of the last answer.
 body()
 {

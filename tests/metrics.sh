@@ -82,7 +82,8 @@ metrics none
 is 'at first nothing is counted' "$(requests none)" 0
 key=$laptop_key
 work 30
-check 'each request is counted' wait_until count_is 30
+all_settled
+check 'each request is counted' count_is 30
 metrics worked
 is 'bytes, tokens and time, too' "$(counters "$dir/worked" |
 	grep -cE '_bytes_total|_tokens_total.*kind="output"|_seconds_count')" 6
@@ -103,7 +104,8 @@ metrics killed
 is 'no counter goes down when workers are killed' \
 	"$(never_down worked killed)" ''
 work 30
-check 'and they go on counting' wait_until count_is 60
+all_settled
+check 'and they go on counting' count_is 60
 
 workers=$(children "$tailgate_pid")
 metrics before
@@ -112,7 +114,8 @@ check 'SIGHUP: a new generation serves' wait_until replaced
 metrics reloaded
 is 'no counter goes down over it' "$(never_down before reloaded)" ''
 work 30
-check 'and it goes on counting' wait_until count_is 90
+all_settled
+check 'and it goes on counting' count_is 90
 
 stop "$tailgate_pid"
 start_tailgate
@@ -126,6 +129,7 @@ for path in /metrics /tailgate/status.json /tailgate/usage.json; do
 	key=$chief_key
 	request "$path"
 done
+all_settled
 metrics looked
 is 'looking at it is not counted' "$(requests looked)" 90
 

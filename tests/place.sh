@@ -143,6 +143,7 @@ check 'so does the client' error_is 403 private_route_blocked
 like 'and is named' "$(body)" 'berta'
 is 'none of them was sent' "$(seen $public "$outside_port" requests)" \
 	"$requests"
+stop "$tailgate_pid"
 check 'the ledger notes the rule' grep -q '"private":"badge"' \
 	"$dir/state/ledger.jsonl"
 check_not 'but not the text' grep -q 'BADGE-123' "$dir/state/ledger.jsonl"

@@ -190,6 +190,7 @@ stop "$follow_pid"
 
 post /v1/chat/completions '{"model":"limited","messages":[]}'
 is 'one with a limit' "$status" 200
+all_settled
 key=$chief_key
 request /metrics
 is 'the operator may read the metrics' "$status" 200
@@ -218,6 +219,7 @@ is 'others may not' "$status" 403
 
 # --- Nothing of what was said ------------------------------------------------
 
+all_settled
 usage --format json --by client,model
 printf '%s\n' "$out" >"$dir/usage.json"
 for word in "$marker" "$anna_key" "$chief_key"; do
