@@ -22,20 +22,27 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "serve/acceptor.h"
 
 #define STOP_SIGNAL SIGURG
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_NS 10000000
-/* Threads of one worker in accept: more are parked (but half as many as are
- * busy may wait: parking and calling costs more than it saves in a crowd),
- * fewer are joined. */
+/* Threads of one worker in accept: more are parked, unless as many were busy
+ * at once a moment ago and may be needed again (to park one and to call it
+ * costs more than a wait); fewer are joined. */
 #define WAITING_MAX 4
 #define WAITING_MIN 2
+/* After this what was needed once counts half. */
+#define PEAK_MS 1000
+/* Who waits so long looks whether it should. */
+#define WAITING_MAX_S 10
+#define TIMED_OUT (-2)
 #define PARKED_MAX_S 30
 
 struct acceptor_seat {
@@ -57,6 +64,8 @@ struct acceptor {
 	unsigned reserve; /* threads kept to say "overloaded" */
 	atomic_bool stopping;
 	atomic_uint waiting; /* threads in accept or on their way to it */
+	atomic_uint peak; /* busy at once, of late */
+	_Atomic int64_t peak_ms; /* when that was halved */
 	pthread_mutex_t mutex; /* of the lists */
 	struct seats seats, parked;
 };
@@ -78,6 +87,7 @@ acceptor_new(const struct config *config, int listen_fd,
     struct acceptor_board *board, unsigned index)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
+	struct timeval patience = { WAITING_MAX_S, 0 };
 	struct acceptor *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
@@ -92,6 +102,9 @@ acceptor_new(const struct config *config, int listen_fd,
 	LIST_INIT(&a->parked);
 	sigemptyset(&sa.sa_mask);
 	sigaction(STOP_SIGNAL, &sa, NULL);
+	/* Where accept knows no timeout, who waits does so until called. */
+	setsockopt(
+	    listen_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return a;
 }
 
@@ -217,6 +230,8 @@ accept_one(struct acceptor *a)
 		fd = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			return fd;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return TIMED_OUT;
 		/* Descriptors have run out, or nobody listens any more. */
 		if (errno != EINTR && errno != ECONNABORTED) {
 			log_error("accept: %s", strerror(errno));
@@ -226,13 +241,31 @@ accept_one(struct acceptor *a)
 	return -1;
 }
 
+static void
+note_busy(struct acceptor *a, unsigned busy)
+{
+	if (busy > atomic_load(&a->peak))
+		atomic_store(&a->peak, busy);
+}
+
+static unsigned
+peak_of_late(struct acceptor *a)
+{
+	int64_t now_ms = clock_now_ms(), since_ms = atomic_load(&a->peak_ms);
+	unsigned peak = atomic_load(&a->peak);
+
+	if (now_ms - since_ms >= PEAK_MS &&
+	    atomic_compare_exchange_strong(&a->peak_ms, &since_ms, now_ms))
+		atomic_store(&a->peak, peak /= 2);
+	return peak;
+}
+
 static bool
 enough_wait(struct acceptor *a)
 {
 	unsigned waiting = atomic_load(&a->waiting);
 
-	return waiting >= WAITING_MAX &&
-	    waiting >= atomic_load(&a->board->busy[a->index]) / 2;
+	return waiting >= WAITING_MAX && waiting >= peak_of_late(a);
 }
 
 /* False: parked for long enough. */
@@ -255,17 +288,19 @@ acceptor_next(
 	sigset_t stop;
 	int fd;
 
-	if (!come_to_wait(a, seat))
-		return -1;
 	sigemptyset(&stop);
 	sigaddset(&stop, STOP_SIGNAL);
-	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
-	fd = accept_one(a);
-	pthread_sigmask(SIG_BLOCK, &stop, NULL);
-	left = atomic_fetch_sub(&a->waiting, 1) - 1;
+	do {
+		if (!come_to_wait(a, seat))
+			return -1;
+		pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+		fd = accept_one(a);
+		pthread_sigmask(SIG_BLOCK, &stop, NULL);
+		left = atomic_fetch_sub(&a->waiting, 1) - 1;
+	} while (fd == TIMED_OUT);
 	if (fd == -1)
 		return -1;
-	atomic_fetch_add(&a->board->busy[a->index], 1);
+	note_busy(a, atomic_fetch_add(&a->board->busy[a->index], 1) + 1);
 	turn->overloaded = all_full(a);
 	turn->alone = left < WAITING_MIN && !call_parked(a);
 	return fd;
