@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 
 #include "base/digest.h"
+#include "base/hex.h"
 #include "base/log.h"
 
 /* Not SHA256(), nor EVP_Digest(): OpenSSL 3 would look the algorithm up, or
@@ -82,26 +83,14 @@ digest_text(
 	out[2 * DIGEST_BYTES] = '\0';
 }
 
-static int
-digest_nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 int
 digest_parse(const char *text, unsigned char out[DIGEST_BYTES])
 {
 	if (strlen(text) != 2 * DIGEST_BYTES)
 		goto bad;
 	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		int high = digest_nibble(text[2 * i]);
-		int low = digest_nibble(text[2 * i + 1]);
+		int high = hex_value(text[2 * i]);
+		int low = hex_value(text[2 * i + 1]);
 
 		if (high == -1 || low == -1)
 			goto bad;

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "base/hex.h"
 #include "base/jscan.h"
 #include "base/utf8.h"
 
@@ -84,18 +85,6 @@ skip_plain(const char *p, const char *end)
 	return p;
 }
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* p at the backslash; the byte after the escape. */
 static const char *
 scan_escape(struct scan *s, const char *p)
@@ -118,7 +107,7 @@ scan_escape(struct scan *s, const char *p)
 		for (i = 2; i < 6; i++) {
 			if (p + i == s->end)
 				return fail(s, s->end, "unfinished string");
-			if (hex(p[i]) == -1)
+			if (hex_value(p[i]) == -1)
 				return fail(s, p + i, "bad \\u escape");
 		}
 		return p + 6;
@@ -372,7 +361,7 @@ decode_hex(const char *p)
 	int i;
 
 	for (i = 0; i < 4; i++)
-		code = code << 4 | (unsigned)hex(p[i]);
+		code = code << 4 | (unsigned)hex_value(p[i]);
 	return code;
 }
 

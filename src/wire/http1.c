@@ -12,6 +12,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "wire/http1.h"
 
 #define FIELDS_FIRST 24
@@ -396,18 +397,6 @@ take_left(struct http1 *h, struct span *in, enum http1_state then)
 	return give(h, in, n);
 }
 
-static int
-hex(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static char
 next_byte(struct span *in)
 {
@@ -419,7 +408,7 @@ static enum http1_result
 take_size(struct http1 *h, struct span *in)
 {
 	while (in->len > 0) {
-		int digit = hex(*in->p);
+		int digit = hex_value(*in->p);
 
 		if (digit == -1) {
 			if (h->digits == 0 ||
