@@ -43,6 +43,8 @@
 #define TEXT_MAX_BYTES 256
 #define WARN_EVERY_MS 60000
 #define LOOK_EVERY_MS 1000
+/* Turns that other threads get before a batch is written. */
+#define YIELDS 4
 /* Lines of one process that wait to be written; with more, who brings one
  * waits. */
 #define WAITING_MAX 1024
@@ -644,8 +646,9 @@ ledger_write(struct ledger *l, const struct ledger_entry *e)
 	if (l->path == NULL || !leave(l, line_new(e)))
 		return;
 	/* Where others are about to bring theirs, all are written under one
-	 * lock. */
-	sched_yield();
+	 * lock, and one after the other while all that it takes is warm. */
+	for (int i = 0; i < YIELDS; i++)
+		sched_yield();
 	while (take_waiting(l, &lines))
 		write_lines(l, &lines);
 }
