@@ -5,11 +5,12 @@
 /*
  * Who gets the next connection.
  *
- * A few idle threads of each worker block in accept(2); the kernel wakes one
- * of them for each connection, the one that has waited longest, so the workers
- * share the load by themselves.  The other idle threads are parked, and the
- * one parked last (its memory is warm) comes back first.  A thread that stays
- * parked for long is not needed any more and ends.
+ * A few idle threads of each worker, or as many as were busy at once a moment
+ * ago, block in accept(2); the kernel wakes one of them for each connection,
+ * the one that has waited longest, so the workers share the load by
+ * themselves.  The other idle threads are parked, and the one parked last (its
+ * memory is warm) comes back first.  A thread that stays parked for long is
+ * not needed any more and ends.
  */
 #ifndef SERVE_ACCEPTOR_H
 #define SERVE_ACCEPTOR_H
