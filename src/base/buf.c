@@ -73,12 +73,6 @@ buf_add(struct buf *b, const void *bytes, size_t len)
 	b->p[b->len] = '\0';
 }
 
-void
-buf_puts(struct buf *b, const char *text)
-{
-	buf_add(b, text, strlen(text));
-}
-
 struct span
 buf_digits(char room[BUF_DIGITS], uint64_t v)
 {

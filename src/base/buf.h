@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/span.h"
 
@@ -30,7 +31,12 @@ void buf_free(struct buf *);
 void buf_reset(struct buf *);
 
 void buf_add(struct buf *, const void *, size_t len);
-void buf_puts(struct buf *, const char *);
+/* Inline: of most texts the compiler knows the length. */
+static inline void
+buf_puts(struct buf *b, const char *text)
+{
+	buf_add(b, text, strlen(text));
+}
 void buf_u64(struct buf *, uint64_t); /* in decimal */
 /* The same into the caller's room; not ended by a NUL. */
 #define BUF_DIGITS 20

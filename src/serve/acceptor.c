@@ -12,6 +12,12 @@
  * epoll for many threads, several do.)  What it lacks is a way to stop it:
  * that is a signal, unblocked only around accept and sent again until nobody
  * waits any more, because one that comes just before accept blocks is lost.
+ *
+ * A turn is a thread's right to take connections, one after the other.  While
+ * all turns are taken and nobody is in accept, a parked thread, the watcher,
+ * looks every TURN_MS whose request has had its time, and takes that turn
+ * away: nothing that a request waits for (a slow client, a provider, a slot)
+ * can hold up who comes next for longer than that.
  */
 #include "config.h"
 
@@ -22,35 +28,31 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "serve/acceptor.h"
 
 #define STOP_SIGNAL SIGURG
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_NS 10000000
-/* Threads of one worker in accept: more are parked, unless as many were busy
- * at once a moment ago and may be needed again (to park one and to call it
- * costs more than a wait); fewer are joined. */
-#define WAITING_MAX 4
-#define WAITING_MIN 2
-/* After this what was needed once counts half. */
-#define PEAK_MS 1000
-/* Who waits so long looks whether it should. */
-#define WAITING_MAX_S 10
-#define TIMED_OUT (-2)
-#define PARKED_MAX_S 30
+/* What a request gets for its short work, most of which takes a tenth. */
+#define TURN_MS 2
+#define PARKED_MAX_MS 30000
+
+enum turn { NO_TURN, ACCEPTING, SERVING };
 
 struct acceptor_seat {
 	pthread_t thread;
-	bool counted; /* in `waiting` already */
+	atomic_int turn; /* SERVING to NO_TURN: the watcher's, else its own */
+	_Atomic int64_t since_ms; /* SERVING */
 	bool parked;
 	pthread_cond_t called;
 	LIST_ENTRY(acceptor_seat) entry;
+	LIST_ENTRY(acceptor_seat) turn_entry;
 	LIST_ENTRY(acceptor_seat) parked_entry;
 };
 
@@ -62,12 +64,15 @@ struct acceptor {
 	int listen_fd;
 	unsigned index;
 	unsigned reserve; /* threads kept to say "overloaded" */
+	unsigned turns_max;
 	atomic_bool stopping;
 	atomic_uint waiting; /* threads in accept or on their way to it */
-	atomic_uint peak; /* busy at once, of late */
-	_Atomic int64_t peak_ms; /* when that was halved */
-	pthread_mutex_t mutex; /* of the lists */
-	struct seats seats, parked;
+	atomic_uint nturns; /* as long as the list */
+	atomic_bool watched; /* there is a watcher */
+	pthread_mutex_t mutex; /* of what follows */
+	unsigned coming; /* threads being started */
+	struct acceptor_seat *watcher;
+	struct seats seats, turns, parked;
 };
 
 static void
@@ -82,12 +87,22 @@ reserve_of(unsigned threads)
 	return threads < 4 ? 0 : threads < 256 ? 1 + threads / 64 : 4;
 }
 
+/* More at once than there are processors for only push each other, and their
+ * memory, aside. */
+static unsigned
+turns_of(unsigned threads)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned turns = n < 1 ? 2 : (unsigned)n + 1;
+
+	return turns < threads ? turns : threads;
+}
+
 struct acceptor *
 acceptor_new(const struct config *config, int listen_fd,
     struct acceptor_board *board, unsigned index)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
-	struct timeval patience = { WAITING_MAX_S, 0 };
 	struct acceptor *a = calloc(1, sizeof(*a));
 
 	if (a == NULL)
@@ -97,14 +112,13 @@ acceptor_new(const struct config *config, int listen_fd,
 	a->listen_fd = listen_fd;
 	a->index = index;
 	a->reserve = reserve_of(config->threads);
+	a->turns_max = turns_of(config->threads);
 	pthread_mutex_init(&a->mutex, NULL);
 	LIST_INIT(&a->seats);
+	LIST_INIT(&a->turns);
 	LIST_INIT(&a->parked);
 	sigemptyset(&sa.sa_mask);
 	sigaction(STOP_SIGNAL, &sa, NULL);
-	/* Where accept knows no timeout, who waits does so until called. */
-	setsockopt(
-	    listen_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return a;
 }
 
@@ -118,13 +132,17 @@ acceptor_free(struct acceptor *a)
 void
 acceptor_expect(struct acceptor *a)
 {
-	atomic_fetch_add(&a->waiting, 1);
+	pthread_mutex_lock(&a->mutex);
+	a->coming++;
+	pthread_mutex_unlock(&a->mutex);
 }
 
 void
 acceptor_unexpect(struct acceptor *a)
 {
-	atomic_fetch_sub(&a->waiting, 1);
+	pthread_mutex_lock(&a->mutex);
+	a->coming--;
+	pthread_mutex_unlock(&a->mutex);
 }
 
 struct acceptor_seat *
@@ -135,75 +153,190 @@ acceptor_join(struct acceptor *a)
 	if (seat == NULL)
 		fatal("out of memory");
 	seat->thread = pthread_self();
-	seat->counted = true; /* by acceptor_expect() */
-	pthread_cond_init(&seat->called, NULL);
+	cond_init(&seat->called);
 	pthread_mutex_lock(&a->mutex);
+	a->coming--;
 	LIST_INSERT_HEAD(&a->seats, seat, entry);
 	pthread_mutex_unlock(&a->mutex);
 	return seat;
+}
+
+/* ---- turns; all of these hold the mutex ------------------------------- */
+
+static void
+take_turn(struct acceptor *a, struct acceptor_seat *seat)
+{
+	LIST_INSERT_HEAD(&a->turns, seat, turn_entry);
+	atomic_fetch_add(&a->nturns, 1);
+	atomic_fetch_add(&a->waiting, 1);
+	atomic_store(&seat->turn, ACCEPTING);
+}
+
+static void
+drop_turn(struct acceptor *a, struct acceptor_seat *seat)
+{
+	LIST_REMOVE(seat, turn_entry);
+	atomic_fetch_sub(&a->nturns, 1);
+	atomic_store(&seat->turn, NO_TURN);
+}
+
+static bool
+turn_is_free(const struct acceptor *a)
+{
+	return atomic_load(&a->nturns) < a->turns_max;
+}
+
+static bool
+nobody_waits(const struct acceptor *a)
+{
+	return atomic_load(&a->waiting) == 0;
+}
+
+/* Takes away the turns that have lasted; when the next one will have. */
+static int64_t
+end_turns(struct acceptor *a)
+{
+	int64_t now_ms = clock_now_ms(), next_ms = now_ms + TURN_MS, end_ms;
+	struct acceptor_seat *seat, *following;
+	int serving;
+
+	for (seat = LIST_FIRST(&a->turns); seat != NULL; seat = following) {
+		following = LIST_NEXT(seat, turn_entry);
+		end_ms = atomic_load(&seat->since_ms) + TURN_MS;
+		serving = SERVING;
+		if (end_ms > now_ms)
+			next_ms = end_ms < next_ms ? end_ms : next_ms;
+		else if (atomic_compare_exchange_strong(
+			     &seat->turn, &serving, NO_TURN))
+			drop_turn(a, seat);
+	}
+	return next_ms;
+}
+
+/* ---- parking; so do these --------------------------------------------- */
+
+static void
+unpark(struct acceptor_seat *seat)
+{
+	LIST_REMOVE(seat, parked_entry);
+	seat->parked = false;
+	pthread_cond_signal(&seat->called);
+}
+
+static void
+set_watcher(struct acceptor *a, struct acceptor_seat *seat)
+{
+	a->watcher = seat;
+	atomic_store(&a->watched, seat != NULL);
+}
+
+/* The watcher looks; when it wants to look again. */
+static int64_t
+watch(struct acceptor *a, struct acceptor_seat *seat)
+{
+	int64_t next_ms = end_turns(a);
+
+	if (nobody_waits(a) && turn_is_free(a)) {
+		take_turn(a, seat);
+		unpark(seat);
+	}
+	if (nobody_waits(a))
+		return next_ms;
+	set_watcher(a, NULL);
+	/* Who was the last to wait and has just got a connection may have
+	 * seen a watcher still. */
+	if (seat->parked && nobody_waits(a))
+		set_watcher(a, seat);
+	return next_ms;
+}
+
+/* Until there is a turn, or nobody has called for long. */
+static void
+park(struct acceptor *a, struct acceptor_seat *seat)
+{
+	int64_t now_ms = clock_now_ms(), look_ms = now_ms;
+	int64_t end_ms = now_ms + PARKED_MAX_MS;
+
+	seat->parked = true;
+	LIST_INSERT_HEAD(&a->parked, seat, parked_entry);
+	if (a->watcher == NULL && nobody_waits(a))
+		set_watcher(a, seat);
+	while (seat->parked && !atomic_load(&a->stopping)) {
+		if (a->watcher != seat) {
+			if (now_ms >= end_ms)
+				break;
+			cond_wait_until(&seat->called, &a->mutex, end_ms);
+			look_ms = clock_now_ms() + TURN_MS;
+		} else if (now_ms >= look_ms)
+			look_ms = watch(a, seat);
+		else
+			cond_wait_until(&seat->called, &a->mutex, look_ms);
+		now_ms = clock_now_ms();
+	}
+	if (a->watcher == seat)
+		set_watcher(a, NULL);
+	if (seat->parked)
+		unpark(seat);
+}
+
+/* ---- calling ---------------------------------------------------------- */
+
+/* Nobody waits for the next connection: the thread that was parked last shall
+ * (its memory is warm), or see to it while all turns are taken.  False: there
+ * is none. */
+static bool
+call_parked(struct acceptor *a)
+{
+	struct acceptor_seat *seat;
+	bool found;
+
+	if (atomic_load(&a->watched))
+		return true;
+	pthread_mutex_lock(&a->mutex);
+	seat = LIST_FIRST(&a->parked);
+	found = seat != NULL || a->coming > 0;
+	if (seat != NULL && a->watcher == NULL && nobody_waits(a)) {
+		if (turn_is_free(a)) {
+			take_turn(a, seat);
+			unpark(seat);
+		} else {
+			set_watcher(a, seat);
+			pthread_cond_signal(&seat->called);
+		}
+	}
+	pthread_mutex_unlock(&a->mutex);
+	return found;
+}
+
+/* False: there has been nothing to do for long. */
+static bool
+come_to_wait(struct acceptor *a, struct acceptor_seat *seat)
+{
+	int serving = SERVING;
+
+	if (atomic_compare_exchange_strong(&seat->turn, &serving, ACCEPTING)) {
+		atomic_fetch_add(&a->waiting, 1);
+		return true;
+	}
+	pthread_mutex_lock(&a->mutex);
+	if (turn_is_free(a))
+		take_turn(a, seat);
+	else
+		park(a, seat);
+	pthread_mutex_unlock(&a->mutex);
+	return atomic_load(&seat->turn) != NO_TURN;
 }
 
 void
 acceptor_leave(struct acceptor *a, struct acceptor_seat *seat)
 {
 	pthread_mutex_lock(&a->mutex);
+	if (atomic_load(&seat->turn) != NO_TURN)
+		drop_turn(a, seat);
 	LIST_REMOVE(seat, entry);
 	pthread_mutex_unlock(&a->mutex);
 	pthread_cond_destroy(&seat->called);
 	free(seat);
-}
-
-/* ---- parking ---------------------------------------------------------- */
-
-/* Holding the mutex. */
-static void
-unpark(struct acceptor *a, struct acceptor_seat *seat)
-{
-	LIST_REMOVE(seat, parked_entry);
-	seat->parked = false;
-	seat->counted = true;
-	atomic_fetch_add(&a->waiting, 1);
-	pthread_cond_signal(&seat->called);
-}
-
-/* Calls the thread that was parked last; false: there is none. */
-static bool
-call_parked(struct acceptor *a)
-{
-	struct acceptor_seat *seat;
-
-	pthread_mutex_lock(&a->mutex);
-	if ((seat = LIST_FIRST(&a->parked)) != NULL)
-		unpark(a, seat);
-	pthread_mutex_unlock(&a->mutex);
-	return seat != NULL;
-}
-
-/* Waits to be called; false: nobody has for long. */
-static bool
-park(struct acceptor *a, struct acceptor_seat *seat)
-{
-	struct timespec until;
-	int rc = 0;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PARKED_MAX_S;
-	pthread_mutex_lock(&a->mutex);
-	/* Looked at again under the mutex: who takes `waiting` below the
-	 * minimum after this finds us. */
-	if (atomic_load(&a->waiting) >= WAITING_MIN) {
-		seat->parked = true;
-		LIST_INSERT_HEAD(&a->parked, seat, parked_entry);
-	}
-	while (seat->parked && rc == 0 && !atomic_load(&a->stopping))
-		rc = pthread_cond_timedwait(&seat->called, &a->mutex, &until);
-	if (seat->parked) {
-		LIST_REMOVE(seat, parked_entry);
-		seat->parked = false;
-	} else
-		rc = 0;
-	pthread_mutex_unlock(&a->mutex);
-	return rc == 0;
 }
 
 /* ---- accepting -------------------------------------------------------- */
@@ -230,8 +363,6 @@ accept_one(struct acceptor *a)
 		fd = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			return fd;
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return TIMED_OUT;
 		/* Descriptors have run out, or nobody listens any more. */
 		if (errno != EINTR && errno != ECONNABORTED) {
 			log_error("accept: %s", strerror(errno));
@@ -239,45 +370,6 @@ accept_one(struct acceptor *a)
 		}
 	}
 	return -1;
-}
-
-static void
-note_busy(struct acceptor *a, unsigned busy)
-{
-	if (busy > atomic_load(&a->peak))
-		atomic_store(&a->peak, busy);
-}
-
-static unsigned
-peak_of_late(struct acceptor *a)
-{
-	int64_t now_ms = clock_now_ms(), since_ms = atomic_load(&a->peak_ms);
-	unsigned peak = atomic_load(&a->peak);
-
-	if (now_ms - since_ms >= PEAK_MS &&
-	    atomic_compare_exchange_strong(&a->peak_ms, &since_ms, now_ms))
-		atomic_store(&a->peak, peak /= 2);
-	return peak;
-}
-
-static bool
-enough_wait(struct acceptor *a)
-{
-	unsigned waiting = atomic_load(&a->waiting);
-
-	return waiting >= WAITING_MAX && waiting >= peak_of_late(a);
-}
-
-/* False: parked for long enough. */
-static bool
-come_to_wait(struct acceptor *a, struct acceptor_seat *seat)
-{
-	if (!seat->counted && enough_wait(a) && !park(a, seat))
-		return false;
-	if (!seat->counted)
-		atomic_fetch_add(&a->waiting, 1);
-	seat->counted = false;
-	return true;
 }
 
 int
@@ -290,19 +382,19 @@ acceptor_next(
 
 	sigemptyset(&stop);
 	sigaddset(&stop, STOP_SIGNAL);
-	do {
-		if (!come_to_wait(a, seat))
-			return -1;
-		pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
-		fd = accept_one(a);
-		pthread_sigmask(SIG_BLOCK, &stop, NULL);
-		left = atomic_fetch_sub(&a->waiting, 1) - 1;
-	} while (fd == TIMED_OUT);
+	if (!come_to_wait(a, seat))
+		return -1;
+	pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+	fd = accept_one(a);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	left = atomic_fetch_sub(&a->waiting, 1) - 1;
 	if (fd == -1)
 		return -1;
-	note_busy(a, atomic_fetch_add(&a->board->busy[a->index], 1) + 1);
+	atomic_store(&seat->since_ms, clock_now_ms());
+	atomic_store(&seat->turn, SERVING);
+	atomic_fetch_add(&a->board->busy[a->index], 1);
 	turn->overloaded = all_full(a);
-	turn->alone = left < WAITING_MIN && !call_parked(a);
+	turn->alone = left == 0 && !call_parked(a);
 	return fd;
 }
 
@@ -320,7 +412,7 @@ acceptor_stop(struct acceptor *a)
 	atomic_store(&a->stopping, true);
 	pthread_mutex_lock(&a->mutex);
 	while ((seat = LIST_FIRST(&a->parked)) != NULL)
-		unpark(a, seat);
+		unpark(seat);
 	if (atomic_load(&a->waiting) > 0) {
 		LIST_FOREACH (seat, &a->seats, entry)
 			pthread_kill(seat->thread, STOP_SIGNAL);

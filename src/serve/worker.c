@@ -22,6 +22,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "serve/request.h"
 #include "serve/worker.h"
@@ -152,8 +153,10 @@ signals_main(void *ctx)
 			log_set_level(log_get_level() - 1);
 		else if (sig == SIGTERM || sig == SIGINT) {
 			pthread_mutex_lock(&w->mutex);
-			if (w->stops++ > 0)
+			if (w->stops++ > 0) {
+				ledger_flush(w->server.ledger);
 				_exit(0);
+			}
 			pthread_cond_signal(&w->changed);
 			pthread_mutex_unlock(&w->mutex);
 		}
@@ -165,20 +168,12 @@ signals_main(void *ctx)
 static bool
 wait_for_threads(struct worker *w, int64_t ms)
 {
-	int64_t until_ms = clock_now_ms() + ms, left_ms;
+	int64_t until_ms = clock_now_ms() + ms;
 	bool ended;
 
 	pthread_mutex_lock(&w->mutex);
-	while (w->nthreads > 0 && (left_ms = until_ms - clock_now_ms()) > 0) {
-		struct timespec at;
-
-		clock_gettime(CLOCK_REALTIME, &at);
-		left_ms = left_ms > 1000 ? 1000 : left_ms;
-		at.tv_nsec += left_ms * 1000000;
-		at.tv_sec += at.tv_nsec / 1000000000;
-		at.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&w->changed, &w->mutex, &at);
-	}
+	while (w->nthreads > 0 && clock_now_ms() < until_ms)
+		cond_wait_until(&w->changed, &w->mutex, until_ms);
 	ended = w->nthreads == 0;
 	pthread_mutex_unlock(&w->mutex);
 	return ended;
@@ -222,11 +217,12 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 		fatal("out of memory");
 	w->config = config;
 	pthread_mutex_init(&w->mutex, NULL);
-	pthread_cond_init(&w->changed, NULL);
+	cond_init(&w->changed);
 	if (server_open(&w->server, config, why, sizeof(why)) == -1) {
 		log_error("%s", why);
 		return 1;
 	}
+	ledger_write_behind(w->server.ledger);
 	w->listen_fd = listen_fd;
 	w->acceptor = acceptor_new(config, listen_fd, board, index);
 	if (pthread_create(&signals, NULL, signals_main, w) != 0)
@@ -247,5 +243,6 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 		free(w);
 		return 0;
 	}
+	ledger_flush(w->server.ledger);
 	_exit(0);
 }

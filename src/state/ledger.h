@@ -63,12 +63,21 @@ struct ledger;
  * lock is its own), shared by its threads.  Where config->ledger is false it
  * writes nothing. */
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
+/* Nobody else uses it any more; what waits is written. */
 void ledger_close(struct ledger *);
+
+/* From now on a thread of its own writes, some milliseconds after a line was
+ * brought, all that were brought meanwhile; a process that is killed takes
+ * those with it.  To be called once, before any ledger_write(). */
+void ledger_write_behind(struct ledger *);
+
 /* Never fails a request: what cannot be written is logged (once a minute)
- * and counted.  When it returns the line is in the file, or another thread is
- * about to write it. */
+ * and counted.  When it returns the line is in the file, or waits for another
+ * thread to write it. */
 void ledger_write(struct ledger *, const struct ledger_entry *);
+/* What waits when it is called is in the file when it returns. */
+void ledger_flush(struct ledger *);
 /* Lines that this process could not write. */
-uint64_t ledger_lost(const struct ledger *);
+uint64_t ledger_lost(struct ledger *);
 
 #endif

@@ -28,7 +28,7 @@
 #define RECVS_MAX 2
 #define STALE_MS 1000
 /* An answer that comes sooner costs no look at the client. */
-#define FIRST_TICK_MS 10
+#define FIRST_TICK_MS HANDLE_AWAIT_MS
 /* With more held back one step could write more than a socket takes. */
 #define PUMP_HELD_BYTES (32 * 1024)
 
@@ -62,6 +62,7 @@ struct exchange {
 	bool watching; /* the watch's fd is worth polling */
 	bool body_seen;
 	bool readable; /* the connection has, or may have, bytes for us */
+	bool patient; /* the next look for them waits a little */
 	bool unsent; /* not all of the request was taken */
 	bool dirty; /* body given since the last pause */
 	bool over; /* the answer has ended, as `ended` says */
@@ -212,7 +213,9 @@ receive(struct exchange *x)
 	ssize_t n = 0;
 
 	for (int i = 0; i < RECVS_MAX && !x->over; i++) {
-		n = handle_recv(x->handle, buf, sizeof(buf));
+		n = x->patient ? handle_await(x->handle, buf, sizeof(buf))
+			       : handle_recv(x->handle, buf, sizeof(buf));
+		x->patient = false;
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {
@@ -607,6 +610,10 @@ static void
 run(struct exchange *x)
 {
 	begin(x);
+	send_some(x);
+	/* Before the first tick nobody looks at the client: one recv serves
+	 * for poll and recv. */
+	x->patient = x->readable = all_sent(x) && !x->handle->tls;
 	while (step(x)) {
 		if (!x->readable && can_pump(x) && run_in_pump(x) &&
 		    (x->over || x->stopped != UPSTREAM_OK))

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,18 @@ handle_connect(struct upstream_pool *pool, struct handle *h)
 	return true;
 }
 
+/* A blocking socket, for handle_await() alone: all else says MSG_DONTWAIT. */
+static void
+make_awaitable(int fd)
+{
+	struct timeval wait = { 0, HANDLE_AWAIT_MS * 1000 };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
+	    flags != -1)
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 int
 handle_connecting(
     struct upstream_pool *pool, struct handle *h, enum upstream_result *why)
@@ -211,6 +224,7 @@ handle_connecting(
 
 	if (rc == 1 && !h->tls) {
 		connector_leave(h->connector, h->fd);
+		make_awaitable(h->fd);
 		give_connector(pool, h);
 	}
 	return rc;
@@ -234,6 +248,12 @@ handle_recv(struct handle *h, void *p, size_t len)
 	if (h->tls)
 		return connector_recv(h->connector, p, len);
 	return recv(h->fd, p, len, MSG_DONTWAIT);
+}
+
+ssize_t
+handle_await(struct handle *h, void *p, size_t len)
+{
+	return recv(h->fd, p, len, 0);
 }
 
 /* A provider that has nothing to answer has nothing to say either: what can be

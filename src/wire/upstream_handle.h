@@ -51,6 +51,9 @@ int handle_connecting(
 /* As sendmsg(2) and recv(2), which never block (EAGAIN); n > 0. */
 ssize_t handle_send(struct handle *, const struct iovec *, int n);
 ssize_t handle_recv(struct handle *, void *, size_t len);
+/* As handle_recv(), which may wait so long for the first byte; not with TLS. */
+#define HANDLE_AWAIT_MS 10
+ssize_t handle_await(struct handle *, void *, size_t len);
 
 /* Closes what there is; reset: by RST. */
 void handle_disconnect(struct handle *, bool reset);

@@ -1,0 +1,37 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One line of the account in the making.  Between ledger.c, ledger_file.c and
+ * ledger_line.c only.
+ */
+#ifndef STATE_LEDGER_LINE_H
+#define STATE_LEDGER_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "state/ledger.h"
+#include "state/ledger_chain.h"
+
+/* A newline stands before its text, for the case that what is in the file
+ * before it was torn. */
+struct ledger_line {
+	struct buf text;
+	STAILQ_ENTRY(ledger_line) entry;
+};
+STAILQ_HEAD(ledger_lines, ledger_line);
+
+/* All of the line but its end. */
+struct ledger_line *ledger_line_new(const struct ledger_entry *);
+void ledger_line_free(struct ledger_line *);
+
+/* Its place behind the tail, and the newline; lost: lines that are told to be
+ * missing before it.  False: it has become too long. */
+bool ledger_line_finish(
+    struct ledger_line *, const struct ledger_tail *, uint64_t lost);
+
+#endif
