@@ -139,17 +139,27 @@ script_parse(struct script *s, const char *p, size_t len)
 	}
 }
 
+/* A long string of this request's body, which need not be passed again for
+ * each member that is asked for. */
+#define LONG_BYTES 65536
+static struct piece long_string;
+
 /* The end of the string that opens at p; by memchr, for bodies of megabytes. */
 static const char *
 json_string_end(const char *p, const char *end)
 {
 	const char *q = p, *slash;
 
+	if (p == long_string.p)
+		return p + long_string.len;
 	while ((q = memchr(q + 1, '"', (size_t)(end - q - 1))) != NULL) {
 		for (slash = q; slash[-1] == '\\'; slash--)
 			;
-		if ((q - slash) % 2 == 0)
-			return q;
+		if ((q - slash) % 2 != 0)
+			continue;
+		if (q - p > LONG_BYTES)
+			long_string = (struct piece){ p, (size_t)(q - p) };
+		return q;
 	}
 	return end;
 }
@@ -1072,6 +1082,7 @@ answer_make(struct answer *a, const struct call *call, const char *path_script)
 	struct piece v;
 	const char *type = "application/json";
 
+	long_string = (struct piece){ NULL, 0 };
 	memset(a, 0, sizeof(*a));
 	make_script(a, call, path_script);
 	a->kind = kind_of(call->path);

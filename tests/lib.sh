@@ -605,10 +605,10 @@ serves()
 
 # all_settled: waits until the ledger, the log and the metrics have all of the
 # requests that were answered, which comes right after a client has its answer:
-# nobody is busy but who says so.  It asks as the operator `chief`, at $base,
-# and leaves the last answer alone.  Where a test needs the gateway no more,
-# `stop` does the same.  CGI processes are not counted there: wait_until their
-# line is there.
+# nobody is busy but who says so, and no line waits to be written.  It asks as
+# the operator `chief`, at $base, and leaves the last answer alone.  Where a
+# test needs the gateway no more, `stop` does the same.  CGI processes are not
+# counted there: wait_until their line is there.
 all_settled()
 {
 	wait_until nobody_else_is_busy
@@ -617,7 +617,8 @@ all_settled()
 nobody_else_is_busy()
 {
 	curl -sS --max-time 5 -H "Authorization: Bearer $chief_key" \
-		"$base/metrics" | grep -q '^tailgate_threads_busy 1$'
+		"$base/metrics" | grep -c -e '^tailgate_threads_busy 1$' \
+		-e '^tailgate_ledger_waiting 0$' | grep -qx 2
 }
 
 # body, header NAME: of the last answer.

@@ -710,9 +710,13 @@ request_done(struct conn *c)
 	size_t len = c->body_len < 0 ? c->body.len : (size_t)c->body_len;
 	size_t used = c->body_len < 0 ? c->seen : c->head_len + len;
 	char method[16] = "", target[2048] = "/", *path, *script;
+	char line[2100];
 
 	upload_over(c, true);
-	sscanf(c->in.p, "%15s %2047s", method, target);
+	/* sscanf looks for the end of all that it is given. */
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(c->in.p, "\r"),
+	    c->in.p);
+	sscanf(line, "%15s %2047s", method, target);
 	if (strncmp(target, "/_", 2) == 0) {
 		admin(c, target);
 		return;

@@ -30,8 +30,10 @@
 #define TOKEN 8 /* the unit is an eighth of one */
 #define RUN_MASK 63
 
-#define SAMPLE_OVER_BYTES (256 * 1024)
-#define SAMPLE_BYTES 4096
+/* Of a longer text a sample is looked at. */
+#define SAMPLE_OVER_BYTES ((size_t)256 * 1024)
+#define SAMPLE_BYTES ((size_t)64 * 1024)
+#define BLOCK_BYTES ((size_t)1024)
 
 struct script {
 	uint32_t first, last;
@@ -234,17 +236,16 @@ count_units(const unsigned char *p, size_t len)
 	return e.units;
 }
 
-/* Of a long text about SAMPLE_OVER_BYTES are looked at, in blocks from its
- * whole length: each MB would cost 1.3 ms, and the rule is off by more than a
- * sample is. */
+/* In blocks from its whole length: each MB would cost 1.3 ms, and the rule is
+ * off by more than a sample is. */
 static uint64_t
 sample_units(const unsigned char *p, size_t len)
 {
-	size_t step = (len / SAMPLE_OVER_BYTES + 1) * SAMPLE_BYTES, seen = 0;
+	size_t step = len / (SAMPLE_BYTES / BLOCK_BYTES), seen = 0;
 	uint64_t units = 0;
 
 	for (size_t at = 0; at < len; at += step) {
-		size_t n = len - at < SAMPLE_BYTES ? len - at : SAMPLE_BYTES;
+		size_t n = len - at < BLOCK_BYTES ? len - at : BLOCK_BYTES;
 		size_t skip = 0;
 
 		/* Not into the middle of a character. */

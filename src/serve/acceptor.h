@@ -5,12 +5,16 @@
 /*
  * Who gets the next connection.
  *
- * A few idle threads of each worker, or as many as were busy at once a moment
- * ago, block in accept(2); the kernel wakes one of them for each connection,
- * the one that has waited longest, so the workers share the load by
- * themselves.  The other idle threads are parked, and the one parked last (its
- * memory is warm) comes back first.  A thread that stays parked for long is
- * not needed any more and ends.
+ * A few threads of each worker, one more than there are processors, take
+ * turns: each blocks in accept(2), serves the request, and comes back.  While
+ * all of them are serving, new connections wait in the socket's backlog; the
+ * next thread to be through finds them there, its memory warm, and nobody had
+ * to be woken.  A turn lasts 2 ms.  Whoever serves for longer (most requests
+ * that wait for a provider) does so without one, and another thread, the one
+ * parked last or a new one, takes the turn.  So up to `threads` requests are
+ * served at the same time, and no more than a few are worked on at once.
+ *
+ * A thread that has nothing to do for long ends.
  */
 #ifndef SERVE_ACCEPTOR_H
 #define SERVE_ACCEPTOR_H
@@ -35,7 +39,7 @@ struct acceptor *acceptor_new(const struct config *, int listen_fd,
     struct acceptor_board *, unsigned index);
 void acceptor_free(struct acceptor *);
 
-/* A thread is about to be started: it counts as waiting from now on. */
+/* A thread is about to be started. */
 void acceptor_expect(struct acceptor *);
 /* Could not be started after all. */
 void acceptor_unexpect(struct acceptor *);
@@ -46,8 +50,8 @@ void acceptor_leave(struct acceptor *, struct acceptor_seat *);
 struct acceptor_turn {
 	bool overloaded; /* so many threads of all workers are busy that
 				   the client should only be told so */
-	bool alone; /* too few threads are left to wait for the
-				   next one: start another */
+	bool alone; /* no thread is left to take the next one: start
+				   another */
 };
 
 /* Blocks; a connection, which counts as busy until acceptor_done(), or -1:

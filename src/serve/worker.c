@@ -222,7 +222,8 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 		log_error("%s", why);
 		return 1;
 	}
-	ledger_write_behind(w->server.ledger);
+	ledger_write_behind(
+	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->listen_fd = listen_fd;
 	w->acceptor = acceptor_new(config, listen_fd, board, index);
 	if (pthread_create(&signals, NULL, signals_main, w) != 0)

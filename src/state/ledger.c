@@ -43,6 +43,8 @@ struct ledger {
 
 	bool behind; /* there is a thread for it */
 	pthread_t writer;
+	void (*told)(void *ctx, int delta); /* of how many wait; or NULL */
+	void *told_ctx;
 	bool asleep, ending;
 	pthread_cond_t wake;
 
@@ -78,6 +80,13 @@ free_lines(struct ledger_lines *lines)
 	}
 }
 
+static void
+tell(struct ledger *l, int delta)
+{
+	if (l->told != NULL)
+		l->told(l->told_ctx, delta);
+}
+
 /* Holding the mutex, but not while it writes. */
 static void
 write_lines(struct ledger *l, struct ledger_lines *lines, size_t n)
@@ -91,6 +100,7 @@ write_lines(struct ledger *l, struct ledger_lines *lines, size_t n)
 	written = ledger_file_append(l->file, lines, lost - told);
 	why = errno;
 	free_lines(lines);
+	tell(l, -(int)n);
 	pthread_mutex_lock(&l->mutex);
 	if (written > 0)
 		l->lost_told = lost;
@@ -129,6 +139,7 @@ ledger_write(struct ledger *l, const struct ledger_entry *e)
 		pthread_cond_wait(&l->written, &l->mutex);
 	STAILQ_INSERT_TAIL(&l->waiting, line, entry);
 	l->nwaiting++;
+	tell(l, 1);
 	if (l->asleep) {
 		l->asleep = false;
 		pthread_cond_signal(&l->wake);
@@ -203,12 +214,15 @@ writer_main(void *ctx)
 }
 
 void
-ledger_write_behind(struct ledger *l)
+ledger_write_behind(
+    struct ledger *l, void (*waiting)(void *ctx, int delta), void *ctx)
 {
 	int rc;
 
 	if (l->file == NULL)
 		return;
+	l->told = waiting;
+	l->told_ctx = ctx;
 	rc = pthread_create(&l->writer, NULL, writer_main, l);
 	l->behind = rc == 0;
 	if (rc != 0)

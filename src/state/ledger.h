@@ -68,8 +68,10 @@ void ledger_close(struct ledger *);
 
 /* From now on a thread of its own writes, some milliseconds after a line was
  * brought, all that were brought meanwhile; a process that is killed takes
- * those with it.  To be called once, before any ledger_write(). */
-void ledger_write_behind(struct ledger *);
+ * those with it.  waiting() is told by how many more, or fewer, wait.  To be
+ * called once, before any ledger_write(). */
+void ledger_write_behind(
+    struct ledger *, void (*waiting)(void *ctx, int delta), void *ctx);
 
 /* Never fails a request: what cannot be written is logged (once a minute)
  * and counted.  When it returns the line is in the file, or waits for another

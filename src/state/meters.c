@@ -74,6 +74,7 @@ struct row {
 struct cell {
 	_Atomic uint64_t owner; /* process id */
 	_Atomic int busy;
+	_Atomic int unwritten;
 };
 
 struct file {
@@ -392,27 +393,46 @@ meters_add(struct meters *m, const struct ledger_entry *e)
 		add_wait(m, e);
 }
 
-/* ---- Busy threads ---- */
+/* ---- This process's own ---- */
 
-void
-meters_busy(struct meters *m, int delta)
+static struct cell *
+my_cell(struct meters *m)
 {
 	int index = process_index();
 	struct cell *c;
 
 	if (index < 0 || index >= PROCESS_MAX)
-		return;
+		return NULL;
 	c = &m->file->cells[index];
 	/* What stands there otherwise is of one who died. */
 	if (atomic_load(&c->owner) != process_id()) {
 		pthread_mutex_lock(&m->mutex);
 		if (atomic_load(&c->owner) != process_id()) {
 			atomic_store(&c->busy, 0);
+			atomic_store(&c->unwritten, 0);
 			atomic_store(&c->owner, process_id());
 		}
 		pthread_mutex_unlock(&m->mutex);
 	}
-	atomic_fetch_add(&c->busy, delta);
+	return c;
+}
+
+void
+meters_busy(struct meters *m, int delta)
+{
+	struct cell *c = my_cell(m);
+
+	if (c != NULL)
+		atomic_fetch_add(&c->busy, delta);
+}
+
+void
+meters_unwritten(void *meters, int delta)
+{
+	struct cell *c = my_cell(meters);
+
+	if (c != NULL)
+		atomic_fetch_add(&c->unwritten, delta);
 }
 
 /* ---- The text ---- */
@@ -637,17 +657,21 @@ static void
 put_processes(struct meters *m, struct buf *b)
 {
 	unsigned workers = 0;
-	int64_t busy = 0;
+	int64_t busy = 0, unwritten = 0;
 
 	for (int i = 0; i < PROCESS_MAX; i++) {
 		struct cell *c = &m->file->cells[i];
 		uint64_t owner = atomic_load(&c->owner);
-		int n = atomic_load(&c->busy);
+		/* In this order: whose thread is seen to be free has its line
+		 * among those that wait, or in the file. */
+		int n = atomic_load(&c->busy), lines;
 
+		lines = atomic_load(&c->unwritten);
 		if (owner == 0 || !process_alive(owner))
 			continue;
 		workers++;
 		busy += n > 0 ? n : 0;
+		unwritten += lines > 0 ? lines : 0;
 	}
 	put_family(
 	    b, "tailgate_workers", "gauge", "Processes that serve requests.");
@@ -655,6 +679,9 @@ put_processes(struct meters *m, struct buf *b)
 	put_family(b, "tailgate_threads_busy", "gauge",
 	    "Threads serving a request now.");
 	buf_printf(b, "tailgate_threads_busy %" PRId64 "\n", busy);
+	put_family(b, "tailgate_ledger_waiting", "gauge",
+	    "Lines of the ledger that are about to be written.");
+	buf_printf(b, "tailgate_ledger_waiting %" PRId64 "\n", unwritten);
 	put_family(b, "tailgate_threads_limit", "gauge",
 	    "Threads that may serve requests at once.");
 	buf_printf(b, "tailgate_threads_limit %" PRIu64 "\n",

@@ -23,6 +23,8 @@ void meters_add(struct meters *, const struct ledger_entry *);
 
 /* Threads busy in this process. */
 void meters_busy(struct meters *, int delta);
+/* Its lines that wait (ledger_write_behind()). */
+void meters_unwritten(void *meters, int delta);
 
 /* The Prometheus text format (version 0.0.4).  health and slots may be NULL:
  * what they know is left out then. */
