@@ -79,7 +79,8 @@ static struct sockaddr_storage address;
 static socklen_t address_len;
 static struct text request;
 static const char *end_mark;
-static long nclients = 1, nrequests, seconds, rate;
+static long nclients = 1, nrequests, rate;
+static double seconds; /* 0: so many requests */
 static long started, complete, failed, refused, retried;
 static unsigned long long bytes;
 static int64_t deadline_ns;
@@ -516,7 +517,7 @@ run(struct client *odd, long nodd)
 	long opened = 0;
 	int n;
 
-	deadline_ns = begun + seconds * 1000000000;
+	deadline_ns = begun + (long long)(seconds * 1e9);
 	while (opened < nclients || complete + failed < started) {
 		int64_t now = now_ns();
 
@@ -580,7 +581,7 @@ main(int argc, char **argv)
 			nclients = atol(optarg);
 			break;
 		case 'd':
-			seconds = atol(optarg);
+			seconds = atof(optarg);
 			break;
 		case 'D':
 			ndripping = atol(optarg);
@@ -611,7 +612,7 @@ main(int argc, char **argv)
 		}
 	if (optind + 1 != argc)
 		errx(1, "one target is needed");
-	if (nrequests == 0 && seconds == 0)
+	if (nrequests == 0 && seconds <= 0)
 		nrequests = nclients;
 	signal(SIGPIPE, SIG_IGN);
 	resolve(argv[optind]);

@@ -714,8 +714,8 @@ request_done(struct conn *c)
 
 	upload_over(c, true);
 	/* sscanf looks for the end of all that it is given. */
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(c->in.p, "\r"),
-	    c->in.p);
+	snprintf(
+	    line, sizeof(line), "%.*s", (int)strcspn(c->in.p, "\r"), c->in.p);
 	sscanf(line, "%15s %2047s", method, target);
 	if (strncmp(target, "/_", 2) == 0) {
 		admin(c, target);

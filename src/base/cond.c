@@ -2,6 +2,9 @@
  * Copyright (c) 2026 The tailgate authors
  * SPDX-License-Identifier: ISC
  */
+/*
+ * Hides that a condition variable's clock has to be chosen when it is made.
+ */
 #include "config.h"
 
 #include <time.h>

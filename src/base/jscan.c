@@ -455,15 +455,11 @@ jscan_decode(struct span raw, char *out)
 }
 
 bool
-jscan_key_is(const struct jscan_step *step, const char *name)
+jscan_escaped_key_is(const struct jscan_step *step, const char *name)
 {
 	char decoded[256];
 	struct span key = step->key;
 
-	if (key.p == NULL)
-		return false;
-	if (!step->key_escaped)
-		return span_is(key, name);
 	if (key.len > sizeof(decoded))
 		return false;
 	return span_is(

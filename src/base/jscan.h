@@ -57,7 +57,17 @@ int jscan(struct span text, unsigned max_depth,
  * Returns the length. */
 size_t jscan_decode(struct span raw, char *out);
 
-/* Is this (raw, perhaps escaped) key the name? */
-bool jscan_key_is(const struct jscan_step *, const char *name);
+/* Of a key with a backslash in it. */
+bool jscan_escaped_key_is(const struct jscan_step *, const char *name);
+
+/* Is this (raw, perhaps escaped) key the name?  Inline: most members' names
+ * differ in length from the one that is looked for. */
+static inline bool
+jscan_key_is(const struct jscan_step *step, const char *name)
+{
+	if (step->key_escaped)
+		return jscan_escaped_key_is(step, name);
+	return step->key.p != NULL && span_is(step->key, name);
+}
 
 #endif

@@ -24,7 +24,7 @@
 #include "base/log.h"
 #include "state/ledger.h"
 #include "state/ledger_file.h"
-#include "state/ledger_line.h"
+#include "state/ledger_draft.h"
 
 #define WARN_EVERY_MS 60000
 #define GATHER_MS 5
@@ -36,7 +36,7 @@ struct ledger {
 	struct ledger_file *file; /* NULL: nothing is written */
 
 	pthread_mutex_t mutex; /* of what follows */
-	struct ledger_lines waiting;
+	struct ledger_drafts waiting;
 	unsigned nwaiting;
 	bool writing; /* a thread does, without the mutex */
 	pthread_cond_t written; /* what was waiting */
@@ -70,13 +70,13 @@ count_lost(struct ledger *l, size_t n, int error)
 }
 
 static void
-free_lines(struct ledger_lines *lines)
+free_lines(struct ledger_drafts *lines)
 {
-	struct ledger_line *line;
+	struct ledger_draft *line;
 
 	while ((line = STAILQ_FIRST(lines)) != NULL) {
 		STAILQ_REMOVE_HEAD(lines, entry);
-		ledger_line_free(line);
+		ledger_draft_free(line);
 	}
 }
 
@@ -89,7 +89,7 @@ tell(struct ledger *l, int delta)
 
 /* Holding the mutex, but not while it writes. */
 static void
-write_lines(struct ledger *l, struct ledger_lines *lines, size_t n)
+write_lines(struct ledger *l, struct ledger_drafts *lines, size_t n)
 {
 	uint64_t lost = l->lost, told = l->lost_told;
 	size_t written;
@@ -112,7 +112,7 @@ write_lines(struct ledger *l, struct ledger_lines *lines, size_t n)
 static void
 write_waiting(struct ledger *l)
 {
-	struct ledger_lines lines;
+	struct ledger_drafts lines;
 	size_t n;
 
 	l->writing = true;
@@ -129,11 +129,11 @@ write_waiting(struct ledger *l)
 void
 ledger_write(struct ledger *l, const struct ledger_entry *e)
 {
-	struct ledger_line *line;
+	struct ledger_draft *line;
 
 	if (l->file == NULL)
 		return;
-	line = ledger_line_new(e);
+	line = ledger_draft_new(e);
 	pthread_mutex_lock(&l->mutex);
 	while (l->nwaiting >= WAITING_MAX)
 		pthread_cond_wait(&l->written, &l->mutex);

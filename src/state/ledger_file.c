@@ -337,12 +337,12 @@ struct batch {
 
 /* Its place in the chain; one that has become too long has none. */
 static void
-add_line(struct batch *batch, struct ledger_line *line)
+add_line(struct batch *batch, struct ledger_draft *line)
 {
 	const struct buf *b = &line->text;
 	size_t skip = batch->torn ? 0 : 1;
 
-	if (!ledger_line_finish(line, &batch->tail, batch->lost)) {
+	if (!ledger_draft_finish(line, &batch->tail, batch->lost)) {
 		errno = EMSGSIZE;
 		return;
 	}
@@ -355,10 +355,10 @@ add_line(struct batch *batch, struct ledger_line *line)
 
 /* Under the lock. */
 static size_t
-append(struct ledger_file *l, const struct ledger_lines *lines, uint64_t lost,
+append(struct ledger_file *l, const struct ledger_drafts *lines, uint64_t lost,
     int old_fd, const struct stat *st)
 {
-	struct ledger_line *line = STAILQ_FIRST(lines);
+	struct ledger_draft *line = STAILQ_FIRST(lines);
 	struct batch batch = { .lost = lost };
 	size_t written = 0, n;
 	bool behind = false;
@@ -385,7 +385,7 @@ append(struct ledger_file *l, const struct ledger_lines *lines, uint64_t lost,
 
 size_t
 ledger_file_append(
-    struct ledger_file *l, const struct ledger_lines *lines, uint64_t lost)
+    struct ledger_file *l, const struct ledger_drafts *lines, uint64_t lost)
 {
 	struct stat st;
 	size_t written;

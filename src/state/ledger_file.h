@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "state/ledger_line.h"
+#include "state/ledger_draft.h"
 
 struct ledger_file;
 
@@ -25,6 +25,6 @@ const char *ledger_file_path(const struct ledger_file *);
 /* Appends them in this order, each of them whole, the first that can be with
  * `lost`.  How many are in the file; where that isn't all, errno says why. */
 size_t ledger_file_append(
-    struct ledger_file *, const struct ledger_lines *, uint64_t lost);
+    struct ledger_file *, const struct ledger_drafts *, uint64_t lost);
 
 #endif

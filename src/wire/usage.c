@@ -45,40 +45,50 @@ struct found {
 
 /* Where a number goes, and what it is multiplied by (a power of ten). */
 struct field {
-	const char *parent; /* NULL: of the usage object itself */
-	const char *name;
+	struct span parent; /* p NULL: of the usage object itself */
+	struct span name;
 	size_t offset;
 	unsigned scale;
 	int64_t max;
 };
 
-#define TOKENS(parent, name, member)                             \
-	{                                                        \
-		parent, name, offsetof(struct found, member), 0, \
-		    USAGE_TOKENS_MAX                             \
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+#define TOP             \
+	{               \
+		NULL, 0 \
+	}
+#define TOKENS(parent, name, member)                                   \
+	{                                                              \
+		parent, NAME(name), offsetof(struct found, member), 0, \
+		    USAGE_TOKENS_MAX                                   \
 	}
 
 static const struct field fields[] = {
-	TOKENS(NULL, "prompt_tokens", prompt),
-	TOKENS(NULL, "completion_tokens", completion),
-	TOKENS(NULL, "total_tokens", total),
-	TOKENS(NULL, "input_tokens", input),
-	TOKENS(NULL, "output_tokens", output),
-	TOKENS("prompt_tokens_details", "cached_tokens", cached),
-	TOKENS("input_tokens_details", "cached_tokens", cached),
-	TOKENS("prompt_tokens_details", "cache_write_tokens", cache_write),
-	TOKENS("input_tokens_details", "cache_write_tokens", cache_write),
-	TOKENS(NULL, "prompt_cache_hit_tokens", cache_hit),
-	TOKENS(NULL, "cache_read_input_tokens", cache_read),
-	TOKENS(NULL, "cache_creation_input_tokens", cache_creation),
-	TOKENS("completion_tokens_details", "reasoning_tokens", reasoning),
-	TOKENS("output_tokens_details", "reasoning_tokens", reasoning),
-	{ NULL, "seconds", offsetof(struct found, audio_ms), 3,
+	TOKENS(TOP, "prompt_tokens", prompt),
+	TOKENS(TOP, "completion_tokens", completion),
+	TOKENS(TOP, "total_tokens", total),
+	TOKENS(TOP, "input_tokens", input),
+	TOKENS(TOP, "output_tokens", output),
+	TOKENS(NAME("prompt_tokens_details"), "cached_tokens", cached),
+	TOKENS(NAME("input_tokens_details"), "cached_tokens", cached),
+	TOKENS(
+	    NAME("prompt_tokens_details"), "cache_write_tokens", cache_write),
+	TOKENS(NAME("input_tokens_details"), "cache_write_tokens", cache_write),
+	TOKENS(TOP, "prompt_cache_hit_tokens", cache_hit),
+	TOKENS(TOP, "cache_read_input_tokens", cache_read),
+	TOKENS(TOP, "cache_creation_input_tokens", cache_creation),
+	TOKENS(
+	    NAME("completion_tokens_details"), "reasoning_tokens", reasoning),
+	TOKENS(NAME("output_tokens_details"), "reasoning_tokens", reasoning),
+	{ TOP, NAME("seconds"), offsetof(struct found, audio_ms), 3,
 	    USAGE_AUDIO_MS_MAX },
-	{ NULL, "prompt_audio_seconds", offsetof(struct found, audio_ms), 3,
-	    USAGE_AUDIO_MS_MAX },
-	{ NULL, "cost", offsetof(struct found, cost), 9, USAGE_COST_MAX },
-	{ "cost", "total_cost", offsetof(struct found, cost), 9,
+	{ TOP, NAME("prompt_audio_seconds"), offsetof(struct found, audio_ms),
+	    3, USAGE_AUDIO_MS_MAX },
+	{ TOP, NAME("cost"), offsetof(struct found, cost), 9, USAGE_COST_MAX },
+	{ NAME("cost"), NAME("total_cost"), offsetof(struct found, cost), 9,
 	    USAGE_COST_MAX },
 };
 
@@ -159,17 +169,18 @@ read_field(void *ctx, const struct jscan_value *value)
 	if (value->type != JSCAN_NUMBER || value->depth < 1 || value->depth > 2)
 		return 0;
 	last = &value->path[value->depth - 1];
+	if (last->key.p == NULL ||
+	    (value->depth == 2 && value->path[0].key.p == NULL))
+		return 0;
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		const struct field *f = &fields[i];
 		int64_t v;
 
-		if ((f->parent != NULL) != (value->depth == 2))
+		if ((f->parent.p != NULL) != (value->depth == 2) ||
+		    !span_eq(last->key, f->name))
 			continue;
-		if (last->key.p == NULL || !span_is(last->key, f->name))
-			continue;
-		if (f->parent != NULL &&
-		    (value->path[0].key.p == NULL ||
-			!span_is(value->path[0].key, f->parent)))
+		if (f->parent.p != NULL &&
+		    !span_eq(value->path[0].key, f->parent))
 			continue;
 		v = decimal(value->raw, f->scale, f->max);
 		if (v >= 0)

@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -740,6 +741,41 @@ test_parse(void)
 	CHECK(count == 0, "none before the day asked for");
 }
 
+static atomic_int told; /* lines that wait, as we are told */
+
+static void
+on_waiting(void *ctx, int delta)
+{
+	atomic_fetch_add((atomic_int *)ctx, delta);
+}
+
+/* A thread of the ledger's own writes. */
+static void
+test_behind_us(void)
+{
+	pthread_t t[4];
+	struct ledger *l;
+
+	fresh();
+	l = open_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, writer_thread, l);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	ledger_flush(l);
+	CHECK(holds(400) && atomic_load(&told) == 0,
+	    "flushed: what four threads brought is there");
+	write_n(l, 1);
+	for (int i = 0; i < 10000 && atomic_load(&told) != 0; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	CHECK(holds(401), "one line is written without being asked for");
+	write_n(l, 700);
+	ledger_close(l);
+	CHECK(holds(1101) && atomic_load(&told) == 0,
+	    "closed: nothing waits any more");
+}
+
 static void
 test_all(void)
 {
@@ -753,6 +789,7 @@ test_all(void)
 	test_behind();
 	test_full_disk();
 	test_many();
+	test_behind_us();
 	test_kills();
 	test_open();
 	test_parse();

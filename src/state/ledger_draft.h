@@ -4,10 +4,10 @@
  */
 /*
  * One line of the account in the making.  Between ledger.c, ledger_file.c and
- * ledger_line.c only.
+ * ledger_draft.c only.
  */
-#ifndef STATE_LEDGER_LINE_H
-#define STATE_LEDGER_LINE_H
+#ifndef STATE_LEDGER_DRAFT_H
+#define STATE_LEDGER_DRAFT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,19 +19,19 @@
 
 /* A newline stands before its text, for the case that what is in the file
  * before it was torn. */
-struct ledger_line {
+struct ledger_draft {
 	struct buf text;
-	STAILQ_ENTRY(ledger_line) entry;
+	STAILQ_ENTRY(ledger_draft) entry;
 };
-STAILQ_HEAD(ledger_lines, ledger_line);
+STAILQ_HEAD(ledger_drafts, ledger_draft);
 
 /* All of the line but its end. */
-struct ledger_line *ledger_line_new(const struct ledger_entry *);
-void ledger_line_free(struct ledger_line *);
+struct ledger_draft *ledger_draft_new(const struct ledger_entry *);
+void ledger_draft_free(struct ledger_draft *);
 
 /* Its place behind the tail, and the newline; lost: lines that are told to be
  * missing before it.  False: it has become too long. */
-bool ledger_line_finish(
-    struct ledger_line *, const struct ledger_tail *, uint64_t lost);
+bool ledger_draft_finish(
+    struct ledger_draft *, const struct ledger_tail *, uint64_t lost);
 
 #endif

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/ledger_line.h"
+#include "state/ledger_draft.h"
 
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
@@ -174,10 +174,10 @@ put_time(struct buf *b, int64_t wall_ms)
 	buf_add(b, text, sizeof(text));
 }
 
-struct ledger_line *
-ledger_line_new(const struct ledger_entry *e)
+struct ledger_draft *
+ledger_draft_new(const struct ledger_entry *e)
 {
-	struct ledger_line *line = malloc(sizeof(*line));
+	struct ledger_draft *line = malloc(sizeof(*line));
 	struct buf *b;
 
 	if (line == NULL)
@@ -194,15 +194,15 @@ ledger_line_new(const struct ledger_entry *e)
 }
 
 void
-ledger_line_free(struct ledger_line *line)
+ledger_draft_free(struct ledger_draft *line)
 {
 	buf_free(&line->text);
 	free(line);
 }
 
 bool
-ledger_line_finish(
-    struct ledger_line *line, const struct ledger_tail *t, uint64_t lost)
+ledger_draft_finish(
+    struct ledger_draft *line, const struct ledger_tail *t, uint64_t lost)
 {
 	struct buf *b = &line->text;
 
