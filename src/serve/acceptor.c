@@ -17,7 +17,9 @@
  * all turns are taken and nobody is in accept, a parked thread, the watcher,
  * looks every TURN_MS whose request has had its time, and takes that turn
  * away: nothing that a request waits for (a slow client, a provider, a slot)
- * can hold up who comes next for longer than that.
+ * can hold up who comes next for longer than that.  Where that was so of all,
+ * there are twice as many turns a moment later, and so on: a burst of requests
+ * that wait is begun as fast as they come.
  */
 #include "config.h"
 
@@ -41,6 +43,8 @@
 #define PAUSE_NS 10000000
 /* What a request gets for its short work, most of which takes a tenth. */
 #define TURN_MS 2
+/* For so long there are more turns where all that were taken lasted. */
+#define GROWN_MS (4 * TURN_MS)
 #define PARKED_MAX_MS 30000
 
 enum turn { NO_TURN, ACCEPTING, SERVING };
@@ -71,6 +75,8 @@ struct acceptor {
 	atomic_bool watched; /* there is a watcher */
 	pthread_mutex_t mutex; /* of what follows */
 	unsigned coming; /* threads being started */
+	unsigned grown; /* turns there are instead of turns_max */
+	int64_t grown_until_ms;
 	struct acceptor_seat *watcher;
 	struct seats seats, turns, parked;
 };
@@ -180,10 +186,27 @@ drop_turn(struct acceptor *a, struct acceptor_seat *seat)
 	atomic_store(&seat->turn, NO_TURN);
 }
 
+static unsigned
+turns_now(const struct acceptor *a)
+{
+	return clock_now_ms() < a->grown_until_ms ? a->grown : a->turns_max;
+}
+
+/* All that were served had to wait for something: twice as many are begun
+ * next. */
+static void
+grow(struct acceptor *a)
+{
+	unsigned n = turns_now(a);
+
+	a->grown = n < a->config->threads / 2 ? 2 * n : a->config->threads;
+	a->grown_until_ms = clock_now_ms() + GROWN_MS;
+}
+
 static bool
 turn_is_free(const struct acceptor *a)
 {
-	return atomic_load(&a->nturns) < a->turns_max;
+	return atomic_load(&a->nturns) < turns_now(a);
 }
 
 static bool
@@ -192,25 +215,24 @@ nobody_waits(const struct acceptor *a)
 	return atomic_load(&a->waiting) == 0;
 }
 
-/* Takes away the turns that have lasted; when the next one will have. */
-static int64_t
+/* Takes away the turns that have lasted. */
+static void
 end_turns(struct acceptor *a)
 {
-	int64_t now_ms = clock_now_ms(), next_ms = now_ms + TURN_MS, end_ms;
-	struct acceptor_seat *seat, *following;
+	int64_t now_ms = clock_now_ms();
+	struct acceptor_seat *seat, *next;
 	int serving;
 
-	for (seat = LIST_FIRST(&a->turns); seat != NULL; seat = following) {
-		following = LIST_NEXT(seat, turn_entry);
-		end_ms = atomic_load(&seat->since_ms) + TURN_MS;
+	for (seat = LIST_FIRST(&a->turns); seat != NULL; seat = next) {
+		next = LIST_NEXT(seat, turn_entry);
 		serving = SERVING;
-		if (end_ms > now_ms)
-			next_ms = end_ms < next_ms ? end_ms : next_ms;
-		else if (atomic_compare_exchange_strong(
-			     &seat->turn, &serving, NO_TURN))
+		if (now_ms - atomic_load(&seat->since_ms) >= TURN_MS &&
+		    atomic_compare_exchange_strong(
+			&seat->turn, &serving, NO_TURN))
 			drop_turn(a, seat);
 	}
-	return next_ms;
+	if (atomic_load(&a->nturns) == 0)
+		grow(a);
 }
 
 /* ---- parking; so do these --------------------------------------------- */
@@ -230,24 +252,21 @@ set_watcher(struct acceptor *a, struct acceptor_seat *seat)
 	atomic_store(&a->watched, seat != NULL);
 }
 
-/* The watcher looks; when it wants to look again. */
-static int64_t
+static void
 watch(struct acceptor *a, struct acceptor_seat *seat)
 {
-	int64_t next_ms = end_turns(a);
-
+	end_turns(a);
 	if (nobody_waits(a) && turn_is_free(a)) {
 		take_turn(a, seat);
 		unpark(seat);
 	}
 	if (nobody_waits(a))
-		return next_ms;
+		return;
 	set_watcher(a, NULL);
 	/* Who was the last to wait and has just got a connection may have
 	 * seen a watcher still. */
 	if (seat->parked && nobody_waits(a))
 		set_watcher(a, seat);
-	return next_ms;
 }
 
 /* Until there is a turn, or nobody has called for long. */
@@ -267,9 +286,10 @@ park(struct acceptor *a, struct acceptor_seat *seat)
 				break;
 			cond_wait_until(&seat->called, &a->mutex, end_ms);
 			look_ms = clock_now_ms() + TURN_MS;
-		} else if (now_ms >= look_ms)
-			look_ms = watch(a, seat);
-		else
+		} else if (now_ms >= look_ms) {
+			watch(a, seat);
+			look_ms = now_ms + TURN_MS;
+		} else
 			cond_wait_until(&seat->called, &a->mutex, look_ms);
 		now_ms = clock_now_ms();
 	}
@@ -314,11 +334,14 @@ come_to_wait(struct acceptor *a, struct acceptor_seat *seat)
 {
 	int serving = SERVING;
 
-	if (atomic_compare_exchange_strong(&seat->turn, &serving, ACCEPTING)) {
+	if (atomic_load(&a->nturns) <= a->turns_max &&
+	    atomic_compare_exchange_strong(&seat->turn, &serving, ACCEPTING)) {
 		atomic_fetch_add(&a->waiting, 1);
 		return true;
 	}
 	pthread_mutex_lock(&a->mutex);
+	if (atomic_load(&seat->turn) != NO_TURN)
+		drop_turn(a, seat);
 	if (turn_is_free(a))
 		take_turn(a, seat);
 	else
