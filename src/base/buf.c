@@ -56,6 +56,8 @@ buf_room(struct buf *b, size_t n)
 		return true;
 	while (size <= b->len + n)
 		size = size > b->max_bytes / 2 ? b->max_bytes + 1 : size * 2;
+	if (size > b->max_bytes)
+		size = b->max_bytes + 1;
 	if ((b->p = realloc(b->p, size)) == NULL)
 		fatal("out of memory");
 	b->size = size;
@@ -63,7 +65,7 @@ buf_room(struct buf *b, size_t n)
 }
 
 void
-buf_add(struct buf *b, const void *bytes, size_t len)
+buf_add_growing(struct buf *b, const void *bytes, size_t len)
 {
 	if (!buf_room(b, len))
 		return;

@@ -20,7 +20,7 @@
 struct buf {
 	char *p;	/* NUL-terminated whenever it is not NULL */
 	size_t len;
-	size_t size;
+	size_t size;	/* at most max_bytes and the NUL */
 	size_t max_bytes;
 	bool failed;
 };
@@ -30,8 +30,24 @@ void buf_free(struct buf *);
 /* Empty again; keeps the memory. */
 void buf_reset(struct buf *);
 
-void buf_add(struct buf *, const void *, size_t len);
-/* Inline: of most texts the compiler knows the length. */
+/* Where there is no room yet. */
+void buf_add_growing(struct buf *, const void *, size_t len);
+
+/* Inline, as most of what we write is short, of a length that the compiler
+ * knows. */
+static inline void
+buf_add(struct buf *b, const void *bytes, size_t len)
+{
+	if (b->failed || len >= b->size - b->len) {
+		buf_add_growing(b, bytes, len);
+		return;
+	}
+	if (len > 0)
+		memcpy(b->p + b->len, bytes, len);
+	b->len += len;
+	b->p[b->len] = '\0';
+}
+
 static inline void
 buf_puts(struct buf *b, const char *text)
 {
