@@ -17,7 +17,7 @@
  * all turns are taken and nobody is in accept, a parked thread, the watcher,
  * looks every TURN_MS whose request has had its time, and takes that turn
  * away: nothing that a request waits for (a slow client, a provider, a slot)
- * can hold up who comes next for longer than that.  Where that was so of all,
+ * can hold up who comes next for longer than two looks.  Where that was so of all,
  * there are twice as many turns a moment later, and so on: a burst of requests
  * that wait is begun as fast as they come.
  */
@@ -316,6 +316,7 @@ call_parked(struct acceptor *a)
 	seat = LIST_FIRST(&a->parked);
 	found = seat != NULL || a->coming > 0;
 	if (seat != NULL && a->watcher == NULL && nobody_waits(a)) {
+		end_turns(a);
 		if (turn_is_free(a)) {
 			take_turn(a, seat);
 			unpark(seat);
@@ -386,8 +387,10 @@ accept_one(struct acceptor *a)
 		fd = accept4(a->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd != -1)
 			return fd;
-		/* Descriptors have run out, or nobody listens any more. */
-		if (errno != EINTR && errno != ECONNABORTED) {
+		/* Descriptors have run out, or nobody listens any more.
+		 * (EAGAIN: the socket's owner gave it a timeout.) */
+		if (errno != EINTR && errno != EAGAIN &&
+		    errno != ECONNABORTED) {
 			log_error("accept: %s", strerror(errno));
 			nanosleep(&pause, NULL);
 		}

@@ -9,12 +9,12 @@
  * turns: each blocks in accept(2), serves the request, and comes back.  While
  * all of them are serving, new connections wait in the socket's backlog; the
  * next thread to be through finds them there, its memory warm, and nobody had
- * to be woken.  A turn lasts 2 ms.  Whoever serves for longer (most requests
- * that wait for a provider) does so without one, and another thread, the one
- * parked last or a new one, takes the turn.  So up to `threads` requests are
- * served at the same time, and no more than a few are worked on at once.
+ * to be woken.  Whoever serves for longer than 2 ms (most requests that wait
+ * for a provider) may lose the turn to another thread, a parked or a new one.
+ * So up to `threads` requests are served at the same time, and about as many
+ * as there are processors are worked on at once.
  *
- * A thread that has nothing to do for long ends.
+ * A thread that stays parked for long ends.
  */
 #ifndef SERVE_ACCEPTOR_H
 #define SERVE_ACCEPTOR_H

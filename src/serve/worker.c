@@ -36,6 +36,10 @@
 #define STOP_PAUSE_NS 2000000
 /* Answers that were told to end get this long: they look once a second. */
 #define ABORT_MS 2500
+/* And the ledger this, whatever its disk does. */
+#define FLUSH_MS 1000
+/* Before it is tried again to start a thread. */
+#define RETRY_MS 100
 
 struct worker {
 	struct server server;
@@ -46,6 +50,9 @@ struct worker {
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t changed;
 	unsigned nthreads;
+	unsigned leaving; /* of them, who will not take another request */
+	bool wanted; /* a thread, but there were as many as there may be */
+	bool retry; /* one could not be started */
 	unsigned stops; /* SIGTERMs so far */
 };
 
@@ -64,7 +71,9 @@ start_thread(struct worker *w)
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_mutex_lock(&w->mutex);
-	if (w->nthreads < w->config->threads) {
+	if (w->nthreads - w->leaving >= w->config->threads)
+		w->wanted = true;
+	else {
 		acceptor_expect(w->acceptor);
 		rc = pthread_create(&thread, &attr, thread_main, w);
 		if (rc == 0)
@@ -72,6 +81,8 @@ start_thread(struct worker *w)
 		else {
 			acceptor_unexpect(w->acceptor);
 			log_warn("no further thread: %s", strerror(rc));
+			w->retry = true;
+			pthread_cond_signal(&w->changed);
 		}
 	}
 	pthread_mutex_unlock(&w->mutex);
@@ -108,14 +119,25 @@ serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
 	arena_reset(arena);
 }
 
-static void *
-thread_main(void *ctx)
+/* A thread that was parked for long ends, unless it is needed just now. */
+static bool
+may_leave(struct worker *w)
 {
-	struct worker *w = ctx;
-	struct acceptor_seat *seat = acceptor_join(w->acceptor);
+	bool wanted;
+
+	pthread_mutex_lock(&w->mutex);
+	wanted = w->wanted && w->stops == 0;
+	w->wanted = false;
+	w->leaving += !wanted;
+	pthread_mutex_unlock(&w->mutex);
+	return !wanted;
+}
+
+static void
+serve_all(struct worker *w, struct acceptor_seat *seat, struct fcgi *f,
+    struct arena *arena)
+{
 	struct acceptor_turn turn;
-	struct fcgi *f = fcgi_new();
-	struct arena *arena = arena_new();
 	int fd;
 
 	while ((fd = acceptor_next(w->acceptor, seat, &turn)) != -1) {
@@ -126,11 +148,25 @@ thread_main(void *ctx)
 		meters_busy(w->server.meters, -1);
 		acceptor_done(w->acceptor);
 	}
+}
+
+static void *
+thread_main(void *ctx)
+{
+	struct worker *w = ctx;
+	struct acceptor_seat *seat = acceptor_join(w->acceptor);
+	struct fcgi *f = fcgi_new();
+	struct arena *arena = arena_new();
+
+	do
+		serve_all(w, seat, f, arena);
+	while (!may_leave(w));
 	acceptor_leave(w->acceptor, seat);
 	arena_free(arena);
 	fcgi_free(f);
 	pthread_mutex_lock(&w->mutex);
 	w->nthreads--;
+	w->leaving--;
 	pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->mutex);
 	return NULL;
@@ -138,29 +174,47 @@ thread_main(void *ctx)
 
 /* ---- signals and the end ---------------------------------------------- */
 
+/* Whatever still runs. */
+static _Noreturn void
+end_now(struct worker *w)
+{
+	ledger_flush(w->server.ledger, clock_now_ms() + FLUSH_MS);
+	_exit(0);
+}
+
+static void
+stop_once_more(struct worker *w)
+{
+	bool again;
+
+	pthread_mutex_lock(&w->mutex);
+	again = w->stops++ > 0;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->mutex);
+	if (again)
+		end_now(w);
+}
+
 static void *
 signals_main(void *ctx)
 {
 	struct worker *w = ctx;
 	sigset_t set;
-	int sig;
+	int sig, rc;
 
 	sigfillset(&set);
-	while (sigwait(&set, &sig) == 0) {
+	do {
+		/* Nowhere else, where it might hold a lock. */
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+		rc = sigwait(&set, &sig);
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 		if (sig == SIGUSR1 && log_get_level() < LOG_LEVEL_DEBUG)
 			log_set_level(log_get_level() + 1);
 		else if (sig == SIGUSR2 && log_get_level() > LOG_LEVEL_ERROR)
 			log_set_level(log_get_level() - 1);
-		else if (sig == SIGTERM || sig == SIGINT) {
-			pthread_mutex_lock(&w->mutex);
-			if (w->stops++ > 0) {
-				ledger_flush(w->server.ledger);
-				_exit(0);
-			}
-			pthread_cond_signal(&w->changed);
-			pthread_mutex_unlock(&w->mutex);
-		}
-	}
+		else if (sig == SIGTERM || sig == SIGINT)
+			stop_once_more(w);
+	} while (rc == 0);
 	return NULL;
 }
 
@@ -200,8 +254,18 @@ static void
 wait_for_stop(struct worker *w)
 {
 	pthread_mutex_lock(&w->mutex);
-	while (w->stops == 0)
-		pthread_cond_wait(&w->changed, &w->mutex);
+	while (w->stops == 0) {
+		if (!w->retry) {
+			pthread_cond_wait(&w->changed, &w->mutex);
+			continue;
+		}
+		cond_wait_until(
+		    &w->changed, &w->mutex, clock_now_ms() + RETRY_MS);
+		w->retry = false;
+		pthread_mutex_unlock(&w->mutex);
+		start_thread(w);
+		pthread_mutex_lock(&w->mutex);
+	}
 	pthread_mutex_unlock(&w->mutex);
 }
 
@@ -237,13 +301,12 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	drain(w);
 	/* Threads that did not end in time may still use all of it. */
 	if (wait_for_threads(w, 0)) {
-		server_close(&w->server);
 		pthread_cancel(signals);
 		pthread_join(signals, NULL);
+		server_close(&w->server);
 		acceptor_free(w->acceptor);
 		free(w);
 		return 0;
 	}
-	ledger_flush(w->server.ledger);
-	_exit(0);
+	end_now(w);
 }

@@ -45,7 +45,7 @@ struct ledger {
 	pthread_t writer;
 	void (*told)(void *ctx, int delta); /* of how many wait; or NULL */
 	void *told_ctx;
-	bool asleep, ending;
+	bool asleep, hurry, ending;
 	pthread_cond_t wake;
 
 	int64_t warned_ms;
@@ -55,18 +55,17 @@ struct ledger {
 
 /* ---- writing ---------------------------------------------------------- */
 
-static void
-count_lost(struct ledger *l, size_t n, int error)
+/* True: it is time to say so. */
+static bool
+count_lost(struct ledger *l, size_t n)
 {
 	int64_t now = clock_now_ms();
 
 	l->lost += n;
 	if (l->warned_ms != 0 && now - l->warned_ms < WARN_EVERY_MS)
-		return;
+		return false;
 	l->warned_ms = now;
-	log_error("%s: %s; %llu requests are not in the ledger",
-	    ledger_file_path(l->file), strerror(error),
-	    (unsigned long long)l->lost);
+	return true;
 }
 
 static void
@@ -104,11 +103,17 @@ write_lines(struct ledger *l, struct ledger_drafts *lines, size_t n)
 	pthread_mutex_lock(&l->mutex);
 	if (written > 0)
 		l->lost_told = lost;
-	if (written < n)
-		count_lost(l, n - written, why);
+	if (written == n || !count_lost(l, n - written))
+		return;
+	lost = l->lost;
+	pthread_mutex_unlock(&l->mutex);
+	log_error("%s: %s; %llu requests are not in the ledger",
+	    ledger_file_path(l->file), strerror(why), (unsigned long long)lost);
+	pthread_mutex_lock(&l->mutex);
 }
 
-/* Holding the mutex: all that waits. */
+/* Holding the mutex: all that waits.  What comes meanwhile is left to the
+ * writer's thread, where there is one. */
 static void
 write_waiting(struct ledger *l)
 {
@@ -120,7 +125,10 @@ write_waiting(struct ledger *l)
 		STAILQ_INIT(&lines);
 		STAILQ_CONCAT(&lines, &l->waiting);
 		l->nwaiting = 0;
+		pthread_cond_broadcast(&l->written); /* there is room */
 		write_lines(l, &lines, n);
+		if (l->behind)
+			break;
 	}
 	l->writing = false;
 	pthread_cond_broadcast(&l->written);
@@ -149,14 +157,14 @@ ledger_write(struct ledger *l, const struct ledger_entry *e)
 }
 
 void
-ledger_flush(struct ledger *l)
+ledger_flush(struct ledger *l, int64_t until_ms)
 {
-	if (l->file == NULL)
-		return;
 	pthread_mutex_lock(&l->mutex);
-	while (l->writing)
-		pthread_cond_wait(&l->written, &l->mutex);
-	write_waiting(l);
+	l->hurry = true;
+	l->asleep = false;
+	pthread_cond_signal(&l->wake);
+	while ((l->nwaiting > 0 || l->writing) && clock_now_ms() < until_ms)
+		cond_wait_until(&l->written, &l->mutex, until_ms);
 	pthread_mutex_unlock(&l->mutex);
 }
 
@@ -179,8 +187,9 @@ gather(struct ledger *l)
 {
 	int64_t until_ms = clock_now_ms() + GATHER_MS;
 
-	while (!l->ending && clock_now_ms() < until_ms)
+	while (!l->ending && !l->hurry && clock_now_ms() < until_ms)
 		cond_wait_until(&l->wake, &l->mutex, until_ms);
+	l->hurry = false;
 }
 
 static void
@@ -205,8 +214,7 @@ writer_main(void *ctx)
 		do {
 			gather(l);
 			any = l->nwaiting > 0;
-			if (!l->writing)
-				write_waiting(l);
+			write_waiting(l);
 		} while (any && !l->ending);
 	}
 	pthread_mutex_unlock(&l->mutex);
@@ -268,7 +276,9 @@ ledger_close(struct ledger *l)
 	if (l == NULL)
 		return;
 	end_writer(l);
-	ledger_flush(l);
+	pthread_mutex_lock(&l->mutex);
+	write_waiting(l);
+	pthread_mutex_unlock(&l->mutex);
 	ledger_file_close(l->file);
 	pthread_cond_destroy(&l->wake);
 	pthread_cond_destroy(&l->written);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account: one JSON line per request, appended with one write(2), each
- * chained to the one before by its hash.  Described for readers in
+ * The account: one JSON line per request, appended whole, each chained to the
+ * one before by its hash.  Described for readers in
  * tailgate.ledger(5).  No content, no key, ever.
  */
 #ifndef STATE_LEDGER_H
@@ -77,8 +77,9 @@ void ledger_write_behind(
  * and counted.  When it returns the line is in the file, or waits for another
  * thread to write it. */
 void ledger_write(struct ledger *, const struct ledger_entry *);
-/* What waits when it is called is in the file when it returns. */
-void ledger_flush(struct ledger *);
+/* Returns when nothing waits any more, or until_ms (clock_now_ms()) has
+ * come. */
+void ledger_flush(struct ledger *, int64_t until_ms);
 /* Lines that this process could not write. */
 uint64_t ledger_lost(struct ledger *);
 

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,12 @@
 #define LOOK_EVERY_MS 1000
 /* A write into a file costs more than the whole line otherwise does. */
 #define KEEP_EVERY_MS 1000
-/* Lines in one write, at most; IOV_MAX is no less on any system. */
+/* Lines in one write, at most. */
+#if defined(IOV_MAX) && IOV_MAX < 128
+#define BATCH_MAX IOV_MAX
+#else
 #define BATCH_MAX 128
+#endif
 
 struct ledger_file {
 	char *path, *lock_path;
@@ -154,15 +159,19 @@ keep_record(struct ledger_file *l, const struct ledger_tail *t)
 }
 
 /* Brings the tail to the end of the open file, whatever happened since it was
- * recorded.  *behind: the file had more than the record knew. */
+ * recorded.  *behind: the file had, or may have had, more than the record
+ * knew. */
 static int
 find_tail(struct ledger_file *l, int old_fd, const struct stat *st,
     struct ledger_tail *t, bool *behind)
 {
 	bool same;
 
-	if (read_record(l, t) == -1 && derive_tail(l, st, t) == -1)
-		return -1;
+	if (read_record(l, t) == -1) {
+		if (derive_tail(l, st, t) == -1)
+			return -1;
+		*behind = true;
+	}
 	same = (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
 	if (same && t->size == st->st_size)
 		return 0;
@@ -379,7 +388,8 @@ append(struct ledger_file *l, const struct ledger_drafts *lines, uint64_t lost,
 		if (n < batch.n)
 			return written;
 	}
-	keep_record(l, &batch.tail);
+	if (written > 0)
+		keep_record(l, &batch.tail);
 	return written;
 }
 

@@ -216,6 +216,8 @@ receive(struct exchange *x)
 		n = x->patient ? handle_await(x->handle, buf, sizeof(buf))
 			       : handle_recv(x->handle, buf, sizeof(buf));
 		x->patient = false;
+		if (n == -1 && errno == EINTR)
+			x->tick_ms = 0; /* a signal is for the watch */
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -529,6 +530,14 @@ test_behind(void)
 	CHECK(verify().breaks == 1, "a changed torn line is found");
 	free(lock);
 	free(text);
+
+	fresh();
+	spill(path, "{\"v\":1,\"time\":\"2026", 19);
+	l = open_or_die();
+	write_n(l, 2);
+	ledger_close(l);
+	CHECK(holds(3) && verify().torn == 1,
+	    "so is one that nothing is recorded of");
 }
 
 static void
@@ -763,7 +772,7 @@ test_behind_us(void)
 		pthread_create(&t[i], NULL, writer_thread, l);
 	for (int i = 0; i < 4; i++)
 		pthread_join(t[i], NULL);
-	ledger_flush(l);
+	ledger_flush(l, clock_now_ms() + 60000);
 	CHECK(holds(400) && atomic_load(&told) == 0,
 	    "flushed: what four threads brought is there");
 	write_n(l, 1);
@@ -774,6 +783,38 @@ test_behind_us(void)
 	ledger_close(l);
 	CHECK(holds(1101) && atomic_load(&told) == 0,
 	    "closed: nothing waits any more");
+}
+
+static void *
+brings_500(void *l)
+{
+	write_n(l, 500);
+	return NULL;
+}
+
+/* More than may wait, while somebody else holds the lock. */
+static void
+test_full_queue(void)
+{
+	pthread_t t[4];
+	struct ledger *l;
+	int fd;
+
+	fresh();
+	l = open_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	fd = open(lock_path, O_RDWR);
+	flock(fd, LOCK_EX);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, brings_500, l);
+	ledger_flush(l, clock_now_ms() + 50);
+	CHECK(verify().lines == 0, "a flush ends when its time is over");
+	close(fd);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	ledger_close(l);
+	CHECK(holds(2000) && atomic_load(&told) == 0,
+	    "who had to wait for room has its line there");
 }
 
 static void
@@ -790,6 +831,7 @@ test_all(void)
 	test_full_disk();
 	test_many();
 	test_behind_us();
+	test_full_queue();
 	test_kills();
 	test_open();
 	test_parse();
