@@ -17,9 +17,9 @@
  * all turns are taken and nobody is in accept, a parked thread, the watcher,
  * looks every TURN_MS whose request has had its time, and takes that turn
  * away: nothing that a request waits for (a slow client, a provider, a slot)
- * can hold up who comes next for longer than two looks.  Where that was so of all,
- * there are twice as many turns a moment later, and so on: a burst of requests
- * that wait is begun as fast as they come.
+ * can hold up who comes next for longer than two looks.  Where that was so of
+ * all, there are twice as many turns a moment later, and so on: a burst of
+ * requests that wait is begun as fast as they come.
  */
 #include "config.h"
 
