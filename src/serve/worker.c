@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,8 +29,6 @@
 
 #define STACK_BYTES (256 * 1024)
 #define THREADS_AT_START 2
-/* A web server that neither sends nor takes a byte for so long has died. */
-#define PEER_TIMEOUT_S 120
 /* Between two calls to threads that wait for a connection. */
 #define STOP_PAUSE_NS 2000000
 /* Answers that were told to end get this long: they look once a second. */
@@ -92,22 +89,12 @@ start_thread(struct worker *w)
 /* ---- serving ---------------------------------------------------------- */
 
 static void
-set_timeouts(int fd)
-{
-	struct timeval tv = { PEER_TIMEOUT_S, 0 };
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-}
-
-static void
 serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
     bool overloaded)
 {
 	struct request *request;
 	struct io *io;
 
-	set_timeouts(fd);
 	io = fcgi_begin(f, fd);
 	if (io == NULL) {
 		log_debug("a connection that is no FastCGI request");

@@ -15,6 +15,8 @@
 #include "config.h"
 
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,6 +30,10 @@
 #include "wire/fcgi.h"
 
 #define DRAIN_MAX (256u << 20) /* of a body that nobody reads */
+/* A web server that neither sends nor takes a byte for so long has died. */
+#define PEER_TIMEOUT_S 120
+/* Any socket takes so much at once. */
+#define ROOM_BYTES 4096
 
 /* As many as any web server sends; behind them a plain search serves. */
 #define PARAMS_MAX 128
@@ -36,6 +42,7 @@
 struct fcgi {
 	struct io io; /* first: ops get this pointer back */
 	FCGX_Request request;
+	size_t written; /* up to ROOM_BYTES */
 	char **rest; /* those that did not fit */
 	struct span params[PARAMS_MAX]; /* their names */
 	size_t nparams;
@@ -113,12 +120,33 @@ fcgi_read(struct io *io, void *p, size_t len)
 	return n;
 }
 
+static void
+set_timeout(int fd, int option)
+{
+	struct timeval tv = { PEER_TIMEOUT_S, 0 };
+
+	setsockopt(fd, SOL_SOCKET, option, &tv, sizeof(tv));
+}
+
+/* The first write that may have to wait is bounded, and all behind it: most
+ * answers are small and need no system call for that. */
+static void
+bound_writes(struct fcgi *f, size_t len)
+{
+	if (f->written > ROOM_BYTES)
+		return;
+	f->written += len;
+	if (f->written > ROOM_BYTES)
+		set_timeout(f->io.fd, SO_SNDTIMEO);
+}
+
 static int
 fcgi_write(struct io *io, const void *p, size_t len)
 {
 	struct fcgi *f = (struct fcgi *)io;
 	const char *at = p;
 
+	bound_writes(f, len);
 	while (len > 0 && !io->failed) {
 		int n = len > 1 << 20 ? 1 << 20 : (int)len;
 
@@ -173,6 +201,8 @@ fcgi_free(struct fcgi *f)
 struct io *
 fcgi_begin(struct fcgi *f, int fd)
 {
+	set_timeout(fd, SO_RCVTIMEO);
+	f->written = 0;
 	f->request.ipcFd = fd;
 	f->request.keepConnection = 1;
 	if (FCGX_Accept_r(&f->request) < 0) {
