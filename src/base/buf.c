@@ -42,8 +42,7 @@ buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
-/* Room for n more bytes and the NUL, or false and failed. */
-static bool
+bool
 buf_room(struct buf *b, size_t n)
 {
 	size_t size = b->size == 0 ? BUF_FIRST_BYTES : b->size;
@@ -62,17 +61,6 @@ buf_room(struct buf *b, size_t n)
 		fatal("out of memory");
 	b->size = size;
 	return true;
-}
-
-void
-buf_add_growing(struct buf *b, const void *bytes, size_t len)
-{
-	if (!buf_room(b, len))
-		return;
-	if (len > 0)
-		memcpy(b->p + b->len, bytes, len);
-	b->len += len;
-	b->p[b->len] = '\0';
 }
 
 struct span

@@ -30,18 +30,16 @@ void buf_free(struct buf *);
 /* Empty again; keeps the memory. */
 void buf_reset(struct buf *);
 
-/* Where there is no room yet. */
-void buf_add_growing(struct buf *, const void *, size_t len);
+/* Room for n more bytes and the NUL, or false and failed. */
+bool buf_room(struct buf *, size_t n);
 
 /* Inline, as most of what we write is short, of a length that the compiler
  * knows. */
 static inline void
 buf_add(struct buf *b, const void *bytes, size_t len)
 {
-	if (b->failed || len >= b->size - b->len) {
-		buf_add_growing(b, bytes, len);
+	if ((b->failed || len >= b->size - b->len) && !buf_room(b, len))
 		return;
-	}
 	if (len > 0)
 		memcpy(b->p + b->len, bytes, len);
 	b->len += len;

@@ -72,12 +72,11 @@ struct acceptor {
 	atomic_bool stopping;
 	atomic_uint waiting; /* threads in accept or on their way to it */
 	atomic_uint nturns; /* as long as the list */
-	atomic_bool watched; /* there is a watcher */
+	_Atomic(struct acceptor_seat *) watcher; /* set under the mutex */
 	pthread_mutex_t mutex; /* of what follows */
 	unsigned coming; /* threads being started */
 	unsigned grown; /* turns there are instead of turns_max */
 	int64_t grown_until_ms;
-	struct acceptor_seat *watcher;
 	struct seats seats, turns, parked;
 };
 
@@ -246,13 +245,6 @@ unpark(struct acceptor_seat *seat)
 }
 
 static void
-set_watcher(struct acceptor *a, struct acceptor_seat *seat)
-{
-	a->watcher = seat;
-	atomic_store(&a->watched, seat != NULL);
-}
-
-static void
 watch(struct acceptor *a, struct acceptor_seat *seat)
 {
 	end_turns(a);
@@ -262,11 +254,11 @@ watch(struct acceptor *a, struct acceptor_seat *seat)
 	}
 	if (nobody_waits(a))
 		return;
-	set_watcher(a, NULL);
+	atomic_store(&a->watcher, NULL);
 	/* Who was the last to wait and has just got a connection may have
 	 * seen a watcher still. */
 	if (seat->parked && nobody_waits(a))
-		set_watcher(a, seat);
+		atomic_store(&a->watcher, seat);
 }
 
 /* Until there is a turn, or nobody has called for long. */
@@ -278,10 +270,10 @@ park(struct acceptor *a, struct acceptor_seat *seat)
 
 	seat->parked = true;
 	LIST_INSERT_HEAD(&a->parked, seat, parked_entry);
-	if (a->watcher == NULL && nobody_waits(a))
-		set_watcher(a, seat);
+	if (atomic_load(&a->watcher) == NULL && nobody_waits(a))
+		atomic_store(&a->watcher, seat);
 	while (seat->parked && !atomic_load(&a->stopping)) {
-		if (a->watcher != seat) {
+		if (atomic_load(&a->watcher) != seat) {
 			if (now_ms >= end_ms)
 				break;
 			cond_wait_until(&seat->called, &a->mutex, end_ms);
@@ -293,8 +285,8 @@ park(struct acceptor *a, struct acceptor_seat *seat)
 			cond_wait_until(&seat->called, &a->mutex, look_ms);
 		now_ms = clock_now_ms();
 	}
-	if (a->watcher == seat)
-		set_watcher(a, NULL);
+	if (atomic_load(&a->watcher) == seat)
+		atomic_store(&a->watcher, NULL);
 	if (seat->parked)
 		unpark(seat);
 }
@@ -310,18 +302,19 @@ call_parked(struct acceptor *a)
 	struct acceptor_seat *seat;
 	bool found;
 
-	if (atomic_load(&a->watched))
+	if (atomic_load(&a->watcher) != NULL)
 		return true;
 	pthread_mutex_lock(&a->mutex);
 	seat = LIST_FIRST(&a->parked);
 	found = seat != NULL || a->coming > 0;
-	if (seat != NULL && a->watcher == NULL && nobody_waits(a)) {
+	if (seat != NULL && atomic_load(&a->watcher) == NULL &&
+	    nobody_waits(a)) {
 		end_turns(a);
 		if (turn_is_free(a)) {
 			take_turn(a, seat);
 			unpark(seat);
 		} else {
-			set_watcher(a, seat);
+			atomic_store(&a->watcher, seat);
 			pthread_cond_signal(&seat->called);
 		}
 	}

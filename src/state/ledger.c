@@ -231,8 +231,10 @@ ledger_write_behind(
 		return;
 	l->told = waiting;
 	l->told_ctx = ctx;
+	pthread_mutex_lock(&l->mutex);
 	rc = pthread_create(&l->writer, NULL, writer_main, l);
 	l->behind = rc == 0;
+	pthread_mutex_unlock(&l->mutex);
 	if (rc != 0)
 		log_warn("no thread for the ledger: %s", strerror(rc));
 }
