@@ -56,7 +56,7 @@ done; ours '.ci/*')
 # the one below; neighbours never see each other.
 awk '
 	BEGIN {
-		n = split("base:config:policy:wire state:serve ctl", row, ":")
+		n = split("base:config:policy:bridge:wire state:serve ctl", row, ":")
 		for (i = 1; i <= n; i++) {
 			split(row[i], names, " ")
 			for (j in names)

@@ -22,7 +22,7 @@
 #include "policy/price.h"
 #include "serve/answer.h"
 #include "state/health.h"
-#include "wire/bridge.h"
+#include "bridge/bridge.h"
 #include "wire/sse.h"
 #include "wire/upstream.h"
 #include "wire/usage.h"

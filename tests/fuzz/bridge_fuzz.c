@@ -13,7 +13,7 @@
 
 #include "base/jscan.h"
 #include "fuzz.h"
-#include "wire/bridge.h"
+#include "bridge/bridge.h"
 #include "wire/sse.h"
 
 #define MAX_BYTES ((size_t)1 << 26)

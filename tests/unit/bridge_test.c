@@ -30,7 +30,7 @@
 #include "base/jscan.h"
 #include "check.h"
 #include "policy/call.h"
-#include "wire/bridge.h"
+#include "bridge/bridge.h"
 #include "wire/sse.h"
 
 #define MAX_BYTES ((size_t)1 << 24)

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 struct input {
 	struct bridge_run *run;

@@ -11,7 +11,7 @@
 #include "config.h"
 
 #include "base/log.h"
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 void
 bridge_talk_init(struct bridge_talk *t, json_t *messages)

@@ -12,7 +12,7 @@
 
 #include "base/jscan.h"
 #include "base/log.h"
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 static int
 pass(void *ctx, const struct jscan_value *value)

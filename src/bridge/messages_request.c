@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 enum fate {
 	FATE_COPY, /* under the name in chat */

@@ -15,8 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "wire/bridge_run.h"
-#include "wire/reply.h"
+#include "bridge/run.h"
 
 #define BRIDGE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define BRIDGE_DROPPED_MAX 512

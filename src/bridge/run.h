@@ -18,12 +18,12 @@
  * refusal, reasoning) or a call is opened, gets its deltas and is closed
  * before the next is opened.
  */
-#ifndef WIRE_BRIDGE_RUN_H
-#define WIRE_BRIDGE_RUN_H
+#ifndef BRIDGE_RUN_H
+#define BRIDGE_RUN_H
 
 #include <jansson.h>
 
-#include "wire/bridge.h"
+#include "bridge/bridge.h"
 
 #define BRIDGE_CALLS_MAX 256
 

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 struct input {
 	struct bridge_run *run;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 enum fate {
 	FATE_COPY, /* under the name in chat */

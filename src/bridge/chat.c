@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "policy/call.h"
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 static void
 break_upstream(struct bridge_run *run, const char *why, struct buf *out)

@@ -23,8 +23,8 @@
  * A run is made anew for each target that is tried.  What the bridges map and
  * what they refuse is told in doc/bridges.md.
  */
-#ifndef WIRE_BRIDGE_H
-#define WIRE_BRIDGE_H
+#ifndef BRIDGE_BRIDGE_H
+#define BRIDGE_BRIDGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 #define ID_SIZE 160
 

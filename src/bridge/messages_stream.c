@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wire/bridge_run.h"
+#include "bridge/run.h"
 
 static void
 event(struct buf *out, const char *type)
