@@ -7,14 +7,10 @@
 #   TAILGATE_SHOTS=DIR   leave screenshots there
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
-[ -d "$clients/node_modules/playwright-core" ] ||
-	skip_all "playwright is not installed (tests/clients/install $clients)"
-# It may want a newer node than the system's.
-for node in "$clients"/node_modules/node-linux-*/bin/node node; do
-	[ ! -x "$node" ] || break
-done
-need "$node" curl jq chromium
+. "$tests/clients/suite.sh"
+
+need_js playwright-core
+need curl jq chromium
 
 www=$abs_srcdir/contrib/www
 start_upstream stub -n

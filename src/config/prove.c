@@ -306,7 +306,7 @@ prove_star(struct load *load, const struct model *m, const struct target *t)
 /* With no permission to fall back, only the first of those that could serve
  * a request ever does.  Local ones go first. */
 static const char *
-unreachable(const struct model *m, size_t at, bool fallback)
+why_unreachable(const struct model *m, size_t at, bool fallback)
 {
 	const struct target *t = &m->targets[at];
 
@@ -345,7 +345,7 @@ prove_target(struct load *load, const struct model *m, size_t at)
 	if (t->provider == NULL)
 		return;
 	prove_place(load, m, t);
-	if ((why = unreachable(m, at, fallback)) != NULL)
+	if ((why = why_unreachable(m, at, fallback)) != NULL)
 		mistake_of(load, t, "targets", NULL,
 		    "this target is never reached: %s", why);
 	if (t->context > 0 && t->max_output > t->context)

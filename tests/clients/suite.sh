@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What the tests that run an SDK have in common; sourced behind lib.sh.
+# What the tests that run an SDK have in common; sourced after lib.sh.
 #
 # The models they find: stub/SCRIPT (passed through at every endpoint) and
 # chat/SCRIPT (only chat completions, so the rest goes through the bridges) at
@@ -17,9 +17,11 @@ need_js()
 {
 	[ -d "$clients/node_modules/$1" ] ||
 		skip_all "no $1 (tests/clients/install $clients)"
-	# The SDKs want a newer node than the system's.
-	node=$clients/node_modules/.bin/node
-	[ -x "$node" ] || node=node
+	# The SDKs may want a newer node than the system's; it comes as a package,
+	# which not every npm links into .bin (9.2 does not).
+	for node in "$clients"/node_modules/node-linux-*/bin/node node; do
+		[ ! -x "$node" ] || break
+	done
 	need "$node"
 }
 
