@@ -52,11 +52,11 @@ done; ours '.ci/*')
 
 # --- The floors: an include points down or sideways, never up ---------------
 
-# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" on
-# the one below; neighbours never see each other.
+# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" two
+# below; neighbours never see each other.
 awk '
 	BEGIN {
-		n = split("base:config:policy:bridge:wire state:serve ctl", row, ":")
+		n = split("base:config:policy:bridge:wire state:ledger:serve ctl", row, ":")
 		for (i = 1; i <= n; i++) {
 			split(row[i], names, " ")
 			for (j in names)

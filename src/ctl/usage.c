@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/usage_print.h"
-#include "state/ledger_read.h"
+#include "ledger/read.h"
 
 #define DAY_MS INT64_C(86400000)
 #define DEFAULT_DAYS 30
@@ -236,7 +236,7 @@ follow_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 }
 
 static void
-follow_file(struct following *f, const struct ledger_file *file)
+follow_file(struct following *f, const struct ledger_part *file)
 {
 	bool ours = file->dev == f->dev && file->ino == f->ino;
 	int64_t end;
@@ -245,7 +245,7 @@ follow_file(struct following *f, const struct ledger_file *file)
 		f->offset = 0;
 	f->dev = file->dev;
 	f->ino = file->ino;
-	end = ledger_file_each(
+	end = ledger_part_each(
 	    file, f->offset, file->size, false, follow_line, f);
 	if (end >= 0)
 		f->offset = end;
@@ -255,23 +255,23 @@ follow_file(struct following *f, const struct ledger_file *file)
 static void
 follow_on(struct following *f, const char *path)
 {
-	struct ledger_file *files;
-	size_t n = ledger_files(path, &files), i = 0;
+	struct ledger_part *files;
+	size_t n = ledger_parts(path, &files), i = 0;
 
 	while (i < n && (files[i].dev != f->dev || files[i].ino != f->ino))
 		i++;
 	for (i = i == n ? 0 : i; i < n; i++)
 		if (files[i].size > 0)
 			follow_file(f, &files[i]);
-	ledger_files_free(files, n);
+	ledger_parts_free(files, n);
 }
 
 /* From the end of what is there, or with --since from that time on. */
 static void
 follow_begin(struct following *f, const char *path)
 {
-	struct ledger_file *files;
-	size_t n = ledger_files(path, &files), i = n;
+	struct ledger_part *files;
+	size_t n = ledger_parts(path, &files), i = n;
 
 	while (i > 0 && files[i - 1].size == 0)
 		i--;
@@ -280,7 +280,7 @@ follow_begin(struct following *f, const char *path)
 		f->ino = files[i - 1].ino;
 		f->offset = files[i - 1].size;
 	}
-	ledger_files_free(files, n);
+	ledger_parts_free(files, n);
 }
 
 static int

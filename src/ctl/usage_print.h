@@ -9,7 +9,7 @@
 #ifndef CTL_USAGE_PRINT_H
 #define CTL_USAGE_PRINT_H
 
-#include "state/usage_sum.h"
+#include "ledger/usage_sum.h"
 
 enum usage_format { USAGE_TABLE, USAGE_JSON, USAGE_CSV };
 

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/usage_view.h"
 #include "policy/identify.h"
 #include "serve/request.h"
 #include "state/status.h"
-#include "state/usage_view.h"
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)
 

@@ -427,10 +427,10 @@ outcome_name(const struct relay_result *result)
 static void
 note_try(struct attempt *t, int64_t start_ms)
 {
-	struct ledger_entry *e = &t->request->entry;
+	struct entry *e = &t->request->entry;
 
-	if (e->ntries < LEDGER_TRIES_MAX)
-		e->tries[e->ntries++] = (struct ledger_try){ t->provider->name,
+	if (e->ntries < ENTRY_TRIES_MAX)
+		e->tries[e->ntries++] = (struct entry_try){ t->provider->name,
 			outcome_name(&t->result), clock_now_ms() - start_ms };
 }
 
@@ -459,7 +459,7 @@ static void
 note_usage(struct attempt *t)
 {
 	struct request *r = t->request;
-	struct ledger_entry *e = &r->entry;
+	struct entry *e = &r->entry;
 
 	if (!t->relaying)
 		return;
@@ -486,7 +486,7 @@ static void
 attempt_free(struct attempt *t)
 {
 	struct request *r = t->request;
-	struct ledger_entry *e = &r->entry;
+	struct entry *e = &r->entry;
 
 	if (t->trial)
 		health_report(r->server->health, t->provider, true,
@@ -512,7 +512,7 @@ static void
 announce(struct request *r, const struct candidate *c)
 {
 	const struct provider *p = c->target->provider;
-	struct ledger_entry *e = &r->entry;
+	struct entry *e = &r->entry;
 
 	answer_add(&r->answer, "x-tailgate-provider", p->name);
 	answer_add(&r->answer, "x-tailgate-model", c->model);

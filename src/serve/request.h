@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "ledger/ledger.h"
 #include "policy/call.h"
 #include "policy/plan.h"
 #include "serve/answer.h"
 #include "serve/server.h"
-#include "state/ledger.h"
 #include "wire/io.h"
 #include "wire/spool.h"
 
@@ -42,7 +42,7 @@ struct request {
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */
 	struct answer answer;
-	struct ledger_entry entry;
+	struct entry entry;
 };
 
 /* Serves it.  overloaded: only to say so.  The answer is written, but may

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ledger/rebuild.h"
 #include "serve/server.h"
 #include "state/mapfile.h"
 #include "wire/fcgi.h"
@@ -20,7 +21,7 @@ open_state(struct server *s, const struct config *c, char *why, size_t size)
 	return mapfile_check_dir(c->runtime_dir, why, size) == 0 &&
 	    (s->health = health_open(c, why, size)) != NULL &&
 	    (s->slots = slots_open(c, why, size)) != NULL &&
-	    (s->budgets = budget_open(c, why, size)) != NULL &&
+	    (s->budgets = budget_open(c, &ledger_history, why, size)) != NULL &&
 	    (s->meters = meters_open(c, why, size)) != NULL &&
 	    (s->ledger = ledger_open(c, why, size)) != NULL;
 }

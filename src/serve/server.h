@@ -13,13 +13,13 @@
 #include <stddef.h>
 
 #include "config/config.h"
+#include "ledger/ledger.h"
+#include "ledger/usage_view.h"
 #include "policy/call.h"
 #include "state/budget.h"
 #include "state/health.h"
-#include "state/ledger.h"
 #include "state/meters.h"
 #include "state/slots.h"
-#include "state/usage_view.h"
 #include "wire/upstream.h"
 
 struct learned; /* learned.c */

@@ -23,7 +23,7 @@ or_dash(const char *text)
 static void
 log_line(const struct request *r)
 {
-	const struct ledger_entry *e = &r->entry;
+	const struct entry *e = &r->entry;
 
 	if (log_get_level() < LOG_LEVEL_INFO)
 		return;
@@ -43,7 +43,7 @@ log_line(const struct request *r)
 void
 settle(struct request *r)
 {
-	struct ledger_entry *e = &r->entry;
+	struct entry *e = &r->entry;
 
 	e->refusal = r->refused.refusal;
 	e->client_gone = r->answer.gone;

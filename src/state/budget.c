@@ -37,7 +37,6 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "state/budget.h"
-#include "state/ledger_read.h"
 #include "state/mapfile.h"
 #include "state/process.h"
 
@@ -88,6 +87,7 @@ struct file {
 
 struct budget_book {
 	const struct config *config;
+	const struct budget_history *history; /* NULL: none */
 	struct file *file;
 	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
 	int *client_rows, *model_rows; /* by index */
@@ -846,7 +846,7 @@ struct rebuild {
 	int64_t wall_ms, month_begin_ms;
 	uint64_t keys[INDEX_SIZE];
 	int rows[INDEX_SIZE];
-	uint64_t lines;
+	uint64_t uses;
 };
 
 static size_t
@@ -860,8 +860,8 @@ index_at(const struct rebuild *r, uint64_t key)
 }
 
 static void
-rebuild_row(struct rebuild *r, char kind, struct span name, int64_t end_ms,
-    uint64_t tokens, int64_t nanousd)
+rebuild_row(
+    struct rebuild *r, char kind, struct span name, const struct budget_use *u)
 {
 	struct row *row;
 	size_t i;
@@ -872,36 +872,27 @@ rebuild_row(struct rebuild *r, char kind, struct span name, int64_t end_ms,
 	if (r->keys[i] == 0)
 		return;
 	row = &r->book->file->rows[r->rows[i]];
-	spend_window(&row->month, tokens, nanousd);
-	if (day_of(end_ms) == row->day.period)
-		spend_window(&row->day, tokens, nanousd);
-	if (end_ms / 1000 > row->second - BUCKETS &&
-	    end_ms / 1000 <= row->second) {
-		row->requests[end_ms / 1000 % BUCKETS]++;
-		spend_minute(row, end_ms / 1000, tokens);
+	spend_window(&row->month, u->tokens, u->nanousd);
+	if (day_of(u->end_ms) == row->day.period)
+		spend_window(&row->day, u->tokens, u->nanousd);
+	if (u->end_ms / 1000 > row->second - BUCKETS &&
+	    u->end_ms / 1000 <= row->second) {
+		row->requests[u->end_ms / 1000 % BUCKETS]++;
+		spend_minute(row, u->end_ms / 1000, u->tokens);
 	}
 }
 
-static int
-rebuild_line(void *ctx, const struct ledger_line *l)
+static void
+rebuild_use(void *ctx, const struct budget_use *u)
 {
 	struct rebuild *r = ctx;
-	int64_t end_ms = l->wall_ms + at_least_0(l->total_ms);
-	uint64_t tokens = (uint64_t)add(l->input, l->output);
 
-	/* What never came to a reservation was no use of a budget. */
-	if (!l->sent || end_ms < r->month_begin_ms || end_ms > r->wall_ms)
-		return 0;
-	r->lines++;
-	rebuild_row(
-	    r, 'c', l->client, end_ms, tokens, at_least_0(l->cost_nanousd));
-	rebuild_row(
-	    r, 'm', l->route, end_ms, tokens, at_least_0(l->cost_nanousd));
-	return 0;
+	if (u->end_ms < r->month_begin_ms || u->end_ms > r->wall_ms)
+		return;
+	r->uses++;
+	rebuild_row(r, 'c', u->client, u);
+	rebuild_row(r, 'm', u->model, u);
 }
-
-/* Requests that began in the old month may have ended in this one. */
-#define LONGEST_REQUEST_MS DAY_MS
 
 static void
 rebuild(struct budget_book *b)
@@ -925,12 +916,11 @@ rebuild(struct budget_book *b)
 		r->keys[at] = f->keys[i];
 		r->rows[at] = i;
 	}
-	if (b->config->ledger && b->config->ledger_file != NULL)
-		ledger_each(b->config->ledger_file,
-		    r->month_begin_ms - LONGEST_REQUEST_MS, rebuild_line, r);
-	if (r->lines > 0)
+	if (b->history != NULL)
+		b->history->each(b->config, r->month_begin_ms, rebuild_use, r);
+	if (r->uses > 0)
 		log_info("budget: made from %" PRIu64 " lines of the ledger",
-		    r->lines);
+		    r->uses);
 	free(r);
 	/* Cells of before are not of this file. */
 	memset(f->cells, 0, sizeof(f->cells));
@@ -954,7 +944,8 @@ new_book(const struct config *config, struct file *file)
 }
 
 struct budget_book *
-budget_open(const struct config *config, char *why, size_t size)
+budget_open(const struct config *config, const struct budget_history *history,
+    char *why, size_t size)
 {
 	struct budget_book *b;
 	struct file *f;
@@ -970,6 +961,7 @@ budget_open(const struct config *config, char *why, size_t size)
 		return NULL;
 	}
 	b = new_book(config, f);
+	b->history = history;
 	lock(b);
 	rc = find_rows(b);
 	if (rc == 0 && f->built == 0)

@@ -16,12 +16,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/span.h"
 #include "config/config.h"
 #include "policy/refusal.h"
 
 struct budget_book;
 
-struct budget_book *budget_open(const struct config *, char *why, size_t size);
+/* What a request used of a provider, as the account has it. */
+struct budget_use {
+	int64_t end_ms; /* wall clock */
+	struct span client, model; /* names; p NULL: none */
+	uint64_t tokens;
+	int64_t nanousd;
+};
+/* Where that is told: a floor above knows it (ledger/rebuild.h). */
+struct budget_history {
+	/* Calls use() for all that ended in since_ms or later, in any
+	 * order. */
+	void (*each)(const struct config *, int64_t since_ms,
+	    void (*use)(void *ctx, const struct budget_use *), void *ctx);
+};
+
+/* A file that was lost is made again from the history (NULL: from nothing). */
+struct budget_book *budget_open(const struct config *,
+    const struct budget_history *, char *why, size_t size);
 void budget_close(struct budget_book *);
 
 struct budget_hold { /* a reservation; zero it before, but for: */

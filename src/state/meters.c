@@ -294,7 +294,7 @@ status_text(int status)
 }
 
 static const char *
-reason_of(const struct ledger_entry *e)
+reason_of(const struct entry *e)
 {
 	if (e->refusal != REFUSE_NONE)
 		return refusal_spec(e->refusal)->code;
@@ -304,8 +304,7 @@ reason_of(const struct ledger_entry *e)
 }
 
 static void
-add_request(
-    struct meters *m, const struct ledger_entry *e, const struct label use[4])
+add_request(struct meters *m, const struct entry *e, const struct label use[4])
 {
 	const struct label l[] = { use[0], use[1], use[2],
 		{ "status", status_text(e->status) },
@@ -317,8 +316,7 @@ add_request(
 }
 
 static void
-add_use(
-    struct meters *m, const struct ledger_entry *e, const struct label use[4])
+add_use(struct meters *m, const struct entry *e, const struct label use[4])
 {
 	const struct usage *u = &e->usage;
 	struct row *row = row_of(m, KIND_USE, use, 4);
@@ -341,8 +339,7 @@ add_use(
 }
 
 static void
-add_time(
-    struct meters *m, const struct ledger_entry *e, const struct label use[4])
+add_time(struct meters *m, const struct entry *e, const struct label use[4])
 {
 	struct row *row = row_of(m, KIND_TIME, use + 1, 2);
 
@@ -355,7 +352,7 @@ add_time(
 }
 
 static void
-add_wait(struct meters *m, const struct ledger_entry *e)
+add_wait(struct meters *m, const struct entry *e)
 {
 	for (size_t i = 0; i < m->config->nproviders; i++) {
 		const struct provider *p = &m->config->providers[i];
@@ -374,7 +371,7 @@ add_wait(struct meters *m, const struct ledger_entry *e)
 }
 
 void
-meters_add(struct meters *m, const struct ledger_entry *e)
+meters_add(struct meters *m, const struct entry *e)
 {
 	const struct label use[] = { { "client", or_none(e->client) },
 		{ "model", or_none(e->route) },

@@ -11,15 +11,15 @@
 
 #include "base/buf.h"
 #include "config/config.h"
+#include "state/entry.h"
 #include "state/health.h"
-#include "state/ledger.h"
 #include "state/slots.h"
 
 struct meters;
 
 struct meters *meters_open(const struct config *, char *why, size_t size);
 void meters_close(struct meters *);
-void meters_add(struct meters *, const struct ledger_entry *);
+void meters_add(struct meters *, const struct entry *);
 
 /* Threads busy in this process. */
 void meters_busy(struct meters *, int delta);

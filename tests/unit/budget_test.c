@@ -23,8 +23,9 @@
 #include "check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "ledger/ledger.h"
+#include "ledger/rebuild.h"
 #include "state/budget.h"
-#include "state/ledger.h"
 #include "state/process.h"
 
 #define USD INT64_C(1000000000)
@@ -98,7 +99,7 @@ fresh(void)
 	memset(&clients[1].budget, 0, sizeof(struct budget));
 	memset(&models[0].budget, 0, sizeof(struct budget));
 	memset(&models[1].budget, 0, sizeof(struct budget));
-	b = budget_open(&config, why, sizeof(why));
+	b = budget_open(&config, &ledger_history, why, sizeof(why));
 	if (b == NULL) {
 		printf("Bail out! %s\n", why);
 		exit(99);
@@ -110,7 +111,8 @@ static struct budget_book *
 again(void)
 {
 	char why[256];
-	struct budget_book *b = budget_open(&config, why, sizeof(why));
+	struct budget_book *b =
+	    budget_open(&config, &ledger_history, why, sizeof(why));
 
 	if (b == NULL) {
 		printf("Bail out! %s\n", why);
@@ -558,7 +560,7 @@ static void
 account(struct ledger *l, int64_t begin_ms, const char *client, bool sent,
     int64_t nanousd)
 {
-	struct ledger_entry e = { .wall_ms = begin_ms,
+	struct entry e = { .wall_ms = begin_ms,
 		.id = "r",
 		.client = client,
 		.model = "alias",

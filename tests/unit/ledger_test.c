@@ -27,8 +27,8 @@
 
 #include "check.h"
 #include "base/clock.h"
-#include "state/ledger.h"
-#include "state/ledger_read.h"
+#include "ledger/ledger.h"
+#include "ledger/read.h"
 
 static char dir[] = "/tmp/ledger_test.XXXXXX";
 static char path[128], rotated[140], lock_path[140], shared_path[140];
@@ -56,10 +56,10 @@ open_or_die(void)
 	return l;
 }
 
-static struct ledger_entry
+static struct entry
 entry(const char *id)
 {
-	struct ledger_entry e = { .wall_ms = 1795373220123,
+	struct entry e = { .wall_ms = 1795373220123,
 		.id = id,
 		.client = "laptop",
 		.endpoint = "chat",
@@ -100,7 +100,7 @@ write_n(struct ledger *l, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(id, sizeof(id), "req_%u", i);
-		struct ledger_entry e = entry(id);
+		struct entry e = entry(id);
 		ledger_write(l, &e);
 	}
 }
@@ -182,7 +182,7 @@ static void
 test_line(void)
 {
 	struct ledger *l;
-	struct ledger_entry e = entry("req_1");
+	struct entry e = entry("req_1");
 	struct ledger_line line;
 	struct stat st;
 	size_t len;
@@ -225,7 +225,7 @@ test_line(void)
 static void
 test_refusal_line(void)
 {
-	struct ledger_entry e = { .wall_ms = 1,
+	struct entry e = { .wall_ms = 1,
 		.id = "req_2",
 		.status = 401,
 		.refusal = REFUSE_INVALID_KEY,
@@ -264,7 +264,7 @@ static void
 test_hostile_line(void)
 {
 	static char model[100000], id[] = "a\"},{\n\x01\xff\xe2\x80\xa8";
-	struct ledger_entry e = entry(id);
+	struct entry e = entry(id);
 	struct ledger *l;
 	size_t len;
 	char *text;
@@ -275,9 +275,9 @@ test_hostile_line(void)
 	e.model = e.route = e.provider = e.upstream_model = e.host = model;
 	e.client = e.endpoint = e.allowed_by = e.private_rule = model;
 	e.fallback = e.bridge = model;
-	e.ntries = LEDGER_TRIES_MAX;
-	for (unsigned i = 0; i < LEDGER_TRIES_MAX; i++)
-		e.tries[i] = (struct ledger_try){ model, model, INT64_MAX };
+	e.ntries = ENTRY_TRIES_MAX;
+	for (unsigned i = 0; i < ENTRY_TRIES_MAX; i++)
+		e.tries[i] = (struct entry_try){ model, model, INT64_MAX };
 	e.usage.input = UINT64_MAX;
 	l = open_or_die();
 	ledger_write(l, &e);
@@ -678,7 +678,7 @@ static void
 test_open(void)
 {
 	struct config off = { .ledger = false };
-	struct ledger_entry e = entry("x");
+	struct entry e = entry("x");
 	struct config none = config;
 	char why[256] = "";
 	struct ledger *l;

@@ -57,10 +57,10 @@ fresh(void)
 	return open_or_die();
 }
 
-static struct ledger_entry
+static struct entry
 entry(void)
 {
-	struct ledger_entry e = { .id = "r",
+	struct entry e = { .id = "r",
 		.client = "laptop",
 		.model = "alias",
 		.route = "chat",
@@ -122,7 +122,7 @@ static void
 test_counters(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 
 	meters_add(m, &e);
 	meters_add(m, &e);
@@ -158,7 +158,7 @@ static void
 test_refusals(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = { .status = 401,
+	struct entry e = { .status = 401,
 		.refusal = REFUSE_INVALID_KEY,
 		.cost_nanousd = -1,
 		.queue_ms = -1,
@@ -187,7 +187,7 @@ static void
 test_histograms(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	static const int64_t ms[] = { 0, 5, 6, 250, 599999, 600000, 600001 };
 
 	e.provider = "local";
@@ -221,7 +221,7 @@ static void
 test_hostile(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	static char longest[1000];
 
 	e.client = "a\"b\\c\nd";
@@ -244,7 +244,7 @@ static void
 test_full(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	uint64_t sum = 0;
 	char name[32];
 
@@ -270,7 +270,7 @@ static struct meters *shared;
 static void *
 add_thread(void *arg)
 {
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	char name[16];
 
 	(void)arg;
@@ -334,7 +334,7 @@ static int ready_fd;
 static void
 busy_process(void)
 {
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	struct meters *m = open_or_die();
 
 	for (int i = 0; i < 3; i++)
@@ -401,7 +401,7 @@ static void
 test_promtool(void)
 {
 	struct meters *m = fresh();
-	struct ledger_entry e = entry();
+	struct entry e = entry();
 	FILE *pipe;
 
 	if (system("command -v promtool >/dev/null 2>&1") != 0) {

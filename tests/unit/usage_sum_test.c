@@ -17,9 +17,9 @@
 #include "check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/ledger.h"
-#include "state/usage_sum.h"
-#include "state/usage_view.h"
+#include "ledger/ledger.h"
+#include "ledger/usage_sum.h"
+#include "ledger/usage_view.h"
 
 /* The clock is ours: a view does not read again at once. */
 static int64_t now_ns = 1000000000;
@@ -171,7 +171,7 @@ test_bounded(void)
 static void
 account(struct ledger *l, const char *model, int64_t begin_ms)
 {
-	struct ledger_entry e = { .wall_ms = begin_ms,
+	struct entry e = { .wall_ms = begin_ms,
 		.id = "r\"1",
 		.client = "laptop",
 		.endpoint = "chat",

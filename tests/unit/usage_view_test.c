@@ -17,7 +17,7 @@
 
 #include "check.h"
 #include "base/clock.h"
-#include "state/usage_view.h"
+#include "ledger/usage_view.h"
 
 #define DAY_MS INT64_C(86400000)
 

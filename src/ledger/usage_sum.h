@@ -5,14 +5,14 @@
 /*
  * Sums over the ledger's lines, by the columns that somebody asks for.
  */
-#ifndef STATE_USAGE_SUM_H
-#define STATE_USAGE_SUM_H
+#ifndef LEDGER_USAGE_SUM_H
+#define LEDGER_USAGE_SUM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/span.h"
-#include "state/ledger_read.h"
+#include "ledger/read.h"
 
 enum usage_by {
 	USAGE_BY_CLIENT,

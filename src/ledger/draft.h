@@ -3,19 +3,19 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One line of the account in the making.  Between ledger.c, ledger_file.c and
- * ledger_draft.c only.
+ * One line of the account in the making.  Between ledger.c, file.c and
+ * draft.c only.
  */
-#ifndef STATE_LEDGER_DRAFT_H
-#define STATE_LEDGER_DRAFT_H
+#ifndef LEDGER_DRAFT_H
+#define LEDGER_DRAFT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/buf.h"
-#include "state/ledger.h"
-#include "state/ledger_chain.h"
+#include "ledger/chain.h"
+#include "ledger/ledger.h"
 
 /* A newline stands before its text, for the case that what is in the file
  * before it was torn. */
@@ -26,7 +26,7 @@ struct ledger_draft {
 STAILQ_HEAD(ledger_drafts, ledger_draft);
 
 /* All of the line but its end. */
-struct ledger_draft *ledger_draft_new(const struct ledger_entry *);
+struct ledger_draft *ledger_draft_new(const struct entry *);
 void ledger_draft_free(struct ledger_draft *);
 
 /* Its place behind the tail, and the newline; lost: lines that are told to be

@@ -18,7 +18,7 @@
 
 #include "base/digest.h"
 #include "base/log.h"
-#include "state/ledger_chain.h"
+#include "ledger/chain.h"
 
 #define TAIL_MAGIC UINT64_C(0x3130464c45444754) /* "TGDELF01" */
 /* Lines looked at from the end before the whole file is read. */

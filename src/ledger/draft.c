@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/ledger_draft.h"
+#include "ledger/draft.h"
 
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
@@ -74,13 +74,13 @@ put_if(struct buf *b, bool set, const char *member)
 }
 
 static void
-put_tries(struct buf *b, const struct ledger_entry *e)
+put_tries(struct buf *b, const struct entry *e)
 {
 	if (e->ntries == 0)
 		return;
 	buf_puts(b, ",\"tries\":[");
-	for (unsigned i = 0; i < e->ntries && i < LEDGER_TRIES_MAX; i++) {
-		const struct ledger_try *t = &e->tries[i];
+	for (unsigned i = 0; i < e->ntries && i < ENTRY_TRIES_MAX; i++) {
+		const struct entry_try *t = &e->tries[i];
 
 		put_text(b,
 		    i == 0 ? "{\"provider\":" : ",{\"provider\":", t->provider);
@@ -92,7 +92,7 @@ put_tries(struct buf *b, const struct ledger_entry *e)
 }
 
 static void
-put_route(struct buf *b, const struct ledger_entry *e)
+put_route(struct buf *b, const struct entry *e)
 {
 	put_text(b, ",\"client\":", e->client);
 	put_text(b, ",\"endpoint\":", e->endpoint);
@@ -112,7 +112,7 @@ put_route(struct buf *b, const struct ledger_entry *e)
 }
 
 static void
-put_end(struct buf *b, const struct ledger_entry *e)
+put_end(struct buf *b, const struct entry *e)
 {
 	put_if(b, e->stream, ",\"stream\":true");
 	put_i64(b, ",\"status\":", e->status);
@@ -137,7 +137,7 @@ usage_word(const struct usage *u)
 }
 
 static void
-put_usage(struct buf *b, const struct ledger_entry *e)
+put_usage(struct buf *b, const struct entry *e)
 {
 	const struct usage *u = &e->usage;
 
@@ -175,7 +175,7 @@ put_time(struct buf *b, int64_t wall_ms)
 }
 
 struct ledger_draft *
-ledger_draft_new(const struct ledger_entry *e)
+ledger_draft_new(const struct entry *e)
 {
 	struct ledger_draft *line = malloc(sizeof(*line));
 	struct buf *b;

@@ -9,15 +9,15 @@
  * A million lines take about a second: no tree is built of a line, its
  * strings stay where they are, and files are read through one buffer.
  */
-#ifndef STATE_LEDGER_READ_H
-#define STATE_LEDGER_READ_H
+#ifndef LEDGER_READ_H
+#define LEDGER_READ_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/span.h"
-#include "state/ledger_chain.h"
+#include "ledger/chain.h"
 
 /* One line.  Strings as they stand between their quotes (escapes are kept:
  * jscan_decode); p NULL where they are null or missing. */
@@ -43,7 +43,7 @@ bool ledger_line_parse(struct span line, struct ledger_line *out);
 int64_t ledger_line_time(struct span line);
 
 /* One of the files that make up a ledger. */
-struct ledger_file {
+struct ledger_part {
 	char *path;
 	int64_t size, modified_ms;
 	uint64_t dev, ino;
@@ -52,14 +52,14 @@ struct ledger_file {
 
 /* The ledger and its rotated files (path.1, path-20261122 …; no compressed
  * ones), oldest first.  Returns how many; *out is freed by the next. */
-size_t ledger_files(const char *path, struct ledger_file **out);
-void ledger_files_free(struct ledger_file *, size_t n);
+size_t ledger_parts(const char *path, struct ledger_part **out);
+void ledger_parts_free(struct ledger_part *, size_t n);
 
 /* Calls line() for each line between two offsets of the file, without its
  * newline; a rest without one is passed only where `rest` is true.  Returns
  * the offset behind the last line taken, -1 with errno, or, negative and
  * less than -1, what line() returned. */
-int64_t ledger_file_each(const struct ledger_file *, int64_t from, int64_t to,
+int64_t ledger_part_each(const struct ledger_part *, int64_t from, int64_t to,
     bool rest,
     int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
     void *ctx);

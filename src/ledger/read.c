@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "state/ledger_read.h"
+#include "ledger/read.h"
 
 #define READ_BYTES ((size_t)1 << 20)
 
@@ -39,7 +39,7 @@ struct member {
 		    offsetof(struct ledger_line, member) \
 	}
 
-/* In the order of state/ledger.c. */
+/* In the order of draft.c. */
 static const struct member members[] = {
 	{ "v", 1, PASS, 0 },
 	MEMBER("time", TEXT, time),
@@ -363,7 +363,7 @@ each_of_fd(
 }
 
 int64_t
-ledger_file_each(const struct ledger_file *file, int64_t from, int64_t to,
+ledger_part_each(const struct ledger_part *file, int64_t from, int64_t to,
     bool rest,
     int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
     void *ctx)
@@ -413,7 +413,7 @@ is_part(const char *name, const char *base)
 }
 
 static bool
-look_at(const char *dir, const char *name, struct ledger_file *f)
+look_at(const char *dir, const char *name, struct ledger_part *f)
 {
 	struct stat st;
 
@@ -430,7 +430,7 @@ look_at(const char *dir, const char *name, struct ledger_file *f)
 	f->dev = (uint64_t)st.st_dev;
 	f->ino = (uint64_t)st.st_ino;
 	f->first_n = UINT64_MAX; /* an empty one comes last */
-	ledger_file_each(f, 0,
+	ledger_part_each(f, 0,
 	    f->size < 2 * LEDGER_LINE_MAX ? f->size : 2 * LEDGER_LINE_MAX,
 	    false, first_number, &f->first_n);
 	return true;
@@ -439,7 +439,7 @@ look_at(const char *dir, const char *name, struct ledger_file *f)
 static int
 by_number(const void *a, const void *b)
 {
-	const struct ledger_file *x = a, *y = b;
+	const struct ledger_part *x = a, *y = b;
 
 	if (x->first_n != y->first_n)
 		return x->first_n < y->first_n ? -1 : 1;
@@ -449,7 +449,7 @@ by_number(const void *a, const void *b)
 }
 
 size_t
-ledger_files(const char *path, struct ledger_file **out)
+ledger_parts(const char *path, struct ledger_part **out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
@@ -480,7 +480,7 @@ ledger_files(const char *path, struct ledger_file **out)
 }
 
 void
-ledger_files_free(struct ledger_file *files, size_t n)
+ledger_parts_free(struct ledger_part *files, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(files[i].path);
@@ -516,16 +516,16 @@ ledger_each(const char *path, int64_t since_ms,
     int (*line)(void *ctx, const struct ledger_line *), void *ctx)
 {
 	struct each e = { since_ms, line, ctx, 0 };
-	struct ledger_file *files;
-	size_t n = ledger_files(path, &files);
+	struct ledger_part *files;
+	size_t n = ledger_parts(path, &files);
 
 	for (size_t i = 0; i < n && e.rc == 0; i++) {
 		if (files[i].modified_ms < since_ms)
 			continue;
-		if (ledger_file_each(&files[i], 0, files[i].size, false,
+		if (ledger_part_each(&files[i], 0, files[i].size, false,
 			each_line, &e) == -1)
 			log_warn("%s: %s", files[i].path, strerror(errno));
 	}
-	ledger_files_free(files, n);
+	ledger_parts_free(files, n);
 	return e.rc;
 }

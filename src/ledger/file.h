@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The file that the account is in.  Between ledger.c and ledger_file.c only.
+ * The file that the account is in.  Between ledger.c and file.c only.
  */
-#ifndef STATE_LEDGER_FILE_H
-#define STATE_LEDGER_FILE_H
+#ifndef LEDGER_FILE_H
+#define LEDGER_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "state/ledger_draft.h"
+#include "ledger/draft.h"
 
 struct ledger_file;
 

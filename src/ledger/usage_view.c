@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/jscan.h"
 #include "base/log.h"
-#include "state/usage_sum.h"
-#include "state/usage_view.h"
+#include "ledger/usage_sum.h"
+#include "ledger/usage_view.h"
 
 #define DAY_MS INT64_C(86400000)
 /* A recent request: a dozen texts of as much, each byte escaped, fit in. */
@@ -135,7 +135,7 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 }
 
 static struct place_in_file *
-place_of(struct usage_view *v, const struct ledger_file *f)
+place_of(struct usage_view *v, const struct ledger_part *f)
 {
 	struct place_in_file *p;
 
@@ -155,7 +155,7 @@ place_of(struct usage_view *v, const struct ledger_file *f)
 }
 
 static void
-read_file(struct usage_view *v, const struct ledger_file *f)
+read_file(struct usage_view *v, const struct ledger_part *f)
 {
 	struct place_in_file *p;
 	int64_t end;
@@ -163,7 +163,7 @@ read_file(struct usage_view *v, const struct ledger_file *f)
 	if (f->size == 0 || f->modified_ms < v->since_ms)
 		return;
 	p = place_of(v, f);
-	end = ledger_file_each(f, p->offset, f->size, false, take_line, v);
+	end = ledger_part_each(f, p->offset, f->size, false, take_line, v);
 	if (end < 0)
 		log_warn("%s: %s", f->path, strerror(errno));
 	else
@@ -186,7 +186,7 @@ static void
 read_on(struct usage_view *v)
 {
 	int64_t day = clock_wall_ms() / DAY_MS, now = clock_now_ms();
-	struct ledger_file *files;
+	struct ledger_part *files;
 	size_t n;
 
 	if (v->sum == NULL)
@@ -197,10 +197,10 @@ read_on(struct usage_view *v)
 	    (v->read_ms != 0 && now - v->read_ms < READ_EVERY_MS))
 		return;
 	v->read_ms = now;
-	n = ledger_files(v->config->ledger_file, &files);
+	n = ledger_parts(v->config->ledger_file, &files);
 	for (size_t i = 0; i < n; i++)
 		read_file(v, &files[i]);
-	ledger_files_free(files, n);
+	ledger_parts_free(files, n);
 }
 
 static void

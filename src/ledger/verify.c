@@ -16,14 +16,14 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "state/ledger_read.h"
+#include "ledger/read.h"
 #include "state/mapfile.h"
 
 /* Of a record that is being written while it is read. */
 #define READ_TRIES 100
 
 struct walk {
-	const struct ledger_file *file;
+	const struct ledger_part *file;
 	void (*say)(
 	    void *ctx, const char *file, uint64_t line, const char *what);
 	void *ctx;
@@ -129,14 +129,14 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 /* A line that a writer adds while we read may be seen in part: what the last
  * file ends with counts only when it is whole. */
 static int
-walk_file(struct walk *w, const struct ledger_file *file, bool last)
+walk_file(struct walk *w, const struct ledger_part *file, bool last)
 {
 	w->file = file;
 	w->file_seen |=
 	    file->ino == w->record.ino && file->dev == w->record.dev;
 	w->report->tail.dev = file->dev;
 	w->report->tail.ino = file->ino;
-	return ledger_file_each(file, 0, file->size, !last, walk_line, w) == -1
+	return ledger_part_each(file, 0, file->size, !last, walk_line, w) == -1
 	    ? -1
 	    : 0;
 }
@@ -225,7 +225,7 @@ ledger_verify(const char *path, const char *runtime_dir,
     void *ctx, struct ledger_report *report)
 {
 	struct walk w = { .say = tell, .ctx = ctx, .report = report };
-	struct ledger_file *files;
+	struct ledger_part *files;
 	int rc = 0;
 	size_t n;
 
@@ -233,11 +233,11 @@ ledger_verify(const char *path, const char *runtime_dir,
 	ledger_tail_init(&report->tail);
 	/* The record first: what is behind it by the time we read is newer. */
 	report->tail_known = read_record(path, runtime_dir, &w.record);
-	n = ledger_files(path, &files);
+	n = ledger_parts(path, &files);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = walk_file(&w, &files[i], i + 1 == n);
 	if (rc == 0)
 		judge_record(&w, path);
-	ledger_files_free(files, n);
+	ledger_parts_free(files, n);
 	return rc;
 }

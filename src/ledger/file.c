@@ -4,7 +4,7 @@
  */
 /*
  * Hides the ledger's file: rotation under our feet, and how lines of many
- * processes become one chain (ledger_chain.h).
+ * processes become one chain (chain.h).
  *
  * Under the lock the lines get their numbers and prevs and are appended with
  * one write.  The lock is a flock on a file of its own: the ledger itself may
@@ -29,7 +29,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/ledger_file.h"
+#include "ledger/file.h"
 #include "state/mapfile.h"
 
 #define LOOK_EVERY_MS 1000

@@ -8,8 +8,8 @@
  * later one only what was added since, and none reads sooner than a second
  * after the one before.
  */
-#ifndef STATE_USAGE_VIEW_H
-#define STATE_USAGE_VIEW_H
+#ifndef LEDGER_USAGE_VIEW_H
+#define LEDGER_USAGE_VIEW_H
 
 #include "base/buf.h"
 #include "config/config.h"

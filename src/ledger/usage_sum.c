@@ -16,7 +16,7 @@
 #include "base/arena.h"
 #include "base/jscan.h"
 #include "base/log.h"
-#include "state/usage_sum.h"
+#include "ledger/usage_sum.h"
 
 #define TABLE_SIZE 65536 /* a power of two, well above the groups */
 #define KEY_MAX 2048

@@ -22,9 +22,9 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log.h"
-#include "state/ledger.h"
-#include "state/ledger_file.h"
-#include "state/ledger_draft.h"
+#include "ledger/draft.h"
+#include "ledger/file.h"
+#include "ledger/ledger.h"
 
 #define WARN_EVERY_MS 60000
 #define GATHER_MS 5
@@ -135,7 +135,7 @@ write_waiting(struct ledger *l)
 }
 
 void
-ledger_write(struct ledger *l, const struct ledger_entry *e)
+ledger_write(struct ledger *l, const struct entry *e)
 {
 	struct ledger_draft *line;
 

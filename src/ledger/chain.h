@@ -22,8 +22,8 @@
  * line and the record, it is older, it is lost), they are made from what
  * stands in the ledger behind it.
  */
-#ifndef STATE_LEDGER_CHAIN_H
-#define STATE_LEDGER_CHAIN_H
+#ifndef LEDGER_CHAIN_H
+#define LEDGER_CHAIN_H
 
 #include <stdbool.h>
 #include <stdint.h>
