@@ -124,12 +124,11 @@ buf_json_escape(struct buf *b, unsigned char c)
 }
 
 void
-buf_json(struct buf *b, struct span text)
+buf_json_inside(struct buf *b, struct span text)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t i = 0, plain = 0, n;
 
-	buf_add(b, "\"", 1);
 	while (i < text.len) {
 		if (p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' &&
 		    p[i] != '\\') {
@@ -150,6 +149,13 @@ buf_json(struct buf *b, struct span text)
 	}
 	if (i > plain)
 		buf_add(b, p + plain, i - plain);
+}
+
+void
+buf_json(struct buf *b, struct span text)
+{
+	buf_add(b, "\"", 1);
+	buf_json_inside(b, text);
 	buf_add(b, "\"", 1);
 }
 

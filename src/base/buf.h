@@ -59,6 +59,8 @@ void buf_printf(struct buf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON string, quotes included (RFC 8259 §7); bad UTF-8 becomes U+FFFD. */
 void buf_json(struct buf *, struct span);
+/* The same without its quotes, for a string that is put together. */
+void buf_json_inside(struct buf *, struct span);
 /* Drop the first n bytes. */
 void buf_drop(struct buf *, size_t n);
 

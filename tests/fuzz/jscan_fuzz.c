@@ -12,13 +12,13 @@
 
 #include <jansson.h>
 
-#include "base/jscan.h"
+#include "base/jspan.h"
 #include "fuzz.h"
 
 struct walk {
 	struct span text;
 	unsigned open;
-	size_t values;
+	size_t values; /* a container once */
 };
 
 static int
@@ -44,7 +44,7 @@ take_value(void *ctx, const struct jscan_value *v)
 			 out) <= v->raw.len - 2);
 		free(out);
 	}
-	w->values++;
+	w->values += !v->begin;
 	return 0;
 }
 
@@ -89,6 +89,21 @@ compare_string(struct span text, const json_t *j)
 	free(out);
 }
 
+/* The values that jspan finds; they lie in the text, JSON or not. */
+static size_t
+count_spans(struct span text, struct span value, unsigned depth)
+{
+	struct jspan_walk w = jspan_walk(value);
+	size_t n = 1;
+
+	MUST(value.p >= text.p && value.p + value.len <= text.p + text.len);
+	while (depth < JSCAN_DEPTH_MAX && jspan_next(&w)) {
+		MUST(!w.object || w.key.p + w.key.len <= text.p + text.len);
+		n += count_spans(text, w.value, depth + 1);
+	}
+	return n;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -97,9 +112,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int result = jscan(w.text, JSCAN_DEPTH_MAX, take_value, &w, &error);
 	json_t *j = json_loadb(
 	    (const char *)data, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	size_t spans = count_spans(w.text, jspan_document(w.text), 0);
 
 	if (result == 0) {
-		MUST(w.open == 0 && w.values > 0);
+		MUST(w.open == 0 && w.values == spans);
 	} else {
 		MUST(error.text != NULL && error.offset <= size);
 		/* A NUL ends Jansson's text, whatever comes behind it. */
