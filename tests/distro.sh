@@ -70,7 +70,7 @@ try_run() {
 			kill -0 $job || { cat /tmp/run.log; exit 1; }
 			sleep 1
 		done
-		eval "$line" && echo && kill -INT $job && wait $job'
+		eval "$line" && echo && kill -TERM $job && wait $job'
 }
 
 failed=0

@@ -8,9 +8,9 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/schema.h"
 #include "ctl/ctl.h"
@@ -135,18 +135,22 @@ config_check(bool dump)
 	return 0;
 }
 
+const struct ctl_option ctl_check_options[] = {
+	{ "dump", NULL, 'd',
+	    "print what is in effect, defaults included, without secrets" },
+	{ "settings", NULL, 's',
+	    "print every setting: path, type, range, default, text" },
+	{ NULL, NULL, 0, NULL },
+};
+
 int
 ctl_check(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "dump", no_argument, NULL, 'd' },
-		{ "settings", no_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
 	bool dump = false, settings = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+	while (
+	    (c = ctl_option_next(argc, argv, "check", ctl_check_options)) != -1)
 		if (c == 'd')
 			dump = true;
 		else if (c == 's')

@@ -9,10 +9,10 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/clients.h"
@@ -23,6 +23,17 @@
 struct client_options {
 	struct clients_entry entry;
 	const char *models[MODELS_MAX];
+};
+
+const struct ctl_option ctl_client_options[] = {
+	{ "models", "GLOB,...", 'm', "add: the models it may use (all)" },
+	{ "place", "PLACE", 'p',
+	    "add: how far its requests may go, local or external (local)" },
+	{ "expires", "DATE", 'e',
+	    "add: until when, as 2027-01-31 or 2027-01-31T12:00:00Z" },
+	{ "operator", NULL, 'o', "add: it may read metrics and status" },
+	{ "explain", NULL, 'x', "add: it may ask for the plan of a request" },
+	{ NULL, NULL, 0, NULL },
 };
 
 /* "a,b" into the entry; the text is changed. */
@@ -45,17 +56,10 @@ models_parse(struct client_options *o, char *text)
 static int
 options_parse(int argc, char **argv, struct client_options *o)
 {
-	static const struct option options[] = {
-		{ "models", required_argument, NULL, 'm' },
-		{ "place", required_argument, NULL, 'p' },
-		{ "expires", required_argument, NULL, 'e' },
-		{ "operator", no_argument, NULL, 'o' },
-		{ "explain", no_argument, NULL, 'x' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "m:p:e:", options, NULL)) != -1)
+	while ((c = ctl_option_next(
+		    argc, argv, "client", ctl_client_options)) != -1)
 		switch (c) {
 		case 'm':
 			if (models_parse(o, optarg) == -1)
@@ -145,7 +149,7 @@ ctl_client(int argc, char **argv)
 	int status, operands;
 
 	if (argc < 2)
-		return ctl_misuse("client", "what about clients?");
+		return ctl_misuse("client", "add, list or rm is needed");
 	verb = argv[1];
 	if ((status = options_parse(argc - 1, argv + 1, &o)) != 0)
 		return status;
@@ -156,7 +160,7 @@ ctl_client(int argc, char **argv)
 		    ? client_do(verb, &o.entry)
 		    : ctl_misuse("client", "list takes no name");
 	if (strcmp(verb, "add") != 0 && strcmp(verb, "rm") != 0)
-		return ctl_misuse("client", "%s: add, list or rm?", verb);
+		return ctl_misuse("client", "unknown word \"%s\"; add, list and rm are known", verb);
 	if (operands != 1)
 		return ctl_misuse("client", "%s wants one name", verb);
 	return client_do(verb, &o.entry);

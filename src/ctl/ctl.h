@@ -6,13 +6,19 @@
  * The operator's command: what its subcommands share.
  *
  * Each subcommand is one function in a file of its own, named in the table of
- * main.c, and called with argv[0] its name and getopt(3) fresh.  It returns
+ * main.c, and called with argv[0] its name and getopt(3) fresh.  Its options
+ * are a table, from which --help and the completions are made.  It returns
  * the exit status: 0, 1 something is wrong, 2 (ctl_misuse) wrongly called.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
 #include "config/config.h"
+#include "ctl/option.h"
+
+extern const struct ctl_option ctl_check_options[], ctl_client_options[],
+    ctl_explain_options[], ctl_init_options[], ctl_probe_options[],
+    ctl_status_options[], ctl_usage_options[];
 
 int ctl_check(int argc, char **argv);
 int ctl_client(int argc, char **argv);
@@ -28,7 +34,7 @@ const char *ctl_config_path(void);
  * been printed. */
 struct config *ctl_load(unsigned config_flags);
 /* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
- * fmt NULL: getopt has said it. */
+ * fmt NULL: ctl_option_next() has said it. */
 int ctl_misuse(const char *command, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +23,18 @@
 #include "wire/multipart.h"
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
+
+const struct ctl_option ctl_explain_options[] = {
+	{ "client", "NAME", 'c', "who asks; needed" },
+	{ "endpoint", "NAME", 'e',
+	    "chat, responses, messages, embeddings ... (chat)" },
+	{ "header", "LINE", 'H',
+	    "a header of the request: X-Tailgate-Place, Content-Type" },
+	{ "facts", "FILE", 'F',
+	    "decide from these facts instead of the present state" },
+	{ "json", NULL, 'j', "print JSON" },
+	{ NULL, NULL, 0, NULL },
+};
 
 struct asked {
 	const char *client, *endpoint, *facts, *file;
@@ -63,17 +74,10 @@ take_header(struct asked *asked, const char *line)
 static int
 take_options(int argc, char **argv, struct asked *asked)
 {
-	static const struct option options[] = {
-		{ "client", required_argument, NULL, 'c' },
-		{ "endpoint", required_argument, NULL, 'e' },
-		{ "header", required_argument, NULL, 'H' },
-		{ "facts", required_argument, NULL, 'F' },
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:e:H:j", options, NULL)) != -1) {
+	while ((c = ctl_option_next(
+		    argc, argv, "explain", ctl_explain_options)) != -1) {
 		if (c == 'c')
 			asked->client = optarg;
 		else if (c == 'e')

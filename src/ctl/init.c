@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -264,28 +263,26 @@ init_run(struct init *init)
 	return status;
 }
 
+const struct ctl_option ctl_init_options[] = {
+	{ "client", "NAME", 'c', "make a client too and print its key" },
+	{ "force", NULL, 'f', "replace a configuration that exists" },
+	{ "runtime-dir", "DIR", 'r', "where slots and shared state live" },
+	{ "state-dir", "DIR", 's', "where the ledger and budgets live" },
+	{ NULL, NULL, 0, NULL },
+};
+
 int
 ctl_init(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "client", required_argument, NULL, 'c' },
-		{ "dir", required_argument, NULL, 'd' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "runtime-dir", required_argument, NULL, 'r' },
-		{ "state-dir", required_argument, NULL, 's' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct init init = { .dir = NULL };
 	char *path;
 	int c, status;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+	while (
+	    (c = ctl_option_next(argc, argv, "init", ctl_init_options)) != -1)
 		switch (c) {
 		case 'c':
 			init.client = optarg;
-			break;
-		case 'd':
-			init.dir = optarg;
 			break;
 		case 'f':
 			init.force = true;
@@ -299,7 +296,7 @@ ctl_init(int argc, char **argv)
 		default:
 			return ctl_misuse("init", NULL);
 		}
-	if (init.dir == NULL && optind < argc)
+	if (optind < argc)
 		init.dir = argv[optind++];
 	if (optind < argc)
 		return ctl_misuse(

@@ -7,48 +7,63 @@
  */
 #include "config.h"
 
+#include <ctype.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "ctl/completion.h"
 #include "ctl/ctl.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
 #endif
 
+static int ctl_completion(int argc, char **argv);
+static int ctl_help(int argc, char **argv);
+static int ctl_version(int argc, char **argv);
+
 static const struct command {
 	const char *name;
 	const char *usage;
 	int (*run)(int argc, char **argv);
+	const struct ctl_option *options; /* NULL: none */
 	const char *text;
 } commands[] = {
-	{ "check", "[--dump] [--settings]", ctl_check,
+	{ "check", "[--dump] [--settings]", ctl_check, ctl_check_options,
 	    "proves the configuration and prints every mistake" },
 	{ "client",
 	    "add NAME [--models GLOB,...] [--place local|external]\n"
 	    "           [--expires DATE] [--operator] [--explain]\n"
 	    "       tailgate client list\n"
 	    "       tailgate client rm NAME",
-	    ctl_client, "adds, lists and removes clients and their keys" },
+	    ctl_client, ctl_client_options,
+	    "adds, lists and removes clients and their keys" },
+	{ "completion", "bash|zsh|fish", ctl_completion, NULL,
+	    "prints a completion script for a shell" },
 	{ "explain",
 	    "--client NAME [--endpoint NAME] [--header LINE] [--facts FILE]\n"
 	    "           [--json] [FILE]",
-	    ctl_explain, "tells where a request would go, and why" },
+	    ctl_explain, ctl_explain_options,
+	    "tells where a request would go, and why" },
+	{ "help", "[COMMAND]", ctl_help, NULL, "prints the help of a command" },
 	{ "init",
 	    "[--force] [--client NAME] [--runtime-dir DIR] "
 	    "[--state-dir DIR] [DIR]",
-	    ctl_init, "writes a configuration to begin with" },
+	    ctl_init, ctl_init_options,
+	    "writes a configuration to begin with" },
 	{ "probe", "[--watch [SECONDS]] [PROVIDER ...]", ctl_probe,
-	    "asks the providers how they are" },
-	{ "status", "[--json]", ctl_status,
+	    ctl_probe_options, "asks the providers how they are" },
+	{ "status", "[--json]", ctl_status, ctl_status_options,
 	    "shows providers, slots, and who holds and waits" },
 	{ "usage",
 	    "[--since TIME] [--until TIME] [--by COLUMNS]\n"
 	    "           [--format table|json|csv] [--follow] [--verify]",
-	    ctl_usage, "sums up the ledger" },
+	    ctl_usage, ctl_usage_options, "sums up the ledger" },
+	{ "version", "", ctl_version, NULL, "prints the version" },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -88,11 +103,31 @@ command_find(const char *name)
 	return NULL;
 }
 
+static const char *
+command_name(const void *ctx, size_t i)
+{
+	(void)ctx;
+	return i < NCOMMANDS ? commands[i].name : NULL;
+}
+
 static void
 command_usage(const struct command *command, FILE *out)
 {
-	fprintf(out, "usage: tailgate [-f FILE] %s %s\n", command->name,
-	    command->usage);
+	fprintf(out, "usage: tailgate [-f FILE] %s%s%s\n", command->name,
+	    *command->usage == '\0' ? "" : " ", command->usage);
+}
+
+static void
+command_help(const struct command *command)
+{
+	command_usage(command, stdout);
+	printf("\n%c%s.\n", toupper((unsigned char)*command->text),
+	    command->text + 1);
+	if (command->options != NULL) {
+		putchar('\n');
+		ctl_option_print(command->options, stdout);
+	}
+	printf("\ntailgate(1) has the details.\n");
 }
 
 static void
@@ -102,12 +137,27 @@ usage(FILE *out)
 	      "       tailgate --help | --version\n\n",
 	    out);
 	for (size_t i = 0; i < NCOMMANDS; i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].text);
+		fprintf(
+		    out, "  %-10s  %s\n", commands[i].name, commands[i].text);
 	fprintf(out,
-	    "\n  -f FILE  the configuration, unless it is\n"
+	    "\n  -f FILE  the configuration, instead of\n"
 	    "           %s\n"
-	    "\n`tailgate COMMAND --help` tells more; tailgate(1) tells all.\n",
+	    "\n`tailgate help COMMAND` lists a command's options; tailgate(1) "
+	    "has the details.\n",
 	    SYSCONFDIR "/tailgate/tailgate.conf");
+}
+
+static int
+command_unknown(const char *name)
+{
+	const char *nearest = ctl_nearest(name, command_name, NULL);
+
+	fprintf(stderr, "tailgate: unknown command \"%s\"", name);
+	if (nearest != NULL)
+		fprintf(stderr, "; did you mean \"%s\"?\n", nearest);
+	else
+		fputs("; see `tailgate --help`\n", stderr);
+	return 2;
 }
 
 int
@@ -126,20 +176,71 @@ ctl_misuse(const char *name, const char *fmt, ...)
 	return 2;
 }
 
+/* ---- The commands about the program itself ----------------------------- */
+
+static int
+ctl_version(int argc, char **argv)
+{
+	(void)argv;
+	if (argc > 1)
+		return ctl_misuse("version", "takes no arguments");
+	puts("tailgate " PACKAGE_VERSION);
+	return 0;
+}
+
+static int
+ctl_help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc > 2)
+		return ctl_misuse("help", "one command at a time");
+	if (argc == 1) {
+		usage(stdout);
+		return 0;
+	}
+	if ((command = command_find(argv[1])) == NULL)
+		return command_unknown(argv[1]);
+	command_help(command);
+	return 0;
+}
+
+static int
+ctl_completion(int argc, char **argv)
+{
+	struct completion_command list[NCOMMANDS + 1];
+
+	for (size_t i = 0; i < NCOMMANDS; i++)
+		list[i] = (struct completion_command){ commands[i].name,
+			commands[i].text, commands[i].options };
+	list[NCOMMANDS] = (struct completion_command){ .name = NULL };
+	if (argc != 2)
+		return ctl_misuse("completion", "for which shell?");
+	if (completion_print(argv[1], list, stdout) == -1)
+		return ctl_misuse("completion",
+		    "no completions for the shell \"%s\"", argv[1]);
+	return 0;
+}
+
+/* ---- The call ----------------------------------------------------------- */
+
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int
 command_run(int argc, char **argv)
 {
 	const struct command *command = command_find(argv[0]);
 	int status;
 
-	if (command == NULL) {
-		fprintf(stderr, "tailgate: there is no command %s\n", argv[0]);
-		usage(stderr);
-		return 2;
-	}
-	for (int i = 1; i < argc; i++)
-		if (strcmp(argv[i], "--help") == 0) {
-			command_usage(command, stdout);
+	if (command == NULL)
+		return command_unknown(argv[0]);
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (is_help(argv[i])) {
+			command_help(command);
 			return 0;
 		}
 	status = command->run(argc, argv);
@@ -158,14 +259,11 @@ main(int argc, char **argv)
 
 	log_open("tailgate", false, LOG_LEVEL_WARN);
 	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--version") == 0) {
-			puts("tailgate " PACKAGE_VERSION);
-			return 0;
-		}
-		if (strcmp(argv[i], "--help") == 0) {
-			usage(stdout);
-			return 0;
-		}
+		if (strcmp(argv[i], "--version") == 0 ||
+		    strcmp(argv[i], "-V") == 0)
+			return ctl_version(1, NULL);
+		if (is_help(argv[i]))
+			return ctl_help(1, NULL);
 		if (strncmp(argv[i], "-f", 2) == 0 && argv[i][2] != '\0')
 			config_path = argv[i] + 2;
 		else if (strcmp(argv[i], "-f") == 0 && i + 1 < argc)
@@ -173,12 +271,15 @@ main(int argc, char **argv)
 		else
 			break;
 	}
-	if (i >= argc || argv[i][0] == '-') {
-		if (i < argc)
-			fprintf(
-			    stderr, "tailgate: %s: what is that?\n", argv[i]);
+	if (i < argc && argv[i][0] != '-')
+		return command_run(argc - i, argv + i);
+	if (i == argc)
 		usage(stderr);
-		return 2;
-	}
-	return command_run(argc - i, argv + i);
+	else if (strcmp(argv[i], "-f") == 0)
+		fputs("tailgate: -f needs a file\n", stderr);
+	else
+		fprintf(stderr,
+		    "tailgate: unknown option %s; see `tailgate --help`\n",
+		    argv[i]);
+	return 2;
 }

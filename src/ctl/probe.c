@@ -9,13 +9,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/select.h>
 #include <time.h>
 
@@ -380,19 +380,21 @@ probe_run(struct round *r, int watch_seconds)
 	return status;
 }
 
+const struct ctl_option ctl_probe_options[] = {
+	{ "watch", "[SECONDS]", 'w', "go on, every so many seconds (30)" },
+	{ NULL, NULL, 0, NULL },
+};
+
 int
 ctl_probe(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "watch", optional_argument, NULL, 'w' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct round r = { .health = NULL };
 	struct config *config;
 	const char *why = NULL;
 	int ch, watch_seconds = 0, status = 1;
 
-	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((ch = ctl_option_next(argc, argv, "probe", ctl_probe_options)) !=
+	    -1) {
 		if (ch != 'w')
 			return ctl_misuse("probe", NULL);
 		if (optarg == NULL && is_number(argv[optind]))

@@ -8,10 +8,10 @@
  */
 #include "config.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -199,24 +199,27 @@ status_print(const struct config *config, bool json)
 	return status;
 }
 
+const struct ctl_option ctl_status_options[] = {
+	{ "json", NULL, 'j', "print JSON" },
+	{ NULL, NULL, 0, NULL },
+};
+
 int
 ctl_status(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct config *config;
 	bool json = false;
 	int ch, status;
 
-	while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((ch = ctl_option_next(
+		    argc, argv, "status", ctl_status_options)) != -1) {
 		if (ch != 'j')
 			return ctl_misuse("status", NULL);
 		json = true;
 	}
 	if (optind != argc)
-		return ctl_misuse("status", "%s: what is that?", argv[optind]);
+		return ctl_misuse(
+		    "status", "unknown argument \"%s\"", argv[optind]);
 	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
 		return 1;
 	status = status_print(config, json);

@@ -9,11 +9,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -86,6 +86,18 @@ parse_columns(const char *text, struct options *o)
 	}
 }
 
+const struct ctl_option ctl_usage_options[] = {
+	{ "since", "TIME", 's',
+	    "from this day or time on, or the last 7d, 12h, 30m" },
+	{ "until", "TIME", 'u', "up to this day or time" },
+	{ "by", "COLUMNS", 'b',
+	    "sum by client, model, provider, upstream, place, host ..." },
+	{ "format", "FORMAT", 'F', "table, json or csv (table)" },
+	{ "follow", NULL, 'f', "print requests as they end" },
+	{ "verify", NULL, 'v', "prove that no line was changed or lost" },
+	{ NULL, NULL, 0, NULL },
+};
+
 static int
 parse_format(const char *text, enum usage_format *out)
 {
@@ -143,22 +155,14 @@ parse_option(int c, struct options *o)
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {
-		{ "since", required_argument, NULL, 's' },
-		{ "until", required_argument, NULL, 'u' },
-		{ "by", required_argument, NULL, 'b' },
-		{ "format", required_argument, NULL, 'F' },
-		{ "follow", no_argument, NULL, 'f' },
-		{ "verify", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
-	};
 	int c, rc = 0;
 
-	while (
-	    rc == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1)
+	while (rc == 0 &&
+	    (c = ctl_option_next(argc, argv, "usage", ctl_usage_options)) != -1)
 		rc = parse_option(c, o);
 	if (rc == 0 && optind < argc)
-		return ctl_misuse("usage", "%s: what is that?", argv[optind]);
+		return ctl_misuse(
+		    "usage", "unknown argument \"%s\"", argv[optind]);
 	return rc;
 }
 

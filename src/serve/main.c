@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,10 +35,9 @@ static void
 usage(FILE *out)
 {
 	fputs("usage: tailgate.fcgi [-f FILE] [-s SOCKET]\n"
-	      "       tailgate.fcgi -V\n"
+	      "       tailgate.fcgi --help | --version\n"
 	      "  -f FILE    the configuration (" DEFAULT_CONFIG ")\n"
-	      "  -s SOCKET  make a listening socket at this path\n"
-	      "  -V         print the version\n",
+	      "  -s SOCKET  make a listening socket at this path\n",
 	    out);
 }
 
@@ -150,13 +150,18 @@ serve_pool(struct config *config, const char *path)
 int
 main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
 	const char *file = getenv("TAILGATE_CONFIG"), *path = NULL;
 	struct config *config;
 	int opt;
 
 	if (has_clients_arguments(argc))
 		return refuse_arguments();
-	while ((opt = getopt(argc, argv, "f:s:Vh")) != -1) {
+	while ((opt = getopt_long(argc, argv, "f:s:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
 			file = optarg;

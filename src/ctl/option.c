@@ -1,0 +1,154 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how getopt_long(3) is fed from a table of ours, and how a word that
+ * nobody knows finds the one that was meant.
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ctl/option.h"
+
+#define WORD_MAX 32
+
+/* ---- The nearest word -------------------------------------------------- */
+
+/* Levenshtein's distance of two words of at most WORD_MAX letters. */
+static unsigned
+distance(const char *a, size_t na, const char *b, size_t nb)
+{
+	unsigned row[WORD_MAX + 1];
+
+	for (unsigned j = 0; j <= nb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= na; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= nb; j++) {
+			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			row[j] = best;
+		}
+	}
+	return row[nb];
+}
+
+const char *
+ctl_nearest(const char *word, const char *(*next)(const void *, size_t),
+    const void *ctx)
+{
+	const char *candidate, *nearest = NULL;
+	size_t len = strlen(word);
+	unsigned least = len < 4 ? 2 : 3; /* that much is no typing mistake */
+
+	if (len > WORD_MAX)
+		return NULL;
+	for (size_t i = 0; (candidate = next(ctx, i)) != NULL; i++) {
+		size_t n = strlen(candidate);
+		unsigned d;
+
+		if (n > WORD_MAX)
+			continue;
+		d = distance(word, len, candidate, n);
+		if (d < least) {
+			least = d;
+			nearest = candidate;
+		}
+	}
+	return nearest;
+}
+
+/* ---- Options ----------------------------------------------------------- */
+
+static const char *
+option_name(const void *ctx, size_t i)
+{
+	return ((const struct ctl_option *)ctx)[i].name;
+}
+
+static void
+options_make(const struct ctl_option *table, struct option *out)
+{
+	size_t n = 0;
+
+	for (; table[n].name != NULL; n++) {
+		const char *argument = table[n].argument;
+
+		if (n == CTL_OPTIONS_MAX)
+			fatal("more than %d options", CTL_OPTIONS_MAX);
+		out[n] = (struct option){ .name = table[n].name,
+			.has_arg = argument == NULL ? no_argument
+			    : *argument == '['      ? optional_argument
+						    : required_argument,
+			.val = table[n].letter };
+	}
+	out[n] = (struct option){ .name = NULL };
+}
+
+/* getopt's own words would bear no program's name. */
+static int
+complain(const char *command, const struct ctl_option *table, const char *word,
+    bool needs_argument)
+{
+	const char *nearest;
+	size_t len = strcspn(word, "=");
+	char name[WORD_MAX + 1];
+
+	if (needs_argument) {
+		fprintf(
+		    stderr, "tailgate %s: %s needs a value\n", command, word);
+		return '?';
+	}
+	fprintf(stderr, "tailgate %s: unknown option %.*s", command, (int)len,
+	    word);
+	snprintf(
+	    name, sizeof(name), "%.*s", (int)len, word + strspn(word, "-"));
+	name[strcspn(name, "=")] = '\0';
+	nearest = ctl_nearest(name, option_name, table);
+	if (nearest != NULL)
+		fprintf(stderr, "; did you mean --%s?", nearest);
+	fputc('\n', stderr);
+	return '?';
+}
+
+int
+ctl_option_next(
+    int argc, char **argv, const char *command, const struct ctl_option *table)
+{
+	struct option options[CTL_OPTIONS_MAX + 1];
+	int c;
+
+	options_make(table, options);
+	opterr = 0;
+	c = getopt_long(argc, argv, ":", options, NULL);
+	if (c == '?' || c == ':')
+		return complain(command, table, argv[optind - 1], c == ':');
+	return c;
+}
+
+void
+ctl_option_print(const struct ctl_option *o, FILE *out)
+{
+	for (; o->name != NULL; o++) {
+		char left[64];
+
+		if (o->argument == NULL)
+			snprintf(left, sizeof(left), "--%s", o->name);
+		else
+			snprintf(left, sizeof(left), "--%s %s", o->name,
+			    o->argument);
+		fprintf(out, "  %-24s %s\n", left, o->text);
+	}
+}
