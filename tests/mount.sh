@@ -1,0 +1,74 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# What we assume of a web server, under each with the configuration that we
+# ship.  A header whose name has an underscore never stands in for the one
+# with a hyphen; no field of the FastCGI protocol reaches a client.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+start_upstream stub -n
+more='trusted_proxies = [ "127.0.0.1" ];
+	client_address_header = "X-Forwarded-For";
+	clients = ( { name = "lan"; networks = [ "10.0.0.0/8" ];
+	    operator = true; place = "external"; } );'
+more_providers=", { name = \"far\"; place = \"external\"; url = \"$stub_url\"; }"
+more_models=', { id = "far"; place = "external"; targets = (
+	{ provider = "far"; model = "plain"; } ); }'
+stub_config
+add_client anna --place external
+start_tailgate
+
+# statuses PATH [curl arguments]: of 50 requests, each status once.
+statuses()
+{
+	path=$1
+	shift
+	curl -sS --max-time 60 -o /dev/null -w '%{http_code}\n' "$@" \
+		"$base$path?n=[1-50]" 2>&1 | sort -u | tr '\n' ' '
+}
+
+# Caddy keeps headers in a map: which of two comes last is a matter of chance,
+# so each is tried often enough.
+twins()
+{
+	is "$1: the client's address is the one that the proxy gave" \
+		"$(statuses /metrics -H 'X-Forwarded-For: 203.0.113.9' \
+			-H 'X_Forwarded_For: 10.1.2.3')" '401 '
+	printf '{"model":"far","messages":[]}' >"$dir/far"
+	is "$1: what is marked local does not leave" \
+		"$(statuses /v1/chat/completions --data-binary "@$dir/far" \
+			-H "Authorization: Bearer $anna_key" \
+			-H 'Content-Type: application/json' \
+			-H 'X-Tailgate-Place: local' \
+			-H 'X_Tailgate_Place: external')" "$2"
+	is "$1: and nothing has left" "$(stat stub requests)" 0
+}
+
+# head_has_status: the last answer's head says the status again.
+head_has_status()
+{
+	grep -i '^status:' "$dir/head"
+}
+
+no_status_field()
+{
+	key=$anna_key
+	request /v1/models
+	check_not "$1: no Status field with 200" head_has_status
+	request /v1/nothing
+	check_not "$1: nor with an error" head_has_status
+	is "$1: whose status it is" "$status" 404
+	post /v1/chat/completions "$(chat 'n=3' '"stream":true')"
+	check_not "$1: nor with a stream" head_has_status
+	tell stub reset >/dev/null
+}
+
+start_lighttpd
+# lighttpd hands both on, and neither is believed.
+twins lighttpd '400 '
+no_status_field lighttpd
+stop_server
+start_caddy
+twins caddy '403 '
+no_status_field caddy
+finish
