@@ -15,14 +15,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "wire/coding.h"
+#include "wire/incoming.h"
+#include "wire/outgoing.h"
 #include "wire/pump.h"
 #include "wire/upstream.h"
 #include "wire/upstream_handle.h"
 
-/* Up to here a body is copied together and leaves in one write (and one TLS
- * record) with the head. */
-#define SMALL_BODY_BYTES (12 * 1024)
 #define RECV_BYTES (16 * 1024)
 /* Reads in one step, before what has come is handed on. */
 #define RECVS_MAX 2
@@ -45,28 +43,16 @@ struct exchange {
 			   had come: */
 	uint64_t room_at;
 
-	/* What goes up: the head, then the body's parts. */
-	struct iovec out[UPSTREAM_PARTS_MAX + 1];
-	int nout, out_at; /* those before are sent; out[out_at] is what is left
-			     of one */
-	size_t head_left; /* of the head, which counts as no body */
-	char *head; /* holds the provider's key */
-	size_t head_len;
-
-	struct http1 http;
-	struct coding *coding; /* of the answer, or NULL */
+	struct outgoing up;
+	struct incoming in;
 
 	int64_t start_ns;
 	int64_t moved_ms; /* when a byte last went up or came */
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
-	bool body_seen;
 	bool readable; /* the connection has, or may have, bytes for us */
 	bool patient; /* the next look for them waits a little */
 	bool unsent; /* not all of the request was taken */
-	bool dirty; /* body given since the last pause */
-	bool over; /* the answer has ended, as `ended` says */
-	enum upstream_result ended;
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
 
@@ -93,116 +79,26 @@ upstream_result_name(enum upstream_result result)
 
 /* ---- the answer ------------------------------------------------------- */
 
-static int
-give_body(void *ctx, struct span bytes)
-{
-	struct exchange *x = ctx;
-
-	x->report->bytes_in += bytes.len;
-	x->dirty = true;
-	return x->sink->body(x->sink->ctx, bytes);
-}
-
-static int
+static void
 fail(struct exchange *x, enum upstream_result result, const char *detail)
 {
-	x->over = true;
-	x->ended = result;
-	x->report->detail = detail;
-	return -1;
-}
-
-/* Is it coded?  Then its length is not that of what we hand on. */
-static int
-begin_coding(struct exchange *x, struct http1_head *head)
-{
-	for (size_t i = 0; i < head->nfields; i++) {
-		const struct http1_field *f = &head->fields[i];
-
-		if (!span_is_nocase(f->name, "content-encoding") ||
-		    f->value.len == 0 || span_is_nocase(f->value, "identity"))
-			continue;
-		/* One inside another is more than anybody needs. */
-		if (x->coding != NULL ||
-		    (x->coding = coding_new(f->value)) == NULL)
-			return fail(x, UPSTREAM_BAD,
-			    arena_printf(x->arena,
-				"content coding %.64s, which nobody asked for",
-				f->value.p));
-		head->content_length = -1;
-	}
-	return 0;
-}
-
-static int
-on_head(void *ctx, const struct http1_head *said)
-{
-	struct exchange *x = ctx;
-	struct http1_head head = *said;
-
-	if (begin_coding(x, &head) == -1)
-		return -1;
-	return x->sink->head(x->sink->ctx, &head);
-}
-
-static int
-on_body(void *ctx, struct span bytes)
-{
-	struct exchange *x = ctx;
-	int rc;
-
-	if (!x->body_seen) {
-		x->body_seen = true;
-		x->report->first_byte_ns = clock_now_ns() - x->start_ns;
-	}
-	if (x->coding == NULL)
-		return give_body(x, bytes);
-	rc = coding_push(x->coding, bytes, give_body, x);
-	if (rc == -1)
-		return fail(x, UPSTREAM_BAD, "its content coding is broken");
-	return rc;
-}
-
-static void
-ended_well(struct exchange *x)
-{
-	x->over = true;
-	x->ended = UPSTREAM_OK;
-	if (x->coding != NULL && x->body_seen && !coding_ended(x->coding))
-		fail(x, UPSTREAM_CUT, "its content coding lacks its end");
+	incoming_fail(&x->in, result, detail);
 }
 
 static void
 push(struct exchange *x, struct span bytes)
 {
-	switch (http1_push(&x->http, bytes)) {
-	case HTTP1_MORE:
-		break;
-	case HTTP1_DONE:
-		ended_well(x);
-		break;
-	case HTTP1_BAD:
-		fail(x, UPSTREAM_BAD, x->http.error);
-		break;
-	case HTTP1_STOPPED:
-		if (!x->over)
-			x->stopped = UPSTREAM_STOPPED;
-	}
-	/* Last: a slow client's time is not the upstream's. */
-	if (x->body_seen)
-		x->moved_ms = clock_now_ms();
-}
+	bool first = !x->in.body_seen;
+	int64_t now_ns = first ? clock_now_ns() : 0;
 
-/* The connection has ended, or broken. */
-static void
-end_of_bytes(struct exchange *x, ssize_t n)
-{
-	if (n == 0 && http1_ends(&x->http) && !x->unsent)
-		ended_well(x);
-	else
-		fail(x, UPSTREAM_CUT,
-		    x->http.bytes == 0 ? "closed before it answered"
-				       : "closed in the middle of its answer");
+	incoming_push(&x->in, bytes);
+	if (first && x->in.body_seen)
+		x->report->first_byte_ns = now_ns - x->start_ns;
+	if (x->in.stopped)
+		x->stopped = UPSTREAM_STOPPED;
+	/* Last: a slow client's time is not the upstream's. */
+	if (x->in.body_seen)
+		x->moved_ms = clock_now_ms();
 }
 
 /* Takes what is at hand; true: there may be more. */
@@ -212,7 +108,7 @@ receive(struct exchange *x)
 	char buf[RECV_BYTES];
 	ssize_t n = 0;
 
-	for (int i = 0; i < RECVS_MAX && !x->over; i++) {
+	for (int i = 0; i < RECVS_MAX && !x->in.over; i++) {
 		n = x->patient ? handle_await(x->handle, buf, sizeof(buf))
 			       : handle_recv(x->handle, buf, sizeof(buf));
 		x->patient = false;
@@ -221,7 +117,7 @@ receive(struct exchange *x)
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {
-			end_of_bytes(x, n);
+			incoming_end(&x->in, n == 0 && !x->unsent);
 			return false;
 		}
 		push(x, (struct span){ buf, (size_t)n });
@@ -231,173 +127,15 @@ receive(struct exchange *x)
 		if ((size_t)n < sizeof(buf) && !x->handle->tls)
 			return false;
 	}
-	return !x->over;
+	return !x->in.over;
 }
 
 /* ---- the request ------------------------------------------------------ */
 
-/* A head in the making: counted while p is NULL, then written. */
-struct line {
-	char *p;
-	size_t len;
-};
-
-static void
-put(struct line *l, struct span text)
-{
-	if (l->p != NULL && text.len > 0)
-		memcpy(l->p + l->len, text.p, text.len);
-	l->len += text.len;
-}
-
-static void
-put_text(struct line *l, const char *text)
-{
-	put(l, span_of(text));
-}
-
-static void
-put_field(struct line *l, struct span name, struct span value)
-{
-	put(l, name);
-	put_text(l, ": ");
-	put(l, value);
-	put_text(l, "\r\n");
-}
-
-/* What the operator writes for a provider comes before what we would say. */
-static bool
-is_set(const struct provider *p, struct span name)
-{
-	for (size_t i = 0; i < p->nheaders; i++) {
-		if (span_is_nocase(name, p->headers[i].name))
-			return true;
-	}
-	return false;
-}
-
-static void
-put_ours(struct line *l, const struct provider *p, const char *name,
-    struct span value)
-{
-	if (!is_set(p, span_of(name)))
-		put_field(l, span_of(name), value);
-}
-
-static size_t
-body_len(const struct upstream_request *r)
-{
-	size_t len = 0;
-
-	for (size_t i = 0; i < r->nparts; i++)
-		len += r->parts[i].len;
-	return len;
-}
-
-static void
-put_target(struct line *l, const struct upstream_request *r)
-{
-	const char *url = r->provider->url;
-	const char *authority = strstr(url, "://") + 3;
-	size_t len = strcspn(authority, "/");
-
-	put_text(l, r->method);
-	put_text(l, " ");
-	put_text(l, authority + len);
-	put_text(l, r->path);
-	if (r->query != NULL) {
-		put_text(l, "?");
-		put_text(l, r->query);
-	}
-	put_text(l, " HTTP/1.1\r\n");
-	put_ours(l, r->provider, "Host", (struct span){ authority, len });
-}
-
-static void
-put_head(struct line *l, const struct upstream_request *r)
-{
-	const struct provider *p = r->provider;
-	char room[BUF_DIGITS];
-
-	put_target(l, r);
-	put_ours(l, p, "Accept", span_of("*/*"));
-	/* Nothing could be seen in a coded stream, nor put into it. */
-	put_ours(l, p, "Accept-Encoding", span_of("identity"));
-	for (size_t i = 0; i < r->nfields; i++) {
-		if (!is_set(p, r->fields[i].name))
-			put_field(l, r->fields[i].name, r->fields[i].value);
-	}
-	for (size_t i = 0; i < p->nheaders; i++)
-		put_field(l, span_of(p->headers[i].name),
-		    span_of(p->headers[i].value));
-	if (p->key != NULL && p->auth != AUTH_NONE) {
-		put_text(l,
-		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
-					   : "x-api-key: ");
-		put_text(l, p->key);
-		put_text(l, "\r\n");
-	}
-	if (strcmp(r->method, "GET") != 0)
-		put_field(l, span_of("Content-Length"),
-		    buf_digits(room, body_len(r)));
-	put_text(l, "\r\n");
-}
-
-static void
-make_head(struct exchange *x)
-{
-	const struct upstream_request *r = x->request;
-	size_t body = body_len(r), small = body <= SMALL_BODY_BYTES ? body : 0;
-	struct line l = { NULL, 0 };
-
-	put_head(&l, r);
-	l.p = x->head = arena_alloc(x->arena, l.len + small);
-	l.len = 0;
-	put_head(&l, r);
-	x->head_len = l.len;
-	for (size_t i = 0; small > 0 && i < r->nparts; i++)
-		put(&l, r->parts[i]);
-}
-
-/* From the beginning, as for the second connection. */
-static void
-rewind_request(struct exchange *x)
-{
-	const struct upstream_request *r = x->request;
-	size_t body = body_len(r);
-
-	x->nout = x->out_at = 0;
-	x->head_left = x->head_len;
-	x->report->bytes_out = 0;
-	x->out[x->nout++] = (struct iovec){ x->head,
-		x->head_len + (body <= SMALL_BODY_BYTES ? body : 0) };
-	for (size_t i = 0; body > SMALL_BODY_BYTES && i < r->nparts; i++)
-		x->out[x->nout++] =
-		    (struct iovec){ (char *)r->parts[i].p, r->parts[i].len };
-}
-
 static bool
 all_sent(const struct exchange *x)
 {
-	return x->out_at == x->nout;
-}
-
-static void
-count_sent(struct exchange *x, size_t n)
-{
-	size_t head = n < x->head_left ? n : x->head_left;
-
-	x->head_left -= head;
-	x->report->bytes_out += n - head;
-	x->moved_ms = clock_now_ms();
-	while (x->out_at < x->nout && n >= x->out[x->out_at].iov_len)
-		n -= x->out[x->out_at++].iov_len;
-	if (x->out_at < x->nout) {
-		struct iovec *v = &x->out[x->out_at];
-
-		v->iov_base = (char *)v->iov_base + n;
-		v->iov_len -= n;
-	}
+	return outgoing_sent(&x->up);
 }
 
 /* As much as the connection takes.  Where it takes no more for ever there may
@@ -409,16 +147,16 @@ send_some(struct exchange *x)
 
 	while (!all_sent(x)) {
 		n = handle_send(
-		    x->handle, x->out + x->out_at, x->nout - x->out_at);
+		    x->handle, x->up.out + x->up.at, x->up.n - x->up.at);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
-			x->out_at = x->nout;
-			x->http.keeps = false;
+			outgoing_drop(&x->up);
 			x->unsent = true;
 			return;
 		}
-		count_sent(x, (size_t)n);
+		x->report->bytes_out += outgoing_count(&x->up, (size_t)n);
+		x->moved_ms = clock_now_ms();
 	}
 }
 
@@ -437,11 +175,11 @@ deadline_ms(const struct exchange *x, enum upstream_result *which)
 		phase = x->moved_ms + t->connect_ms; /* for the second try */
 	else
 		phase = x->moved_ms +
-		    (x->body_seen ? t->idle_ms : t->first_byte_ms);
+		    (x->in.body_seen ? t->idle_ms : t->first_byte_ms);
 	if (phase < at) {
 		at = phase;
 		*which = !x->report->connected ? UPSTREAM_TIMEOUT_CONNECT
-		    : x->body_seen             ? UPSTREAM_TIMEOUT_IDLE
+		    : x->in.body_seen             ? UPSTREAM_TIMEOUT_IDLE
 					       : UPSTREAM_TIMEOUT_FIRST_BYTE;
 	}
 	return at;
@@ -523,11 +261,11 @@ step(struct exchange *x)
 	if (x->readable)
 		more = receive(x);
 	x->readable = more;
-	if (x->over || x->stopped != UPSTREAM_OK)
+	if (x->in.over || x->stopped != UPSTREAM_OK)
 		return false;
-	if (x->dirty && x->sink->pause(x->sink->ctx) == -1)
+	if (x->in.dirty && x->sink->pause(x->sink->ctx) == -1)
 		x->stopped = UPSTREAM_STOPPED;
-	x->dirty = false;
+	x->in.dirty = false;
 	tick_if_due(x);
 	return x->stopped == UPSTREAM_OK;
 }
@@ -540,7 +278,7 @@ static bool
 takes_more(struct exchange *x)
 {
 	struct pollfd client = { .fd = x->watch->fd, .events = POLLOUT };
-	uint64_t in = x->report->bytes_in;
+	uint64_t in = x->in.bytes;
 
 	if (x->room_seen && in - x->room_at < PUMP_HELD_BYTES)
 		return true;
@@ -553,8 +291,8 @@ static bool
 can_pump(struct exchange *x)
 {
 	/* What a coding unfolds to has no bound. */
-	return handle_pump(x->pool) != NULL && x->coding == NULL &&
-	    x->body_seen && all_sent(x) && x->sink->held != NULL &&
+	return handle_pump(x->pool) != NULL && x->in.coding == NULL &&
+	    x->in.body_seen && all_sent(x) && x->sink->held != NULL &&
 	    x->watch->fd != -1 &&
 	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
 }
@@ -599,13 +337,12 @@ run_in_pump(struct exchange *x)
 static void
 begin(struct exchange *x)
 {
-	struct http1_sink sink = { on_head, on_body, x };
-
-	http1_init(&x->http, x->arena, &sink);
-	x->over = x->unsent = x->readable = false;
-	x->report->detail = NULL;
+	incoming_free(&x->in);
+	incoming_init(&x->in, x->sink, x->arena);
+	x->unsent = x->readable = false;
 	x->moved_ms = clock_now_ms();
-	rewind_request(x);
+	x->report->bytes_out = 0;
+	outgoing_rewind(&x->up);
 }
 
 static void
@@ -618,7 +355,7 @@ run(struct exchange *x)
 	x->patient = x->readable = all_sent(x) && !x->handle->tls;
 	while (step(x)) {
 		if (!x->readable && can_pump(x) && run_in_pump(x) &&
-		    (x->over || x->stopped != UPSTREAM_OK))
+		    (x->in.over || x->stopped != UPSTREAM_OK))
 			break;
 		if (!x->readable)
 			wait_for(x);
@@ -665,8 +402,8 @@ connect_anew(struct exchange *x)
 static bool
 died_unused(const struct exchange *x)
 {
-	return x->over && x->ended == UPSTREAM_CUT && x->report->reused &&
-	    x->http.bytes == 0 && clock_now_ms() - x->moved_ms < STALE_MS;
+	return x->in.over && x->in.ended == UPSTREAM_CUT && x->report->reused &&
+	    x->in.http.bytes == 0 && clock_now_ms() - x->moved_ms < STALE_MS;
 }
 
 static void
@@ -679,7 +416,7 @@ exchange(struct exchange *x)
 		if (!died_unused(x))
 			return;
 		x->report->connected = x->report->reused = false;
-		x->over = false;
+		x->in.over = false;
 		x->moved_ms = clock_now_ms();
 	}
 	handle_disconnect(x->handle, false);
@@ -695,15 +432,17 @@ finish(struct exchange *x)
 	struct upstream_report *report = x->report;
 	struct handle *h = x->handle;
 
-	report->result = x->stopped != UPSTREAM_OK ? x->stopped : x->ended;
-	if (report->detail == NULL)
-		report->detail = result_names[report->result];
+	report->result = x->stopped != UPSTREAM_OK ? x->stopped : x->in.ended;
+	report->bytes_in = x->in.bytes;
+	report->detail = x->stopped == UPSTREAM_OK && x->in.detail != NULL
+	    ? x->in.detail
+	    : result_names[report->result];
 	/* What we end ourselves is reset. */
-	if (report->result != UPSTREAM_OK || !x->http.keeps || x->unsent ||
+	if (report->result != UPSTREAM_OK || !x->in.http.keeps || x->unsent ||
 	    !all_sent(x))
 		handle_disconnect(h, x->stopped != UPSTREAM_OK);
-	coding_free(x->coding);
-	explicit_bzero(x->head, x->head_len);
+	incoming_free(&x->in);
+	outgoing_wipe(&x->up);
 }
 
 void
@@ -725,7 +464,7 @@ upstream_send(struct upstream_pool *pool, const struct upstream_request *r,
 	x->start_ns = clock_now_ns();
 	x->moved_ms = x->start_ns / 1000000;
 	x->tick_ms = x->moved_ms + FIRST_TICK_MS;
-	make_head(x);
+	outgoing_make(&x->up, r, arena);
 	exchange(x);
 	finish(x);
 	handle_return(pool, x->handle);

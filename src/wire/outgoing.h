@@ -1,0 +1,42 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A request as it goes to a provider: its head, then its body's parts, and how
+ * much of them has been sent.  No I/O.
+ */
+#ifndef WIRE_OUTGOING_H
+#define WIRE_OUTGOING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "base/arena.h"
+#include "wire/upstream.h"
+
+struct outgoing {
+	const struct upstream_request *request;
+	struct iovec out[UPSTREAM_PARTS_MAX + 1];
+	int n, at; /* those before are sent; out[at] is what is left of one */
+	size_t head_left; /* of the head, which counts as no body */
+	char *head; /* holds the provider's key; arena */
+	size_t head_len;
+};
+
+/* Writes the head; the request must outlive it. */
+void outgoing_make(
+    struct outgoing *, const struct upstream_request *, struct arena *);
+/* From the beginning, for the first connection as for the second. */
+void outgoing_rewind(struct outgoing *);
+bool outgoing_sent(const struct outgoing *);
+/* So many bytes of out[at...] were sent; returns how many of them are of the
+ * body. */
+size_t outgoing_count(struct outgoing *, size_t n);
+/* The rest is not to be sent. */
+void outgoing_drop(struct outgoing *);
+/* Wipes the key. */
+void outgoing_wipe(struct outgoing *);
+
+#endif
