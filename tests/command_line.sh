@@ -64,6 +64,7 @@ is 'an unknown command is a mistake' "$rc" 2
 is 'and the nearest is named' "$err" \
 	'tailgate: unknown command "chekc"; did you mean "check"?'
 run xyzzy
+# shellcheck disable=SC2016 # quotes as they are printed
 is 'a word like none' "$err" \
 	'tailgate: unknown command "xyzzy"; see `tailgate --help`'
 run check --dmup
@@ -92,15 +93,15 @@ if command -v bash >/dev/null; then
 		_tailgate
 		echo "${COMPREPLY[*]}"
 	END
-	complete()
+	bash_completes()
 	{
 		bash "$dir/try.bash" "$dir/complete.bash" "$@"
 	}
-	is 'bash completes a command' "$(complete tailgate ch)" 'check'
-	is 'after -f FILE too' "$(complete tailgate -f x us)" 'usage'
-	is 'and its options' "$(complete tailgate usage --fo)" \
+	is 'bash completes a command' "$(bash_completes tailgate ch)" 'check'
+	is 'after -f FILE too' "$(bash_completes tailgate -f x us)" 'usage'
+	is 'and its options' "$(bash_completes tailgate usage --fo)" \
 		'--format --follow'
-	is 'and the words of client' "$(complete tailgate client r)" 'rm'
+	is 'and the words of client' "$(bash_completes tailgate client r)" 'rm'
 fi
 
 finish

@@ -39,6 +39,7 @@ fi
 # inside ROOT COMMAND: in its own process namespace, so that nothing outlives
 # it, with the network of this machine.
 inside() {
+	# shellcheck disable=SC2016 # the inner shell expands them
 	unshare --mount --pid --fork --kill-child sh -c '
 		mount -t proc proc "$1/proc" &&
 		mount --rbind /dev "$1/dev" && mount -t sysfs sys "$1/sys" &&
@@ -64,6 +65,7 @@ make_root() {
 
 # The main job: the printed line works.
 try_run() {
+	# shellcheck disable=SC2016 # the shell in the root expands them
 	inside "$1" '
 		./bootstrap run >/tmp/run.log 2>&1 & job=$!
 		until line=$(grep "^curl " /tmp/run.log); do

@@ -160,7 +160,8 @@ ctl_client(int argc, char **argv)
 		    ? client_do(verb, &o.entry)
 		    : ctl_misuse("client", "list takes no name");
 	if (strcmp(verb, "add") != 0 && strcmp(verb, "rm") != 0)
-		return ctl_misuse("client", "unknown word \"%s\"; add, list and rm are known", verb);
+		return ctl_misuse("client",
+		    "unknown word \"%s\"; add, list and rm are known", verb);
 	if (operands != 1)
 		return ctl_misuse("client", "%s wants one name", verb);
 	return client_do(verb, &o.entry);

@@ -122,7 +122,8 @@ set_tls(CURL *easy, const struct provider *p)
 
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(
+	    easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (p->ca_file == NULL && path == NULL)
 		return;
 	curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
