@@ -41,6 +41,8 @@ fi
 inside() {
 	# shellcheck disable=SC2016 # the inner shell expands them
 	unshare --mount --pid --fork --kill-child sh -c '
+		# A mount point of its own, so that tests can make namespaces.
+		mount --bind "$1" "$1" && cd "$1" && mount --make-rprivate / &&
 		mount -t proc proc "$1/proc" &&
 		mount --rbind /dev "$1/dev" && mount -t sysfs sys "$1/sys" &&
 		exec chroot "$1" /usr/bin/env -i HOME=/root TERM=dumb \
