@@ -21,6 +21,27 @@ wide()
 for size in 32000 32500 32700 40000 60000; do
 	wide "$size" >"$dir/raw/wide-$size.http"
 done
+# More fields than anybody sends, before those that matter.
+for n in 250 5000; do
+	{
+		printf 'HTTP/1.1 200 OK\r\n'
+		i=0
+		while [ $i -lt $n ]; do
+			printf 'x-%s: 1\r\n' $i
+			i=$((i + 1))
+		done
+		printf 'Content-Type: application/json\r\n'
+		printf 'x-ratelimit-last: 7\r\nContent-Length: 2\r\n\r\n{}'
+	} >"$dir/raw/fields-$n.http"
+done
+# No status that HTTP knows.
+for status in 099 600 999; do
+	printf 'HTTP/1.1 %s Odd\r\nContent-Length: 2\r\n\r\n{}' $status \
+		>"$dir/raw/status-$status.http"
+done
+# A page.
+printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<script>' \
+	>"$dir/raw/page.http"
 # A body where no head has ended.
 {
 	printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'
@@ -49,6 +70,20 @@ hostile()
 			"$(cat "$dir/head")" '[Ee]vil'
 		is "$1: nor loses the body" "$(tail -c 5 "$dir/body")" owned
 	done
+	for n in 250 5000; do
+		post /v1/chat/completions "$(chat "raw,file=fields-$n")"
+		is "$1: a head of $n fields" "$status $(body)" '200 {}'
+	done
+	post /v1/chat/completions "$(chat "raw,file=fields-250")"
+	is "$1: the last one passes" "$(header x-ratelimit-last)" 7
+	for odd in 099 600 999; do
+		post /v1/chat/completions "$(chat "raw,file=status-$odd")"
+		check "$1: a status of $odd" error_is 502 upstream_error
+	done
+	post /v1/chat/completions "$(chat "raw,file=page")"
+	is "$1: a page is none in a browser" \
+		"$(header content-type) $(header x-content-type-options)" \
+		'text/html nosniff'
 	post /v1/chat/completions "$(chat "raw,file=switch")"
 	unlike "$1: a body without a head lets no field in" \
 		"$(cat "$dir/head")" '[Ee]vil'

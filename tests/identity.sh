@@ -121,18 +121,37 @@ is 'not for those who may not: it is a request like any other' \
 
 # Health, for anybody; the rest for operators.
 key=
-request /health
-is 'ready' "$status" 200
+for path in /health '/health?ready' /ready; do
+	request "$path"
+	is "$path: all is well" "$status" 200
+done
 key=$boss_key
 post /v1/chat/completions '{"model":"dead","messages":[]}'
 check 'a provider goes down' error_is 503 provider_unavailable
 key=
-request /health
-is 'one model has no target left' "$status" 503
-unlike 'no names are told' "$(body)" 'dead'
+for path in '/health?ready' /ready '/health?a=b&ready=1'; do
+	request "$path"
+	is "$path: one model has no target left" "$status" 503
+	unlike "$path: no names are told" "$(body)" 'dead'
+done
+request /ready -I
+is 'the same by HEAD' "$status" 503
+for path in /health '/health?already'; do
+	request "$path"
+	is "$path: the gateway lives" "$status" 200
+	like "$path: and says what is wrong" "$(body)" '"degraded".*"ready":2'
+done
 key=$boss_key
 request /v1/models
 like 'and it is listed as not ready' "$(body)" '"id":"dead"[^}]*"ready":false'
+# What is about the gateway is nowhere but at the root of a site: a web server
+# may guard it there.
+key=$boss_key
+for path in /v1/metrics /v1/x/metrics /x/metrics /v1/x/tailgate/usage.json \
+	/x/tailgate/status.json /x/health /v1/ready /metrics/; do
+	request $path
+	check "$path: is not served" error_is 404 unknown_url
+done
 for path in /metrics /tailgate/status.json /tailgate/usage.json; do
 	key=$boss_key
 	request $path

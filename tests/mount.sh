@@ -3,7 +3,8 @@
 #
 # What we assume of a web server, under each with the configuration that we
 # ship.  A header whose name has an underscore never stands in for the one
-# with a hyphen; no field of the FastCGI protocol reaches a client.
+# with a hyphen; no field of the FastCGI protocol reaches a client; each path
+that is served arrives.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub -n
@@ -63,12 +64,53 @@ no_status_field()
 	tell stub reset >/dev/null
 }
 
+# Paths, and whose errors a path that is not served answers with.
+paths()
+{
+	key=$anna_key
+	request /v1/models/
+	is "$1: /v1/models/ is the list" "$status" 200
+	same "$1: the same list" "$dir/body" "$dir/models"
+	unlike "$1: a pattern is no model" "$(body)" 'stub/[*]'
+	request '/v1/models/stub%2F*'
+	check "$1: nor does it exist" error_is 404 model_not_found
+	post /v1/chat/completions '{"model":"stub/*","messages":[]}'
+	check "$1: nor can it be asked for" error_is 404 model_not_found
+	for path in /v1/files /v1/batches/x /ai/v1/nothing; do
+		request $path
+		check "$1: $path: OpenAI's error" error_is 404 unknown_url
+		like "$1: $path: says so" "$(body)" 'does not serve this path'
+	done
+	for path in /v1/messages/batches /ai/v1/messages/x; do
+		request $path
+		like "$1: $path: Anthropic's error" "$status $(body)" \
+			'^404 {"type":"error","error":{"type":"not_found_error"'
+	done
+	request /v1/files -H 'anthropic-version: 2023-06-01'
+	like "$1: Anthropic's SDK at a path of nobody" "$(body)" \
+		'^{"type":"error"'
+	request /v1/models/nothing -H 'anthropic-version: 2023-06-01'
+	like "$1: and at one of both" "$status $(body)" \
+		'^404 {"type":"error"'
+	for path in /health /ready '/health?ready'; do
+		request "$path"
+		is "$1: $path" "$status" 200
+	done
+	is "$1: no browser guesses a type" \
+		"$(header x-content-type-options)" nosniff
+}
+
 start_lighttpd
+key=$anna_key
+request /v1/models
+cp "$dir/body" "$dir/models"
 # lighttpd hands both on, and neither is believed.
 twins lighttpd '400 '
 no_status_field lighttpd
+paths lighttpd
 stop_server
 start_caddy
 twins caddy '403 '
 no_status_field caddy
+paths caddy
 finish

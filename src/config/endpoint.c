@@ -45,6 +45,7 @@ static const struct endpoint_spec endpoints[] = {
 	    false, false },
 	{ ENDPOINT_HEALTH, "health", "GET", "/health", NULL, OURS, false,
 	    true },
+	{ ENDPOINT_READY, "ready", "GET", "/ready", NULL, OURS, false, true },
 	{ ENDPOINT_METRICS, "metrics", "GET", "/metrics", NULL, OURS, false,
 	    false },
 	{ ENDPOINT_STATUS, "status", "GET", "/tailgate/status.json", NULL, OURS,
@@ -79,6 +80,10 @@ endpoint_by_path(struct span path, struct span *rest)
 	size_t len = strlen(models->path);
 
 	*rest = (struct span){ NULL, 0 };
+	/* Some clients end a URL with a slash. */
+	if (path.len > 4 && memcmp(path.p, "/v1/", 4) == 0 &&
+	    path.p[path.len - 1] == '/')
+		path.len--;
 	for (size_t i = 0; i < NENDPOINTS; i++)
 		if (span_is(path, endpoints[i].path))
 			return &endpoints[i];

@@ -31,6 +31,7 @@ enum endpoint {
 	ENDPOINT_TRANSCRIPTIONS,
 	ENDPOINT_TRANSLATIONS,
 	ENDPOINT_HEALTH,
+	ENDPOINT_READY,
 	ENDPOINT_METRICS,
 	ENDPOINT_STATUS,	/* GET /tailgate/status.json */
 	ENDPOINT_USAGE,		/* GET /tailgate/usage.json */
@@ -68,7 +69,8 @@ const struct endpoint_spec *endpoint_spec(enum endpoint);
 /* By name; ENDPOINT_NONE where there is none.  Only rows with an upstream
  * may be named in a target. */
 enum endpoint endpoint_by_name(struct span name);
-/* The row for a path as it was cut at the mount ("/v1/chat/completions").
+/* The row for a path as it was cut at the mount ("/v1/chat/completions"),
+ * below /v1 with or without a slash at its end.
  * For /v1/models/{id}, *rest is the id, still percent-encoded; else empty. */
 const struct endpoint_spec *endpoint_by_path(struct span path,
     struct span *rest);

@@ -197,8 +197,9 @@ const struct schema schema_table[] = {
 	    "Directory of these files.", IN(config, spool_dir)),
 
 	TEXT("cors", "origins", SCHEMA_STRINGS, 0, 64, NULL, false,
-	    "Origins whose pages may call, such as \"https://chat.home\"; "
-	    "\"*\" means all.",
+	    "Origins whose pages may call with any header and read the "
+	    "response, such as \"https://chat.home\"; \"*\" means all, "
+	    "with a key.",
 	    MANY(config, cors_origins)),
 
 	BOOL("ledger", "enabled", "true",

@@ -73,6 +73,9 @@ plan_model(const struct config *config, const char *name)
 	for (i = 0; i < config->nmodels; i++)
 		if (has_name(&config->models[i], name))
 			return &config->models[i];
+	/* A pattern is not a name, whoever asks for it. */
+	if (strchr(name, '*') != NULL)
+		return NULL;
 	for (i = 0; i < config->nmodels; i++) {
 		model = &config->models[i];
 		if (!model->prefix ||

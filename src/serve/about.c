@@ -4,7 +4,7 @@
  */
 /*
  * Hides the answers that tailgate gives about itself: the models, whether it
- * is ready, meters, status and usage.  They take a request's way only to
+ * lives and is ready, meters, status and usage.  They take a request's way only to
  * `identify`.
  */
 #include "config.h"
@@ -61,7 +61,8 @@ add_names(struct buf *b, const struct request *r, const struct model *m,
 
 	if (!plan_visible(r->server->config, r->client, m, &place, &context))
 		return;
-	for (size_t i = 0; i <= m->naliases; i++) {
+	/* A pattern is not a name. */
+	for (size_t i = m->prefix ? 1 : 0; i <= m->naliases; i++) {
 		const char *name = i == 0 ? m->id : m->aliases[i - 1];
 
 		if (!identify_may_use(r->client, name, m->id))
@@ -133,10 +134,11 @@ one_model(struct request *r, const struct facts *facts, struct buf *b)
 
 /* ---- health ----------------------------------------------------------- */
 
-/* Ready when each model has a target to go to.  It says no names: anybody may
- * ask. */
+/* The gateway lives as long as it says this.  Ready is another question: has
+ * each model a target to go to?  No names are told: anybody may ask. */
 static int
-readiness(const struct config *c, const struct facts *facts, struct buf *b)
+health(const struct config *c, const struct facts *facts, bool readiness,
+    struct buf *b)
 {
 	size_t ready = 0;
 
@@ -144,7 +146,7 @@ readiness(const struct config *c, const struct facts *facts, struct buf *b)
 		ready += is_ready(&c->models[i], PLACE_EXTERNAL, facts);
 	buf_printf(b, "{\"status\":\"%s\",\"models\":%zu,\"ready\":%zu}",
 	    ready == c->nmodels ? "ok" : "degraded", c->nmodels, ready);
-	return ready == c->nmodels ? 200 : 503;
+	return readiness && ready < c->nmodels ? 503 : 200;
 }
 
 /* ---- the endpoints ---------------------------------------------------- */
@@ -173,23 +175,34 @@ answer_metrics(struct request *r, struct buf *b)
 	answer_end(&r->answer);
 }
 
-/* The number that the query gives a name, or what stands for it. */
-static unsigned
-query_number(struct request *r, const char *name, unsigned otherwise)
+/* What stands after a name in the query ("=30", "&...", ""), or NULL. */
+static const char *
+query_find(struct request *r, const char *name)
 {
 	const char *p = io_param(r->io, "QUERY_STRING");
 	size_t len = strlen(name);
 
 	while (p != NULL) {
-		if (strncmp(p, name, len) == 0 && p[len] == '=') {
-			unsigned long n = strtoul(p + len + 1, NULL, 10);
-
-			return n > 1000 ? 1000 : (unsigned)n;
-		}
+		if (strncmp(p, name, len) == 0 &&
+		    (p[len] == '=' || p[len] == '&' || p[len] == '\0'))
+			return p + len;
 		p = strchr(p, '&');
 		p = p == NULL ? NULL : p + 1;
 	}
-	return otherwise;
+	return NULL;
+}
+
+/* The number that the query gives a name, or what stands for it. */
+static unsigned
+query_number(struct request *r, const char *name, unsigned otherwise)
+{
+	const char *p = query_find(r, name);
+	unsigned long n;
+
+	if (p == NULL || *p != '=')
+		return otherwise;
+	n = strtoul(p + 1, NULL, 10);
+	return n > 1000 ? 1000 : (unsigned)n;
 }
 
 static bool
@@ -219,7 +232,11 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 
 	switch (r->spec->id) {
 	case ENDPOINT_HEALTH:
-		status = readiness(r->server->config, facts, b);
+	case ENDPOINT_READY:
+		status = health(r->server->config, facts,
+		    r->spec->id == ENDPOINT_READY ||
+			query_find(r, "ready") != NULL,
+		    b);
 		break;
 	case ENDPOINT_MODELS:
 		if (r->rest.len > 0) {

@@ -94,6 +94,20 @@ passes(struct span name)
 	return false;
 }
 
+/* Does it pass because of how it begins? */
+static bool
+passes_by_prefix(struct span name)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		size_t len = passing[i].len - 1;
+
+		if (passing[i].p[len] == '*' && name.len >= len &&
+		    strncasecmp(name.p, passing[i].p, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Nothing that could end the line or the head. */
 static bool
 is_clean(struct span text)
@@ -162,6 +176,45 @@ put(struct answer *a, const void *p, size_t len)
 	return 0;
 }
 
+/* Caddy hands the field on to the client unless its configuration says
+ * otherwise; 200 is what a response has that says none (RFC 3875 6.3.3). */
+static void
+add_status(const struct answer *a, struct buf *b, int status)
+{
+	if (status == 200 && a->caddy)
+		return;
+	buf_puts(b, "Status: ");
+	buf_u64(b, (uint64_t)status);
+	buf_puts(b, " ");
+	buf_puts(b, reason_phrase(status));
+	buf_puts(b, "\r\n");
+}
+
+/* What a page's SDK reads of a head: it has no other way to know when to try
+ * again.  "*" would do for calls without cookies, but not in every browser. */
+static void
+add_exposed(
+    struct buf *b, const struct http1_field *fields, size_t nfields)
+{
+	buf_puts(b,
+	    "Access-Control-Expose-Headers: retry-after, retry-after-ms, "
+	    "x-should-retry, x-request-id, x-tailgate-provider, "
+	    "x-tailgate-model, x-tailgate-place, x-tailgate-fallback, "
+	    "x-tailgate-dropped, openai-processing-ms, "
+	    "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+	    "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, "
+	    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens");
+	for (size_t i = 0; i < nfields; i++) {
+		if (passes_by_prefix(fields[i].name) &&
+		    is_clean(fields[i].name) &&
+		    b->len + fields[i].name.len < HEAD_BYTES / 2) {
+			buf_puts(b, ", ");
+			buf_add(b, fields[i].name.p, fields[i].name.len);
+		}
+	}
+	buf_puts(b, "\r\n");
+}
+
 int
 answer_head(struct answer *a, int status, const char *content_type,
     const struct http1_field *fields, size_t nfields, int64_t length)
@@ -174,14 +227,14 @@ answer_head(struct answer *a, int status, const char *content_type,
 	a->head_sent = true;
 	a->is_events = content_type != NULL &&
 	    strncasecmp(content_type, "text/event-stream", 17) == 0;
-	buf_puts(&head, "Status: ");
-	buf_u64(&head, (uint64_t)status);
-	buf_puts(&head, " ");
-	buf_puts(&head, reason_phrase(status));
-	buf_puts(&head, "\r\n");
+	add_status(a, &head, status);
 	if (content_type != NULL)
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
+	/* No browser may guess that an upstream's bytes are a page. */
+	buf_puts(&head, "X-Content-Type-Options: nosniff\r\n");
+	if (a->exposes)
+		add_exposed(&head, fields, nfields);
 	for (size_t i = 0; i < nfields; i++) {
 		if (passes(fields[i].name) && !is_ours(a, fields[i].name))
 			add_field(&head, HEAD_BYTES / 2, fields[i].name,
@@ -351,7 +404,7 @@ refuse_in_stream(struct answer *a, const struct refused *refused)
 	if (id == ENDPOINT_RESPONSES)
 		reply_response_error(&json, refused);
 	else
-		reply_error_json(&json, a->spec->shape, refused, a->request_id);
+		reply_error_json(&json, a->shape, refused, a->request_id);
 	error_event(a,
 	    id == ENDPOINT_RESPONSES || id == ENDPOINT_MESSAGES ? "error"
 								: NULL,
@@ -398,9 +451,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 		return;
 	}
 	buf_init(&json, 64 * 1024);
-	reply_error_json(&json,
-	    a->spec != NULL ? a->spec->shape : ENDPOINT_SHAPE_OPENAI, refused,
-	    a->request_id);
+	reply_error_json(&json, a->shape, refused, a->request_id);
 	add_retry(a, refused, after);
 	answer_json(a, refusal_spec(refused->refusal)->status, buf_span(&json));
 	buf_free(&json);
@@ -444,7 +495,7 @@ answer_upstream_error(struct answer *a, int status,
 		struct buf b;
 
 		buf_init(&b, 64 * 1024);
-		reply_error_json(&b, a->spec->shape, wrapped, a->request_id);
+		reply_error_json(&b, a->shape, wrapped, a->request_id);
 		if (answer_head(a, status, "application/json", fields, nfields,
 			(int64_t)b.len) == 0)
 			answer_body(a, buf_span(&b));

@@ -25,16 +25,18 @@
 #include "wire/io.h"
 #include "wire/upstream.h"
 
-#define ANSWER_FIELDS_MAX 20
+#define ANSWER_FIELDS_MAX 24
 
 struct answer {
 	struct io *io;
 	const struct config *config;
 	const struct endpoint_spec *spec; /* NULL: no such URL */
+	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
 	atomic_bool *aborting;
 	bool head_only; /* HEAD: the body is not sent */
 	bool streams; /* the client asked for events */
+	bool exposes; /* its fields to a web page of another origin */
 	bool caddy; /* shows a gone client only by failed writes */
 
 	/* x-tailgate-… and others of ours, sent with the head. */

@@ -40,116 +40,6 @@ refuse_param(struct request *r, enum refusal refusal, const char *message)
 	return false;
 }
 
-/* ---- route ------------------------------------------------------------ */
-
-/* From whatever the application is mounted at: the first place in the path
- * where an endpoint begins. */
-static const struct endpoint_spec *
-find_endpoint(const char *path, struct span *rest)
-{
-	const struct endpoint_spec *spec;
-
-	for (const char *p = strchr(path, '/'); p != NULL;
-	     p = strchr(p + 1, '/')) {
-		if ((spec = endpoint_by_path(span_of(p), rest)) != NULL)
-			return spec;
-	}
-	return NULL;
-}
-
-/* The raw form of /v1/models/{id}: PATH_INFO has lost the %2F. */
-static void
-find_raw_rest(struct request *r)
-{
-	const char *uri = io_param(r->io, "REQUEST_URI");
-	struct span rest;
-	char *path;
-
-	if (uri == NULL || r->rest.len == 0)
-		return;
-	path = arena_text(r->arena, (struct span){ uri, strcspn(uri, "?#") });
-	if (find_endpoint(path, &rest) == r->spec && rest.len > 0)
-		r->rest = rest;
-}
-
-static bool
-add_cors(struct request *r)
-{
-	const struct config *c = r->server->config;
-	const char *origin = io_param(r->io, "HTTP_ORIGIN");
-
-	for (size_t i = 0; origin != NULL && i < c->ncors_origins; i++) {
-		if (strcmp(c->cors_origins[i], "*") == 0 ||
-		    strcmp(c->cors_origins[i], origin) == 0) {
-			answer_add(&r->answer, "Access-Control-Allow-Origin",
-			    arena_strdup(r->arena, c->cors_origins[i]));
-			return true;
-		}
-	}
-	return false;
-}
-
-/* A browser's question before the real request (Fetch standard, CORS). */
-static bool
-answer_preflight(struct request *r)
-{
-	if (!add_cors(r))
-		return request_refuse(r, REFUSE_METHOD);
-	answer_add(&r->answer, "Access-Control-Allow-Methods",
-	    "GET, HEAD, POST, OPTIONS");
-	answer_add(&r->answer, "Access-Control-Allow-Headers",
-	    "authorization, content-type, x-api-key, anthropic-version, "
-	    "anthropic-beta, x-tailgate-place");
-	answer_add(&r->answer, "Access-Control-Max-Age", "86400");
-	answer_head(&r->answer, 204, NULL, NULL, 0, -1);
-	answer_end(&r->answer);
-	return true;
-}
-
-/* The one behind the other; both may be NULL. */
-static const char *
-join(struct arena *arena, const char *a, const char *b)
-{
-	struct span first = span_of(a), rest = span_of(b);
-	char *both = arena_alloc(arena, first.len + rest.len + 1);
-
-	if (first.len > 0)
-		memcpy(both, first.p, first.len);
-	if (rest.len > 0)
-		memcpy(both + first.len, rest.p, rest.len);
-	return both;
-}
-
-static bool
-request_route(struct request *r)
-{
-	const char *method = io_param(r->io, "REQUEST_METHOD");
-	const char *script = io_param(r->io, "SCRIPT_NAME");
-	const char *info = io_param(r->io, "PATH_INFO");
-
-	r->spec = find_endpoint(join(r->arena, script, info), &r->rest);
-	if (r->spec == NULL)
-		return request_refuse(r, REFUSE_UNKNOWN_URL);
-	find_raw_rest(r);
-	r->answer.spec = r->spec;
-	r->entry.endpoint = r->spec->name;
-	if (method == NULL)
-		return request_refuse(r, REFUSE_METHOD);
-	if (strcmp(method, "OPTIONS") == 0) {
-		r->body_read = true;
-		return answer_preflight(r);
-	}
-	add_cors(r);
-	r->answer.head_only = strcmp(method, "HEAD") == 0;
-	if (strcmp(method, r->spec->method) == 0 ||
-	    (r->answer.head_only && strcmp(r->spec->method, "GET") == 0))
-		return true;
-	answer_add(&r->answer, "Allow",
-	    strcmp(r->spec->method, "GET") == 0 ? "GET, HEAD"
-						: r->spec->method);
-	return request_refuse(r, REFUSE_METHOD);
-}
-
 /* ---- identify --------------------------------------------------------- */
 
 static struct span
@@ -400,12 +290,14 @@ serve_upstream(struct request *r)
 }
 
 static bool
-serve(struct request *r)
+serve(struct request *r, bool overloaded)
 {
-	if (!request_route(r))
+	if (!route(r))
 		return false;
 	if (r->answer.ended)
 		return true;
+	if (overloaded)
+		return request_refuse(r, REFUSE_OVERLOADED);
 	if (!request_identify(r))
 		return false;
 	return r->spec->upstream == NULL ? about_serve(r) : serve_upstream(r);
@@ -479,7 +371,7 @@ request_serve(
 	struct request *r = arena_alloc(arena, sizeof(*r));
 
 	request_init(r, server, io, arena);
-	if (!(overloaded ? request_refuse(r, REFUSE_OVERLOADED) : serve(r))) {
+	if (!serve(r, overloaded)) {
 		drain(r);
 		answer_refuse(&r->answer, &r->refused);
 	}

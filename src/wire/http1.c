@@ -132,7 +132,7 @@ read_status(struct span line, struct reading *r)
 	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) ||
 	    p[8] != ' ')
 		return false;
-	if (p[9] < '1' || p[9] > '9' || !is_digit(p[10]) || !is_digit(p[11]) ||
+	if (p[9] < '1' || p[9] > '5' || !is_digit(p[10]) || !is_digit(p[11]) ||
 	    (line.len > 12 && p[12] != ' '))
 		return false;
 	r->http10 = p[7] == '0';
@@ -233,11 +233,13 @@ read_framing(struct http1 *h, struct reading *r, const struct http1_field *f)
 static bool
 more_fields(struct http1 *h, struct reading *r)
 {
-	size_t room = r->room == 0 ? FIELDS_FIRST : HTTP1_FIELDS_MAX;
+	size_t room = r->room == 0 ? FIELDS_FIRST : 2 * r->room;
 	struct http1_field *fields;
 
 	if (r->room == HTTP1_FIELDS_MAX)
 		return false;
+	if (room > HTTP1_FIELDS_MAX)
+		room = HTTP1_FIELDS_MAX;
 	fields = arena_alloc(h->arena, room * sizeof(*fields));
 	if (r->out.nfields > 0)
 		memcpy(fields, r->fields, r->out.nfields * sizeof(*fields));
@@ -251,7 +253,7 @@ static const char *
 read_field(struct http1 *h, struct reading *r, struct span line)
 {
 	char *colon = memchr(line.p, ':', line.len);
-	struct http1_field *f;
+	struct http1_field field, *f = &field;
 
 	if (*line.p == ' ' || *line.p == '\t')
 		return NULL; /* folded */
@@ -259,9 +261,8 @@ read_field(struct http1 *h, struct reading *r, struct span line)
 		return "a header line without a name and a colon";
 	if (isspace((unsigned char)colon[-1]))
 		return "a space before a header's colon";
-	if (r->out.nfields == r->room && !more_fields(h, r))
-		return "too many header fields";
-	f = &r->fields[r->out.nfields++];
+	if (r->out.nfields < r->room || more_fields(h, r))
+		f = &r->fields[r->out.nfields++];
 	*colon = '\0';
 	f->name = (struct span){ line.p, (size_t)(colon - line.p) };
 	f->value = (struct span){ colon + 1, line.len - f->name.len - 1 };

@@ -24,7 +24,8 @@
 #include "base/arena.h"
 #include "base/span.h"
 
-#define HTTP1_FIELDS_MAX 200
+/* Of a head; what comes after is read for framing and not kept. */
+#define HTTP1_FIELDS_MAX 1024
 #define HTTP1_HEAD_MAX (64 * 1024) /* of all heads and the trailer together */
 
 struct http1_field { /* one header field; both end in a NUL */
@@ -32,7 +33,7 @@ struct http1_field { /* one header field; both end in a NUL */
 };
 
 struct http1_head {
-	int status; /* 200..999: those of 1xx are passed over */
+	int status; /* 200..599: those of 1xx are passed over */
 	const struct http1_field *fields;
 	size_t nfields;
 	int64_t content_length; /* -1: not said, or not what frames it */

@@ -1,0 +1,220 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how a path becomes an endpoint, and what a web page of another origin
+ * is told about it (CORS).  The first step of a request's way; it needs no
+ * key, so it tells nothing but which endpoints there are.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "serve/request.h"
+
+/* What a preflight may name; SDKs name about fifteen short headers. */
+#define PREFLIGHT_HEADERS_MAX 4096
+
+static bool
+is_below_v1(const struct endpoint_spec *spec)
+{
+	return strncmp(spec->path, "/v1/", 4) == 0;
+}
+
+/* The API is found below any mount: at the first place where the rest of the
+ * path is one of its endpoints.  What is about the gateway itself is not: a
+ * web server may guard /metrics, and /v1/x/metrics must be no way round. */
+static const struct endpoint_spec *
+find_endpoint(const char *path, struct span *rest)
+{
+	const struct endpoint_spec *spec = endpoint_by_path(span_of(path), rest);
+
+	for (const char *p = strchr(path, '/'); spec == NULL && p != NULL;
+	     p = strchr(p + 1, '/')) {
+		spec = endpoint_by_path(span_of(p), rest);
+		if (spec != NULL && !is_below_v1(spec))
+			spec = NULL;
+	}
+	return spec;
+}
+
+/* The raw form of /v1/models/{id}: PATH_INFO has lost the %2F. */
+static void
+find_raw_rest(struct request *r)
+{
+	const char *uri = io_param(r->io, "REQUEST_URI");
+	struct span rest;
+	char *path;
+
+	if (uri == NULL || r->rest.len == 0)
+		return;
+	path = arena_text(r->arena, (struct span){ uri, strcspn(uri, "?#") });
+	if (find_endpoint(path, &rest) == r->spec && rest.len > 0)
+		r->rest = rest;
+}
+
+/* The one after the other; both may be NULL. */
+static const char *
+join(struct arena *arena, const char *a, const char *b)
+{
+	struct span first = span_of(a), rest = span_of(b);
+	char *both = arena_alloc(arena, first.len + rest.len + 1);
+
+	if (first.len > 0)
+		memcpy(both, first.p, first.len);
+	if (rest.len > 0)
+		memcpy(both + first.len, rest.p, rest.len);
+	return both;
+}
+
+/* ---- whose API the path belongs to ------------------------------------- */
+
+/* Is there such a segment, or a path that begins with it? */
+static bool
+has_segment(const char *path, const char *segment)
+{
+	size_t len = strlen(segment);
+
+	while ((path = strstr(path, segment)) != NULL) {
+		if (path[len] == '\0' || path[len] == '/')
+			return true;
+		path += len;
+	}
+	return false;
+}
+
+/* Paths that both APIs know are told apart by a header that each request of
+ * Anthropic's SDKs has. */
+static enum endpoint_shape
+shape_of(struct request *r, const char *path)
+{
+	if (r->spec != NULL && r->spec->upstream != NULL)
+		return r->spec->shape;
+	if (io_param(r->io, "HTTP_ANTHROPIC_VERSION") != NULL ||
+	    (r->spec == NULL && has_segment(path, "/v1/messages")))
+		return ENDPOINT_SHAPE_ANTHROPIC;
+	return ENDPOINT_SHAPE_OPENAI;
+}
+
+static bool
+refuse_unknown(struct request *r, const char *path)
+{
+	request_refuse(r, REFUSE_UNKNOWN_URL);
+	if (has_segment(path, "/v1"))
+		r->refused.message =
+		    "This gateway does not serve this path; "
+		    "tailgate.fcgi(8) lists those that it serves.";
+	return false;
+}
+
+/* ---- web pages ---------------------------------------------------------- */
+
+/* The origin as it is allowed ("*" where all are), or NULL. */
+static const char *
+allowed_origin(struct request *r)
+{
+	const struct config *c = r->server->config;
+	const char *origin = io_param(r->io, "HTTP_ORIGIN");
+
+	for (size_t i = 0; origin != NULL && i < c->ncors_origins; i++) {
+		if (strcmp(c->cors_origins[i], "*") == 0 ||
+		    strcmp(c->cors_origins[i], origin) == 0)
+			return c->cors_origins[i];
+	}
+	return NULL;
+}
+
+/* Every response, errors too: a page that may call may read why it failed. */
+static const char *
+add_cors(struct request *r)
+{
+	const char *origin = allowed_origin(r);
+
+	if (r->server->config->ncors_origins > 0)
+		answer_add(&r->answer, "Vary", "Origin");
+	if (origin != NULL) {
+		answer_add(&r->answer, "Access-Control-Allow-Origin", origin);
+		r->answer.exposes = true;
+	}
+	return origin;
+}
+
+/* A list of header names and nothing else: it is said back as it came. */
+static bool
+is_name_list(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (!isalnum(c) && strchr("!#$%&'*+-.^_`|~, ", c) == NULL)
+			return false;
+	}
+	return len <= PREFLIGHT_HEADERS_MAX;
+}
+
+/* A browser's question before the real request (Fetch standard, CORS).  Whom
+ * the operator trusts to call may send whatever its SDK sends. */
+static bool
+answer_preflight(struct request *r)
+{
+	const char *names =
+	    io_param(r->io, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS");
+	const char *private =
+	    io_param(r->io, "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK");
+
+	answer_add(&r->answer, "Access-Control-Allow-Methods",
+	    "GET, HEAD, POST, OPTIONS");
+	if (names != NULL && is_name_list(names))
+		answer_add(&r->answer, "Access-Control-Allow-Headers", names);
+	if (private != NULL && strcmp(private, "true") == 0)
+		answer_add(
+		    &r->answer, "Access-Control-Allow-Private-Network", "true");
+	answer_add(&r->answer, "Access-Control-Max-Age", "86400");
+	answer_head(&r->answer, 204, NULL, NULL, 0, -1);
+	answer_end(&r->answer);
+	return true;
+}
+
+/* ---- the step ----------------------------------------------------------- */
+
+static bool
+check_method(struct request *r, const char *method)
+{
+	bool get = strcmp(r->spec->method, "GET") == 0;
+
+	r->answer.head_only = method != NULL && strcmp(method, "HEAD") == 0;
+	if (method != NULL &&
+	    (strcmp(method, r->spec->method) == 0 ||
+		(r->answer.head_only && get)))
+		return true;
+	answer_add(&r->answer, "Allow", get ? "GET, HEAD" : r->spec->method);
+	return request_refuse(r, REFUSE_METHOD);
+}
+
+bool
+route(struct request *r)
+{
+	const char *method = io_param(r->io, "REQUEST_METHOD");
+	const char *script = io_param(r->io, "SCRIPT_NAME");
+	const char *info = io_param(r->io, "PATH_INFO");
+	const char *path = join(r->arena, script, info);
+	const char *origin = add_cors(r);
+
+	r->spec = find_endpoint(path, &r->rest);
+	r->answer.shape = shape_of(r, path);
+	if (origin != NULL && method != NULL &&
+	    strcmp(method, "OPTIONS") == 0) {
+		r->body_read = true;
+		return answer_preflight(r);
+	}
+	if (r->spec == NULL)
+		return refuse_unknown(r, path);
+	find_raw_rest(r);
+	r->answer.spec = r->spec;
+	r->entry.endpoint = r->spec->name;
+	return check_method(r, method);
+}
