@@ -69,6 +69,7 @@ make_root() {
 try_run() {
 	# shellcheck disable=SC2016 # the shell in the root expands them
 	inside "$1" '
+		: >/tmp/run.log
 		./bootstrap run >/tmp/run.log 2>&1 & job=$!
 		until line=$(grep "^curl " /tmp/run.log); do
 			kill -0 $job || { cat /tmp/run.log; exit 1; }
