@@ -56,6 +56,15 @@ log_get_level(void)
 	return (enum log_level)log_state.level;
 }
 
+bool
+log_due(_Atomic int64_t *last_ms, int64_t every_ms)
+{
+	int64_t now_ms = clock_now_ms(), last = atomic_load(last_ms);
+
+	return (last == 0 || now_ms - last >= every_ms) &&
+	    atomic_compare_exchange_strong(last_ms, &last, now_ms);
+}
+
 void
 log_set_request(const char *id)
 {

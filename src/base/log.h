@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
 	LOG_LEVEL_DEBUG };
@@ -33,6 +34,10 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Is a line due about what may happen many times a second?  True once in
+ * every_ms; *last_ms (of a static, 0 at first) belongs to one kind of line. */
+bool log_due(_Atomic int64_t *last_ms, int64_t every_ms);
 
 /* The impossible, or out of memory: say it, end the process (exit 70). */
 void fatal(const char *fmt, ...)

@@ -124,6 +124,11 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "overloaded_error", true, false, 0,
 	    "The gateway serves as many requests as it can; wait for the time "
 	    "in Retry-After." },
+	{ REFUSE_CLIENT_SHARE, 503, "server_error", "client_overloaded",
+	    "overloaded_error", true, false, FALLBACK_BUSY,
+	    "This client has as many requests open as its share of the "
+	    "gateway allows; wait for some to end, or for the time in "
+	    "Retry-After." },
 	{ REFUSE_UPSTREAM_TIMEOUT, 504, "server_error", "upstream_timeout",
 	    "api_error", false, true, FALLBACK_TIMEOUT,
 	    "The provider did not answer in time; it may have billed the "

@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -41,6 +42,7 @@
 #define STOP_SIGNAL SIGURG
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_NS 10000000
+#define WARN_EVERY_MS 60000
 /* What a request gets for its short work, most of which takes a tenth. */
 #define TURN_MS 2
 /* For so long there are more turns where all that were taken lasted. */
@@ -64,10 +66,7 @@ LIST_HEAD(seats, acceptor_seat);
 
 struct acceptor {
 	const struct config *config;
-	struct acceptor_board *board;
 	int listen_fd;
-	unsigned index;
-	unsigned reserve; /* threads kept to say "overloaded" */
 	unsigned turns_max;
 	atomic_bool stopping;
 	atomic_uint waiting; /* threads in accept or on their way to it */
@@ -86,12 +85,6 @@ on_stop(int sig)
 	(void)sig; /* its use is that accept returns */
 }
 
-static unsigned
-reserve_of(unsigned threads)
-{
-	return threads < 4 ? 0 : threads < 256 ? 1 + threads / 64 : 4;
-}
-
 /* More at once than there are processors for only push each other, and their
  * memory, aside. */
 static unsigned
@@ -104,8 +97,7 @@ turns_of(unsigned threads)
 }
 
 struct acceptor *
-acceptor_new(const struct config *config, int listen_fd,
-    struct acceptor_board *board, unsigned index)
+acceptor_new(const struct config *config, int listen_fd)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
 	struct acceptor *a = calloc(1, sizeof(*a));
@@ -113,10 +105,7 @@ acceptor_new(const struct config *config, int listen_fd,
 	if (a == NULL)
 		fatal("out of memory");
 	a->config = config;
-	a->board = board;
 	a->listen_fd = listen_fd;
-	a->index = index;
-	a->reserve = reserve_of(config->threads);
 	a->turns_max = turns_of(config->threads);
 	pthread_mutex_init(&a->mutex, NULL);
 	LIST_INIT(&a->seats);
@@ -358,22 +347,11 @@ acceptor_leave(struct acceptor *a, struct acceptor_seat *seat)
 
 /* ---- accepting -------------------------------------------------------- */
 
-/* Is all of the pool as busy as it may be?  Then somebody has to say so. */
-static bool
-all_full(const struct acceptor *a)
-{
-	for (unsigned i = 0; i < a->config->processes; i++) {
-		if (atomic_load(&a->board->busy[i]) + a->reserve <=
-		    a->config->threads)
-			return false;
-	}
-	return a->reserve > 0;
-}
-
 static int
 accept_one(struct acceptor *a)
 {
 	static const struct timespec pause = { 0, PAUSE_NS };
+	static _Atomic int64_t warned_ms;
 	int fd;
 
 	while (!atomic_load(&a->stopping)) {
@@ -384,7 +362,9 @@ accept_one(struct acceptor *a)
 		 * (EAGAIN: the socket's owner gave it a timeout.) */
 		if (errno != EINTR && errno != EAGAIN &&
 		    errno != ECONNABORTED) {
-			log_error("accept: %s", strerror(errno));
+			if (log_due(&warned_ms, WARN_EVERY_MS))
+				log_error("accept: %s; who connects waits",
+				    strerror(errno));
 			nanosleep(&pause, NULL);
 		}
 	}
@@ -392,8 +372,7 @@ accept_one(struct acceptor *a)
 }
 
 int
-acceptor_next(
-    struct acceptor *a, struct acceptor_seat *seat, struct acceptor_turn *turn)
+acceptor_next(struct acceptor *a, struct acceptor_seat *seat, bool *alone)
 {
 	unsigned left;
 	sigset_t stop;
@@ -411,16 +390,8 @@ acceptor_next(
 		return -1;
 	atomic_store(&seat->since_ms, clock_now_ms());
 	atomic_store(&seat->turn, SERVING);
-	atomic_fetch_add(&a->board->busy[a->index], 1);
-	turn->overloaded = all_full(a);
-	turn->alone = left == 0 && !call_parked(a);
+	*alone = left == 0 && !call_parked(a);
 	return fd;
-}
-
-void
-acceptor_done(struct acceptor *a)
-{
-	atomic_fetch_sub(&a->board->busy[a->index], 1);
 }
 
 bool

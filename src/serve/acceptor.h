@@ -19,24 +19,15 @@
 #ifndef SERVE_ACCEPTOR_H
 #define SERVE_ACCEPTOR_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "config/config.h"
-
-#define WORKERS_MAX 64
-
-/* Shared by the workers of one generation: requests being served by each. */
-struct acceptor_board {
-	atomic_uint busy[WORKERS_MAX];
-};
 
 struct acceptor;
 struct acceptor_seat; /* one thread's */
 
 /* listen_fd must block. */
-struct acceptor *acceptor_new(const struct config *, int listen_fd,
-    struct acceptor_board *, unsigned index);
+struct acceptor *acceptor_new(const struct config *, int listen_fd);
 void acceptor_free(struct acceptor *);
 
 /* A thread is about to be started. */
@@ -47,18 +38,9 @@ void acceptor_unexpect(struct acceptor *);
 struct acceptor_seat *acceptor_join(struct acceptor *);
 void acceptor_leave(struct acceptor *, struct acceptor_seat *);
 
-struct acceptor_turn {
-	bool overloaded; /* so many threads of all workers are busy that
-				   the client should only be told so */
-	bool alone; /* no thread is left to take the next one: start
-				   another */
-};
-
-/* Blocks; a connection, which counts as busy until acceptor_done(), or -1:
- * the thread is to end. */
-int acceptor_next(
-    struct acceptor *, struct acceptor_seat *, struct acceptor_turn *);
-void acceptor_done(struct acceptor *);
+/* Blocks; a connection, or -1: the thread is to end.  *alone: no thread is
+ * left to take the next one; start another. */
+int acceptor_next(struct acceptor *, struct acceptor_seat *, bool *alone);
 
 /* Every acceptor_next() returns -1 from now on.  Does not wait for that:
  * false while threads are still blocked; call again then. */

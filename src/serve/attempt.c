@@ -151,6 +151,9 @@ refuse_slot(struct attempt *t, enum slots_result result)
 		t->result.end = RELAY_GONE;
 		t->result.health = HEALTH_ABANDONED;
 		return false;
+	case SLOTS_DENIED:
+		return fail(
+		    t, REFUSE_CLIENT_SHARE, t->lease.retry_after_ms, NULL);
 	case SLOTS_FULL:
 		return fail(t, REFUSE_BUSY_FULL, t->lease.retry_after_ms,
 		    arena_printf(r->arena,
@@ -171,6 +174,14 @@ refuse_slot(struct attempt *t, enum slots_result result)
 }
 
 static bool
+may_wait(void *ctx)
+{
+	struct request *r = ctx;
+
+	return share_wait(&r->share) == REFUSE_NONE;
+}
+
+static bool
 take_slot(struct attempt *t)
 {
 	struct request *r = t->request;
@@ -179,13 +190,16 @@ take_slot(struct attempt *t)
 		.request_id = r->id,
 		.model = r->call.model,
 		.priority = r->client->priority,
-		.watch = &t->watch };
+		.watch = &t->watch,
+		.may_wait = may_wait,
+		.ctx = r };
 	enum slots_result result;
 
 	if (t->provider->limit == NULL)
 		return true;
 	ask.deadline_ms = slot_deadline_ms(t);
 	result = slots_take(r->server->slots, &ask, &t->lease);
+	share_run(&r->share);
 	if (r->entry.queue_ms < 0)
 		r->entry.queue_ms = 0;
 	r->entry.queue_ms += t->lease.waited_ms;

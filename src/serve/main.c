@@ -102,7 +102,7 @@ serve_cgi(const struct config *config)
 	io = cgi_begin();
 	sigemptyset(&sa.sa_mask);
 	sigaction(SIGTERM, &sa, NULL);
-	request = request_serve(&cgi_server, io, arena, false);
+	request = request_serve(&cgi_server, io, arena);
 	io_flush(io);
 	cut = request->answer.cut;
 	request_settle(request);

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef HAVE_SYS_PRCTL_H
@@ -30,6 +29,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "serve/parent.h"
+#include "serve/share.h"
 #include "serve/worker.h"
 
 #define CHILDREN_MAX 512
@@ -41,7 +41,7 @@
 struct generation {
 	unsigned number;
 	struct config *config;
-	struct acceptor_board *board; /* shared with its workers */
+	struct share_board *board; /* shared with its workers */
 	int ready[2]; /* a byte from each that can serve */
 	unsigned nready;
 };
@@ -63,8 +63,8 @@ struct parent {
 	unsigned nchildren;
 	unsigned count; /* generations so far */
 	/* Of the serving generation's workers, by index. */
-	int64_t start_at_ms[WORKERS_MAX]; /* 0: is running */
-	int64_t pause_ms[WORKERS_MAX];
+	int64_t start_at_ms[SHARE_WORKERS_MAX]; /* 0: is running */
+	int64_t pause_ms[SHARE_WORKERS_MAX];
 	bool reload; /* asked for while another was under way */
 	bool stopping;
 	int status;
@@ -131,9 +131,8 @@ generation_new(struct parent *p, struct config *config)
 
 	if (g == NULL || pipe(g->ready) == -1)
 		fatal("a new generation: %s", strerror(errno));
-	g->board = mmap(NULL, sizeof(*g->board), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANON, -1, 0);
-	if (g->board == MAP_FAILED)
+	g->board = share_board_new(config);
+	if (g->board == NULL)
 		fatal("a new generation: %s", strerror(errno));
 	for (int i = 0; i < 2; i++)
 		fcntl(g->ready[i], F_SETFD, FD_CLOEXEC);
@@ -149,7 +148,7 @@ generation_free(struct generation *g)
 		return;
 	for (int i = 0; i < 2; i++)
 		close(g->ready[i]);
-	munmap(g->board, sizeof(*g->board));
+	share_board_free(g->board);
 	config_free(g->config);
 	free(g);
 }
@@ -203,7 +202,6 @@ start_worker(struct parent *p, struct generation *g, unsigned index)
 		    CHILDREN_MAX);
 		return false;
 	}
-	atomic_store(&g->board->busy[index], 0);
 	/* The worker keeps them blocked: worker.c says why. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
@@ -341,8 +339,10 @@ on_child(struct parent *p, pid_t pid, int status)
 		return;
 	if (p->next != NULL && c.generation == p->next->number)
 		give_up_generation(p);
-	else if (p->now != NULL && c.generation == p->now->number)
+	else if (p->now != NULL && c.generation == p->now->number) {
+		share_board_clear(p->now->board, c.index);
 		replace_worker(p, &c);
+	}
 }
 
 static void
@@ -416,7 +416,7 @@ handle_signals(struct parent *p)
 static void
 count_ready(struct parent *p)
 {
-	char bytes[WORKERS_MAX];
+	char bytes[SHARE_WORKERS_MAX];
 	ssize_t n = read(p->next->ready[0], bytes, sizeof(bytes));
 
 	if (n > 0)

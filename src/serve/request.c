@@ -25,6 +25,10 @@
  * still writing it would not read our refusal). */
 #define DRAIN_BYTES (512ULL * 1024 * 1024)
 #define ID_BYTES 10
+/* The same where there is no room even for that. */
+#define HURRY_MS 1000
+#define HURRY_WAIT_MS 100
+#define SHARE_RETRY_MS 5000
 
 bool
 request_refuse(struct request *r, enum refusal refusal)
@@ -75,6 +79,22 @@ request_identify(struct request *r)
 	    (r->client->endpoints & ENDPOINT_BIT(r->spec->id)) == 0)
 		return request_refuse(r, REFUSE_ENDPOINT_NOT_ALLOWED);
 	return true;
+}
+
+/* ---- enter ------------------------------------------------------------ */
+
+/* Is there room in the pool, in this client's share of it? */
+static bool
+request_enter(struct request *r)
+{
+	enum refusal refusal = share_enter(&r->share, r->server->share,
+	    r->client, r->spec->upstream == NULL ? SHARE_OWN : SHARE_RUN);
+
+	if (refusal == REFUSE_NONE)
+		return true;
+	r->refused = (struct refused){ .refusal = refusal,
+		.retry_after_ms = SHARE_RETRY_MS };
+	return false;
 }
 
 /* ---- read ------------------------------------------------------------- */
@@ -290,17 +310,31 @@ serve_upstream(struct request *r)
 }
 
 static bool
-serve(struct request *r, bool overloaded)
+serve(struct request *r)
 {
 	if (!route(r))
 		return false;
 	if (r->answer.ended)
 		return true;
-	if (overloaded)
-		return request_refuse(r, REFUSE_OVERLOADED);
-	if (!request_identify(r))
+	if (!request_identify(r) || !request_enter(r))
 		return false;
 	return r->spec->upstream == NULL ? about_serve(r) : serve_upstream(r);
+}
+
+/* A web server that is still writing the body would not read our refusal.  To
+ * read it takes a thread, so that has to be within somebody's share, too; else
+ * only what comes at once is read. */
+static void
+drain_in_a_hurry(struct request *r)
+{
+	int64_t end_ms = clock_now_ms() + HURRY_MS;
+	char junk[64];
+
+	io_hurry(r->io, HURRY_WAIT_MS);
+	while (clock_now_ms() < end_ms &&
+	    io_read(r->io, junk, sizeof(junk)) > 0)
+		;
+	r->io->watchable = true; /* whatever still comes */
 }
 
 static void
@@ -310,6 +344,12 @@ drain(struct request *r)
 	char junk[4096];
 	ssize_t n;
 
+	if (!r->body_read && r->share.share == NULL &&
+	    share_enter(&r->share, r->server->share, r->client, SHARE_RUN) !=
+		REFUSE_NONE) {
+		drain_in_a_hurry(r);
+		return;
+	}
 	while (!r->body_read && bytes < DRAIN_BYTES &&
 	    (n = io_read(r->io, junk, sizeof(junk))) > 0)
 		bytes += (unsigned long long)n;
@@ -365,13 +405,12 @@ request_init(struct request *r, struct server *server, struct io *io,
 }
 
 struct request *
-request_serve(
-    struct server *server, struct io *io, struct arena *arena, bool overloaded)
+request_serve(struct server *server, struct io *io, struct arena *arena)
 {
 	struct request *r = arena_alloc(arena, sizeof(*r));
 
 	request_init(r, server, io, arena);
-	if (!serve(r, overloaded)) {
+	if (!serve(r)) {
 		drain(r);
 		answer_refuse(&r->answer, &r->refused);
 	}
@@ -384,5 +423,6 @@ request_settle(struct request *r)
 {
 	settle(r);
 	spool_free(&r->spool);
+	share_leave(&r->share);
 	log_set_request(NULL);
 }

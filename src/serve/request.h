@@ -5,7 +5,7 @@
 /*
  * One request, from its parameters to its account: the pipeline.
  *
- *   route ─▶ identify ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
+ *   route ─▶ identify ─▶ enter ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
  *
  * Each step is a function that does its part or refuses; the first refusal
  * ends the chain.  Nobody waits for settle: it comes when the answer has left.
@@ -38,6 +38,7 @@ struct request {
 	const struct client *client;
 	struct spool spool;
 	bool body_read;
+	struct share_hold share;
 	struct call call;
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */
@@ -45,10 +46,9 @@ struct request {
 	struct entry entry;
 };
 
-/* Serves it.  overloaded: only to say so.  The answer is written, but may
- * still have to be flushed; answer.cut says how to end it.  In the arena. */
-struct request *
-request_serve(struct server *, struct io *, struct arena *, bool overloaded);
+/* Serves it.  The answer is written, but may still have to be flushed;
+ * answer.cut says how to end it.  In the arena. */
+struct request *request_serve(struct server *, struct io *, struct arena *);
 /* Accounts for it, when the client has its answer: io is not used any more. */
 void request_settle(struct request *);
 

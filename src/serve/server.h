@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
 #include "policy/call.h"
+#include "serve/share.h"
 #include "state/budget.h"
 #include "state/health.h"
 #include "state/meters.h"
@@ -35,6 +36,7 @@ struct server {
 	struct budget_book *budgets;
 	struct learned *learned;
 	struct usage_view *usage;
+	struct share *share; /* NULL: no pool (CGI) */
 	/* The time to finish has run out: running answers end now. */
 	atomic_bool aborting;
 };

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log.h"
+#include "serve/acceptor.h"
 #include "serve/request.h"
 #include "serve/worker.h"
 #include "wire/fcgi.h"
@@ -37,6 +38,7 @@
 #define FLUSH_MS 1000
 /* Before it is tried again to start a thread. */
 #define RETRY_MS 100
+#define WARN_EVERY_MS 60000
 
 struct worker {
 	struct server server;
@@ -57,6 +59,21 @@ static void *thread_main(void *);
 
 /* ---- threads ---------------------------------------------------------- */
 
+/* Holding the mutex. */
+static void
+no_thread(struct worker *w, int error)
+{
+	static _Atomic int64_t warned_ms;
+
+	acceptor_unexpect(w->acceptor);
+	if (log_due(&warned_ms, WARN_EVERY_MS))
+		log_warn("no further thread than %u: %s; requests that find "
+			 "none are refused",
+		    w->nthreads, strerror(error));
+	w->retry = true;
+	pthread_cond_signal(&w->changed);
+}
+
 static void
 start_thread(struct worker *w)
 {
@@ -75,13 +92,13 @@ start_thread(struct worker *w)
 		rc = pthread_create(&thread, &attr, thread_main, w);
 		if (rc == 0)
 			w->nthreads++;
-		else {
-			acceptor_unexpect(w->acceptor);
-			log_warn("no further thread: %s", strerror(rc));
-			w->retry = true;
-			pthread_cond_signal(&w->changed);
-		}
+		else
+			no_thread(w, rc);
 	}
+	/* The last one that there can be only refuses: it would begin what
+	 * takes long, and nobody would take the next. */
+	share_capacity(w->server.share,
+	    w->retry ? w->nthreads - w->leaving - 1 : w->config->threads);
 	pthread_mutex_unlock(&w->mutex);
 	pthread_attr_destroy(&attr);
 }
@@ -89,8 +106,7 @@ start_thread(struct worker *w)
 /* ---- serving ---------------------------------------------------------- */
 
 static void
-serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
-    bool overloaded)
+serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd)
 {
 	struct request *request;
 	struct io *io;
@@ -100,7 +116,7 @@ serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd,
 		log_debug("a connection that is no FastCGI request");
 		return;
 	}
-	request = request_serve(&w->server, io, arena, overloaded);
+	request = request_serve(&w->server, io, arena);
 	fcgi_end(f, request->answer.cut);
 	request_settle(request);
 	arena_reset(arena);
@@ -124,16 +140,17 @@ static void
 serve_all(struct worker *w, struct acceptor_seat *seat, struct fcgi *f,
     struct arena *arena)
 {
-	struct acceptor_turn turn;
+	bool alone;
 	int fd;
 
-	while ((fd = acceptor_next(w->acceptor, seat, &turn)) != -1) {
-		if (turn.alone)
+	while ((fd = acceptor_next(w->acceptor, seat, &alone)) != -1) {
+		share_busy(w->server.share, 1);
+		if (alone)
 			start_thread(w);
 		meters_busy(w->server.meters, 1);
-		serve_connection(w, f, arena, fd, turn.overloaded);
+		serve_connection(w, f, arena, fd);
 		meters_busy(w->server.meters, -1);
-		acceptor_done(w->acceptor);
+		share_busy(w->server.share, -1);
 	}
 }
 
@@ -258,7 +275,7 @@ wait_for_stop(struct worker *w)
 
 int
 worker_run(const struct config *config, int listen_fd, int ready_fd,
-    struct acceptor_board *board, unsigned index)
+    struct share_board *board, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	pthread_t signals;
@@ -275,8 +292,10 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	}
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
+	w->server.share = share_new(board, index);
+	share_capacity(w->server.share, config->threads);
 	w->listen_fd = listen_fd;
-	w->acceptor = acceptor_new(config, listen_fd, board, index);
+	w->acceptor = acceptor_new(config, listen_fd);
 	if (pthread_create(&signals, NULL, signals_main, w) != 0)
 		fatal("can't start: %s", strerror(errno));
 	for (unsigned i = 0; i < THREADS_AT_START; i++)
@@ -290,6 +309,7 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	if (wait_for_threads(w, 0)) {
 		pthread_cancel(signals);
 		pthread_join(signals, NULL);
+		share_free(w->server.share);
 		server_close(&w->server);
 		acceptor_free(w->acceptor);
 		free(w);

@@ -12,12 +12,12 @@
 #define SERVE_WORKER_H
 
 #include "config/config.h"
-#include "serve/acceptor.h"
+#include "serve/share.h"
 
 /* Does not return before it is told to stop (SIGTERM; a second one ends it
  * at once).  Writes one byte to ready_fd when it can serve.  All signals must
  * be blocked.  Returns the exit status. */
 int worker_run(const struct config *, int listen_fd, int ready_fd,
-    struct acceptor_board *, unsigned index);
+    struct share_board *, unsigned index);
 
 #endif

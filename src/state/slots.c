@@ -44,10 +44,7 @@ struct turn {
 static void
 warn_broken(struct slots *s, const struct slots_limit *l, const char *why)
 {
-	int64_t now = clock_now_ms(), last = atomic_load(&s->warned_ms);
-
-	if ((last == 0 || now - last >= WARN_EVERY_MS) &&
-	    atomic_compare_exchange_strong(&s->warned_ms, &last, now))
+	if (log_due(&s->warned_ms, WARN_EVERY_MS))
 		log_error("limit %s: no slot can be taken, requests for it "
 			  "are refused: %s: %s",
 		    l->limit->name, l->dir, why);
@@ -196,7 +193,7 @@ join(struct turn *t)
 {
 	uint64_t id = process_id();
 
-	if ((t->row = slots_queue_claim(t->l, id)) == -1)
+	if ((t->row = slots_queue_claim(t->l, id, t->client)) == -1)
 		return -1;
 	t->wake_fd = slots_wake_open(t->l, t->row);
 	t->who.since_ms = clock_now_ms();
@@ -275,6 +272,10 @@ take(struct turn *t)
 
 	if (waiting == 0 && try_slots(t, 0, &r))
 		return r;
+	if (t->ask->may_wait != NULL && !t->ask->may_wait(t->ask->ctx)) {
+		answer(t, waiting + 1);
+		return SLOTS_DENIED;
+	}
 	if (join(t) == -1) {
 		answer(t, waiting + 1);
 		return SLOTS_FULL;

@@ -19,6 +19,9 @@
  * many per client its configuration allows.  There is no lock in the file:
  * no participant can block another, whether it was killed or merely stopped.
  *
+ * A queue of eight or more is divided: a client may have seven times as many
+ * waiting as it leaves room for, so that there is a place for others.
+ *
  * Order.  Within a client, arrival.  Between clients, start-time fair
  * queueing: each client has a clock, its next request's tag; the least tag
  * goes first, equal ones by arrival; a request that begins moves its client's
@@ -91,11 +94,15 @@ struct slots_ask {
 	unsigned priority;	/* client->priority */
 	int64_t deadline_ms;	/* clock_now_ms() when to give up */
 	const struct watch *watch;
+	/* Asked once, when it would have to wait; NULL: it may. */
+	bool (*may_wait)(void *ctx);
+	void *ctx;
 };
 
 enum slots_result {
 	SLOTS_TAKEN,
-	SLOTS_FULL,		/* the queue is full */
+	SLOTS_FULL,		/* the queue, or the client's share of it */
+	SLOTS_DENIED,		/* may_wait() said no */
 	SLOTS_TIMEOUT,
 	SLOTS_GONE,		/* the client has left */
 	SLOTS_BROKEN,		/* the directory fails us: logged; no slot */

@@ -181,8 +181,9 @@ slots_see(struct slots_seen *seen, uint64_t id)
 unsigned slots_queue_client(struct slots_shared *, const char *name);
 unsigned slots_queue_held(struct slots_shared *, unsigned client);
 unsigned slots_queue_waiting(struct slots_shared *);
-/* A row for a process, or -1: full.  Nobody sees it until it is published. */
-int slots_queue_claim(struct slots_limit *, uint64_t id);
+/* A row for a process, or -1: full, or the client has its share of it.  Nobody
+ * sees it until it is published. */
+int slots_queue_claim(struct slots_limit *, uint64_t id, unsigned client);
 void slots_queue_publish(struct slots_limit *, int row, unsigned client,
     unsigned priority);
 /* First nobody sees it any more, then it may be another's. */

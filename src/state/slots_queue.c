@@ -110,11 +110,38 @@ claim_row(struct slots_limit *l, uint64_t id)
 	return -1;
 }
 
+/* A client may have so many times as many waiting as it leaves room for. */
+#define SHARE_FACTOR 7
+/* A shorter queue is not divided. */
+#define SHARE_QUEUE_MIN 8
+
+static bool
+has_its_share(struct slots_limit *l, unsigned client)
+{
+	struct slots_shared *sh = l->shared;
+	unsigned r, waiting = 0, mine = 0, end = slots_rows(sh);
+	uint64_t key;
+
+	if (l->limit->queue < SHARE_QUEUE_MIN)
+		return false;
+	for (r = 0; r < end; r++) {
+		if ((key = atomic_load(&sh->key[r])) == 0)
+			continue;
+		waiting++;
+		mine += slots_key_client(key) == client;
+	}
+	return mine > 0 &&
+	    (waiting + 1 >= l->limit->queue ||
+		mine + 1 > SHARE_FACTOR * (l->limit->queue - waiting - 1));
+}
+
 int
-slots_queue_claim(struct slots_limit *l, uint64_t id)
+slots_queue_claim(struct slots_limit *l, uint64_t id, unsigned client)
 {
 	int row;
 
+	if (has_its_share(l, client))
+		return -1;
 	row = claim_row(l, id);
 	if (row == -1 && l->limit->queue > 0 &&
 	    due(&l->shared->reaped_ms, clock_now_ms(), 5 * SLOTS_CHECK_MS)) {

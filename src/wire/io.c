@@ -9,6 +9,9 @@
  */
 #include "config.h"
 
+#include <sys/socket.h>
+#include <sys/time.h>
+
 #include <poll.h>
 #include <string.h>
 
@@ -40,4 +43,13 @@ io_gone(struct io *io)
 	/* Behind the body a web server has nothing more to say but that it
 	 * aborts: whatever can be read there, bytes or the end, is that. */
 	return poll(&p, 1, 0) == 1;
+}
+
+void
+io_hurry(struct io *io, int ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (io->fd != -1)
+		setsockopt(io->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 }

@@ -72,4 +72,7 @@ io_flush(struct io *io)
  * to its end; does not block. */
 bool io_gone(struct io *);
 
+/* From now on no read waits for longer than ms for more of the body. */
+void io_hurry(struct io *, int ms);
+
 #endif

@@ -25,13 +25,11 @@
 #include "check.h"
 
 #define THREADS 24
-#define RESERVE 1 /* of them */
 #define PATIENCE_MS 20000
 
 static struct config config = { .threads = THREADS, .processes = 1 };
-static struct acceptor_board board;
 static struct acceptor *acceptor;
-static atomic_uint nthreads, most, told; /* "overloaded" was said to */
+static atomic_uint nthreads, most;
 static atomic_uint serving; /* with a byte to wait for */
 static struct sockaddr_un address;
 
@@ -70,16 +68,13 @@ static void *
 thread_main(void *unused)
 {
 	struct acceptor_seat *seat = acceptor_join(acceptor);
-	struct acceptor_turn turn;
+	bool alone;
 	int fd;
 
-	while ((fd = acceptor_next(acceptor, seat, &turn)) != -1) {
-		if (turn.alone)
+	while ((fd = acceptor_next(acceptor, seat, &alone)) != -1) {
+		if (alone)
 			start_thread();
-		if (turn.overloaded)
-			atomic_fetch_add(&told, 1);
 		serve(fd);
-		acceptor_done(acceptor);
 	}
 	acceptor_leave(acceptor, seat);
 	atomic_fetch_sub(&nthreads, 1);
@@ -166,17 +161,14 @@ test_short(unsigned n)
 }
 
 static void
-test_overload(void)
+test_full(void)
 {
 	int fds[THREADS];
 	bool ok = true;
 
-	CHECK(becomes(&board.busy[0], 0), "nobody is busy");
-	atomic_store(&told, 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		fds[i] = client();
 	CHECK(becomes(&serving, THREADS), "as many as there are threads");
-	CHECK(atomic_load(&told) == RESERVE, "the last are told of it");
 	CHECK(atomic_load(&most) == THREADS, "no more threads than that");
 	for (unsigned i = 0; i < THREADS; i++)
 		ok &= ask(fds[i]);
@@ -212,14 +204,14 @@ main(void)
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1 ||
 	    listen(fd, 1024) == -1)
 		return 99;
-	acceptor = acceptor_new(&config, fd, &board, 0);
+	acceptor = acceptor_new(&config, fd);
 	start_thread();
 	test_waiting(1);
 	test_waiting(THREADS / 2);
 	test_short(1);
 	test_short(THREADS / 2);
 	test_waiting(THREADS / 2);
-	test_overload();
+	test_full();
 	test_short(THREADS / 2);
 	test_stop();
 	acceptor_free(acceptor);

@@ -1,0 +1,76 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * How the requests that a pool can hold are divided among its clients.
+ *
+ * A pool holds processes x threads requests.  A few of them are a reserve for
+ * what needs no upstream (models, health, metrics, status) and for refusing.
+ * Another eighth is kept for clients that hold only a few (a 128th of the
+ * pool, one at least).  Of the rest a client may hold seven times as many as
+ * it leaves free: alone seven eighths, two at once seven fifteenths each, and
+ * so on; whoever comes next finds room.  Requests that wait for a slot are
+ * counted apart: all of them may take half of the pool, a client seven times
+ * what it leaves of that.
+ *
+ * A pool of fewer than SHARE_POOL_MIN requests is too small to be divided.
+ *
+ * The counts lie in memory that the workers of a generation share; each
+ * writes its own, and the parent clears those of one that has died.
+ */
+#ifndef SERVE_SHARE_H
+#define SERVE_SHARE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+#include "policy/refusal.h"
+
+#define SHARE_WORKERS_MAX 64
+#define SHARE_POOL_MIN 8
+
+enum share_kind {
+	SHARE_RUN, /* goes to a provider */
+	SHARE_WAIT, /* and waits for a slot */
+	SHARE_OWN, /* needs no upstream */
+	SHARE_KINDS
+};
+
+struct share_board; /* of a generation */
+
+/* Before fork.  NULL with errno: out of memory. */
+struct share_board *share_board_new(const struct config *);
+void share_board_free(struct share_board *);
+/* Worker index has died: what it held is free. */
+void share_board_clear(struct share_board *, unsigned index);
+
+struct share; /* of one worker */
+
+struct share *share_new(struct share_board *, unsigned index);
+void share_free(struct share *);
+/* How many threads the worker can have now. */
+void share_capacity(struct share *, unsigned threads);
+/* A connection has been accepted (1), or is closed (-1). */
+void share_busy(struct share *, int delta);
+
+/* What one request holds; all zero is nothing. */
+struct share_hold {
+	struct share *share;
+	size_t client;
+	enum share_kind kind;
+};
+
+/* REFUSE_NONE, or why there is no room for it.  client NULL: nobody we know,
+ * all of whom have one share.  share NULL (CGI): there always is. */
+enum refusal share_enter(struct share_hold *, struct share *,
+    const struct client *, enum share_kind);
+/* A request that runs begins to wait for a slot, and runs again. */
+enum refusal share_wait(struct share_hold *);
+void share_run(struct share_hold *);
+/* Nothing if it holds nothing. */
+void share_leave(struct share_hold *);
+
+#endif

@@ -1,0 +1,191 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# One client has six hundred requests open, at a provider that hangs or in a
+# long queue: it is told when it has its share, and every other client is
+# served meanwhile, its own requests to other providers too.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need jq lighttpd
+
+shape= # the default, which six hundred requests fill
+start_upstream stub -n
+start_upstream second -n
+more_providers=", { name = \"gpu\"; place = \"local\"; url = \"$stub_url\";
+	  limit = \"gpu\"; },
+	{ name = \"second\"; place = \"local\"; url = \"$second_url\"; }"
+more_models=', { id = "queued/*"; targets = (
+	  { provider = "gpu"; model = "*"; } ); },
+	{ id = "permitted/*"; fallback = [ "busy" ]; targets = (
+	  { provider = "gpu"; model = "*"; },
+	  { provider = "second"; model = "*"; } ); },
+	{ id = "second/*"; targets = (
+	  { provider = "second"; model = "*"; } ); }'
+# with_queue N
+with_queue()
+{
+	more="limits = (
+	  { name = \"gpu\"; slots = 1; queue = $1; wait = 60.0; } );
+	  body = { spool_dir = \"$dir/spool\"; };"
+	stub_config
+}
+with_queue 1024
+add_client alice
+add_client bob
+add_client chief --operator
+start_tailgate
+start_lighttpd
+
+# crowd MODEL: six hundred requests of alice, all at once.
+crowd()
+{
+	"$load" -c 600 -k "$alice_key" -b "$(printf \
+		'{"model":"%s","messages":[]}' "$1")" "${base#http://}" \
+		>"$dir/crowd" 2>&1 &
+	adopt crowd $!
+	wait_until -p "$crowd_pid" all_there ||
+		broken 'the crowd does not come'
+}
+
+# Each of the six hundred has been refused or is held by the gateway.
+all_there()
+{
+	[ "$(metric tailgate_threads_busy)" -gt 150 ] &&
+		[ "$(($(metric tailgate_threads_busy) - 1 + $(refusals)))" \
+			-ge 600 ]
+}
+
+# refusals: how many of alice's were refused so far.
+refusals()
+{
+	curl -sS --max-time 20 -H "Authorization: Bearer $chief_key" \
+		"$base/metrics" | awk '/^tailgate_requests_total/ &&
+		/client="alice"/ && /status="503"/ { n += $NF }
+		END { print n - '"${refused_before:-0}"' }'
+}
+
+metric()
+{
+	curl -sS --max-time 20 -H "Authorization: Bearer $chief_key" \
+		"$base/metrics" | sed -n "s/^$1 //p"
+}
+
+rows_are()
+{
+	[ "$("$TAILGATE" -f "$conf" status --json 2>/dev/null |
+		jq "[.requests[] | select($1)] | length")" = "$2" ]
+}
+
+# others WHEN: what everybody else gets.  (curl gives up after 10 s.)
+others()
+{
+	key=
+	request /health --max-time 10
+	is "$1: /health" "$status" 200
+	key=$chief_key
+	request /metrics --max-time 10
+	is "$1: /metrics" "$status" 200
+	request /tailgate/status.json --max-time 10
+	is "$1: status" "$status" 200
+	key=$bob_key
+	request /v1/models --max-time 10
+	is "$1: the models of another client" "$status" 200
+	for n in 1 2 3; do
+		post /v1/chat/completions \
+			'{"model":"second/plain","messages":[]}' --max-time 10
+		is "$1: chat of another client ($n)" "$status" 200
+	done
+	post /v1/chat/completions "$(chat n=3 '"stream":true')" --max-time 10
+	like "$1: a stream of another client" "$(body)" '\[DONE\]'
+	key=$alice_key
+	request /v1/models --max-time 10
+	is "$1: its own models" "$status" 200
+	key=tg-no-such-key
+	request /v1/models --max-time 10
+	is "$1: a wrong key is told so" "$status" 401
+}
+
+# over: the crowd ends; $dir/crowd says how.
+over()
+{
+	while alive "$crowd_pid"; do
+		tell stub release >/dev/null
+		sleep 0.02
+	done
+	wait "$crowd_pid"
+	forget "$crowd_pid"
+	detail "$(cat "$dir/crowd")"
+	refused_before=$((${refused_before:-0} + $(refusals)))
+	wait_until nobody_else_is_busy
+}
+
+# --- A provider that hangs ---------------------------------------------------
+
+crowd stub/stall-head
+others 'a provider hangs'
+key=$alice_key
+post /v1/chat/completions "$(chat plain)"
+check 'the one who has its share is told so' error_is 503 client_overloaded
+like 'and when to come again' "$(header retry-after)" '^[1-9][0-9]*$'
+check 'most of what is idle was its to use' \
+	test "$(stat stub in_flight)" -ge 320
+over
+like 'each of the six hundred was answered' "$(cat "$dir/crowd")" \
+	'^complete=[0-9]+ failed=[0-9]+ .*first_bad=503'
+is 'and none got lost' "$(awk -F '[= ]' '{ print $2 + $4 }' "$dir/crowd")" 600
+post /v1/chat/completions "$(chat plain)"
+is 'it is served again' "$status" 200
+
+# --- A long queue -------------------------------------------------------------
+
+crowd queued/stall-head
+others 'a long queue'
+key=$alice_key
+post /v1/chat/completions '{"model":"queued/plain","messages":[]}'
+check 'the one whose share waits is told so' error_is 503 client_overloaded
+post /v1/chat/completions '{"model":"second/plain","messages":[]}'
+is 'but may go where it need not wait' "$status" 200
+post /v1/chat/completions '{"model":"permitted/plain","messages":[]}'
+is 'also by the permission "busy"' "$status $(header x-tailgate-fallback)" \
+	'200 busy'
+key=$bob_key
+"$load" -c 1 -k "$bob_key" -b '{"model":"queued/plain","messages":[]}' \
+	"${base#http://}" >"$dir/bob" 2>&1 &
+adopt bob $!
+check 'and another client has a place in the queue' \
+	wait_until rows_are '.client == "bob" and .phase == "waiting"' 1
+over
+wait "$bob_pid"
+forget "$bob_pid"
+like 'where it is served' "$(cat "$dir/bob")" '^complete=1 failed=0'
+
+# --- A short one, which one client would fill ----------------------------------
+
+stop_server
+stop "$tailgate_pid"
+rm -f "$socket"
+with_queue 16
+start_tailgate
+start_lighttpd
+"$load" -c 60 -k "$alice_key" -b '{"model":"queued/stall-head","messages":[]}' \
+	"${base#http://}" >"$dir/crowd" 2>&1 &
+adopt crowd $!
+full()
+{
+	[ "$(refusals)" -ge 44 ]
+}
+check 'a queue of sixteen: the rest of sixty are refused' \
+	wait_until -p "$crowd_pid" full
+key=$alice_key
+post /v1/chat/completions '{"model":"queued/plain","messages":[]}'
+check 'the queue has no more place for it' error_is 503 local_queue_full
+"$load" -c 1 -k "$bob_key" -b '{"model":"queued/plain","messages":[]}' \
+	"${base#http://}" >"$dir/bob" 2>&1 &
+adopt bob $!
+check 'but for another client' \
+	wait_until rows_are '.client == "bob" and .phase == "waiting"' 1
+over
+wait "$bob_pid"
+forget "$bob_pid"
+like 'which is served' "$(cat "$dir/bob")" '^complete=1 failed=0'
+finish
