@@ -331,8 +331,8 @@ drain_in_a_hurry(struct request *r)
 	char junk[64];
 
 	io_hurry(r->io, HURRY_WAIT_MS);
-	while (clock_now_ms() < end_ms &&
-	    io_read(r->io, junk, sizeof(junk)) > 0)
+	while (
+	    clock_now_ms() < end_ms && io_read(r->io, junk, sizeof(junk)) > 0)
 		;
 	r->io->watchable = true; /* whatever still comes */
 }
