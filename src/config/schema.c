@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/spelling.h"
 #include "config/config.h"
 #include "config/load.h"
 #include "config/schema.h"
@@ -467,61 +468,22 @@ schema_find(const char *group, const char *name)
 	return NULL;
 }
 
-/* How many letters must be added, left out or changed (Levenshtein), for
- * words short enough to be names. */
-static size_t
-spelling_distance(const char *a, const char *b)
+/* Rows of other groups are no words. */
+static const char *
+row_name(const void *ctx, size_t i)
 {
-	size_t row[CONFIG_NAME_MAX + 1], la = strlen(a), lb = strlen(b);
+	const char *group = ctx;
 
-	if (la > CONFIG_NAME_MAX || lb > CONFIG_NAME_MAX)
-		return CONFIG_NAME_MAX;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = corner + (a[i - 1] != b[j - 1]);
-
-			corner = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
-}
-
-bool
-schema_alike(const char *a, const char *b)
-{
-	return spelling_distance(a, b) <= (strlen(b) < 5 ? 1 : 2);
+	if (i == schema_count)
+		return NULL;
+	return strcmp(schema_table[i].group, group) == 0 ? schema_table[i].name
+							 : "";
 }
 
 const char *
 schema_near(const char *group, const char *name)
 {
-	const char *best = NULL;
-	size_t least = CONFIG_NAME_MAX;
-
-	for (size_t i = 0; i < schema_count; i++) {
-		const struct schema *row = &schema_table[i];
-		size_t distance;
-
-		if (strcmp(row->group, group) != 0 ||
-		    !schema_alike(name, row->name))
-			continue;
-		distance = spelling_distance(name, row->name);
-		if (distance < least) {
-			least = distance;
-			best = row->name;
-		}
-	}
-	return best;
+	return spelling_nearest(name, row_name, group);
 }
 
 int

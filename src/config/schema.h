@@ -70,7 +70,5 @@ int schema_word(const char *words, const char *word);
 bool schema_word_at(const char *words, unsigned index, char *out, size_t size);
 /* "0.01..3600 seconds", "local | external": type and range for people. */
 void schema_range(const struct schema *, char *out, size_t size);
-/* Is b spelled nearly like a? */
-bool schema_alike(const char *a, const char *b);
 
 #endif

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spelling.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -268,21 +269,30 @@ ref_find(const struct load *load, const char *of, const char *name)
 	return NULL;
 }
 
+struct named {
+	const struct config *config;
+	bool limits; /* or providers */
+};
+
+static const char *
+ref_name(const void *ctx, size_t i)
+{
+	const struct named *named = ctx;
+	const struct config *c = named->config;
+	const char *name;
+
+	if (i == (named->limits ? c->nlimits : c->nproviders))
+		return NULL;
+	name = named->limits ? c->limits[i].name : c->providers[i].name;
+	return name != NULL ? name : "";
+}
+
 static const char *
 ref_near(const struct load *load, const char *of, const char *name)
 {
-	const struct config *c = load->config;
-	bool limits = strcmp(of, "limits") == 0;
-	size_t n = limits ? c->nlimits : c->nproviders;
+	struct named named = { load->config, strcmp(of, "limits") == 0 };
 
-	for (size_t i = 0; i < n; i++) {
-		const char *other =
-		    limits ? c->limits[i].name : c->providers[i].name;
-
-		if (other != NULL && schema_alike(name, other))
-			return other;
-	}
-	return NULL;
+	return spelling_nearest(name, ref_name, &named);
 }
 
 static void

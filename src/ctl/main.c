@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/spelling.h"
 #include "ctl/completion.h"
 #include "ctl/ctl.h"
 
@@ -150,7 +151,7 @@ usage(FILE *out)
 static int
 command_unknown(const char *name)
 {
-	const char *nearest = ctl_nearest(name, command_name, NULL);
+	const char *nearest = spelling_nearest(name, command_name, NULL);
 
 	fprintf(stderr, "tailgate: unknown command \"%s\"", name);
 	if (nearest != NULL)

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how getopt_long(3) is fed from a table of ours, and how a word that
- * nobody knows finds the one that was meant.
+ * Hides how getopt_long(3) is fed from a table of ours, and what it says.
  */
 #include "config.h"
 
@@ -13,64 +12,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/spelling.h"
 #include "ctl/option.h"
 
-#define WORD_MAX 32
-
-/* ---- The nearest word -------------------------------------------------- */
-
-/* Levenshtein's distance of two words of at most WORD_MAX letters. */
-static unsigned
-distance(const char *a, size_t na, const char *b, size_t nb)
-{
-	unsigned row[WORD_MAX + 1];
-
-	for (unsigned j = 0; j <= nb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= na; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= nb; j++) {
-			unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			row[j] = best;
-		}
-	}
-	return row[nb];
-}
-
-const char *
-ctl_nearest(const char *word, const char *(*next)(const void *, size_t),
-    const void *ctx)
-{
-	const char *candidate, *nearest = NULL;
-	size_t len = strlen(word);
-	unsigned least = len < 4 ? 2 : 3; /* that much is no typing mistake */
-
-	if (len > WORD_MAX)
-		return NULL;
-	for (size_t i = 0; (candidate = next(ctx, i)) != NULL; i++) {
-		size_t n = strlen(candidate);
-		unsigned d;
-
-		if (n > WORD_MAX)
-			continue;
-		d = distance(word, len, candidate, n);
-		if (d < least) {
-			least = d;
-			nearest = candidate;
-		}
-	}
-	return nearest;
-}
-
-/* ---- Options ----------------------------------------------------------- */
+#define NAME_MAX_BYTES 64
 
 static const char *
 option_name(const void *ctx, size_t i)
@@ -104,7 +49,7 @@ complain(const char *command, const struct ctl_option *table, const char *word,
 {
 	const char *nearest;
 	size_t len = strcspn(word, "=");
-	char name[WORD_MAX + 1];
+	char name[NAME_MAX_BYTES + 1];
 
 	if (needs_argument) {
 		fprintf(
@@ -116,7 +61,7 @@ complain(const char *command, const struct ctl_option *table, const char *word,
 	snprintf(
 	    name, sizeof(name), "%.*s", (int)len, word + strspn(word, "-"));
 	name[strcspn(name, "=")] = '\0';
-	nearest = ctl_nearest(name, option_name, table);
+	nearest = spelling_nearest(name, option_name, table);
 	if (nearest != NULL)
 		fprintf(stderr, "; did you mean --%s?", nearest);
 	fputc('\n', stderr);

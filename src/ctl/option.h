@@ -29,9 +29,4 @@ int ctl_option_next(
 /* One line per option, for --help. */
 void ctl_option_print(const struct ctl_option *, FILE *);
 
-/* The candidate most like the word, or NULL if none is near.  next(ctx, i) is
- * the i-th candidate, NULL after the last. */
-const char *ctl_nearest(const char *word,
-    const char *(*next)(const void *ctx, size_t i), const void *ctx);
-
 #endif
