@@ -35,14 +35,18 @@ BEGIN {
 		if (i == int(lines * 2 / 3))
 			file = dir "/ledger.jsonl"
 		p = i % 3 + 1
-		printf "{\"v\":1,\"time\":\"%s%02d:%02d:%02d.%03dZ\"," \
+		printf "{\"v\":2,\"time\":\"%s%02d:%02d:%02d.%03dZ\"," \
 		    "\"id\":\"req_%024x\",\"client\":\"client%d\"," \
 		    "\"endpoint\":\"chat\",\"model\":\"model%d\"," \
 		    "\"route\":\"model%d\",\"provider\":\"%s\"," \
-		    "\"upstream_model\":\"some-model-%d\",\"place\":\"%s\"," \
-		    "\"sent\":true,\"host\":\"%s\",\"allowed_by\":" \
-		    "\"client client%d, model model%d\",\"tries\":[{" \
-		    "\"provider\":\"%s\",\"outcome\":\"ok\",\"ms\":%d}]," \
+		    "\"place\":\"%s\",\"sent\":true,%s\"tries\":[{" \
+		    "\"provider\":\"%s\",\"upstream_model\":" \
+		    "\"some-model-%d\",\"place\":\"%s\",\"host\":\"%s\"," \
+		    "\"allowed_by\":\"client client%d, model model%d\"," \
+		    "\"outcome\":\"ok\",\"sent\":true,\"bytes_sent\":%d," \
+		    "\"usage\":\"reported\",\"input\":%d,\"cached\":%d," \
+		    "\"output\":%d,\"cost_nanousd\":%d," \
+		    "\"first_byte_ms\":%d,\"at_ms\":0,\"ms\":%d}]," \
 		    "\"stream\":true,\"status\":200,\"bytes_in\":%d," \
 		    "\"bytes_out\":%d,\"bytes_sent\":%d,\"usage\":" \
 		    "\"reported\",\"input\":%d,\"cached\":%d,\"output\":%d," \
@@ -50,10 +54,12 @@ BEGIN {
 		    "\"total_ms\":%d,\"n\":%d,\"prev\":" \
 		    "\"0123456789abcdef0123456789abcdef\"}\n", first,
 		    int(i / 3600) % 24, int(i / 60) % 60, i % 60, i % 1000, i,
-		    i % 7, i % 9, i % 9, provider[p], i % 9, place[p], host[p],
-		    i % 7, i % 9, provider[p], i % 5000, i % 90000, i % 40000,
-		    i % 90000, i % 30000, i % 10000, i % 4000, i % 1000000,
-		    i % 3000, i % 9000, i >file
+		    i % 7, i % 9, i % 9, provider[p], place[p],
+		    p > 1 ? "\"external\":true," : "", provider[p], i % 9,
+		    place[p], host[p], i % 7, i % 9, i % 90000, i % 30000,
+		    i % 10000, i % 4000, i % 1000000, i % 3000, i % 5000,
+		    i % 90000, i % 40000, i % 90000, i % 30000, i % 10000,
+		    i % 4000, i % 1000000, i % 3000, i % 9000, i >file
 	}
 }'
 

@@ -231,6 +231,21 @@ function flags(line,    all)
 	return all == "" ? "-" : all
 }
 
+# What the ledger says of the try by which it ended, or of the request where
+# that was not sent.
+function last_try(line,    tries)
+{
+	tries = line
+	if (!sub(/.*"tries":\[/, "", tries))
+		return line
+	sub(/\].*/, "", tries)
+	sub(/.*\{"provider":/, "", tries)
+	if (tries ~ /"sent":true/)
+		return tries
+	sub(/"tries":\[[^]]*\]/, "", line)
+	return line
+}
+
 # A cell may hold one value for both web servers, or "lighttpd's|Caddy's".
 function wanted(cell,    both)
 {
@@ -252,7 +267,7 @@ function judge(    id, line, n, i, bad, want, row)
 	got[6] = number(line, "status")
 	got[7] = outcomes(line)
 	got[8] = flags(line)
-	got[9] = text(line, "usage")
+	got[9] = text(last_try(line), "usage")
 	got[10] = ("next-" id) in seen ? "yes" : "no"
 	got[11] = id in raised ? raised[id] : "n/a"
 	got[12] = id in requests ? requests[id] : "-"

@@ -192,15 +192,15 @@ static void
 put_count(struct buf *b, const struct usage_count *c)
 {
 	buf_printf(b,
-	    "\"requests\":%" PRIu64 ",\"failed\":%" PRIu64
+	    "\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"tries\":%" PRIu64
 	    ",\"estimated\":%" PRIu64 ",\"unpriced\":%" PRIu64
 	    ",\"input\":%" PRId64 ",\"cached\":%" PRId64
 	    ",\"cache_write\":%" PRId64 ",\"output\":%" PRId64
 	    ",\"reasoning\":%" PRId64 ",\"cost_nanousd\":%" PRId64
 	    ",\"external\":%" PRIu64 ",\"external_bytes\":%" PRId64 "}",
-	    c->requests, c->failed, c->estimated, c->unpriced, c->input,
-	    c->cached, c->cache_write, c->output, c->reasoning, c->cost_nanousd,
-	    c->external, c->external_bytes);
+	    c->requests, c->failed, c->tries, c->estimated, c->unpriced,
+	    c->input, c->cached, c->cache_write, c->output, c->reasoning,
+	    c->cost_nanousd, c->external, c->external_bytes);
 }
 
 static void
@@ -252,7 +252,7 @@ print_csv(const struct usage_report *r)
 	for (size_t k = 0; k < r->ncolumns; k++)
 		printf("%s,", usage_by_name(r->columns[k]));
 	printf("requests,failed,estimated,unpriced,input,cached,cache_write,"
-	       "output,reasoning,cost_usd,external,external_bytes\n");
+	       "output,reasoning,cost_usd,external,external_bytes,tries\n");
 	for (size_t i = 0; i < r->ngroups; i++) {
 		const struct usage_count *c = &r->groups[i]->count;
 
@@ -263,11 +263,11 @@ print_csv(const struct usage_report *r)
 		printf("%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
 		       ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
 		       ",%" PRId64 ",%" PRId64 ".%09" PRId64 ",%" PRIu64
-		       ",%" PRId64 "\n",
+		       ",%" PRId64 ",%" PRIu64 "\n",
 		    c->requests, c->failed, c->estimated, c->unpriced, c->input,
 		    c->cached, c->cache_write, c->output, c->reasoning,
 		    c->cost_nanousd / NANO, c->cost_nanousd % NANO, c->external,
-		    c->external_bytes);
+		    c->external_bytes, c->tries);
 	}
 }
 
@@ -293,7 +293,7 @@ usage_print(const struct usage_report *r, enum usage_format format)
 static const char *
 name_text(struct span raw, char out[NAME_MAX_BYTES])
 {
-	char plain[LEDGER_LINE_MAX];
+	char plain[16 * NAME_MAX_BYTES];
 
 	if (raw.len == 0 || raw.len > sizeof(plain))
 		return "-";
@@ -316,7 +316,9 @@ usage_print_request(const struct ledger_line *l)
 	    name_text(l->client, client), name_text(l->model, model));
 	if (l->provider.p != NULL)
 		printf(" > %s%s", name_text(l->provider, provider),
-		    span_is(l->place, "external") ? " (external)" : "");
+		    span_is(l->place, "external") ? " (external)"
+			: l->external             ? " (external before)"
+						  : "");
 	if (l->refusal.p != NULL)
 		printf("  %s", name_text(l->refusal, refusal));
 	if (l->sent)

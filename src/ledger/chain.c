@@ -22,7 +22,7 @@
 
 #define TAIL_MAGIC UINT64_C(0x3130464c45444754) /* "TGDELF01" */
 /* Lines looked at from the end before the whole file is read. */
-#define DERIVE_BYTES (256 * 1024)
+#define DERIVE_BYTES (1024 * 1024)
 #define FOLLOW_BYTES (64 * 1024)
 
 void

@@ -31,7 +31,9 @@
 #include "base/span.h"
 
 #define LEDGER_HASH_LEN 32
-#define LEDGER_LINE_MAX (64 * 1024)
+/* Room for the tries of a model with as many targets as may be, each with the
+ * longest names. */
+#define LEDGER_LINE_MAX (256 * 1024)
 
 struct ledger_tail {
 	uint64_t n; /* of the last line; 0: there is none */

@@ -73,38 +73,87 @@ put_if(struct buf *b, bool set, const char *member)
 		buf_puts(b, member);
 }
 
-static void
-put_tries(struct buf *b, const struct entry *e)
+/* Tokens without a report are our estimate, nothing at all is "none". */
+static const char *
+usage_word(const struct usage *u)
 {
-	if (e->ntries == 0)
-		return;
-	buf_puts(b, ",\"tries\":[");
-	for (unsigned i = 0; i < e->ntries && i < ENTRY_TRIES_MAX; i++) {
-		const struct entry_try *t = &e->tries[i];
-
-		put_text(b,
-		    i == 0 ? "{\"provider\":" : ",{\"provider\":", t->provider);
-		put_text(b, ",\"outcome\":", t->outcome);
-		put_i64(b, ",\"ms\":", t->ms);
-		buf_puts(b, "}");
-	}
-	buf_puts(b, "]");
+	return u->reported ? "reported" : entry_used(u) ? "estimated" : "none";
 }
 
 static void
-put_route(struct buf *b, const struct entry *e)
+put_parts(struct buf *b, const struct usage *u)
 {
+	put_u64_if(b, ",\"cached\":", u->cached);
+	put_u64_if(b, ",\"cache_write\":", u->cache_write);
+}
+
+static void
+put_rest(struct buf *b, const struct usage *u)
+{
+	put_u64_if(b, ",\"reasoning\":", u->reasoning);
+	put_u64_if(b, ",\"characters\":", u->characters);
+	put_u64_if(b, ",\"audio_ms\":", u->audio_ms);
+}
+
+/* What went out, and what came of it. */
+static void
+put_sent(struct buf *b, const struct entry_try *t)
+{
+	const struct usage *u = &t->usage;
+
+	put_u64(b, ",\"sent\":true,\"bytes_sent\":", t->bytes_sent);
+	put_text(b, ",\"usage\":", usage_word(u));
+	put_u64_if(b, ",\"input\":", u->input);
+	put_parts(b, u);
+	put_u64_if(b, ",\"output\":", u->output);
+	put_rest(b, u);
+	put_i64(b, ",\"cost_nanousd\":", t->cost_nanousd);
+	if (t->first_byte_ms >= 0)
+		put_i64(b, ",\"first_byte_ms\":", t->first_byte_ms);
+}
+
+static void
+put_try(struct buf *b, const struct entry_try *t)
+{
+	put_text(b, "{\"provider\":", t->provider);
+	put_text_if(b, ",\"upstream_model\":", t->upstream_model);
+	put_text(b, ",\"place\":", place_name(t->place));
+	put_text_if(b, ",\"host\":", t->host);
+	put_text_if(b, ",\"allowed_by\":", t->allowed_by);
+	put_text(b, ",\"outcome\":", t->outcome);
+	if (t->sent)
+		put_sent(b, t);
+	put_i64(b, ",\"at_ms\":", t->at_ms);
+	if (t->queue_ms >= 0)
+		put_i64(b, ",\"queue_ms\":", t->queue_ms);
+	put_i64(b, ",\"ms\":", t->ms);
+	buf_puts(b, "}");
+}
+
+static void
+put_tries(struct buf *b, const struct entry *e)
+{
+	for (size_t i = 0; i < e->ntries; i++) {
+		buf_puts(b, i == 0 ? ",\"tries\":[" : ",");
+		put_try(b, &e->tries[i]);
+	}
+	put_if(b, e->ntries > 0, "]");
+}
+
+static void
+put_route(struct buf *b, const struct entry *e, const struct entry_sums *sums)
+{
+	const struct entry_try *last = entry_last(e);
+
 	put_text(b, ",\"client\":", e->client);
 	put_text(b, ",\"endpoint\":", e->endpoint);
 	put_text(b, ",\"model\":", e->model);
 	put_text(b, ",\"route\":", e->route);
-	put_text(b, ",\"provider\":", e->provider);
-	put_text_if(b, ",\"upstream_model\":", e->upstream_model);
-	put_text(b,
-	    ",\"place\":", e->provider == NULL ? NULL : place_name(e->place));
-	put_if(b, e->sent, ",\"sent\":true");
-	put_text_if(b, ",\"host\":", e->host);
-	put_text_if(b, ",\"allowed_by\":", e->allowed_by);
+	put_text(b, ",\"provider\":", last == NULL ? NULL : last->provider);
+	put_text(
+	    b, ",\"place\":", last == NULL ? NULL : place_name(last->place));
+	put_if(b, sums->sent, ",\"sent\":true");
+	put_if(b, sums->external, ",\"external\":true");
 	put_text_if(b, ",\"private\":", e->private_rule);
 	put_tries(b, e);
 	put_text_if(b, ",\"fallback\":", e->fallback);
@@ -112,7 +161,7 @@ put_route(struct buf *b, const struct entry *e)
 }
 
 static void
-put_end(struct buf *b, const struct entry *e)
+put_end(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 {
 	put_if(b, e->stream, ",\"stream\":true");
 	put_i64(b, ",\"status\":", e->status);
@@ -122,36 +171,22 @@ put_end(struct buf *b, const struct entry *e)
 	put_if(b, e->cut, ",\"cut\":true");
 	put_u64(b, ",\"bytes_in\":", e->bytes_in);
 	put_u64(b, ",\"bytes_out\":", e->bytes_out);
-	put_u64_if(b, ",\"bytes_sent\":", e->bytes_sent);
-}
-
-/* Tokens without a report are our estimate, nothing at all is "none". */
-static const char *
-usage_word(const struct usage *u)
-{
-	if (u->reported)
-		return "reported";
-	return u->input + u->output + u->characters + u->audio_ms > 0
-	    ? "estimated"
-	    : "none";
+	put_u64_if(b, ",\"bytes_sent\":", sums->bytes_sent);
 }
 
 static void
-put_usage(struct buf *b, const struct entry *e)
+put_sums(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 {
-	const struct usage *u = &e->usage;
+	const struct usage *u = &sums->usage;
 
 	put_text(b, ",\"usage\":", usage_word(u));
 	put_u64(b, ",\"input\":", u->input);
-	put_u64_if(b, ",\"cached\":", u->cached);
-	put_u64_if(b, ",\"cache_write\":", u->cache_write);
+	put_parts(b, u);
 	put_u64(b, ",\"output\":", u->output);
-	put_u64_if(b, ",\"reasoning\":", u->reasoning);
-	put_u64_if(b, ",\"characters\":", u->characters);
-	put_u64_if(b, ",\"audio_ms\":", u->audio_ms);
-	put_i64(b, ",\"cost_nanousd\":", e->cost_nanousd);
-	put_i64(b, ",\"queue_ms\":", e->queue_ms);
-	put_i64(b, ",\"first_byte_ms\":", e->first_byte_ms);
+	put_rest(b, u);
+	put_i64(b, ",\"cost_nanousd\":", sums->cost_nanousd);
+	put_i64(b, ",\"queue_ms\":", sums->queue_ms);
+	put_i64(b, ",\"first_byte_ms\":", sums->first_byte_ms);
 	put_i64(b, ",\"total_ms\":", e->total_ms);
 }
 
@@ -178,18 +213,20 @@ struct ledger_draft *
 ledger_draft_new(const struct entry *e)
 {
 	struct ledger_draft *line = malloc(sizeof(*line));
+	struct entry_sums sums;
 	struct buf *b;
 
 	if (line == NULL)
 		fatal("out of memory");
 	b = &line->text;
 	buf_init(b, LEDGER_LINE_MAX - 1);
-	buf_puts(b, "\n{\"v\":1,\"time\":\"");
+	buf_puts(b, "\n{\"v\":2,\"time\":\"");
 	put_time(b, e->wall_ms > 0 ? e->wall_ms : 0);
 	put_text(b, "Z\",\"id\":", e->id);
-	put_route(b, e);
-	put_end(b, e);
-	put_usage(b, e);
+	entry_sum(e, &sums);
+	put_route(b, e, &sums);
+	put_end(b, e, &sums);
+	put_sums(b, e, &sums);
 	return line;
 }
 

@@ -24,7 +24,7 @@
 
 #define READ_BYTES ((size_t)1 << 20)
 
-enum kind { TEXT, FLAG, NUMBER, PASS };
+enum kind { TEXT, FLAG, NUMBER, NESTED };
 
 struct member {
 	const char *name;
@@ -33,55 +33,80 @@ struct member {
 	unsigned short offset;
 };
 
-#define MEMBER(name, kind, member)                       \
-	{                                                \
-		name, sizeof(name) - 1, kind,            \
-		    offsetof(struct ledger_line, member) \
+#define MEMBER(name, kind, of, member)                             \
+	{                                                          \
+		name, sizeof(name) - 1, kind, offsetof(of, member) \
 	}
+#define LINE(name, kind, member) MEMBER(name, kind, struct ledger_line, member)
+#define TRY(name, kind, member) MEMBER(name, kind, struct ledger_try, member)
 
-/* In the order of draft.c. */
-static const struct member members[] = {
-	{ "v", 1, PASS, 0 },
-	MEMBER("time", TEXT, time),
-	MEMBER("id", TEXT, id),
-	MEMBER("client", TEXT, client),
-	MEMBER("endpoint", TEXT, endpoint),
-	MEMBER("model", TEXT, model),
-	MEMBER("route", TEXT, route),
-	MEMBER("provider", TEXT, provider),
-	MEMBER("upstream_model", TEXT, upstream_model),
-	MEMBER("place", TEXT, place),
-	MEMBER("sent", FLAG, sent),
-	MEMBER("host", TEXT, host),
-	MEMBER("allowed_by", TEXT, allowed_by),
-	MEMBER("private", TEXT, private_rule),
-	{ "tries", 5, PASS, 0 },
-	MEMBER("fallback", TEXT, fallback),
-	MEMBER("bridge", TEXT, bridge),
-	MEMBER("stream", FLAG, stream),
-	MEMBER("status", NUMBER, status),
-	MEMBER("refusal", TEXT, refusal),
-	MEMBER("client_gone", FLAG, client_gone),
-	MEMBER("cut", FLAG, cut),
-	MEMBER("bytes_in", NUMBER, bytes_in),
-	MEMBER("bytes_out", NUMBER, bytes_out),
-	MEMBER("bytes_sent", NUMBER, bytes_sent),
-	MEMBER("usage", TEXT, usage),
-	MEMBER("input", NUMBER, input),
-	MEMBER("cached", NUMBER, cached),
-	MEMBER("cache_write", NUMBER, cache_write),
-	MEMBER("output", NUMBER, output),
-	MEMBER("reasoning", NUMBER, reasoning),
-	MEMBER("characters", NUMBER, characters),
-	MEMBER("audio_ms", NUMBER, audio_ms),
-	MEMBER("cost_nanousd", NUMBER, cost_nanousd),
-	MEMBER("queue_ms", NUMBER, queue_ms),
-	MEMBER("first_byte_ms", NUMBER, first_byte_ms),
-	MEMBER("total_ms", NUMBER, total_ms),
-	MEMBER("lost", NUMBER, lost),
-	MEMBER("n", NUMBER, n),
+/* In the order of draft.c; what only version 1 has stands where it stood. */
+static const struct member line_members[] = {
+	LINE("v", NUMBER, v),
+	LINE("time", TEXT, time),
+	LINE("id", TEXT, id),
+	LINE("client", TEXT, client),
+	LINE("endpoint", TEXT, endpoint),
+	LINE("model", TEXT, model),
+	LINE("route", TEXT, route),
+	LINE("provider", TEXT, provider),
+	LINE("upstream_model", TEXT, upstream_model),
+	LINE("place", TEXT, place),
+	LINE("sent", FLAG, sent),
+	LINE("external", FLAG, external),
+	LINE("host", TEXT, host),
+	LINE("allowed_by", TEXT, allowed_by),
+	LINE("private", TEXT, private_rule),
+	LINE("tries", NESTED, tries),
+	LINE("fallback", TEXT, fallback),
+	LINE("bridge", TEXT, bridge),
+	LINE("stream", FLAG, stream),
+	LINE("status", NUMBER, status),
+	LINE("refusal", TEXT, refusal),
+	LINE("client_gone", FLAG, client_gone),
+	LINE("cut", FLAG, cut),
+	LINE("bytes_in", NUMBER, bytes_in),
+	LINE("bytes_out", NUMBER, bytes_out),
+	LINE("bytes_sent", NUMBER, bytes_sent),
+	LINE("usage", TEXT, usage),
+	LINE("input", NUMBER, input),
+	LINE("cached", NUMBER, cached),
+	LINE("cache_write", NUMBER, cache_write),
+	LINE("output", NUMBER, output),
+	LINE("reasoning", NUMBER, reasoning),
+	LINE("characters", NUMBER, characters),
+	LINE("audio_ms", NUMBER, audio_ms),
+	LINE("cost_nanousd", NUMBER, cost_nanousd),
+	LINE("queue_ms", NUMBER, queue_ms),
+	LINE("first_byte_ms", NUMBER, first_byte_ms),
+	LINE("total_ms", NUMBER, total_ms),
+	LINE("lost", NUMBER, lost),
+	LINE("n", NUMBER, n),
 };
-#define NMEMBERS (sizeof(members) / sizeof(members[0]))
+static const struct member try_members[] = {
+	TRY("provider", TEXT, provider),
+	TRY("upstream_model", TEXT, upstream_model),
+	TRY("place", TEXT, place),
+	TRY("host", TEXT, host),
+	TRY("allowed_by", TEXT, allowed_by),
+	TRY("outcome", TEXT, outcome),
+	TRY("sent", FLAG, sent),
+	TRY("bytes_sent", NUMBER, bytes_sent),
+	TRY("usage", TEXT, usage),
+	TRY("input", NUMBER, input),
+	TRY("cached", NUMBER, cached),
+	TRY("cache_write", NUMBER, cache_write),
+	TRY("output", NUMBER, output),
+	TRY("reasoning", NUMBER, reasoning),
+	TRY("characters", NUMBER, characters),
+	TRY("audio_ms", NUMBER, audio_ms),
+	TRY("cost_nanousd", NUMBER, cost_nanousd),
+	TRY("first_byte_ms", NUMBER, first_byte_ms),
+	TRY("at_ms", NUMBER, at_ms),
+	TRY("queue_ms", NUMBER, queue_ms),
+	TRY("ms", NUMBER, ms),
+};
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* ---- A line ---- */
 
@@ -134,16 +159,18 @@ time_of(struct span s)
 int64_t
 ledger_line_time(struct span line)
 {
-	static const char before[] = "{\"v\":1,\"time\":\"";
-	const size_t len = sizeof(before) - 1;
+	static const char shape[] = "{\"v\":0,\"time\":\"";
+	const size_t len = sizeof(shape) - 1;
 
-	if (line.len < len + 24 || memcmp(line.p, before, len) != 0)
+	if (line.len < len + 24 || !has_shape(line.p, shape))
 		return -1;
 	return time_of((struct span){ line.p + len, 24 });
 }
 
 struct cursor {
 	const char *p, *end;
+	const struct member *members;
+	size_t nmembers;
 	size_t guess; /* the member that should come next */
 };
 
@@ -198,10 +225,10 @@ skip_nested(struct cursor *c)
 static const struct member *
 find_member(struct cursor *c, struct span name)
 {
-	for (size_t tried = 0; tried < NMEMBERS; tried++) {
-		const struct member *m = &members[c->guess];
+	for (size_t tried = 0; tried < c->nmembers; tried++) {
+		const struct member *m = &c->members[c->guess];
 
-		c->guess = c->guess + 1 == NMEMBERS ? 0 : c->guess + 1;
+		c->guess = c->guess + 1 == c->nmembers ? 0 : c->guess + 1;
 		if (m->len == name.len &&
 		    memcmp(m->name, name.p, name.len) == 0)
 			return m;
@@ -211,7 +238,7 @@ find_member(struct cursor *c, struct span name)
 
 /* A number, true, false or null. */
 static void
-take_bare(struct cursor *c, const struct member *m, struct ledger_line *out)
+take_bare(struct cursor *c, const struct member *m, void *out)
 {
 	const char *from = c->p;
 	bool digits = false;
@@ -231,8 +258,9 @@ take_bare(struct cursor *c, const struct member *m, struct ledger_line *out)
 }
 
 static bool
-take_value(struct cursor *c, const struct member *m, struct ledger_line *out)
+take_value(struct cursor *c, const struct member *m, void *out)
 {
+	const char *from = c->p;
 	struct span text;
 
 	switch (*c->p) {
@@ -244,19 +272,27 @@ take_value(struct cursor *c, const struct member *m, struct ledger_line *out)
 		return true;
 	case '{':
 	case '[':
-		return skip_nested(c);
+		if (!skip_nested(c))
+			return false;
+		if (m != NULL && m->kind == NESTED)
+			*(struct span *)((char *)out + m->offset) =
+			    (struct span){ from, (size_t)(c->p - from) };
+		return true;
 	default:
 		take_bare(c, m, out);
 		return true;
 	}
 }
 
+/* The object that begins at the cursor, which moves behind it. */
 static bool
-take_members(struct cursor *c, struct ledger_line *out)
+take_object(struct cursor *c, void *out)
 {
 	const struct member *m;
 	struct span name;
 
+	if (c->p >= c->end || *c->p++ != '{')
+		return false;
 	for (;;) {
 		if (c->p >= c->end || *c->p != '"' || !take_string(c, &name) ||
 		    c->p + 1 >= c->end || *c->p != ':')
@@ -267,8 +303,10 @@ take_members(struct cursor *c, struct ledger_line *out)
 			c->guess = 0;
 		if (!take_value(c, m, out) || c->p >= c->end)
 			return false;
-		if (*c->p == '}')
-			return c->p + 1 == c->end;
+		if (*c->p == '}') {
+			c->p++;
+			return true;
+		}
 		if (*c->p++ != ',')
 			return false;
 	}
@@ -277,15 +315,74 @@ take_members(struct cursor *c, struct ledger_line *out)
 bool
 ledger_line_parse(struct span line, struct ledger_line *out)
 {
-	struct cursor c = { line.p + 1, line.p + line.len, 0 };
+	struct cursor c = { line.p, line.p + line.len, line_members,
+		LENGTH(line_members), 0 };
 
 	memset(out, 0, sizeof(*out));
 	out->cost_nanousd = out->queue_ms = -1;
 	out->first_byte_ms = out->total_ms = -1;
-	if (line.len < 2 || line.p[0] != '{' || !take_members(&c, out))
+	if (!take_object(&c, out) || c.p != c.end)
 		return false;
 	out->wall_ms = time_of(out->time);
+	if (out->v == 1)
+		out->external = out->sent && span_is(out->place, "external");
 	return out->wall_ms >= 0;
+}
+
+/* ---- Its tries ---- */
+
+static void
+try_of_line(const struct ledger_line *l, struct ledger_try *t)
+{
+	*t = (struct ledger_try){ .provider = l->provider,
+		.upstream_model = l->upstream_model,
+		.place = l->place,
+		.host = l->host,
+		.allowed_by = l->allowed_by,
+		.usage = l->usage,
+		.sent = l->sent,
+		.bytes_sent = l->bytes_sent,
+		.input = l->input,
+		.cached = l->cached,
+		.cache_write = l->cache_write,
+		.output = l->output,
+		.reasoning = l->reasoning,
+		.characters = l->characters,
+		.audio_ms = l->audio_ms,
+		.cost_nanousd = l->cost_nanousd,
+		.at_ms = 0,
+		.queue_ms = l->queue_ms,
+		.first_byte_ms = l->first_byte_ms,
+		.ms = l->total_ms };
+}
+
+bool
+ledger_try_next(struct ledger_tries *tries, const struct ledger_line *l,
+    struct ledger_try *t)
+{
+	struct cursor c = { tries->at, l->tries.p + l->tries.len, try_members,
+		LENGTH(try_members), 0 };
+
+	if (tries->done)
+		return false;
+	if (l->v == 1) {
+		tries->done = true;
+		try_of_line(l, t);
+		return l->provider.p != NULL;
+	}
+	if (l->tries.len == 0)
+		return false;
+	if (c.p == NULL)
+		c.p = l->tries.p;
+	memset(t, 0, sizeof(*t));
+	t->cost_nanousd = t->at_ms = t->queue_ms = -1;
+	t->first_byte_ms = t->ms = -1;
+	/* Past the bracket, or the comma. */
+	c.p++;
+	if (!take_object(&c, t))
+		return false;
+	tries->at = c.p;
+	return true;
 }
 
 /* ---- A file ---- */

@@ -25,22 +25,32 @@ at_least_0(int64_t v)
 	return v < 0 ? 0 : v;
 }
 
+/* Each try that was sent was a use; the first of them a request as well. */
 static int
 use_line(void *ctx, const struct ledger_line *l)
 {
 	const struct history *h = ctx;
-	struct budget_use use = {
-		.end_ms = l->wall_ms + at_least_0(l->total_ms),
-		.client = l->client,
-		.model = l->route,
-		.tokens = (uint64_t)at_least_0(l->input) +
-		    (uint64_t)at_least_0(l->output),
-		.nanousd = at_least_0(l->cost_nanousd),
-	};
+	struct ledger_tries tries = { .done = false };
+	struct ledger_try t;
+	bool again = false;
 
-	/* What never came to a reservation was no use of a budget. */
-	if (l->sent && use.end_ms >= h->since_ms)
-		h->use(h->ctx, &use);
+	while (ledger_try_next(&tries, l, &t)) {
+		struct budget_use use = {
+			.end_ms =
+			    l->wall_ms + at_least_0(t.at_ms) + at_least_0(t.ms),
+			.client = l->client,
+			.model = l->route,
+			.again = again,
+			.tokens = (uint64_t)t.input + (uint64_t)t.output,
+			.nanousd = at_least_0(t.cost_nanousd),
+		};
+
+		if (!t.sent)
+			continue;
+		again = true;
+		if (use.end_ms >= h->since_ms)
+			h->use(h->ctx, &use);
+	}
 	return 0;
 }
 

@@ -21,7 +21,7 @@
 #define TABLE_SIZE 65536 /* a power of two, well above the groups */
 #define KEY_MAX 2048
 
-struct entry {
+struct group {
 	struct usage_group group; /* first: callers see only it */
 	uint64_t hash;
 	char *key;
@@ -32,10 +32,10 @@ struct usage_sum {
 	enum usage_by columns[USAGE_BY_COUNT];
 	size_t ncolumns;
 	struct arena *arena;
-	struct entry **table;
+	struct group **table;
 	struct usage_group **groups;
 	size_t ngroups;
-	struct entry *last, *other;
+	struct group *last, *other;
 };
 
 static const char *const names[USAGE_BY_COUNT] = { "client", "model",
@@ -75,22 +75,28 @@ status_span(int64_t status)
 	return (struct span){ text, (size_t)n };
 }
 
+/* t: NULL for a request that came to no try. */
 static struct span
-column(const struct ledger_line *l, enum usage_by by)
+column(
+    const struct ledger_line *l, const struct ledger_try *t, enum usage_by by)
 {
+	static const struct ledger_try none;
+
+	if (t == NULL)
+		t = &none;
 	switch (by) {
 	case USAGE_BY_CLIENT:
 		return l->client;
 	case USAGE_BY_MODEL:
 		return usage_model(l);
 	case USAGE_BY_PROVIDER:
-		return l->provider;
+		return t->provider;
 	case USAGE_BY_UPSTREAM:
-		return l->upstream_model;
+		return t->upstream_model;
 	case USAGE_BY_PLACE:
-		return l->place;
+		return t->place;
 	case USAGE_BY_HOST:
-		return l->host;
+		return t->host;
 	case USAGE_BY_ENDPOINT:
 		return l->endpoint;
 	case USAGE_BY_STATUS:
@@ -110,12 +116,13 @@ column(const struct ledger_line *l, enum usage_by by)
  * of them can hold as it stands in the line.  Names that are alike for so long
  * are one. */
 static size_t
-make_key(const struct usage_sum *s, const struct ledger_line *l, char *key)
+make_key(const struct usage_sum *s, const struct ledger_line *l,
+    const struct ledger_try *t, char *key)
 {
 	size_t len = 0;
 
 	for (size_t i = 0; i < s->ncolumns; i++) {
-		struct span v = column(l, s->columns[i]);
+		struct span v = column(l, t, s->columns[i]);
 		size_t room = KEY_MAX / USAGE_BY_COUNT - 1;
 
 		if (v.len < room)
@@ -153,40 +160,43 @@ decode(struct usage_sum *s, struct span raw)
 	return text;
 }
 
-static struct entry *
-new_entry(struct usage_sum *s, const struct ledger_line *l)
+static struct group *
+new_group(struct usage_sum *s, const struct ledger_line *l,
+    const struct ledger_try *t)
 {
-	struct entry *e = arena_alloc(s->arena, sizeof(*e));
+	struct group *e = arena_alloc(s->arena, sizeof(*e));
 
 	for (size_t i = 0; i < s->ncolumns; i++)
-		e->group.names[i] =
-		    l == NULL ? "(other)" : decode(s, column(l, s->columns[i]));
+		e->group.names[i] = l == NULL
+		    ? "(other)"
+		    : decode(s, column(l, t, s->columns[i]));
 	s->groups[s->ngroups++] = &e->group;
 	return e;
 }
 
-static struct entry *
-other_entry(struct usage_sum *s)
+static struct group *
+other_group(struct usage_sum *s)
 {
 	if (s->other == NULL)
-		s->other = new_entry(s, NULL);
+		s->other = new_group(s, NULL, NULL);
 	return s->other;
 }
 
 static bool
-same(const struct entry *e, uint64_t hash, const char *key, size_t len)
+same(const struct group *e, uint64_t hash, const char *key, size_t len)
 {
 	return e->hash == hash && e->key_len == len &&
 	    memcmp(e->key, key, len) == 0;
 }
 
-static struct entry *
-find_entry(struct usage_sum *s, const struct ledger_line *l)
+static struct group *
+find_group(struct usage_sum *s, const struct ledger_line *l,
+    const struct ledger_try *t)
 {
 	char key[KEY_MAX];
-	size_t len = make_key(s, l, key), at;
+	size_t len = make_key(s, l, t, key), at;
 	uint64_t hash = hash_of(key, len);
-	struct entry *e;
+	struct group *e;
 
 	/* Requests come in runs of the same kind. */
 	if (s->last != NULL && same(s->last, hash, key, len))
@@ -196,8 +206,8 @@ find_entry(struct usage_sum *s, const struct ledger_line *l)
 		if (same(e, hash, key, len))
 			return s->last = e;
 	if (s->ngroups >= USAGE_GROUPS_MAX)
-		return other_entry(s);
-	e = s->table[at] = new_entry(s, l);
+		return other_group(s);
+	e = s->table[at] = new_group(s, l, t);
 	e->hash = hash;
 	e->key = arena_alloc(s->arena, len);
 	e->key_len = len;
@@ -215,6 +225,7 @@ void
 usage_count_add(struct usage_count *to, const struct usage_count *c)
 {
 	to->requests += c->requests;
+	to->tries += c->tries;
 	to->failed += c->failed;
 	to->estimated += c->estimated;
 	to->unpriced += c->unpriced;
@@ -230,28 +241,57 @@ usage_count_add(struct usage_count *to, const struct usage_count *c)
 	to->lost += c->lost;
 }
 
-void
-usage_sum_add(struct usage_sum *s, const struct ledger_line *l)
+/* What a try used, in the group of where it went. */
+static void
+add_try(struct usage_sum *s, const struct ledger_line *l,
+    const struct ledger_try *t)
 {
-	bool external = l->sent && span_is(l->place, "external");
+	bool external = t->sent && span_is(t->place, "external");
+	struct usage_count c = {
+		.tries = 1,
+		.estimated = span_is(t->usage, "estimated"),
+		.unpriced = external && t->cost_nanousd < 0,
+		.input = t->input,
+		.cached = t->cached,
+		.cache_write = t->cache_write,
+		.output = t->output,
+		.reasoning = t->reasoning,
+		.cost_nanousd = t->cost_nanousd < 0 ? 0 : t->cost_nanousd,
+		.external = external,
+		.external_bytes = external ? t->bytes_sent : 0,
+	};
+
+	usage_count_add(&find_group(s, l, t)->group.count, &c);
+}
+
+/* The request itself, in the group of where it ended. */
+static void
+add_request(struct usage_sum *s, const struct ledger_line *l,
+    const struct ledger_try *last)
+{
 	struct usage_count c = {
 		.requests = 1,
 		.failed = l->status >= 400,
-		.estimated = span_is(l->usage, "estimated"),
-		.unpriced = external &&
-			l->cost_nanousd<0, .input = l->input,
-			    .cached = l->cached, .cache_write = l->cache_write,
-			    .output = l->output, .reasoning = l->reasoning,
-			    .cost_nanousd = l->cost_nanousd> 0
-		    ? l->cost_nanousd
-		    : 0,
-		.external = external,
-		.external_bytes = external ? l->bytes_sent : 0,
 		.total_ms = l->total_ms > 0 ? l->total_ms : 0,
 		.lost = (uint64_t)l->lost,
 	};
 
-	usage_count_add(&find_entry(s, l)->group.count, &c);
+	usage_count_add(&find_group(s, l, last)->group.count, &c);
+}
+
+void
+usage_sum_add(struct usage_sum *s, const struct ledger_line *l)
+{
+	struct ledger_tries tries = { .done = false };
+	struct ledger_try t, last;
+	bool any = false;
+
+	while (ledger_try_next(&tries, l, &t)) {
+		add_try(s, l, &t);
+		last = t;
+		any = true;
+	}
+	add_request(s, l, any ? &last : NULL);
 }
 
 struct usage_sum *

@@ -33,14 +33,17 @@ enum usage_by {
 const char *usage_by_name(enum usage_by);
 enum usage_by usage_by_find(struct span name);
 
+/* A request is counted where it ended; tries and what they used where they
+ * went.  So columns of either kind add up to the same totals. */
 struct usage_count {
 	uint64_t requests;
 	uint64_t failed; /* status 400 and up */
-	uint64_t estimated; /* sent, and tokens are our estimate */
-	uint64_t unpriced; /* went outside, cost not known */
+	uint64_t tries; /* of providers, sent or not */
+	uint64_t estimated; /* tries whose tokens are our estimate */
+	uint64_t unpriced; /* tries that went outside, cost not known */
 	int64_t input, cached, cache_write, output, reasoning;
 	int64_t cost_nanousd;
-	uint64_t external; /* sent to a provider outside */
+	uint64_t external; /* tries sent to a provider outside */
 	int64_t external_bytes; /* bodies sent there */
 	int64_t total_ms;
 	uint64_t lost; /* that writers say they could not write */

@@ -98,6 +98,7 @@ keep_recent(struct usage_view *v, const struct ledger_line *l)
 	put_text(b, ",\"provider\":", l->provider);
 	put_text(b, ",\"place\":", l->place);
 	put_flag(b, ",\"sent\":", l->sent);
+	put_flag(b, ",\"external\":", l->external);
 	put_text(b, ",\"fallback\":", l->fallback);
 	put_flag(b, ",\"stream\":", l->stream);
 	put_known(b, ",\"status\":", l->status);
@@ -219,13 +220,14 @@ put_row(struct buf *b, const struct usage_group *g)
 	}
 	buf_printf(b,
 	    ",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64
-	    ",\"estimated\":%" PRIu64 ",\"unpriced\":%" PRIu64
-	    ",\"external\":%" PRIu64 ",\"external_bytes\":%" PRId64
-	    ",\"input\":%" PRId64 ",\"cached\":%" PRId64 ",\"output\":%" PRId64
+	    ",\"tries\":%" PRIu64 ",\"estimated\":%" PRIu64
+	    ",\"unpriced\":%" PRIu64 ",\"external\":%" PRIu64
+	    ",\"external_bytes\":%" PRId64 ",\"input\":%" PRId64
+	    ",\"cached\":%" PRId64 ",\"output\":%" PRId64
 	    ",\"reasoning\":%" PRId64 ",\"cost_nanousd\":%" PRId64 "}",
-	    c->requests, c->failed, c->estimated, c->unpriced, c->external,
-	    c->external_bytes, c->input, c->cached, c->output, c->reasoning,
-	    c->cost_nanousd);
+	    c->requests, c->failed, c->tries, c->estimated, c->unpriced,
+	    c->external, c->external_bytes, c->input, c->cached, c->output,
+	    c->reasoning, c->cost_nanousd);
 }
 
 /* What is left of a day, by place: where it went is never lost. */
@@ -241,7 +243,7 @@ put_others(struct usage_group *const *groups, size_t n, struct buf *b)
 		for (size_t i = 0; i < n; i++)
 			if (strcmp(groups[i]->names[3], places[p]) == 0)
 				usage_count_add(&sum.count, &groups[i]->count);
-		if (sum.count.requests > 0)
+		if (sum.count.requests + sum.count.tries > 0)
 			put_row(b, &sum);
 	}
 }

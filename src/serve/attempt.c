@@ -43,6 +43,9 @@ struct attempt {
 	bool relaying; /* relay is in use */
 	struct upstream_report report;
 	struct relay_result result;
+	struct entry_try *account;
+	bool again; /* an earlier try of the request was sent */
+	int64_t start_ms;
 };
 
 static bool
@@ -71,7 +74,7 @@ reserve_budget(struct attempt *t)
 	/* What is local and has no price is free. */
 	if (nanousd < 0 && t->provider->place == PLACE_LOCAL)
 		nanousd = 0;
-	t->hold.again = r->entry.ntries > 0;
+	t->hold.again = r->entry.ntries > 1;
 	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
 		t->candidate->need_tokens, nanousd, &t->hold, &room,
 		&refused) == -1) {
@@ -200,9 +203,7 @@ take_slot(struct attempt *t)
 	ask.deadline_ms = slot_deadline_ms(t);
 	result = slots_take(r->server->slots, &ask, &t->lease);
 	share_run(&r->share);
-	if (r->entry.queue_ms < 0)
-		r->entry.queue_ms = 0;
-	r->entry.queue_ms += t->lease.waited_ms;
+	t->account->queue_ms = t->lease.waited_ms;
 	return result == SLOTS_TAKEN || refuse_slot(t, result);
 }
 
@@ -359,13 +360,22 @@ exchange(struct attempt *t)
 		    &sink, r->arena, &t->report);
 }
 
-/* A failed connect has sent nothing: it may be tried again. */
+/* What left, over all connections that it took. */
+static void
+note_sent(struct attempt *t)
+{
+	t->account->sent |= t->report.sent;
+	t->account->bytes_sent += t->report.bytes_out;
+}
+
+/* A failed connect may be tried again. */
 static void
 exchange_with_retries(struct attempt *t)
 {
 	static const struct timespec gap = { 0, RETRY_PAUSE_MS * 1000000L };
 
 	exchange(t);
+	note_sent(t);
 	for (unsigned i = 0; i < t->provider->retries &&
 	     t->report.result == UPSTREAM_CONNECT && !t->request->answer.gone;
 	     i++) {
@@ -374,6 +384,7 @@ exchange_with_retries(struct attempt *t)
 		log_debug("provider %s: %s; trying again", t->provider->name,
 		    t->report.detail);
 		exchange(t);
+		note_sent(t);
 	}
 }
 
@@ -438,16 +449,6 @@ outcome_name(const struct relay_result *result)
 	    : refusal_spec(result->refused.refusal)->code;
 }
 
-static void
-note_try(struct attempt *t, int64_t start_ms)
-{
-	struct entry *e = &t->request->entry;
-
-	if (e->ntries < ENTRY_TRIES_MAX)
-		e->tries[e->ntries++] = (struct entry_try){ t->provider->name,
-			outcome_name(&t->result), clock_now_ms() - start_ms };
-}
-
 /* May it cost?  The answer passed; or it was asked for and nobody waited for
  * it.  (An error of the upstream's own costs nothing.) */
 static bool
@@ -473,47 +474,53 @@ static void
 note_usage(struct attempt *t)
 {
 	struct request *r = t->request;
-	struct entry *e = &r->entry;
+	struct entry_try *a = t->account;
 
-	if (!t->relaying)
-		return;
-	e->sent = t->report.connected;
-	if (t->report.connected)
-		e->bytes_sent += t->report.bytes_out;
-	if (t->report.first_byte_ns > 0)
-		e->first_byte_ms = first_byte_ms(t);
-	e->usage = t->relay.usage;
-	e->cut = t->result.end == RELAY_CUT;
+	a->usage = t->relay.usage;
 	if (may_be_billed(t)) {
 		if (t->relay.head.status < 300)
-			usage_guess(&e->usage, r->call.input_tokens,
+			usage_guess(&a->usage, r->call.input_tokens,
 			    t->relay.events, r->answer.bytes_out);
-		e->usage.characters = r->call.characters;
+		a->usage.characters = r->call.characters;
 	}
-	e->cost_nanousd = e->usage.cost_nanousd >= 0 ? e->usage.cost_nanousd
+	a->cost_nanousd = a->usage.cost_nanousd >= 0 ? a->usage.cost_nanousd
 	    : may_be_billed(t)
-	    ? price_cost(&t->candidate->target->price, &e->usage)
-	    : -1;
+	    ? price_cost(&t->candidate->target->price, &a->usage)
+	    : 0;
+}
+
+/* Its part of the request's account is complete. */
+static void
+note_end(struct attempt *t)
+{
+	struct entry_try *a = t->account;
+
+	a->outcome = outcome_name(&t->result);
+	a->ms = clock_now_ms() - t->start_ms;
+	if (!t->relaying)
+		return;
+	if (t->report.first_byte_ns > 0)
+		a->first_byte_ms = first_byte_ms(t);
+	t->request->entry.cut = t->result.end == RELAY_CUT;
+	if (a->sent)
+		note_usage(t);
 }
 
 static void
 attempt_free(struct attempt *t)
 {
 	struct request *r = t->request;
-	struct entry *e = &r->entry;
+	const struct entry_try *a = t->account;
 
 	if (t->trial)
 		health_report(r->server->health, t->provider, true,
 		    HEALTH_ABANDONED, 0, -1);
 	slots_release(&t->lease);
-	note_usage(t);
-	/* Else what stands there is an earlier try's. */
-	if (t->relaying)
-		budget_settle(r->server->budgets, &t->hold,
-		    e->usage.input + e->usage.output,
-		    e->cost_nanousd < 0 ? 0 : e->cost_nanousd);
-	else
-		budget_settle(r->server->budgets, &t->hold, 0, 0);
+	t->hold.again = t->again;
+	t->hold.unsent = !a->sent;
+	budget_settle(r->server->budgets, &t->hold,
+	    a->usage.input + a->usage.output,
+	    a->cost_nanousd < 0 ? 0 : a->cost_nanousd);
 	bridge_free(t->bridge);
 	if (t->relaying)
 		relay_free(&t->relay);
@@ -526,20 +533,44 @@ static void
 announce(struct request *r, const struct candidate *c)
 {
 	const struct provider *p = c->target->provider;
-	struct entry *e = &r->entry;
 
 	answer_add(&r->answer, "x-tailgate-provider", p->name);
 	answer_add(&r->answer, "x-tailgate-model", c->model);
 	answer_add(&r->answer, "x-tailgate-place", place_name(p->place));
-	answer_add(&r->answer, "x-tailgate-fallback", e->fallback);
-	e->provider = p->name;
-	e->upstream_model = c->model;
-	e->place = p->place;
-	e->host = p->host;
-	e->allowed_by = p->place == PLACE_LOCAL
-	    ? NULL
-	    : arena_printf(r->arena, "client %s, model %s", r->client->name,
-		  r->plan.model->id);
+	answer_add(&r->answer, "x-tailgate-fallback", r->entry.fallback);
+}
+
+/* The account of a try of it: for each candidate there is room. */
+static struct entry_try *
+add_try(struct request *r, const struct candidate *c)
+{
+	const struct provider *p = c->target->provider;
+	struct entry *e = &r->entry;
+	struct entry_try *t;
+
+	if (e->tries == NULL)
+		e->tries = arena_alloc(
+		    r->arena, r->plan.ncandidates * sizeof(*e->tries));
+	t = &e->tries[e->ntries++];
+	entry_try_init(t);
+	t->provider = p->name;
+	t->upstream_model = c->model;
+	t->place = p->place;
+	t->host = p->host;
+	t->at_ms = clock_now_ms() - r->start_ms;
+	if (p->place == PLACE_EXTERNAL)
+		t->allowed_by = arena_printf(r->arena, "client %s, model %s",
+		    r->client->name, r->plan.model->id);
+	return t;
+}
+
+static bool
+was_sent(const struct request *r)
+{
+	struct entry_sums sums;
+
+	entry_sum(&r->entry, &sums);
+	return sums.sent;
 }
 
 static void
@@ -550,6 +581,9 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->candidate = c;
 	t->provider = c->target->provider;
 	t->hold.cell = -1;
+	t->start_ms = clock_now_ms();
+	t->again = was_sent(r);
+	t->account = add_try(r, c);
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
 		.tick = answer_tick,
@@ -563,7 +597,6 @@ attempt_candidate(struct request *r, const struct candidate *c)
 {
 	struct attempt *t = arena_alloc(r->arena, sizeof(*t));
 	unsigned nextra = r->answer.nextra;
-	int64_t start_ms = clock_now_ms();
 	bool again;
 
 	attempt_init(t, r, c);
@@ -571,7 +604,7 @@ attempt_candidate(struct request *r, const struct candidate *c)
 	if (reserve_budget(t) && admit_health(t) && make_request(t) &&
 	    take_slot(t))
 		send_and_relay(t);
-	note_try(t, start_ms);
+	note_end(t);
 	again = t->result.end == RELAY_FAILED &&
 	    (t->result.reason & c->next_on) != 0 && !r->answer.gone &&
 	    clock_now_ms() < r->start_ms + r->server->config->total_ms;
@@ -598,6 +631,7 @@ count_tokens(struct request *r, const struct candidate *c)
 	struct buf b;
 
 	announce(r, c);
+	add_try(r, c)->outcome = "ok";
 	buf_init(&b, 1024);
 	bridge_count_tokens(r->call.input_tokens, &b);
 	answer_json(&r->answer, 200, buf_span(&b));

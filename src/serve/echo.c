@@ -145,7 +145,7 @@ send_head(struct echo *e, int status, const char *type, int64_t length)
 	field[0].value = span_of(type);
 	field[1].name = span_of("transfer-encoding");
 	field[1].value = span_of("chunked");
-	e->report->connected = true;
+	e->report->connected = e->report->sent = true;
 	e->report->first_byte_ns = 1;
 	return e->sink->head(e->sink->ctx, &head);
 }

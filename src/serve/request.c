@@ -399,9 +399,6 @@ request_init(struct request *r, struct server *server, struct io *io,
 	r->answer.aborting = &server->aborting;
 	r->entry.id = r->id;
 	r->entry.wall_ms = clock_wall_ms();
-	r->entry.cost_nanousd = -1;
-	r->entry.queue_ms = r->entry.first_byte_ms = -1;
-	r->entry.usage.cost_nanousd = -1;
 }
 
 struct request *

@@ -24,17 +24,20 @@ static void
 log_line(const struct request *r)
 {
 	const struct entry *e = &r->entry;
+	const struct entry_try *last = entry_last(e);
+	struct entry_sums sums;
 
 	if (log_get_level() < LOG_LEVEL_INFO)
 		return;
+	entry_sum(e, &sums);
 	log_info("client=%s endpoint=%s model=%s provider=%s status=%d%s%s%s "
 		 "in=%" PRIu64 " out=%" PRIu64 " queue_ms=%" PRId64
 		 " first_byte_ms=%" PRId64 " total_ms=%" PRId64,
 	    or_dash(e->client), or_dash(e->endpoint), or_dash(e->model),
-	    or_dash(e->provider), e->status,
+	    or_dash(last == NULL ? NULL : last->provider), e->status,
 	    e->client_gone ? " client_gone" : "", e->cut ? " cut" : "",
 	    e->private_rule != NULL ? " private" : "", e->bytes_in,
-	    e->bytes_out, e->queue_ms, e->first_byte_ms, e->total_ms);
+	    e->bytes_out, sums.queue_ms, sums.first_byte_ms, e->total_ms);
 	if (e->refusal == REFUSE_PRIVATE_ROUTE)
 		log_info(
 		    "private route blocked: %s", or_dash(r->refused.message));

@@ -692,9 +692,9 @@ budget_reserve(struct budget_book *b, const struct client *client,
 }
 
 static void
-spend_window(struct window *w, uint64_t tokens, int64_t nanousd)
+spend_window(struct window *w, bool request, uint64_t tokens, int64_t nanousd)
 {
-	w->requests++;
+	w->requests += request;
 	w->tokens = (uint64_t)add(amount(w->tokens), amount(tokens));
 	w->nanousd = add(w->nanousd, nanousd);
 }
@@ -709,11 +709,11 @@ spend_minute(struct row *r, int64_t second, uint64_t tokens)
 }
 
 static void
-spend(struct row *r, uint64_t tokens, int64_t nanousd)
+spend(struct row *r, bool request, uint64_t tokens, int64_t nanousd)
 {
 	spend_minute(r, r->second, tokens);
-	spend_window(&r->day, tokens, nanousd);
-	spend_window(&r->month, tokens, nanousd);
+	spend_window(&r->day, request, tokens, nanousd);
+	spend_window(&r->month, request, tokens, nanousd);
 }
 
 void
@@ -729,7 +729,8 @@ budget_settle(struct budget_book *b, struct budget_hold *hold, uint64_t tokens,
 	find_sides(b, hold->client, hold->model, wall_ms, sides);
 	for (int i = 0; i < 2; i++)
 		if (sides[i].row != NULL)
-			spend(sides[i].row, tokens, at_least_0(nanousd));
+			spend(sides[i].row, !hold->again && !hold->unsent,
+			    tokens, at_least_0(nanousd));
 	if (hold->cell >= 0 && hold->cell < CELLS &&
 	    b->file->cells[hold->cell].owner == process_id()) {
 		hold_cell(b->file, &b->file->cells[hold->cell], -1);
@@ -872,12 +873,12 @@ rebuild_row(
 	if (r->keys[i] == 0)
 		return;
 	row = &r->book->file->rows[r->rows[i]];
-	spend_window(&row->month, u->tokens, u->nanousd);
+	spend_window(&row->month, !u->again, u->tokens, u->nanousd);
 	if (day_of(u->end_ms) == row->day.period)
-		spend_window(&row->day, u->tokens, u->nanousd);
+		spend_window(&row->day, !u->again, u->tokens, u->nanousd);
 	if (u->end_ms / 1000 > row->second - BUCKETS &&
 	    u->end_ms / 1000 <= row->second) {
-		row->requests[u->end_ms / 1000 % BUCKETS]++;
+		row->requests[u->end_ms / 1000 % BUCKETS] += !u->again;
 		spend_minute(row, u->end_ms / 1000, u->tokens);
 	}
 }

@@ -22,10 +22,11 @@
 
 struct budget_book;
 
-/* What a request used of a provider, as the account has it. */
+/* What one try of a request used, as the account has it. */
 struct budget_use {
 	int64_t end_ms; /* wall clock */
 	struct span client, model; /* names; p NULL: none */
+	bool again; /* an earlier one of the same request was a use */
 	uint64_t tokens;
 	int64_t nanousd;
 };
@@ -44,7 +45,8 @@ void budget_close(struct budget_book *);
 
 struct budget_hold { /* a reservation; zero it before, but for: */
 	bool again; /* a further try of a request that is counted already:
-		     * no request more in its minute */
+		     * no request more */
+	bool unsent; /* for settling: nothing was sent, it is no use */
 	const struct client *client;
 	const struct model *model;
 	uint64_t tokens;

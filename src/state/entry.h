@@ -5,24 +5,38 @@
 /*
  * What is known of one request when it has ended: the ledger makes a line of
  * it, the meters count it.
+ *
+ * What left and what it cost belongs to a try, and a request has as many as
+ * providers were tried.  The request's own numbers are their sums, made when
+ * somebody asks: no try can overwrite what an earlier one did.
  */
 #ifndef STATE_ENTRY_H
 #define STATE_ENTRY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "config/config.h"
 #include "policy/price.h"
 #include "policy/refusal.h"
 
-#define ENTRY_TRIES_MAX 8
-
-/* One candidate that was tried, and how it ended. */
+/* One candidate that was tried.  Strings may be NULL. */
 struct entry_try {
 	const char *provider;
+	const char *upstream_model;
+	const char *host; /* where it is */
+	const char *allowed_by; /* for external: the ceilings that let
+					   it out, "client laptop, model x" */
+	enum place place; /* of the provider */
 	const char *outcome; /* "ok", "busy", "unavailable", "error" … */
-	int64_t ms;
+	bool sent; /* bytes of a request went out to it */
+	uint64_t bytes_sent; /* of the body */
+	struct usage usage;
+	int64_t cost_nanousd; /* 0: nothing to pay; -1: not known */
+	int64_t at_ms; /* its beginning, from the request's */
+	int64_t queue_ms, first_byte_ms; /* -1: none */
+	int64_t ms; /* from its beginning to its end */
 };
 
 /* All that is known of one request.  Strings may be NULL and are not kept. */
@@ -33,15 +47,9 @@ struct entry {
 	const char *endpoint;
 	const char *model; /* as asked */
 	const char *route; /* models[].id that it became */
-	const char *provider, *upstream_model;
-	bool sent; /* a request went out to it */
-	enum place place; /* of the provider */
-	const char *host; /* where it went */
-	const char *allowed_by; /* for external: the ceilings that let
-					   it out, "client laptop, model x" */
 	const char *private_rule; /* the one that matched */
-	struct entry_try tries[ENTRY_TRIES_MAX];
-	unsigned ntries;
+	struct entry_try *tries; /* in their order; the caller's */
+	size_t ntries;
 	const char *fallback; /* reason of the last one, or NULL */
 	const char *bridge; /* "responses", "messages" or NULL */
 	bool stream;
@@ -49,10 +57,28 @@ struct entry {
 	enum refusal refusal;
 	bool client_gone, cut; /* cut: upstream ended early */
 	uint64_t bytes_in, bytes_out; /* bodies from and to the client */
-	uint64_t bytes_sent; /* body to the upstream */
-	struct usage usage;
-	int64_t cost_nanousd; /* -1: not known */
-	int64_t queue_ms, first_byte_ms, total_ms; /* -1: none */
+	int64_t total_ms; /* -1: none */
 };
+
+/* What its tries come to. */
+struct entry_sums {
+	bool sent; /* one of them was */
+	bool external; /* one of them was, to an external provider */
+	uint64_t bytes_sent;
+	struct usage usage; /* reported: by all that used anything */
+	int64_t cost_nanousd; /* of those that are known; -1: none is */
+	int64_t queue_ms; /* of all that waited; -1: none did */
+	int64_t first_byte_ms; /* of the last that had one; -1: none had */
+};
+void entry_sum(const struct entry *, struct entry_sums *out);
+
+/* The try by which the request ended; NULL: it came to none. */
+const struct entry_try *entry_last(const struct entry *);
+
+/* A try before anything is known of it. */
+void entry_try_init(struct entry_try *);
+
+/* Was anything used, as far as is known? */
+bool entry_used(const struct usage *);
 
 #endif

@@ -58,7 +58,8 @@ enum use {
 	USE_BYTES_OUT,
 	USE_BYTES_SENT,
 	USE_ESTIMATED,
-	USE_UNPRICED
+	USE_UNPRICED,
+	USE_SENT
 };
 /* Of a KIND_TIME row: where its two histograms begin. */
 enum time { TIME_FIRST_BYTE = 0, TIME_TOTAL = HISTOGRAM };
@@ -316,9 +317,20 @@ add_request(struct meters *m, const struct entry *e, const struct label use[4])
 }
 
 static void
-add_use(struct meters *m, const struct entry *e, const struct label use[4])
+add_bytes(struct meters *m, const struct entry *e, const struct label use[4])
 {
-	const struct usage *u = &e->usage;
+	struct row *row = row_of(m, KIND_USE, use, 4);
+
+	if (row == NULL)
+		return;
+	count(row, USE_BYTES_IN, e->bytes_in);
+	count(row, USE_BYTES_OUT, e->bytes_out);
+}
+
+static void
+add_use(struct meters *m, const struct entry_try *t, const struct label use[4])
+{
+	const struct usage *u = &t->usage;
 	struct row *row = row_of(m, KIND_USE, use, 4);
 
 	if (row == NULL)
@@ -328,66 +340,88 @@ add_use(struct meters *m, const struct entry *e, const struct label use[4])
 	count(row, USE_CACHE_WRITE, u->cache_write);
 	count(row, USE_OUTPUT, u->output);
 	count(row, USE_REASONING, u->reasoning);
-	if (e->cost_nanousd > 0)
-		count(row, USE_COST, (uint64_t)e->cost_nanousd);
-	count(row, USE_BYTES_IN, e->bytes_in);
-	count(row, USE_BYTES_OUT, e->bytes_out);
-	count(row, USE_BYTES_SENT, e->bytes_sent);
-	count(row, USE_ESTIMATED, e->sent && !u->reported);
+	if (t->cost_nanousd > 0)
+		count(row, USE_COST, (uint64_t)t->cost_nanousd);
+	count(row, USE_BYTES_SENT, t->bytes_sent);
+	count(row, USE_SENT, 1);
+	count(row, USE_ESTIMATED, !u->reported);
 	count(row, USE_UNPRICED,
-	    e->sent && e->place == PLACE_EXTERNAL && e->cost_nanousd < 0);
+	    t->place == PLACE_EXTERNAL && t->cost_nanousd < 0);
 }
 
+/* total_ms: -1 for a try that was not the last. */
 static void
-add_time(struct meters *m, const struct entry *e, const struct label use[4])
+add_time(struct meters *m, const struct entry_try *t, int64_t total_ms,
+    const struct label use[4])
 {
 	struct row *row = row_of(m, KIND_TIME, use + 1, 2);
 
 	if (row == NULL)
 		return;
-	if (e->first_byte_ms >= 0)
-		observe(row, TIME_FIRST_BYTE, e->first_byte_ms);
-	if (e->total_ms >= 0)
-		observe(row, TIME_TOTAL, e->total_ms);
+	if (t->first_byte_ms >= 0)
+		observe(row, TIME_FIRST_BYTE, t->first_byte_ms);
+	if (total_ms >= 0)
+		observe(row, TIME_TOTAL, total_ms);
 }
 
 static void
-add_wait(struct meters *m, const struct entry *e)
+add_wait(struct meters *m, const struct entry_try *t)
 {
 	for (size_t i = 0; i < m->config->nproviders; i++) {
 		const struct provider *p = &m->config->providers[i];
 		struct row *row;
 
-		if (strcmp(p->name, e->provider) != 0)
+		if (strcmp(p->name, t->provider) != 0)
 			continue;
 		if (p->limit == NULL)
 			return;
 		row = row_of(m, KIND_WAIT,
 		    &(struct label){ "limit", p->limit->name }, 1);
 		if (row != NULL)
-			observe(row, 0, e->queue_ms);
+			observe(row, 0, t->queue_ms);
 		return;
 	}
+}
+
+static void
+add_try(struct meters *m, const struct entry *e, const struct entry_try *t,
+    const struct label use[4])
+{
+	if (t->sent) {
+		add_use(m, t, use);
+		add_time(m, t, t == entry_last(e) ? e->total_ms : -1, use);
+	}
+	if (t->queue_ms >= 0)
+		add_wait(m, t);
+}
+
+/* t: NULL for a request that came to no try. */
+static void
+label_use(const struct entry *e, const struct entry_try *t, struct label use[4])
+{
+	use[0] = (struct label){ "client", or_none(e->client) };
+	use[1] = (struct label){ "model", or_none(e->route) };
+	use[2] = (struct label){ "provider",
+		or_none(t == NULL ? NULL : t->provider) };
+	use[3] = (struct label){ "place",
+		t == NULL ? "none" : place_name(t->place) };
 }
 
 void
 meters_add(struct meters *m, const struct entry *e)
 {
-	const struct label use[] = { { "client", or_none(e->client) },
-		{ "model", or_none(e->route) },
-		{ "provider", or_none(e->provider) },
-		{ "place",
-		    e->provider == NULL ? "none" : place_name(e->place) } };
+	struct label use[4];
 
+	label_use(e, entry_last(e), use);
 	add_request(m, e, use);
-	/* A refusal used nothing but the bytes it brought. */
-	if (e->provider == NULL)
+	/* Without a try it used nothing but the bytes it brought. */
+	if (e->ntries == 0)
 		return;
-	add_use(m, e, use);
-	if (e->sent)
-		add_time(m, e, use);
-	if (e->queue_ms >= 0)
-		add_wait(m, e);
+	add_bytes(m, e, use);
+	for (size_t i = 0; i < e->ntries; i++) {
+		label_use(e, &e->tries[i], use);
+		add_try(m, e, &e->tries[i], use);
+	}
 }
 
 /* ---- This process's own ---- */
@@ -528,6 +562,10 @@ put_counters(struct meters *m, struct buf *b)
 		    "Body bytes sent to clients.", KIND_USE, USE_BYTES_OUT },
 		{ "tailgate_upstream_bytes_total",
 		    "Body bytes sent to providers.", KIND_USE, USE_BYTES_SENT },
+		{ "tailgate_upstream_requests_total",
+		    "Requests sent to providers; one that fell back is sent "
+		    "more than once.",
+		    KIND_USE, USE_SENT },
 		{ "tailgate_usage_estimated_total",
 		    "Requests whose tokens are our estimate, since the "
 		    "provider reported none.",

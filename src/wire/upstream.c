@@ -155,6 +155,7 @@ send_some(struct exchange *x)
 			x->unsent = true;
 			return;
 		}
+		x->report->sent = true;
 		x->report->bytes_out += outgoing_count(&x->up, (size_t)n);
 		x->moved_ms = clock_now_ms();
 	}
@@ -341,7 +342,6 @@ begin(struct exchange *x)
 	incoming_init(&x->in, x->sink, x->arena);
 	x->unsent = x->readable = false;
 	x->moved_ms = clock_now_ms();
-	x->report->bytes_out = 0;
 	outgoing_rewind(&x->up);
 }
 

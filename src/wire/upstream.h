@@ -48,7 +48,7 @@ enum upstream_result {
 	UPSTREAM_OK, /* the answer ended as HTTP says it should */
 	UPSTREAM_STOPPED, /* a sink function said stop */
 	UPSTREAM_CLIENT_GONE, /* the watch said so */
-	UPSTREAM_CONNECT, /* no connection; nothing was sent */
+	UPSTREAM_CONNECT, /* no connection */
 	UPSTREAM_FORBIDDEN, /* the address is outside the place */
 	UPSTREAM_TLS, /* handshake or verification failed */
 	UPSTREAM_TIMEOUT_CONNECT,
@@ -64,7 +64,9 @@ struct upstream_report {
 	const char *detail; /* for the log; arena */
 	bool connected; /* a connection was there */
 	bool reused;
-	uint64_t bytes_out, bytes_in; /* bodies */
+	bool sent; /* a connection took bytes of the request */
+	uint64_t bytes_out; /* of its body, by all connections tried */
+	uint64_t bytes_in; /* of the answer's body */
 	int64_t connect_ns; /* 0: reused */
 	int64_t first_byte_ns; /* from the start of the exchange; 0: none */
 };

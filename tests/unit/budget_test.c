@@ -560,18 +560,22 @@ static void
 account(struct ledger *l, int64_t begin_ms, const char *client, bool sent,
     int64_t nanousd)
 {
+	struct entry_try t = { .provider = "p",
+		.outcome = "ok",
+		.sent = sent,
+		.usage = { .reported = true, .input = 60, .output = 40 },
+		.cost_nanousd = nanousd,
+		.queue_ms = -1,
+		.first_byte_ms = -1,
+		.ms = 2000 };
 	struct entry e = { .wall_ms = begin_ms,
 		.id = "r",
 		.client = client,
 		.model = "alias",
 		.route = "chat",
-		.provider = "p",
-		.sent = sent,
+		.tries = &t,
+		.ntries = 1,
 		.status = 200,
-		.usage = { .reported = true, .input = 60, .output = 40 },
-		.cost_nanousd = nanousd,
-		.queue_ms = -1,
-		.first_byte_ms = -1,
 		.total_ms = 2000 };
 
 	ledger_write(l, &e);

@@ -59,36 +59,45 @@ open_or_die(void)
 static struct entry
 entry(const char *id)
 {
+	static struct entry_try tries[] = { { .provider = "qwen-local",
+						.place = PLACE_LOCAL,
+						.host = "127.0.0.1",
+						.outcome = "busy",
+						.queue_ms = 1200,
+						.first_byte_ms = -1,
+						.ms = 1200 },
+		{ .provider = "deepseek",
+		    .upstream_model = "deepseek-chat",
+		    .sent = true,
+		    .bytes_sent = 998,
+		    .place = PLACE_EXTERNAL,
+		    .host = "api.deepseek.com",
+		    .allowed_by = "client laptop, model chat",
+		    .outcome = "ok",
+		    .usage = { .reported = true,
+			.input = 300,
+			.cached = 100,
+			.output = 50,
+			.reasoning = 20,
+			.cost_nanousd = -1 },
+		    .cost_nanousd = 79800,
+		    .at_ms = 1200,
+		    .queue_ms = -1,
+		    .first_byte_ms = 300,
+		    .ms = 800 } };
 	struct entry e = { .wall_ms = 1795373220123,
 		.id = id,
 		.client = "laptop",
 		.endpoint = "chat",
 		.model = "chat",
 		.route = "chat",
-		.provider = "deepseek",
-		.upstream_model = "deepseek-chat",
-		.sent = true,
-		.place = PLACE_EXTERNAL,
-		.host = "api.deepseek.com",
-		.allowed_by = "client laptop, model chat",
 		.stream = true,
-		.tries = { { "qwen-local", "busy", 1200 },
-		    { "deepseek", "ok", 800 } },
+		.tries = tries,
 		.ntries = 2,
 		.fallback = "busy",
 		.status = 200,
 		.bytes_in = 1000,
 		.bytes_out = 2000,
-		.bytes_sent = 998,
-		.usage = { .reported = true,
-		    .input = 300,
-		    .cached = 100,
-		    .output = 50,
-		    .reasoning = 20,
-		    .cost_nanousd = -1 },
-		.cost_nanousd = 79800,
-		.queue_ms = 1200,
-		.first_byte_ms = 1500,
 		.total_ms = 2000 };
 	return e;
 }
@@ -179,6 +188,30 @@ holds(uint64_t lines)
 /* ---- The line ---- */
 
 static void
+check_tries(const struct ledger_line *line)
+{
+	struct ledger_tries tries = { .done = false };
+	struct ledger_try t;
+
+	CHECK(ledger_try_next(&tries, line, &t) &&
+		span_is(t.provider, "qwen-local") && !t.sent &&
+		span_is(t.outcome, "busy") && t.queue_ms == 1200 &&
+		t.ms == 1200 && t.bytes_sent == 0 && t.cost_nanousd == -1,
+	    "its tries: one that was not sent");
+	CHECK(ledger_try_next(&tries, line, &t) && t.sent &&
+		span_is(t.host, "api.deepseek.com") &&
+		span_is(t.upstream_model, "deepseek-chat") &&
+		span_is(t.allowed_by, "client laptop, model chat") &&
+		span_is(t.place, "external") && t.bytes_sent == 998 &&
+		t.input == 300 && t.cached == 100 && t.output == 50 &&
+		t.reasoning == 20 && t.cost_nanousd == 79800 &&
+		t.at_ms == 1200 && t.first_byte_ms == 300 && t.ms == 800 &&
+		t.queue_ms == -1 && span_is(t.usage, "reported"),
+	    "and one that was");
+	CHECK(!ledger_try_next(&tries, line, &t), "and no more");
+}
+
+static void
 test_line(void)
 {
 	struct ledger *l;
@@ -214,9 +247,10 @@ test_line(void)
 		line.output == 50 && line.reasoning == 20 &&
 		line.cost_nanousd == 79800 && line.total_ms == 2000 &&
 		line.n == 1 && line.bytes_sent == 998 &&
-		span_is(line.fallback, "busy") &&
-		span_is(line.host, "api.deepseek.com"),
+		span_is(line.fallback, "busy") && line.external &&
+		line.v == 2 && line.queue_ms == 1200,
 	    "read again it says the same");
+	check_tries(&line);
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0640, "mode 0640");
 	json_decref(j);
 	free(text);
@@ -229,9 +263,6 @@ test_refusal_line(void)
 		.id = "req_2",
 		.status = 401,
 		.refusal = REFUSE_INVALID_KEY,
-		.cost_nanousd = -1,
-		.queue_ms = -1,
-		.first_byte_ms = -1,
 		.total_ms = 0 };
 	struct ledger *l;
 	struct ledger_line line;
@@ -263,6 +294,7 @@ test_refusal_line(void)
 static void
 test_hostile_line(void)
 {
+	static struct entry_try tries[64];
 	static char model[100000], id[] = "a\"},{\n\x01\xff\xe2\x80\xa8";
 	struct entry e = entry(id);
 	struct ledger *l;
@@ -272,13 +304,22 @@ test_hostile_line(void)
 
 	fresh();
 	memset(model, 1, sizeof(model) - 1);
-	e.model = e.route = e.provider = e.upstream_model = e.host = model;
-	e.client = e.endpoint = e.allowed_by = e.private_rule = model;
+	e.model = e.route = e.client = e.endpoint = e.private_rule = model;
 	e.fallback = e.bridge = model;
-	e.ntries = ENTRY_TRIES_MAX;
-	for (unsigned i = 0; i < ENTRY_TRIES_MAX; i++)
-		e.tries[i] = (struct entry_try){ model, model, INT64_MAX };
-	e.usage.input = UINT64_MAX;
+	/* As many as a model may have targets. */
+	e.tries = tries;
+	e.ntries = 64;
+	for (unsigned i = 0; i < 64; i++)
+		tries[i] = (struct entry_try){ .provider = "p",
+			.upstream_model = model,
+			.host = "h",
+			.allowed_by = model,
+			.outcome = "error",
+			.sent = true,
+			.bytes_sent = UINT64_MAX,
+			.usage = { .input = UINT64_MAX, .output = UINT64_MAX },
+			.cost_nanousd = INT64_MAX,
+			.ms = INT64_MAX };
 	l = open_or_die();
 	ledger_write(l, &e);
 	CHECK(ledger_lost(l) == 0, "the longest names are written");
@@ -721,7 +762,9 @@ test_parse(void)
 		"{\"v\":1,\"time\":\"yesterday\"}",
 		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z\",\"tries\":[{}"
 	};
+	struct ledger_tries tries = { .done = false };
 	struct ledger_line line;
+	struct ledger_try t;
 	unsigned taken = 0;
 	struct ledger *l;
 	int count = 0;
@@ -729,6 +772,19 @@ test_parse(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		taken += ledger_line_parse(span_of(bad[i]), &line);
 	CHECK(taken == 0, "what is no whole line is not taken");
+	CHECK(ledger_line_parse(
+		  span_of("{\"v\":1,\"time\":\"2024-02-29T00:00:00.000Z\","
+			  "\"provider\":\"p\",\"place\":\"external\","
+			  "\"sent\":true,\"host\":\"h\",\"tries\":[{"
+			  "\"provider\":\"o\",\"outcome\":\"busy\",\"ms\":1},{"
+			  "\"provider\":\"p\",\"outcome\":\"ok\",\"ms\":2}],"
+			  "\"bytes_sent\":5,\"cost_nanousd\":9}"),
+		  &line) &&
+		line.v == 1 && line.external &&
+		ledger_try_next(&tries, &line, &t) && span_is(t.host, "h") &&
+		t.sent && t.bytes_sent == 5 && t.cost_nanousd == 9 &&
+		!ledger_try_next(&tries, &line, &t),
+	    "a line of version 1 tells of its last try");
 	CHECK(ledger_line_parse(
 		  span_of("{\"v\":1,\"time\":\"2024-02-29T00:00:00.000Z\","
 			  "\"new\":{\"x\":[\"}\"]},\"model\":\"a\\\"b\","

@@ -57,6 +57,9 @@ fresh(void)
 	return open_or_die();
 }
 
+/* Of the thread's last entry. */
+static _Thread_local struct entry_try try;
+
 static struct entry
 entry(void)
 {
@@ -64,12 +67,17 @@ entry(void)
 		.client = "laptop",
 		.model = "alias",
 		.route = "chat",
-		.provider = "deepseek",
-		.place = PLACE_EXTERNAL,
-		.sent = true,
+		.tries = &try,
+		.ntries = 1,
 		.status = 200,
 		.bytes_in = 10,
 		.bytes_out = 20,
+		.total_ms = 1200 };
+
+	try = (struct entry_try){ .provider = "deepseek",
+		.place = PLACE_EXTERNAL,
+		.outcome = "ok",
+		.sent = true,
 		.bytes_sent = 9,
 		.usage = { .reported = true,
 		    .input = 300,
@@ -78,8 +86,7 @@ entry(void)
 		    .reasoning = 20 },
 		.cost_nanousd = 1500000000,
 		.queue_ms = -1,
-		.first_byte_ms = 60,
-		.total_ms = 1200 };
+		.first_byte_ms = 60 };
 	return e;
 }
 
@@ -143,8 +150,8 @@ test_counters(void)
 	    "bytes");
 	CHECK(says("tailgate_unpriced_total{" WHO ",place=\"external\"} 0"),
 	    "all of it priced");
-	e.cost_nanousd = -1;
-	e.usage.reported = false;
+	try.cost_nanousd = -1;
+	try.usage.reported = false;
 	meters_add(m, &e);
 	print(m);
 	CHECK(says("tailgate_unpriced_total{" WHO ",place=\"external\"} 1") &&
@@ -154,16 +161,53 @@ test_counters(void)
 	meters_close(m);
 }
 
+/* Outside first, then at home: each is counted where it went. */
+static void
+test_tries(void)
+{
+	struct meters *m = fresh();
+	struct entry e = entry();
+	struct entry_try tries[2] = { try, try };
+
+	tries[0].outcome = "timeout";
+	tries[0].usage = (struct usage){ .input = 7 };
+	tries[0].first_byte_ms = -1;
+	tries[1].provider = "local";
+	tries[1].place = PLACE_LOCAL;
+	tries[1].queue_ms = 4;
+	e.tries = tries;
+	e.ntries = 2;
+	meters_add(m, &e);
+	print(m);
+	CHECK(says("tailgate_upstream_bytes_total{" WHO
+		   ",place=\"external\"} 9") &&
+		says("tailgate_tokens_total{" WHO
+		     ",place=\"external\",kind=\"input\"} 7") &&
+		says("tailgate_upstream_requests_total{" WHO
+		     ",place=\"external\"} 1") &&
+		says("tailgate_cost_usd_total{" WHO
+		     ",place=\"external\"} 1.500000000"),
+	    "the try that timed out has its bytes, tokens and cost");
+	CHECK(says("tailgate_requests_total{client=\"laptop\",model=\"chat\","
+		   "provider=\"local\",status=\"200\",reason=\"none\"} 1") &&
+		number("tailgate_requests_total{" WHO) == 0,
+	    "the request counts where it ended");
+	CHECK(says("tailgate_request_duration_seconds_count{model=\"chat\","
+		   "provider=\"local\"} 1") &&
+		says("tailgate_request_duration_seconds_count{model=\"chat\","
+		     "provider=\"deepseek\"} 0") &&
+		says("tailgate_queue_wait_seconds_count{limit=\"gpu\"} 1"),
+	    "and so does its duration; waiting where it waited");
+	meters_close(m);
+}
+
 static void
 test_refusals(void)
 {
 	struct meters *m = fresh();
-	struct entry e = { .status = 401,
-		.refusal = REFUSE_INVALID_KEY,
-		.cost_nanousd = -1,
-		.queue_ms = -1,
-		.first_byte_ms = -1,
-		.total_ms = 1 };
+	struct entry e = {
+		.status = 401, .refusal = REFUSE_INVALID_KEY, .total_ms = 1
+	};
 
 	meters_add(m, &e);
 	e = entry();
@@ -190,13 +234,13 @@ test_histograms(void)
 	struct entry e = entry();
 	static const int64_t ms[] = { 0, 5, 6, 250, 599999, 600000, 600001 };
 
-	e.provider = "local";
-	e.place = PLACE_LOCAL;
+	try.provider = "local";
+	try.place = PLACE_LOCAL;
 	for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
-		e.first_byte_ms = e.queue_ms = ms[i];
+		try.first_byte_ms = try.queue_ms = ms[i];
 		meters_add(m, &e);
 	}
-	e.first_byte_ms = e.queue_ms = -1;
+	try.first_byte_ms = try.queue_ms = -1;
 	meters_add(m, &e);
 	print(m);
 #define AT "tailgate_first_byte_seconds"
@@ -421,9 +465,9 @@ test_promtool(void)
 			exit(99);
 		fwrite(text.p, 1, text.len, pipe);
 		CHECK(pclose(pipe) == 0, "promtool check metrics");
-		e.queue_ms = 5;
+		try.queue_ms = 5;
 		meters_add(m, &e);
-		e.provider = "local";
+		try.provider = "local";
 		e.client = "a\"\\\n\xc3\xa4";
 		meters_add(m, &e);
 	}
@@ -448,6 +492,7 @@ main(void)
 		.limits = limits,
 		.nlimits = 1 };
 	test_counters();
+	test_tries();
 	test_refusals();
 	test_histograms();
 	test_hostile();

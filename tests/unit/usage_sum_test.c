@@ -61,7 +61,8 @@ static struct config config;
 static struct ledger_line
 line_of(const char *model, const char *place, int64_t cost)
 {
-	struct ledger_line l = { .time = span_of("2026-11-22T18:47:00.123Z"),
+	struct ledger_line l = { .v = 1,
+		.time = span_of("2026-11-22T18:47:00.123Z"),
 		.client = span_of("laptop"),
 		.model = span_of(model),
 		.route = span_of("chat"),
@@ -111,6 +112,49 @@ test_groups(void)
 		g[2]->count.estimated == 2 && g[2]->count.unpriced == 2 &&
 		g[2]->count.input == 20 && g[2]->count.output == 10,
 	    "failed, estimated and without a price are counted");
+	usage_sum_free(s);
+}
+
+/* Outside first, which may have been billed, then at home. */
+#define TWO_TRIES                                                         \
+	"{\"v\":2,\"time\":\"2026-11-22T18:47:00.123Z\",\"model\":\"m\"," \
+	"\"route\":\"m\",\"provider\":\"b\",\"place\":\"local\","         \
+	"\"sent\":true,\"external\":true,\"tries\":[{\"provider\":\"a\"," \
+	"\"place\":\"external\",\"host\":\"a.example\",\"outcome\":"      \
+	"\"timeout\",\"sent\":true,\"bytes_sent\":100,\"usage\":"         \
+	"\"estimated\",\"input\":30,\"cost_nanousd\":7,\"ms\":9},{"       \
+	"\"provider\":\"b\",\"place\":\"local\",\"host\":\"127.0.0.1\","  \
+	"\"outcome\":\"ok\",\"sent\":true,\"bytes_sent\":90,\"usage\":"   \
+	"\"reported\",\"input\":10,\"output\":5,\"cost_nanousd\":null,"   \
+	"\"ms\":3}],\"status\":200,\"bytes_sent\":190,\"usage\":"         \
+	"\"estimated\",\"input\":40,\"output\":5,\"cost_nanousd\":7,"     \
+	"\"total_ms\":12,\"n\":1}"
+
+static void
+test_tries(void)
+{
+	const enum usage_by by[] = { USAGE_BY_HOST };
+	struct usage_sum *s = usage_sum_new(by, 1);
+	struct ledger_line l;
+	struct usage_group **g;
+
+	CHECK(ledger_line_parse(span_of(TWO_TRIES), &l) && l.v == 2 &&
+		l.external && l.input == 40,
+	    "a line of version 2");
+	usage_sum_add(s, &l);
+	CHECK(usage_sum_groups(s, &g) == 2, "a group for each host");
+	CHECK_STR(g[0]->names[0], "a.example", "the one outside, which cost");
+	CHECK(g[0]->count.tries == 1 && g[0]->count.requests == 0 &&
+		g[0]->count.external == 1 &&
+		g[0]->count.external_bytes == 100 &&
+		g[0]->count.cost_nanousd == 7 && g[0]->count.input == 30 &&
+		g[0]->count.estimated == 1,
+	    "has what went to it");
+	CHECK(g[1]->count.tries == 1 && g[1]->count.requests == 1 &&
+		g[1]->count.external == 0 && g[1]->count.input == 10 &&
+		g[1]->count.output == 5 && g[1]->count.estimated == 0 &&
+		g[1]->count.unpriced == 0,
+	    "the other what it served, and the request");
 	usage_sum_free(s);
 }
 
@@ -171,19 +215,22 @@ test_bounded(void)
 static void
 account(struct ledger *l, const char *model, int64_t begin_ms)
 {
+	struct entry_try t = { .provider = "p",
+		.outcome = "ok",
+		.sent = true,
+		.usage = { .reported = true, .input = 10, .output = 5 },
+		.cost_nanousd = 3,
+		.queue_ms = -1,
+		.first_byte_ms = 4 };
 	struct entry e = { .wall_ms = begin_ms,
 		.id = "r\"1",
 		.client = "laptop",
 		.endpoint = "chat",
 		.model = model,
 		.route = model,
-		.provider = "p",
-		.sent = true,
+		.tries = &t,
+		.ntries = 1,
 		.status = 200,
-		.usage = { .reported = true, .input = 10, .output = 5 },
-		.cost_nanousd = 3,
-		.queue_ms = -1,
-		.first_byte_ms = 4,
 		.total_ms = 9 };
 
 	ledger_write(l, &e);
@@ -290,6 +337,7 @@ main(void)
 	config.ledger = true;
 	config.ledger_file = path;
 	test_groups();
+	test_tries();
 	test_names();
 	test_bounded();
 	test_view();

@@ -1,0 +1,89 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how the tries of a request are summed up.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "state/entry.h"
+
+static uint64_t
+add(uint64_t a, uint64_t b)
+{
+	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
+}
+
+/* -1 is "none" on either side. */
+static int64_t
+add_known(int64_t sum, int64_t v)
+{
+	if (v < 0)
+		return sum;
+	if (sum < 0)
+		return v;
+	return v > INT64_MAX - sum ? INT64_MAX : sum + v;
+}
+
+bool
+entry_used(const struct usage *u)
+{
+	return (u->input | u->output | u->characters | u->audio_ms) != 0;
+}
+
+static void
+add_usage(struct usage *sum, const struct usage *u)
+{
+	sum->input = add(sum->input, u->input);
+	sum->cached = add(sum->cached, u->cached);
+	sum->cache_write = add(sum->cache_write, u->cache_write);
+	sum->output = add(sum->output, u->output);
+	sum->reasoning = add(sum->reasoning, u->reasoning);
+	sum->characters = add(sum->characters, u->characters);
+	sum->audio_ms = add(sum->audio_ms, u->audio_ms);
+}
+
+void
+entry_sum(const struct entry *e, struct entry_sums *out)
+{
+	bool reported = false, estimated = false;
+
+	memset(out, 0, sizeof(*out));
+	out->usage.cost_nanousd = out->cost_nanousd = -1;
+	out->queue_ms = out->first_byte_ms = -1;
+	for (size_t i = 0; i < e->ntries; i++) {
+		const struct entry_try *t = &e->tries[i];
+
+		out->sent |= t->sent;
+		out->external |= t->sent && t->place == PLACE_EXTERNAL;
+		out->bytes_sent = add(out->bytes_sent, t->bytes_sent);
+		add_usage(&out->usage, &t->usage);
+		reported |= t->usage.reported;
+		estimated |= !t->usage.reported && entry_used(&t->usage);
+		/* What was not sent has no cost, not a cost of nothing. */
+		if (t->sent)
+			out->cost_nanousd =
+			    add_known(out->cost_nanousd, t->cost_nanousd);
+		out->queue_ms = add_known(out->queue_ms, t->queue_ms);
+		if (t->first_byte_ms >= 0)
+			out->first_byte_ms = t->first_byte_ms;
+	}
+	out->usage.reported = reported && !estimated;
+}
+
+const struct entry_try *
+entry_last(const struct entry *e)
+{
+	return e->ntries == 0 ? NULL : &e->tries[e->ntries - 1];
+}
+
+void
+entry_try_init(struct entry_try *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->usage.cost_nanousd = -1;
+	t->queue_ms = t->first_byte_ms = -1;
+}
