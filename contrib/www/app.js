@@ -716,8 +716,10 @@ const showRecent = table($("recent"), [
 	} },
 	{ title: "Provider", style: "w", fill(cell, r) {
 		const sent = r.sent === true;
-		setClass(cell, sent ? placeClass(r.place, "w") : "w");
-		setText(cell, (sent && r.place === "external" ? "↗ " : "") +
+		// It may have gone outside before it was served at home.
+		const place = r.external === true ? "external" : r.place;
+		setClass(cell, sent ? placeClass(place, "w") : "w");
+		setText(cell, (r.external === true ? "↗ " : "") +
 			name(r.provider) + (r.fallback ? `, ${words(r.fallback)}` : ""));
 	} },
 	{ title: "Status", fill(cell, r) {
