@@ -67,10 +67,10 @@ run xyzzy
 # shellcheck disable=SC2016 # quotes as they are printed
 is 'a word like none' "$err" \
 	'tailgate: unknown command "xyzzy"; see `tailgate --help`'
-run check --dum
+run check --dunp
 is 'an unknown option is a mistake' "$rc" 2
 like 'and the nearest is named' "$err" \
-	'^tailgate check: unknown option --dum; did you mean --dump\?'
+	'^tailgate check: unknown option --dunp; did you mean --dump\?'
 run usage --since
 is 'an option without its value is a mistake' "$rc" 2
 like 'and says so' "$err" '^tailgate usage: --since needs a value'
