@@ -551,12 +551,13 @@ stop_server()
 	[ "$server" = lighttpd ] || stop "$caddy_holder_pid"
 }
 
-# each_server COMMAND...: runs it under each web server, whose name is put
-# behind the arguments.
+# each_server COMMAND...: runs it under each web server of $servers (lighttpd
+# and Caddy), whose name is put after the arguments.
 each_server()
 {
-	need lighttpd caddy
-	for each in lighttpd caddy; do
+	# shellcheck disable=SC2086 # one word per server
+	need ${servers:-lighttpd caddy}
+	for each in ${servers:-lighttpd caddy}; do
 		start_server $each
 		"$@" $each
 		stop_server

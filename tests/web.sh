@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Web pages.  A page of an origin that `cors` names may call with whatever its
-# SDK sends, and read why it failed and when to try again.
+# SDK sends, and read why it failed and when to try again.  No other page makes
+# use of a client who is known by network or user instead of a key; programs of
+# such clients go on as they were, and clients with a key are not asked.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 mkdir "$dir/raw"
@@ -62,7 +64,7 @@ readable()
 cors()
 {
 	for path in /v1/chat/completions /v1/messages /v1/models /v1/files; do
-		preflight https://chat.home $path
+		preflight https://chat.home "$path"
 		is "$1: $path: a preflight" "$status" 204
 		is "$1: $path: of this origin" \
 			"$(header access-control-allow-origin)" \
@@ -120,4 +122,137 @@ cors()
 		"$(grep -i -c '^access-control' "$dir/head")" 0
 }
 each_server cors
+stop "$tailgate_pid"
+
+# The same, but whoever is on this host needs no key.
+more='hosts = [ "ai.home" ];
+	cors = { origins = [ "https://chat.home", "*" ]; };
+	clients = ( { name = "lan"; networks = [ "127.0.0.0/8", "::1" ];
+	    operator = true; } );'
+stub_config
+start_tailgate
+head -c 3000 /dev/zero >"$dir/a.wav"
+
+# refused STATUS CODE DESCRIPTION PATH [curl arguments]: nothing goes up.
+refused()
+{
+	want="$1 $2"
+	what="$server: $3"
+	path=$4
+	shift 4
+	tell stub reset >/dev/null
+	request "$path" "$@"
+	# shellcheck disable=SC2086 # two words
+	check "$what: $path: $want" error_is $want
+	is "$what: $path: nothing is sent" "$(stat stub requests)" 0
+	unlike "$what: $path: and nothing told" "$(body)" '"(data|providers)":'
+}
+
+# served DESCRIPTION PATH [curl arguments]
+served()
+{
+	what="$server: $1"
+	path=$2
+	shift 2
+	request "$path" "$@"
+	is "$what: $path" "$status" 200
+}
+
+ask='{"model":"stub/plain","messages":[{"role":"user","content":"spend"}]}'
+json='Content-Type: application/json'
+
+# What a page on evil.example can make a browser send unasked: in the browsers
+# of today over https or to localhost, and elsewhere, without Sec-Fetch-Site.
+foreign_pages()
+{
+	evil='Origin: https://evil.example'
+	for site in 'Sec-Fetch-Site: cross-site' 'Sec-Fetch-Site: same-site' \
+		'X-None: at all'; do
+		set -- -H "$site" -H "$evil"
+		refused 403 origin_not_allowed 'a form post' \
+			/v1/audio/transcriptions "$@" -F model=stub/plain \
+			-F "file=@$dir/a.wav"
+		refused 403 origin_not_allowed 'fetch, no-cors, no type' \
+			/v1/chat/completions "$@" -H 'Content-Type:' -d "$ask"
+		refused 403 origin_not_allowed 'fetch, text/plain' \
+			/v1/chat/completions "$@" \
+			-H 'Content-Type: text/plain' -d "$ask"
+		refused 403 origin_not_allowed 'fetch, JSON' \
+			/v1/chat/completions "$@" -H "$json" -d "$ask"
+		refused 403 origin_not_allowed 'a sandboxed frame' \
+			/v1/chat/completions -H "$site" -H 'Origin: null' \
+			-H "$json" -d "$ask"
+		refused 403 origin_not_allowed 'fetch, cors' \
+			/tailgate/usage.json "$@"
+	done
+	for path in /v1/models /metrics /tailgate/status.json; do
+		refused 403 origin_not_allowed 'an image, a link' $path \
+			-H 'Sec-Fetch-Site: cross-site'
+	done
+	refused 403 origin_not_allowed 'another port of this host' \
+		/v1/chat/completions -H "Origin: http://localhost:3000" \
+		-H "$json" -d "$ask"
+	refused 403 origin_not_allowed 'two origins' /v1/models \
+		-H 'Origin: https://chat.home' -H "$evil"
+}
+
+# DNS rebinding: the page is at a name that leads here; it is the same origin.
+rebinding()
+{
+	for host in evil.example "evil.example:${base##*:}" localhost.evil.example \
+		127.0.0.1.evil.example; do
+		set -- -H "Host: $host"
+		refused 403 host_not_allowed "by $host" /tailgate/usage.json "$@"
+		refused 403 host_not_allowed "by $host" /tailgate/status.json "$@"
+		refused 403 host_not_allowed "by $host" /metrics "$@"
+		refused 403 host_not_allowed "by $host" /v1/models "$@"
+		refused 403 host_not_allowed "by $host" /v1/chat/completions \
+			"$@" -H "Origin: http://$host" -H "$json" -d "$ask"
+		refused 403 host_not_allowed "by $host, as a browser says" \
+			/v1/models "$@" -H 'Sec-Fetch-Site: same-origin'
+	done
+	request /health -H 'Host: evil.example'
+	is "$server: who asks for health is nobody" "$status" 200
+}
+
+# What goes on as it was.
+programs()
+{
+	refused 415 unsupported_media_type 'a body without a type' \
+		/v1/chat/completions -H 'Content-Type:' -d "$ask"
+	served 'curl' /v1/chat/completions -H "$json" -d "$ask"
+	served 'curl, a form' /v1/audio/transcriptions -F model=stub/plain \
+		-F "file=@$dir/a.wav"
+	served 'an SDK, its key unknown' /v1/chat/completions -H "$json" \
+		-H 'Authorization: Bearer sk-none' -d "$ask"
+	served 'by a name of ours' /v1/models -H 'Host: AI.home:8080'
+	served 'by localhost' /v1/models -H "Host: localhost:${base##*:}"
+	served 'the status page' /tailgate/usage.json \
+		-H 'Sec-Fetch-Site: same-origin'
+	served 'the status page, plain http' /tailgate/status.json
+	served 'a page of ours, by POST' /v1/chat/completions \
+		-H "Origin: $base" -H "$json" -d "$ask"
+	served 'an address that was typed' /v1/models -H 'Sec-Fetch-Site: none'
+	served 'a page that the operator trusts' /v1/chat/completions \
+		-H 'Origin: https://chat.home' -H 'Sec-Fetch-Site: cross-site' \
+		-H "$json" -d "$ask"
+	key=$anna_key
+	# Caddy makes a missing type application/x-www-form-urlencoded.
+	[ "$server" = caddy ] || served 'a key, without a type' \
+		/v1/chat/completions -H 'Content-Type:' -d "$ask"
+	served 'a key, from any page, by any name' \
+		/v1/chat/completions -H "$json" -d "$ask" \
+		-H 'Host: evil.example' -H 'Origin: https://evil.example' \
+		-H 'Sec-Fetch-Site: cross-site'
+	key=
+}
+
+ambient()
+{
+	key=
+	foreign_pages
+	rebinding
+	programs
+}
+each_server ambient
 finish

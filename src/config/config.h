@@ -209,6 +209,8 @@ struct config {
 
 	const char *const *cors_origins;
 	size_t ncors_origins;
+	const char *const *hosts; /* names of ours: "ai.home", "*.home", "*" */
+	size_t nhosts;
 	const struct net *trusted_proxies;
 	size_t ntrusted_proxies;
 	const char *client_address_header;	/* CGI name, "HTTP_X_..." */

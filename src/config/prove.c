@@ -20,6 +20,10 @@
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
 	"!#$%&'*+-.^_`|~" /* RFC 9110, section 5.6.2 */
 
+#define HOST_CHARS                                                       \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" \
+	"-._"
+
 /* --- names ---------------------------------------------------------------- */
 
 struct name {
@@ -423,11 +427,38 @@ prove_clients(struct load *load)
 	prove_digests(load);
 }
 
+/* A name, "*.name" or "*": what would never match is a mistake. */
+static bool
+is_host_pattern(const char *text)
+{
+	if (strcmp(text, "*") == 0)
+		return true;
+	if (strncmp(text, "*.", 2) == 0)
+		text += 2;
+	return *text != '\0' && *text != '.' &&
+	    text[strspn(text, HOST_CHARS)] == '\0';
+}
+
+static void
+prove_hosts(struct load *load)
+{
+	const struct config *c = load->config;
+
+	for (size_t i = 0; i < c->nhosts; i++) {
+		if (!is_host_pattern(c->hosts[i]))
+			mistake_of(load, c, "", "hosts",
+			    "%s is no host name; write it without scheme, "
+			    "port and path",
+			    mistake_quote(load, c->hosts[i]));
+	}
+}
+
 static void
 prove_top(struct load *load)
 {
 	const struct config *c = load->config;
 
+	prove_hosts(load);
 	if (c->client_address_header[strspn(
 		c->client_address_header, TOKEN_CHARS)] != '\0')
 		mistake_of(load, c, "", "client_address_header",

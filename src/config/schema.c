@@ -150,6 +150,11 @@ const struct schema schema_table[] = {
 	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
 	GROUP("", "cors", "cors", "Access from web pages; off unless set.",
 	    NOWHERE),
+	TEXT("", "hosts", SCHEMA_STRINGS, 0, 64, NULL, false,
+	    "Names by which clients without a key may call, such as "
+	    "\"ai.home\" or \"*.home.example\", beside addresses, localhost "
+	    "and the machine's own name; \"*\" means any.",
+	    MANY(config, hosts)),
 	{ "", "trusted_proxies", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
 	    "Addresses and networks of one's own proxies, whose "
 	    "client_address_header is believed.",

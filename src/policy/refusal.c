@@ -57,6 +57,15 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "private_route_blocked", "permission_error", false, false, 0,
 	    "The request may not leave this network and the model has no "
 	    "local target; choose a model with one." },
+	{ REFUSE_HOST, 403, "permission_error", "host_not_allowed",
+	    "permission_error", false, false, 0,
+	    "A client without a key may call this gateway by an address, as "
+	    "localhost, or by a name in `hosts`; send a key, or ask the "
+	    "operator to add the name." },
+	{ REFUSE_ORIGIN, 403, "permission_error", "origin_not_allowed",
+	    "permission_error", false, false, 0,
+	    "A web page of another origin needs a key; send one, or ask the "
+	    "operator to add the origin to `cors.origins`." },
 	{ REFUSE_MODEL_NOT_FOUND, 404, INVALID, "model_not_found",
 	    "not_found_error", false, false, 0,
 	    "There is no such model; GET /v1/models lists those you may "

@@ -193,8 +193,7 @@ add_status(const struct answer *a, struct buf *b, int status)
 /* What a page's SDK reads of a head: it has no other way to know when to try
  * again.  "*" would do for calls without cookies, but not in every browser. */
 static void
-add_exposed(
-    struct buf *b, const struct http1_field *fields, size_t nfields)
+add_exposed(struct buf *b, const struct http1_field *fields, size_t nfields)
 {
 	buf_puts(b,
 	    "Access-Control-Expose-Headers: retry-after, retry-after-ms, "

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "policy/ambient.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
 #include "serve/request.h"
@@ -56,6 +57,22 @@ presented_key(struct io *io)
 	return span_of(io_param(io, "HTTP_X_API_KEY"));
 }
 
+/* A client without a key: no web page may act in its name. */
+static bool
+check_ambient(struct request *r)
+{
+	const struct ambient ambient = {
+		.host = io_param(r->io, "HTTP_HOST"),
+		.origin = io_param(r->io, "HTTP_ORIGIN"),
+		.site = io_param(r->io, "HTTP_SEC_FETCH_SITE"),
+		.mount = io_param(r->io, "TAILGATE_HOSTS"),
+		.own_name = r->server->own_name,
+	};
+	enum refusal refusal = ambient_check(r->server->config, &ambient);
+
+	return refusal == REFUSE_NONE || request_refuse(r, refusal);
+}
+
 static bool
 request_identify(struct request *r)
 {
@@ -75,6 +92,8 @@ request_identify(struct request *r)
 	if (r->client == NULL)
 		return r->spec->open;
 	r->entry.client = r->client->name;
+	if (!r->spec->open && !r->client->has_key && !check_ambient(r))
+		return false;
 	if (r->spec->upstream != NULL &&
 	    (r->client->endpoints & ENDPOINT_BIT(r->spec->id)) == 0)
 		return request_refuse(r, REFUSE_ENDPOINT_NOT_ALLOWED);
@@ -116,8 +135,14 @@ check_media_type(struct request *r)
 		    : refuse_param(r, REFUSE_MEDIA_TYPE,
 			  "This endpoint takes multipart/form-data with a "
 			  "boundary.");
+	/* A page can send a body without a type unasked (Fetch, CORS-safelisted
+	 * requests), but no JSON. */
 	if (type == NULL || *type == '\0')
-		return true;
+		return r->client->has_key
+		    ? true
+		    : refuse_param(r, REFUSE_MEDIA_TYPE,
+			  "A client without a key has to name the body's type; "
+			  "send `Content-Type: application/json`.");
 	len = strcspn(type, "; \t");
 	if ((len == 16 && strncasecmp(type, "application/json", 16) == 0) ||
 	    (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0))

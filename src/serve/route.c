@@ -29,7 +29,8 @@ is_below_v1(const struct endpoint_spec *spec)
 static const struct endpoint_spec *
 find_endpoint(const char *path, struct span *rest)
 {
-	const struct endpoint_spec *spec = endpoint_by_path(span_of(path), rest);
+	const struct endpoint_spec *spec =
+	    endpoint_by_path(span_of(path), rest);
 
 	for (const char *p = strchr(path, '/'); spec == NULL && p != NULL;
 	     p = strchr(p + 1, '/')) {

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ledger/rebuild.h"
 #include "serve/server.h"
@@ -31,6 +32,8 @@ server_open(struct server *s, const struct config *c, char *why, size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
+	if (gethostname(s->own_name, sizeof(s->own_name) - 1) == -1)
+		s->own_name[0] = '\0';
 	if (fcgi_init() == -1 || upstream_init() == -1) {
 		snprintf(why, size, "libfcgi or libcurl can't be set up");
 		return -1;

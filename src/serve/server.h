@@ -36,6 +36,7 @@ struct server {
 	struct budget_book *budgets;
 	struct learned *learned;
 	struct usage_view *usage;
+	char own_name[256]; /* this machine's; "" where it has none */
 	struct share *share; /* NULL: no pool (CGI) */
 	/* The time to finish has run out: running answers end now. */
 	atomic_bool aborting;

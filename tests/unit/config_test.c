@@ -146,6 +146,15 @@ static const struct {
 	{ TOP, "private = ( 3 );",
 	    "tailgate.conf:11: private[0]: must be a group { }, is a whole "
 	    "number" },
+	{ TOP, "hosts = [ \"ai.home\", \"http://ai.home\" ];",
+	    "tailgate.conf:11: hosts: \"http://ai.home\" is no host name; "
+	    "write it without scheme, port and path" },
+	{ TOP, "hosts = [ \"ai.home:8080\" ];",
+	    "tailgate.conf:11: hosts: \"ai.home:8080\" is no host name; write "
+	    "it without scheme, port and path" },
+	{ TOP, "hosts = [ \"*ai.home\" ];",
+	    "tailgate.conf:11: hosts: \"*ai.home\" is no host name; write it "
+	    "without scheme, port and path" },
 	{ TOP, "cors = { origins = \"a\"; };",
 	    "tailgate.conf:11: cors.origins: must be an array" },
 	{ TOP, "ledger = { enabled = 1; };",
