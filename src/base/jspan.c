@@ -299,3 +299,17 @@ jspan_is_empty(struct span value)
 
 	return !jspan_next(&w);
 }
+
+void
+jspan_write(struct span value, struct buf *out)
+{
+	const char *p = value.p, *end = p == NULL ? p : p + value.len, *from;
+
+	while (p < end) {
+		p = skip_blank(p, end);
+		for (from = p; p < end && *p != ' ' && *p != '\n' &&
+		     *p != '\r' && *p != '\t';)
+			p = *p == '"' ? skip_string(p + 1, end) : p + 1;
+		buf_add(out, from, (size_t)(p - from));
+	}
+}

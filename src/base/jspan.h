@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/jscan.h"
 #include "base/span.h"
 
@@ -72,7 +73,11 @@ bool jspan_member_says(struct span object, const char *name, const char *text);
 
 /* A number that is no less than 0, its fraction cut off; else 0. */
 uint64_t jspan_count(struct span value);
-/* Has the object or array anything in it? */
+/* Has the object or array nothing in it? */
 bool jspan_is_empty(struct span value);
+
+/* The value as it is written, on one line: without the blanks between its
+ * parts.  For what goes into an event. */
+void jspan_write(struct span value, struct buf *out);
 
 #endif

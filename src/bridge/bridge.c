@@ -14,11 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jspan.h"
 #include "base/log.h"
 #include "bridge/run.h"
 
 #define BRIDGE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define BRIDGE_DROPPED_MAX 512
+/* How much longer a body may get: by escapes, never by more than twice, and
+ * by what is written around small things. */
+#define BRIDGE_GROWTH 2
+#define BRIDGE_GROWTH_BYTES ((size_t)1 << 20)
 
 static char *
 copy_of(const char *text)
@@ -48,7 +53,8 @@ bridge_new(enum bridge kind, const struct bridge_ask *ask)
 	run->ask_usage = ask->ask_usage;
 	run->input_tokens = ask->input_tokens;
 	run->wall_ms = ask->wall_ms;
-	run->customs = json_object();
+	run->names = names_new();
+	run->dialect = ask->dialect;
 	buf_init(&run->dropped, BRIDGE_DROPPED_MAX);
 	buf_init(&run->echo, max);
 	buf_init(&run->text, max);
@@ -70,7 +76,7 @@ bridge_free(struct bridge_run *run)
 	free(run->request_id);
 	free(run->model);
 	free(run->upstream_model);
-	json_decref(run->customs);
+	names_free(run->names);
 	buf_free(&run->dropped);
 	buf_free(&run->echo);
 	buf_free(&run->text);
@@ -99,13 +105,13 @@ bridge_refuse(struct bridge_run *run, enum refusal refusal, const char *param,
 
 /* Only what a header's value may hold: the name is the client's. */
 void
-bridge_drop(struct bridge_run *run, const char *name)
+bridge_drop(struct bridge_run *run, struct span name)
 {
 	char clean[64];
 	size_t n = 0;
 
-	for (; n < sizeof(clean) - 1 && name[n] != '\0'; n++) {
-		char c = name[n];
+	for (; n < sizeof(clean) - 1 && n < name.len; n++) {
+		char c = name.p[n];
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		    (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 
@@ -132,43 +138,61 @@ bridge_dropped(const struct bridge_run *run)
 	return run->dropped.p;
 }
 
+static int
+pass(void *ctx, const struct jscan_value *value)
+{
+	(void)ctx;
+	(void)value;
+	return 0;
+}
+
+void
+bridge_key(struct buf *out, const char *key)
+{
+	buf_puts(out, ",\"");
+	buf_puts(out, key);
+	buf_puts(out, "\":");
+}
+
+static void
+write_stream(const struct bridge_run *run, struct buf *out)
+{
+	if (run->stream)
+		buf_puts(out, ",\"stream\":true");
+	if (run->stream && run->ask_usage)
+		buf_puts(out, ",\"stream_options\":{\"include_usage\":true}");
+}
+
 int
 bridge_request(struct bridge_run *run, struct span body, struct buf *out,
     struct refused *refused)
 {
-	size_t at = 0;
-	json_t *in = bridge_parse(body, &at), *chat;
-	int result;
+	struct jscan_error wrong;
+	size_t max = BRIDGE_GROWTH * body.len + BRIDGE_GROWTH_BYTES;
 
 	run->refused = refused;
-	if (!json_is_object(in)) {
-		json_decref(in);
-		/* Jansson's own text would repeat the content. */
+	if (jscan(body, JSCAN_DEPTH_MAX, pass, NULL, &wrong) == -1)
 		return bridge_refuse(run, REFUSE_INVALID_JSON, NULL,
-		    "The body cannot be translated for this model: %s (byte "
-		    "%zu).",
-		    in == NULL ? "it is no JSON, or holds a number that is "
-				 "too large"
-			       : "it is no object",
-		    at);
-	}
-	chat = json_object();
-	bridge_set(chat, "model", bridge_string(span_of(run->upstream_model)));
-	result = run->ops->request(run, in, chat);
-	if (result == 0) {
-		if (run->stream)
-			bridge_set(chat, "stream", json_true());
-		if (run->stream && run->ask_usage)
-			bridge_set(chat, "stream_options",
-			    json_pack("{s:b}", "include_usage", 1));
-		bridge_dump(out, chat);
-	}
-	if (result == 0 && buf_failed(out))
-		result = bridge_refuse(run, REFUSE_TOO_LARGE, NULL,
+		    "The body cannot be translated for this model: it is no "
+		    "JSON (byte %zu).",
+		    wrong.offset);
+	body = jspan_document(body);
+	if (!jspan_is_object(body))
+		return bridge_refuse(run, REFUSE_INVALID_JSON, NULL,
+		    "The body cannot be translated for this model: it is no "
+		    "object.");
+	if (out->max_bytes > max)
+		out->max_bytes = max;
+	buf_puts(out, "{\"model\":");
+	buf_json(out, span_of(run->upstream_model));
+	if (run->ops->request(run, body, out) == -1)
+		return -1;
+	write_stream(run, out);
+	buf_puts(out, "}");
+	if (buf_failed(out))
+		return bridge_refuse(run, REFUSE_TOO_LARGE, NULL,
 		    "The request is too large to be translated.");
-	json_decref(chat);
-	json_decref(in);
-	return result;
+	return 0;
 }
 
 /* --- The answer --- */

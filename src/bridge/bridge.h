@@ -43,6 +43,7 @@ struct bridge_ask {
 	const char *upstream_model;
 	bool stream;
 	bool ask_usage; /* add stream_options.include_usage */
+	struct dialect dialect; /* of the target; all zero: the default */
 	uint64_t input_tokens; /* our estimate, where upstream says none */
 	int64_t wall_ms; /* created_at */
 	size_t max_bytes; /* of an answer as it is gathered; 0: 64 MiB */
@@ -52,14 +53,16 @@ struct bridge_ask {
 struct bridge_run *bridge_new(enum bridge, const struct bridge_ask *);
 void bridge_free(struct bridge_run *);
 
-/* The client's body as a chat completions body in out.  -1: it asks for what
- * no chat upstream has, or is malformed; *refused names it (its texts live as
- * long as the run) and out is of no use. */
+/* The client's body as a chat completions body in out: what is only carried
+ * (schemas, arguments, texts, numbers) byte for byte as it is written.  -1: it
+ * asks for what no chat upstream has, or is malformed; *refused names it (its
+ * texts live as long as the run) and out is of no use.  Beside the body it
+ * costs no more memory than three of it. */
 int bridge_request(
     struct bridge_run *, struct span body, struct buf *out, struct refused *);
 
 /* What was left out because a chat upstream cannot have it (hosted tools and
- * their items), as a header's value: "web_search, namespace"; NULL: nothing.
+ * their items), as a header's value: "web_search, mcp_call"; NULL: nothing.
  * After bridge_request(). */
 const char *bridge_dropped(const struct bridge_run *);
 

@@ -133,7 +133,8 @@ open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	if (c->id == NULL)
 		c->id = made_id(run);
 	c->state = BRIDGE_CALL_OPEN;
-	c->custom = json_object_get(run->customs, c->name) != NULL;
+	c->tool = bridge_tool(run, span_of(c->name));
+	c->custom = c->tool != NULL && c->tool->custom;
 	run->call = c;
 	run->ops->call_open(run, c, out);
 }

@@ -4,27 +4,26 @@
  */
 /*
  * Hides that a Messages conversation keeps tool results in the user's turn,
- * where a chat wants them as messages of their own before it, and holds
- * thinking as blocks.  Thinking goes back only beside calls, where upstreams
- * that think between calls ask for it.
+ * where a chat wants them as messages of their own, and holds thinking as
+ * blocks.  It is walked twice: for the calls and their results, and to be
+ * written.
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/jspan.h"
+#include "bridge/attribution.h"
 #include "bridge/run.h"
+#include "bridge/talk.h"
 
 struct input {
 	struct bridge_run *run;
-	struct bridge_talk talk;
+	struct talk talk;
+	struct pieces parts; /* text and media of the turn at hand */
 	size_t index; /* of the message */
-	/* Of the message at hand. */
-	json_t *parts; /* text and media of the turn */
-	json_t *thinking; /* text parts */
-	json_t *calls; /* tool_use blocks */
+	bool assistant; /* is its author */
 };
 
 static int
@@ -50,150 +49,175 @@ malformed(struct input *in, const char *what)
 	    "A message is malformed: %s.", what);
 }
 
-/* --- Blocks --- */
+/* --- Blocks that may stand anywhere --- */
 
-static int take_blocks(struct input *in, json_t *content, json_t *parts);
+static int take_content(
+    struct input *, struct span content, bool nested, struct pieces *parts);
 
 static int
-take_text(struct input *in, json_t *block, json_t *parts)
+take_text(struct input *in, struct span block, struct pieces *parts)
 {
-	struct span text = bridge_span(block, "text");
+	struct span text = jspan_text(block, "text");
 
 	if (text.p == NULL)
 		return malformed(in, "a text block without its text");
-	bridge_append(parts, bridge_text_part(text));
+	pieces_text(parts, text);
 	return 0;
 }
 
-/* data:TYPE;base64,DATA of a base64 source; NULL: malformed. */
-static json_t *
-data_url(struct input *in, json_t *source)
+static bool
+has_data(struct span source)
 {
-	struct span type = bridge_span(source, "media_type");
-	struct span data = bridge_span(source, "data");
-	struct buf b;
-	json_t *url;
-
-	if (type.p == NULL || data.p == NULL) {
-		malformed(in, "a source without media_type and data");
-		return NULL;
-	}
-	buf_init(&b, SIZE_MAX / 4);
-	buf_puts(&b, "data:");
-	buf_add(&b, type.p, type.len);
-	buf_puts(&b, ";base64,");
-	buf_add(&b, data.p, data.len);
-	url = bridge_text_of(&b);
-	buf_free(&b);
-	return url;
+	return jspan_text(source, "media_type").p != NULL &&
+	    jspan_text(source, "data").p != NULL;
 }
 
 static int
-take_image(struct input *in, json_t *block, json_t *parts)
+take_image(struct input *in, struct span block, struct pieces *parts)
 {
-	json_t *source = json_object_get(block, "source"), *url;
+	struct span source = jspan_member(block, "source");
+	struct span type = jspan_text(source, "type");
+	bool base64 = jspan_says(type, "base64");
 
-	if (bridge_is(source, "type", "url"))
-		url = json_incref(json_object_get(source, "url"));
-	else if (bridge_is(source, "type", "base64"))
-		url = data_url(in, source);
-	else
-		return refuse(
-		    in, "The image source", bridge_span(source, "type"));
-	if (!json_is_string(url)) {
-		json_decref(url);
+	if (!base64 && !jspan_says(type, "url"))
+		return refuse(in, "The image source", type);
+	if (base64 ? !has_data(source) : jspan_text(source, "url").p == NULL)
 		return malformed(in, "an image without its url or data");
-	}
-	bridge_append(parts, bridge_image_part(url, NULL));
-	json_decref(url);
+	pieces_add(parts, PIECE_IMAGE, block);
 	return 0;
 }
 
 static int
-take_document(struct input *in, json_t *block, json_t *parts)
+take_document(struct input *in, struct span block, struct pieces *parts)
 {
-	json_t *source = json_object_get(block, "source"), *url, *title;
+	struct span source = jspan_member(block, "source");
+	struct span type = jspan_text(source, "type"), text;
 
-	if (bridge_is(source, "type", "content"))
-		return take_blocks(
-		    in, json_object_get(source, "content"), parts);
-	if (bridge_is(source, "type", "text")) {
-		struct span text = bridge_span(source, "data");
-
+	if (jspan_says(type, "content"))
+		return take_content(
+		    in, jspan_member(source, "content"), true, parts);
+	if (jspan_says(type, "text")) {
+		text = jspan_text(source, "data");
 		if (text.p == NULL)
 			return malformed(in, "a document without its text");
-		bridge_append(parts, bridge_text_part(text));
+		pieces_text(parts, text);
 		return 0;
 	}
-	if (!bridge_is(source, "type", "base64"))
-		return refuse(
-		    in, "The document source", bridge_span(source, "type"));
-	if ((url = data_url(in, source)) == NULL)
-		return -1;
-	title = bridge_member(block, "title");
-	title =
-	    title != NULL ? json_incref(title) : json_string("document.pdf");
-	bridge_append(parts, bridge_file_part(url, title));
-	json_decref(title);
-	json_decref(url);
+	if (!jspan_says(type, "base64"))
+		return refuse(in, "The document source", type);
+	if (!has_data(source))
+		return malformed(in, "a source without media_type and data");
+	pieces_add(parts, PIECE_DOCUMENT, block);
 	return 0;
 }
 
-static void
-prefix_error(json_t *parts)
+/* What a search for tools has found: the tool is offered with the rest. */
+static int
+take_reference(struct input *in, struct span block, struct pieces *parts)
 {
-	json_array_insert_new(
-	    parts, 0, bridge_text_part(span_of("The tool has failed:")));
+	struct span text = jspan_text(block, "tool_name");
+	struct name *name;
+
+	if (text.len == 0)
+		return malformed(in, "a tool_reference without tool_name");
+	name = bridge_name(in->run, (struct span){ NULL, 0 }, text, false);
+	if (name == NULL)
+		return -1;
+	pieces_add(parts, PIECE_TOOL, span_of(name->upstream));
+	return 0;
 }
 
-/* A tool message, at once: it belongs before the rest of the turn. */
+/* --- Blocks of a turn --- */
+
 static int
-take_result(struct input *in, json_t *block, json_t *parts)
+take_result(struct input *in, struct span block, struct pieces *parts)
 {
-	json_t *id = json_object_get(block, "tool_use_id");
-	json_t *content = bridge_member(block, "content");
-	json_t *list;
+	(void)parts;
+	if (talk_result(&in->talk) == PAIRS_LEFT_OUT)
+		bridge_drop(in->run, jspan_text(block, "type"));
+	return in->talk.failed ? -1 : 0;
+}
+
+/* Called by the talk as it writes a result. */
+static int
+read_result(void *ctx, const struct pairs_result *r, struct pieces *parts)
+{
+	struct input *in = ctx;
+	struct jspan_want want[] = { { "content", { 0 } },
+		{ "is_error", { 0 } } };
+	size_t at = in->index;
+	int result = 0;
+
+	jspan_pick(r->item, want, 2);
+	in->index = r->index;
+	if (jspan_is_true(want[1].value))
+		pieces_text(parts, span_of("The tool has failed:"));
+	if (want[0].value.p != NULL)
+		result = take_content(in, want[0].value, true, parts);
+	in->index = at;
+	return result;
+}
+
+static int
+take_thinking(struct input *in, struct span block, struct pieces *parts)
+{
+	struct pieces thoughts = { NULL, 0, 0 };
 
 	(void)parts;
-	if (!json_is_string(id))
-		return malformed(in, "a tool_result without tool_use_id");
-	list = json_array();
-	if (content != NULL && take_blocks(in, content, list) == -1) {
-		json_decref(list);
-		return -1;
+	if (in->assistant) {
+		pieces_text(&thoughts, jspan_text(block, "thinking"));
+		talk_thoughts(&in->talk, &thoughts);
 	}
-	if (json_is_true(json_object_get(block, "is_error")))
-		prefix_error(list);
-	bridge_talk_tool(&in->talk, id, list);
+	pieces_free(&thoughts);
 	return 0;
 }
 
-static int
-take_thinking(struct input *in, json_t *block, json_t *parts)
+/* What else stands in a call is named: an upstream may have wanted it. */
+static void
+name_unknown(struct input *in, struct span block)
 {
-	struct span text = bridge_span(block, "thinking");
+	static const char *const known[] = { "type", "id", "name", "input",
+		"cache_control", "caller", "extra_content" };
+	struct jspan_walk w = jspan_walk(block);
 
-	(void)parts;
-	if (text.len > 0)
-		bridge_append(in->thinking, bridge_text_part(text));
-	return 0;
+	while (jspan_next(&w)) {
+		size_t i = 0, n = sizeof(known) / sizeof(*known);
+
+		while (i < n && !jspan_key_is(w.key, known[i]))
+			i++;
+		if (i == n)
+			bridge_drop(in->run, w.key);
+	}
 }
 
 static int
-take_use(struct input *in, json_t *block, json_t *parts)
+take_use(struct input *in, struct span block, struct pieces *parts)
 {
+	struct jspan_want want[] = { { "id", { 0 } }, { "name", { 0 } },
+		{ "input", { 0 } }, { "extra_content", { 0 } } };
+	struct talk_call call;
+
 	(void)parts;
-	if (!json_is_string(json_object_get(block, "id")) ||
-	    !json_is_string(json_object_get(block, "name")) ||
-	    !json_is_object(json_object_get(block, "input")))
+	jspan_pick(block, want, 4);
+	if (!jspan_is_string(want[0].value) ||
+	    !jspan_is_string(want[1].value) || !jspan_is_object(want[2].value))
 		return malformed(in, "a tool_use needs id, name and input");
-	bridge_append(in->calls, json_incref(block));
+	call = (struct talk_call){ .id = want[0].value,
+		.name = bridge_name(in->run, (struct span){ NULL, 0 },
+		    jspan_inside(want[1].value), false),
+		.arguments = want[2].value,
+		.extra = want[3].value,
+		.form = TALK_OBJECT };
+	if (call.name == NULL)
+		return -1;
+	name_unknown(in, block);
+	talk_call(&in->talk, &call);
 	return 0;
 }
 
-/* Encrypted thinking is nobody's; a cache mark changes no answer. */
+/* Encrypted thinking is nobody's. */
 static int
-skip_block(struct input *in, json_t *block, json_t *parts)
+skip_block(struct input *in, struct span block, struct pieces *parts)
 {
 	(void)in;
 	(void)block;
@@ -201,197 +225,232 @@ skip_block(struct input *in, json_t *block, json_t *parts)
 	return 0;
 }
 
-static int
-drop_block(struct input *in, json_t *block, json_t *parts)
-{
-	(void)parts;
-	bridge_drop(in->run, json_string_value(json_object_get(block, "type")));
-	return 0;
-}
-
 static const struct {
 	const char *type;
-	int (*take)(struct input *, json_t *block, json_t *parts);
+	int (*take)(struct input *, struct span block, struct pieces *parts);
 	bool nested; /* may stand in a tool's result */
 } blocks[] = {
 	{ "text", take_text, true },
 	{ "image", take_image, true },
 	{ "document", take_document, true },
+	{ "tool_reference", take_reference, true },
 	{ "tool_result", take_result, false },
 	{ "tool_use", take_use, false },
 	{ "thinking", take_thinking, false },
 	{ "redacted_thinking", skip_block, false },
-	/* What hosted tools have left behind. */
-	{ "server_tool_use", drop_block, false },
-	{ "web_search_tool_result", drop_block, false },
-	{ "web_fetch_tool_result", drop_block, false },
-	{ "code_execution_tool_result", drop_block, false },
-	{ "bash_code_execution_tool_result", drop_block, false },
-	{ "text_editor_code_execution_tool_result", drop_block, false },
-	{ "tool_search_tool_result", drop_block, false },
-	{ "mcp_tool_use", drop_block, false },
-	{ "mcp_tool_result", drop_block, false },
-	{ "tool_reference", drop_block, true },
 };
 
+/* Its row, or -1. */
 static int
-take_block(struct input *in, json_t *block, json_t *parts)
+row_of(struct span type)
 {
-	struct span type = bridge_span(block, "type");
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++)
+		if (jspan_says(type, blocks[i].type))
+			return (int)i;
+	return -1;
+}
 
-	if (type.p == NULL)
-		return malformed(in, "a content block without a type");
-	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
-		if (!span_is(type, blocks[i].type))
-			continue;
-		if (parts != in->parts && !blocks[i].nested)
-			break;
-		return blocks[i].take(in, block, parts);
+/* What a hosted tool left behind is a call that is no tool_use, and a result
+ * that is no tool_result: the client's own are these two. */
+enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT };
+
+static enum role
+role_of(struct span block, struct span *id)
+{
+	struct jspan_want want[] = { { "type", { 0 } }, { "id", { 0 } },
+		{ "tool_use_id", { 0 } }, { "input", { 0 } } };
+	struct span type;
+
+	jspan_pick(block, want, 4);
+	type = jspan_inside(want[0].value);
+	*id = jspan_inside(want[1].value);
+	if (jspan_says(type, "tool_use"))
+		return ROLE_CALL;
+	if (jspan_says(type, "tool_result") ||
+	    (row_of(type) == -1 && jspan_is_string(want[2].value))) {
+		*id = jspan_inside(want[2].value);
+		return ROLE_RESULT;
 	}
-	return refuse(in, "The content block", type);
+	return row_of(type) == -1 && id->p != NULL && want[3].value.p != NULL
+	    ? ROLE_LEFT_OUT
+	    : ROLE_OTHER;
 }
 
 static int
-take_blocks(struct input *in, json_t *content, json_t *parts)
+take_block(
+    struct input *in, struct span block, bool nested, struct pieces *parts)
 {
-	json_t *block;
-	size_t i;
+	struct span type = jspan_text(block, "type"), id;
+	int row = row_of(type);
 
-	if (json_is_string(content)) {
-		bridge_append(
-		    parts, bridge_text_part(bridge_string_span(content)));
+	if (type.p == NULL)
+		return malformed(in, "a content block without a type");
+	if (row != -1 && (!nested || blocks[row].nested))
+		return blocks[row].take(in, block, parts);
+	if (nested)
+		return refuse(in, "The content block", type);
+	switch (role_of(block, &id)) {
+	case ROLE_RESULT:
+		return take_result(in, block, parts);
+	case ROLE_LEFT_OUT:
+		bridge_drop(in->run, type);
+		return 0;
+	default:
+		return refuse(in, "The content block", type);
+	}
+}
+
+static int
+take_content(
+    struct input *in, struct span content, bool nested, struct pieces *parts)
+{
+	struct jspan_walk w = jspan_walk(content);
+
+	if (jspan_is_string(content)) {
+		pieces_text(parts, jspan_inside(content));
 		return 0;
 	}
-	if (!json_is_array(content))
+	if (!jspan_is_array(content))
 		return malformed(in, "its content is no text and no list");
-	json_array_foreach(content, i, block)
-	{
-		if (take_block(in, block, parts) == -1)
+	while (jspan_next(&w))
+		if (take_block(in, w.value, nested, parts) == -1)
 			return -1;
-	}
 	return 0;
 }
 
 /* --- Messages --- */
 
-static void
-put_calls(struct input *in, json_t *message)
-{
-	json_t *block;
-	size_t i;
-
-	json_array_foreach(in->calls, i, block)
-	{
-		struct buf text;
-
-		buf_init(&text, SIZE_MAX / 4);
-		bridge_dump(&text, json_object_get(block, "input"));
-		bridge_add_call(message, json_object_get(block, "id"),
-		    json_object_get(block, "name"), buf_span(&text));
-		buf_free(&text);
-	}
-}
-
-static void
-put_assistant(struct input *in, json_t *parts)
-{
-	json_t *m;
-
-	if (json_array_size(parts) + json_array_size(in->calls) == 0) {
-		json_decref(parts);
-		return;
-	}
-	m = bridge_talk_assistant(&in->talk, parts);
-	put_calls(in, m);
-	if (json_array_size(in->calls) > 0 && json_array_size(in->thinking) > 0)
-		bridge_set(m, "reasoning_content",
-		    bridge_content(json_incref(in->thinking)));
-}
-
 static int
-put_turn(struct input *in, struct span role)
+take_message(struct input *in, struct span message)
 {
-	json_t *parts = json_incref(in->parts);
+	struct jspan_want want[] = { { "role", { 0 } }, { "content", { 0 } } };
+	struct span role;
+	bool system;
 
-	if (span_is(role, "assistant"))
-		put_assistant(in, parts);
-	else if (span_is(role, "system"))
-		bridge_talk_system(&in->talk, parts);
-	else
-		bridge_talk_user(&in->talk, parts);
-	return 0;
-}
-
-static int
-take_message(struct input *in, json_t *message)
-{
-	struct span role = bridge_span(message, "role");
-	int result;
-
+	jspan_pick(message, want, 2);
+	role = jspan_inside(want[0].value);
 	if (role.p == NULL)
 		return malformed(in, "it has no role");
-	if (!span_is(role, "user") && !span_is(role, "assistant") &&
-	    !span_is(role, "system"))
+	in->assistant = jspan_says(role, "assistant");
+	system = jspan_says(role, "system");
+	if (!in->assistant && !system && !jspan_says(role, "user"))
 		return refuse(in, "The role", role);
-	in->parts = json_array();
-	in->thinking = json_array();
-	in->calls = json_array();
-	result =
-	    take_blocks(in, json_object_get(message, "content"), in->parts);
-	if (result == 0)
-		result = put_turn(in, role);
-	json_decref(in->parts);
-	json_decref(in->thinking);
-	json_decref(in->calls);
-	return result;
+	if (take_content(in, want[1].value, false, &in->parts) == -1)
+		return -1;
+	if (in->assistant)
+		talk_text(&in->talk, &in->parts);
+	else if (system)
+		talk_system(&in->talk, &in->parts);
+	else
+		talk_user(&in->talk, &in->parts);
+	return in->talk.failed ? -1 : 0;
 }
 
-static int
-take_system(struct input *in, json_t *system)
+/* Without Claude Code's billing line, which is no instruction. */
+static void
+drop_attribution(struct input *in)
 {
-	json_t *parts;
+	struct piece *first = in->parts.list;
+	size_t len;
 
-	if (system == NULL)
+	if (in->parts.n == 0 || first->kind != PIECE_TEXT ||
+	    (len = attribution_length(first->span)) == 0)
+		return;
+	bridge_drop(in->run, span_of(ATTRIBUTION_NAME));
+	first->span.p += len;
+	first->span.len -= len;
+	if (first->span.len > 0)
+		return;
+	memmove(first, first + 1, (in->parts.n - 1) * sizeof(*first));
+	in->parts.n--;
+}
+
+/* Only what may stand in a result may stand here. */
+static int
+take_system(struct input *in, struct span system)
+{
+	if (system.p == NULL)
 		return 0;
-	parts = json_array();
-	/* Only what may stand in a result may stand here. */
-	in->parts = NULL;
-	if (take_blocks(in, system, parts) == -1) {
-		json_decref(parts);
+	if (take_content(in, system, true, &in->parts) == -1)
 		return -1;
-	}
-	bridge_talk_system(&in->talk, parts);
+	drop_attribution(in);
+	talk_system(&in->talk, &in->parts);
+	return 0;
+}
+
+/* --- The two walks --- */
+
+static int
+note_message(struct input *in, struct span message)
+{
+	struct jspan_walk w = jspan_walk(jspan_member(message, "content"));
+	struct pairs *pairs = &in->talk.pairs;
+	struct span id;
+
+	while (!w.object && jspan_next(&w))
+		switch (role_of(w.value, &id)) {
+		case ROLE_CALL:
+			pairs_call(pairs, id);
+			break;
+		case ROLE_LEFT_OUT:
+			pairs_left_out(pairs, id);
+			break;
+		case ROLE_RESULT:
+			if (id.p == NULL)
+				return malformed(
+				    in, "a tool_result without tool_use_id");
+			pairs_result(pairs, id, w.value, in->index,
+			    jspan_member_says(w.value, "type", "tool_result")
+				? PAIRS_ORPHAN
+				: PAIRS_LEFT_OUT);
+			break;
+		case ROLE_OTHER:
+			break;
+		}
 	return 0;
 }
 
 static int
-take_all(struct input *in, json_t *body, json_t *list)
+walk(struct input *in, struct span list,
+    int (*take)(struct input *, struct span message))
 {
-	json_t *message;
+	struct jspan_walk w = jspan_walk(list);
 
-	if (take_system(in, bridge_member(body, "system")) == -1)
-		return -1;
-	json_array_foreach(list, in->index, message)
-	{
-		if (take_message(in, message) == -1)
+	for (in->index = 0; jspan_next(&w); in->index++)
+		if (take(in, w.value) == -1)
 			return -1;
-	}
 	return 0;
+}
+
+static int
+take_all(struct input *in, struct span system, struct span messages)
+{
+	if (take_system(in, system) == -1 ||
+	    walk(in, messages, note_message) == -1)
+		return -1;
+	pairs_match(&in->talk.pairs);
+	if (walk(in, messages, take_message) == -1)
+		return -1;
+	talk_end(&in->talk);
+	return in->talk.failed ? -1 : 0;
 }
 
 int
-bridge_messages_input(struct bridge_run *run, json_t *body, json_t *messages)
+bridge_messages_input(struct bridge_run *run, struct span system,
+    struct span messages, struct buf *out)
 {
 	struct input in = { .run = run };
-	json_t *list = json_object_get(body, "messages");
 	int result;
 
-	if (!json_is_array(list))
+	if (!jspan_is_array(messages))
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "messages",
 		    "`messages` must be a list.");
-	bridge_talk_init(&in.talk, messages);
-	result = take_all(&in, body, list);
-	bridge_talk_end(&in.talk);
-	bridge_talk_free(&in.talk);
+	in.talk.out = out;
+	in.talk.dialect = run->dialect;
+	in.talk.result = read_result;
+	in.talk.ctx = &in;
+	result = take_all(&in, system, messages);
+	talk_free(&in.talk);
+	pieces_free(&in.parts);
 	return result;
 }

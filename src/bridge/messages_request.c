@@ -3,9 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a Messages request is said in chat completions.  Every member has
- * a row that says what becomes of it; one that has none is refused by its
- * name, so that nothing is lost in silence.
+ * Hides how a Messages request is said in chat completions, member by member.
  *
  * `thinking` is a permission that a chat upstream uses as it is set up.  An
  * effort is left out and named: Claude Code asks every model for one, and
@@ -15,186 +13,187 @@
  */
 #include "config.h"
 
-#include <string.h>
-
+#include "base/jspan.h"
+#include "bridge/fields.h"
 #include "bridge/run.h"
 
-enum fate {
-	FATE_COPY, /* under the name in chat */
-	FATE_HINT, /* no answer depends on it */
-	FATE_DONE, /* translated elsewhere */
-	FATE_DROP, /* left out and named */
+static const struct field fields[] = {
+	{ "model", FIELD_DONE, NULL },
+	{ "messages", FIELD_DONE, NULL },
+	{ "system", FIELD_DONE, NULL },
+	{ "tools", FIELD_DONE, NULL },
+	{ "tool_choice", FIELD_DONE, NULL },
+	{ "metadata", FIELD_DONE, NULL },
+	{ "output_config", FIELD_DONE, NULL },
+	{ "output_format", FIELD_DONE, NULL },
+	{ "stream", FIELD_DONE, NULL },
+	{ "max_tokens", FIELD_MAX_TOKENS, NULL },
+	{ "stop_sequences", FIELD_COPY, "stop" },
+	{ "temperature", FIELD_COPY, "temperature" },
+	{ "top_p", FIELD_COPY, "top_p" },
+	{ "top_k", FIELD_COPY, "top_k" },
+	{ "thinking", FIELD_HINT, NULL },
+	{ "service_tier", FIELD_HINT, NULL },
+	{ "cache_control", FIELD_HINT, NULL },
+	{ "inference_geo", FIELD_HINT, NULL },
+	{ "speed", FIELD_HINT, NULL },
+	{ "anthropic_version", FIELD_HINT, NULL },
+	{ "anthropic_beta", FIELD_HINT, NULL },
+	{ "betas", FIELD_HINT, NULL },
+	{ "diagnostics", FIELD_HINT, NULL },
+	{ "context_management", FIELD_DROP, NULL },
+	{ "mcp_servers", FIELD_DROP, NULL },
 };
 
-static const struct {
-	const char *name;
-	enum fate fate;
-	const char *chat;
-} fields[] = {
-	{ "model", FATE_DONE, NULL },
-	{ "messages", FATE_DONE, NULL },
-	{ "system", FATE_DONE, NULL },
-	{ "tools", FATE_DONE, NULL },
-	{ "tool_choice", FATE_DONE, NULL },
-	{ "metadata", FATE_DONE, NULL },
-	{ "output_config", FATE_DONE, NULL },
-	{ "output_format", FATE_DONE, NULL },
-	{ "stream", FATE_DONE, NULL },
-	{ "max_tokens", FATE_COPY, "max_tokens" },
-	{ "stop_sequences", FATE_COPY, "stop" },
-	{ "temperature", FATE_COPY, "temperature" },
-	{ "top_p", FATE_COPY, "top_p" },
-	{ "top_k", FATE_COPY, "top_k" },
-	{ "thinking", FATE_HINT, NULL },
-	{ "service_tier", FATE_HINT, NULL },
-	{ "cache_control", FATE_HINT, NULL },
-	{ "inference_geo", FATE_HINT, NULL },
-	{ "speed", FATE_HINT, NULL },
-	{ "anthropic_version", FATE_HINT, NULL },
-	{ "anthropic_beta", FATE_HINT, NULL },
-	{ "betas", FATE_HINT, NULL },
-	{ "diagnostics", FATE_HINT, NULL },
-	{ "context_management", FATE_DROP, NULL },
-	{ "mcp_servers", FATE_DROP, NULL },
-};
+#define NFIELDS (sizeof(fields) / sizeof(*fields))
 
-static int
-take_field(
-    struct bridge_run *run, const char *name, json_t *value, json_t *chat)
+static struct span
+value_of(const struct span *values, const char *name)
 {
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		if (strcmp(fields[i].name, name) != 0)
-			continue;
-		if (fields[i].fate == FATE_COPY)
-			bridge_set(chat, fields[i].chat, json_incref(value));
-		if (fields[i].fate == FATE_DROP)
-			bridge_drop(run, name);
-		return 0;
-	}
-	return bridge_refuse(run, REFUSE_UNSUPPORTED, name,
-	    "`%.60s` cannot be translated for a model that speaks only chat "
-	    "completions. Leave it out.",
-	    name);
+	return fields_value(fields, NFIELDS, values, name);
 }
+
+/* --- Tools --- */
 
 /* A tool with a schema of its own; one that has but a type is Anthropic's. */
 static int
-add_tool(struct bridge_run *run, json_t *tool, json_t *tools)
+write_tool(struct bridge_run *run, struct span tool, bool *any, struct buf *out)
 {
-	struct span type = bridge_span(tool, "type");
-	json_t *name = json_object_get(tool, "name");
-	json_t *schema = json_object_get(tool, "input_schema");
+	struct jspan_want want[] = { { "type", { 0 } }, { "name", { 0 } },
+		{ "description", { 0 } }, { "input_schema", { 0 } },
+		{ "strict", { 0 } } };
+	struct span type, name;
+	struct name *n;
 
-	if (type.p != NULL && !span_is(type, "custom")) {
-		bridge_drop(run, type.p);
+	jspan_pick(tool, want, 5);
+	type = jspan_inside(want[0].value);
+	name = jspan_inside(want[1].value);
+	if (type.p != NULL && !jspan_says(type, "custom")) {
+		bridge_drop(run, type);
 		return 0;
 	}
-	if (!json_is_string(name) || !json_is_object(schema))
+	if (name.len == 0 || !jspan_is_object(want[3].value))
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "tools",
 		    "A tool needs `name` and `input_schema`.");
-	bridge_append(tools,
-	    bridge_tool(name, json_object_get(tool, "description"), schema));
+	n = bridge_name(run, (struct span){ NULL, 0 }, name, false);
+	if (n == NULL)
+		return -1;
+	if (n->offered)
+		return 0;
+	n->offered = true;
+	buf_puts(out, *any ? "," : ",\"tools\":[");
+	*any = true;
+	bridge_function(run, n, want[2].value, want[3].value,
+	    jspan_is_true(want[4].value), out);
 	return 0;
 }
 
 static int
-take_choice(struct bridge_run *run, json_t *choice, json_t *chat)
+write_choice(struct bridge_run *run, struct span choice, struct buf *out)
 {
 	static const char *const words[][2] = { { "auto", "auto" },
 		{ "any", "required" }, { "none", "none" } };
-	json_t *name = json_object_get(choice, "name");
+	struct jspan_want want[] = { { "type", { 0 } }, { "name", { 0 } },
+		{ "disable_parallel_tool_use", { 0 } } };
+	struct span type, name;
+	struct name *n;
 
-	if (json_is_true(json_object_get(choice, "disable_parallel_tool_use")))
-		bridge_set(chat, "parallel_tool_calls", json_false());
+	jspan_pick(choice, want, 3);
+	type = jspan_inside(want[0].value);
+	name = jspan_inside(want[1].value);
+	if (jspan_is_true(want[2].value))
+		buf_puts(out, ",\"parallel_tool_calls\":false");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (bridge_is(choice, "type", words[i][0])) {
-			bridge_set(
-			    chat, "tool_choice", json_string(words[i][1]));
+		if (jspan_says(type, words[i][0])) {
+			bridge_key(out, "tool_choice");
+			buf_json(out, span_of(words[i][1]));
 			return 0;
 		}
-	if (!bridge_is(choice, "type", "tool") || !json_is_string(name))
+	if (!jspan_says(type, "tool") || name.len == 0)
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
 		    "`tool_choice` must be auto, any, none or name a tool.");
-	bridge_set(chat, "tool_choice",
-	    json_pack(
-		"{s:s,s:{s:O}}", "type", "function", "function", "name", name));
+	n = bridge_name(run, (struct span){ NULL, 0 }, name, false);
+	if (n == NULL)
+		return -1;
+	bridge_choice(n, out);
 	return 0;
 }
 
 static int
-take_tools(struct bridge_run *run, json_t *body, json_t *chat)
+write_tools(struct bridge_run *run, struct span list, struct span choice,
+    struct buf *out)
 {
-	json_t *list = bridge_member(body, "tools"), *tool;
-	json_t *choice = bridge_member(body, "tool_choice");
-	json_t *tools = json_array();
-	size_t i;
-	int result = 0;
+	struct jspan_walk w = jspan_walk(list);
+	bool any = false;
 
-	json_array_foreach(list, i, tool)
-	{
-		if ((result = add_tool(run, tool, tools)) != 0)
-			break;
+	while (!w.object && jspan_next(&w))
+		if (write_tool(run, w.value, &any, out) == -1)
+			return -1;
+	if (any) {
+		buf_puts(out, "]");
+		return choice.p == NULL ? 0 : write_choice(run, choice, out);
 	}
-	if (result == 0 && json_array_size(tools) > 0) {
-		bridge_set(chat, "tools", json_incref(tools));
-		if (choice != NULL)
-			result = take_choice(run, choice, chat);
-	} else if (result == 0 &&
-	    (bridge_is(choice, "type", "any") ||
-		bridge_is(choice, "type", "tool"))) {
-		result = bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
+	if (jspan_member_says(choice, "type", "any") ||
+	    jspan_member_says(choice, "type", "tool"))
+		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
 		    "`tool_choice` requires a tool, and none of them can be "
 		    "had from this model.");
-	}
-	json_decref(tools);
-	return result;
+	return 0;
 }
 
-static int
-take_output(struct bridge_run *run, json_t *body, json_t *chat)
-{
-	json_t *config = bridge_member(body, "output_config");
-	json_t *format = bridge_member(config, "format");
-	json_t *effort = bridge_member(config, "effort");
-	json_t *schema;
+/* --- All of it --- */
 
-	if (format == NULL)
-		format = bridge_member(body, "output_format");
-	if (effort != NULL)
-		bridge_drop(run, "output_config.effort");
-	if (format == NULL)
+static int
+write_output(struct bridge_run *run, struct span config, struct span format,
+    struct buf *out)
+{
+	struct jspan_want want[] = { { "format", { 0 } }, { "effort", { 0 } } };
+	struct span schema;
+
+	jspan_pick(config, want, 2);
+	if (want[1].value.p != NULL)
+		bridge_drop(run, span_of("output_config.effort"));
+	if (want[0].value.p != NULL)
+		format = want[0].value;
+	if (format.p == NULL)
 		return 0;
-	schema = json_object_get(format, "schema");
-	if (!bridge_is(format, "type", "json_schema") ||
-	    !json_is_object(schema))
+	schema = jspan_member(format, "schema");
+	if (!jspan_member_says(format, "type", "json_schema") ||
+	    !jspan_is_object(schema))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED,
 		    "output_config.format",
 		    "The output format must be a json_schema.");
-	bridge_set(chat, "response_format",
-	    json_pack("{s:s,s:{s:s,s:O,s:b}}", "type", "json_schema",
-		"json_schema", "name", "output", "schema", schema, "strict",
-		1));
+	bridge_key(out, "response_format");
+	buf_puts(out,
+	    "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"output\","
+	    "\"schema\":");
+	buf_add(out, schema.p, schema.len);
+	buf_puts(out, run->dialect.drop_strict ? "}}" : ",\"strict\":true}}");
 	return 0;
 }
 
 int
-bridge_messages_request(struct bridge_run *run, json_t *body, json_t *chat)
+bridge_messages_request(
+    struct bridge_run *run, struct span body, struct buf *out)
 {
-	json_t *messages = json_array(), *value, *user;
-	const char *name;
+	struct span values[NFIELDS], user;
 
-	bridge_set(chat, "messages", messages);
-	json_object_foreach(body, name, value)
-	{
-		if (!json_is_null(value) &&
-		    take_field(run, name, value, chat) == -1)
-			return -1;
-	}
-	user = bridge_member(bridge_member(body, "metadata"), "user_id");
-	if (user != NULL)
-		bridge_set(chat, "user", json_incref(user));
-	if (take_tools(run, body, chat) == -1 ||
-	    take_output(run, body, chat) == -1)
+	if (fields_read(run, body, fields, NFIELDS, values) == -1)
 		return -1;
-	return bridge_messages_input(run, body, messages);
+	/* Tools first: they have their names before any call in the history
+	 * has its own. */
+	fields_write(run, fields, NFIELDS, values, out);
+	user = jspan_member(value_of(values, "metadata"), "user_id");
+	fields_write_user(run, user, out);
+	if (write_tools(run, value_of(values, "tools"),
+		value_of(values, "tool_choice"), out) == -1 ||
+	    write_output(run, value_of(values, "output_config"),
+		value_of(values, "output_format"), out) == -1)
+		return -1;
+	buf_puts(out, ",\"messages\":[");
+	if (bridge_messages_input(run, value_of(values, "system"),
+		value_of(values, "messages"), out) == -1)
+		return -1;
+	buf_puts(out, "]");
+	return 0;
 }

@@ -224,7 +224,7 @@ add_call(const struct bridge_call *c, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"tool_use\"");
 	add_string(out, "id", span_of(c->id));
-	add_string(out, "name", span_of(c->name));
+	add_string(out, "name", bridge_call_name(c));
 	buf_puts(out, ",\"input\":");
 }
 

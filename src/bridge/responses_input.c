@@ -4,23 +4,23 @@
  */
 /*
  * Hides that a Responses conversation is a flat list of items, where a chat
- * wants messages: calls gather in the assistant's message, outputs follow as
- * tool messages, what is no text in an output comes behind them as a user's.
- * Reasoning goes back only beside calls, where upstreams that think between
- * calls ask for it.
+ * wants messages.  The list is walked twice: for the calls, their results and
+ * the tools that it brings, and to be written.
  */
 #include "config.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/jspan.h"
 #include "bridge/run.h"
+#include "bridge/talk.h"
 
 struct input {
 	struct bridge_run *run;
-	struct bridge_talk talk;
-	json_t *reasoning; /* text before the assistant's message */
+	struct talk talk;
+	struct responses_tools *tools;
+	struct pieces parts; /* of the item at hand */
 	size_t index; /* of the item */
 };
 
@@ -50,200 +50,236 @@ malformed(struct input *in, const char *what)
 /* --- Parts --- */
 
 static int
-take_image(struct input *in, json_t *part, json_t *parts)
+take_image(struct input *in, struct span part, struct pieces *parts)
 {
-	json_t *url = json_object_get(part, "image_url");
-
-	if (!json_is_string(url))
+	if (!jspan_is_string(jspan_member(part, "image_url")))
 		return refuse(in, "The image by", span_of("file_id"));
-	bridge_append(
-	    parts, bridge_image_part(url, json_object_get(part, "detail")));
+	pieces_add(parts, PIECE_INPUT_IMAGE, part);
 	return 0;
 }
 
 static int
-take_file(struct input *in, json_t *part, json_t *parts)
+take_file(struct input *in, struct span part, struct pieces *parts)
 {
-	json_t *data = json_object_get(part, "file_data");
-
-	if (!json_is_string(data))
+	if (!jspan_is_string(jspan_member(part, "file_data")))
 		return refuse(in, "The file by",
-		    span_of(bridge_member(part, "file_url") != NULL
+		    span_of(jspan_member(part, "file_url").p != NULL
 			    ? "file_url"
 			    : "file_id"));
-	bridge_append(
-	    parts, bridge_file_part(data, json_object_get(part, "filename")));
+	pieces_add(parts, PIECE_INPUT_FILE, part);
 	return 0;
 }
 
-static int
-take_part(struct input *in, json_t *part, json_t *parts)
+static const char *
+text_member(struct span type)
 {
-	struct span type = bridge_span(part, "type"), text;
+	static const char *const texts[] = { "input_text", "output_text",
+		"text", "reasoning_text", "summary_text" };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (jspan_says(type, texts[i]))
+			return "text";
+	return jspan_says(type, "refusal") ? "refusal" : NULL;
+}
+
+static int
+take_part(struct input *in, struct span part, struct pieces *parts)
+{
+	struct span type = jspan_text(part, "type"), text;
+	const char *member;
 
 	if (type.p == NULL)
 		return malformed(in, "a content part without a type");
-	if (span_is(type, "input_image"))
+	if (jspan_says(type, "input_image"))
 		return take_image(in, part, parts);
-	if (span_is(type, "input_file"))
+	if (jspan_says(type, "input_file"))
 		return take_file(in, part, parts);
-	if (span_is(type, "input_audio")) {
-		bridge_append(parts, json_incref(part));
+	if (jspan_says(type, "input_audio")) {
+		pieces_add(parts, PIECE_PART, part);
 		return 0;
 	}
-	if (span_is(type, "input_text") || span_is(type, "output_text") ||
-	    span_is(type, "text") || span_is(type, "reasoning_text") ||
-	    span_is(type, "summary_text"))
-		text = bridge_span(part, "text");
-	else if (span_is(type, "refusal"))
-		text = bridge_span(part, "refusal");
-	else
+	if ((member = text_member(type)) == NULL)
 		return refuse(in, "The content part", type);
+	text = jspan_text(part, member);
 	if (text.p == NULL)
 		return malformed(in, "a text part without its text");
-	bridge_append(parts, bridge_text_part(text));
+	pieces_text(parts, text);
 	return 0;
 }
 
-/* A string or a list of parts, as a new list; NULL: refused. */
-static json_t *
-take_parts(struct input *in, json_t *content)
+/* A string or a list of parts. */
+static int
+take_parts(struct input *in, struct span content, struct pieces *parts)
 {
-	json_t *parts = json_array(), *part;
-	size_t i;
-	int failed = 0;
+	struct jspan_walk w = jspan_walk(content);
 
-	if (json_is_string(content))
-		bridge_append(
-		    parts, bridge_text_part(bridge_string_span(content)));
-	else if (!json_is_array(content))
-		failed = malformed(in, "its content is no text and no list");
-	json_array_foreach(content, i, part)
-	{
-		if (failed == 0)
-			failed = take_part(in, part, parts);
+	if (jspan_is_string(content)) {
+		pieces_text(parts, jspan_inside(content));
+		return 0;
 	}
-	if (failed == 0)
-		return parts;
-	json_decref(parts);
-	return NULL;
+	if (!jspan_is_array(content))
+		return malformed(in, "its content is no text and no list");
+	while (jspan_next(&w))
+		if (take_part(in, w.value, parts) == -1)
+			return -1;
+	return 0;
 }
 
 /* --- Items --- */
 
 static int
-take_message(struct input *in, json_t *item)
+take_message(struct input *in, struct span item)
 {
-	struct span role = bridge_span(item, "role");
-	json_t *parts;
-	bool system = role.p != NULL &&
-	    (span_is(role, "system") || span_is(role, "developer"));
-	bool assistant = role.p != NULL && span_is(role, "assistant");
+	struct jspan_want want[] = { { "role", { 0 } }, { "content", { 0 } } };
+	struct span role;
+	bool system, assistant;
 
-	if (!system && !assistant && (role.p == NULL || !span_is(role, "user")))
+	jspan_pick(item, want, 2);
+	role = jspan_inside(want[0].value);
+	system = jspan_says(role, "system") || jspan_says(role, "developer");
+	assistant = jspan_says(role, "assistant");
+	if (!system && !assistant && !jspan_says(role, "user"))
 		return role.p == NULL ? malformed(in, "a message without role")
 				      : refuse(in, "The role", role);
-	parts = take_parts(in, json_object_get(item, "content"));
-	if (parts == NULL)
+	if (take_parts(in, want[1].value, &in->parts) == -1)
 		return -1;
 	if (system)
-		bridge_talk_system(&in->talk, parts);
+		talk_system(&in->talk, &in->parts);
 	else if (assistant)
-		bridge_talk_assistant(&in->talk, parts);
+		talk_text(&in->talk, &in->parts);
 	else
-		bridge_talk_user(&in->talk, parts);
+		talk_user(&in->talk, &in->parts);
 	return 0;
 }
 
-static int
-add_call(struct input *in, json_t *item, struct span arguments)
+/* What else stands in a call is named: an upstream may have wanted it. */
+static void
+name_unknown(struct input *in, struct span item)
 {
-	json_t *id = json_object_get(item, "call_id");
-	json_t *name = json_object_get(item, "name"), *message;
+	static const char *const known[] = { "type", "id", "call_id", "name",
+		"namespace", "arguments", "input", "status", "created_by",
+		"extra_content" };
+	struct jspan_walk w = jspan_walk(item);
 
-	if (!json_is_string(id) || !json_is_string(name) || arguments.p == NULL)
+	while (jspan_next(&w)) {
+		size_t i = 0, n = sizeof(known) / sizeof(*known);
+
+		while (i < n && !jspan_key_is(w.key, known[i]))
+			i++;
+		if (i == n)
+			bridge_drop(in->run, w.key);
+	}
+}
+
+static int
+add_call(struct input *in, struct span item, bool custom)
+{
+	struct jspan_want want[] = { { "call_id", { 0 } }, { "name", { 0 } },
+		{ custom ? "input" : "arguments", { 0 } },
+		{ "namespace", { 0 } }, { "extra_content", { 0 } } };
+	struct talk_call call;
+
+	jspan_pick(item, want, 5);
+	call = (struct talk_call){ .id = want[0].value,
+		.arguments = want[2].value,
+		.extra = want[4].value,
+		.form = custom ? TALK_INPUT : TALK_STRING };
+	if (!custom && jspan_is_object(call.arguments))
+		call.form = TALK_OBJECT;
+	else if (!jspan_is_string(call.arguments))
+		return malformed(in,
+		    custom ? "a custom call without its input"
+			   : "a call needs call_id, name and its arguments");
+	if (!jspan_is_string(call.id) || !jspan_is_string(want[1].value))
 		return malformed(
 		    in, "a call needs call_id, name and its arguments");
-	message = bridge_talk_assistant(&in->talk, NULL);
-	if (in->reasoning != NULL)
-		bridge_set(message, "reasoning_content", in->reasoning);
-	in->reasoning = NULL;
-	bridge_add_call(message, id, name, arguments);
+	call.name = bridge_name(in->run, jspan_inside(want[3].value),
+	    jspan_inside(want[1].value), custom);
+	if (call.name == NULL)
+		return -1;
+	name_unknown(in, item);
+	talk_call(&in->talk, &call);
 	return 0;
 }
 
 static int
-take_call(struct input *in, json_t *item)
+take_call(struct input *in, struct span item)
 {
-	return add_call(in, item, bridge_span(item, "arguments"));
+	return add_call(in, item, false);
 }
 
-/* A custom tool was made a function of one text (see the request). */
+/* A custom tool was made a function of one text (see the tools). */
 static int
-take_custom_call(struct input *in, json_t *item)
+take_custom_call(struct input *in, struct span item)
 {
-	json_t *input = json_object_get(item, "input"), *arguments;
-	struct buf text;
+	return add_call(in, item, true);
+}
+
+static int
+take_output(struct input *in, struct span item)
+{
+	if (talk_result(&in->talk) == PAIRS_LEFT_OUT)
+		bridge_drop(in->run, jspan_text(item, "type"));
+	return in->talk.failed ? -1 : 0;
+}
+
+/* Called by the talk as it writes a result. */
+static int
+read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
+{
+	struct input *in = ctx;
+	size_t at = in->index;
 	int result;
 
-	if (!json_is_string(input))
-		return malformed(in, "a custom call without its input");
-	arguments = json_object();
-	bridge_set(arguments, "input", json_incref(input));
-	buf_init(&text, SIZE_MAX / 4);
-	bridge_dump(&text, arguments);
-	result = add_call(in, item, buf_span(&text));
-	buf_free(&text);
-	json_decref(arguments);
+	in->index = r->index;
+	result = take_parts(in, jspan_member(r->item, "output"), parts);
+	in->index = at;
 	return result;
-}
-
-static int
-take_output(struct input *in, json_t *item)
-{
-	json_t *id = json_object_get(item, "call_id"), *parts;
-
-	if (!json_is_string(id))
-		return malformed(in, "an output without call_id");
-	parts = take_parts(in, json_object_get(item, "output"));
-	if (parts == NULL)
-		return -1;
-	bridge_talk_tool(&in->talk, id, parts);
-	return 0;
 }
 
 /* Its text if it has one, else its summary; what is encrypted is nobody's. */
 static int
-take_reasoning(struct input *in, json_t *item)
+take_reasoning(struct input *in, struct span item)
 {
-	json_t *list = bridge_member(item, "content"), *parts;
+	struct jspan_want want[] = { { "content", { 0 } },
+		{ "summary", { 0 } } };
+	struct span list;
 
-	if (json_array_size(list) == 0)
-		list = bridge_member(item, "summary");
-	if (json_array_size(list) == 0)
+	jspan_pick(item, want, 2);
+	list = want[jspan_is_empty(want[0].value) ? 1 : 0].value;
+	if (!jspan_is_array(list))
 		return 0;
-	if ((parts = take_parts(in, list)) == NULL)
+	if (take_parts(in, list, &in->parts) == -1)
 		return -1;
-	json_decref(in->reasoning);
-	in->reasoning = bridge_content(parts);
-	if (json_is_string(in->reasoning))
-		return 0;
-	return malformed(in, "reasoning that is no text");
+	for (size_t i = 0; i < in->parts.n; i++)
+		if (in->parts.list[i].kind != PIECE_TEXT)
+			return malformed(in, "reasoning that is no text");
+	talk_thoughts(&in->talk, &in->parts);
+	return 0;
 }
 
 static int
-drop_item(struct input *in, json_t *item)
+drop_item(struct input *in, struct span item)
 {
-	bridge_drop(in->run, json_string_value(json_object_get(item, "type")));
+	bridge_drop(in->run, jspan_text(item, "type"));
+	return 0;
+}
+
+/* Its tools were gathered before. */
+static int
+skip_item(struct input *in, struct span item)
+{
+	(void)in;
+	(void)item;
 	return 0;
 }
 
 /* The Vercel AI SDK refers to what it thinks is stored.  Of our own reasoning
  * no answer depends; of the rest it does. */
 static int
-take_reference(struct input *in, json_t *item)
+take_reference(struct input *in, struct span item)
 {
-	struct span id = bridge_span(item, "id");
+	struct span id = jspan_text(item, "id");
 	char param[48];
 
 	if (id.len > 3 && memcmp(id.p, "rs_", 3) == 0)
@@ -256,7 +292,7 @@ take_reference(struct input *in, json_t *item)
 
 static const struct {
 	const char *type;
-	int (*take)(struct input *, json_t *item);
+	int (*take)(struct input *, struct span item);
 } items[] = {
 	{ "message", take_message },
 	{ "function_call", take_call },
@@ -265,74 +301,157 @@ static const struct {
 	{ "custom_tool_call_output", take_output },
 	{ "reasoning", take_reasoning },
 	{ "item_reference", take_reference },
-	/* What hosted tools have left behind. */
-	{ "web_search_call", drop_item },
-	{ "file_search_call", drop_item },
-	{ "code_interpreter_call", drop_item },
-	{ "image_generation_call", drop_item },
+	{ "additional_tools", skip_item },
+	{ "tool_search_output", skip_item },
+	/* No calls, but all the same of hosted tools. */
 	{ "mcp_list_tools", drop_item },
-	{ "mcp_call", drop_item },
 	{ "mcp_approval_request", drop_item },
 	{ "mcp_approval_response", drop_item },
-	{ "tool_search_call", drop_item },
-	{ "tool_search_output", drop_item },
-	{ "additional_tools", drop_item },
 };
 
-static int
-take_item(struct input *in, json_t *item)
+static bool
+ends_with(struct span type, const char *end)
 {
-	struct span type = bridge_span(item, "type");
+	size_t n = strlen(end);
 
-	if (!json_is_object(item))
+	return type.len > n && memcmp(type.p + type.len - n, end, n) == 0;
+}
+
+enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT, ROLE_TOOLS };
+
+/* What a hosted tool left behind is a call that is none of the client's
+ * functions, and the output of such a one. */
+static enum role
+role_of(struct span type)
+{
+	if (jspan_says(type, "function_call") ||
+	    jspan_says(type, "custom_tool_call"))
+		return ROLE_CALL;
+	if (jspan_says(type, "additional_tools") ||
+	    jspan_says(type, "tool_search_output"))
+		return ROLE_TOOLS;
+	if (ends_with(type, "_call"))
+		return ROLE_LEFT_OUT;
+	return ends_with(type, "_call_output") ? ROLE_RESULT : ROLE_OTHER;
+}
+
+static int
+take_item(struct input *in, struct span item)
+{
+	struct span type = jspan_text(item, "type");
+
+	if (!jspan_is_object(item))
 		return malformed(in, "it is no object");
-	if (type.p == NULL && bridge_member(item, "role") != NULL)
+	if (type.p == NULL && jspan_member(item, "role").p != NULL)
 		return take_message(in, item);
 	if (type.p == NULL)
 		return malformed(in, "it has no type");
 	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
-		if (span_is(type, items[i].type))
+		if (jspan_says(type, items[i].type))
 			return items[i].take(in, item);
-	return refuse(in, "The type", type);
+	switch (role_of(type)) {
+	case ROLE_LEFT_OUT:
+		return drop_item(in, item);
+	case ROLE_RESULT:
+		return take_output(in, item);
+	default:
+		return refuse(in, "The type", type);
+	}
+}
+
+/* --- The two walks --- */
+
+/* The output of a function, by its type. */
+static bool
+is_ours(struct span type)
+{
+	return jspan_says(type, "function_call_output") ||
+	    jspan_says(type, "custom_tool_call_output");
 }
 
 static int
-take_all(struct input *in, json_t *input)
+note_item(struct input *in, struct span item)
 {
-	json_t *item;
-	int result = 0;
+	struct jspan_want want[] = { { "type", { 0 } }, { "call_id", { 0 } },
+		{ "tools", { 0 } } };
+	struct span type, id;
 
-	if (json_is_string(input)) {
-		bridge_talk_user(&in->talk, take_parts(in, input));
+	jspan_pick(item, want, 3);
+	type = jspan_inside(want[0].value);
+	id = jspan_inside(want[1].value);
+	switch (role_of(type)) {
+	case ROLE_CALL:
+		pairs_call(&in->talk.pairs, id);
+		return 0;
+	case ROLE_LEFT_OUT:
+		if (id.p != NULL)
+			pairs_left_out(&in->talk.pairs, id);
+		return 0;
+	case ROLE_RESULT:
+		if (id.p == NULL)
+			return malformed(in, "an output without call_id");
+		pairs_result(&in->talk.pairs, id, item, in->index,
+		    is_ours(type) ? PAIRS_ORPHAN : PAIRS_LEFT_OUT);
+		return 0;
+	case ROLE_TOOLS:
+		return bridge_responses_gather(
+		    in->run, in->tools, want[2].value);
+	default:
 		return 0;
 	}
-	if (!json_is_array(input))
+}
+
+static int
+walk(struct input *in, struct span input,
+    int (*take)(struct input *, struct span item))
+{
+	struct jspan_walk w = jspan_walk(input);
+
+	for (in->index = 0; jspan_next(&w); in->index++)
+		if (take(in, w.value) == -1 || in->talk.failed)
+			return -1;
+	return 0;
+}
+
+static int
+take_input(struct input *in, struct span input)
+{
+	if (jspan_is_string(input)) {
+		pieces_text(&in->parts, jspan_inside(input));
+		talk_user(&in->talk, &in->parts);
+		return 0;
+	}
+	if (!jspan_is_array(input))
 		return bridge_refuse(in->run, REFUSE_INVALID_REQUEST, "input",
 		    "`input` must be a text or a list of items.");
-	json_array_foreach(input, in->index, item)
-	{
-		if ((result = take_item(in, item)) != 0)
-			break;
-	}
-	return result;
+	if (walk(in, input, note_item) == -1)
+		return -1;
+	pairs_match(&in->talk.pairs);
+	return walk(in, input, take_item);
 }
 
 int
-bridge_responses_input(struct bridge_run *run, json_t *body, json_t *messages)
+bridge_responses_input(struct bridge_run *run, struct span instructions,
+    struct span input, struct responses_tools *tools, struct buf *out)
 {
-	struct input in = { .run = run };
-	json_t *instructions = bridge_member(body, "instructions");
+	struct input in = { .run = run, .tools = tools };
 	int result;
 
-	if (instructions != NULL && !json_is_string(instructions))
+	if (instructions.p != NULL && !jspan_is_string(instructions))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "instructions",
 		    "`instructions` must be a text.");
-	bridge_talk_init(&in.talk, messages);
-	if (json_string_length(instructions) > 0)
-		bridge_talk_system(&in.talk, take_parts(&in, instructions));
-	result = take_all(&in, json_object_get(body, "input"));
-	bridge_talk_end(&in.talk);
-	bridge_talk_free(&in.talk);
-	json_decref(in.reasoning);
+	in.talk.out = out;
+	in.talk.dialect = run->dialect;
+	in.talk.result = read_output;
+	in.talk.ctx = &in;
+	pieces_text(&in.parts, jspan_inside(instructions));
+	talk_system(&in.talk, &in.parts);
+	result = take_input(&in, input);
+	if (result == 0)
+		talk_end(&in.talk);
+	if (in.talk.failed)
+		result = -1;
+	talk_free(&in.talk);
+	pieces_free(&in.parts);
 	return result;
 }

@@ -360,7 +360,9 @@ add_call_item(const struct bridge_run *run, const struct bridge_call *c,
 	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
 	    c->custom ? "custom_tool_call" : "function_call", status);
 	add_string(out, "call_id", span_of(c->id));
-	add_string(out, "name", span_of(c->name));
+	add_string(out, "name", bridge_call_name(c));
+	if (c->tool != NULL && c->tool->space.len > 0)
+		add_string(out, "namespace", c->tool->space);
 	add_string(out, c->custom ? "input" : "arguments", input);
 	buf_puts(out, "}");
 }
@@ -404,7 +406,7 @@ close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 
 	call_event(run, c, "response.function_call_arguments.done", "arguments",
 	    arguments, out);
-	add_string(out, "name", span_of(c->name));
+	add_string(out, "name", bridge_call_name(c));
 	event_end(out);
 	add_call_item(run, c, final_status(run), arguments, &run->items);
 	item_done(run, from, out);

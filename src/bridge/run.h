@@ -6,17 +6,24 @@
  * What the files of the bridges share among themselves; nobody else includes
  * it.
  *
- *	bridge.c			the interface, errors
- *	bridge_chat.c			chat answer -> parts and calls, in order
- *	bridge_json.c			small things about Jansson
- *	bridge_talk.c			messages in the order that chat wants
- *	bridge_{responses,messages}_request.c	client's body -> chat body
- *	bridge_{responses,messages}_input.c	its conversation -> messages
- *	bridge_{responses,messages}_stream.c	parts and calls -> client
+ *	bridge.c		the interface, errors
+ *	{responses,messages}_request.c	client's body -> chat body
+ *	{responses,messages}_input.c	its conversation -> messages
+ *	responses_tools.c	tools wherever they stand -> functions
+ *	fields.c		the members of a body
+ *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
+ *	names.c			the client's tools by their upstream names
+ *	attribution.c		Claude Code's billing line
+ *	chat.c			chat answer -> parts and calls, in order
+ *	{responses,messages}_stream.c	parts and calls -> client
+ *	json.c			small things about Jansson
  *
- * bridge_chat.c sees to it that one thing is open at a time: a part (text,
- * refusal, reasoning) or a call is opened, gets its deltas and is closed
- * before the next is opened.
+ * On the way there everything is a span of the client's body, on the way back
+ * an upstream's event is small enough for a tree.
+ *
+ * chat.c sees to it that one thing is open at a time: a part (text, refusal,
+ * reasoning) or a call is opened, gets its deltas and is closed before the
+ * next is opened.
  */
 #ifndef BRIDGE_RUN_H
 #define BRIDGE_RUN_H
@@ -24,6 +31,7 @@
 #include <jansson.h>
 
 #include "bridge/bridge.h"
+#include "bridge/names.h"
 
 #define BRIDGE_CALLS_MAX 256
 
@@ -52,6 +60,7 @@ struct bridge_call {
 		BRIDGE_CALL_OPEN,
 		BRIDGE_CALL_CLOSED
 	} state;
+	const struct name *tool; /* the client's, or NULL; once it is open */
 	bool custom; /* a Responses custom tool */
 };
 
@@ -65,7 +74,9 @@ struct bridge_error {
 
 /* One dialect.  slot is the index of the item or block that is open. */
 struct bridge_ops {
-	int (*request)(struct bridge_run *, json_t *body, json_t *chat);
+	/* The members of the chat body after the model, each with a comma
+	 * before it.  -1: refused. */
+	int (*request)(struct bridge_run *, struct span body, struct buf *out);
 	void (*begin)(struct bridge_run *, struct buf *out);
 	void (*part_open)(struct bridge_run *, struct buf *out);
 	void (*part_delta)(struct bridge_run *, struct span, struct buf *out);
@@ -93,6 +104,7 @@ struct bridge_run {
 	enum bridge kind;
 	char *request_id, *model, *upstream_model;
 	bool stream, ask_usage;
+	struct dialect dialect;
 	uint64_t input_tokens;
 	int64_t wall_ms;
 
@@ -101,7 +113,7 @@ struct bridge_run {
 	char message[256], param[128]; /* of a refusal */
 	struct buf dropped;
 	struct buf echo; /* members that a Responses object repeats */
-	json_t *customs; /* set of the custom tools' names */
+	struct names *names; /* the tools, and those of earlier calls */
 
 	/* Of the answer. */
 	bool begun, ended;
@@ -121,26 +133,58 @@ struct bridge_run {
 };
 
 extern const struct bridge_ops bridge_responses, bridge_messages;
-int bridge_responses_request(struct bridge_run *, json_t *body, json_t *chat);
-/* The messages of `instructions` and `input`. */
-int bridge_responses_input(struct bridge_run *, json_t *body, json_t *messages);
-int bridge_messages_request(struct bridge_run *, json_t *body, json_t *chat);
+int bridge_responses_request(
+    struct bridge_run *, struct span body, struct buf *out);
+int bridge_messages_request(
+    struct bridge_run *, struct span body, struct buf *out);
 /* An error's message as JSON, in Anthropic's words where clients look for
  * them. */
 void bridge_messages_text(const struct bridge_error *, struct buf *out);
-/* The messages of `system` and `messages`. */
-int bridge_messages_input(struct bridge_run *, json_t *body, json_t *messages);
+/* `system` and `messages` as chat messages, comma-separated. */
+int bridge_messages_input(struct bridge_run *, struct span system,
+    struct span messages, struct buf *out);
+
+/* The tools of a Responses request, wherever they stand in it. */
+struct responses_tools {
+	struct responses_tool *list;
+	size_t n, size;
+};
+/* `instructions` and `input` as chat messages. */
+int bridge_responses_input(struct bridge_run *, struct span instructions,
+    struct span input, struct responses_tools *, struct buf *out);
+/* Gathers the tools of a list; -1: refused. */
+int bridge_responses_gather(
+    struct bridge_run *, struct responses_tools *, struct span list);
+/* tool_choice, the tools themselves and parallel_tool_calls. */
+int bridge_responses_tools(struct bridge_run *, struct responses_tools *,
+    struct span choice, struct span parallel, struct buf *out);
 
 /* bridge.c: fills *refused from a format; returns -1. */
 int bridge_refuse(struct bridge_run *, enum refusal, const char *param,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Names something in bridge_dropped(), once. */
-void bridge_drop(struct bridge_run *, const char *name);
+void bridge_drop(struct bridge_run *, struct span name);
+/* `,"key":` */
+void bridge_key(struct buf *, const char *key);
+/* What the client calls the tool of this upstream name, custom or in a
+ * namespace; NULL: it offered none, the name is the model's own. */
+const struct name *bridge_tool(const struct bridge_run *, struct span upstream);
+/* What the client is told: its own name of the tool. */
+struct span bridge_call_name(const struct bridge_call *);
+/* The entry of a tool; NULL: there are too many, refused. */
+struct name *bridge_name(struct bridge_run *, struct span space,
+    struct span name, bool custom);
+/* {"type":"function","function":{…}}; the spans are JSON values, the
+ * description may be p NULL, a schema that is no object counts as none. */
+void bridge_function(struct bridge_run *, const struct name *,
+    struct span description, struct span schema, bool strict, struct buf *out);
+/* `,"tool_choice":` that names a function. */
+void bridge_choice(const struct name *, struct buf *out);
 /* Ends the run as failed and tells the client. */
 void bridge_break(struct bridge_run *, const char *why,
     const struct bridge_error *, struct buf *out);
 
-/* bridge_chat.c: a chunk, or a whole answer. */
+/* chat.c: a chunk, or a whole answer. */
 void bridge_take(struct bridge_run *, json_t *chunk, struct buf *out);
 /* Closes what is open and ends it. */
 void bridge_finish(struct bridge_run *, struct buf *out);
@@ -149,16 +193,11 @@ struct bridge_usage bridge_used(const struct bridge_run *);
 /* An upstream's error in either of its shapes; texts live in the tree. */
 struct bridge_error bridge_error_of(json_t *error);
 
-/* bridge_json.c.  Out of memory is fatal in all of them. */
+/* json.c.  Out of memory is fatal in all of them. */
 /* NULL: no JSON object or list, or deeper than JSCAN_DEPTH_MAX; *at, if
  * asked for, is about where. */
 json_t *bridge_parse(struct span, size_t *at);
 void bridge_dump(struct buf *, const json_t *);
-/* Sets; takes over the value. */
-void bridge_set(json_t *object, const char *key, json_t *value);
-void bridge_append(json_t *array, json_t *value);
-json_t *bridge_string(struct span);
-json_t *bridge_text_of(const struct buf *);
 /* Member that is there and not null; else NULL. */
 json_t *bridge_member(const json_t *object, const char *key);
 /* Member that is a string: its bytes; else p NULL. */
@@ -167,41 +206,4 @@ struct span bridge_string_span(const json_t *);
 /* Is the member this string? */
 bool bridge_is(const json_t *object, const char *key, const char *text);
 uint64_t bridge_count(const json_t *object, const char *key);
-/* {"role": role, "content": content}; takes over content. */
-json_t *bridge_message(const char *role, json_t *content);
-/* {"type":"function","function":{…}} of a chat body's tools. */
-json_t *bridge_tool(json_t *name, json_t *description, json_t *parameters);
-/* The content of a chat message from its parts: a string where all are text
- * (an empty line between them), else the list itself.  Takes over parts. */
-json_t *bridge_content(json_t *parts);
-/* {"type":"text","text":…} */
-json_t *bridge_text_part(struct span);
-/* {"type":"image_url",…}; detail may be NULL. */
-json_t *bridge_image_part(json_t *url, json_t *detail);
-/* {"type":"file",…} */
-json_t *bridge_file_part(json_t *data, json_t *filename);
-/* Moves the parts that are no text from one list to the end of another:
- * a tool's result can hold none. */
-void bridge_move_media(json_t *parts, json_t *media);
-/* Appends a call to an assistant message's tool_calls. */
-void bridge_add_call(
-    json_t *message, json_t *id, json_t *name, struct span arguments);
-
-/* bridge_talk.c: the messages as they grow.  All take over the parts. */
-struct bridge_talk {
-	json_t *messages; /* the chat body's, borrowed */
-	json_t *system, *user, *media; /* parts that are not put yet */
-	json_t *assistant; /* the last message, borrowed; NULL:
-					   calls begin a new one */
-};
-
-void bridge_talk_init(struct bridge_talk *, json_t *messages);
-void bridge_talk_free(struct bridge_talk *);
-void bridge_talk_system(struct bridge_talk *, json_t *parts);
-void bridge_talk_user(struct bridge_talk *, json_t *parts);
-/* The message, for calls; parts may be NULL: none yet. */
-json_t *bridge_talk_assistant(struct bridge_talk *, json_t *parts);
-void bridge_talk_tool(struct bridge_talk *, json_t *id, json_t *parts);
-void bridge_talk_end(struct bridge_talk *);
-
 #endif

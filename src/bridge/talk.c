@@ -3,132 +3,285 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what the templates of chat models insist on: one system message, and
- * at the beginning; no two turns of the user behind one another; nothing but
- * text in a tool's result, and nothing between the results of one turn.
- * Messages are gathered here and put when the next of another kind comes.
+ * Hides in which order a chat's messages may stand.  What is said is gathered
+ * by its speaker and written when another one speaks.
  */
 #include "config.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jspan.h"
 #include "base/log.h"
-#include "bridge/run.h"
+#include "bridge/talk.h"
 
-void
-bridge_talk_init(struct bridge_talk *t, json_t *messages)
-{
-	t->messages = messages;
-	t->system = json_array();
-	t->user = json_array();
-	t->media = json_array();
-	t->assistant = NULL;
-}
+#define NO_RESULT "The call was interrupted: it has no result."
+#define ORPHAN "The result of an earlier tool call:"
 
-void
-bridge_talk_free(struct bridge_talk *t)
+static void
+add_span(struct buf *out, struct span s)
 {
-	json_decref(t->system);
-	json_decref(t->user);
-	json_decref(t->media);
+	buf_add(out, s.p, s.len);
 }
 
 static void
-put(struct bridge_talk *t, const char *role, json_t **parts)
+begin_message(struct talk *t, const char *role)
 {
-	if (json_array_size(*parts) == 0)
+	if (t->begun)
+		buf_puts(t->out, ",");
+	t->begun = true;
+	buf_puts(t->out, "{\"role\":\"");
+	buf_puts(t->out, role);
+	buf_puts(t->out, "\",\"content\":");
+}
+
+static void
+put(struct talk *t, const char *role, struct pieces *p)
+{
+	if (p->n == 0)
 		return;
-	bridge_append(
-	    t->messages, bridge_message(role, bridge_content(*parts)));
-	*parts = json_array();
-}
-
-static void
-append_all(json_t *to, json_t *parts)
-{
-	if (json_array_extend(to, parts) == -1)
-		fatal("out of memory for JSON");
-	json_decref(parts);
+	begin_message(t, role);
+	pieces_write(p, t->out);
+	buf_puts(t->out, "}");
+	p->n = 0;
 }
 
 /* What the results of tools showed comes before what the user says. */
 static void
-put_user(struct bridge_talk *t)
-{
-	json_t *said = t->user;
-
-	t->user = t->media;
-	t->media = json_array();
-	append_all(t->user, said);
-	put(t, "user", &t->user);
-}
-
-void
-bridge_talk_end(struct bridge_talk *t)
+put_waiting(struct talk *t)
 {
 	put(t, "system", &t->system);
-	put_user(t);
+	pieces_move(&t->user, &t->media);
+	put(t, "user", &t->media);
 }
 
-void
-bridge_talk_user(struct bridge_talk *t, json_t *parts)
+/* --- The assistant's turn --- */
+
+static void
+write_arguments(const struct talk_call *c, struct buf *out)
 {
-	put(t, "system", &t->system);
-	t->assistant = NULL;
-	append_all(t->user, parts);
+	if (c->form == TALK_STRING && c->arguments.len > 2) {
+		add_span(out, c->arguments);
+		return;
+	}
+	buf_puts(out, "\"");
+	if (c->form == TALK_STRING) {
+		buf_puts(out, "{}"); /* no upstream reads "" as JSON */
+	} else if (c->form == TALK_OBJECT) {
+		buf_json_inside(out, c->arguments);
+	} else {
+		buf_puts(out, "{\\\"input\\\":");
+		buf_json_inside(out, c->arguments);
+		buf_puts(out, "}");
+	}
+	buf_puts(out, "\"");
 }
 
-void
-bridge_talk_system(struct bridge_talk *t, json_t *parts)
+static void
+write_call(const struct talk_call *c, struct buf *out)
 {
-	bool first =
-	    json_array_size(t->messages) == 0 && json_array_size(t->user) == 0;
+	buf_puts(out, "{\"id\":");
+	add_span(out, c->id);
+	buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":\"");
+	buf_puts(out, c->name->upstream);
+	buf_puts(out, "\",\"arguments\":");
+	write_arguments(c, out);
+	buf_puts(out, "}");
+	if (c->extra.p != NULL) {
+		buf_puts(out, ",\"extra_content\":");
+		add_span(out, c->extra);
+	}
+	buf_puts(out, "}");
+}
 
-	if (first) {
-		append_all(t->system, parts);
+static void
+write_calls(struct talk *t)
+{
+	if (t->ncalls == 0)
+		return;
+	buf_puts(t->out, ",\"tool_calls\":[");
+	for (size_t i = 0; i < t->ncalls; i++) {
+		if (i > 0)
+			buf_puts(t->out, ",");
+		write_call(&t->calls[i], t->out);
+	}
+	buf_puts(t->out, "]");
+}
+
+static void
+write_content(struct talk *t, bool think)
+{
+	bool as_part = think && t->thoughts.n > 0 &&
+	    t->dialect.reasoning_as == REASONING_AS_THINKING;
+
+	if (as_part) {
+		buf_puts(t->out,
+		    "[{\"type\":\"thinking\",\"thinking\":"
+		    "[{\"type\":\"text\",\"text\":");
+		pieces_write_texts(&t->thoughts, t->out);
+		buf_puts(t->out, "}]}");
+		if (t->text.n > 0)
+			buf_puts(t->out, ",");
+		pieces_write_parts(&t->text, t->out);
+		buf_puts(t->out, "]");
+	} else if (t->text.n > 0) {
+		pieces_write(&t->text, t->out);
+	} else {
+		buf_puts(t->out, t->ncalls > 0 ? "null" : "\"\"");
+	}
+}
+
+/* With "all", a turn without reasoning says that it has none. */
+static void
+write_thoughts(struct talk *t)
+{
+	if (t->dialect.reasoning_as == REASONING_AS_THINKING ||
+	    (t->thoughts.n == 0 && t->dialect.reasoning != REASONING_ALL))
+		return;
+	buf_puts(t->out,
+	    t->dialect.reasoning_as == REASONING_AS_REASONING
+		? ",\"reasoning\":"
+		: ",\"reasoning_content\":");
+	pieces_write_texts(&t->thoughts, t->out);
+}
+
+/* Its content is read into scratch, which may hold media for later. */
+static void
+write_result(
+    struct talk *t, const struct talk_call *c, const struct pairs_result *r)
+{
+	t->scratch.n = 0;
+	if (r == NULL)
+		pieces_text(&t->scratch, span_of(NO_RESULT));
+	else if (t->result(t->ctx, r, &t->scratch) == -1)
+		t->failed = true;
+	pieces_move_media(&t->scratch, &t->media);
+	begin_message(t, "tool");
+	pieces_write_texts(&t->scratch, t->out);
+	buf_puts(t->out, ",\"tool_call_id\":");
+	add_span(t->out, c->id);
+	buf_puts(t->out, "}");
+}
+
+static void
+end_turn(struct talk *t)
+{
+	bool think = t->dialect.reasoning == REASONING_ALL ||
+	    (t->dialect.reasoning == REASONING_CALLS && t->ncalls > 0);
+	size_t first = t->next_call - t->ncalls;
+
+	if (!t->in_turn || t->failed)
+		return;
+	t->in_turn = false;
+	if (t->text.n > 0 || t->ncalls > 0 || (think && t->thoughts.n > 0)) {
+		put_waiting(t);
+		begin_message(t, "assistant");
+		write_content(t, think);
+		if (think)
+			write_thoughts(t);
+		write_calls(t);
+		buf_puts(t->out, "}");
+	}
+	for (size_t i = 0; i < t->ncalls && !t->failed; i++)
+		write_result(
+		    t, &t->calls[i], pairs_of_call(&t->pairs, first + i));
+	t->text.n = t->thoughts.n = t->ncalls = 0;
+}
+
+/* --- What a dialect says --- */
+
+void
+talk_system(struct talk *t, struct pieces *p)
+{
+	if (p->n == 0)
+		return;
+	end_turn(t);
+	if (!t->begun && t->user.n == 0) {
+		pieces_move(p, &t->system);
 		return;
 	}
 	/* The tag is Claude Code's own for the like. */
-	if (json_array_size(parts) > 0) {
-		json_array_insert_new(
-		    parts, 0, bridge_text_part(span_of("<system-reminder>")));
-		bridge_append(
-		    parts, bridge_text_part(span_of("</system-reminder>")));
-	}
-	bridge_talk_user(t, parts);
-}
-
-json_t *
-bridge_talk_assistant(struct bridge_talk *t, json_t *parts)
-{
-	json_t *content = parts == NULL || json_array_size(parts) == 0
-	    ? NULL
-	    : bridge_content(parts);
-
-	if (content == NULL)
-		json_decref(parts);
-	if (json_array_size(t->media) > 0)
-		t->assistant = NULL;
-	if (t->assistant == NULL ||
-	    (content != NULL && bridge_member(t->assistant, "content"))) {
-		bridge_talk_end(t);
-		t->assistant = bridge_message("assistant", json_null());
-		bridge_append(t->messages, t->assistant);
-	}
-	if (content != NULL)
-		bridge_set(t->assistant, "content", content);
-	return t->assistant;
+	pieces_text(&t->user, span_of("<system-reminder>"));
+	pieces_move(p, &t->user);
+	pieces_text(&t->user, span_of("</system-reminder>"));
 }
 
 void
-bridge_talk_tool(struct bridge_talk *t, json_t *id, json_t *parts)
+talk_user(struct talk *t, struct pieces *p)
 {
-	json_t *m;
+	if (p->n == 0)
+		return;
+	end_turn(t);
+	pieces_move(p, &t->user);
+}
 
-	put(t, "system", &t->system);
-	if (json_array_size(t->user) > 0)
-		put_user(t);
-	bridge_move_media(parts, t->media);
-	m = bridge_message("tool", bridge_content(parts));
-	bridge_set(m, "tool_call_id", json_incref(id));
-	bridge_append(t->messages, m);
-	t->assistant = NULL;
+void
+talk_text(struct talk *t, struct pieces *p)
+{
+	if (p->n == 0)
+		return;
+	t->in_turn = true;
+	pieces_move(p, &t->text);
+}
+
+void
+talk_thoughts(struct talk *t, struct pieces *p)
+{
+	if (p->n == 0)
+		return;
+	t->in_turn = true;
+	pieces_move(p, &t->thoughts);
+}
+
+void
+talk_call(struct talk *t, const struct talk_call *c)
+{
+	t->in_turn = true;
+	if (t->ncalls == t->calls_size) {
+		t->calls_size =
+		    t->calls_size == 0 ? 8 : t->calls_size + t->calls_size / 2;
+		t->calls =
+		    reallocarray(t->calls, t->calls_size, sizeof(*t->calls));
+		if (t->calls == NULL)
+			fatal("out of memory for the calls of a message");
+	}
+	t->calls[t->ncalls++] = *c;
+	t->next_call++;
+}
+
+enum pairs_fate
+talk_result(struct talk *t)
+{
+	const struct pairs_result *r = &t->pairs.results[t->next_result++];
+
+	if (r->fate == PAIRS_LEFT_OUT)
+		return PAIRS_LEFT_OUT;
+	end_turn(t);
+	if (r->fate == PAIRS_ORPHAN && !t->failed) {
+		pieces_text(&t->user, span_of(ORPHAN));
+		if (t->result(t->ctx, r, &t->user) == -1)
+			t->failed = true;
+	}
+	return (enum pairs_fate)r->fate;
+}
+
+void
+talk_end(struct talk *t)
+{
+	end_turn(t);
+	if (!t->failed)
+		put_waiting(t);
+}
+
+void
+talk_free(struct talk *t)
+{
+	pairs_free(&t->pairs);
+	pieces_free(&t->system);
+	pieces_free(&t->user);
+	pieces_free(&t->media);
+	pieces_free(&t->text);
+	pieces_free(&t->thoughts);
+	pieces_free(&t->scratch);
+	free(t->calls);
 }

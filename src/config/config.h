@@ -123,6 +123,26 @@ struct price {
 	bool known;		/* at least one was given */
 };
 
+/* What a chat upstream wants otherwise than the rest, for the bridges.  All
+ * zero is the default. */
+enum reasoning { REASONING_CALLS, REASONING_NONE, REASONING_ALL };
+enum reasoning_as {
+	REASONING_AS_CONTENT,	/* reasoning_content */
+	REASONING_AS_REASONING,
+	REASONING_AS_THINKING,	/* a part of the content */
+};
+enum user_as { USER_SHORT, USER_KEEP, USER_DROP };
+struct dialect {
+	enum reasoning reasoning;	/* which of the assistant's turns
+					   tell theirs */
+	enum reasoning_as reasoning_as;
+	enum user_as user;
+	bool max_completion_tokens;	/* not max_tokens */
+	bool drop_strict;	/* of tools and response formats */
+	bool keep_attribution;	/* Claude Code's billing line, passed through
+				   to a local server */
+};
+
 struct target {
 	const struct provider *provider;
 	const char *model;	/* upstream's name; "*": the rest of the id */
@@ -132,6 +152,7 @@ struct target {
 	enum tri images, audio, files, tools, json_schema;
 	uint32_t endpoints;	/* ENDPOINT_BIT set it serves itself */
 	bool ask_usage;		/* add stream_options.include_usage */
+	struct dialect dialect;
 	struct price price;
 };
 

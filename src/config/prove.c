@@ -352,6 +352,11 @@ prove_target(struct load *load, const struct model *m, size_t at)
 	if ((why = why_unreachable(m, at, fallback)) != NULL)
 		mistake_of(load, t, "targets", NULL,
 		    "this target is never reached: %s", why);
+	if (t->dialect.user == USER_KEEP &&
+	    t->provider->place == PLACE_EXTERNAL)
+		mistake_of(load, t, "targets", "user",
+		    "keep is for local providers: Claude Code's user id holds "
+		    "its device and session");
 	if (t->context > 0 && t->max_output > t->context)
 		mistake_of(load, t, "targets", "max_output",
 		    "must be no more than context (%llu)",

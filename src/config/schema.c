@@ -388,6 +388,33 @@ const struct schema schema_table[] = {
 	    "Whether it tells the usage of streams by itself, or only when "
 	    "asked (stream_options).",
 	    IN(target, ask_usage)),
+	WORD("targets", "max_tokens", SCHEMA_WORD, "max_tokens",
+	    "max_tokens max_completion_tokens",
+	    "What it calls the bound of the output, for requests that a "
+	    "bridge translates.",
+	    IN(target, dialect.max_completion_tokens)),
+	WORD("targets", "reasoning", SCHEMA_WORD, "calls", "calls none all",
+	    "Which of the assistant's earlier turns are sent to it with their "
+	    "reasoning by a bridge: those with calls, none, or all (one "
+	    "without reasoning says so).",
+	    IN(target, dialect.reasoning)),
+	WORD("targets", "reasoning_as", SCHEMA_WORD, "reasoning_content",
+	    "reasoning_content reasoning thinking",
+	    "Where a bridge puts that reasoning: a member of the message, or a "
+	    "part of its content of type thinking.",
+	    IN(target, dialect.reasoning_as)),
+	WORD("targets", "user", SCHEMA_WORD, "short", "short keep drop",
+	    "What a bridge sends as user: the client's where it has at most "
+	    "64 bytes and is a plain name, else a digest of it; always the "
+	    "client's (only to a local provider); or nothing.",
+	    IN(target, dialect.user)),
+	WORD("targets", "strict", SCHEMA_WORD, "keep", "keep drop",
+	    "Whether a bridge sends strict with tools and response formats.",
+	    IN(target, dialect.drop_strict)),
+	WORD("targets", "attribution", SCHEMA_WORD, "drop", "drop keep",
+	    "Whether a local provider gets the billing line that Claude Code "
+	    "begins its system prompt with, which spoils a prompt cache.",
+	    IN(target, dialect.keep_attribution)),
 	GROUP("targets", "price", "price", "What it costs.", IN(target, price)),
 	PRICES("price", OF_TARGET),
 

@@ -253,6 +253,7 @@ make_bridged(struct attempt *t)
 		.upstream_model = t->candidate->model,
 		.stream = r->call.stream,
 		.ask_usage = t->candidate->target->ask_usage,
+		.dialect = t->candidate->target->dialect,
 		.input_tokens = r->call.input_tokens,
 		.wall_ms = clock_wall_ms() };
 	struct refused refused = { .refusal = REFUSE_NONE };

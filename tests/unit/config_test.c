@@ -402,6 +402,11 @@ static const struct {
 	    "tailgate.conf:9: models[1].targets[0].max_output: must be no "
 	    "more than context (10)" },
 	{ MODELS,
+	    ", { id = \"a\"; targets = ( { provider = \"here\"; model "
+	    "= \"x\"; reasoning = \"some\"; } ); }",
+	    "tailgate.conf:9: models[1].targets[0].reasoning: must be one "
+	    "of: calls none all" },
+	{ MODELS,
 	    ", { id = \"a\"; fallback = [ \"busy\", \"bored\" ]; "
 	    "targets = ( { provider = \"here\"; model = \"x\"; } ); }",
 	    "tailgate.conf:9: models[1].fallback[1]: must be one of: busy" },

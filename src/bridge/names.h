@@ -1,0 +1,53 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What an upstream calls the client's tools, and back.
+ *
+ * A chat upstream knows functions by a name of at most 64 letters, digits,
+ * underscores and hyphens.  A client's tool may stand in a namespace (an MCP
+ * server in Codex), have a longer name (128 in the Messages API) or other
+ * characters in it.  Such a tool goes by a name that is made of its own: the
+ * same one in every request, and never that of another tool of this one.
+ */
+#ifndef BRIDGE_NAMES_H
+#define BRIDGE_NAMES_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+#define NAMES_UPSTREAM_MAX 64
+#define NAMES_MAX 4096 /* different tools in one request */
+
+struct names;
+
+struct name {
+	struct span space; /* the client's namespace as text, or empty */
+	struct span name; /* the client's name as text */
+	char upstream[NAMES_UPSTREAM_MAX + 1];
+	bool custom; /* a custom tool of the Responses API */
+	bool offered; /* among the tools of this request */
+};
+
+/* Out of memory is fatal, here and below. */
+struct names *names_new(void);
+void names_free(struct names *);
+
+/* The entry of a tool, made where there is none: of a call in the history too,
+ * whose tool may be offered no more.  space (p NULL: none) and name are
+ * insides of JSON strings as they are written; custom counts as it is made.
+ * NULL: there are NAMES_MAX already.  Entries live as long as the names. */
+struct name *
+names_take(struct names *, struct span space, struct span name, bool custom);
+
+/* The entry of a tool, or NULL. */
+const struct name *
+names_known(const struct names *, struct span space, struct span name);
+
+/* The tool that an upstream calls by this name; NULL: there is none, the
+ * model made it up. */
+const struct name *names_find(const struct names *, struct span upstream);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A conversation as chat messages, in the order and shape that chat upstreams
+ * insist on:
+ *
+ * - one system message, and at the beginning; later ones become the user's
+ *   text, in <system-reminder>;
+ * - no two turns of the user after one another;
+ * - the results of an assistant's calls directly after them, whatever stood
+ *   between; a call without a result gets one that says so; a result without
+ *   its call becomes the user's text;
+ * - nothing but text in a result: its pictures follow in a user's message;
+ * - reasoning with its own turn, as the target says;
+ * - no message without content.
+ *
+ * A turn of the assistant is all that it says until the user says something,
+ * or a result comes.
+ */
+#ifndef BRIDGE_TALK_H
+#define BRIDGE_TALK_H
+
+#include "base/buf.h"
+#include "bridge/names.h"
+#include "bridge/pairs.h"
+#include "bridge/pieces.h"
+#include "config/config.h"
+
+/* How a call's arguments are written. */
+enum talk_arguments {
+	TALK_STRING, /* a JSON string that holds them */
+	TALK_OBJECT, /* JSON: what a string has to hold */
+	TALK_INPUT, /* a JSON string that is the input of a custom tool */
+};
+
+struct talk_call {
+	const struct name *name;
+	struct span id; /* JSON strings and values, as they are written */
+	struct span arguments;
+	struct span extra; /* extra_content, or p NULL */
+	enum talk_arguments form;
+};
+
+struct talk {
+	struct buf *out; /* messages, comma-separated */
+	struct dialect dialect;
+	struct pairs pairs; /* filled before the first of these calls */
+	/* Reads the content of a result; -1: refused. */
+	int (*result)(void *ctx, const struct pairs_result *, struct pieces *);
+	void *ctx;
+
+	bool failed; /* result() has refused: nothing more is written */
+	bool begun; /* a message was written */
+	bool in_turn; /* the assistant's */
+	struct pieces system, user, media;
+	struct pieces text, thoughts, scratch;
+	struct talk_call *calls;
+	size_t ncalls, calls_size;
+	size_t next_call, next_result; /* their numbers */
+};
+
+/* These take the pieces out of what they are given. */
+void talk_system(struct talk *, struct pieces *);
+void talk_user(struct talk *, struct pieces *);
+void talk_text(struct talk *, struct pieces *);
+void talk_thoughts(struct talk *, struct pieces *);
+void talk_call(struct talk *, const struct talk_call *);
+/* The next result of the walk. */
+enum pairs_fate talk_result(struct talk *);
+/* After the last. */
+void talk_end(struct talk *);
+void talk_free(struct talk *);
+
+#endif
