@@ -289,11 +289,11 @@ tell stub reset >/dev/null
 for i in 1 2 3; do
 	ask "$(chat plain)"
 	check "the directory has gone: refused ($i)" \
-		error_is 503 provider_unavailable
+		error_is 503 gateway_exhausted
 done
 mkdir -p "$dir/run"
 ask "$(chat plain)"
-check 'an empty one in its place: refused' error_is 503 provider_unavailable
+check 'an empty one in its place: refused' error_is 503 gateway_exhausted
 is 'and nothing went up' "$(stat stub requests)" 0
 like 'the log says so' \
 	"$(grep 'no slot can be taken' "$dir/tailgate.log" | tail -n 1)" \

@@ -146,6 +146,7 @@ outcome_of_result(enum upstream_result result)
 	case UPSTREAM_TIMEOUT_TOTAL:
 		return HEALTH_TIMEOUT;
 	case UPSTREAM_CLIENT_GONE:
+	case UPSTREAM_EXHAUSTED:
 		return HEALTH_ABANDONED;
 	default:
 		return HEALTH_ERROR;

@@ -138,6 +138,11 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "This client has as many requests open as its share of the "
 	    "gateway allows; wait for some to end, or for the time in "
 	    "Retry-After." },
+	{ REFUSE_EXHAUSTED, 503, "server_error", "gateway_exhausted",
+	    "overloaded_error", true, false, 0,
+	    "The gateway itself lacks something that it needs (descriptors, "
+	    "memory, room on a disk, its runtime_dir); its log says what. "
+	    "Wait for the time in Retry-After." },
 	{ REFUSE_UPSTREAM_TIMEOUT, 504, "server_error", "upstream_timeout",
 	    "api_error", false, true, FALLBACK_TIMEOUT,
 	    "The provider did not answer in time; it may have billed the "

@@ -50,6 +50,7 @@ enum refusal {
 	REFUSE_MODEL_LOADING,
 	REFUSE_OVERLOADED,		/* all of our own threads are taken */
 	REFUSE_CLIENT_SHARE,		/* or this client's share of them */
+	REFUSE_EXHAUSTED,		/* descriptors, memory, runtime_dir */
 	REFUSE_UPSTREAM_TIMEOUT,
 	/* Nobody is there to read it (ledger and log only; status 499). */
 	REFUSE_CLIENT_GONE,

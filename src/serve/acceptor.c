@@ -67,6 +67,8 @@ LIST_HEAD(seats, acceptor_seat);
 struct acceptor {
 	const struct config *config;
 	int listen_fd;
+	void (*exhausted)(void *ctx);
+	void *ctx;
 	unsigned turns_max;
 	atomic_bool stopping;
 	atomic_uint waiting; /* threads in accept or on their way to it */
@@ -97,7 +99,8 @@ turns_of(unsigned threads)
 }
 
 struct acceptor *
-acceptor_new(const struct config *config, int listen_fd)
+acceptor_new(const struct config *config, int listen_fd,
+    void (*exhausted)(void *ctx), void *ctx)
 {
 	struct sigaction sa = { .sa_handler = on_stop };
 	struct acceptor *a = calloc(1, sizeof(*a));
@@ -106,6 +109,8 @@ acceptor_new(const struct config *config, int listen_fd)
 		fatal("out of memory");
 	a->config = config;
 	a->listen_fd = listen_fd;
+	a->exhausted = exhausted;
+	a->ctx = ctx;
 	a->turns_max = turns_of(config->threads);
 	pthread_mutex_init(&a->mutex, NULL);
 	LIST_INIT(&a->seats);
@@ -365,6 +370,7 @@ accept_one(struct acceptor *a)
 			if (log_due(&warned_ms, WARN_EVERY_MS))
 				log_error("accept: %s; who connects waits",
 				    strerror(errno));
+			a->exhausted(a->ctx);
 			nanosleep(&pause, NULL);
 		}
 	}

@@ -27,7 +27,10 @@ struct acceptor;
 struct acceptor_seat; /* one thread's */
 
 /* listen_fd must block. */
-struct acceptor *acceptor_new(const struct config *, int listen_fd);
+/* exhausted is called when a connection could not be accepted for want of
+ * descriptors or memory: give some back. */
+struct acceptor *acceptor_new(const struct config *, int listen_fd,
+    void (*exhausted)(void *ctx), void *ctx);
 void acceptor_free(struct acceptor *);
 
 /* A thread is about to be started. */

@@ -94,7 +94,7 @@ serve_cgi(const struct config *config)
 		    "Retry-After: 5\r\n\r\n"
 		    "{\"error\":{\"message\":\"The gateway can't start; its "
 		    "log says why.\",\"type\":\"server_error\",\"param\":null,"
-		    "\"code\":\"provider_unavailable\"}}",
+		    "\"code\":\"gateway_exhausted\"}}",
 		    stdout);
 		return 1;
 	}

@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@
 #define HURRY_MS 1000
 #define HURRY_WAIT_MS 100
 #define SHARE_RETRY_MS 5000
+#define WARN_EVERY_MS 60000
 
 bool
 request_refuse(struct request *r, enum refusal refusal)
@@ -170,6 +172,7 @@ parse_length(struct request *r, long long *length)
 static bool
 request_read(struct request *r)
 {
+	static _Atomic int64_t warned_ms;
 	const struct config *c = r->server->config;
 	size_t max = r->spec->body == ENDPOINT_BODY_MULTIPART
 	    ? c->multipart_max_bytes
@@ -196,8 +199,10 @@ request_read(struct request *r)
 	case SPOOL_ERROR:
 		break;
 	}
-	log_error("body: spool in %s: %m", c->spool_dir);
-	return request_refuse(r, REFUSE_INTERNAL);
+	if (log_due(&warned_ms, WARN_EVERY_MS))
+		log_error("body: spool in %s: %s; such bodies are refused",
+		    c->spool_dir, strerror(errno));
+	return request_refuse(r, REFUSE_EXHAUSTED);
 }
 
 /* ---- parse ------------------------------------------------------------ */

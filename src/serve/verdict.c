@@ -174,6 +174,10 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 	const char *what = "failed";
 
 	switch (report->result) {
+	case UPSTREAM_EXHAUSTED:
+		/* Not the provider's doing, nor a reason to go elsewhere. */
+		judge_as(result, REFUSE_EXHAUSTED, HEALTH_ABANDONED);
+		return;
 	case UPSTREAM_CONNECT:
 	case UPSTREAM_TLS:
 	case UPSTREAM_FORBIDDEN:

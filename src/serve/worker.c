@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,11 +40,16 @@
 /* Before it is tried again to start a thread. */
 #define RETRY_MS 100
 #define WARN_EVERY_MS 60000
+/* Of descriptors: for the process itself, and for a request (its client, its
+ * provider, a name or a connection in the making, a place in a queue). */
+#define FILES_BASE 64
+#define FILES_PER_THREAD 6
 
 struct worker {
 	struct server server;
 	const struct config *config;
 	struct acceptor *acceptor;
+	unsigned threads; /* that may serve at the same time */
 	int listen_fd;
 
 	pthread_mutex_t mutex; /* of what follows */
@@ -98,7 +104,7 @@ start_thread(struct worker *w)
 	/* The last one that there can be only refuses: it would begin what
 	 * takes long, and nobody would take the next. */
 	share_capacity(w->server.share,
-	    w->retry ? w->nthreads - w->leaving - 1 : w->config->threads);
+	    w->retry ? w->nthreads - w->leaving - 1 : w->threads);
 	pthread_mutex_unlock(&w->mutex);
 	pthread_attr_destroy(&attr);
 }
@@ -174,6 +180,36 @@ thread_main(void *ctx)
 	pthread_cond_signal(&w->changed);
 	pthread_mutex_unlock(&w->mutex);
 	return NULL;
+}
+
+/* Kept connections are worth less than the next client. */
+static void
+give_back_connections(void *ctx)
+{
+	struct worker *w = ctx;
+
+	upstream_pool_trim(w->server.upstreams);
+}
+
+/* Threads that there are descriptors for: what comes in spite of that would
+ * run into errors in the middle of its work. */
+static unsigned
+threads_of(const struct config *config)
+{
+	unsigned threads = config->threads;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
+	    files.rlim_cur == RLIM_INFINITY ||
+	    files.rlim_cur >= FILES_BASE + (rlim_t)threads * FILES_PER_THREAD)
+		return threads;
+	threads = files.rlim_cur < FILES_BASE + FILES_PER_THREAD
+	    ? 1
+	    : (unsigned)((files.rlim_cur - FILES_BASE) / FILES_PER_THREAD);
+	log_warn("%llu descriptors are enough for %u threads, not for %u; "
+		 "raise the limit (LimitNOFILE=, ulimit -n)",
+	    (unsigned long long)files.rlim_cur, threads, config->threads);
+	return threads;
 }
 
 /* ---- signals and the end ---------------------------------------------- */
@@ -293,9 +329,10 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->server.share = share_new(board, index);
-	share_capacity(w->server.share, config->threads);
+	w->threads = threads_of(config);
+	share_capacity(w->server.share, w->threads);
 	w->listen_fd = listen_fd;
-	w->acceptor = acceptor_new(config, listen_fd);
+	w->acceptor = acceptor_new(config, listen_fd, give_back_connections, w);
 	if (pthread_create(&signals, NULL, signals_main, w) != 0)
 		fatal("can't start: %s", strerror(errno));
 	for (unsigned i = 0; i < THREADS_AT_START; i++)

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +26,16 @@
  * be seen until its end. */
 #define SEND_BYTES ((size_t)64 * 1024)
 
+/* As many as a name or a handshake may need at once. */
+#define DESCRIPTORS_NEEDED 4
+
 struct connector {
 	CURLM *multi;
 	CURL *easy;
 	const struct provider *provider;
 	bool added; /* to the multi: connecting or connected */
 	bool forbidden; /* the last address was outside the place */
+	bool exhausted; /* no socket could be made */
 	bool reset; /* what is closed now, is reset */
 	int leaving; /* this one is not closed */
 	CURLcode code; /* how it failed */
@@ -71,6 +76,43 @@ connector_init(void)
 
 /* ---- sockets ---------------------------------------------------------- */
 
+static bool
+is_exhaustion(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	    error == ENOMEM;
+}
+
+/* curl does not say why a name could not be looked up or a certificate not be
+ * found: both need descriptors. */
+static bool
+descriptors_are_out(void)
+{
+	int fds[DESCRIPTORS_NEEDED];
+	size_t n = 0;
+
+	while (n < DESCRIPTORS_NEEDED &&
+	    (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
+		n++;
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	return n < DESCRIPTORS_NEEDED;
+}
+
+/* Did it fail for want of something of our own? */
+static bool
+was_exhausted(const struct connector *c)
+{
+	long error = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
+	return c->exhausted || c->code == CURLE_OUT_OF_MEMORY ||
+	    (c->code == CURLE_COULDNT_CONNECT && is_exhaustion((int)error)) ||
+	    (c->code == CURLE_COULDNT_RESOLVE_HOST &&
+		strstr(c->error, "thread failed") != NULL) ||
+	    (!c->forbidden && descriptors_are_out());
+}
+
 /* The gate: the address that connect(2) will really get. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
@@ -79,6 +121,7 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 	const struct provider *p = c->provider;
 	bool inside = p->place == PLACE_EXTERNAL;
 	struct net address;
+	int fd;
 
 	(void)purpose;
 	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
@@ -90,7 +133,9 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 		c->forbidden = true;
 		return CURL_SOCKET_BAD;
 	}
-	return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+	c->exhausted |= fd == -1 && is_exhaustion(errno);
+	return fd;
 }
 
 int
@@ -198,7 +243,7 @@ void
 connector_begin(struct connector *c, const struct provider *p)
 {
 	c->provider = p;
-	c->forbidden = false;
+	c->forbidden = c->exhausted = false;
 	c->code = CURLE_OK;
 	c->error[0] = '\0';
 	curl_multi_add_handle(c->multi, c->easy);
@@ -208,6 +253,8 @@ connector_begin(struct connector *c, const struct provider *p)
 static enum upstream_result
 result_of(const struct connector *c)
 {
+	if (was_exhausted(c))
+		return UPSTREAM_EXHAUSTED;
 	switch (c->code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CONNECT_ERROR:

@@ -63,6 +63,7 @@ static const char *const result_names[] = {
 	[UPSTREAM_CONNECT] = "no connection",
 	[UPSTREAM_FORBIDDEN] = "address outside the place",
 	[UPSTREAM_TLS] = "TLS failed",
+	[UPSTREAM_EXHAUSTED] = "the gateway has run out",
 	[UPSTREAM_TIMEOUT_CONNECT] = "connect timeout",
 	[UPSTREAM_TIMEOUT_FIRST_BYTE] = "first-byte timeout",
 	[UPSTREAM_TIMEOUT_IDLE] = "idle timeout",
@@ -373,7 +374,8 @@ connect_anew(struct exchange *x)
 	int rc, timeout_ms;
 
 	if (!handle_connect(x->pool, h)) {
-		fail(x, why, "no connector: out of memory or descriptors");
+		fail(x, UPSTREAM_EXHAUSTED,
+		    "no connector: out of memory or descriptors");
 		return false;
 	}
 	while ((rc = handle_connecting(x->pool, h, &why)) == 0) {
@@ -394,6 +396,18 @@ connect_anew(struct exchange *x)
 	}
 	x->report->connect_ns = clock_now_ns() - x->start_ns;
 	return true;
+}
+
+/* Once more, with the descriptors of the connections that are kept. */
+static bool
+connect_in_need(struct exchange *x)
+{
+	if (x->stopped != UPSTREAM_OK || x->in.ended != UPSTREAM_EXHAUSTED)
+		return false;
+	upstream_pool_trim(x->pool);
+	handle_disconnect(x->handle, false);
+	x->in.over = false;
+	return connect_anew(x);
 }
 
 /* Of a kept connection: it turned out closed before a byte of the answer came.
@@ -420,7 +434,7 @@ exchange(struct exchange *x)
 		x->moved_ms = clock_now_ms();
 	}
 	handle_disconnect(x->handle, false);
-	if (!connect_anew(x))
+	if (!connect_anew(x) && !connect_in_need(x))
 		return;
 	x->report->connected = true;
 	run(x);

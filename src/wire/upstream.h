@@ -51,6 +51,8 @@ enum upstream_result {
 	UPSTREAM_CONNECT, /* no connection */
 	UPSTREAM_FORBIDDEN, /* the address is outside the place */
 	UPSTREAM_TLS, /* handshake or verification failed */
+	UPSTREAM_EXHAUSTED, /* no descriptor, port, thread or memory left here;
+			       nothing was sent */
 	UPSTREAM_TIMEOUT_CONNECT,
 	UPSTREAM_TIMEOUT_FIRST_BYTE,
 	UPSTREAM_TIMEOUT_IDLE,
@@ -88,6 +90,8 @@ struct upstream_sink {
 int upstream_init(void);
 struct upstream_pool *upstream_pool_new(void);
 void upstream_pool_free(struct upstream_pool *);
+/* Closes what is kept for later: descriptors have run out. */
+void upstream_pool_trim(struct upstream_pool *);
 
 /* Blocks until the exchange has ended.  The connection is closed at once
  * unless it ended UPSTREAM_OK. */

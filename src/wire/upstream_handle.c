@@ -170,22 +170,31 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 }
 
 void
-upstream_pool_free(struct upstream_pool *pool)
+upstream_pool_trim(struct upstream_pool *pool)
 {
 	struct handle *h;
 
-	if (pool == NULL)
-		return;
+	pthread_mutex_lock(&pool->mutex);
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
 		while ((h = TAILQ_FIRST(&pool->providers[i].idle)) != NULL) {
 			TAILQ_REMOVE(&pool->providers[i].idle, h, entry);
 			handle_free(h);
 		}
+		pool->providers[i].nidle = 0;
 		while (pool->providers[i].nconnectors > 0)
 			connector_free(
 			    pool->providers[i]
 				.connectors[--pool->providers[i].nconnectors]);
 	}
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void
+upstream_pool_free(struct upstream_pool *pool)
+{
+	if (pool == NULL)
+		return;
+	upstream_pool_trim(pool);
 	pump_free(pool->pump);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool);

@@ -64,6 +64,12 @@ serve(int fd)
 
 static void start_thread(void);
 
+static void
+no_descriptors(void *unused)
+{
+	(void)unused;
+}
+
 static void *
 thread_main(void *unused)
 {
@@ -204,7 +210,7 @@ main(void)
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == -1 ||
 	    listen(fd, 1024) == -1)
 		return 99;
-	acceptor = acceptor_new(&config, fd);
+	acceptor = acceptor_new(&config, fd, no_descriptors, NULL);
 	start_thread();
 	test_waiting(1);
 	test_waiting(THREADS / 2);
