@@ -13,13 +13,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "serve/relay.h"
+#include "serve/relay_internal.h"
+#include "serve/restream.h"
 #include "serve/verdict.h"
 
 /* A JSON answer up to this size is looked at whole before it passes. */
 #define HOLD_BYTES (64 * 1024)
-/* An unfinished event over this size passes in pieces. */
-#define TAIL_BYTES (256 * 1024)
 /* What is kept of an upstream's error. */
 #define ERROR_BYTES (256 * 1024)
 /* What a bridge, which needs all of it, takes. */
@@ -27,6 +26,8 @@
 #define EVENT_BYTES (256 * 1024)
 /* Where the last event tells all of it again, and the usage behind that. */
 #define LONG_EVENT_BYTES (32 * 1024 * 1024)
+
+#define EVENT_STREAM "text/event-stream; charset=utf-8"
 
 void
 relay_init(struct relay *r, struct answer *a, const struct call *call,
@@ -58,196 +59,115 @@ relay_free(struct relay *r)
 	sse_free(&r->sse);
 }
 
-/* ---- passing ---------------------------------------------------------- */
+/* ---- the head --------------------------------------------------------- */
 
-/* The client gets its head; from now on nothing else can be tried. */
-static int
-commit(struct relay *r, int64_t length)
+static bool
+starts_with(const char *text, const char *with)
+{
+	return text != NULL && strncasecmp(text, with, strlen(with)) == 0;
+}
+
+static bool
+says_events(const struct relay *r)
+{
+	return starts_with(r->content_type, "text/event-stream");
+}
+
+static bool
+says_json(const struct relay *r)
+{
+	return starts_with(r->content_type, "application/json");
+}
+
+/* Does the client get an event stream, whatever the upstream sends? */
+static bool
+must_stream(const struct relay *r)
+{
+	return r->answer->streams &&
+	    (r->bridge != NULL || restream_can(r->speaks));
+}
+
+int
+relay_commit(struct relay *r, int64_t length)
 {
 	struct answer *a = r->answer;
+	const char *type = r->content_type;
+	bool events = a->streams && r->is_sse;
 
 	r->state = RELAY_PASS;
 	if (r->answered != NULL)
 		r->answered(r->answered_ctx);
 	if (a->head_sent)
 		return 0; /* by a heartbeat */
-	if (a->streams && r->is_sse)
+	if (r->bridge != NULL)
+		type = a->streams ? EVENT_STREAM : "application/json";
+	else if ((events || must_stream(r)) && !says_events(r))
+		type = EVENT_STREAM;
+	if (events || must_stream(r))
 		length = -1;
-	if (r->bridge == NULL)
-		return answer_head(a, r->head.status, r->content_type,
-		    r->head.fields, r->head.nfields, length);
-	return answer_head(a, r->head.status,
-	    a->streams ? "text/event-stream; charset=utf-8"
-		       : "application/json",
-	    r->head.fields, r->head.nfields, length);
-}
-
-static int
-pass(struct relay *r, size_t upto)
-{
-	struct span part = { r->window.p + r->written, upto - r->written };
-
-	r->written = upto;
-	return part.len == 0 ? 0 : answer_body(r->answer, part);
-}
-
-/* ---- events ----------------------------------------------------------- */
-
-static bool
-is_last(enum endpoint endpoint, const struct sse_event *event)
-{
-	switch (endpoint) {
-	case ENDPOINT_RESPONSES:
-		return span_is(event->name, "response.completed") ||
-		    span_is(event->name, "response.incomplete") ||
-		    span_is(event->name, "response.failed");
-	case ENDPOINT_MESSAGES:
-		return span_is(event->name, "message_stop");
-	default:
-		return span_is(event->data, "[DONE]");
-	}
-}
-
-static void
-bridge_step(struct relay *r, enum bridge_step step)
-{
-	r->done |= step == BRIDGE_DONE;
-	r->bridge_failed |= step == BRIDGE_FAILED;
-}
-
-/* One event, whole.  What the relay knows of a stream it learns here. */
-static int
-on_event(void *ctx, const struct sse_event *event)
-{
-	struct relay *r = ctx;
-	size_t end = r->base + event->end;
-	bool only_usage = false;
-
-	if (r->events++ == 0 && verdict_is_error(event->name, event->data)) {
-		r->error_first = true;
-		buf_reset(&r->held);
-		buf_add(&r->held, event->data.p, event->data.len);
-		return -1;
-	}
-	if (usage_read(endpoint_spec(r->speaks)->usage, event->data, &r->usage))
-		only_usage = verdict_is_only_usage(event->data);
-	if (r->bridge != NULL) {
-		if (event->data.len > 0)
-			bridge_step(
-			    r, bridge_event(r->bridge, event->data, &r->out));
-		return 0;
-	}
-	if (r->withhold_usage && only_usage) {
-		if (r->state == RELAY_PASS && pass(r, r->last_end) == -1)
-			return -1;
-		/* Skipped; what stood before it has been passed, or is the
-		 * stream's beginning (an empty stream but for usage). */
-		r->written = end;
-	}
-	r->last_end = end;
-	r->error_passed |= verdict_is_error(event->name, event->data);
-	if (is_last(r->speaks, event))
-		r->done = true;
-	return 0;
-}
-
-/* Keeps what was not passed of the window. */
-static void
-keep_rest(struct relay *r, bool held)
-{
-	struct span rest = { r->window.p + r->written,
-		r->window.len - r->written };
-
-	if (held)
-		buf_drop(&r->held, r->written);
-	else if (rest.len > 0)
-		buf_add(&r->held, rest.p, rest.len);
-	r->last_end = r->last_end > r->written ? r->last_end - r->written : 0;
-	r->written = 0;
-}
-
-static int
-push_events(struct relay *r, struct span bytes)
-{
-	struct answer *a = r->answer;
-	bool held = r->held.len > 0, boundary;
-	size_t upto;
-	int rc;
-
-	r->base = r->held.len;
-	if (held) {
-		buf_add(&r->held, bytes.p, bytes.len);
-		r->window = buf_span(&r->held);
-	} else
-		r->window = bytes;
-	rc = sse_push(&r->sse, bytes, on_event, r);
-	if (rc != 0)
-		return -1;
-	boundary = sse_at_boundary(&r->sse);
-	if (r->state == RELAY_HOLD && r->events == 0 &&
-	    r->window.len <= TAIL_BYTES) {
-		keep_rest(r, held);
-		return 0;
-	}
-	if (r->state == RELAY_HOLD && commit(r, -1) == -1)
-		return -1;
-	upto = boundary ? r->window.len : r->last_end;
-	if (r->window.len - upto > TAIL_BYTES)
-		upto = r->window.len;
-	if (upto > r->written && pass(r, upto) == -1)
-		return -1;
-	/* What stays behind changes nothing for the client: it may be in the
-	 * middle of a long event still. */
-	if (r->written > 0)
-		a->at_boundary = r->written == r->window.len ? boundary : true;
-	keep_rest(r, held);
-	if (r->done) {
-		answer_flush(a);
-		answer_end(a);
-	}
-	return 0;
-}
-
-/* The client gets what the bridge has made so far. */
-static int
-pass_bridged(struct relay *r, int64_t length)
-{
-	if (r->out.len == 0)
-		return 0;
-	if (r->state == RELAY_HOLD && commit(r, length) == -1)
-		return -1;
-	if (answer_body(r->answer, buf_span(&r->out)) == -1)
-		return -1;
-	buf_reset(&r->out);
-	return 0;
-}
-
-static int
-push_bridged(struct relay *r, struct span bytes)
-{
-	if (!r->is_sse) {
-		buf_add(&r->held, bytes.p, bytes.len);
-		return 0;
-	}
-	if (sse_push(&r->sse, bytes, on_event, r) != 0)
-		return -1;
-	if (r->bridge_failed && r->state == RELAY_HOLD)
-		return -1;
-	if (pass_bridged(r, -1) == -1)
-		return -1;
-	if (r->done || r->bridge_failed) {
-		answer_flush(r->answer);
-		answer_end(r->answer);
-	}
-	return 0;
+	return answer_head(
+	    a, r->head.status, type, r->head.fields, r->head.nfields, length);
 }
 
 /* ---- the sink --------------------------------------------------------- */
 
-static bool
-starts_with(const char *text, const char *with)
+/* ---- what it is ------------------------------------------------------- */
+
+enum beginning { BEGINS_OTHER, BEGINS_EVENTS, BEGINS_JSON, BEGINS_UNSAID };
+
+/* As far as a body's first bytes tell. */
+static enum beginning
+beginning(struct span s)
 {
-	return text != NULL && strncasecmp(text, with, strlen(with)) == 0;
+	static const char *const fields[] = { "data", "event", "id", "retry" };
+	static const char bom[] = "\xef\xbb\xbf";
+
+	if (s.len < 3 && memcmp(s.p, bom, s.len) == 0)
+		return BEGINS_UNSAID;
+	if (s.len >= 3 && memcmp(s.p, bom, 3) == 0)
+		s = (struct span){ s.p + 3, s.len - 3 };
+	while (s.len > 0 && memchr(" \t\r\n", *s.p, 4) != NULL) {
+		s.p++;
+		s.len--;
+	}
+	if (s.len == 0)
+		return BEGINS_UNSAID;
+	if (*s.p == '{' || *s.p == '[')
+		return BEGINS_JSON;
+	if (*s.p == ':')
+		return BEGINS_EVENTS;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		size_t n = strlen(fields[i]);
+
+		if (memcmp(s.p, fields[i], n < s.len ? n : s.len) != 0)
+			continue;
+		if (s.len <= n)
+			return BEGINS_UNSAID;
+		if (s.p[n] == ':')
+			return BEGINS_EVENTS;
+	}
+	return BEGINS_OTHER;
+}
+
+/* What it is, by its first bytes where events were asked for or are said to
+ * come, else by its Content-Type.  -1: not what the client can be given. */
+static int
+decide(struct relay *r, enum beginning begins)
+{
+	r->decided = true;
+	r->is_sse = begins == BEGINS_EVENTS ||
+	    (begins != BEGINS_JSON && says_events(r));
+	r->is_json =
+	    begins == BEGINS_JSON || (begins == BEGINS_UNSAID && says_json(r));
+	if (r->is_sse)
+		r->answer->at_boundary = true;
+	if (r->is_sse || r->bridge != NULL || (r->is_json && must_stream(r)) ||
+	    begins == BEGINS_UNSAID)
+		return 0;
+	r->no_stream = r->answer->head_early || must_stream(r);
+	if (r->no_stream)
+		r->state = RELAY_COLLECT;
+	return r->no_stream ? -1 : 0;
 }
 
 static int
@@ -259,21 +179,19 @@ on_head(void *ctx, const struct http1_head *head)
 	r->head = *head;
 	r->content_type =
 	    answer_field(head->fields, head->nfields, "content-type").p;
-	r->is_sse = starts_with(r->content_type, "text/event-stream");
-	r->is_json = starts_with(r->content_type, "application/json");
 	if (head->status < 200 || head->status > 299) {
 		r->state = RELAY_COLLECT;
 		r->held.max_bytes = ERROR_BYTES;
 		return 0;
 	}
-	if (r->answer->head_early && !r->is_sse && r->bridge == NULL) {
-		r->no_stream = true;
-		r->state = RELAY_COLLECT;
-		return 0;
-	}
 	r->state = RELAY_HOLD;
-	/* No comments into what is no stream, nor a stream's head for it. */
-	if (!r->is_sse && r->bridge == NULL)
+	if (!r->answer->streams && !says_events(r)) {
+		r->decided = true;
+		r->is_json = says_json(r);
+	}
+	/* No comments into what may be no stream, nor a stream's head for
+	 * it. */
+	if (!says_events(r) && !must_stream(r) && r->bridge == NULL)
 		r->answer->at_boundary = false;
 	return 0;
 }
@@ -298,7 +216,7 @@ push_whole(struct relay *r, struct span bytes)
 		}
 		if (r->is_json)
 			begin_scan(r);
-		if (commit(r, r->head.content_length) == -1)
+		if (relay_commit(r, r->head.content_length) == -1)
 			return -1;
 		if (r->held.len > 0 &&
 		    answer_body(r->answer, buf_span(&r->held)) == -1)
@@ -311,19 +229,53 @@ push_whole(struct relay *r, struct span bytes)
 }
 
 static int
+take(struct relay *r, struct span bytes)
+{
+	if (r->bridge != NULL && r->is_sse)
+		return relay_push_bridged(r, bytes);
+	if (r->is_sse)
+		return relay_push_events(r, bytes);
+	if (r->bridge == NULL && !must_stream(r))
+		return push_whole(r, bytes);
+	buf_add(&r->held, bytes.p, bytes.len);
+	return 0;
+}
+
+/* Held back until its first bytes say what it is. */
+static int
+take_first(struct relay *r, struct span bytes)
+{
+	enum beginning begins;
+	struct buf first;
+	int rc;
+
+	if (r->held.len == 0 && (begins = beginning(bytes)) != BEGINS_UNSAID)
+		return decide(r, begins) == -1 ? -1 : take(r, bytes);
+	buf_add(&r->held, bytes.p, bytes.len);
+	begins = beginning(buf_span(&r->held));
+	if (begins == BEGINS_UNSAID && r->held.len <= HOLD_BYTES)
+		return 0;
+	if (decide(r, begins) == -1)
+		return -1;
+	first = r->held;
+	buf_init(&r->held, first.max_bytes);
+	rc = take(r, buf_span(&first));
+	buf_free(&first);
+	return rc;
+}
+
+static int
 on_body(void *ctx, struct span bytes)
 {
 	struct relay *r = ctx;
 
-	if (r->answer->ended)
+	if (r->answer->ended || bytes.len == 0)
 		return 0; /* behind the last event */
 	if (r->state == RELAY_COLLECT) {
 		buf_add(&r->held, bytes.p, bytes.len);
 		return 0;
 	}
-	if (r->bridge != NULL)
-		return push_bridged(r, bytes);
-	return r->is_sse ? push_events(r, bytes) : push_whole(r, bytes);
+	return r->decided ? take(r, bytes) : take_first(r, bytes);
 }
 
 static int
@@ -363,17 +315,37 @@ serve_bridged(struct relay *r)
 {
 	bool failed;
 
-	bridge_step(r,
-	    r->is_sse ? bridge_end(r->bridge, &r->out)
-		      : bridge_answer(r->bridge, buf_span(&r->held), &r->out));
+	if (!r->done && !r->bridge_failed)
+		relay_bridge_step(r,
+		    r->is_sse ? bridge_end(r->bridge, &r->out)
+			      : bridge_answer(
+				    r->bridge, buf_span(&r->held), &r->out));
 	failed = r->bridge_failed;
-	if (failed && r->state == RELAY_HOLD)
+	if (failed && r->state == RELAY_HOLD && !r->bridge_good)
 		return RELAY_FAILED;
-	if (pass_bridged(r, r->answer->streams ? -1 : (int64_t)r->out.len) ==
-	    -1)
+	if (relay_pass_bridged(
+		r, r->answer->streams ? -1 : (int64_t)r->out.len) == -1)
 		return RELAY_GONE;
 	answer_end(r->answer);
 	return failed ? RELAY_CUT : RELAY_SERVED;
+}
+
+/* A whole answer where a stream was asked for: its events. */
+static bool
+make_stream(struct relay *r)
+{
+	if (r->is_json &&
+	    restream(r->speaks, buf_span(&r->held),
+		r->withhold_usage || !r->call->asks_usage, &r->out) == 0 &&
+	    !buf_failed(&r->out) && !buf_failed(&r->held)) {
+		struct buf held = r->held;
+
+		r->held = r->out;
+		r->out = held;
+		return true;
+	}
+	r->no_stream = true;
+	return false;
 }
 
 /* The exchange ended as HTTP says it should, with a good status: give the
@@ -385,7 +357,10 @@ serve_rest(struct relay *r)
 
 	if (r->bridge != NULL)
 		return serve_bridged(r);
-	if (r->state == RELAY_HOLD && commit(r, (int64_t)r->held.len) == -1)
+	if (must_stream(r) && !r->is_sse && !make_stream(r))
+		return RELAY_FAILED;
+	if (r->state == RELAY_HOLD &&
+	    relay_commit(r, (int64_t)r->held.len) == -1)
 		return RELAY_GONE;
 	if (r->held.len > 0 && !a->ended &&
 	    answer_body(a, buf_span(&r->held)) == -1)
@@ -414,6 +389,12 @@ always_says_last(enum endpoint endpoint)
 	return endpoint == ENDPOINT_RESPONSES || endpoint == ENDPOINT_MESSAGES;
 }
 
+static bool
+says(const struct relay *r, const char *name)
+{
+	return answer_field(r->head.fields, r->head.nfields, name).len > 0;
+}
+
 /* An answer that ends before it is complete; and a stream that lacks its last
  * event where that is always sent, or where nothing but the connection's end
  * frames it: it may have lost the rest. */
@@ -426,11 +407,19 @@ is_whole(const struct relay *r, const struct upstream_report *report)
 		return true;
 	if (r->bridge == NULL && always_says_last(r->speaks))
 		return false;
-	if (r->head.content_length >= 0)
-		return true;
-	return answer_field(
-		   r->head.fields, r->head.nfields, "transfer-encoding")
-		   .len > 0;
+	/* A coding has an end of its own. */
+	return says(r, "content-length") || says(r, "transfer-encoding") ||
+	    says(r, "content-encoding");
+}
+
+/* All of it has come: what is it, where that was not said before? */
+static void
+settle(struct relay *r)
+{
+	if (!r->decided && r->state == RELAY_HOLD)
+		decide(r, BEGINS_UNSAID);
+	if (r->is_sse)
+		relay_end_events(r);
 }
 
 void
@@ -439,6 +428,9 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 {
 	memset(result, 0, sizeof(*result));
 	result->health = HEALTH_OK;
+	if (!r->answer->ended && !r->answer->gone &&
+	    report->result == UPSTREAM_OK && r->state != RELAY_COLLECT)
+		settle(r);
 	if (r->scan != NULL)
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_HOLD && r->is_json)

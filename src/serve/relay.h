@@ -49,17 +49,22 @@ struct relay {
 	enum relay_state state;
 	struct http1_head head;
 	const char *content_type;
+	bool decided; /* what it is, as the next two say */
 	bool is_sse, is_json;
 	struct buf held;
 	struct buf out; /* what the bridge made of it */
 	struct sse sse;
 
-	/* Within one push. */
+	/* Of an event stream that passes: what of it has been dealt with
+	 * (passed or withheld), and the bytes from there on; within one
+	 * push. */
+	uint64_t written;
 	struct span window;
-	size_t base, written, last_end;
 
 	uint64_t events;
+	uint64_t done_at; /* where the stream ends, if done */
 	bool done; /* the event that ends such a stream came */
+	bool bridge_good; /* the bridge has made more than an error */
 	bool error_first; /* an error dressed as 200 */
 	bool error_whole; /* the same, of a JSON answer that is held whole */
 	bool ends_early; /* so is one that lacks its end */

@@ -27,32 +27,52 @@ struct members {
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
+	bool choices; /* `choices` is there, empty or not */
+	bool is_object;
+	struct span type; /* the string's inside */
 	enum endpoint_usage kind;
 	struct usage *used; /* where that is gathered, or NULL */
 };
 
+static void
+note_type(struct members *m, const struct jscan_value *v)
+{
+	m->type_error = span_is(v->raw, "\"error\"");
+	if (v->type == JSCAN_STRING && v->raw.len >= 2)
+		m->type = (struct span){ v->raw.p + 1, v->raw.len - 2 };
+}
+
+/* The members of the document; of an array's first element where it is one
+ * (Gemini's errors). */
 static int
 on_member(void *ctx, const struct jscan_value *v)
 {
 	struct members *m = ctx;
+	const struct jscan_step *step = v->path;
+	unsigned depth = v->depth;
 
 	if (m->used != NULL)
 		usage_value(m->kind, v, m->used);
-	if (v->depth != 1 || v->begin || v->path[0].key.p == NULL)
+	if (depth == 0 && v->begin)
+		m->is_object = v->type == JSCAN_OBJECT;
+	if (depth > 1 && step->key.p == NULL && step->index == 0) {
+		step++;
+		depth--;
+	}
+	if (depth != 1 || v->begin || step->key.p == NULL)
 		return 0;
-	if (jscan_key_is(&v->path[0], "error"))
+	if (jscan_key_is(step, "error"))
 		m->error = v->type != JSCAN_NULL && v->type != JSCAN_FALSE;
-	else if (jscan_key_is(&v->path[0], "type"))
-		m->type_error = span_is(v->raw, "\"error\"");
-	else if (jscan_key_is(&v->path[0], "choices")) {
+	else if (jscan_key_is(step, "type"))
+		note_type(m, v);
+	else if (jscan_key_is(step, "choices")) {
+		m->choices = true;
 		m->empty_choices = v->raw.len <= 3;
 		m->answer |= !m->empty_choices;
-	} else if (jscan_key_is(&v->path[0], "usage"))
+	} else if (jscan_key_is(step, "usage"))
 		m->usage = v->type == JSCAN_OBJECT;
-	else if (jscan_key_is(&v->path[0], "data") ||
-	    jscan_key_is(&v->path[0], "output") ||
-	    jscan_key_is(&v->path[0], "text") ||
-	    jscan_key_is(&v->path[0], "results"))
+	else if (jscan_key_is(step, "data") || jscan_key_is(step, "output") ||
+	    jscan_key_is(step, "text") || jscan_key_is(step, "results"))
 		m->answer |= v->type != JSCAN_NULL;
 	return 0;
 }
@@ -63,7 +83,10 @@ members_of(struct span json)
 	struct members m = { .used = NULL };
 	struct jscan_error error;
 
-	jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error);
+	/* What is no JSON from some byte on has said what stands before. */
+	m.is_object =
+	    jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == 0 &&
+	    m.is_object;
 	return m;
 }
 
@@ -91,6 +114,38 @@ verdict_is_error(struct span name, struct span data)
 		return true;
 	m = members_of(data);
 	return is_error(&m);
+}
+
+static bool
+is_ping(struct span name)
+{
+	return span_is(name, "ping") || span_is(name, "keepalive") ||
+	    span_is(name, "keep-alive") || span_is(name, "heartbeat");
+}
+
+bool
+verdict_is_idle(enum endpoint speaks, struct span name, struct span data)
+{
+	struct members m;
+
+	if (is_ping(name))
+		return true;
+	if (data.len == 0 || span_is(name, "error"))
+		return false;
+	m = members_of(data);
+	if (is_ping(m.type))
+		return true;
+	if (speaks != ENDPOINT_CHAT && speaks != ENDPOINT_COMPLETIONS)
+		return false;
+	return m.is_object && !m.choices && !m.error && !m.type_error &&
+	    !m.usage;
+}
+
+struct span
+verdict_event_name(struct span name, struct span data)
+{
+	return name.len > 0 || !has(data, "\"type\"") ? name
+						      : members_of(data).type;
 }
 
 bool
@@ -126,9 +181,11 @@ verdict_is_dressed(const struct relay *r)
 bool
 verdict_is_short(const struct relay *r, uint64_t bytes_in)
 {
-	if (r->bridge != NULL || r->state != RELAY_HOLD)
+	if (r->state != RELAY_HOLD)
 		return false;
-	return bytes_in == 0 || r->ends_early;
+	if (r->is_sse && r->events == 0)
+		return true;
+	return r->bridge == NULL && (bytes_in == 0 || r->ends_early);
 }
 
 /* ---- what the upstream advises ---------------------------------------- */
@@ -199,7 +256,8 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		what = report->result == UPSTREAM_BAD
 		    ? "answered in a way that is no valid HTTP response"
-		    : report->result == UPSTREAM_OK && report->bytes_in == 0
+		    : report->result == UPSTREAM_OK &&
+			(report->bytes_in == 0 || r->is_sse)
 		    ? "gave an empty answer"
 		    : "closed the connection in the middle of its answer";
 	}
@@ -265,6 +323,17 @@ judge_status(const struct relay *r, struct relay_result *result)
 		result->upstream_error = false;
 }
 
+/* Without a full stop: it goes into a sentence. */
+static struct span
+clause_of(const char *text)
+{
+	struct span s = span_of(text);
+
+	while (s.len > 0 && s.p[s.len - 1] == '.')
+		s.len--;
+	return s;
+}
+
 void
 verdict_judge(const struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
@@ -288,11 +357,13 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 		    "Provider %s answered without a stream.",
 		    r->candidate->target->provider->name);
 	} else if (r->bridge_failed) {
+		struct span clause = clause_of(bridge_why(r->bridge));
+
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		result->refused.message = arena_printf(r->arena,
-		    "Provider %s gave no usable answer: %s.",
-		    r->candidate->target->provider->name,
-		    bridge_why(r->bridge));
+		    "Provider %s gave no usable answer: %.*s.",
+		    r->candidate->target->provider->name, (int)clause.len,
+		    clause.p);
 	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK)
 		judge_status(r, result);
 	else

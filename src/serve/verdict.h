@@ -16,6 +16,11 @@
 
 /* Is this event (or JSON answer) an error? */
 bool verdict_is_error(struct span name, struct span data);
+/* Is it a sign of life that says nothing yet: a ping, or (chat) an object of
+ * which a client would take nothing? */
+bool verdict_is_idle(enum endpoint speaks, struct span name, struct span data);
+/* The event's name, which some upstreams tell by the member `type` alone. */
+struct span verdict_event_name(struct span name, struct span data);
 /* Is it the chunk that exists only to carry `usage`? */
 bool verdict_is_only_usage(struct span data);
 /* Looks at a JSON answer that is still held when it has ended: whether it is

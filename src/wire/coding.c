@@ -17,10 +17,13 @@
 
 #define OUT_BYTES 16384
 #define ANY_HEADER (MAX_WBITS + 32) /* gzip's or zlib's */
+#define HEADER_BYTES 2
 
 struct coding {
 	z_stream z;
 	bool begun, ended;
+	unsigned char first[HEADER_BYTES]; /* until there are so many */
+	size_t nfirst;
 };
 
 struct coding *
@@ -46,25 +49,18 @@ coding_free(struct coding *c)
 	free(c);
 }
 
-/* Some servers take "deflate" for what it says, without zlib's header. */
-static int
-inflate_some(struct coding *c)
+/* Some servers take "deflate" for what it says, without zlib's header
+ * (RFC 1950 2.2, RFC 1952 2.3). */
+static bool
+has_header(const unsigned char *p)
 {
-	Bytef *in = c->z.next_in;
-	uInt len = c->z.avail_in;
-	int rc = inflate(&c->z, Z_NO_FLUSH);
-
-	if (rc != Z_DATA_ERROR || c->begun || c->z.total_out > 0)
-		return rc;
-	if (inflateReset2(&c->z, -MAX_WBITS) != Z_OK)
-		return rc;
-	c->z.next_in = in;
-	c->z.avail_in = len;
-	return inflate(&c->z, Z_NO_FLUSH);
+	return (p[0] == 0x1f && p[1] == 0x8b) ||
+	    ((p[0] & 0x0f) == Z_DEFLATED && (p[0] << 8 | p[1]) % 31 == 0);
 }
 
-int
-coding_push(struct coding *c, struct span bytes,
+/* Gives out() what these bytes mean. */
+static int
+inflate_all(struct coding *c, struct span bytes,
     int (*out)(void *ctx, struct span), void *ctx)
 {
 	unsigned char text[OUT_BYTES];
@@ -78,10 +74,9 @@ coding_push(struct coding *c, struct span bytes,
 
 		c->z.next_out = text;
 		c->z.avail_out = sizeof(text);
-		rc = inflate_some(c);
+		rc = inflate(&c->z, Z_NO_FLUSH);
 		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
 			return -1;
-		c->begun = true;
 		c->ended = rc == Z_STREAM_END;
 		part.len = sizeof(text) - c->z.avail_out;
 		if (part.len > 0 && out(ctx, part) != 0)
@@ -90,6 +85,30 @@ coding_push(struct coding *c, struct span bytes,
 			break; /* it has all that it can make of them */
 	}
 	return 0;
+}
+
+int
+coding_push(struct coding *c, struct span bytes,
+    int (*out)(void *ctx, struct span), void *ctx)
+{
+	struct span first = { (const char *)c->first, HEADER_BYTES };
+	int rc;
+
+	while (!c->begun && bytes.len > 0 && c->nfirst < HEADER_BYTES) {
+		c->first[c->nfirst++] = (unsigned char)*bytes.p++;
+		bytes.len--;
+	}
+	if (!c->begun && c->nfirst < HEADER_BYTES)
+		return 0;
+	if (!c->begun) {
+		c->begun = true;
+		if (!has_header(c->first) &&
+		    inflateReset2(&c->z, -MAX_WBITS) != Z_OK)
+			return -1;
+		if ((rc = inflate_all(c, first, out, ctx)) != 0)
+			return rc;
+	}
+	return inflate_all(c, bytes, out, ctx);
 }
 
 bool

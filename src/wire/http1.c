@@ -413,7 +413,7 @@ take_size(struct http1 *h, struct span *in)
 
 		if (digit == -1) {
 			if (h->digits == 0 ||
-			    strchr("\r\n; \t", *in->p) == NULL)
+			    memchr("\r\n; \t", *in->p, 5) == NULL)
 				return bad(h, "a chunk without a size");
 			h->state = HTTP1_IN_EXTENSION;
 			h->digits = 0;

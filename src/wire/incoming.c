@@ -83,8 +83,8 @@ on_body(void *ctx, struct span bytes)
 }
 
 void
-incoming_init(struct incoming *in, const struct upstream_sink *sink,
-    struct arena *arena)
+incoming_init(
+    struct incoming *in, const struct upstream_sink *sink, struct arena *arena)
 {
 	struct http1_sink parts = { on_head, on_body, in };
 

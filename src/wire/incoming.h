@@ -32,8 +32,8 @@ struct incoming {
 	const char *detail; /* for the log, when it did not end well */
 };
 
-void incoming_init(
-    struct incoming *, const struct upstream_sink *, struct arena *);
+void
+incoming_init(struct incoming *, const struct upstream_sink *, struct arena *);
 void incoming_free(struct incoming *);
 void incoming_push(struct incoming *, struct span bytes);
 /* The connection has ended.  clean: properly, and all that we had to send was

@@ -125,8 +125,8 @@ put_head(struct line *l, const struct upstream_request *r)
 }
 
 void
-outgoing_make(struct outgoing *o, const struct upstream_request *r,
-    struct arena *arena)
+outgoing_make(
+    struct outgoing *o, const struct upstream_request *r, struct arena *arena)
 {
 	size_t body = body_len(r), small = body <= SMALL_BODY_BYTES ? body : 0;
 	struct line l = { NULL, 0 };

@@ -43,6 +43,12 @@ sse_at_boundary(const struct sse *s)
 	return !s->in_event;
 }
 
+uint64_t
+sse_open_at(const struct sse *s)
+{
+	return s->in_event ? s->begin : s->total;
+}
+
 /* As much as fits; whether that was all. */
 static bool
 add_upto(struct buf *b, const char *p, size_t len)
@@ -113,10 +119,12 @@ take_line(struct sse *s, struct span line, bool in_place)
 
 /* A blank line: the event's end. */
 static int
-dispatch(struct sse *s, size_t end,
+dispatch(struct sse *s, uint64_t end,
     int (*event)(void *ctx, const struct sse_event *), void *ctx)
 {
-	struct sse_event e = { .name = buf_span(&s->name), .end = end };
+	struct sse_event e = {
+		.name = buf_span(&s->name), .begin = s->begin, .end = end
+	};
 	bool has_data = s->has_data;
 
 	e.data = s->held.p != NULL ? s->held : buf_span(&s->data);
@@ -133,9 +141,29 @@ dispatch(struct sse *s, size_t end,
 	return stop;
 }
 
-/* The line that ends here, of which `rest` is the part in this push. */
+static void
+begin_at(struct sse *s, uint64_t at)
+{
+	if (!s->in_event)
+		s->begin = at;
+	s->in_event = true;
+}
+
+/* A line's part, whose end has not come. */
+static void
+keep_part(struct sse *s, struct span part, uint64_t at)
+{
+	if (part.len == 0)
+		return;
+	begin_at(s, at);
+	if (!add_upto(&s->line, part.p, part.len))
+		s->line_cut = true;
+}
+
+/* The line that ends here, of which `rest`, at `at`, is the part in this
+ * push. */
 static int
-end_line(struct sse *s, struct span rest, size_t end,
+end_line(struct sse *s, struct span rest, uint64_t at, uint64_t end,
     int (*event)(void *ctx, const struct sse_event *), void *ctx)
 {
 	bool in_place = s->line.len == 0 && !s->line_cut;
@@ -150,7 +178,7 @@ end_line(struct sse *s, struct span rest, size_t end,
 		line = strip_bom(line);
 	s->at_start = false;
 	if (line.len > 0) {
-		s->in_event = true;
+		begin_at(s, at);
 		take_line(s, line, in_place);
 	}
 	buf_reset(&s->line);
@@ -170,37 +198,78 @@ next_end(const char *p, const char *end, const char **lf, const char **cr)
 	return *lf < *cr ? *lf : *cr;
 }
 
+/* The line end at eol, of which one byte is the least; NULL: its second byte
+ * may be in the next push.  Where lines end in CR alone nothing is waited
+ * for. */
+static const char *
+behind_end(struct sse *s, const char *eol, const char *end)
+{
+	if (*eol == '\n') {
+		s->bare_cr = false;
+		return eol + 1;
+	}
+	if (s->bare_cr) {
+		s->after_cr = true;
+		return eol + 1;
+	}
+	if (eol + 1 == end)
+		return NULL;
+	s->bare_cr = eol[1] != '\n';
+	return s->bare_cr ? eol + 1 : eol + 2;
+}
+
+/* Skips what the last byte of the push before left open.  True: a line ends
+ * in that way. */
+static bool
+take_up(struct sse *s, const char **p)
+{
+	bool lf = **p == '\n';
+
+	if (!s->after_cr && !s->pending_cr)
+		return false;
+	s->bare_cr = !lf;
+	*p += lf;
+	s->after_cr = false;
+	if (!s->pending_cr)
+		return false;
+	s->pending_cr = false;
+	return true;
+}
+
 int
 sse_push(struct sse *s, struct span bytes,
     int (*event)(void *ctx, const struct sse_event *), void *ctx)
 {
-	const char *p = bytes.p, *end = bytes.p + bytes.len, *eol;
+	const char *p = bytes.p, *end = bytes.p + bytes.len, *eol, *next;
 	const char *lf = NULL, *cr = NULL;
+	uint64_t at = s->total;
 	int stop = 0;
 
-	if (bytes.len == 0)
-		return 0;
-	if (s->after_cr && *p == '\n')
-		p++;
-	s->after_cr = false;
+	s->total += bytes.len;
 	while (p < end && stop == 0) {
 		struct span rest = { p, 0 };
 
-		if ((eol = next_end(p, end, &lf, &cr)) == end)
-			break;
-		rest.len = (size_t)(eol - p);
-		p = eol + 1;
-		if (*eol == '\r') {
-			s->after_cr = p == end;
-			if (p < end && *p == '\n')
-				p++;
+		if (take_up(s, &p)) {
+			at = s->total - (uint64_t)(end - p);
+			stop = end_line(
+			    s, (struct span){ "", 0 }, at, at, event, ctx);
+			continue;
 		}
-		stop = end_line(s, rest, (size_t)(p - bytes.p), event, ctx);
-	}
-	if (stop == 0 && p < end) {
-		s->in_event = true;
-		if (!add_upto(&s->line, p, (size_t)(end - p)))
-			s->line_cut = true;
+		rest.p = p;
+		if (p == end)
+			break;
+		at = s->total - (uint64_t)(end - p);
+		eol = next_end(p, end, &lf, &cr);
+		rest.len = (size_t)(eol - p);
+		next = eol == end ? NULL : behind_end(s, eol, end);
+		if (next == NULL) {
+			s->pending_cr = eol < end;
+			keep_part(s, rest, at);
+			break;
+		}
+		p = next;
+		stop = end_line(
+		    s, rest, at, s->total - (uint64_t)(end - p), event, ctx);
 	}
 	unhold(s);
 	return stop;
@@ -213,9 +282,10 @@ sse_finish(
 	struct span none = { "", 0 };
 	int stop = 0;
 
-	if (s->line.len > 0)
-		stop = end_line(s, none, 0, event, ctx);
+	if (s->line.len > 0 || s->pending_cr)
+		stop = end_line(s, none, s->total, s->total, event, ctx);
+	s->pending_cr = false;
 	if (stop == 0)
-		stop = dispatch(s, 0, event, ctx);
+		stop = dispatch(s, s->total, event, ctx);
 	return stop;
 }

@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/span.h"
@@ -24,8 +25,10 @@ struct sse_event {
 	struct span name;	/* of "event:", empty where none */
 	struct span data;	/* lines joined by LF */
 	bool cut;		/* data was longer than the cap */
-	size_t end;		/* offset behind its last byte, within the
-				   bytes of this push */
+	/* Where it lies in the stream: from its first line, comments above it
+	 * included, to the end of its blank line.  However the bytes were
+	 * packed these are the same. */
+	uint64_t begin, end;
 };
 
 struct sse {
@@ -35,7 +38,11 @@ struct sse {
 	size_t max_event_bytes;
 	bool has_data;
 	bool cut;
-	bool after_cr;
+	uint64_t total;		/* bytes pushed */
+	uint64_t begin;		/* of the event that is open */
+	bool after_cr;		/* an LF here belongs to a line that ended */
+	bool pending_cr;	/* a line ends, here or behind an LF */
+	bool bare_cr;		/* the last line ended in CR alone */
 	bool at_start;		/* of the stream */
 	bool in_event;		/* bytes since the last boundary */
 	bool line_cut;
@@ -45,14 +52,18 @@ void sse_init(struct sse *, size_t max_event_bytes);
 void sse_free(struct sse *);
 /* Feeds bytes; calls event() at the end of each event that has data.  Its
  * return other than 0 ends the push and is returned; the rest of the bytes is
- * then lost.  The event's spans live until event() returns. */
+ * then lost.  The event's spans live until event() returns.  A CR at the end
+ * of the bytes waits for the next ones, unless lines end in CR alone: the end
+ * of an event is behind its LF then, in every packing. */
 int sse_push(struct sse *, struct span bytes,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* The stream has ended: hands out the event that lacks only its blank line
- * (or its last line end).  Strict clients drop such a one; its end is 0. */
+ * (or its last line end).  Strict clients drop such a one. */
 int sse_finish(struct sse *,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* Between two events: a comment may be written here. */
 bool sse_at_boundary(const struct sse *);
+/* Up to where the stream is whole events (and what stands between them). */
+uint64_t sse_open_at(const struct sse *);
 
 #endif

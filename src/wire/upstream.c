@@ -181,7 +181,7 @@ deadline_ms(const struct exchange *x, enum upstream_result *which)
 	if (phase < at) {
 		at = phase;
 		*which = !x->report->connected ? UPSTREAM_TIMEOUT_CONNECT
-		    : x->in.body_seen             ? UPSTREAM_TIMEOUT_IDLE
+		    : x->in.body_seen          ? UPSTREAM_TIMEOUT_IDLE
 					       : UPSTREAM_TIMEOUT_FIRST_BYTE;
 	}
 	return at;

@@ -15,7 +15,7 @@
 
 struct seen {
 	struct buf text;
-	size_t pushed, cap;
+	size_t pushed, total, cap;
 };
 
 static int
@@ -24,8 +24,10 @@ see(void *ctx, const struct sse_event *e)
 	struct seen *s = ctx;
 
 	MUST(e->data.len <= s->cap);
-	MUST(e->end <= s->pushed);
-	buf_printf(&s->text, "%zu %zu %d ", e->name.len, e->data.len, e->cut);
+	MUST(e->begin < e->end && e->end <= s->total);
+	/* Where it lies is the same in every packing, too. */
+	buf_printf(&s->text, "%zu %zu %d %llu %llu ", e->name.len, e->data.len,
+	    e->cut, (unsigned long long)e->begin, (unsigned long long)e->end);
 	buf_add(&s->text, e->name.p, e->name.len);
 	buf_add(&s->text, e->data.p, e->data.len);
 	return 0;
@@ -46,6 +48,7 @@ run(struct span stream, size_t cap, size_t first, size_t piece, struct buf *out)
 		s.pushed = at == 0 ? first : piece;
 		if (s.pushed > stream.len - at)
 			s.pushed = stream.len - at;
+		s.total = at + s.pushed;
 		copy = malloc(s.pushed);
 		memcpy(copy, stream.p + at, s.pushed);
 		MUST(sse_push(&sse, (struct span){ copy, s.pushed }, see, &s) ==
@@ -53,7 +56,7 @@ run(struct span stream, size_t cap, size_t first, size_t piece, struct buf *out)
 		free(copy);
 	}
 	boundary = sse_at_boundary(&sse);
-	s.pushed = 0;
+	MUST(sse_open_at(&sse) <= stream.len);
 	sse_finish(&sse, see, &s);
 	MUST(sse_at_boundary(&sse));
 	sse_free(&sse);

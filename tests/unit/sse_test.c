@@ -99,8 +99,12 @@ test_streams(void)
 	try_stream(
 	    "CRLF", "data: a\r\n\r\ndata: b\r\n\r\n", 100, "=a|=b|", true);
 	try_stream("CR", "data: a\r\rdata: b\r\r", 100, "=a|=b|", true);
-	try_stream("mixed ends", "data: a\r\n\ndata: b\n\r\ndata: c\r\n\r", 100,
-	    "=a|=b|=c|", true);
+	try_stream("mixed ends", "data: a\r\n\ndata: b\n\r\ndata: c\r\n\r\n",
+	    100, "=a|=b|=c|", true);
+	try_stream("half a line end waits for the other half",
+	    "data: a\r\n\r\ndata: b\r\n\r", 100, "=a|", false);
+	try_stream("but not where lines end in CR alone",
+	    "data: a\r\rdata: b\r\r", 100, "=a|=b|", true);
 	try_stream("BOM",
 	    "\xef\xbb\xbf"
 	    "data: a\n\n",

@@ -1,0 +1,246 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides where an event ends and what it means while a stream passes: what is
+ * withheld, what ends the stream, what goes to the bridge.  Nothing in here
+ * depends on how the events were packed into reads: whatever is decided is
+ * decided at an event, by its place in the stream.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "serve/relay_internal.h"
+#include "serve/verdict.h"
+
+/* An unfinished event over this size passes in pieces. */
+#define TAIL_BYTES (256 * 1024)
+
+/* ---- passing ---------------------------------------------------------- */
+
+/* All of the stream before `upto` that has not been dealt with. */
+static int
+pass(struct relay *r, uint64_t upto)
+{
+	size_t n;
+
+	if (upto <= r->written)
+		return 0;
+	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+		return -1;
+	n = (size_t)(upto - r->written);
+	if (answer_body(r->answer, (struct span){ r->window.p, n }) == -1)
+		return -1;
+	r->window.p += n;
+	r->window.len -= n;
+	r->written = upto;
+	return 0;
+}
+
+/* The same of what the client is not to see. */
+static void
+skip(struct relay *r, uint64_t upto)
+{
+	size_t n = (size_t)(upto - r->written);
+
+	r->window.p += n;
+	r->window.len -= n;
+	r->written = upto;
+}
+
+/* ---- events ----------------------------------------------------------- */
+
+static struct span
+trim(struct span s)
+{
+	while (s.len > 0 && strchr(" \t", s.p[s.len - 1]) != NULL &&
+	    s.p[s.len - 1] != '\0')
+		s.len--;
+	while (s.len > 0 && (*s.p == ' ' || *s.p == '\t')) {
+		s.p++;
+		s.len--;
+	}
+	return s;
+}
+
+static bool
+is_last(enum endpoint endpoint, struct span name, struct span data)
+{
+	switch (endpoint) {
+	case ENDPOINT_RESPONSES:
+		return span_is(name, "response.completed") ||
+		    span_is(name, "response.incomplete") ||
+		    span_is(name, "response.failed");
+	case ENDPOINT_MESSAGES:
+		return span_is(name, "message_stop");
+	default:
+		return span_is(data, "[DONE]");
+	}
+}
+
+void
+relay_bridge_step(struct relay *r, enum bridge_step step)
+{
+	r->done |= step == BRIDGE_DONE;
+	r->bridge_failed |= step == BRIDGE_FAILED;
+	r->bridge_good |= step != BRIDGE_FAILED && r->out.len > 0;
+}
+
+/* The first event that means anything: is it an error dressed as 200? */
+static bool
+begins_as_error(struct relay *r, const struct sse_event *event)
+{
+	if (r->events > 0 || !verdict_is_error(event->name, event->data))
+		return false;
+	r->error_first = true;
+	buf_reset(&r->held);
+	buf_add(&r->held, event->data.p, event->data.len);
+	return true;
+}
+
+/* One event, whole.  What the relay knows of a stream it learns here. */
+static int
+on_event(void *ctx, const struct sse_event *event)
+{
+	struct relay *r = ctx;
+	struct span data = trim(event->data), name = event->name;
+	bool only_usage = false;
+
+	if (r->done || r->bridge_failed)
+		return 0; /* behind the end */
+	if (r->events == 0 && verdict_is_idle(r->speaks, name, data))
+		return 0;
+	if (begins_as_error(r, event))
+		return -1;
+	r->events++;
+	if (usage_read(endpoint_spec(r->speaks)->usage, data, &r->usage))
+		only_usage = verdict_is_only_usage(data);
+	if (r->bridge != NULL) {
+		if (data.len > 0)
+			relay_bridge_step(
+			    r, bridge_event(r->bridge, data, &r->out));
+		return 0;
+	}
+	/* What began to pass already passes whole. */
+	if (r->withhold_usage && only_usage && event->begin >= r->written) {
+		if (pass(r, event->begin) == -1)
+			return -1;
+		skip(r, event->end);
+		return 0;
+	}
+	if (r->speaks == ENDPOINT_RESPONSES || r->speaks == ENDPOINT_MESSAGES)
+		name = verdict_event_name(name, data);
+	r->error_passed |= verdict_is_error(name, data);
+	if (is_last(r->speaks, name, data)) {
+		r->done = true;
+		r->done_at = event->end;
+	}
+	return 0;
+}
+
+/* Keeps what was not dealt with for the next push. */
+static void
+keep_rest(struct relay *r, bool held)
+{
+	if (held)
+		buf_drop(&r->held, r->held.len - r->window.len);
+	else
+		buf_add(&r->held, r->window.p, r->window.len);
+}
+
+/* What of the stream can go now: whole events, and of one that is too long
+ * to be held what there is. */
+static uint64_t
+passable(const struct relay *r)
+{
+	uint64_t upto = sse_open_at(&r->sse);
+
+	if (r->done)
+		return r->done_at;
+	return r->sse.total - upto > TAIL_BYTES ? r->sse.total : upto;
+}
+
+static int
+pass_events(struct relay *r)
+{
+	struct answer *a = r->answer;
+
+	if (r->state == RELAY_HOLD && r->events == 0 &&
+	    r->window.len <= TAIL_BYTES)
+		return 0;
+	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+		return -1;
+	if (pass(r, passable(r)) == -1)
+		return -1;
+	/* What stays behind changes nothing for the client. */
+	a->at_boundary =
+	    r->written < r->sse.total || sse_at_boundary(&r->sse) || r->done;
+	return 0;
+}
+
+int
+relay_push_events(struct relay *r, struct span bytes)
+{
+	bool held = r->held.len > 0;
+
+	r->window = bytes;
+	if (held) {
+		buf_add(&r->held, bytes.p, bytes.len);
+		r->window = buf_span(&r->held);
+	}
+	if (sse_push(&r->sse, bytes, on_event, r) != 0 || pass_events(r) == -1)
+		return -1;
+	keep_rest(r, held);
+	if (r->done) {
+		answer_flush(r->answer);
+		answer_end(r->answer);
+	}
+	return 0;
+}
+
+int
+relay_pass_bridged(struct relay *r, int64_t length)
+{
+	if (r->out.len == 0)
+		return 0;
+	if (r->state == RELAY_HOLD && relay_commit(r, length) == -1)
+		return -1;
+	if (answer_body(r->answer, buf_span(&r->out)) == -1)
+		return -1;
+	buf_reset(&r->out);
+	return 0;
+}
+
+int
+relay_push_bridged(struct relay *r, struct span bytes)
+{
+	if (sse_push(&r->sse, bytes, on_event, r) != 0)
+		return -1;
+	if (r->bridge_failed && r->state == RELAY_HOLD && !r->bridge_good)
+		return -1;
+	if (relay_pass_bridged(r, -1) == -1)
+		return -1;
+	if (r->done || r->bridge_failed) {
+		answer_flush(r->answer);
+		answer_end(r->answer);
+	}
+	return 0;
+}
+
+void
+relay_end_events(struct relay *r)
+{
+	bool held = r->held.len > 0;
+
+	if (r->error_first)
+		return; /* held is its text */
+	r->window = buf_span(&r->held);
+	if (sse_finish(&r->sse, on_event, r) != 0 || r->bridge != NULL)
+		return;
+	if (r->done && pass(r, r->done_at) == 0)
+		skip(r, r->sse.total);
+	if (held)
+		keep_rest(r, true);
+}
