@@ -75,6 +75,7 @@ awk '
 	# One foreign library, one place.
 	/^#[ \t]*include[ \t]*<fcgi/ && FILENAME !~ /^src\/wire\/fcgi/ ||
 	/^#[ \t]*include[ \t]*<curl/ && FILENAME !~ /^src\/wire\/connector/ ||
+	/^#[ \t]*include[ \t]*<utf8proc/ && FILENAME !~ /^src\/base\/unicode/ ||
 	/^#[ \t]*include[ \t]*<libconfig/ && FILENAME !~ /^src\/config\// {
 		printf "%s:%d: %s does not belong here\n", FILENAME, FNR, $2
 	}

@@ -15,7 +15,7 @@
 
 #include "base/jscan.h"
 #include "base/log.h"
-#include "base/utf8.h"
+#include "base/unicode.h"
 #include "policy/call.h"
 #include "policy/media.h"
 #include "policy/pattern.h"
@@ -565,20 +565,6 @@ call_parse_json(const struct config *config, const struct patterns *patterns,
 	return rc == 0 ? 0 : -1;
 }
 
-static bool
-is_utf8(struct span text)
-{
-	size_t at, len;
-
-	for (at = 0; at < text.len; at += len) {
-		len = utf8_length(
-		    (const unsigned char *)text.p + at, text.len - at);
-		if (len == 0)
-			return false;
-	}
-	return true;
-}
-
 static int
 check_form(struct reading *r, const struct call_form *form)
 {
@@ -587,10 +573,10 @@ check_form(struct reading *r, const struct call_form *form)
 		    "The form has the field `model` twice; send it once.");
 	if (form->model.p == NULL)
 		return refuse(r, REFUSE_MISSING_MODEL, "model", NULL);
-	if (!is_utf8(form->model))
+	if (!unicode_is_utf8(form->model))
 		return refuse(r, REFUSE_INVALID_REQUEST, "model",
 		    "The field `model` is not UTF-8.");
-	if (!is_utf8(form->prompt))
+	if (!unicode_is_utf8(form->prompt))
 		return refuse(r, REFUSE_INVALID_REQUEST, "prompt",
 		    "The field `prompt` is not UTF-8.");
 	return 0;

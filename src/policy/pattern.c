@@ -21,6 +21,7 @@
 #endif
 
 #include "base/log.h"
+#include "base/unicode.h"
 #include "policy/call.h"
 #include "policy/pattern.h"
 
@@ -76,6 +77,12 @@ regex_compile(
 	pcre2_pattern_info(
 	    regex->code, PCRE2_INFO_MINLENGTH, &regex->min_length);
 	return 0;
+}
+
+static size_t
+regex_shortest(const struct regex *regex)
+{
+	return regex->min_length;
 }
 
 static void
@@ -175,6 +182,13 @@ regex_compile(
 	return -1;
 }
 
+static size_t
+regex_shortest(const struct regex *regex)
+{
+	(void)regex;
+	return 1;
+}
+
 static void
 regex_free(struct regex *regex)
 {
@@ -244,32 +258,65 @@ struct patterns {
 	size_t n;
 	const char **names;
 	struct regex *regexes;
+	size_t shortest; /* bytes of the shortest text that one could match */
 };
+
+/* Compiles one spelling of a rule.  -1: said in message. */
+static int
+add_regex(struct patterns *patterns, const char *name, const char *pattern,
+    char *message, size_t size)
+{
+	struct regex *regex = &patterns->regexes[patterns->n];
+
+	if (regex_compile(regex, pattern, message, size) == -1)
+		return -1;
+	if (regex_shortest(regex) < patterns->shortest)
+		patterns->shortest = regex_shortest(regex);
+	patterns->names[patterns->n++] = name;
+	return 0;
+}
+
+/* A pattern that is written with loose marks also matches the composed text.
+ * (Where that spelling is no expression, the first one stands alone.) */
+static void
+add_composed(struct patterns *patterns, const struct private_rule *rule)
+{
+	struct span text = span_of(rule->pattern), composed;
+	char message[256];
+
+	if (unicode_kind(text) != UNICODE_LOOSE)
+		return;
+	composed = unicode_nfc(text); /* terminated */
+	if (composed.p != NULL && !span_eq(composed, text))
+		add_regex(
+		    patterns, rule->name, composed.p, message, sizeof(message));
+	free((char *)composed.p);
+}
 
 struct patterns *
 patterns_new(const struct config *config, FILE *err)
 {
 	struct patterns *patterns = calloc(1, sizeof(*patterns));
-	size_t n = config->nprivates;
+	size_t i, n = config->nprivates, most = 2 * n + 1;
 	char message[256];
 
 	if (patterns == NULL ||
-	    (patterns->names = calloc(n + 1, sizeof(char *))) == NULL ||
-	    (patterns->regexes = calloc(n + 1, sizeof(struct regex))) == NULL)
+	    (patterns->names = calloc(most, sizeof(char *))) == NULL ||
+	    (patterns->regexes = calloc(most, sizeof(struct regex))) == NULL)
 		fatal("out of memory");
-	for (; patterns->n < n; patterns->n++) {
-		const struct private_rule *rule =
-		    &config->privates[patterns->n];
+	patterns->shortest = SIZE_MAX;
+	for (i = 0; i < n; i++) {
+		const struct private_rule *rule = &config->privates[i];
 
-		if (regex_compile(&patterns->regexes[patterns->n],
-			rule->pattern, message, sizeof(message)) == -1) {
+		if (add_regex(patterns, rule->name, rule->pattern, message,
+			sizeof(message)) == -1) {
 			fprintf(err, "%s: %s\n",
 			    rule->where != NULL ? rule->where : rule->name,
 			    message);
 			patterns_free(patterns);
 			return NULL;
 		}
-		patterns->names[patterns->n] = rule->name;
+		add_composed(patterns, rule);
 	}
 	return patterns;
 }
@@ -330,21 +377,15 @@ pattern_end(struct pattern_run *run)
 	run->memory = NULL;
 }
 
-void
-pattern_scan(struct pattern_run *run, struct span text)
+/* Every pattern over one text of valid UTF-8. */
+static void
+search(struct pattern_run *run, struct span text)
 {
 	const struct patterns *patterns = run->patterns;
 	size_t i;
 	int found;
 
-	if (!pattern_wants(run) || text.len == 0)
-		return;
-	if (text.len > run->left_bytes) {
-		run->rule = PATTERN_LIMIT;
-		return;
-	}
-	run->left_bytes -= text.len;
-	for (i = 0; i < patterns->n; i++) {
+	for (i = 0; i < patterns->n && run->rule == NULL; i++) {
 		found = regex_search(
 		    &patterns->regexes[i], run->memory, text, run->deadline_ns);
 		if (found != 0) {
@@ -356,9 +397,70 @@ pattern_scan(struct pattern_run *run, struct span text)
 		if (run->unclocked_bytes < CLOCK_EVERY)
 			continue;
 		run->unclocked_bytes = 0;
-		if (cpu_ns() >= run->deadline_ns) {
+		if (cpu_ns() >= run->deadline_ns)
 			run->rule = PATTERN_LIMIT;
-			return;
-		}
 	}
+}
+
+/* What is no UTF-8 is private by that alone; a rule that its bytes match is
+ * the better name for it. */
+static void
+search_bytes(struct pattern_run *run, struct span text)
+{
+	char *wide = malloc(text.len * 2);
+
+	if (wide == NULL) {
+		run->rule = PATTERN_LIMIT;
+		return;
+	}
+	search(run, (struct span){ wide, unicode_of_bytes(text, wide) });
+	free(wide);
+	if (run->rule == NULL)
+		run->rule = PATTERN_NOT_UTF8;
+}
+
+static void
+search_composed(struct pattern_run *run, struct span text)
+{
+	struct span composed = unicode_nfc(text);
+
+	if (composed.p == NULL) {
+		run->rule = PATTERN_LIMIT;
+		return;
+	}
+	if (!span_eq(composed, text))
+		search(run, composed);
+	free((char *)composed.p);
+}
+
+void
+pattern_scan_decoded(struct pattern_run *run, struct span text)
+{
+	enum unicode_kind kind;
+
+	if (!pattern_wants(run) || text.len == 0)
+		return;
+	kind = unicode_kind(text);
+	if (kind == UNICODE_ASCII && text.len < run->patterns->shortest)
+		return;
+	if (kind == UNICODE_NONE) {
+		search_bytes(run, text);
+		return;
+	}
+	search(run, text);
+	if (kind == UNICODE_LOOSE && run->rule == NULL)
+		search_composed(run, text);
+}
+
+void
+pattern_scan(struct pattern_run *run, struct span text)
+{
+	if (!pattern_wants(run))
+		return;
+	if (text.len > run->left_bytes) {
+		run->rule = PATTERN_LIMIT;
+		return;
+	}
+	run->left_bytes -= text.len;
+	pattern_scan_decoded(run, text);
 }

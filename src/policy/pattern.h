@@ -28,6 +28,7 @@
 
 #define PATTERN_LIMIT "scan limit"
 #define PATTERN_UNREADABLE "unreadable file"
+#define PATTERN_NOT_UTF8 "text that is not UTF-8"
 
 struct patterns;
 
@@ -53,8 +54,14 @@ pattern_wants(const struct pattern_run *run)
 	return run->patterns != NULL && run->rule == NULL;
 }
 
-/* Looks through one text, which must be valid UTF-8; sets rule at the first
- * match. */
+/* Looks through one text as it stands; sets rule at the first match.  Any
+ * bytes may come: whether they are UTF-8, which the engine relies on, is proved
+ * here and nowhere else.  What is not counts as private (PATTERN_NOT_UTF8) and
+ * is searched as Latin-1 for the rule's name.  A text that is not in composed
+ * form (NFC) is searched in that form as well. */
 void pattern_scan(struct pattern_run *, struct span text);
+/* The same of what a text says when it is decoded: its bytes were charged to
+ * private_max_bytes with that text. */
+void pattern_scan_decoded(struct pattern_run *, struct span text);
 
 #endif

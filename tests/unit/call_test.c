@@ -26,9 +26,14 @@ static const struct private_rule rules[] = {
 	{ "code", "(alpha|omega)-[0-9]{3}", NULL },
 	{ "whole", "^just this$", NULL },
 	{ "name", "Z\xc3\xbcrich", NULL },
+	{ "loose", "Mu\xcc\x88nster", NULL },
+#ifdef HAVE_PCRE2
+	{ "letter", "\\p{Lu}{2,}-[0-9]{6}", NULL },
+#endif
 };
+#define RULES (sizeof(rules) / sizeof(rules[0]))
 static struct config config = { .privates = rules,
-	.nprivates = 4,
+	.nprivates = RULES,
 	.private_max_bytes = 1 << 24,
 	.private_max_ms = 60000 };
 static struct patterns *patterns;
@@ -519,6 +524,13 @@ test_private(void)
 	    "a NUL hides nothing");
 	CHECK_STR(private("\"x\":\"\\ud800omega-123\""), "code",
 	    "nor does half a character");
+	CHECK_STR(private("\"x\":\"in Zu\xcc\x88rich\""), "name",
+	    "an accent as a character of its own");
+	CHECK_STR(private("\"x\":\"Zu\\u0308rich\""), "name", "or escaped");
+	CHECK_STR(private("\"x\":\"M\xc3\xbcnster\""), "loose",
+	    "a pattern that is written so");
+	CHECK_STR(private("\"x\":\"Mu\xcc\x88nster\""), "loose",
+	    "against a text of the same kind");
 	CHECK_STR(private("\"x\":\"omega-123\",\"y\":\"" PEM "\""), "code",
 	    "the first one is named");
 }
@@ -721,6 +733,15 @@ test_form(void)
 	f.ntexts = 0;
 	call_form_take(&f, span_of("hotwords"), false, span_of("omega-123"), 9);
 	CHECK_STR(form(f, &rc).private_rule, "code", "so is any other field");
+	f.ntexts = 0;
+	call_form_take(&f, span_of("x"), false, span_of("\xfd\xbf\xff\xbf"), 9);
+	CHECK_STR(form(f, &rc).private_rule, "text that is not UTF-8",
+	    "a field that is not UTF-8 is private and crashes no engine");
+	f.ntexts = 0;
+	call_form_take(
+	    &f, span_of("x"), false, span_of("\xff omega-123 Z\xfcrich"), 9);
+	CHECK_STR(form(f, &rc).private_rule, "code",
+	    "and is searched as bytes: the rule has its name");
 	f.ntexts = 0;
 	for (int i = 0; i <= CALL_TEXTS_MAX; i++)
 		call_form_take(&f, span_of("a"), false, span_of("b"), 9);
