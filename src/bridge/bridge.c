@@ -17,6 +17,7 @@
 #include "base/jspan.h"
 #include "base/log.h"
 #include "bridge/run.h"
+#include "bridge/words.h"
 
 #define BRIDGE_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define BRIDGE_DROPPED_MAX 512
@@ -24,6 +25,8 @@
  * by what is written around small things. */
 #define BRIDGE_GROWTH 2
 #define BRIDGE_GROWTH_BYTES ((size_t)1 << 20)
+/* Of an error: what words.c gives at most, and a sentence around it. */
+#define BRIDGE_WORDS_MAX (2 * WORDS_MAX)
 
 static char *
 copy_of(const char *text)
@@ -59,6 +62,13 @@ bridge_new(enum bridge kind, const struct bridge_ask *ask)
 	buf_init(&run->echo, max);
 	buf_init(&run->text, max);
 	buf_init(&run->items, max);
+	buf_init(&run->piece, max);
+	buf_init(&run->stops, max);
+	buf_init(&run->stop_sequence, max);
+	buf_init(&run->words, BRIDGE_WORDS_MAX);
+	for (size_t i = 0; i < sizeof(run->late) / sizeof(*run->late); i++)
+		buf_init(&run->late[i], max);
+	chunk_init(&run->chunk);
 	return run;
 }
 
@@ -67,12 +77,10 @@ bridge_free(struct bridge_run *run)
 {
 	if (run == NULL)
 		return;
-	for (size_t i = 0; i < run->ncalls; i++) {
-		free(run->calls[i].id);
-		free(run->calls[i].name);
-		buf_free(&run->calls[i].args);
-	}
-	free(run->calls);
+	bridge_free_calls(run);
+	chunk_free(&run->chunk);
+	for (size_t i = 0; i < sizeof(run->late) / sizeof(*run->late); i++)
+		buf_free(&run->late[i]);
 	free(run->request_id);
 	free(run->model);
 	free(run->upstream_model);
@@ -81,6 +89,10 @@ bridge_free(struct bridge_run *run)
 	buf_free(&run->echo);
 	buf_free(&run->text);
 	buf_free(&run->items);
+	buf_free(&run->piece);
+	buf_free(&run->stops);
+	buf_free(&run->stop_sequence);
+	buf_free(&run->words);
 	free(run);
 }
 
@@ -215,33 +227,28 @@ bridge_break(struct bridge_run *run, const char *why,
 	run->ops->fail(run, e, out);
 }
 
-static void
-break_cut(struct bridge_run *run, const char *why, struct buf *out)
+/* `[DONE]`, perhaps with blanks around it. */
+static bool
+is_done(struct span data)
 {
-	struct bridge_error e = { "upstream_error", "api_error", why, NULL };
-
-	bridge_break(run, why, &e, out);
+	while (data.len > 0 && (data.p[0] == ' ' || data.p[0] == '\t'))
+		data = (struct span){ data.p + 1, data.len - 1 };
+	while (data.len > 0 && strchr(" \t\r", data.p[data.len - 1]) != NULL)
+		data.len--;
+	return span_is(data, "[DONE]");
 }
 
 enum bridge_step
 bridge_event(struct bridge_run *run, struct span data, struct buf *out)
 {
-	json_t *chunk;
-
 	if (run->ended)
 		return run->last;
-	if (span_is(data, "[DONE]")) {
-		if (run->begun && run->finish == BRIDGE_FINISH_NONE)
-			run->finish = BRIDGE_FINISH_STOP;
+	if (is_done(data)) {
+		if (run->answered && run->finish == FINISH_NONE)
+			run->finish = FINISH_STOP;
 		return bridge_end(run, out);
 	}
-	chunk = bridge_parse(data, NULL);
-	if (chunk == NULL)
-		break_cut(
-		    run, "The upstream sent an event that is no JSON.", out);
-	else
-		bridge_take(run, chunk, out);
-	json_decref(chunk);
+	bridge_take(run, data, out);
 	return run->last;
 }
 
@@ -250,33 +257,50 @@ bridge_end(struct bridge_run *run, struct buf *out)
 {
 	if (run->ended)
 		return run->last;
-	if (run->finish == BRIDGE_FINISH_NONE)
-		break_cut(run,
-		    run->begun ? "The upstream's answer ended in the middle."
-			       : "The upstream ended without an answer.",
+	if (run->finish == FINISH_NONE)
+		bridge_break_upstream(run,
+		    run->answered ? "The upstream's answer ended in the middle."
+				  : "The upstream ended without an answer.",
 		    out);
 	else
 		bridge_finish(run, out);
 	return run->last;
 }
 
+/* Anything but a completion may be an error that has no `error`. */
+static void
+break_no_answer(struct bridge_run *run, struct span answer, struct buf *out)
+{
+	struct bridge_error e = bridge_error_of(run, 0, answer);
+	struct buf words;
+
+	buf_init(&words, BRIDGE_WORDS_MAX);
+	words_of(answer, &words);
+	if (words.len == 0) {
+		bridge_break_upstream(
+		    run, "The upstream sent what is no chat completion.", out);
+	} else {
+		buf_reset(&run->words);
+		buf_printf(&run->words,
+		    "The upstream sent no chat completion, but: %s", words.p);
+		e.message = run->words.p;
+		bridge_break(run, e.message, &e, out);
+	}
+	buf_free(&words);
+}
+
 /* What a whole answer is read into: its events go nowhere. */
 enum bridge_step
 bridge_answer(struct bridge_run *run, struct span answer, struct buf *out)
 {
-	json_t *chunk = bridge_parse(answer, NULL);
 	struct buf nowhere;
 
 	buf_init(&nowhere, 0);
-	if (chunk == NULL ||
-	    json_array_size(json_object_get(chunk, "choices")) +
-		    json_object_size(json_object_get(chunk, "error")) ==
-		0)
-		break_cut(
-		    run, "The upstream sent what is no chat completion.", out);
-	else
-		bridge_take(run, chunk, run->stream ? out : &nowhere);
-	json_decref(chunk);
+	bridge_take(run, answer, run->stream ? out : &nowhere);
+	if (!run->ended && !run->answered)
+		break_no_answer(run, answer, out);
+	if (!run->ended && run->finish == FINISH_NONE)
+		run->finish = FINISH_STOP;
 	if (!run->ended)
 		bridge_finish(run, run->stream ? out : &nowhere);
 	if (run->last == BRIDGE_DONE && !run->stream)
@@ -301,69 +325,10 @@ bridge_why(const struct bridge_run *run)
 	return run->why;
 }
 
-/* --- Errors with a status of their own --- */
-
-static const char *
-anthropic_type(int status)
-{
-	static const struct {
-		int status;
-		const char *type;
-	} types[] = {
-		{ 401, "authentication_error" },
-		{ 403, "permission_error" },
-		{ 404, "not_found_error" },
-		{ 413, "request_too_large" },
-		{ 429, "rate_limit_error" },
-		{ 503, "overloaded_error" },
-		{ 529, "overloaded_error" },
-	};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (types[i].status == status)
-			return types[i].type;
-	return status < 500 ? "invalid_request_error" : "api_error";
-}
-
-static void
-add_messages_error(struct bridge_run *run, int status,
-    const struct bridge_error *e, struct buf *out)
-{
-	buf_puts(out, "{\"type\":\"error\",\"error\":{\"type\":");
-	buf_json(out, span_of(anthropic_type(status)));
-	buf_puts(out, ",\"message\":");
-	bridge_messages_text(e, out);
-	buf_puts(out, "},\"request_id\":");
-	buf_json(out, span_of(run->request_id));
-	buf_puts(out, "}");
-}
-
-static void
-add_responses_error(int status, const struct bridge_error *e, struct buf *out)
-{
-	buf_puts(out, "{\"error\":{\"message\":");
-	buf_json(out, span_of(e->message));
-	buf_printf(out, ",\"type\":\"%s\",\"param\":null,\"code\":",
-	    status < 500 ? "invalid_request_error" : "server_error");
-	buf_json(out, span_of(e->code));
-	buf_puts(out, "}}");
-}
-
 void
-bridge_error_body(
-    struct bridge_run *run, int status, struct span body, struct buf *out)
+bridge_set_usage(struct bridge_run *run, const struct bridge_usage *usage)
 {
-	json_t *j = bridge_parse(body, NULL);
-	json_t *error = bridge_member(j, "error");
-	struct bridge_error e = bridge_error_of(error != NULL ? error : j);
-
-	if (run->kind == BRIDGE_MESSAGES)
-		add_messages_error(run, status, &e, out);
-	else if (json_is_object(error))
-		buf_add(out, body.p, body.len);
-	else
-		add_responses_error(status, &e, out);
-	json_decref(j);
+	run->usage = *usage;
 }
 
 void

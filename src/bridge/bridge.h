@@ -17,6 +17,8 @@
  *			bridge_end(run, &out) when the upstream has ended,
  *			bridge_fail(run, &refused, &out) when it was cut, or a
  *			refusal comes after the head was sent
+ *	usage:		bridge_set_usage(run, &used) before each of these, if
+ *			the upstream has reported it
  *	error status:	bridge_error_body(run, status, body, &out)
  *	bridge_free(run);
  *
@@ -88,17 +90,34 @@ bridge_event(struct bridge_run *, struct span data, struct buf *out);
  * BRIDGE_FAILED: it had not come to its end, and the client is told so. */
 enum bridge_step bridge_end(struct bridge_run *, struct buf *out);
 
-/* Ends the client's stream with an error, also where it has not begun.
- * Nothing where it has ended. */
+/* Ends the client's stream with an error, also if it has not begun.  Nothing
+ * if it has ended. */
 void bridge_fail(struct bridge_run *, const struct refused *, struct buf *out);
+/* The same with an upstream's error body (as for bridge_error_body). */
+void bridge_fail_upstream(
+    struct bridge_run *, int status, struct span body, struct buf *out);
 
-/* Why the last step failed: one clause, without content; NULL: it did not. */
+/* Why the last step failed: a sentence, perhaps the upstream's own; NULL: it
+ * did not. */
 const char *bridge_why(const struct bridge_run *);
 
-/* The body of an upstream's error answer in the client's shape: as it is for
- * Responses where it is a JSON object, else wrapped. */
+/* The body of an upstream's error response in the client's shape: as it is
+ * for Responses if it has that shape, else its words in a new one. */
 void bridge_error_body(
     struct bridge_run *, int status, struct span body, struct buf *out);
+
+/* Tokens, as the ledger has them: input includes what was cached or written
+ * to a cache, output includes reasoning. */
+struct bridge_usage {
+	bool known;
+	uint64_t input, cached, cache_write, output, reasoning;
+};
+
+/* What the upstream has reported so far; the client is told the same. */
+void bridge_set_usage(struct bridge_run *, const struct bridge_usage *);
+/* The output's tokens by the upstream's texts and arguments so far, which is
+ * what the client is told if nothing was reported. */
+uint64_t bridge_estimate(const struct bridge_run *);
 
 /* The answer to count_tokens: call->input_tokens, an estimate. */
 void bridge_count_tokens(uint64_t input_tokens, struct buf *out);

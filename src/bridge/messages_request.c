@@ -176,10 +176,12 @@ int
 bridge_messages_request(
     struct bridge_run *run, struct span body, struct buf *out)
 {
-	struct span values[NFIELDS], user;
+	struct span values[NFIELDS], user, stops;
 
 	if (fields_read(run, body, fields, NFIELDS, values) == -1)
 		return -1;
+	stops = value_of(values, "stop_sequences");
+	buf_add(&run->stops, stops.p, stops.len);
 	/* Tools first: they have their names before any call in the history
 	 * has its own. */
 	fields_write(run, fields, NFIELDS, values, out);

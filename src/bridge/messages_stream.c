@@ -34,31 +34,45 @@ add_string(struct buf *out, const char *key, struct span value)
 	buf_json(out, value);
 }
 
-/* Anthropic's input_tokens are those that were not read from a cache. */
+/* Anthropic's input_tokens are those that no cache had or got. */
 static void
 add_usage(struct bridge_usage u, struct buf *out)
 {
 	buf_printf(out,
 	    ",\"usage\":{\"input_tokens\":%llu,"
-	    "\"cache_creation_input_tokens\":0,"
+	    "\"cache_creation_input_tokens\":%llu,"
 	    "\"cache_read_input_tokens\":%llu,\"output_tokens\":%llu}",
-	    (unsigned long long)(u.input - u.cached),
-	    (unsigned long long)u.cached, (unsigned long long)u.output);
+	    (unsigned long long)(u.input - u.cached - u.cache_write),
+	    (unsigned long long)u.cache_write, (unsigned long long)u.cached,
+	    (unsigned long long)u.output);
 }
 
 static const char *
 stop_reason(const struct bridge_run *run)
 {
 	switch (run->finish) {
-	case BRIDGE_FINISH_CALLS:
+	case FINISH_CALLS:
 		return "tool_use";
-	case BRIDGE_FINISH_LENGTH:
+	case FINISH_LENGTH:
 		return "max_tokens";
-	case BRIDGE_FINISH_FILTER:
+	case FINISH_FILTER:
 		return "refusal";
 	default:
-		return "end_turn";
+		return run->stop_sequence.len > 0 ? "stop_sequence"
+						  : "end_turn";
 	}
+}
+
+static void
+add_stop(const struct bridge_run *run, struct buf *out)
+{
+	const char *reason = stop_reason(run);
+
+	buf_printf(out, "\"stop_reason\":\"%s\",\"stop_sequence\":", reason);
+	if (strcmp(reason, "stop_sequence") == 0)
+		buf_json(out, buf_span(&run->stop_sequence));
+	else
+		buf_puts(out, "null");
 }
 
 /* {"id":… up to and with its content. */
@@ -97,9 +111,9 @@ static void
 end(struct bridge_run *run, struct buf *out)
 {
 	event(out, "message_delta");
-	buf_printf(out,
-	    ",\"delta\":{\"stop_reason\":\"%s\",\"stop_sequence\":null}",
-	    stop_reason(run));
+	buf_puts(out, ",\"delta\":{");
+	add_stop(run, out);
+	buf_puts(out, "}");
 	add_usage(bridge_used(run), out);
 	event_end(out);
 	event(out, "message_stop");
@@ -137,8 +151,8 @@ static void
 object(struct bridge_run *run, struct buf *out)
 {
 	add_message(run, out);
-	buf_printf(out, ",\"stop_reason\":\"%s\",\"stop_sequence\":null",
-	    stop_reason(run));
+	buf_puts(out, ",");
+	add_stop(run, out);
 	add_usage(bridge_used(run), out);
 	buf_puts(out, "}");
 }
@@ -148,7 +162,7 @@ object(struct bridge_run *run, struct buf *out)
 static bool
 is_thinking(const struct bridge_run *run)
 {
-	return run->part == BRIDGE_PART_REASONING;
+	return run->part == CHUNK_REASONING;
 }
 
 static void
@@ -245,21 +259,18 @@ call_delta(struct bridge_run *run, struct bridge_call *c, struct span delta,
 	block_delta(run, "input_json_delta", "partial_json", delta, out);
 }
 
-/* The object wants an object: what the model left unfinished is told as the
+/* The object wants an object: what the model wrote instead is told as the
  * text it is. */
 static void
 call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
-	json_t *input;
-
 	block_stop(run, out);
 	if (run->stream)
 		return;
 	if (run->items.len > 0)
 		buf_puts(&run->items, ",");
 	add_call(c, &run->items);
-	input = bridge_parse(buf_span(&c->args), NULL);
-	if (json_is_object(input)) {
+	if (bridge_is_object(buf_span(&c->args))) {
 		buf_add(&run->items, c->args.p, c->args.len);
 	} else {
 		buf_puts(&run->items, "{\"arguments\":");
@@ -267,7 +278,16 @@ call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 		buf_puts(&run->items, "}");
 	}
 	buf_puts(&run->items, "}");
-	json_decref(input);
+}
+
+/* Claude Code runs a tool when its block stops, with {} if the input is no
+ * JSON: this block does not. */
+static void
+call_leave(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	(void)run;
+	(void)c;
+	(void)out;
 }
 
 const struct bridge_ops bridge_messages = {
@@ -279,6 +299,7 @@ const struct bridge_ops bridge_messages = {
 	.call_open = call_open,
 	.call_delta = call_delta,
 	.call_close = call_close,
+	.call_leave = call_leave,
 	.end = end,
 	.fail = fail,
 	.object = object,

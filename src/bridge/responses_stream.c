@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-#include "base/log.h"
+#include "base/jscan.h"
 #include "bridge/run.h"
 
 #define ID_SIZE 160
@@ -61,7 +61,7 @@ add_place(const struct bridge_run *run, struct buf *out, const char *prefix)
 static const char *
 part_prefix(const struct bridge_run *run)
 {
-	return run->part == BRIDGE_PART_REASONING ? "rs" : "msg";
+	return run->part == CHUNK_REASONING ? "rs" : "msg";
 }
 
 /* --- The response object --- */
@@ -85,9 +85,9 @@ static const char *
 incomplete_reason(const struct bridge_run *run)
 {
 	switch (run->finish) {
-	case BRIDGE_FINISH_LENGTH:
+	case FINISH_LENGTH:
 		return "max_output_tokens";
-	case BRIDGE_FINISH_FILTER:
+	case FINISH_FILTER:
 		return "content_filter";
 	default:
 		return NULL;
@@ -214,7 +214,7 @@ item_begin(struct bridge_run *run)
 static void
 add_content(const struct bridge_run *run, struct span text, struct buf *out)
 {
-	bool refusal = run->part == BRIDGE_PART_REFUSAL;
+	bool refusal = run->part == CHUNK_REFUSAL;
 
 	buf_printf(
 	    out, "{\"type\":\"%s\"", refusal ? "refusal" : "output_text");
@@ -237,7 +237,7 @@ static void
 add_part_item(
     const struct bridge_run *run, const struct span *text, struct buf *out)
 {
-	bool reasoning = run->part == BRIDGE_PART_REASONING;
+	bool reasoning = run->part == CHUNK_REASONING;
 	char id[ID_SIZE];
 
 	make_id(run, part_prefix(run), id);
@@ -264,8 +264,8 @@ part_event(struct bridge_run *run, const char *type, struct buf *out)
 	event(run, out, type);
 	add_place(run, out, part_prefix(run));
 	buf_puts(out,
-	    run->part == BRIDGE_PART_REASONING ? ",\"summary_index\":0"
-					       : ",\"content_index\":0");
+	    run->part == CHUNK_REASONING ? ",\"summary_index\":0"
+					 : ",\"content_index\":0");
 }
 
 static void
@@ -274,7 +274,7 @@ part_frame(
 {
 	part_event(run, type, out);
 	buf_puts(out, ",\"part\":");
-	if (run->part == BRIDGE_PART_REASONING)
+	if (run->part == CHUNK_REASONING)
 		add_summary(text, out);
 	else
 		add_content(run, text, out);
@@ -289,7 +289,7 @@ part_open(struct bridge_run *run, struct buf *out)
 	add_part_item(run, NULL, out);
 	event_end(out);
 	part_frame(run,
-	    run->part == BRIDGE_PART_REASONING
+	    run->part == CHUNK_REASONING
 		? "response.reasoning_summary_part.added"
 		: "response.content_part.added",
 	    span_of(""), out);
@@ -299,15 +299,14 @@ static void
 part_delta(struct bridge_run *run, struct span text, struct buf *out)
 {
 	static const char *const types[] = {
-		[BRIDGE_PART_TEXT] = "response.output_text.delta",
-		[BRIDGE_PART_REFUSAL] = "response.refusal.delta",
-		[BRIDGE_PART_REASONING] =
-		    "response.reasoning_summary_text.delta",
+		[CHUNK_TEXT] = "response.output_text.delta",
+		[CHUNK_REFUSAL] = "response.refusal.delta",
+		[CHUNK_REASONING] = "response.reasoning_summary_text.delta",
 	};
 
 	part_event(run, types[run->part], out);
 	add_string(out, "delta", text);
-	if (run->part == BRIDGE_PART_TEXT)
+	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
 	event_end(out);
 }
@@ -316,22 +315,20 @@ static void
 part_close(struct bridge_run *run, struct buf *out)
 {
 	static const char *const types[] = {
-		[BRIDGE_PART_TEXT] = "response.output_text.done",
-		[BRIDGE_PART_REFUSAL] = "response.refusal.done",
-		[BRIDGE_PART_REASONING] =
-		    "response.reasoning_summary_text.done",
+		[CHUNK_TEXT] = "response.output_text.done",
+		[CHUNK_REFUSAL] = "response.refusal.done",
+		[CHUNK_REASONING] = "response.reasoning_summary_text.done",
 	};
 	struct span text = buf_span(&run->text);
 	size_t from;
 
 	part_event(run, types[run->part], out);
-	add_string(
-	    out, run->part == BRIDGE_PART_REFUSAL ? "refusal" : "text", text);
-	if (run->part == BRIDGE_PART_TEXT)
+	add_string(out, run->part == CHUNK_REFUSAL ? "refusal" : "text", text);
+	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
 	event_end(out);
 	part_frame(run,
-	    run->part == BRIDGE_PART_REASONING
+	    run->part == CHUNK_REASONING
 		? "response.reasoning_summary_part.done"
 		: "response.content_part.done",
 	    text, out);
@@ -408,30 +405,76 @@ close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	    arguments, out);
 	add_string(out, "name", bridge_call_name(c));
 	event_end(out);
-	add_call_item(run, c, final_status(run), arguments, &run->items);
+	add_call_item(run, c, "completed", arguments, &run->items);
 	item_done(run, from, out);
+}
+
+struct input {
+	struct span raw; /* p NULL: there is none */
+	unsigned members;
+};
+
+static int
+on_input(void *ctx, const struct jscan_value *v)
+{
+	struct input *input = ctx;
+
+	if (v->depth != 1 || v->begin)
+		return 0;
+	input->members++;
+	if (v->type == JSCAN_STRING && jscan_key_is(&v->path[0], "input"))
+		input->raw = (struct span){ v->raw.p + 1, v->raw.len - 2 };
+	return 0;
+}
+
+/* The text inside {"input":…}.  A model that forgot the wrapping meant the
+ * text itself. */
+static void
+add_input(const struct bridge_call *c, struct buf *out)
+{
+	struct span args = buf_span(&c->args);
+	struct chunk_half half = { 0 };
+	struct input input = { .members = 0 };
+	struct jscan_error error;
+	bool object = bridge_is_object(args);
+
+	if (object)
+		jscan(args, JSCAN_DEPTH_MAX, on_input, &input, &error);
+	if (input.raw.p != NULL) {
+		chunk_decode(&half, input.raw, out);
+		chunk_decode_end(&half, out);
+	} else if (!object || input.members > 0)
+		buf_add(out, args.p, args.len);
 }
 
 static void
 close_custom(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
-	json_t *args = bridge_parse(buf_span(&c->args), NULL);
-	struct span input = bridge_span(args, "input");
 	size_t from = item_begin(run);
+	struct span input;
 
-	/* A model that forgot the wrapping meant the text itself. */
-	if (input.p == NULL &&
-	    !(json_is_object(args) && json_object_size(args) == 0))
-		input = buf_span(&c->args);
+	buf_reset(&run->piece);
+	add_input(c, &run->piece);
+	input = buf_span(&run->piece);
 	call_event(run, c, "response.custom_tool_call_input.delta", "delta",
 	    input, out);
 	event_end(out);
 	call_event(run, c, "response.custom_tool_call_input.done", "input",
 	    input, out);
 	event_end(out);
-	add_call_item(run, c, final_status(run), input, &run->items);
+	add_call_item(run, c, "completed", input, &run->items);
 	item_done(run, from, out);
-	json_decref(args);
+}
+
+/* Codex runs a tool when its item is done: this one never is, and stands
+ * incomplete in the response's output. */
+static void
+call_leave(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	(void)out;
+	item_begin(run);
+	add_call_item(run, c, "incomplete",
+	    c->custom ? span_of("") : buf_span(&c->args), &run->items);
 }
 
 static void
@@ -452,6 +495,7 @@ const struct bridge_ops bridge_responses = {
 	.call_open = call_open,
 	.call_delta = call_delta,
 	.call_close = call_close,
+	.call_leave = call_leave,
 	.end = end,
 	.fail = fail,
 	.object = object,

@@ -6,7 +6,7 @@
  * What the files of the bridges share among themselves; nobody else includes
  * it.
  *
- *	bridge.c		the interface, errors
+ *	bridge.c		the interface
  *	{responses,messages}_request.c	client's body -> chat body
  *	{responses,messages}_input.c	its conversation -> messages
  *	responses_tools.c	tools wherever they stand -> functions
@@ -15,45 +15,43 @@
  *	names.c			the client's tools by their upstream names
  *	attribution.c		Claude Code's billing line
  *	chat.c			chat answer -> parts and calls, in order
+ *	chunk.c			a chat chunk
+ *	calls.c			tool calls, however they are packed
+ *	finish.c		finish reasons
+ *	errors.c, words.c	an upstream's errors, and their words
  *	{responses,messages}_stream.c	parts and calls -> client
- *	json.c			small things about Jansson
  *
- * On the way there everything is a span of the client's body, on the way back
- * an upstream's event is small enough for a tree.
+ * Everything is a span of the client's body on the way there, and of the
+ * upstream's on the way back.
  *
- * chat.c sees to it that one thing is open at a time: a part (text, refusal,
- * reasoning) or a call is opened, gets its deltas and is closed before the
- * next is opened.
+ * chat.c and calls.c see to it that one thing is open at a time: a part (text,
+ * refusal, reasoning) or a call is opened, gets its deltas and is closed
+ * before the next is opened.
  */
 #ifndef BRIDGE_RUN_H
 #define BRIDGE_RUN_H
 
-#include <jansson.h>
-
 #include "bridge/bridge.h"
+#include "bridge/chunk.h"
+#include "bridge/finish.h"
 #include "bridge/names.h"
 
 #define BRIDGE_CALLS_MAX 256
 
-enum bridge_part {
-	BRIDGE_PART_NONE,
-	BRIDGE_PART_TEXT,
-	BRIDGE_PART_REFUSAL,
-	BRIDGE_PART_REASONING,
-};
-
-enum bridge_finish {
-	BRIDGE_FINISH_NONE, /* not said yet */
-	BRIDGE_FINISH_STOP,
-	BRIDGE_FINISH_CALLS,
-	BRIDGE_FINISH_LENGTH,
-	BRIDGE_FINISH_FILTER,
+/* How far a JSON text has come, byte by byte. */
+struct bridge_brackets {
+	unsigned depth;
+	bool in_string, escaped;
 };
 
 struct bridge_call {
 	long long index; /* upstream's, -1: it gave none */
 	char *id, *name;
 	struct buf args;
+	struct chunk_half half; /* of args */
+	struct bridge_brackets brackets; /* of args */
+	size_t looked_at; /* length of args when is_object was found out */
+	bool is_object;
 	size_t sent; /* of args, as deltas */
 	enum {
 		BRIDGE_CALL_WAITING,
@@ -62,6 +60,7 @@ struct bridge_call {
 	} state;
 	const struct name *tool; /* the client's, or NULL; once it is open */
 	bool custom; /* a Responses custom tool */
+	uint64_t chunk; /* the last one that brought some of it */
 };
 
 /* Error as the client is told it. */
@@ -90,13 +89,12 @@ struct bridge_ops {
 	void (*end)(struct bridge_run *, struct buf *out);
 	void (*fail)(
 	    struct bridge_run *, const struct bridge_error *, struct buf *out);
+	/* The answer ends, and the arguments of the open call have not: it
+	 * must not look like a call that can be run. */
+	void (*call_leave)(
+	    struct bridge_run *, struct bridge_call *, struct buf *out);
 	/* The whole object, not streamed. */
 	void (*object)(struct bridge_run *, struct buf *out);
-};
-
-struct bridge_usage {
-	bool known;
-	uint64_t input, cached, output, reasoning;
 };
 
 struct bridge_run {
@@ -114,29 +112,42 @@ struct bridge_run {
 	struct buf dropped;
 	struct buf echo; /* members that a Responses object repeats */
 	struct names *names; /* the tools, and those of earlier calls */
+	struct buf stops; /* the client's stop sequences: a JSON list */
 
 	/* Of the answer. */
-	bool begun, ended;
+	bool begun, ended; /* its first and last events are written */
+	bool answered; /* a chunk with choices has come */
 	enum bridge_step last; /* what the end was */
 	const char *why;
-	enum bridge_part part;
+	struct chunk chunk;
+	uint64_t chunks; /* so far */
+	enum chunk_part part; /* the open one */
+	struct chunk_half halves[4]; /* of each kind of part */
+	struct buf late[4]; /* text that waits for a call's end */
 	unsigned slot; /* of what is open, or comes next */
 	unsigned sequence;
 	struct buf text; /* of the part so far */
+	struct buf piece; /* as it is decoded */
+	uint64_t gathered; /* bytes of texts and arguments */
 	struct bridge_call *calls;
 	size_t ncalls;
-	struct bridge_call *call; /* the open one */
-	enum bridge_finish finish;
+	size_t first_call; /* those before it are closed */
+	struct bridge_call *touched; /* the last one that got something */
+	enum finish finish;
+	char reason[64]; /* of a failure, as the upstream calls it */
+	struct buf stop_sequence; /* the one that was met, if told */
 	struct bridge_usage usage;
 	uint64_t output_estimate;
 	struct buf items; /* closed items or blocks, comma-separated */
+	struct buf words; /* an upstream's error */
+	char code[64]; /* of it */
 };
 
 extern const struct bridge_ops bridge_responses, bridge_messages;
 int bridge_responses_request(
     struct bridge_run *, struct span body, struct buf *out);
-int bridge_messages_request(
-    struct bridge_run *, struct span body, struct buf *out);
+int
+bridge_messages_request(struct bridge_run *, struct span body, struct buf *out);
 /* An error's message as JSON, in Anthropic's words where clients look for
  * them. */
 void bridge_messages_text(const struct bridge_error *, struct buf *out);
@@ -172,8 +183,8 @@ const struct name *bridge_tool(const struct bridge_run *, struct span upstream);
 /* What the client is told: its own name of the tool. */
 struct span bridge_call_name(const struct bridge_call *);
 /* The entry of a tool; NULL: there are too many, refused. */
-struct name *bridge_name(struct bridge_run *, struct span space,
-    struct span name, bool custom);
+struct name *bridge_name(
+    struct bridge_run *, struct span space, struct span name, bool custom);
 /* {"type":"function","function":{…}}; the spans are JSON values, the
  * description may be p NULL, a schema that is no object counts as none. */
 void bridge_function(struct bridge_run *, const struct name *,
@@ -184,26 +195,35 @@ void bridge_choice(const struct name *, struct buf *out);
 void bridge_break(struct bridge_run *, const char *why,
     const struct bridge_error *, struct buf *out);
 
+/* Ends it by an upstream that does not keep to its API. */
+void
+bridge_break_upstream(struct bridge_run *, const char *why, struct buf *out);
+
 /* chat.c: a chunk, or a whole answer. */
-void bridge_take(struct bridge_run *, json_t *chunk, struct buf *out);
+void bridge_take(struct bridge_run *, struct span chunk, struct buf *out);
 /* Closes what is open and ends it. */
 void bridge_finish(struct bridge_run *, struct buf *out);
 /* What it used, reported or estimated. */
 struct bridge_usage bridge_used(const struct bridge_run *);
-/* An upstream's error in either of its shapes; texts live in the tree. */
-struct bridge_error bridge_error_of(json_t *error);
+void bridge_close_part(struct bridge_run *, struct buf *out);
+/* Text that waited for the end of a call. */
+void bridge_put_late(struct bridge_run *, struct buf *out);
 
-/* json.c.  Out of memory is fatal in all of them. */
-/* NULL: no JSON object or list, or deeper than JSCAN_DEPTH_MAX; *at, if
- * asked for, is about where. */
-json_t *bridge_parse(struct span, size_t *at);
-void bridge_dump(struct buf *, const json_t *);
-/* Member that is there and not null; else NULL. */
-json_t *bridge_member(const json_t *object, const char *key);
-/* Member that is a string: its bytes; else p NULL. */
-struct span bridge_span(const json_t *object, const char *key);
-struct span bridge_string_span(const json_t *);
-/* Is the member this string? */
-bool bridge_is(const json_t *object, const char *key, const char *text);
-uint64_t bridge_count(const json_t *object, const char *key);
+/* calls.c */
+void bridge_take_call(
+    struct bridge_run *, const struct chunk_call *, struct buf *out);
+/* Closes the open call if it is complete.  False: it is open still. */
+bool bridge_settle_call(struct bridge_run *, struct buf *out);
+/* The answer has ended: every call is closed or, if the answer was cut short
+ * by its length or a filter, perhaps left. */
+void bridge_finish_calls(struct bridge_run *, struct buf *out);
+void bridge_free_calls(struct bridge_run *);
+/* Is it a JSON object, and nothing else? */
+bool bridge_is_object(struct span json);
+
+/* errors.c: an upstream's error body, or the `error` member of one.  status
+ * 0: not known.  Its texts live in the run until the next one. */
+struct bridge_error
+bridge_error_of(struct bridge_run *, int status, struct span body);
+
 #endif

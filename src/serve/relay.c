@@ -315,6 +315,7 @@ serve_bridged(struct relay *r)
 {
 	bool failed;
 
+	relay_tell_usage(r);
 	if (!r->done && !r->bridge_failed)
 		relay_bridge_step(r,
 		    r->is_sse ? bridge_end(r->bridge, &r->out)
@@ -374,7 +375,8 @@ serve_rest(struct relay *r)
 static void
 ended_in_error(const struct relay *r, struct relay_result *result)
 {
-	if (!r->bridge_failed && (!r->error_passed || r->done))
+	if (!r->bridge_failed && !r->finish_failed &&
+	    (!r->error_passed || r->done))
 		return;
 	result->end = RELAY_CUT;
 	result->health = HEALTH_ERROR;
@@ -462,15 +464,18 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 {
 	struct answer *a = r->answer;
 	bool whole = result->end == RELAY_FAILED && result->upstream_error;
+	int status = r->head.status < 300 ? 502 : r->head.status;
 
 	buf_reset(&r->out);
 	if (a->head_sent && a->streams) {
-		bridge_fail(r->bridge, &result->refused, &r->out);
+		if (whole)
+			bridge_fail_upstream(
+			    r->bridge, status, buf_span(&r->held), &r->out);
+		else
+			bridge_fail(r->bridge, &result->refused, &r->out);
 		answer_body(a, buf_span(&r->out));
 		answer_end(a);
 	} else if (!a->head_sent && whole) {
-		int status = r->head.status < 300 ? 502 : r->head.status;
-
 		bridge_error_body(
 		    r->bridge, status, buf_span(&r->held), &r->out);
 		answer_upstream_error(a, status, r->head.fields,

@@ -69,6 +69,7 @@ struct relay {
 	bool error_whole; /* the same, of a JSON answer that is held whole */
 	bool ends_early; /* so is one that lacks its end */
 	bool error_passed; /* an error of the upstream's own, later on */
+	bool finish_failed; /* so is a finish_reason that is a failure */
 	bool bridge_failed;
 	bool no_stream; /* the client has an event stream's head, and this is
 			   none */

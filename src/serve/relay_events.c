@@ -88,6 +88,17 @@ relay_bridge_step(struct relay *r, enum bridge_step step)
 	r->bridge_good |= step != BRIDGE_FAILED && r->out.len > 0;
 }
 
+void
+relay_tell_usage(struct relay *r)
+{
+	const struct usage *u = &r->usage;
+
+	if (u->reported)
+		bridge_set_usage(r->bridge,
+		    &(struct bridge_usage){ true, u->input, u->cached,
+			u->cache_write, u->output, u->reasoning });
+}
+
 /* The first event that means anything: is it an error dressed as 200? */
 static bool
 begins_as_error(struct relay *r, const struct sse_event *event)
@@ -118,6 +129,7 @@ on_event(void *ctx, const struct sse_event *event)
 	if (usage_read(endpoint_spec(r->speaks)->usage, data, &r->usage))
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
+		relay_tell_usage(r);
 		if (data.len > 0)
 			relay_bridge_step(
 			    r, bridge_event(r->bridge, data, &r->out));
@@ -133,6 +145,7 @@ on_event(void *ctx, const struct sse_event *event)
 	if (r->speaks == ENDPOINT_RESPONSES || r->speaks == ENDPOINT_MESSAGES)
 		name = verdict_event_name(name, data);
 	r->error_passed |= verdict_is_error(name, data);
+	r->finish_failed |= verdict_ends_badly(r->speaks, data);
 	if (is_last(r->speaks, name, data)) {
 		r->done = true;
 		r->done_at = event->end;

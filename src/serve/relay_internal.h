@@ -23,5 +23,8 @@ void relay_end_events(struct relay *);
 /* What the bridge has made so far goes to the client. */
 int relay_pass_bridged(struct relay *, int64_t length);
 void relay_bridge_step(struct relay *, enum bridge_step);
+/* The client of a bridge is told what the ledger is, if the upstream has
+ * reported it. */
+void relay_tell_usage(struct relay *);
 
 #endif

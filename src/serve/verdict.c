@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/jscan.h"
 #include "base/log.h"
+#include "bridge/finish.h"
 #include "serve/verdict.h"
 
 /* ---- errors inside a good status -------------------------------------- */
@@ -149,6 +150,14 @@ verdict_event_name(struct span name, struct span data)
 }
 
 bool
+verdict_ends_badly(enum endpoint endpoint, struct span data)
+{
+	return (endpoint == ENDPOINT_CHAT ||
+		   endpoint == ENDPOINT_COMPLETIONS) &&
+	    finish_failed(data);
+}
+
+bool
 verdict_is_only_usage(struct span data)
 {
 	struct members m = members_of(data);
@@ -170,6 +179,7 @@ verdict_look(struct relay *r)
 		usage_read(m.kind, held, &r->usage);
 	}
 	r->error_whole = is_error(&m);
+	r->finish_failed |= verdict_ends_badly(r->speaks, held);
 }
 
 bool

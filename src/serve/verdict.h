@@ -21,6 +21,8 @@ bool verdict_is_error(struct span name, struct span data);
 bool verdict_is_idle(enum endpoint speaks, struct span name, struct span data);
 /* The event's name, which some upstreams tell by the member `type` alone. */
 struct span verdict_event_name(struct span name, struct span data);
+/* Does a choice of this event (or JSON answer) end with a failure? */
+bool verdict_ends_badly(enum endpoint, struct span data);
 /* Is it the chunk that exists only to carry `usage`? */
 bool verdict_is_only_usage(struct span data);
 /* Looks at a JSON answer that is still held when it has ended: whether it is

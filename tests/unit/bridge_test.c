@@ -32,6 +32,7 @@
 #include "policy/call.h"
 #include "bridge/bridge.h"
 #include "wire/sse.h"
+#include "wire/usage.h"
 
 #define MAX_BYTES ((size_t)1 << 24)
 
@@ -117,8 +118,20 @@ wants_stream(const char *request)
 
 /* --- The chain: pieces of a stream through the splitter --- */
 
+/* As the relay does. */
+static void
+tell_usage(struct bridge_run *run, struct span data, struct usage *u)
+{
+	if (!usage_read(ENDPOINT_USAGE_OPENAI, data, u))
+		return;
+	bridge_set_usage(run,
+	    &(struct bridge_usage){ true, u->input, u->cached, u->cache_write,
+		u->output, u->reasoning });
+}
+
 struct chain {
 	struct bridge_run *run;
+	struct usage usage;
 	struct buf out;
 	enum bridge_step step;
 };
@@ -128,6 +141,7 @@ take_event(void *ctx, const struct sse_event *e)
 {
 	struct chain *c = ctx;
 
+	tell_usage(c->run, e->data, &c->usage);
 	c->step = bridge_event(c->run, e->data, &c->out);
 	return c->step == BRIDGE_MORE ? 0 : 1;
 }
@@ -145,6 +159,7 @@ run_stream(struct chain *c, const char *name, const char *request,
 	buf_init(&c->out, MAX_BYTES);
 	buf_puts(&c->out, "");
 	c->run = new_run(name, true);
+	usage_init(&c->usage);
 	c->step = BRIDGE_MORE;
 	bridge_request(c->run, span_of(request), &chat, &refused);
 	sse_init(&sse, MAX_BYTES);
@@ -367,11 +382,14 @@ try_answer(const char *name, const char *request, const char *answer)
 {
 	struct bridge_run *run = new_run(name, false);
 	struct refused refused;
+	struct usage usage;
 	struct buf out;
 
 	buf_init(&out, MAX_BYTES);
+	usage_init(&usage);
 	bridge_request(run, span_of(request), &out, &refused);
 	buf_reset(&out);
+	tell_usage(run, span_of(answer), &usage);
 	CHECK(bridge_answer(run, span_of(answer), &out) == BRIDGE_DONE,
 	    "%s: the answer is whole", name);
 	compare("out.json", &out, true);
@@ -382,6 +400,7 @@ try_answer(const char *name, const char *request, const char *answer)
 	run = new_run(name, true);
 	bridge_request(run, span_of(request), &out, &refused);
 	buf_reset(&out);
+	tell_usage(run, span_of(answer), &usage);
 	CHECK(bridge_answer(run, span_of(answer), &out) == BRIDGE_DONE,
 	    "%s: the answer as a stream", name);
 	check_reading(name, &out);
@@ -536,9 +555,17 @@ test_error_bodies(void)
 	    "{\"error\":{\"message\":\"x\",\"n\":1.50}}",
 	    "{\"error\":{\"message\":\"x\",\"n\":1.50}}");
 	error_body(BRIDGE_RESPONSES, 502, "<html>Bad Gateway</html>",
-	    "{\"error\":{\"message\":\"The upstream answered with an "
-	    "error.\",\"type\":\"server_error\",\"param\":null,\"code\":"
+	    "{\"error\":{\"message\":\"Bad Gateway\",\"type\":"
+	    "\"server_error\",\"param\":null,\"code\":"
 	    "\"upstream_error\"}}");
+	error_body(BRIDGE_RESPONSES, 422, "{\"detail\":\"no such tool\"}",
+	    "{\"error\":{\"message\":\"no such tool\",\"type\":"
+	    "\"invalid_request_error\",\"param\":null,\"code\":"
+	    "\"upstream_error\"}}");
+	error_body(BRIDGE_MESSAGES, 500, "",
+	    "{\"type\":\"error\",\"error\":{\"type\":\"api_error\","
+	    "\"message\":\"The upstream answered with status 500 and gave "
+	    "no reason.\"},\"request_id\":\"r\"}");
 	error_body(BRIDGE_MESSAGES, 429,
 	    "{\"error\":{\"message\":\"slow \\\"down\\\"\",\"code\":429}}",
 	    "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\","

@@ -1,0 +1,498 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides in how many ways upstreams send tool calls: by index or id or
+ * neither, one after the other or interleaved, announced together with empty
+ * arguments, names in fragments or late.
+ *
+ * Calls keep the order in which they were announced, and one is open at a
+ * time.  A call opens with its first arguments.  It ends with the stream, or
+ * when its arguments are complete, not empty, and another call or a text
+ * follows; never because it is empty.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/jscan.h"
+#include "base/log.h"
+#include "bridge/run.h"
+#include "policy/call.h"
+
+/* Longer names are cut. */
+#define NAME_BYTES 1024
+
+/* --- How far the arguments have come --- */
+
+static void
+in_string(struct bridge_brackets *b, char c)
+{
+	if (b->escaped)
+		b->escaped = false;
+	else if (c == '\\')
+		b->escaped = true;
+	else if (c == '"')
+		b->in_string = false;
+}
+
+static void
+push_brackets(struct bridge_brackets *b, struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (b->in_string) {
+			in_string(b, c);
+			continue;
+		}
+		if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
+			continue;
+		if (c == '"')
+			b->in_string = true;
+		else if (c == '{' || c == '[')
+			b->depth++;
+		else if ((c == '}' || c == ']') && b->depth > 0)
+			b->depth--;
+	}
+}
+
+/* They go on: a bracket or a string is open. */
+static bool
+is_unfinished(const struct bridge_call *c)
+{
+	return c->brackets.depth > 0 || c->brackets.in_string;
+}
+
+static int
+pass(void *ctx, const struct jscan_value *v)
+{
+	(void)ctx;
+	(void)v;
+	return 0;
+}
+
+bool
+bridge_is_object(struct span json)
+{
+	struct jscan_error error;
+
+	while (json.len > 0 && strchr(" \t\r\n", json.p[0]) != NULL &&
+	    json.p[0] != '\0')
+		json = (struct span){ json.p + 1, json.len - 1 };
+	return json.len > 1 && json.p[0] == '{' &&
+	    jscan(json, JSCAN_DEPTH_MAX, pass, NULL, &error) == 0;
+}
+
+/* Nothing, blanks, null, or an object without members, which some upstreams
+ * send ahead of the arguments. */
+static bool
+is_empty(const struct bridge_call *c)
+{
+	char kept[5] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->args.len; i++) {
+		if (strchr(" \t\r\n", c->args.p[i]) != NULL)
+			continue;
+		if (n == sizeof(kept) - 1)
+			return false;
+		kept[n++] = c->args.p[i];
+	}
+	return strcmp(kept, "{}") == 0 || strncmp(kept, "null", n) == 0;
+}
+
+/* Whole, and more than an empty object.  Looked at once for each length. */
+static bool
+is_complete(struct bridge_call *c)
+{
+	if (is_unfinished(c) || is_empty(c))
+		return false;
+	if (c->looked_at != c->args.len)
+		c->is_object = bridge_is_object(buf_span(&c->args));
+	c->looked_at = c->args.len;
+	return c->is_object;
+}
+
+/* --- Opening and closing --- */
+
+static char *
+made_id(const struct bridge_run *run)
+{
+	size_t size = strlen(run->request_id) + 32;
+	char *id = malloc(size);
+
+	if (id == NULL)
+		fatal("out of memory for a tool call");
+	snprintf(id, size, "call_%s_%u", run->request_id, run->slot);
+	return id;
+}
+
+/* Clients tell calls apart by their ids. */
+static bool
+is_taken(const struct bridge_run *run, const struct bridge_call *c)
+{
+	for (size_t i = 0; i < run->ncalls; i++)
+		if (&run->calls[i] != c && run->calls[i].id != NULL &&
+		    run->calls[i].state != BRIDGE_CALL_WAITING &&
+		    strcmp(run->calls[i].id, c->id) == 0)
+			return true;
+	return false;
+}
+
+static void
+open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	bridge_close_part(run, out);
+	if (c->id != NULL && is_taken(run, c)) {
+		free(c->id);
+		c->id = NULL;
+	}
+	if (c->id == NULL)
+		c->id = made_id(run);
+	c->state = BRIDGE_CALL_OPEN;
+	c->tool = bridge_tool(run, span_of(c->name));
+	c->custom = c->tool != NULL && c->tool->custom;
+	run->ops->call_open(run, c, out);
+}
+
+static void
+send_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	struct span s;
+
+	if (c->args.len == c->sent)
+		return;
+	s = (struct span){ c->args.p + c->sent, c->args.len - c->sent };
+	c->sent = c->args.len;
+	run->ops->call_delta(run, c, s, out);
+}
+
+static void
+end_call(struct bridge_run *run, struct bridge_call *c)
+{
+	run->output_estimate += call_estimate(buf_span(&c->args));
+	c->state = BRIDGE_CALL_CLOSED;
+	run->slot++;
+	run->first_call = (size_t)(c - run->calls) + 1;
+}
+
+static void
+close_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	run->ops->call_close(run, c, out);
+	end_call(run, c);
+	bridge_put_late(run, out);
+}
+
+/* Opens and closes calls in their order, as far as they have come. */
+static void
+advance(struct bridge_run *run, struct buf *out)
+{
+	while (run->first_call < run->ncalls && !run->ended) {
+		struct bridge_call *c = &run->calls[run->first_call];
+
+		if (c->state == BRIDGE_CALL_WAITING) {
+			if (c->name == NULL || is_empty(c))
+				return;
+			open_call(run, c, out);
+		}
+		send_args(run, c, out);
+		if (run->first_call + 1 == run->ncalls || !is_complete(c))
+			return;
+		close_call(run, c, out);
+	}
+}
+
+static struct bridge_call *
+open_one(struct bridge_run *run)
+{
+	struct bridge_call *c =
+	    run->first_call < run->ncalls ? &run->calls[run->first_call] : NULL;
+
+	return c != NULL && c->state == BRIDGE_CALL_OPEN ? c : NULL;
+}
+
+bool
+bridge_settle_call(struct bridge_run *run, struct buf *out)
+{
+	struct bridge_call *c = open_one(run);
+
+	if (c == NULL)
+		return true;
+	if (!is_complete(c))
+		return false;
+	close_call(run, c, out);
+	advance(run, out);
+	return open_one(run) == NULL;
+}
+
+/* --- Whose piece is it? --- */
+
+/* What is compared of a piece. */
+struct piece {
+	long long index;
+	char id[256];
+	struct span name;
+};
+
+static bool
+same_index(const struct bridge_call *c, const struct piece *p)
+{
+	return p->index == -1 || c->index == -1 || p->index == c->index;
+}
+
+static bool
+same_id(const struct bridge_call *c, const struct piece *p)
+{
+	return c->id != NULL && p->id[0] != '\0' && strcmp(c->id, p->id) == 0;
+}
+
+/* A piece without a name goes on with a call: the one of its id and index,
+ * of its id, of its index (older vLLM gives each piece a new id), else the
+ * last that got something. */
+static struct bridge_call *
+find_nameless(struct bridge_run *run, const struct piece *p)
+{
+	struct bridge_call *by_id = NULL, *by_index = NULL;
+
+	for (size_t i = run->ncalls; i-- > 0;) {
+		struct bridge_call *c = &run->calls[i];
+
+		if (same_id(c, p) && same_index(c, p))
+			return c;
+		if (by_id == NULL && same_id(c, p))
+			by_id = c;
+		if (by_index == NULL && p->index != -1 && p->index == c->index)
+			by_index = c;
+	}
+	if (by_id != NULL || by_index != NULL)
+		return by_id != NULL ? by_id : by_index;
+	return p->index == -1 ? run->touched : NULL;
+}
+
+/* Does a piece with a name go on with this call?  It does if the call has no
+ * name yet or no arguments (a fragment, or the name once more); with
+ * unfinished ones only by the same name.  (Gemini: index 0 for all calls, each
+ * with its name and whole.) */
+static bool
+goes_on(const struct bridge_run *run, const struct bridge_call *c,
+    const struct piece *p)
+{
+	bool again = c->name != NULL && span_is(p->name, c->name);
+	bool has_ids = c->id != NULL && p->id[0] != '\0';
+
+	if (run->chunk.whole || (has_ids && !same_id(c, p)) ||
+	    !same_index(c, p))
+		return false;
+	if (c->chunk == run->chunks && p->index == -1 && !has_ids)
+		return false;
+	if (c->name == NULL)
+		return true;
+	if (c->args.len == 0)
+		return again || has_ids || p->index != -1;
+	return again && (is_unfinished(c) || has_ids);
+}
+
+static struct bridge_call *
+find_call(struct bridge_run *run, const struct piece *p)
+{
+	if (p->name.len == 0)
+		return find_nameless(run, p);
+	for (size_t i = run->ncalls; i-- > 0;)
+		if (goes_on(run, &run->calls[i], p))
+			return &run->calls[i];
+	return NULL;
+}
+
+static struct bridge_call *
+new_call(struct bridge_run *run, long long index)
+{
+	struct bridge_call *c;
+
+	if (run->calls == NULL)
+		run->calls = calloc(BRIDGE_CALLS_MAX, sizeof(*run->calls));
+	if (run->calls == NULL)
+		fatal("out of memory for tool calls");
+	if (run->ncalls == BRIDGE_CALLS_MAX)
+		return NULL;
+	c = &run->calls[run->ncalls++];
+	c->index = index;
+	buf_init(&c->args, run->text.max_bytes);
+	return c;
+}
+
+/* --- Taking it --- */
+
+static char *
+copy_of(const char *p, size_t len)
+{
+	char *copy = strndup(p, len);
+
+	if (copy == NULL)
+		fatal("out of memory for a tool call");
+	return copy;
+}
+
+static bool
+is_known(const struct bridge_run *run, struct span name)
+{
+	return bridge_tool(run, name) != NULL;
+}
+
+/* Fragments make a name.  It is no fragment if the same name comes again, or
+ * a longer one that begins with it, unless only both together are a tool. */
+static void
+add_name(struct bridge_run *run, struct bridge_call *c, struct span name)
+{
+	size_t had = c->name == NULL ? 0 : strlen(c->name);
+	struct buf joined;
+
+	if (name.len == 0 || c->state != BRIDGE_CALL_WAITING)
+		return;
+	buf_init(&joined, NAME_BYTES);
+	buf_puts(&joined, had == 0 ? "" : c->name);
+	buf_add(&joined, name.p, name.len);
+	if (had > 0 && name.len >= had && memcmp(name.p, c->name, had) == 0 &&
+	    (is_known(run, name) || !is_known(run, buf_span(&joined)))) {
+		buf_reset(&joined);
+		buf_add(&joined, name.p, name.len);
+	}
+	if (!buf_failed(&joined)) {
+		free(c->name);
+		c->name = copy_of(joined.p, joined.len);
+	}
+	buf_free(&joined);
+}
+
+/* The decoded piece stands in run->piece. */
+static void
+add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	struct span s = buf_span(&run->piece);
+
+	if (s.len == 0 || (span_eq(s, buf_span(&c->args)) && is_complete(c)))
+		return; /* some upstreams end by telling the whole again */
+	if (c->state == BRIDGE_CALL_CLOSED) {
+		if (strspn(s.p, " \t\r\n") < s.len)
+			bridge_break_upstream(run,
+			    "The upstream went on with a tool call that it "
+			    "had ended.",
+			    out);
+		return;
+	}
+	/* The object was only a place for what comes now. */
+	if (c->state == BRIDGE_CALL_WAITING && c->args.len > 0 &&
+	    s.p[0] == '{' && is_empty(c)) {
+		buf_reset(&c->args);
+		c->brackets = (struct bridge_brackets){ .depth = 0 };
+	}
+	buf_add(&c->args, s.p, s.len);
+	push_brackets(&c->brackets, s);
+	run->gathered += s.len;
+}
+
+static void
+decode_args(struct bridge_run *run, struct bridge_call *c,
+    const struct chunk_call *piece)
+{
+	buf_reset(&run->piece);
+	if (piece->is_object)
+		buf_add(&run->piece, piece->arguments.p, piece->arguments.len);
+	else
+		chunk_decode(&c->half, piece->arguments, &run->piece);
+}
+
+void
+bridge_take_call(
+    struct bridge_run *run, const struct chunk_call *piece, struct buf *out)
+{
+	struct piece p = { .index = piece->index };
+	struct bridge_call *c;
+	struct buf name;
+
+	buf_init(&name, NAME_BYTES);
+	if (piece->id.len < sizeof(p.id))
+		p.id[jscan_decode(piece->id, p.id)] = '\0';
+	chunk_decode(&(struct chunk_half){ 0 }, piece->name, &name);
+	p.name = buf_span(&name);
+	if ((c = find_call(run, &p)) == NULL)
+		c = new_call(run, p.index);
+	if (c == NULL) {
+		bridge_break_upstream(
+		    run, "The upstream made too many tool calls.", out);
+	} else {
+		if (c->id == NULL && p.id[0] != '\0')
+			c->id = copy_of(p.id, strlen(p.id));
+		if (c->index == -1)
+			c->index = p.index;
+		add_name(run, c, p.name);
+		c->chunk = run->chunks;
+		run->touched = c;
+		decode_args(run, c, piece);
+		add_args(run, c, out);
+		advance(run, out);
+	}
+	buf_free(&name);
+}
+
+/* --- The end --- */
+
+/* True: it has ended, or is left. */
+static bool
+finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	bool cut = run->finish == FINISH_LENGTH || run->finish == FINISH_FILTER;
+
+	buf_reset(&run->piece);
+	chunk_decode_end(&c->half, &run->piece);
+	if (run->piece.len > 0)
+		add_args(run, c, out);
+	if (cut && (c->name == NULL || is_empty(c) || is_unfinished(c))) {
+		if (c->state != BRIDGE_CALL_OPEN)
+			return false;
+		send_args(run, c, out);
+		run->ops->call_leave(run, c, out);
+		return false;
+	}
+	if (c->name == NULL || is_unfinished(c)) {
+		bridge_break_upstream(run,
+		    c->name == NULL
+			? "The upstream made a tool call without a name."
+			: "The upstream's answer ended in the middle of a "
+			  "tool call.",
+		    out);
+		return false;
+	}
+	if (c->state == BRIDGE_CALL_WAITING) {
+		if (is_empty(c)) { /* every client parses them as JSON */
+			buf_reset(&c->args);
+			buf_puts(&c->args, "{}");
+		}
+		open_call(run, c, out);
+	}
+	send_args(run, c, out);
+	close_call(run, c, out);
+	return true;
+}
+
+void
+bridge_finish_calls(struct bridge_run *run, struct buf *out)
+{
+	while (run->first_call < run->ncalls && !run->ended)
+		if (!finish_one(run, &run->calls[run->first_call], out))
+			return;
+}
+
+void
+bridge_free_calls(struct bridge_run *run)
+{
+	for (size_t i = 0; i < run->ncalls; i++) {
+		free(run->calls[i].id);
+		free(run->calls[i].name);
+		buf_free(&run->calls[i].args);
+	}
+	free(run->calls);
+}

@@ -1,0 +1,80 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One chunk of a chat stream, or a whole chat completion, as spans of its
+ * text: nothing is parsed into a tree and printed again, so what a bridge
+ * only carries arrives as it was written.
+ */
+#ifndef BRIDGE_CHUNK_H
+#define BRIDGE_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/span.h"
+
+#define CHUNK_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+enum chunk_part {
+	CHUNK_NONE,
+	CHUNK_TEXT,
+	CHUNK_REFUSAL,
+	CHUNK_REASONING,
+};
+
+/* A piece of text: the inside of a JSON string, escapes and all. */
+struct chunk_text {
+	enum chunk_part part;
+	struct span raw;
+};
+
+/* A piece of a tool call.  Spans are the insides of strings; p NULL: no such
+ * member. */
+struct chunk_call {
+	long long index; /* -1: none */
+	struct span id, name;
+	struct span arguments; /* of a string; or, if is_object, all of it */
+	bool is_object;
+	struct span extra; /* a member that is not the API's: "key":value */
+};
+
+struct chunk {
+	bool has_choice;
+	bool whole; /* a `message`, not a `delta` */
+	struct span error; /* the member, if it says something: raw JSON */
+	struct span finish; /* the reason: inside of a string, or raw */
+	struct span stop; /* the stop sequence that was met, if told */
+	struct chunk_text *texts; /* in the order of their writing */
+	size_t ntexts, texts_size;
+	struct chunk_call *calls;
+	size_t ncalls, calls_size;
+
+	/* While it is read. */
+	struct span names[2]; /* reasoning, under two names */
+	bool has_delta;
+	struct chunk_text part; /* of a list of content */
+	struct buf repaired; /* the text without its bad UTF-8 */
+};
+
+void chunk_init(struct chunk *);
+void chunk_free(struct chunk *);
+/* Reads the text of a JSON object.  The spans live as long as the text and
+ * the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is no JSON object. */
+int chunk_read(struct chunk *, struct span json);
+
+/* The first half of a character that an upstream cut in two: \ud83d at the
+ * end of one piece, \ude00 at the beginning of the next. */
+struct chunk_half {
+	unsigned high; /* 0: none */
+};
+
+/* Decodes a string's inside to the end of out.  Its last half character
+ * waits for the next piece; a half that remains alone becomes U+FFFD. */
+void chunk_decode(struct chunk_half *, struct span raw, struct buf *out);
+/* No more pieces come: U+FFFD, if a half still waits. */
+void chunk_decode_end(struct chunk_half *, struct buf *out);
+
+#endif
