@@ -9,6 +9,8 @@ start_upstream stub
 printf 'sk-of-the-provider\n' >"$dir/stub.secret"
 chmod 600 "$dir/stub.secret"
 stub_more="key = { file = \"$dir/stub.secret\"; };"
+more_models=', { id = "kept"; targets = ( { provider = "stub";
+    model = "plain"; attribution = "keep"; } ); }'
 stub_config
 add_client anna
 start_tailgate
@@ -59,6 +61,47 @@ exact_requests()
 		'^[Aa]uthorization: Bearer sk-of-the-provider'
 	check_not "$1: the client's key does not" \
 		grep -r -q "$key" "$stub_dir"
+}
+
+# billing SYSTEM FILE: a request with this `system`, and the billing line in
+# another place, too.
+billing()
+{
+	printf '{"model": "stub/plain" ,"max_tokens":9,"system":%s ,\n%s}' "$1" \
+		'"messages":[{"role":"user","content":"x-anthropic-billing-header: cch=a;"}],"x":1.0' \
+		>"$2"
+}
+
+# Claude Code's billing line as a block, as the beginning of one, of a text;
+# and what is none.
+exact_billing()
+{
+	while IFS='|' read -r system want; do
+		billing "$system" "$dir/billing.json"
+		billing "$want" "$dir/billing.want"
+		request /v1/messages -H 'Content-Type: application/json' \
+			--data-binary "@$dir/billing.json"
+		sent_as "$1: without the billing line: $system" \
+			"$dir/billing.want"
+		[ "$system" = "$want" ] || is "$1: and it is named" \
+			"$(header x-tailgate-dropped)" \
+			x-anthropic-billing-header
+	done <<-'END'
+		[ {"type":"text","text":"x-anthropic-billing-header: cch=\"a\\b\";"} , { "text":"B" } ]|[ { "text":"B" } ]
+		[ { "text":"x-anthropic-billing-header: cch=a;"} ]|[  ]
+		[{"text":"x-anthropic-billing-header: cch=a;\n\nYou are.","type":"text"},1]|[{"text":"You are.","type":"text"},1]
+		"x-anthropic-billing-header: cch=a;\nYou are."|"You are."
+		"x-anthropic-billing-header: cch=a;"|""
+		[{"text":"B"},{"text":"x-anthropic-billing-header: cch=a;"}]|[{"text":"B"},{"text":"x-anthropic-billing-header: cch=a;"}]
+		"See x-anthropic-billing-header: cch=a;"|"See x-anthropic-billing-header: cch=a;"
+	END
+	billing '"x-anthropic-billing-header: cch=a;"' "$dir/billing.json"
+	sed 's|stub/plain|kept|' "$dir/billing.json" >"$dir/kept.json"
+	request /v1/messages -H 'Content-Type: application/json' \
+		--data-binary "@$dir/kept.json"
+	sed 's|"kept"|"plain"|' "$dir/kept.json" >"$dir/kept.want"
+	same "$1: attribution = keep keeps it" \
+		"$stub_dir/$(last).body" "$dir/kept.want"
 }
 
 # form FIRST|LAST FILE: a form of 25 MB, the model in front or behind.
@@ -325,7 +368,7 @@ methods()
 	is "$1: the key as x-api-key" "$status" 200
 }
 
-for part in exact_requests exact_forms exact_answers recorded as_it_comes \
+for part in exact_requests exact_billing exact_forms exact_answers recorded as_it_comes \
 	cut_short heads methods; do
 	each_server $part
 done

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bridge/attribution.h"
 #include "serve/body.h"
 #include "serve/echo.h"
 #include "serve/relay.h"
@@ -302,6 +303,25 @@ query_to_pass(struct request *r)
 	return query;
 }
 
+/* It spoils a local server's prompt cache; a provider may want it. */
+static struct span
+attribution_to_cut(struct attempt *t, struct span body)
+{
+	enum endpoint endpoint = t->request->spec->id;
+	struct span cut = { NULL, 0 };
+
+	if ((endpoint != ENDPOINT_MESSAGES &&
+		endpoint != ENDPOINT_COUNT_TOKENS) ||
+	    t->provider->place != PLACE_LOCAL ||
+	    t->candidate->target->dialect.keep_attribution)
+		return cut;
+	cut = attribution_find(body);
+	if (cut.p != NULL)
+		answer_add(&t->request->answer, "x-tailgate-dropped",
+		    ATTRIBUTION_NAME);
+	return cut;
+}
+
 static bool
 make_request(struct attempt *t)
 {
@@ -314,13 +334,15 @@ make_request(struct attempt *t)
 		if (!make_bridged(t))
 			return false;
 	} else {
+		struct span body = spool_span(&r->spool);
+
 		u->path = r->spec->upstream;
 		u->query = query_to_pass(r);
-		body_make(spool_span(&r->spool), &r->call, t->candidate->model,
+		body_make(body, &r->call, t->candidate->model,
 		    t->candidate->target->ask_usage &&
 			(r->spec->id == ENDPOINT_CHAT ||
 			    r->spec->id == ENDPOINT_COMPLETIONS),
-		    r->arena, u, &t->withhold);
+		    attribution_to_cut(t, body), r->arena, u, &t->withhold);
 	}
 	make_fields(t);
 	return true;

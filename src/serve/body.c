@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how two edits are laid over a body without copying it.
+ * Hides how edits are laid over a body without copying it.
  */
 #include "config.h"
 
@@ -14,6 +14,9 @@
 
 #include "base/buf.h"
 #include "serve/body.h"
+
+#define EDITS_MAX 3 /* each leaves a part before it and one of its own */
+_Static_assert(2 * EDITS_MAX + 1 <= UPSTREAM_PARTS_MAX, "a body's parts");
 
 struct edit {
 	size_t offset, len; /* what is replaced; len 0: put in */
@@ -70,12 +73,20 @@ usage_edit(struct span body, const struct call *call, struct arena *arena)
 		    arena)) };
 }
 
+static int
+by_offset(const void *one, const void *other)
+{
+	const struct edit *a = one, *b = other;
+
+	return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
 void
 body_make(struct span body, const struct call *call, const char *model,
-    bool ask_usage, struct arena *arena, struct upstream_request *request,
-    bool *withhold)
+    bool ask_usage, struct span cut, struct arena *arena,
+    struct upstream_request *request, bool *withhold)
 {
-	struct edit edits[2];
+	struct edit edits[EDITS_MAX];
 	size_t n = 0, at = 0;
 
 	*withhold = ask_usage && call->stream && !call->asks_usage;
@@ -83,12 +94,10 @@ body_make(struct span body, const struct call *call, const char *model,
 		edits[n++] = model_edit(call, model, arena);
 	if (*withhold)
 		edits[n++] = usage_edit(body, call, arena);
-	if (n == 2 && edits[1].offset < edits[0].offset) {
-		struct edit first = edits[1];
-
-		edits[1] = edits[0];
-		edits[0] = first;
-	}
+	if (cut.p != NULL)
+		edits[n++] = (struct edit){ (size_t)(cut.p - body.p), cut.len,
+			{ NULL, 0 } };
+	qsort(edits, n, sizeof(*edits), by_offset);
 	request->nparts = 0;
 	for (size_t i = 0; i < n; i++) {
 		request->parts[request->nparts++] =

@@ -5,7 +5,8 @@
 /*
  * The body as an upstream gets it: the client's bytes with the model's name
  * replaced in place, and nothing else touched (but stream_options, where the
- * target says usage = "ask").
+ * target says usage = "ask", and Claude Code's billing line on its way to a
+ * local server: bridge/attribution.h).
  */
 #ifndef SERVE_BODY_H
 #define SERVE_BODY_H
@@ -16,9 +17,11 @@
 #include "policy/call.h"
 #include "wire/upstream.h"
 
-/* Fills parts[] and nparts.  ask_usage: put include_usage in; *withhold tells
- * whether the client is not to see the extra chunk. */
+/* Fills parts[] and nparts.  cut: bytes of the body to leave out (p NULL:
+ * none).  ask_usage: put include_usage in; *withhold tells whether the client
+ * is not to see the extra chunk. */
 void body_make(struct span body, const struct call *, const char *model,
-    bool ask_usage, struct arena *, struct upstream_request *, bool *withhold);
+    bool ask_usage, struct span cut, struct arena *, struct upstream_request *,
+    bool *withhold);
 
 #endif

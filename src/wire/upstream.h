@@ -29,7 +29,7 @@
 
 struct upstream_pool;
 
-#define UPSTREAM_PARTS_MAX 6
+#define UPSTREAM_PARTS_MAX 7
 
 struct upstream_request {
 	const struct provider *provider;
