@@ -219,6 +219,7 @@ struct config {
 	int64_t commit_ms;	/* a waiting stream gets its head after this */
 	int64_t heartbeat_ms;	/* between comments; 0: by web server */
 	int64_t total_ms;	/* one request over all its attempts */
+	bool watch_peer;	/* ask the kernel for clients that have gone */
 
 	bool log_syslog;
 	enum log_level log_level;

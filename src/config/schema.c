@@ -146,6 +146,10 @@ const struct schema schema_table[] = {
 	NUMBER("", "total", SCHEMA_SECONDS, 1, DAY, "3600",
 	    "The most that one request may take over all its attempts.",
 	    IN(config, total_ms)),
+	BOOL("", "watch_peer", "true",
+	    "Ask the kernel whether the client's connection to the web "
+	    "server is still open, while a request waits or runs.",
+	    IN(config, watch_peer)),
 	GROUP("", "log", "log", "What is logged, and where to.", NOWHERE),
 	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
 	GROUP("", "cors", "cors", "Access from web pages; off unless set.",

@@ -346,7 +346,7 @@ answer_tick(void *ctx)
 		a->gone = a->io->fd == -1;
 		return WATCH_GONE;
 	}
-	if (a->gone || io_gone(a->io)) {
+	if (a->gone || io_gone(a->io) || peer_gone(&a->peer, a->peers, a->io)) {
 		a->gone = true;
 		return WATCH_GONE;
 	}
@@ -359,6 +359,15 @@ answer_tick(void *ctx)
 	if ((!a->head_sent && early_head(a) == -1) || heartbeat(a) == -1)
 		return WATCH_GONE;
 	return until_due_ms(a, clock_now_ms());
+}
+
+bool
+answer_gone(struct answer *a)
+{
+	if (!a->gone && !a->ended)
+		a->gone =
+		    io_gone(a->io) || peer_look(&a->peer, a->peers, a->io);
+	return a->gone;
 }
 
 /* ---- answers of our own ----------------------------------------------- */

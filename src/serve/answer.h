@@ -23,6 +23,7 @@
 #include "config/config.h"
 #include "policy/refusal.h"
 #include "wire/io.h"
+#include "wire/peer.h"
 #include "wire/upstream.h"
 
 #define ANSWER_FIELDS_MAX 24
@@ -34,6 +35,8 @@ struct answer {
 	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
 	atomic_bool *aborting;
+	struct peer_board *peers; /* NULL: only the web server tells of it */
+	struct peer_link peer;
 	bool head_only; /* HEAD: the body is not sent */
 	bool streams; /* the client asked for events */
 	bool exposes; /* its fields to a web page of another origin */
@@ -86,6 +89,9 @@ void answer_upstream_error(struct answer *, int status,
 
 /* struct watch's tick; ctx is the answer. */
 int answer_tick(void *answer);
+/* Has the client gone?  Asks the kernel now: before somebody is blamed, or
+ * something is begun for it. */
+bool answer_gone(struct answer *);
 
 /* A header of the list, or an empty span. */
 struct span

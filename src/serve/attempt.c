@@ -204,6 +204,10 @@ take_slot(struct attempt *t)
 	ask.deadline_ms = slot_deadline_ms(t);
 	result = slots_take(r->server->slots, &ask, &t->lease);
 	share_run(&r->share);
+	/* Nobody is told of a queue, and nothing is begun, for who has gone. */
+	if ((result != SLOTS_TAKEN || t->lease.waited_ms > 0) &&
+	    answer_gone(&r->answer))
+		result = SLOTS_GONE;
 	t->account->queue_ms = t->lease.waited_ms;
 	return result == SLOTS_TAKEN || refuse_slot(t, result);
 }
@@ -441,6 +445,9 @@ send_and_relay(struct attempt *t)
 	t->relay.answered_ctx = t;
 	health_begin(r->server->health, t->provider);
 	exchange_with_retries(t);
+	/* What fails while nobody is there is not the provider's failure. */
+	if (t->report.result != UPSTREAM_OK)
+		answer_gone(&r->answer);
 	relay_finish(&t->relay, &t->report, &t->result);
 	health_report(r->server->health, t->provider, t->trial,
 	    t->result.health, t->result.retry_after_ms, first_byte_ms(t));
@@ -614,6 +621,22 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	buf_init(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
 }
 
+/* Is the next candidate permitted, and is anybody there who waits for it? */
+static bool
+may_go_on(struct attempt *t)
+{
+	struct request *r = t->request;
+
+	if (t->result.end != RELAY_FAILED ||
+	    (t->result.reason & t->candidate->next_on) == 0 ||
+	    clock_now_ms() >= r->start_ms + r->server->config->total_ms)
+		return false;
+	if (!answer_gone(&r->answer))
+		return true;
+	t->result.end = RELAY_GONE;
+	return false;
+}
+
 /* True: it is over, one way or the other. */
 static bool
 attempt_candidate(struct request *r, const struct candidate *c)
@@ -627,10 +650,8 @@ attempt_candidate(struct request *r, const struct candidate *c)
 	if (reserve_budget(t) && admit_health(t) && make_request(t) &&
 	    take_slot(t))
 		send_and_relay(t);
+	again = may_go_on(t);
 	note_end(t);
-	again = t->result.end == RELAY_FAILED &&
-	    (t->result.reason & c->next_on) != 0 && !r->answer.gone &&
-	    clock_now_ms() < r->start_ms + r->server->config->total_ms;
 	if (again) {
 		r->entry.fallback = fallback_name(t->result.reason);
 		r->answer.nextra = nextra;

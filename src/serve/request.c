@@ -427,6 +427,7 @@ request_init(struct request *r, struct server *server, struct io *io,
 	answer_init(&r->answer, io, c, r->start_ms);
 	r->answer.request_id = r->id;
 	r->answer.aborting = &server->aborting;
+	r->answer.peers = server->peers;
 	r->entry.id = r->id;
 	r->entry.wall_ms = clock_wall_ms();
 }
@@ -441,6 +442,7 @@ request_serve(struct server *server, struct io *io, struct arena *arena)
 		drain(r);
 		answer_refuse(&r->answer, &r->refused);
 	}
+	peer_end(&r->answer.peer);
 	r->entry.total_ms = clock_now_ms() - r->start_ms;
 	return r;
 }

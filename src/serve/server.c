@@ -46,6 +46,8 @@ server_open(struct server *s, const struct config *c, char *why, size_t size)
 		return -1;
 	}
 	s->upstreams = upstream_pool_new();
+	if (c->watch_peer)
+		s->peers = peer_board_new();
 	s->learned = learned_new(c);
 	s->usage = usage_view_new(c);
 	return 0;
@@ -56,6 +58,7 @@ server_close(struct server *s)
 {
 	usage_view_free(s->usage);
 	learned_free(s->learned);
+	peer_board_free(s->peers);
 	upstream_pool_free(s->upstreams);
 	patterns_free(s->patterns);
 	ledger_close(s->ledger);

@@ -21,6 +21,7 @@
 #include "state/health.h"
 #include "state/meters.h"
 #include "state/slots.h"
+#include "wire/peer.h"
 #include "wire/upstream.h"
 
 struct learned; /* learned.c */
@@ -29,6 +30,7 @@ struct server {
 	const struct config *config;
 	struct patterns *patterns;
 	struct upstream_pool *upstreams;
+	struct peer_board *peers; /* NULL: clients are not watched */
 	struct health *health;
 	struct slots *slots;
 	struct ledger *ledger;

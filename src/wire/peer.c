@@ -1,0 +1,464 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides who is looked at when, and what follows from it.  Beside a request's
+ * way, from its first wait to its end.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/cond.h"
+#include "base/log.h"
+#include "wire/peer.h"
+
+#define STACK_BYTES (256 * 1024)
+/* With nobody to look at, the thread still looks for so long: to wake it costs
+ * more. */
+#define IDLE_MS 10000
+/* Ends of the web server's that were found: they are tried first. */
+#define KNOWN 4
+/* The whole table is read at most so often; after each time in vain half as
+ * often, down to the second. */
+#define FIND_MS PEER_PERIOD_MS
+#define FIND_MAX_MS 64000
+
+TAILQ_HEAD(peers, peer_link);
+
+struct peer_board {
+	int table_fd; /* -1: not to be had */
+	pthread_mutex_t mutex; /* of all */
+	pthread_cond_t changed;
+	pthread_t thread;
+	bool started, idle, stopping;
+	struct peers peers; /* looked at longest ago first */
+	unsigned round;
+	struct peer_end known[KNOWN];
+	unsigned nknown, next_known;
+	int64_t find_at_ms, find_every_ms;
+};
+
+/* ---- whose connection ------------------------------------------------- */
+
+static bool
+parse_end(const char *address, const char *port, struct peer_end *out)
+{
+	const char *error;
+
+	if (address == NULL || port == NULL ||
+	    net_parse(address, &out->net) == -1 ||
+	    out->net.prefix != 8 * sizeof(out->net.addr))
+		return false;
+	out->port = (uint16_t)strtonum(port, 1, UINT16_MAX, &error);
+	return error == NULL;
+}
+
+/* "fe80::1%eth0" */
+static unsigned
+parse_scope(const char *address)
+{
+	const char *scope = strchr(address, '%');
+
+	return scope == NULL ? 0 : if_nametoindex(scope + 1);
+}
+
+/* The user behind a unix socket. */
+static uid_t
+user_of(int fd)
+{
+	struct sockaddr_un address;
+	socklen_t len = sizeof(address);
+	uid_t uid;
+	gid_t gid;
+
+	if (fd == -1 ||
+	    getsockname(fd, (struct sockaddr *)&address, &len) == -1 ||
+	    address.sun_family != AF_UNIX || getpeereid(fd, &uid, &gid) == -1)
+		return PEER_TABLE_ANYBODY;
+	return uid;
+}
+
+/* False: nothing to go by. */
+static bool
+name(struct peer_link *p, struct io *io)
+{
+	const char *remote = io_param(io, "REMOTE_ADDR");
+	const char *server = io_param(io, "SERVER_ADDR");
+
+	p->fd = io->fd;
+	p->uid = PEER_TABLE_ANYBODY;
+	if (!parse_end(remote, io_param(io, "REMOTE_PORT"), &p->there))
+		return false;
+	p->scope = parse_scope(remote);
+	if (server != NULL && *server != '\0')
+		return parse_end(server, io_param(io, "SERVER_PORT"), &p->here);
+	p->uid = user_of(io->fd);
+	return p->uid != PEER_TABLE_ANYBODY;
+}
+
+/* ---- looking; all of these hold the mutex ----------------------------- */
+
+static struct peer_ask
+ask_of(const struct peer_link *p)
+{
+	return (struct peer_ask){ p->here, p->there, p->scope, PEER_UNKNOWN, 0,
+		PEER_TABLE_ANYBODY };
+}
+
+static void
+leave(struct peer_board *b, struct peer_link *p)
+{
+	if (p->listed)
+		TAILQ_REMOVE(&b->peers, p, entry);
+	p->listed = false;
+}
+
+/* Whoever polls the web server's socket wakes, and io_gone() is true. */
+static void
+set_gone(struct peer_board *b, struct peer_link *p)
+{
+	atomic_store(&p->gone, true);
+	leave(b, p);
+	if (p->fd != -1)
+		shutdown(p->fd, SHUT_RD);
+}
+
+static void
+note(struct peer_board *b, struct peer_link *p, const struct peer_ask *ask)
+{
+	bool other = p->seen && ask->cookie != p->cookie;
+
+	switch (ask->state) {
+	case PEER_OPEN:
+		if (other) /* has its ports already */
+			set_gone(b, p);
+		p->cookie = ask->cookie;
+		p->seen = true;
+		break;
+	case PEER_CLOSED:
+		set_gone(b, p);
+		break;
+	case PEER_ABSENT:
+		if (p->seen)
+			set_gone(b, p);
+		break;
+	case PEER_UNKNOWN:
+		break;
+	}
+}
+
+static bool
+is_named(const struct peer_link *p)
+{
+	return p->here.port != 0;
+}
+
+/* Is it at one of the web server's ends that we know? */
+static void
+try_known(struct peer_board *b, struct peer_link *p)
+{
+	struct peer_ask asks[KNOWN];
+
+	for (unsigned i = 0; i < b->nknown; i++) {
+		asks[i] = ask_of(p);
+		asks[i].here = b->known[i];
+	}
+	if (b->nknown > 0)
+		peer_table_ask(b->table_fd, asks, b->nknown);
+	for (unsigned i = 0; i < b->nknown && !is_named(p); i++) {
+		if (asks[i].state != PEER_OPEN && asks[i].state != PEER_CLOSED)
+			continue;
+		if (asks[i].uid != p->uid)
+			continue;
+		p->here = asks[i].here;
+		note(b, p, &asks[i]);
+	}
+}
+
+static void
+remember(struct peer_board *b, const struct peer_end *here)
+{
+	for (unsigned i = 0; i < b->nknown; i++) {
+		if (b->known[i].port == here->port &&
+		    memcmp(b->known[i].net.addr, here->net.addr,
+			sizeof(here->net.addr)) == 0)
+			return;
+	}
+	b->known[b->next_known] = *here;
+	b->next_known = (b->next_known + 1) % KNOWN;
+	if (b->nknown < KNOWN)
+		b->nknown++;
+}
+
+/* Reads the whole table for those whose other end is not known. */
+static bool
+find_batch(struct peer_board *b, struct peer_link **wanted, size_t n)
+{
+	struct peer_ask asks[PEER_TABLE_BATCH];
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++) {
+		wanted[i]->sought = true;
+		asks[i] = ask_of(wanted[i]);
+	}
+	peer_table_find(b->table_fd, asks, n, wanted[0]->uid);
+	for (size_t i = 0; i < n; i++) {
+		if (asks[i].state != PEER_OPEN && asks[i].state != PEER_CLOSED)
+			continue;
+		wanted[i]->here = asks[i].here;
+		wanted[i]->scope = asks[i].scope;
+		remember(b, &asks[i].here);
+		note(b, wanted[i], &asks[i]);
+		found = true;
+	}
+	return found;
+}
+
+/* One batch of a user's. */
+static size_t
+collect_unnamed(struct peer_board *b, struct peer_link **wanted)
+{
+	struct peer_link *p;
+	size_t n = 0;
+
+	TAILQ_FOREACH (p, &b->peers, entry) {
+		if (!is_named(p) && !p->sought && n < PEER_TABLE_BATCH &&
+		    (n == 0 || p->uid == wanted[0]->uid))
+			wanted[n++] = p;
+	}
+	return n;
+}
+
+static void
+find(struct peer_board *b, int64_t now_ms)
+{
+	struct peer_link *wanted[PEER_TABLE_BATCH], *p, *next;
+	bool found;
+	size_t n;
+
+	if (now_ms < b->find_at_ms || (n = collect_unnamed(b, wanted)) == 0)
+		return;
+	found = find_batch(b, wanted, n);
+	for (p = TAILQ_FIRST(&b->peers); found && p != NULL; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (!is_named(p))
+			try_known(b, p);
+	}
+	b->find_every_ms = found ? FIND_MS : 2 * b->find_every_ms;
+	if (b->find_every_ms > FIND_MAX_MS)
+		b->find_every_ms = FIND_MAX_MS;
+	b->find_at_ms = now_ms + b->find_every_ms;
+}
+
+/* The next ones of this round; false: that was all. */
+static bool
+look_batch(struct peer_board *b)
+{
+	struct peer_ask asks[PEER_TABLE_BATCH];
+	struct peer_link *looked[PEER_TABLE_BATCH], *p;
+	size_t n = 0;
+
+	while (n < PEER_TABLE_BATCH && (p = TAILQ_FIRST(&b->peers)) != NULL &&
+	    p->round != b->round) {
+		TAILQ_REMOVE(&b->peers, p, entry);
+		TAILQ_INSERT_TAIL(&b->peers, p, entry);
+		p->round = b->round;
+		if (!is_named(p))
+			continue;
+		asks[n] = ask_of(p);
+		looked[n++] = p;
+	}
+	if (n == 0)
+		return false;
+	peer_table_ask(b->table_fd, asks, n);
+	for (size_t i = 0; i < n; i++)
+		note(b, looked[i], &asks[i]);
+	return true;
+}
+
+/* ---- the thread ------------------------------------------------------- */
+
+/* Others get the mutex between two batches. */
+static void
+look_at_all(struct peer_board *b)
+{
+	b->round++;
+	find(b, clock_now_ms());
+	while (look_batch(b)) {
+		pthread_mutex_unlock(&b->mutex);
+		pthread_mutex_lock(&b->mutex);
+	}
+}
+
+static void
+wait_for_peers(struct peer_board *b)
+{
+	b->idle = true;
+	while (TAILQ_EMPTY(&b->peers) && !b->stopping)
+		pthread_cond_wait(&b->changed, &b->mutex);
+	b->idle = false;
+}
+
+static void *
+board_main(void *ctx)
+{
+	struct peer_board *b = ctx;
+	int64_t used_ms = clock_now_ms(), next_ms = used_ms + PEER_PERIOD_MS;
+
+	pthread_mutex_lock(&b->mutex);
+	while (!b->stopping) {
+		int64_t now_ms = clock_now_ms();
+
+		if (!TAILQ_EMPTY(&b->peers))
+			used_ms = now_ms;
+		if (now_ms - used_ms >= IDLE_MS) {
+			wait_for_peers(b);
+			used_ms = clock_now_ms();
+			next_ms = used_ms + PEER_PERIOD_MS;
+		} else if (now_ms < next_ms)
+			cond_wait_until(&b->changed, &b->mutex, next_ms);
+		else {
+			next_ms = now_ms + PEER_PERIOD_MS;
+			look_at_all(b);
+		}
+	}
+	pthread_mutex_unlock(&b->mutex);
+	return NULL;
+}
+
+/* It takes no signals: all are blocked in the threads that come here. */
+static bool
+start(struct peer_board *b)
+{
+	pthread_attr_t attr;
+
+	if (!b->started) {
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, STACK_BYTES);
+		b->started =
+		    pthread_create(&b->thread, &attr, board_main, b) == 0;
+		pthread_attr_destroy(&attr);
+	}
+	return b->started;
+}
+
+struct peer_board *
+peer_board_new(void)
+{
+	struct peer_board *b = calloc(1, sizeof(*b));
+
+	if (b == NULL)
+		fatal("out of memory");
+	b->table_fd = peer_table_open();
+	if (b->table_fd == -1)
+		log_info("clients that have gone are noticed only as the web "
+			 "server tells: %s",
+		    strerror(errno));
+	pthread_mutex_init(&b->mutex, NULL);
+	cond_init(&b->changed);
+	TAILQ_INIT(&b->peers);
+	b->find_every_ms = FIND_MS;
+	return b;
+}
+
+void
+peer_board_free(struct peer_board *b)
+{
+	if (b == NULL)
+		return;
+	pthread_mutex_lock(&b->mutex);
+	b->stopping = true;
+	pthread_cond_signal(&b->changed);
+	pthread_mutex_unlock(&b->mutex);
+	if (b->started)
+		pthread_join(b->thread, NULL);
+	if (b->table_fd != -1)
+		close(b->table_fd);
+	pthread_cond_destroy(&b->changed);
+	pthread_mutex_destroy(&b->mutex);
+	free(b);
+}
+
+/* ---- one request ------------------------------------------------------ */
+
+/* Holding the mutex. */
+static void
+look_now(struct peer_board *b, struct peer_link *p)
+{
+	struct peer_ask ask = ask_of(p);
+
+	if (!is_named(p)) {
+		try_known(b, p);
+		return;
+	}
+	peer_table_ask(b->table_fd, &ask, 1);
+	note(b, p, &ask);
+}
+
+/* The first look is at once: what vanishes has to have been seen. */
+static void
+begin(struct peer_link *p, struct peer_board *b, struct io *io)
+{
+	p->begun = true;
+	if (b->table_fd == -1 || !name(p, io))
+		return;
+	pthread_mutex_lock(&b->mutex);
+	p->board = b;
+	p->round = b->round;
+	look_now(b, p);
+	if (!atomic_load(&p->gone) && p->fd != -1 && start(b)) {
+		TAILQ_INSERT_TAIL(&b->peers, p, entry);
+		p->listed = true;
+		if (b->idle)
+			pthread_cond_signal(&b->changed);
+	}
+	pthread_mutex_unlock(&b->mutex);
+}
+
+bool
+peer_look(struct peer_link *p, struct peer_board *board, struct io *io)
+{
+	if (board == NULL)
+		return false;
+	if (!p->begun)
+		begin(p, board, io);
+	else if (p->board != NULL && !atomic_load(&p->gone)) {
+		pthread_mutex_lock(&board->mutex);
+		look_now(board, p);
+		pthread_mutex_unlock(&board->mutex);
+	}
+	return atomic_load(&p->gone);
+}
+
+bool
+peer_gone(struct peer_link *p, struct peer_board *board, struct io *io)
+{
+	if (board == NULL)
+		return false;
+	if (!p->begun || (p->board != NULL && !p->listed))
+		return peer_look(p, board, io);
+	return atomic_load(&p->gone);
+}
+
+void
+peer_end(struct peer_link *p)
+{
+	struct peer_board *b = p->board;
+
+	if (b == NULL)
+		return;
+	pthread_mutex_lock(&b->mutex);
+	leave(b, p);
+	p->fd = -1;
+	pthread_mutex_unlock(&b->mutex);
+}

@@ -1,0 +1,66 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Is a request's client still there?  Web servers often don't say; the kernel
+ * knows, if the client's TCP connection ends on this host.
+ *
+ * A connection is named by REMOTE_ADDR, REMOTE_PORT, SERVER_ADDR and
+ * SERVER_PORT.  A web server that does not pass SERVER_ADDR (Caddy) is known
+ * by its user instead, from its unix socket to us: the connection is the one
+ * socket of that user whose other end is REMOTE_ADDR:REMOTE_PORT.
+ *
+ * The client has gone when the connection is half closed, by either side, and
+ * when it has vanished after it was seen.  A connection that was never seen
+ * (the web server runs on another host or in another network namespace, or
+ * REMOTE_ADDR is what a proxy said) is not known, and then nothing follows.
+ *
+ * One thread of a process looks at all connections each PEER_PERIOD_MS, in batches;
+ * so a client that goes is noticed within PEER_PERIOD_MS and the little that
+ * the look takes.  It wakes who waits: the web server's socket reads as ended
+ * from then on.  Without a thread (CGI) peer_gone() looks itself.
+ */
+#ifndef WIRE_PEER_H
+#define WIRE_PEER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "wire/io.h"
+#include "wire/peer_table.h"
+
+#define PEER_PERIOD_MS 900
+
+struct peer_board; /* of a process */
+
+/* One request's connection; all zero is none.  The fields are the board's. */
+struct peer_link {
+	struct peer_board *board;
+	struct peer_end here, there;
+	unsigned scope;
+	int fd;
+	uid_t uid; /* the web server's, or PEER_TABLE_ANYBODY */
+	uint64_t cookie;
+	unsigned round; /* when it was looked at last */
+	bool begun, listed, seen, sought;
+	atomic_bool gone;
+	TAILQ_ENTRY(peer_link) entry;
+};
+
+/* Its thread is started with the first peer. */
+struct peer_board *peer_board_new(void);
+/* There is no peer any more. */
+void peer_board_free(struct peer_board *);
+
+/* True once the client has gone.  The first call begins to watch: call it
+ * when a request begins to wait.  board NULL: never true. */
+bool peer_gone(struct peer_link *, struct peer_board *, struct io *);
+/* The same, but asks the kernel now. */
+bool peer_look(struct peer_link *, struct peer_board *, struct io *);
+/* Before the io ends. */
+void peer_end(struct peer_link *);
+
+#endif
