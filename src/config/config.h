@@ -54,6 +54,8 @@ unsigned fallback_by_name(const char *);
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO };
 enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
+/* What becomes of requests while the ledger cannot be written. */
+enum when_stuck { STUCK_REFUSE_EXTERNAL, STUCK_REFUSE, STUCK_COUNT };
 enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
 	SELECT_CHEAPEST, SELECT_FASTEST };
 
@@ -239,6 +241,7 @@ struct config {
 
 	bool ledger;
 	const char *ledger_file;
+	enum when_stuck ledger_when_stuck;
 
 	size_t private_max_bytes;	/* text looked through for patterns */
 	int64_t private_max_ms;

@@ -218,6 +218,11 @@ const struct schema schema_table[] = {
 	TEXT("ledger", "file", SCHEMA_PATH, 1, 4096, NULL, false,
 	    "The ledger; ledger.jsonl in state_dir unless given.",
 	    IN(config, ledger_file)),
+	WORD("ledger", "when_stuck", SCHEMA_WORD, "refuse_external",
+	    "refuse_external refuse count",
+	    "What happens to requests while it can't be written: refuse those "
+	    "for external providers, refuse all, or serve and count them.",
+	    IN(config, ledger_when_stuck)),
 
 	NUMBER("private_scan", "max_bytes", SCHEMA_BYTES, 1024, GIB, "16 MiB",
 	    "How much text of a request is searched.",

@@ -332,11 +332,13 @@ verify(const struct config *config)
 	printf("%" PRIu64 " lines, none changed, removed or swapped", r.lines);
 	if (r.torn > 0)
 		printf(", %" PRIu64 " torn", r.torn);
+	if (r.lost > 0)
+		printf(", %" PRIu64 " requests not recorded", r.lost);
 	printf(".\nThe last is number %" PRIu64 " with hash %s%s.\n", r.tail.n,
 	    r.tail.hash,
 	    r.tail_known ? ""
 			 : " (whether it is the last is not known: the "
-			   "lock file is missing)");
+			   "record beside it is missing)");
 	return 0;
 }
 

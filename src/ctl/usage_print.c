@@ -308,6 +308,11 @@ usage_print_request(const struct ledger_line *l)
 	char provider[NAME_MAX_BYTES], refusal[NAME_MAX_BYTES];
 	char usd[40] = "-", total[40], first[40];
 
+	if (l->gap) {
+		printf("%.8s  %" PRId64 " requests were not recorded\n",
+		    l->time.p + 11, l->lost);
+		return;
+	}
 	if (l->cost_nanousd >= 0)
 		usd_text(l->cost_nanousd, usd, sizeof(usd));
 	seconds_text(l->first_byte_ms, first, sizeof(first));

@@ -86,22 +86,22 @@ ledger_tail_unpack(const struct ledger_record *r, struct ledger_tail *t)
 }
 
 int
-ledger_tail_read(int lock_fd, struct ledger_tail *t)
+ledger_tail_read(int fd, struct ledger_tail *t)
 {
 	struct ledger_record r;
 
-	if (pread(lock_fd, &r, sizeof(r), 0) != sizeof(r))
+	if (pread(fd, &r, sizeof(r), 0) != sizeof(r))
 		return -1;
 	return ledger_tail_unpack(&r, t);
 }
 
 int
-ledger_tail_write(int lock_fd, const struct ledger_tail *t)
+ledger_tail_write(int fd, const struct ledger_tail *t)
 {
 	struct ledger_record r;
 
 	ledger_tail_pack(t, &r);
-	return pwrite(lock_fd, &r, sizeof(r), 0) == sizeof(r) ? 0 : -1;
+	return pwrite(fd, &r, sizeof(r), 0) == sizeof(r) ? 0 : -1;
 }
 
 static bool

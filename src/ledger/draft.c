@@ -209,24 +209,52 @@ put_time(struct buf *b, int64_t wall_ms)
 	buf_add(b, text, sizeof(text));
 }
 
-struct ledger_draft *
-ledger_draft_new(const struct entry *e)
+/* A line that begins as all do. */
+static struct ledger_draft *
+new_draft(int64_t wall_ms)
 {
-	struct ledger_draft *line = malloc(sizeof(*line));
-	struct entry_sums sums;
-	struct buf *b;
+	struct ledger_draft *line = calloc(1, sizeof(*line));
 
 	if (line == NULL)
 		fatal("out of memory");
-	b = &line->text;
-	buf_init(b, LEDGER_LINE_MAX - 1);
-	buf_puts(b, "\n{\"v\":2,\"time\":\"");
-	put_time(b, e->wall_ms > 0 ? e->wall_ms : 0);
-	put_text(b, "Z\",\"id\":", e->id);
+	line->wall_ms = wall_ms > 0 ? wall_ms : 0;
+	line->born_ms = clock_now_ms();
+	buf_init(&line->text, LEDGER_LINE_MAX - 1);
+	buf_puts(&line->text, "\n{\"v\":2,\"time\":\"");
+	put_time(&line->text, line->wall_ms);
+	buf_puts(&line->text, "Z\"");
+	return line;
+}
+
+struct ledger_draft *
+ledger_draft_new(const struct entry *e)
+{
+	struct ledger_draft *line = new_draft(e->wall_ms);
+	struct buf *b = &line->text;
+	struct entry_sums sums;
+
 	entry_sum(e, &sums);
+	line->external = sums.external;
+	put_text(b, ",\"id\":", e->id);
 	put_route(b, e, &sums);
 	put_end(b, e, &sums);
 	put_sums(b, e, &sums);
+	line->len = b->len;
+	return line;
+}
+
+struct ledger_draft *
+ledger_draft_lost(const struct ledger_lost *lost)
+{
+	struct ledger_draft *line = new_draft(lost->since_ms);
+	struct buf *b = &line->text;
+
+	buf_puts(b, ",\"gap\":true,\"until\":\"");
+	put_time(b, lost->until_ms > 0 ? lost->until_ms : 0);
+	buf_puts(b, "Z\"");
+	put_u64(b, ",\"lost\":", lost->lost);
+	put_u64(b, ",\"lost_external\":", lost->external);
+	line->len = b->len;
 	return line;
 }
 
@@ -238,12 +266,12 @@ ledger_draft_free(struct ledger_draft *line)
 }
 
 bool
-ledger_draft_finish(
-    struct ledger_draft *line, const struct ledger_tail *t, uint64_t lost)
+ledger_draft_finish(struct ledger_draft *line, const struct ledger_tail *t)
 {
 	struct buf *b = &line->text;
 
-	put_u64_if(b, ",\"lost\":", lost);
+	if (b->len > line->len)
+		b->len = line->len;
 	put_u64(b, ",\"n\":", t->n + 1);
 	buf_puts(b, ",\"prev\":\"");
 	buf_puts(b, t->hash);

@@ -21,6 +21,10 @@
  * before it was torn. */
 struct ledger_draft {
 	struct buf text;
+	size_t len; /* of it without its end */
+	bool external; /* it was sent to an external provider */
+	int64_t wall_ms; /* of the request's beginning */
+	int64_t born_ms; /* clock_now_ms() */
 	STAILQ_ENTRY(ledger_draft) entry;
 };
 STAILQ_HEAD(ledger_drafts, ledger_draft);
@@ -29,9 +33,16 @@ STAILQ_HEAD(ledger_drafts, ledger_draft);
 struct ledger_draft *ledger_draft_new(const struct entry *);
 void ledger_draft_free(struct ledger_draft *);
 
-/* Its place behind the tail, and the newline; lost: lines that are told to be
- * missing before it.  False: it has become too long. */
-bool ledger_draft_finish(
-    struct ledger_draft *, const struct ledger_tail *, uint64_t lost);
+/* Requests that have no line: how many, of them sent outside, and when the
+ * first and the last of them began. */
+struct ledger_lost {
+	uint64_t lost, external;
+	int64_t since_ms, until_ms;
+};
+struct ledger_draft *ledger_draft_lost(const struct ledger_lost *);
+
+/* Its place behind the tail, and the newline, instead of what it had before.
+ * False: it has become too long. */
+bool ledger_draft_finish(struct ledger_draft *, const struct ledger_tail *);
 
 #endif

@@ -11,11 +11,16 @@
  * once for any number of lines: in a worker a thread of its own writes what
  * has come in GATHER_MS.  Elsewhere (CGI) who brings a line writes it, unless
  * another thread is writing anyhow.
+ *
+ * The thread may hang in the kernel for as long as a disk does: nobody else
+ * ever waits for it without a bound.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,110 +33,177 @@
 
 #define WARN_EVERY_MS 60000
 #define GATHER_MS 5
-/* Lines of one process that wait to be written; with more, who brings one
- * waits. */
-#define WAITING_MAX 1024
+/* For another process's lock, in one try; and between two tries. */
+#define LOCK_WAIT_MS 500
+#define RETRY_MS 200
 
 struct ledger {
 	struct ledger_file *file; /* NULL: nothing is written */
+	struct ledger_gap *gap; /* its */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
-	unsigned nwaiting;
+	unsigned nwaiting; /* with those that are being written */
+	size_t waiting_bytes;
 	bool writing; /* a thread does, without the mutex */
 	pthread_cond_t written; /* what was waiting */
+	_Atomic int64_t oldest_ms; /* when the first of them came; 0: none */
+	atomic_bool failing; /* the last try did */
 
 	bool behind; /* there is a thread for it */
 	pthread_t writer;
 	void (*told)(void *ctx, int delta); /* of how many wait; or NULL */
 	void *told_ctx;
-	bool asleep, hurry, ending;
+	bool asleep, hurry, ending, ended;
 	pthread_cond_t wake;
 
 	int64_t warned_ms;
 	uint64_t lost; /* since this process began */
-	uint64_t lost_told; /* of them told in a line */
 };
 
-/* ---- writing ---------------------------------------------------------- */
+/* ---- what waits -------------------------------------------------------- */
+
+static void
+tell(struct ledger *l, int delta)
+{
+	if (l->told != NULL && delta != 0)
+		l->told(l->told_ctx, delta);
+}
+
+/* Holding the mutex. */
+static void
+note_oldest(struct ledger *l)
+{
+	const struct ledger_draft *first = STAILQ_FIRST(&l->waiting);
+
+	atomic_store_explicit(&l->oldest_ms, first == NULL ? 0 : first->born_ms,
+	    memory_order_relaxed);
+}
+
+static void
+measure(const struct ledger_drafts *lines, unsigned *n, size_t *bytes)
+{
+	const struct ledger_draft *line;
+
+	*n = 0;
+	*bytes = 0;
+	STAILQ_FOREACH (line, lines, entry) {
+		(*n)++;
+		*bytes += line->len;
+	}
+}
+
+static bool
+has_room(const struct ledger *l, const struct ledger_draft *line)
+{
+	unsigned times = line->external ? LEDGER_WAITING_EXTERNAL : 1;
+
+	return l->nwaiting < times * LEDGER_WAITING_LINES &&
+	    l->waiting_bytes < times * LEDGER_WAITING_BYTES;
+}
 
 /* True: it is time to say so. */
 static bool
-count_lost(struct ledger *l, size_t n)
+may_warn(struct ledger *l)
 {
 	int64_t now = clock_now_ms();
 
-	l->lost += n;
 	if (l->warned_ms != 0 && now - l->warned_ms < WARN_EVERY_MS)
 		return false;
 	l->warned_ms = now;
 	return true;
 }
 
+/* Holding the mutex. */
 static void
-free_lines(struct ledger_drafts *lines)
+lose(struct ledger *l, struct ledger_draft *line)
+{
+	ledger_gap_add(l->gap, line->external, line->wall_ms);
+	ledger_draft_free(line);
+	if (l->lost++ == 0 || may_warn(l))
+		log_error("%s can't be written; %" PRIu64
+			  " requests are not recorded",
+		    ledger_file_path(l->file), l->lost);
+}
+
+/* Holding the mutex: all that waits. */
+static void
+lose_all(struct ledger *l)
 {
 	struct ledger_draft *line;
 
-	while ((line = STAILQ_FIRST(lines)) != NULL) {
-		STAILQ_REMOVE_HEAD(lines, entry);
-		ledger_draft_free(line);
+	while ((line = STAILQ_FIRST(&l->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->waiting, entry);
+		l->nwaiting--;
+		l->waiting_bytes -= line->len;
+		tell(l, -1);
+		lose(l, line);
 	}
+	note_oldest(l);
 }
 
+/* ---- writing ----------------------------------------------------------- */
+
 static void
-tell(struct ledger *l, int delta)
+say_outcome(struct ledger *l, int rc, int why, unsigned left)
 {
-	if (l->told != NULL)
-		l->told(l->told_ctx, delta);
+	bool before = atomic_exchange(&l->failing, rc == -1);
+
+	if (rc == -1 && (!before || may_warn(l)))
+		log_error("%s: %s; %u requests wait to be recorded",
+		    ledger_file_path(l->file),
+		    why == EWOULDBLOCK ? "another process holds its lock"
+				       : strerror(why),
+		    left);
+	else if (rc == 0 && before)
+		log_info("%s: can be written again", ledger_file_path(l->file));
 }
 
-/* Holding the mutex, but not while it writes. */
-static void
-write_lines(struct ledger *l, struct ledger_drafts *lines, size_t n)
+/* Holding the mutex, but not while it writes: all that waits now.  What can't
+ * be written waits on, in its old place. */
+static int
+write_waiting(struct ledger *l, int64_t until_ms)
 {
-	uint64_t lost = l->lost, told = l->lost_told;
-	size_t written;
-	int why;
-
-	pthread_mutex_unlock(&l->mutex);
-	errno = 0;
-	written = ledger_file_append(l->file, lines, lost - told);
-	why = errno;
-	free_lines(lines);
-	tell(l, -(int)n);
-	pthread_mutex_lock(&l->mutex);
-	if (written > 0)
-		l->lost_told = lost;
-	if (written == n || !count_lost(l, n - written))
-		return;
-	lost = l->lost;
-	pthread_mutex_unlock(&l->mutex);
-	log_error("%s: %s; %llu requests are not in the ledger",
-	    ledger_file_path(l->file), strerror(why), (unsigned long long)lost);
-	pthread_mutex_lock(&l->mutex);
-}
-
-/* Holding the mutex: all that waits.  What comes meanwhile is left to the
- * writer's thread, where there is one. */
-static void
-write_waiting(struct ledger *l)
-{
-	struct ledger_drafts lines;
-	size_t n;
+	struct ledger_drafts lines = STAILQ_HEAD_INITIALIZER(lines);
+	unsigned had, left;
+	size_t had_bytes, left_bytes;
+	int rc, why;
 
 	l->writing = true;
-	while ((n = l->nwaiting) > 0) {
-		STAILQ_INIT(&lines);
-		STAILQ_CONCAT(&lines, &l->waiting);
-		l->nwaiting = 0;
-		pthread_cond_broadcast(&l->written); /* there is room */
-		write_lines(l, &lines, n);
-		if (l->behind)
-			break;
-	}
+	STAILQ_CONCAT(&lines, &l->waiting);
+	measure(&lines, &had, &had_bytes);
+	pthread_mutex_unlock(&l->mutex);
+	errno = 0;
+	rc = ledger_file_append(l->file, &lines, until_ms);
+	why = errno;
+	measure(&lines, &left, &left_bytes);
+	say_outcome(l, rc, why, left);
+	tell(l, (int)left - (int)had);
+	pthread_mutex_lock(&l->mutex);
+	STAILQ_CONCAT(&lines, &l->waiting);
+	STAILQ_CONCAT(&l->waiting, &lines);
+	l->nwaiting -= had - left;
+	l->waiting_bytes -= had_bytes - left_bytes;
 	l->writing = false;
+	note_oldest(l);
 	pthread_cond_broadcast(&l->written);
+	return rc;
+}
+
+/* Who brings a line writes it, and those that come meanwhile; what can't be
+ * written in time is lost, since nobody comes after us. */
+static void
+write_now(struct ledger *l)
+{
+	/* Others have waited already. */
+	int64_t until_ms = clock_now_ms() +
+	    (ledger_gap_fails(l->gap) ? 0 : LEDGER_PATIENCE_MS);
+
+	while (l->nwaiting > 0)
+		if (write_waiting(l, until_ms) == -1) {
+			lose_all(l);
+			return;
+		}
 }
 
 void
@@ -143,17 +215,37 @@ ledger_write(struct ledger *l, const struct entry *e)
 		return;
 	line = ledger_draft_new(e);
 	pthread_mutex_lock(&l->mutex);
-	while (l->nwaiting >= WAITING_MAX)
-		pthread_cond_wait(&l->written, &l->mutex);
+	if (!has_room(l, line) || l->ended) {
+		lose(l, line);
+		pthread_mutex_unlock(&l->mutex);
+		return;
+	}
 	STAILQ_INSERT_TAIL(&l->waiting, line, entry);
-	l->nwaiting++;
+	if (l->nwaiting++ == 0)
+		note_oldest(l);
+	l->waiting_bytes += line->len;
 	tell(l, 1);
 	if (l->asleep) {
 		l->asleep = false;
 		pthread_cond_signal(&l->wake);
 	} else if (!l->behind && !l->writing)
-		write_waiting(l);
+		write_now(l);
 	pthread_mutex_unlock(&l->mutex);
+}
+
+bool
+ledger_keeps(struct ledger *l)
+{
+	int64_t oldest_ms;
+
+	if (l->file == NULL)
+		return true;
+	if (atomic_load_explicit(&l->failing, memory_order_relaxed) ||
+	    ledger_gap_fails(l->gap))
+		return false;
+	oldest_ms = atomic_load_explicit(&l->oldest_ms, memory_order_relaxed);
+	return oldest_ms == 0 ||
+	    clock_now_ms() - oldest_ms < LEDGER_PATIENCE_MS;
 }
 
 void
@@ -163,7 +255,7 @@ ledger_flush(struct ledger *l, int64_t until_ms)
 	l->hurry = true;
 	l->asleep = false;
 	pthread_cond_signal(&l->wake);
-	while ((l->nwaiting > 0 || l->writing) && clock_now_ms() < until_ms)
+	while (l->nwaiting > 0 && clock_now_ms() < until_ms)
 		cond_wait_until(&l->written, &l->mutex, until_ms);
 	pthread_mutex_unlock(&l->mutex);
 }
@@ -181,11 +273,11 @@ ledger_lost(struct ledger *l)
 
 /* ---- the writer's thread ---------------------------------------------- */
 
-/* Holding the mutex. */
+/* Holding the mutex: until it is time to write again. */
 static void
-gather(struct ledger *l)
+pause_for(struct ledger *l, int64_t ms)
 {
-	int64_t until_ms = clock_now_ms() + GATHER_MS;
+	int64_t until_ms = clock_now_ms() + ms;
 
 	while (!l->ending && !l->hurry && clock_now_ms() < until_ms)
 		cond_wait_until(&l->wake, &l->mutex, until_ms);
@@ -205,18 +297,23 @@ static void *
 writer_main(void *ctx)
 {
 	struct ledger *l = ctx;
-	bool any;
+	int64_t pause_ms = GATHER_MS;
+	int rc = 0;
 
 	pthread_mutex_lock(&l->mutex);
 	while (!l->ending) {
 		wait_for_lines(l);
 		/* Nobody has to wake it while lines keep coming. */
 		do {
-			gather(l);
-			any = l->nwaiting > 0;
-			write_waiting(l);
-		} while (any && !l->ending);
+			pause_for(l, pause_ms);
+			rc = write_waiting(l, clock_now_ms() + LOCK_WAIT_MS);
+			pause_ms = rc == -1 ? RETRY_MS : GATHER_MS;
+		} while (l->nwaiting > 0 && !l->ending);
 	}
+	while (l->nwaiting > 0 && rc == 0)
+		rc = write_waiting(l, clock_now_ms() + LOCK_WAIT_MS);
+	l->ended = true;
+	pthread_cond_broadcast(&l->written);
 	pthread_mutex_unlock(&l->mutex);
 	return NULL;
 }
@@ -239,15 +336,42 @@ ledger_write_behind(
 		log_warn("no thread for the ledger: %s", strerror(rc));
 }
 
-static void
+/* False: it hangs, and still uses all of it. */
+static bool
 end_writer(struct ledger *l)
 {
+	int64_t until_ms = clock_now_ms() + LEDGER_CLOSE_MS;
+	bool ended;
+
+	if (!l->behind)
+		return true;
 	pthread_mutex_lock(&l->mutex);
 	l->ending = true;
 	pthread_cond_signal(&l->wake);
+	while (!l->ended && clock_now_ms() < until_ms)
+		cond_wait_until(&l->written, &l->mutex, until_ms);
+	ended = l->ended;
 	pthread_mutex_unlock(&l->mutex);
-	if (l->behind)
+	if (ended)
 		pthread_join(l->writer, NULL);
+	else
+		pthread_detach(l->writer);
+	return ended;
+}
+
+void
+ledger_give_up(struct ledger *l)
+{
+	if (l->file == NULL)
+		return;
+	pthread_mutex_lock(&l->mutex);
+	lose_all(l);
+	/* Those that a hanging thread has in its hands. */
+	for (; l->nwaiting > 0; l->nwaiting--) {
+		ledger_gap_add(l->gap, false, clock_wall_ms());
+		l->lost++;
+	}
+	pthread_mutex_unlock(&l->mutex);
 }
 
 /* ---- opening ---------------------------------------------------------- */
@@ -266,8 +390,10 @@ ledger_open(const struct config *config, char *why, size_t size)
 		return l;
 	l->file = ledger_file_open(
 	    config->ledger_file, config->runtime_dir, why, size);
-	if (l->file != NULL)
+	if (l->file != NULL) {
+		l->gap = ledger_file_gap(l->file);
 		return l;
+	}
 	ledger_close(l);
 	return NULL;
 }
@@ -277,11 +403,12 @@ ledger_close(struct ledger *l)
 {
 	if (l == NULL)
 		return;
-	end_writer(l);
-	pthread_mutex_lock(&l->mutex);
-	write_waiting(l);
-	pthread_mutex_unlock(&l->mutex);
-	ledger_file_close(l->file);
+	if (!end_writer(l)) {
+		ledger_give_up(l);
+		return;
+	}
+	ledger_give_up(l);
+	ledger_file_close(l->file, clock_now_ms() + LOCK_WAIT_MS);
 	pthread_cond_destroy(&l->wake);
 	pthread_cond_destroy(&l->written);
 	pthread_mutex_destroy(&l->mutex);

@@ -22,7 +22,9 @@ struct ledger;
  * lock is its own), shared by its threads.  Where config->ledger is false it
  * writes nothing. */
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
-/* Nobody else uses it any more; what waits is written. */
+/* Nobody else uses it any more.  What waits is written, if that can be done
+ * within LEDGER_CLOSE_MS; else it is counted as lost. */
+#define LEDGER_CLOSE_MS 2000
 void ledger_close(struct ledger *);
 
 /* From now on a thread of its own writes, some milliseconds after a line was
@@ -32,13 +34,30 @@ void ledger_close(struct ledger *);
 void ledger_write_behind(
     struct ledger *, void (*waiting)(void *ctx, int delta), void *ctx);
 
-/* Never fails a request: what cannot be written is logged (once a minute)
- * and counted.  When it returns the line is in the file, or waits for another
- * thread to write it. */
+/* Never fails a request, and never waits for the disk where there is a thread
+ * that writes.  What can't be written waits in memory, up to the bounds below,
+ * and is tried again; what is beyond them is logged (once a minute) and
+ * counted, and a line of its own tells of it when one can be written.
+ * Without such a thread it waits LEDGER_PATIENCE_MS at the most. */
+#define LEDGER_WAITING_LINES 4096
+#define LEDGER_WAITING_BYTES (8 * 1024 * 1024)
+/* Lines of what was sent to an external provider may come to so many times as
+ * much: their number is bounded by the requests that were under way. */
+#define LEDGER_WAITING_EXTERNAL 2
+#define LEDGER_PATIENCE_MS 2000
 void ledger_write(struct ledger *, const struct entry *);
+
+/* Is what happens being recorded?  False when a line has waited for
+ * LEDGER_PATIENCE_MS, or when this process or a neighbour has just failed to
+ * write and has not succeeded since.  Costs no system call but for the
+ * time. */
+bool ledger_keeps(struct ledger *);
+
 /* Returns when nothing waits any more, or until_ms (clock_now_ms()) has
  * come. */
 void ledger_flush(struct ledger *, int64_t until_ms);
+/* For whoever ends now: counts what waits still as lost. */
+void ledger_give_up(struct ledger *);
 /* Lines that this process could not write. */
 uint64_t ledger_lost(struct ledger *);
 

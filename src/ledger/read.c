@@ -80,7 +80,10 @@ static const struct member line_members[] = {
 	LINE("queue_ms", NUMBER, queue_ms),
 	LINE("first_byte_ms", NUMBER, first_byte_ms),
 	LINE("total_ms", NUMBER, total_ms),
+	LINE("gap", FLAG, gap),
+	LINE("until", TEXT, until),
 	LINE("lost", NUMBER, lost),
+	LINE("lost_external", NUMBER, lost_external),
 	LINE("n", NUMBER, n),
 };
 static const struct member try_members[] = {

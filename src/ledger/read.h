@@ -36,7 +36,10 @@ struct ledger_line {
 	int64_t characters, audio_ms;
 	int64_t cost_nanousd; /* -1: not known */
 	int64_t queue_ms, first_byte_ms, total_ms; /* -1: none */
-	int64_t lost, n;
+	bool gap; /* no request: it tells of `lost`, which have no line,
+		     from wall_ms to `until` */
+	struct span until;
+	int64_t lost, lost_external, n;
 };
 
 /* One try of a line. */
@@ -97,13 +100,14 @@ int ledger_each(const char *path, int64_t since_ms,
 /* What verifying found, said in one line each. */
 struct ledger_report {
 	uint64_t lines, torn, breaks;
-	uint64_t lost; /* that writers say they could not write */
-	bool tail_known; /* the lock file's record was there … */
+	uint64_t lost; /* requests without a line, as others say */
+	uint64_t lost_external; /* of them sent outside */
+	bool tail_known; /* a record of the end was there … */
 	bool tail_holds; /* … and is where the chain ended */
 	struct ledger_tail tail; /* where the chain ended */
 };
 /* Follows the chain through all files.  runtime_dir: where the writers keep
- * the newest record of the tail (NULL: only the lock file's is looked at).
+ * the newest record of the tail (NULL: only the one beside the ledger).
  * say() gets each finding.  -1 with errno where a file can't be read. */
 int ledger_verify(const char *path, const char *runtime_dir,
     void (*say)(void *ctx, const char *file, uint64_t line, const char *what),

@@ -270,7 +270,7 @@ add_request(struct usage_sum *s, const struct ledger_line *l,
     const struct ledger_try *last)
 {
 	struct usage_count c = {
-		.requests = 1,
+		.requests = !l->gap,
 		.failed = l->status >= 400,
 		.total_ms = l->total_ms > 0 ? l->total_ms : 0,
 		.lost = (uint64_t)l->lost,

@@ -126,7 +126,8 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	if (ledger_line_time(text) < v->since_ms ||
 	    !ledger_line_parse(text, &l))
 		return 0;
-	keep_recent(v, &l);
+	if (!l.gap)
+		keep_recent(v, &l);
 	if (!l.sent)
 		l.model = (struct span){ NULL, 0 };
 	if (l.model.p == NULL)

@@ -63,16 +63,31 @@ say_break(struct walk *w, uint64_t line, uint64_t n)
 	say(w, line, what);
 }
 
-static int64_t
-lost_of(struct span text)
+/* What the line says of requests that have none. */
+static void
+say_lost(struct walk *w, struct span text, uint64_t number)
 {
-	struct ledger_line line;
+	struct ledger_line l;
+	char what[160];
 
 	/* Rare: not worth taking every line apart. */
 	if (memmem(text.p, text.len, ",\"lost\":", 8) == NULL ||
-	    !ledger_line_parse(text, &line))
-		return 0;
-	return line.lost;
+	    !ledger_line_parse(text, &l) || l.lost <= 0)
+		return;
+	w->report->lost += (uint64_t)l.lost;
+	w->report->lost_external += (uint64_t)l.lost_external;
+	if (l.gap)
+		snprintf(what, sizeof(what),
+		    "gap: %lld requests from %.24s to %.24s were not recorded, "
+		    "%lld of them sent to external providers",
+		    (long long)l.lost, l.time.p,
+		    l.until.len == 24 ? l.until.p : "?",
+		    (long long)l.lost_external);
+	else
+		snprintf(what, sizeof(what),
+		    "gap: %lld requests before it were not recorded",
+		    (long long)l.lost);
+	w->say(w->ctx, w->file->path, number, what);
 }
 
 /* Is this where the writers say that the ledger ends? */
@@ -113,7 +128,7 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 		    n != r->tail.n + 1)
 			say_break(w, number, n);
 		compare_next(w, n, prev);
-		r->lost += (uint64_t)lost_of(text);
+		say_lost(w, text, number);
 	} else {
 		r->torn++;
 		w->say(w->ctx, w->file->path, number,
@@ -142,14 +157,14 @@ walk_file(struct walk *w, const struct ledger_part *file, bool last)
 }
 
 static bool
-read_kept(const char *path, struct ledger_tail *t)
+read_kept(const char *path, const char *suffix, struct ledger_tail *t)
 {
-	char lock_path[4096];
+	char name[4096];
 	bool ok = false;
 	int fd;
 
-	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
-	if ((fd = open(lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
+	snprintf(name, sizeof(name), "%s%s", path, suffix);
+	if ((fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
 		return false;
 	/* Without the lock, to hold up nobody: a record caught in the middle
 	 * of being written shows by its check. */
@@ -162,7 +177,8 @@ read_kept(const char *path, struct ledger_tail *t)
 static bool
 read_shared(const char *runtime_dir, struct ledger_tail *t)
 {
-	struct ledger_record *shared, copy;
+	struct ledger_shared *shared;
+	struct ledger_record copy;
 	char name[4096];
 	bool ok = false;
 
@@ -177,25 +193,29 @@ read_shared(const char *runtime_dir, struct ledger_tail *t)
 	if (shared == NULL)
 		return false;
 	for (int i = 0; i < READ_TRIES && !ok; i++) {
-		memcpy(&copy, shared, sizeof(copy));
+		memcpy(&copy, &shared->record, sizeof(copy));
 		ok = ledger_tail_unpack(&copy, t) == 0;
 	}
 	mapfile_close(shared, sizeof(*shared));
 	return ok;
 }
 
-/* The newer one of the two. */
+/* The newest one.  (The lock's is of before it had a file of its own.) */
 static bool
 read_record(const char *path, const char *runtime_dir, struct ledger_tail *t)
 {
+	static const char *const suffixes[] = { ".tail", ".lock" };
 	struct ledger_tail kept;
-	bool shared = read_shared(runtime_dir, t);
+	bool any = read_shared(runtime_dir, t);
 
-	if (!read_kept(path, &kept))
-		return shared;
-	if (!shared || kept.n > t->n)
+	for (int i = 0; i < 2; i++) {
+		if (!read_kept(path, suffixes[i], &kept) ||
+		    (any && kept.n <= t->n))
+			continue;
 		*t = kept;
-	return true;
+		any = true;
+	}
+	return any;
 }
 
 /* The record names a file and a place in it: the chain must have been there,

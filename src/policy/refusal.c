@@ -133,6 +133,11 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "overloaded_error", true, false, 0,
 	    "The gateway serves as many requests as it can; wait for the time "
 	    "in Retry-After." },
+	{ REFUSE_LEDGER, 503, "server_error", "ledger_unavailable",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "The ledger can't be written, and what can't be recorded is not "
+	    "sent; wait for the time in Retry-After, or ask the operator to "
+	    "look into the gateway's log." },
 	{ REFUSE_CLIENT_SHARE, 503, "server_error", "client_overloaded",
 	    "overloaded_error", true, false, FALLBACK_BUSY,
 	    "This client has as many requests open as its share of the "

@@ -25,6 +25,8 @@
 #define FIELDS_MAX 8
 /* Before the second try of a connect; the first comes at once. */
 #define RETRY_PAUSE_MS 50
+/* When to come back to a ledger that is stuck. */
+#define LEDGER_RETRY_MS 5000
 
 /* One candidate's turn. */
 struct attempt {
@@ -63,6 +65,21 @@ fail(struct attempt *t, enum refusal refusal, int64_t retry_after_ms,
 }
 
 /* ---- admit ------------------------------------------------------------ */
+
+/* What could not be recorded does not leave. */
+static bool
+admit_ledger(struct attempt *t)
+{
+	struct server *s = t->request->server;
+	enum when_stuck stuck = s->config->ledger_when_stuck;
+
+	if (stuck == STUCK_COUNT ||
+	    (stuck == STUCK_REFUSE_EXTERNAL &&
+		t->provider->place == PLACE_LOCAL) ||
+	    ledger_keeps(s->ledger))
+		return true;
+	return fail(t, REFUSE_LEDGER, LEDGER_RETRY_MS, NULL);
+}
 
 static bool
 reserve_budget(struct attempt *t)
@@ -647,8 +664,8 @@ attempt_candidate(struct request *r, const struct candidate *c)
 
 	attempt_init(t, r, c);
 	announce(r, c);
-	if (reserve_budget(t) && admit_health(t) && make_request(t) &&
-	    take_slot(t))
+	if (admit_ledger(t) && reserve_budget(t) && admit_health(t) &&
+	    make_request(t) && take_slot(t))
 		send_and_relay(t);
 	again = may_go_on(t);
 	note_end(t);

@@ -219,6 +219,7 @@ static _Noreturn void
 end_now(struct worker *w)
 {
 	ledger_flush(w->server.ledger, clock_now_ms() + FLUSH_MS);
+	ledger_give_up(w->server.ledger);
 	_exit(0);
 }
 

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -29,10 +30,34 @@
 #include "base/clock.h"
 #include "ledger/ledger.h"
 #include "ledger/read.h"
+#include "state/mapfile.h"
 
 static char dir[] = "/tmp/ledger_test.XXXXXX";
-static char path[128], rotated[140], lock_path[140], shared_path[140];
+static char path[128], rotated[140], lock_path[140], tail_path[140];
+static char shared_path[140];
+static char state_dir[64];
 static struct config config;
+
+/* A disk that hangs, as one thread sees it that writes. */
+static atomic_bool disk_hangs;
+
+ssize_t
+writev(int fd, const struct iovec *iov, int n)
+{
+	ssize_t done = 0, k;
+
+	while (atomic_load(&disk_hangs))
+		usleep(1000);
+	for (int i = 0; i < n; i++) {
+		k = write(fd, iov[i].iov_base, iov[i].iov_len);
+		if (k == -1)
+			return done > 0 ? done : -1;
+		done += k;
+		if ((size_t)k < iov[i].iov_len)
+			break;
+	}
+	return done;
+}
 
 static void
 fresh(void)
@@ -40,6 +65,7 @@ fresh(void)
 	unlink(path);
 	unlink(rotated);
 	unlink(lock_path);
+	unlink(tail_path);
 	unlink(shared_path);
 }
 
@@ -159,6 +185,17 @@ say(void *ctx, const char *file, uint64_t line, const char *what)
 	(void)ctx;
 	snprintf(said + len, sizeof(said) - len, "%s:%llu: %s\n",
 	    strrchr(file, '/') + 1, (unsigned long long)line, what);
+}
+
+static uint64_t
+shared_lost(void)
+{
+	struct ledger_shared *shared = mapfile_open(config.runtime_dir,
+	    LEDGER_SHARED_NAME, LEDGER_SHARED_MAGIC, sizeof(*shared));
+	uint64_t lost = shared == NULL ? 0 : atomic_load(&shared->gap.lost);
+
+	mapfile_close(shared, sizeof(*shared));
+	return lost;
 }
 
 static struct ledger_report
@@ -500,7 +537,7 @@ test_rotation(void)
 }
 
 static void
-test_lost_lock(void)
+test_lost_record(void)
 {
 	struct ledger *l;
 
@@ -508,24 +545,24 @@ test_lost_lock(void)
 	l = open_or_die();
 	write_n(l, 4);
 	ledger_close(l);
-	unlink(lock_path);
+	unlink(tail_path);
 	CHECK(verify().breaks == 0 &&
 		verify().tail_known == (config.runtime_dir != NULL),
-	    "without the lock file the lines still verify");
+	    "without the record the lines still verify");
 	l = open_or_die();
 	write_n(l, 2);
 	CHECK(holds(6), "and the next line goes on behind the last");
 	ledger_close(l);
-	unlink(lock_path);
+	unlink(tail_path);
 	rename(path, rotated);
 	l = open_or_die();
 	write_n(l, 1);
 	CHECK(holds(7), "also behind the rotated file's last");
 	ledger_close(l);
-	spill(lock_path, "garbage", 7);
+	spill(tail_path, "garbage", 7);
 	l = open_or_die();
 	write_n(l, 1);
-	CHECK(holds(8), "also where the lock file holds garbage");
+	CHECK(holds(8), "also where the record is garbage");
 	ledger_close(l);
 }
 
@@ -534,24 +571,24 @@ static void
 test_behind(void)
 {
 	struct ledger *l;
-	size_t lock_len, len;
-	char *lock, *text;
+	size_t record_len, len;
+	char *record, *text;
 	FILE *f;
 
 	fresh();
 	l = open_or_die();
 	write_n(l, 3);
-	lock = slurp(lock_path, &lock_len);
+	record = slurp(tail_path, &record_len);
 	write_n(l, 2);
-	spill(lock_path, lock, lock_len);
+	spill(tail_path, record, record_len);
 	CHECK(verify().breaks == 0, "a record behind the file is no break");
 	write_n(l, 1);
 	CHECK(holds(6), "the next writer catches up");
 
-	free(lock);
-	lock = slurp(lock_path, &lock_len);
+	free(record);
+	record = slurp(tail_path, &record_len);
 	write_n(l, 1);
-	spill(lock_path, lock, lock_len);
+	spill(tail_path, record, record_len);
 	rename(path, rotated);
 	write_n(l, 1);
 	CHECK(holds(8), "also when the file was rotated in between");
@@ -569,7 +606,7 @@ test_behind(void)
 	*strstr(text, "2026-11-22T\n") = '3';
 	spill(path, text, len);
 	CHECK(verify().breaks == 1, "a changed torn line is found");
-	free(lock);
+	free(record);
 	free(text);
 
 	fresh();
@@ -581,6 +618,15 @@ test_behind(void)
 	    "so is one that nothing is recorded of");
 }
 
+static atomic_int told; /* lines that wait, as we are told */
+
+static void
+on_waiting(void *ctx, int delta)
+{
+	atomic_fetch_add((atomic_int *)ctx, delta);
+}
+
+/* A thread of the ledger's own writes. */
 static void
 test_full_disk(void)
 {
@@ -603,9 +649,32 @@ test_full_disk(void)
 	CHECK(ledger_lost(l) == 2, "what could not be written is counted");
 	write_n(l, 2);
 	r = verify();
-	CHECK(r.breaks == 0 && r.torn == 1 && r.lines == 6,
+	CHECK(r.breaks == 0 && r.torn == 1 && r.lines == 7,
 	    "lines behind a torn one are whole and the chain holds");
-	CHECK(r.lost == 2, "and the next line says how many were lost");
+	CHECK(r.lost == 2 && r.lost_external == 2 &&
+		strstr(said, "gap: 2 requests from 2026-11-22T18:47:00.123Z") !=
+		    NULL,
+	    "and a line of its own says how many were lost");
+	ledger_close(l);
+
+	/* In a worker they wait until there is room. */
+	fresh();
+	l = open_or_die();
+	write_n(l, 3);
+	free(slurp(path, &len));
+	ledger_write_behind(l, on_waiting, &told);
+	tight.rlim_cur = len + 100;
+	setrlimit(RLIMIT_FSIZE, &tight);
+	write_n(l, 2);
+	ledger_flush(l, clock_now_ms() + 300);
+	CHECK(!ledger_keeps(l) && ledger_lost(l) == 0,
+	    "a worker sees that it can't write");
+	setrlimit(RLIMIT_FSIZE, &old);
+	ledger_flush(l, clock_now_ms() + 60000);
+	CHECK(ledger_keeps(l), "and that it can again");
+	r = verify();
+	CHECK(r.breaks == 0 && r.torn == 1 && r.lines == 6 && r.lost == 0,
+	    "nothing is lost then");
 	ledger_close(l);
 }
 
@@ -806,15 +875,6 @@ test_parse(void)
 	CHECK(count == 0, "none before the day asked for");
 }
 
-static atomic_int told; /* lines that wait, as we are told */
-
-static void
-on_waiting(void *ctx, int delta)
-{
-	atomic_fetch_add((atomic_int *)ctx, delta);
-}
-
-/* A thread of the ledger's own writes. */
 static void
 test_behind_us(void)
 {
@@ -841,36 +901,179 @@ test_behind_us(void)
 	    "closed: nothing waits any more");
 }
 
-static void *
-brings_500(void *l)
+static int64_t
+since(int64_t begin_ms)
 {
-	write_n(l, 500);
-	return NULL;
+	return clock_now_ms() - begin_ms;
 }
 
-/* More than may wait, while somebody else holds the lock. */
+/* Whoever may open the lock may hold it for ever. */
 static void
-test_full_queue(void)
+test_held_lock(void)
 {
-	pthread_t t[4];
+	struct entry local = entry("local");
+	struct ledger_report r;
 	struct ledger *l;
+	int64_t begin_ms;
+	struct stat st;
 	int fd;
 
 	fresh();
 	l = open_or_die();
+	CHECK(stat(lock_path, &st) == 0 && (st.st_mode & 0777) == 0600,
+	    "only the gateway's own user may open the lock");
 	ledger_write_behind(l, on_waiting, &told);
+	CHECK(ledger_keeps(l), "all is well");
 	fd = open(lock_path, O_RDWR);
 	flock(fd, LOCK_EX);
-	for (int i = 0; i < 4; i++)
-		pthread_create(&t[i], NULL, brings_500, l);
+	begin_ms = clock_now_ms();
+	local.ntries = 0;
+	for (int i = 0; i < LEDGER_WAITING_LINES; i++)
+		ledger_write(l, &local);
 	ledger_flush(l, clock_now_ms() + 50);
-	CHECK(verify().lines == 0, "a flush ends when its time is over");
+	CHECK(ledger_lost(l) == 0 && verify().lines == 0,
+	    "lines wait, and a flush ends when its time is over");
+	for (int i = 0; i < 3; i++)
+		ledger_write(l, &local);
+	CHECK(ledger_lost(l) == 3, "up to a bound, then they are counted");
+	write_n(l, 5);
+	CHECK(ledger_lost(l) == 3, "but what left is kept for longer");
+	CHECK(since(begin_ms) < 5000, "and nobody waits for the lock");
+	while (ledger_keeps(l) && since(begin_ms) < 20000)
+		usleep(10000);
+	CHECK(!ledger_keeps(l) && since(begin_ms) < 10000,
+	    "after a while this is known");
 	close(fd);
-	for (int i = 0; i < 4; i++)
-		pthread_join(t[i], NULL);
+	ledger_flush(l, clock_now_ms() + 60000);
+	CHECK(ledger_keeps(l), "and so is it when it can be written again");
+	r = verify();
+	CHECK(r.breaks == 0 && r.lines == LEDGER_WAITING_LINES + 5 + 1 &&
+		r.lost == 3 && r.lost_external == 0,
+	    "what waited is there, and a line that tells of the rest");
 	ledger_close(l);
-	CHECK(holds(2000) && atomic_load(&told) == 0,
-	    "who had to wait for room has its line there");
+	CHECK(atomic_load(&told) == 0, "nothing waits any more");
+}
+
+/* A disk that hangs holds the thread that writes, and nobody else. */
+static void
+test_hung_disk(void)
+{
+	struct ledger_report r;
+	struct ledger *l;
+	int64_t begin_ms;
+
+	fresh();
+	l = open_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	write_n(l, 1);
+	ledger_flush(l, clock_now_ms() + 60000);
+	atomic_store(&disk_hangs, true);
+	write_n(l, 2);
+	begin_ms = clock_now_ms();
+	while (ledger_keeps(l) && since(begin_ms) < 20000)
+		usleep(10000);
+	CHECK(!ledger_keeps(l) && since(begin_ms) < 10000,
+	    "a disk that hangs is noticed");
+	write_n(l, 3);
+	begin_ms = clock_now_ms();
+	ledger_close(l);
+	CHECK(since(begin_ms) < 10000, "closing does not wait for it");
+	CHECK(shared_lost() == 5,
+	    "what was not written is counted for the next process");
+	atomic_store(&disk_hangs, false);
+	/* The thread that hung writes what it had, and ends. */
+	begin_ms = clock_now_ms();
+	while (verify().lines < 3 && since(begin_ms) < 20000)
+		usleep(10000);
+	usleep(100000);
+	atomic_store(&told, 0);
+	l = open_or_die();
+	write_n(l, 1);
+	r = verify();
+	CHECK(r.breaks == 0 && r.lost >= 3, "which tells of it");
+	ledger_close(l);
+}
+
+/* What stands in the way goes away, and lines are written again. */
+static void
+blocked(const char *what, void (*block)(void), void (*unblock)(void))
+{
+	struct ledger *l;
+	struct ledger_report r;
+
+	fresh();
+	l = open_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	write_n(l, 2);
+	ledger_flush(l, clock_now_ms() + 60000);
+	block();
+	/* Which directory it was is believed for a second. */
+	usleep(1100000);
+	write_n(l, 3);
+	ledger_flush(l, clock_now_ms() + 500);
+	CHECK(!ledger_keeps(l), "%s: noticed", what);
+	unblock();
+	ledger_flush(l, clock_now_ms() + 60000);
+	CHECK(ledger_keeps(l) && ledger_lost(l) == 0, "%s: over", what);
+	ledger_close(l);
+	r = verify();
+	CHECK(r.lines >= 3 && r.lost == 0, "%s: what waited is there", what);
+}
+
+static char moved[160];
+
+static void
+put_directory_there(void)
+{
+	rename(path, rotated);
+	mkdir(path, 0700);
+}
+
+static void
+take_directory_away(void)
+{
+	rmdir(path);
+}
+
+static void
+move_state_away(void)
+{
+	rename(state_dir, moved);
+}
+
+static void
+make_state_again(void)
+{
+	char command[200];
+
+	mkdir(state_dir, 0700);
+	snprintf(command, sizeof(command), "rm -rf %s", moved);
+	if (system(command) != 0)
+		exit(99);
+}
+
+static void
+put_link_there(void)
+{
+	rename(path, rotated);
+	if (symlink("/dev/null", path) == -1)
+		exit(99);
+}
+
+static void
+take_link_away(void)
+{
+	unlink(path);
+}
+
+static void
+test_blocked(void)
+{
+	snprintf(moved, sizeof(moved), "%s.moved", state_dir);
+	blocked("a directory in its place", put_directory_there,
+	    take_directory_away);
+	blocked("a link in its place", put_link_there, take_link_away);
+	blocked("its directory removed", move_state_away, make_state_again);
 }
 
 static void
@@ -882,12 +1085,12 @@ test_all(void)
 	test_damage();
 	test_damage_stays();
 	test_rotation();
-	test_lost_lock();
+	test_lost_record();
 	test_behind();
 	test_full_disk();
 	test_many();
 	test_behind_us();
-	test_full_queue();
+	test_held_lock();
 	test_kills();
 	test_open();
 	test_parse();
@@ -904,19 +1107,26 @@ main(void)
 	log_open("ledger_test", false, LOG_LEVEL_ERROR);
 	if (getenv("KEEP") == NULL && freopen("/dev/null", "w", stderr) == NULL)
 		return 99;
-	snprintf(path, sizeof(path), "%s/ledger.jsonl", dir);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
+	if (mkdir(state_dir, 0700) == -1)
+		return 99;
+	snprintf(path, sizeof(path), "%s/ledger.jsonl", state_dir);
 	snprintf(rotated, sizeof(rotated), "%s.1", path);
 	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	snprintf(tail_path, sizeof(tail_path), "%s.tail", path);
 	config.ledger = true;
 	config.ledger_file = path;
 	snprintf(shared_path, sizeof(shared_path), "%s/ledger", dir);
-	/* With the tail's record in the lock file only, and mapped too. */
+	/* With the tail's record beside the ledger only, and mapped too. */
 	test_all();
 	config.runtime_dir = dir;
 	test_all();
+	test_hung_disk();
+	test_blocked();
 	fresh();
 	snprintf(remove, sizeof(remove), "%s/lock", dir);
 	unlink(remove);
+	rmdir(state_dir);
 	rmdir(dir);
 	return check_done();
 }

@@ -1,0 +1,62 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how processes tell each other that the ledger can't be written.
+ */
+#include "config.h"
+
+#include "base/clock.h"
+#include "ledger/gap.h"
+
+/* Whoever fails tries again more often than this: after it the failure is of
+ * one who has gone. */
+#define FAILED_FOR_MS 3000
+
+void
+ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
+{
+	int64_t none = 0;
+
+	atomic_compare_exchange_strong(&g->since_ms, &none, wall_ms);
+	atomic_store(&g->until_ms, wall_ms);
+	if (external)
+		atomic_fetch_add(&g->external, 1);
+	atomic_fetch_add(&g->lost, 1);
+}
+
+void
+ledger_gap_told(struct ledger_gap *g, uint64_t lost, uint64_t external)
+{
+	/* Before the count: what comes meanwhile has its own beginning. */
+	atomic_store(&g->since_ms, 0);
+	atomic_fetch_sub(&g->external, external);
+	atomic_fetch_sub(&g->lost, lost);
+}
+
+void
+ledger_gap_failed(struct ledger_gap *g)
+{
+	atomic_store(&g->failed_ms, clock_now_ms());
+}
+
+void
+ledger_gap_works(struct ledger_gap *g)
+{
+	/* No store where nothing changes: all processes share the line. */
+	if (atomic_load_explicit(&g->failed_ms, memory_order_relaxed) != 0)
+		atomic_store(&g->failed_ms, 0);
+}
+
+bool
+ledger_gap_fails(const struct ledger_gap *g)
+{
+	int64_t at = atomic_load_explicit(&g->failed_ms, memory_order_relaxed);
+	int64_t since_ms;
+
+	if (at == 0)
+		return false;
+	since_ms = clock_now_ms() - at;
+	return since_ms >= 0 && since_ms < FAILED_FOR_MS;
+}

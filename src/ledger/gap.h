@@ -1,0 +1,37 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Requests that are not in the ledger, counted until a line can tell of them;
+ * and whether lines can be written now.  Shared by all processes of a
+ * runtime_dir, so that what one could not write is told by whoever can.
+ */
+#ifndef LEDGER_GAP_H
+#define LEDGER_GAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ledger_gap {
+	_Atomic uint64_t lost; /* requests */
+	_Atomic uint64_t external; /* of them sent to an external provider */
+	_Atomic int64_t since_ms, until_ms; /* wall clock: of the first, the
+					       last; 0: none */
+	_Atomic int64_t failed_ms; /* clock_now_ms() of the last failure to
+				      write; 0: none since a success */
+};
+
+/* One more, of a request that began then. */
+void ledger_gap_add(struct ledger_gap *, bool external, int64_t wall_ms);
+/* What was told in a line is no longer to be told. */
+void ledger_gap_told(
+    struct ledger_gap *, uint64_t lost, uint64_t external);
+
+void ledger_gap_failed(struct ledger_gap *);
+void ledger_gap_works(struct ledger_gap *);
+/* Somebody has just failed to write, and nobody has succeeded since. */
+bool ledger_gap_fails(const struct ledger_gap *);
+
+#endif

@@ -1,0 +1,249 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A ledger that can't be written, in every way that it comes about while the
+# gateway runs: what would leave is refused by name, or as the operator says
+# otherwise; everybody else is served all the while; nothing is lost in
+# silence, and without a restart it goes on when the cause has gone.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need curl jq lighttpd flock
+
+ledger=$dir/state/ledger.jsonl
+start_upstream stub
+start_upstream other
+more_providers=", { name = \"cloud\"; place = \"external\"; url = \"$other_url\"; }"
+more_models=', { id = "out"; place = "external"; targets = (
+	  { provider = "cloud"; model = "plain"; } ); },
+	{ id = "either"; place = "external"; fallback = [ "unavailable" ];
+	  select = "round_robin"; targets = (
+	  { provider = "cloud"; model = "plain"; },
+	  { provider = "stub"; model = "plain"; } ); }'
+
+# begin WHEN_STUCK
+begin()
+{
+	rm -rf "$dir/state" "$dir/run" "$dir/clients.conf"
+	more="ledger = { when_stuck = \"$1\"; };"
+	stub_config
+	add_client anna --place external
+	add_client chief --operator
+	key=$anna_key
+	start_tailgate
+	start_server lighttpd
+	ask out
+	is "$1: all is well" "$status" 200
+}
+
+end()
+{
+	began=$(date +%s)
+	stop "$tailgate_pid"
+	at_most "$1: it stops at once" $(($(date +%s) - began)) 10 seconds
+	stop_server
+}
+
+ask()
+{
+	post /v1/chat/completions "{\"model\":\"$1\",\"messages\":[]}"
+}
+
+# What would leave is refused, within the bound of two seconds and a little.
+out_is_refused()
+{
+	ask stub/plain
+	ask out
+	[ "$status" = 503 ]
+}
+
+out_is_served()
+{
+	ask stub/plain
+	ask out
+	[ "$status" = 200 ]
+}
+
+local_is_refused()
+{
+	ask stub/plain
+	[ "$status" = 503 ]
+}
+
+has_16()
+{
+	[ "$(wc -l <"$ledger")" -ge 16 ]
+}
+
+# others WHAT: who goes nowhere outside does not notice.
+others()
+{
+	request /health --max-time 5
+	is "$1: /health" "$status" 200
+	request /v1/models --max-time 5
+	is "$1: models" "$status" 200
+	ask stub/plain
+	is "$1: local work" "$status" 200
+}
+
+# stuck WHAT: now it is, and it is noticed.
+stuck()
+{
+	check "$1: what would leave is refused" wait_until out_is_refused
+	check "$1: by name" error_is 503 ledger_unavailable
+	like "$1: with the time to come back" "$(header retry-after)" \
+		'^[1-9][0-9]?$'
+	sent=$(stat other requests)
+	others "$1"
+	ask either
+	is "$1: where that is permitted, it stays here" \
+		"$status $(header x-tailgate-place)" '200 local'
+	ask out
+	is "$1: nothing was sent" "$(stat other requests)" "$sent"
+}
+
+# over WHAT LOST: it goes on, and tells of what it lost.
+over()
+{
+	check "$1: it goes on without a restart" wait_until out_is_served
+	others "$1 (over)"
+	key=$chief_key
+	all_settled
+	key=$anna_key
+	out=$("$TAILGATE" -f "$conf" usage --verify 2>&1)
+	if [ "$2" = 0 ]; then
+		unlike "$1: nothing is lost" "$out" 'not recorded'
+	else
+		like "$1: --verify tells of the gap" "$out" \
+			'gap: [1-9][0-9]* requests from .* were not recorded, 0 of'
+	fi
+}
+
+begin refuse_external
+
+# --- Another process holds the lock -------------------------------------------
+
+hold()
+{
+	flock "$ledger.lock" sleep 600 7>&- &
+	adopt holder $!
+	wait_until is_held
+}
+
+is_held()
+{
+	! flock -n "$ledger.lock" true
+}
+
+let_go()
+{
+	for pid in $(children "$holder_pid") "$holder_pid"; do
+		kill "$pid" 2>/dev/null
+	done
+	wait "$holder_pid" 2>/dev/null
+	forget "$holder_pid"
+}
+
+hold
+stuck 'a held lock'
+let_go
+over 'a held lock' 0
+is 'the lock is nobody else'"'"'s to open' \
+	"$(find "$ledger.lock" -perm 600)" "$ledger.lock"
+
+# A holder that was stopped is no different: so would a worker be.
+hold
+kill -STOP "$holder_pid"
+stuck 'a stopped holder'
+kill -CONT "$holder_pid"
+let_go
+over 'a stopped holder' 0
+
+# More local work than memory is for: served, and counted.
+hold
+stuck 'a long time'
+"${load:=${bin%/tests}/bench/load}" -c 16 -n 12000 -k "$key" \
+	-b '{"model":"stub/plain","messages":[]}' "${base#http://}" \
+	>"$dir/load" 2>&1
+like 'a long time: all of it is served' "$(cat "$dir/load")" \
+	'complete=12000 failed=0'
+others 'a long time'
+let_go
+over 'a long time' some
+lost=$(jq -s 'map(.lost // 0) | add' "$ledger")
+served=$(jq -s 'map(select(.gap | not)) | length' "$ledger")
+check 'a long time: lines and gaps are all that there were' \
+	test "$((lost + served))" -ge 12000
+
+# --- What stands at its place -------------------------------------------------
+
+mv "$ledger" "$ledger.1"
+mkdir "$ledger"
+stuck 'a directory in its place'
+rmdir "$ledger"
+over 'a directory in its place' some
+
+mv "$dir/state" "$dir/state.moved"
+sleep 1
+stuck 'its directory removed'
+mkdir "$dir/state"
+check 'its directory removed: it goes on without a restart' \
+	wait_until out_is_served
+others 'its directory removed (over)'
+rm -r "$dir/state.moved"
+
+# --- Rotated ------------------------------------------------------------------
+
+mv "$ledger" "$ledger.1"
+ask out
+is 'renamed: served' "$status" 200
+ask stub/plain
+cp "$ledger" "$ledger.2"
+: >"$ledger"
+ask out
+is 'copied and truncated: served' "$status" 200
+wait_until test -s "$ledger"
+
+# --- At the end ---------------------------------------------------------------
+
+hold
+stuck 'at the end'
+end 'stuck'
+let_go
+start_tailgate
+start_server lighttpd
+ask out
+all_settled
+like 'the next one tells what the one before could not write' \
+	"$(jq -c 'select(.gap) | [.lost > 0, .lost_external]' "$ledger" |
+		tail -n 1)" '^\[true,[0-9]+\]$'
+end 'well'
+
+# --- The other settings -------------------------------------------------------
+
+begin refuse
+hold
+check 'refuse: local work as well' wait_until local_is_refused
+check 'refuse: by name' error_is 503 ledger_unavailable
+request /health --max-time 5
+is 'refuse: /health' "$status" 200
+request /v1/models --max-time 5
+is 'refuse: models' "$status" 200
+let_go
+check 'refuse: until it is over' wait_until out_is_served
+end refuse
+
+begin count
+hold
+for i in 1 2 3 4 5 6 7 8; do
+	ask out
+	[ "$status" = 200 ] || break
+	ask stub/plain
+	[ "$status" = 200 ] || break
+	sleep 0.4
+done
+is 'count: all is served' "$status $i" '200 8'
+let_go
+wait_until has_16
+end count
+
+finish
