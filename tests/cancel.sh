@@ -327,6 +327,15 @@ caddy_cases()
 	stop_server
 }
 
+# nginx tells by itself, in every phase.
+nginx_cases()
+{
+	start_nginx
+	streamed '(499|200)'
+	whole
+	stop_server
+}
+
 # Switched off, a call that is not streamed runs to its end under Caddy.
 switched_off()
 {
@@ -340,8 +349,9 @@ switched_off()
 	stop_server
 }
 
-need lighttpd caddy
+need lighttpd caddy nginx
 lighttpd_cases
+nginx_cases
 caddy_cases
 switched_off
 finish

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Every row of tests/faults.tsv through both web servers: what the client
+# Every row of tests/faults.tsv through each web server: what the client
 # gets, what its SDK makes of it, what the ledger says, and whether the next
 # target was asked.  The columns are explained in the table.
 #
@@ -12,7 +12,8 @@
 
 shape= # one of its own, below
 
-need awk lighttpd caddy
+servers=${servers:-lighttpd caddy nginx}
+need awk
 table=$tests/faults.tsv
 clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
 ledger=$dir/state/ledger.jsonl

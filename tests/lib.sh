@@ -539,7 +539,34 @@ start_caddy()
 	server=caddy
 }
 
-# start_server lighttpd|caddy, stop_server: for loops over both.
+# start_nginx [FILE]: the same with contrib/nginx/nginx.conf and what it
+# includes, with the paths of this test in them as `make install` would.  FILE,
+# if given, stands in for contrib/nginx/tailgate_fastcgi.conf.
+start_nginx()
+{
+	need nginx
+	reserve_port nginx_holder
+	mkdir -p "$dir/share/tailgate/nginx" "$dir/nginx"
+	ln -sfn "${www:-$abs_srcdir/contrib/www}" "$dir/share/tailgate/www"
+	for file in nginx.conf tailgate.conf tailgate_fastcgi.conf; do
+		from=$abs_srcdir/contrib/nginx/$file
+		[ $file != tailgate_fastcgi.conf ] || from=${1:-$from}
+		sed -e "s|@datadir@|$dir/share|g" \
+			-e "s|@runstatedir@/tailgate/sock|${socket:-$dir/sock}|" \
+			-e "s|127.0.0.1:8080|127.0.0.1:$nginx_holder_port|" \
+			"$from" >"$dir/share/tailgate/nginx/$file"
+	done
+	# As root its workers would be somebody else, for whom the sockets of
+	# tests are not made.
+	spawn nginx nginx -p "$dir/nginx" -e stderr \
+		-c "$dir/share/tailgate/nginx/nginx.conf" \
+		-g "daemon off; $([ "$(id -u)" -ne 0 ] || echo 'user root;')"
+	base=http://127.0.0.1:$nginx_holder_port
+	wait_until -p "$nginx_pid" answers || broken "nginx does not answer"
+	server=nginx
+}
+
+# start_server lighttpd|caddy|nginx, stop_server: for loops over them.
 start_server()
 {
 	"start_$1"
@@ -548,16 +575,17 @@ start_server()
 stop_server()
 {
 	eval "stop \$${server}_pid"
-	[ "$server" = lighttpd ] || stop "$caddy_holder_pid"
+	[ "$server" = lighttpd ] || eval "stop \$${server}_holder_pid"
 }
 
 # each_server COMMAND...: runs it under each web server of $servers (lighttpd
 # and Caddy), whose name is put after the arguments.
+# shellcheck disable=SC2086 # one word per server
 each_server()
 {
-	# shellcheck disable=SC2086 # one word per server
-	need ${servers:-lighttpd caddy}
-	for each in ${servers:-lighttpd caddy}; do
+	servers=${servers:-lighttpd caddy}
+	need $servers
+	for each in $servers; do
 		start_server $each
 		"$@" $each
 		stop_server

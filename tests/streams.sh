@@ -60,7 +60,10 @@ if [ -n "$memory" ] && ! grep -q -e __asan_init -e __tsan_init \
 	at_most 'memory of a thousand streams, KiB' "$memory" 81920
 fi
 stop_server
-need caddy
+need caddy nginx
 start_caddy
 streams caddy
+stop_server
+start_nginx
+streams nginx
 finish

@@ -121,6 +121,7 @@ cors()
 	is "$server: no page: nothing is allowed" \
 		"$(grep -i -c '^access-control' "$dir/head")" 0
 }
+servers=${servers:-lighttpd caddy nginx}
 each_server cors
 stop "$tailgate_pid"
 
@@ -186,7 +187,7 @@ foreign_pages()
 			/tailgate/usage.json "$@"
 	done
 	for path in /v1/models /metrics /tailgate/status.json; do
-		refused 403 origin_not_allowed 'an image, a link' $path \
+		refused 403 origin_not_allowed 'an image, a link' "$path" \
 			-H 'Sec-Fetch-Site: cross-site'
 	done
 	refused 403 origin_not_allowed 'another port of this host' \

@@ -4,8 +4,8 @@
  */
 /*
  * Hides the answers that tailgate gives about itself: the models, whether it
- * lives and is ready, meters, status and usage.  They take a request's way only to
- * `identify`.
+ * lives and is ready, meters, status and usage.  They take a request's way
+ * only to `identify`.
  */
 #include "config.h"
 

@@ -250,6 +250,20 @@ let_it_be_taken(int fd)
 	nanosleep(&moment, NULL);
 }
 
+/* nginx, when it does not buffer, takes a connection that closes early for a
+ * response that is whole, and a client with a Content-Length waits on; a
+ * record of a version that is none it calls an error, and hangs up (1.22). */
+static void
+spoil(struct fcgi *f)
+{
+	static const char record[8] = { 0 };
+	const char *software = fcgi_param(&f->io, "SERVER_SOFTWARE");
+
+	if (software != NULL && strncmp(software, "nginx", 5) == 0)
+		send(f->io.fd, record, sizeof(record),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void
 fcgi_end(struct fcgi *f, bool cut)
 {
@@ -261,6 +275,7 @@ fcgi_end(struct fcgi *f, bool cut)
 	if (cut) {
 		FCGX_FFlush(f->request.out);
 		let_it_be_taken(f->io.fd);
+		spoil(f);
 		FCGX_Free(&f->request, 1);
 	} else
 		FCGX_Finish_r(&f->request);
