@@ -56,7 +56,7 @@ done; ours '.ci/*')
 # below; neighbours never see each other.
 awk '
 	BEGIN {
-		n = split("base:config:policy:bridge:wire state:ledger:serve ctl", row, ":")
+		n = split("base:config:policy sandbox:bridge:wire state:ledger:serve ctl", row, ":")
 		for (i = 1; i <= n; i++) {
 			split(row[i], names, " ")
 			for (j in names)
@@ -76,6 +76,7 @@ awk '
 	/^#[ \t]*include[ \t]*<fcgi/ && FILENAME !~ /^src\/wire\/fcgi/ ||
 	/^#[ \t]*include[ \t]*<curl/ && FILENAME !~ /^src\/wire\/connector/ ||
 	/^#[ \t]*include[ \t]*<utf8proc/ && FILENAME !~ /^src\/base\/unicode/ ||
+	/^#[ \t]*include[ \t]*<seccomp/ && FILENAME !~ /^src\/sandbox\/seccomp/ ||
 	/^#[ \t]*include[ \t]*<libconfig/ && FILENAME !~ /^src\/config\// {
 		printf "%s:%d: %s does not belong here\n", FILENAME, FNR, $2
 	}

@@ -33,6 +33,9 @@
 /* Where work may go, narrowest first, so that the lesser of two wins. */
 enum place { PLACE_LOCAL, PLACE_EXTERNAL };
 
+/* How a process confines itself (src/sandbox). */
+enum confine { CONFINE_ON, CONFINE_REQUIRE, CONFINE_OFF };
+
 /* A bool that may have been left unsaid. */
 enum tri { TRI_UNSET, TRI_NO, TRI_YES };
 
@@ -110,6 +113,7 @@ struct provider {
 	int64_t keepalive_ms;	/* how long an idle connection is kept */
 	const char *ca_file, *ca_path;	/* or NULL: the system's */
 	const char *proxy;	/* or NULL; never for a local provider */
+	uint16_t port;		/* that is connected: proxy's or url's; 0: none */
 	const struct net *addresses;	/* where a local one may be, beside */
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */
@@ -216,6 +220,7 @@ struct config {
 	const char *clients_file;	/* "": none */
 	const char *price_file;		/* or NULL */
 
+	enum confine sandbox;
 	unsigned processes, threads;
 	int64_t drain_ms;
 	int64_t commit_ms;	/* a waiting stream gets its head after this */

@@ -103,9 +103,12 @@ finish_providers(struct load *load, struct provider *providers, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		providers[i].index = i;
-		if (providers[i].url != NULL)
-			providers[i].host =
-			    url_host(load->arena, providers[i].url);
+		if (providers[i].url == NULL)
+			continue;
+		providers[i].host = url_host(load->arena, providers[i].url);
+		providers[i].port =
+		    url_port(providers[i].proxy != NULL ? providers[i].proxy
+							: providers[i].url);
 	}
 }
 

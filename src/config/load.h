@@ -116,6 +116,8 @@ int64_t value_bytes(const char *text);
 const char *url_check(const char *url, const char *schemes);
 /* The host of a URL that passed, without port and brackets. */
 const char *url_host(struct arena *, const char *url);
+/* Its port, or its scheme's. */
+uint16_t url_port(const char *url);
 
 /* --- load.c, finish.c, prove.c, keys.c ----------------------------------- */
 

@@ -124,6 +124,10 @@ const struct schema schema_table[] = {
 	    "File with a list prices, used for the targets that have no "
 	    "price of their own.",
 	    IN(config, price_file)),
+	WORD("", "sandbox", SCHEMA_WORD, "on", "on require off",
+	    "What a process gives up before it serves: on, as much as the "
+	    "system can; require, or it does not start; off, for debugging.",
+	    IN(config, sandbox)),
 	NUMBER("", "processes", SCHEMA_INT, 1, 64, "2",
 	    "Worker processes; the work of one that crashes is lost, the "
 	    "others go on.",

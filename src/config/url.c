@@ -121,3 +121,17 @@ url_host(struct arena *arena, const char *url)
 	}
 	return arena_text(arena, host);
 }
+
+uint16_t
+url_port(const char *url)
+{
+	struct span rest, authority = url_authority(url);
+	struct span host = authority_host(authority, &rest);
+	unsigned port = 0;
+
+	if (host.p == NULL || rest.len < 2)
+		return strncmp(url, "https:", 6) == 0 ? 443 : 80;
+	for (size_t i = 1; i < rest.len; i++)
+		port = port * 10 + (unsigned)(rest.p[i] - '0');
+	return (uint16_t)port;
+}

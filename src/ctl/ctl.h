@@ -15,6 +15,7 @@
 
 #include "config/config.h"
 #include "ctl/option.h"
+#include "sandbox/sandbox.h"
 
 extern const struct ctl_option ctl_check_options[], ctl_client_options[],
     ctl_explain_options[], ctl_init_options[], ctl_probe_options[],
@@ -30,9 +31,10 @@ int ctl_usage(int argc, char **argv);
 
 /* The configuration file: -f, else the installed one. */
 const char *ctl_config_path(void);
-/* Loads it; warnings are left to `tailgate check`.  NULL: the mistakes have
- * been printed. */
-struct config *ctl_load(unsigned config_flags);
+/* Loads it and confines the process to what the role needs (sandbox.h);
+ * warnings are left to `tailgate check`.  NULL: the mistakes have been
+ * printed. */
+struct config *ctl_load(unsigned config_flags, enum sandbox_role);
 /* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
  * fmt NULL: ctl_option_next() has said it. */
 int ctl_misuse(const char *command, const char *fmt, ...)

@@ -270,7 +270,7 @@ ctl_explain(int argc, char **argv)
 		return ctl_misuse("explain",
 		    "there is no endpoint %s to send a request to",
 		    asked.endpoint);
-	if ((config = ctl_load(CONFIG_NO_SECRETS)) == NULL)
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT)) == NULL)
 		return 1;
 	w.config = config;
 	w.arena = arena_new();

@@ -78,8 +78,10 @@ ctl_config_path(void)
 }
 
 struct config *
-ctl_load(unsigned config_flags)
+ctl_load(unsigned config_flags, enum sandbox_role role)
 {
+	unsigned sandbox;
+	char why[256];
 	char *text = NULL;
 	size_t len = 0;
 	FILE *err = open_memstream(&text, &len);
@@ -92,6 +94,12 @@ ctl_load(unsigned config_flags)
 	if (config == NULL)
 		fwrite(text, 1, len, stderr);
 	free(text);
+	if (config != NULL &&
+	    sandbox_enter(role, config, &sandbox, why, sizeof(why)) == -1) {
+		fprintf(stderr, "tailgate: %s\n", why);
+		config_free(config);
+		return NULL;
+	}
 	return config;
 }
 

@@ -409,7 +409,7 @@ ctl_probe(int argc, char **argv)
 	}
 	/* The table says it; a log line beside it would be mail from cron. */
 	log_set_level(LOG_LEVEL_ERROR);
-	if ((config = ctl_load(0)) == NULL)
+	if ((config = ctl_load(0, SANDBOX_PROBE)) == NULL)
 		return 1;
 	r.config = config;
 	if (probes_make(&r, argc - optind, argv + optind) == 0)

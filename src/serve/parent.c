@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "sandbox/sandbox.h"
 #include "serve/parent.h"
 #include "serve/share.h"
 #include "serve/worker.h"
@@ -474,6 +475,8 @@ int
 parent_run(struct config *config, int listen_fd, const char *path)
 {
 	struct parent *p = calloc(1, sizeof(*p));
+	unsigned sandbox;
+	char why[256];
 	int status;
 
 	if (p == NULL || pipe(signal_pipe) == -1)
@@ -482,6 +485,9 @@ parent_run(struct config *config, int listen_fd, const char *path)
 		fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
 		fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
 	}
+	if (sandbox_enter(SANDBOX_PARENT, config, &sandbox, why, sizeof(why)) ==
+	    -1)
+		fatal("%s", why);
 	p->listen_fd = listen_fd;
 	p->path = path;
 	set_signals(on_signal);

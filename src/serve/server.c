@@ -28,7 +28,8 @@ open_state(struct server *s, const struct config *c, char *why, size_t size)
 }
 
 int
-server_open(struct server *s, const struct config *c, char *why, size_t size)
+server_open(struct server *s, const struct config *c, enum sandbox_role role,
+    char *why, size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
@@ -50,7 +51,7 @@ server_open(struct server *s, const struct config *c, char *why, size_t size)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
 	s->usage = usage_view_new(c);
-	return 0;
+	return sandbox_enter(role, c, &s->sandbox, why, size);
 }
 
 void

@@ -17,6 +17,7 @@
 #include "ledger/usage_view.h"
 #include "policy/call.h"
 #include "serve/share.h"
+#include "sandbox/sandbox.h"
 #include "state/budget.h"
 #include "state/health.h"
 #include "state/meters.h"
@@ -39,13 +40,16 @@ struct server {
 	struct learned *learned;
 	struct usage_view *usage;
 	char own_name[256]; /* this machine's; "" where it has none */
+	unsigned sandbox; /* what is in force: enum sandbox_force */
 	struct share *share; /* NULL: no pool (CGI) */
 	/* The time to finish has run out: running answers end now. */
 	atomic_bool aborting;
 };
 
-/* Opens everything, after fork.  -1: one line in why. */
-int server_open(struct server *, const struct config *, char *why, size_t size);
+/* Opens everything, after fork and before any thread, and confines the process
+ * to what the role needs (sandbox.h).  -1: one line in why. */
+int server_open(struct server *, const struct config *, enum sandbox_role,
+    char *why, size_t size);
 void server_close(struct server *);
 
 /* What probe learned, read again when the file is older than a few seconds.

@@ -323,9 +323,14 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	w->config = config;
 	pthread_mutex_init(&w->mutex, NULL);
 	cond_init(&w->changed);
-	if (server_open(&w->server, config, why, sizeof(why)) == -1) {
+	if (server_open(&w->server, config, SANDBOX_WORKER, why, sizeof(why)) ==
+	    -1) {
 		log_error("%s", why);
 		return 1;
+	}
+	if (index == 0) {
+		sandbox_text(w->server.sandbox, why, sizeof(why));
+		log_info("sandbox of a worker: %s", why);
 	}
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);

@@ -1,0 +1,158 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides Landlock (landlock(7)): files from ABI 1 (Linux 5.13) on, ports of TCP
+ * from ABI 4 (6.7) on.  By system call, because glibc has no functions for it,
+ * and with numbers of our own for what older headers lack.
+ */
+#include "config.h"
+
+#include "sandbox/rules.h"
+#include "sandbox/sandbox.h"
+
+#ifdef HAVE_LINUX_LANDLOCK_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ULL << 13) /* ABI 2 */
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14) /* ABI 3 */
+#endif
+#ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
+#define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15) /* ABI 5 */
+#endif
+#define NET_BIND_TCP (1ULL << 0) /* ABI 4 */
+#define NET_CONNECT_TCP (1ULL << 1)
+#define RULE_NET_PORT 2
+#define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0) /* ABI 6 */
+#define SCOPE_SIGNAL (1ULL << 1)
+
+/* As the kernel's, which an older kernel accepts in its shorter sizes. */
+struct ruleset_attr {
+	uint64_t fs, net, scoped;
+};
+
+struct net_port_attr {
+	uint64_t access, port;
+};
+
+#define FS_FILE                                                         \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
+	    LANDLOCK_ACCESS_FS_TRUNCATE)
+#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_WRITE                                                          \
+	(FS_READ | FS_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |             \
+	    LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | \
+	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_FIFO |  \
+	    LANDLOCK_ACCESS_FS_REFER)
+
+/* All that an ABI knows of files. */
+static uint64_t
+fs_handled(int abi)
+{
+	uint64_t all = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+
+	if (abi >= 2)
+		all |= LANDLOCK_ACCESS_FS_REFER;
+	if (abi >= 3)
+		all |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	if (abi >= 5)
+		all |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
+	return all;
+}
+
+/* A path that is not there needs no rule. */
+static int
+allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
+{
+	struct landlock_path_beneath_attr attr = {
+		.allowed_access = (p->write ? FS_WRITE : FS_READ) & handled
+	};
+	struct stat st;
+	int rc = 0, fd = open(p->path, O_PATH | O_CLOEXEC);
+
+	if (fd == -1)
+		return errno == ENOENT || errno == EACCES || errno == ENOTDIR
+		    ? 0
+		    : -1;
+	if (fstat(fd, &st) == -1)
+		rc = -1;
+	else {
+		if (!S_ISDIR(st.st_mode))
+			attr.allowed_access &= FS_FILE;
+		attr.parent_fd = fd;
+		rc = (int)syscall(SYS_landlock_add_rule, ruleset,
+		    LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
+	}
+	close(fd);
+	return rc;
+}
+
+static int
+add_rules(int ruleset, uint64_t fs, bool net, const struct sandbox_rules *r)
+{
+	for (size_t i = 0; i < r->npaths; i++)
+		if (allow_path(ruleset, fs, &r->paths[i]) == -1)
+			return -1;
+	for (size_t i = 0; net && i < r->nports; i++) {
+		struct net_port_attr attr = { NET_CONNECT_TCP, r->ports[i] };
+
+		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT,
+			&attr, 0) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+sandbox_landlock(const struct sandbox_rules *r)
+{
+	struct ruleset_attr attr = { .fs = 0 };
+	int abi, ruleset, rc = -1;
+	bool net;
+
+	if (!r->files)
+		return 0;
+	abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0,
+	    LANDLOCK_CREATE_RULESET_VERSION);
+	if (abi < 1)
+		return 0; /* ENOSYS, EOPNOTSUPP: not on this kernel */
+	net = abi >= 4 && !r->ports_full;
+	attr.fs = fs_handled(abi);
+	if (net)
+		attr.net = NET_BIND_TCP | NET_CONNECT_TCP;
+	if (abi >= 6)
+		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
+	    abi >= 6       ? sizeof(attr)
+		: abi >= 4 ? 16
+			   : 8,
+	    0);
+	if (ruleset == -1)
+		return -1;
+	if (add_rules(ruleset, attr.fs, net, r) == 0 &&
+	    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
+		rc = SANDBOX_FILES | (net ? SANDBOX_PORTS : 0);
+	close(ruleset);
+	return rc;
+}
+
+#else
+
+int
+sandbox_landlock(const struct sandbox_rules *r)
+{
+	(void)r;
+	return 0;
+}
+
+#endif

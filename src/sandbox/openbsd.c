@@ -1,0 +1,52 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides pledge(2) and unveil(2).  Written from their manual pages; not run by
+ * our tests, which are on Linux.
+ */
+#include "config.h"
+
+#include <unistd.h>
+
+#include "sandbox/rules.h"
+#include "sandbox/sandbox.h"
+
+#ifdef __OpenBSD__
+
+int
+sandbox_openbsd(const struct sandbox_rules *r)
+{
+	int bits = SANDBOX_CALLS;
+
+	if (r->files) {
+		for (size_t i = 0; i < r->npaths; i++)
+			/* What is not there cannot be unveiled. */
+			if (unveil(r->paths[i].path,
+				r->paths[i].write ? "rwc" : "r") == 0)
+				bits |= SANDBOX_FILES;
+		if (unveil(NULL, NULL) == -1)
+			return -1;
+	}
+	if (pledge(r->fork ? "stdio rpath wpath cpath flock unix inet dns proc "
+			     "fattr dpath unveil"
+		    : r->connect
+		    ? "stdio rpath wpath cpath flock unix inet dns dpath "
+		      "fattr"
+		    : "stdio rpath wpath cpath flock dpath fattr",
+		NULL) == -1)
+		return -1;
+	return bits;
+}
+
+#else
+
+int
+sandbox_openbsd(const struct sandbox_rules *r)
+{
+	(void)r;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What a role may do, as plain lists: made by sandbox.c from the
+ * configuration, put in force by landlock.c, seccomp.c or openbsd.c.
+ */
+#ifndef SANDBOX_RULES_H
+#define SANDBOX_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SANDBOX_PATHS_MAX 256
+#define SANDBOX_PORTS_MAX 256
+
+struct sandbox_rules {
+	bool files; /* held to the paths below */
+	bool connect; /* may connect at all */
+	bool fork; /* may make processes (a parent) */
+	/* Strings of the configuration or literals. */
+	struct sandbox_path {
+		const char *path;
+		bool write;
+	} paths[SANDBOX_PATHS_MAX];
+	size_t npaths;
+	uint16_t ports[SANDBOX_PORTS_MAX]; /* of TCP; none: no connect */
+	size_t nports;
+	bool ports_full; /* more than can be listed: not held to ports */
+};
+
+/* Each returns the sandbox_force bits that it put in force; 0 where the
+ * system has nothing of the kind.  -1: it has, and refused; errno. */
+int sandbox_landlock(const struct sandbox_rules *);
+int sandbox_seccomp(const struct sandbox_rules *);
+int sandbox_openbsd(const struct sandbox_rules *);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides which paths and ports a role needs, and what a system can hold it to.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef HAVE_SYS_PRCTL_H
+#include <sys/prctl.h>
+#endif
+
+#include "base/log.h"
+#include "sandbox/rules.h"
+#include "sandbox/sandbox.h"
+
+#define PORT_DNS 53
+
+/* What the C library, the resolver and TLS read while they work.  Single
+ * files of /etc, because shadow and keys are there too. */
+static const char *const system_paths[] = { "/etc/resolv.conf", "/etc/hosts",
+	"/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
+	"/etc/services", "/etc/protocols", "/etc/localtime", "/etc/ld.so.cache",
+	"/etc/ssl/certs", "/etc/ssl/cert.pem", "/etc/ssl/openssl.cnf",
+	"/etc/pki/tls", "/etc/pki/ca-trust", "/etc/ca-certificates",
+	"/run/systemd/resolve", "/usr/lib", "/usr/lib64",
+	"/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
+	"/usr/share/zoneinfo", "/usr/share/locale", "/usr/local/lib", "/lib",
+	"/lib64", "/dev/urandom", "/dev/null", "/proc/self", "/proc/meminfo",
+	"/proc/sys/kernel", "/proc/sys/vm", "/sys/devices/system/cpu" };
+
+static void
+add_path(struct sandbox_rules *r, const char *path, bool write)
+{
+	if (path == NULL || *path == '\0' || r->npaths == SANDBOX_PATHS_MAX)
+		return;
+	r->paths[r->npaths++] = (struct sandbox_path){ path, write };
+}
+
+/* The directory of a file, which may be replaced by another of its name. */
+static void
+add_dir_of(struct sandbox_rules *r, const char *file, bool write)
+{
+	const char *slash;
+	char *dir;
+
+	if (file == NULL || (slash = strrchr(file, '/')) == NULL)
+		return;
+	dir = strndup(file, slash == file ? 1 : (size_t)(slash - file));
+	if (dir == NULL)
+		fatal("out of memory");
+	add_path(r, dir, write); /* kept: a process enters once */
+}
+
+static void
+add_port(struct sandbox_rules *r, uint16_t port)
+{
+	for (size_t i = 0; i < r->nports; i++)
+		if (r->ports[i] == port)
+			return;
+	if (r->nports == SANDBOX_PORTS_MAX)
+		r->ports_full = true;
+	else
+		r->ports[r->nports++] = port;
+}
+
+static void
+add_providers(struct sandbox_rules *r, const struct config *c)
+{
+	add_port(r, PORT_DNS);
+	for (size_t i = 0; i < c->nproviders; i++) {
+		const struct provider *p = &c->providers[i];
+
+		if (p->port == 0)
+			continue;
+		add_port(r, p->port);
+		/* Opened anew with each connection. */
+		add_dir_of(r, p->ca_file, false);
+		add_path(r, p->ca_path, false);
+	}
+}
+
+static void
+rules_make(
+    struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
+{
+	memset(r, 0, sizeof(*r));
+	r->fork = role == SANDBOX_PARENT;
+	r->files = role != SANDBOX_PARENT;
+	r->connect = role == SANDBOX_PARENT || role == SANDBOX_WORKER ||
+	    role == SANDBOX_CGI || role == SANDBOX_PROBE;
+	if (!r->files)
+		return;
+	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths);
+	     i++)
+		add_path(r, system_paths[i],
+		    strcmp(system_paths[i], "/dev/null") == 0);
+	add_path(r, c->runtime_dir, true);
+	add_path(r, c->state_dir, true);
+	add_path(r, c->spool_dir, true);
+	add_dir_of(r, c->ledger_file, true);
+	if (role == SANDBOX_INSPECT || role == SANDBOX_EDIT) {
+		add_dir_of(r, c->path, false);
+		add_dir_of(r, c->clients_file, role == SANDBOX_EDIT);
+	}
+	if (r->connect)
+		add_providers(r, c);
+}
+
+static unsigned
+no_new_privs(void)
+{
+#ifdef PR_SET_NO_NEW_PRIVS
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		return SANDBOX_NO_NEW_PRIVS;
+#endif
+	return 0;
+}
+
+int
+sandbox_enter(enum sandbox_role role, const struct config *c, unsigned *force,
+    char *why, size_t size)
+{
+	static int (*const ways[])(const struct sandbox_rules *) = {
+		sandbox_landlock, sandbox_seccomp, sandbox_openbsd
+	};
+	struct sandbox_rules rules;
+	unsigned wanted = SANDBOX_CALLS;
+	char text[64];
+
+	*force = 0;
+	if (c->sandbox == CONFINE_OFF)
+		return 0;
+	rules_make(&rules, role, c);
+	*force = no_new_privs();
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int rc = ways[i](&rules);
+
+		if (rc == -1)
+			log_warn(
+			    "sandbox: a part is missing: %s", strerror(errno));
+		else
+			*force |= (unsigned)rc;
+	}
+	if (rules.files)
+		wanted |= SANDBOX_FILES;
+	if (c->sandbox != CONFINE_REQUIRE || (*force & wanted) == wanted)
+		return 0;
+	sandbox_text(*force, text, sizeof(text));
+	snprintf(why, size,
+	    "sandbox = \"require\", but this system has only: %s; use \"on\" "
+	    "to run with that",
+	    text);
+	return -1;
+}
+
+void
+sandbox_text(unsigned force, char *out, size_t size)
+{
+	static const char *const names[] = { "no_new_privs", "files", "ports",
+		"calls" };
+
+	*out = '\0';
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if ((force & 1u << i) == 0)
+			continue;
+		if (*out != '\0')
+			strlcat(out, " ", size);
+		strlcat(out, names[i], size);
+	}
+	if (*out == '\0')
+		strlcpy(out, "none", size);
+}

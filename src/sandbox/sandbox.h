@@ -1,0 +1,65 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The cage: what a process gives up before it reads a client's, an upstream's
+ * or an operator's bytes, so that one that is taken over finds nothing to open,
+ * nothing to run and nowhere to connect.
+ *
+ * One call per process, by role, while it has one thread and after it has
+ * opened what it keeps:
+ *
+ *	role		files				network		also
+ *	parent		all that its user may		-		no exec
+ *	worker, CGI	read: system files, CAs;	connect: ports	no exec
+ *			write: runtime_dir, state_dir,	of providers,
+ *			spool, the ledger's directory	proxies, DNS
+ *	probe		the same			the same	no exec
+ *	inspect		read: the same, and the		none		no exec
+ *			configuration's directory
+ *	edit		write: the clients file's	none		no exec
+ *			directory too
+ *
+ * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on) and
+ * seccomp; OpenBSD: pledge and unveil.  Elsewhere, and where the kernel has
+ * less, as much as there is; sandbox_text() says what.  A parent cannot be
+ * held to directories, because a reload may name others and its workers would
+ * inherit the limit.
+ */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config.h"
+
+enum sandbox_role {
+	SANDBOX_PARENT,
+	SANDBOX_WORKER,
+	SANDBOX_CGI,
+	SANDBOX_PROBE,
+	SANDBOX_INSPECT,	/* status, usage, explain, check */
+	SANDBOX_EDIT,		/* client */
+};
+
+/* What is in force, as bits. */
+enum sandbox_force {
+	SANDBOX_NO_NEW_PRIVS = 1 << 0,
+	SANDBOX_FILES = 1 << 1,		/* Landlock or unveil */
+	SANDBOX_PORTS = 1 << 2,		/* Landlock's network rules */
+	SANDBOX_CALLS = 1 << 3,		/* seccomp or pledge */
+};
+
+/* Confines the calling process as config->sandbox says: "off" does nothing,
+ * "on" as much as the system has, "require" fails with less than files and
+ * calls (a parent: calls).  *force gets what is in force.  -1 with one line in
+ * why; the process must end then. */
+int sandbox_enter(enum sandbox_role, const struct config *, unsigned *force,
+    char *why, size_t size);
+
+/* "no_new_privs files ports calls", "none"; for the log, status, metrics. */
+void sandbox_text(unsigned force, char *out, size_t size);
+
+#endif
