@@ -194,24 +194,20 @@ static int
 take_use(struct input *in, struct span block, struct pieces *parts)
 {
 	struct jspan_want want[] = { { "id", { 0 } }, { "name", { 0 } },
-		{ "input", { 0 } }, { "extra_content", { 0 } } };
-	struct talk_call call;
+		{ "input", { 0 } } };
+	struct name *name;
 
 	(void)parts;
-	jspan_pick(block, want, 4);
+	jspan_pick(block, want, 3);
 	if (!jspan_is_string(want[0].value) ||
 	    !jspan_is_string(want[1].value) || !jspan_is_object(want[2].value))
 		return malformed(in, "a tool_use needs id, name and input");
-	call = (struct talk_call){ .id = want[0].value,
-		.name = bridge_name(in->run, (struct span){ NULL, 0 },
-		    jspan_inside(want[1].value), false),
-		.arguments = want[2].value,
-		.extra = want[3].value,
-		.form = TALK_OBJECT };
-	if (call.name == NULL)
+	name = bridge_name(in->run, (struct span){ NULL, 0 },
+	    jspan_inside(want[1].value), false);
+	if (name == NULL)
 		return -1;
 	name_unknown(in, block);
-	talk_call(&in->talk, &call);
+	talk_call(&in->talk, name, block, TALK_OBJECT);
 	return 0;
 }
 
@@ -447,6 +443,8 @@ bridge_messages_input(struct bridge_run *run, struct span system,
 		    "`messages` must be a list.");
 	in.talk.out = out;
 	in.talk.dialect = run->dialect;
+	in.talk.id = "id";
+	in.talk.arguments_in_input = true;
 	in.talk.result = read_result;
 	in.talk.ctx = &in;
 	result = take_all(&in, system, messages);

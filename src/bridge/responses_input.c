@@ -176,29 +176,26 @@ add_call(struct input *in, struct span item, bool custom)
 {
 	struct jspan_want want[] = { { "call_id", { 0 } }, { "name", { 0 } },
 		{ custom ? "input" : "arguments", { 0 } },
-		{ "namespace", { 0 } }, { "extra_content", { 0 } } };
-	struct talk_call call;
+		{ "namespace", { 0 } } };
+	enum talk_arguments form = custom ? TALK_INPUT : TALK_STRING;
+	struct name *name;
 
-	jspan_pick(item, want, 5);
-	call = (struct talk_call){ .id = want[0].value,
-		.arguments = want[2].value,
-		.extra = want[4].value,
-		.form = custom ? TALK_INPUT : TALK_STRING };
-	if (!custom && jspan_is_object(call.arguments))
-		call.form = TALK_OBJECT;
-	else if (!jspan_is_string(call.arguments))
+	jspan_pick(item, want, 4);
+	if (!custom && jspan_is_object(want[2].value))
+		form = TALK_OBJECT;
+	else if (!jspan_is_string(want[2].value))
 		return malformed(in,
 		    custom ? "a custom call without its input"
 			   : "a call needs call_id, name and its arguments");
-	if (!jspan_is_string(call.id) || !jspan_is_string(want[1].value))
+	if (!jspan_is_string(want[0].value) || !jspan_is_string(want[1].value))
 		return malformed(
 		    in, "a call needs call_id, name and its arguments");
-	call.name = bridge_name(in->run, jspan_inside(want[3].value),
+	name = bridge_name(in->run, jspan_inside(want[3].value),
 	    jspan_inside(want[1].value), custom);
-	if (call.name == NULL)
+	if (name == NULL)
 		return -1;
 	name_unknown(in, item);
-	talk_call(&in->talk, &call);
+	talk_call(&in->talk, name, item, form);
 	return 0;
 }
 
@@ -442,6 +439,7 @@ bridge_responses_input(struct bridge_run *run, struct span instructions,
 		    "`instructions` must be a text.");
 	in.talk.out = out;
 	in.talk.dialect = run->dialect;
+	in.talk.id = "call_id";
 	in.talk.result = read_output;
 	in.talk.ctx = &in;
 	pieces_text(&in.parts, jspan_inside(instructions));

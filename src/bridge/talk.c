@@ -58,38 +58,45 @@ put_waiting(struct talk *t)
 /* --- The assistant's turn --- */
 
 static void
-write_arguments(const struct talk_call *c, struct buf *out)
+write_arguments(
+    enum talk_arguments form, struct span arguments, struct buf *out)
 {
-	if (c->form == TALK_STRING && c->arguments.len > 2) {
-		add_span(out, c->arguments);
+	if (form == TALK_STRING && arguments.len > 2) {
+		add_span(out, arguments);
 		return;
 	}
 	buf_puts(out, "\"");
-	if (c->form == TALK_STRING) {
+	if (form == TALK_STRING) {
 		buf_puts(out, "{}"); /* no upstream reads "" as JSON */
-	} else if (c->form == TALK_OBJECT) {
-		buf_json_inside(out, c->arguments);
+	} else if (form == TALK_OBJECT) {
+		buf_json_inside(out, arguments);
 	} else {
 		buf_puts(out, "{\\\"input\\\":");
-		buf_json_inside(out, c->arguments);
+		buf_json_inside(out, arguments);
 		buf_puts(out, "}");
 	}
 	buf_puts(out, "\"");
 }
 
 static void
-write_call(const struct talk_call *c, struct buf *out)
+write_call(const struct talk *t, const struct talk_call *c, struct buf *out)
 {
+	struct jspan_want want[] = { { t->id, { 0 } }, { "arguments", { 0 } },
+		{ "input", { 0 } }, { "extra_content", { 0 } } };
+
+	jspan_pick(c->item, want, 4);
 	buf_puts(out, "{\"id\":");
-	add_span(out, c->id);
+	add_span(out, want[0].value);
 	buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":\"");
 	buf_puts(out, c->name->upstream);
 	buf_puts(out, "\",\"arguments\":");
-	write_arguments(c, out);
+	write_arguments(c->form,
+	    want[t->arguments_in_input || c->form == TALK_INPUT ? 2 : 1].value,
+	    out);
 	buf_puts(out, "}");
-	if (c->extra.p != NULL) {
+	if (want[3].value.p != NULL) {
 		buf_puts(out, ",\"extra_content\":");
-		add_span(out, c->extra);
+		add_span(out, want[3].value);
 	}
 	buf_puts(out, "}");
 }
@@ -103,7 +110,7 @@ write_calls(struct talk *t)
 	for (size_t i = 0; i < t->ncalls; i++) {
 		if (i > 0)
 			buf_puts(t->out, ",");
-		write_call(&t->calls[i], t->out);
+		write_call(t, &t->calls[i], t->out);
 	}
 	buf_puts(t->out, "]");
 }
@@ -159,7 +166,7 @@ write_result(
 	begin_message(t, "tool");
 	pieces_write_texts(&t->scratch, t->out);
 	buf_puts(t->out, ",\"tool_call_id\":");
-	add_span(t->out, c->id);
+	add_span(t->out, jspan_member(c->item, t->id));
 	buf_puts(t->out, "}");
 }
 
@@ -234,7 +241,8 @@ talk_thoughts(struct talk *t, struct pieces *p)
 }
 
 void
-talk_call(struct talk *t, const struct talk_call *c)
+talk_call(struct talk *t, const struct name *name, struct span item,
+    enum talk_arguments form)
 {
 	t->in_turn = true;
 	if (t->ncalls == t->calls_size) {
@@ -245,7 +253,7 @@ talk_call(struct talk *t, const struct talk_call *c)
 		if (t->calls == NULL)
 			fatal("out of memory for the calls of a message");
 	}
-	t->calls[t->ncalls++] = *c;
+	t->calls[t->ncalls++] = (struct talk_call){ name, item, form };
 	t->next_call++;
 }
 

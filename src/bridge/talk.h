@@ -22,6 +22,8 @@
 #ifndef BRIDGE_TALK_H
 #define BRIDGE_TALK_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "bridge/names.h"
 #include "bridge/pairs.h"
@@ -35,17 +37,19 @@ enum talk_arguments {
 	TALK_INPUT, /* a JSON string that is the input of a custom tool */
 };
 
+/* As it is kept until its message is written: a conversation may have as many
+ * as there is room for.  Its spans are found in the item again. */
 struct talk_call {
 	const struct name *name;
-	struct span id; /* JSON strings and values, as they are written */
-	struct span arguments;
-	struct span extra; /* extra_content, or p NULL */
+	struct span item;
 	enum talk_arguments form;
 };
 
 struct talk {
 	struct buf *out; /* messages, comma-separated */
 	struct dialect dialect;
+	const char *id; /* the member of a call that holds its id */
+	bool arguments_in_input; /* not in `arguments` */
 	struct pairs pairs; /* filled before the first of these calls */
 	/* Reads the content of a result; -1: refused. */
 	int (*result)(void *ctx, const struct pairs_result *, struct pieces *);
@@ -66,7 +70,8 @@ void talk_system(struct talk *, struct pieces *);
 void talk_user(struct talk *, struct pieces *);
 void talk_text(struct talk *, struct pieces *);
 void talk_thoughts(struct talk *, struct pieces *);
-void talk_call(struct talk *, const struct talk_call *);
+void talk_call(
+    struct talk *, const struct name *, struct span item, enum talk_arguments);
 /* The next result of the walk. */
 enum pairs_fate talk_result(struct talk *);
 /* After the last. */
