@@ -26,6 +26,18 @@ clock_now_ns(void)
 }
 
 int64_t
+clock_boot_ms(void)
+{
+#ifdef CLOCK_BOOTTIME
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+		return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+#endif
+	return clock_now_ms();
+}
+
+int64_t
 clock_wall_ms(void)
 {
 	struct timespec now;

@@ -21,6 +21,11 @@ clock_now_ms(void)
 	return clock_now_ns() / 1000000;
 }
 
+/* The same, but it goes on while the machine sleeps (where the system can tell:
+ * CLOCK_BOOTTIME): what has passed as people see it, however the clock is
+ * set. */
+int64_t clock_boot_ms(void);
+
 /* CLOCK_REALTIME. */
 int64_t clock_wall_ms(void);
 

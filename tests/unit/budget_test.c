@@ -52,6 +52,22 @@ clock_wall_ms(void)
 	return wall_ms;
 }
 
+/* The clock goes with the time that passes, but for what it was set by. */
+static int64_t set_by_ms;
+
+int64_t
+clock_boot_ms(void)
+{
+	return wall_ms - set_by_ms - NOON + 40 * (int64_t)HOUR * 24;
+}
+
+static void
+set_clock(int64_t by_ms)
+{
+	wall_ms += by_ms;
+	set_by_ms += by_ms;
+}
+
 void
 clock_text(int64_t ms, char out[CLOCK_TEXT_SIZE])
 {
@@ -625,6 +641,108 @@ test_rebuild(void)
 	config.ledger = false;
 }
 
+#define DAY (24 * (int64_t)HOUR)
+
+/* Whoever sets the clock, forward or back, by whatever, gets nothing. */
+static void
+test_set_clock(void)
+{
+	static const int64_t jumps[] = { HOUR, -HOUR, DAY, -DAY, 3 * DAY,
+		-3 * DAY, -3 * DAY, 3 * DAY, 400 * DAY, -400 * DAY, -2 * DAY,
+		2 * DAY, 31 * DAY, -31 * DAY };
+	struct budget_book *b = fresh();
+	struct budget_spent spent;
+	struct budget_hold hold;
+	unsigned taken = 0;
+
+	clients[0].budget.nanousd_per_day = USD;
+	clients[0].budget.nanousd_per_month = USD;
+	use(b, 10, USD);
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		set_clock(jumps[i]);
+		taken += take(b, 1, USD / 10, &hold) == 0;
+		budget_look(b, &clients[0], NULL, &spent);
+		taken += spent.day_nanousd != USD || spent.month_nanousd != USD;
+	}
+	CHECK(taken == 0, "no jump of the clock gives a fresh budget");
+	/* Another process that starts meanwhile sees the same. */
+	budget_close(b);
+	process_close();
+	set_clock(5 * DAY);
+	b = again();
+	CHECK(take(b, 1, USD / 10, &hold) == -1,
+	    "nor one while nobody was there");
+	set_clock(-5 * DAY);
+	CHECK(take(b, 1, USD / 10, &hold) == -1, "and back");
+	wall_ms += DAY;
+	clients[0].budget.nanousd_per_month = 0;
+	CHECK(
+	    take(b, 1, USD / 10, &hold) == 0, "but a day that has passed does");
+	budget_settle(b, &hold, 1, USD / 10);
+	budget_close(b);
+	clients[0].budget = (struct budget){ .concurrent = 0 };
+	set_by_ms = 0;
+}
+
+/* A machine without a clock of its own begins in the past, until it is told
+ * the time: what the ledger says of today counts then. */
+static void
+test_clock_comes_right(void)
+{
+	struct budget_book *b = fresh();
+	struct budget_spent spent;
+	struct ledger *l;
+	char why[256];
+
+	budget_close(b);
+	process_close();
+	clean();
+	config.ledger = true;
+	l = ledger_open(&config, why, sizeof(why));
+	account(l, NOON - 3 * HOUR, "laptop", true, USD / 2);
+	account(l, NOON - 3 * DAY, "laptop", true, USD / 4);
+	ledger_close(l);
+	utimensat(AT_FDCWD, ledger_path,
+	    (struct timespec[]){ { NOON / 1000, 0 }, { NOON / 1000, 0 } }, 0);
+	set_clock(-100 * DAY);
+	b = again();
+	budget_look(b, &clients[0], NULL, &spent);
+	CHECK(spent.day_nanousd == 0, "nothing was used in the past");
+	use(b, 10, USD / 8);
+	set_clock(100 * DAY);
+	use(b, 10, 0);
+	budget_look(b, &clients[0], NULL, &spent);
+	CHECK(spent.day_nanousd == USD / 2 && spent.day_tokens == 110,
+	    "when the clock comes right the day is read from the ledger");
+	CHECK(spent.month_nanousd == USD * 3 / 4, "and the month");
+	budget_close(b);
+	config.ledger = false;
+	set_by_ms = 0;
+}
+
+/* A minute is as long as it lasts. */
+static void
+test_minute_by_time(void)
+{
+	struct budget_book *b = fresh();
+	struct budget_hold hold;
+
+	clients[0].budget.requests_per_minute = 2;
+	use_n(b, 2, 1, 0);
+	set_clock(2 * 60 * SECOND);
+	CHECK(take(b, 1, 0, &hold) == -1,
+	    "setting the clock by two minutes is no waiting");
+	set_clock(-4 * 60 * SECOND);
+	wall_ms += 30 * SECOND;
+	CHECK(take(b, 1, 0, &hold) == -1, "nor is half a minute");
+	wall_ms += 31 * SECOND;
+	CHECK(take(b, 1, 0, &hold) == 0, "a minute is");
+	budget_settle(b, &hold, 0, 0);
+	budget_close(b);
+	clients[0].budget = (struct budget){ .concurrent = 0 };
+	set_by_ms = 0;
+}
+
 int
 main(void)
 {
@@ -654,6 +772,9 @@ main(void)
 	test_crash();
 	test_kills();
 	test_rebuild();
+	test_set_clock();
+	test_clock_comes_right();
+	test_minute_by_time();
 	process_close();
 	clean();
 	rmdir(dir);

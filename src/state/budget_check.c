@@ -1,0 +1,241 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides when a request fits into what is left, what it is told where it does
+ * not, and what is said of the room that is left.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "state/budget_internal.h"
+
+/* When what stands in the way is other requests still running. */
+#define RETRY_HELD_MS 1000
+
+_Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
+
+static int64_t
+day_wait(struct budget_now now)
+{
+	return (budget_day(now.wall_ms) + 1) * BUDGET_DAY_MS - now.wall_ms;
+}
+
+int
+budget_refuse(struct refused *out, enum refusal refusal, int64_t retry_after_ms)
+{
+	memset(out, 0, sizeof(*out));
+	out->refusal = refusal;
+	out->message = budget_message;
+	out->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 1;
+	return -1;
+}
+
+/* Is there room?  A request that alone is worth more than what is left gets
+ * in while something is left and nobody else holds a part of it: so a bound
+ * can be used up, and is passed by one estimate at the most. */
+static bool
+fits(int64_t used, int64_t held, int64_t want, int64_t bound)
+{
+	if (budget_add(budget_add(used, held), want) <= bound)
+		return true;
+	return held == 0 && used < bound;
+}
+
+static int
+refuse_held(const struct budget_side *s, const char *what, struct refused *out)
+{
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "Requests still running hold the rest of the %s of %s %s; try "
+	    "again in a moment.",
+	    what, s->kind, s->name);
+	return budget_refuse(out, REFUSE_RATE, RETRY_HELD_MS);
+}
+
+static int
+refuse_spent(const struct budget_side *s, const char *what, int64_t wait_ms,
+    struct refused *out)
+{
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "The %s of %s %s is spent; ask the operator to raise it, or wait "
+	    "for the next period.",
+	    what, s->kind, s->name);
+	return budget_refuse(out, REFUSE_BUDGET, wait_ms);
+}
+
+static int
+check_money(const struct budget_side *s, int64_t nanousd, struct budget_now now,
+    struct refused *out)
+{
+	const struct budget *b = s->budget;
+	const struct budget_row *r = s->row;
+
+	if (nanousd == 0)
+		return 0;
+	if (b->nanousd_per_day > 0 &&
+	    !fits(
+		r->day.nanousd, r->held_nanousd, nanousd, b->nanousd_per_day)) {
+		if (r->day.nanousd < b->nanousd_per_day)
+			return refuse_held(s, "daily budget", out);
+		return refuse_spent(s, "daily budget", day_wait(now), out);
+	}
+	if (b->nanousd_per_month > 0 &&
+	    !fits(r->month.nanousd, r->held_nanousd, nanousd,
+		b->nanousd_per_month)) {
+		if (r->month.nanousd < b->nanousd_per_month)
+			return refuse_held(s, "monthly budget", out);
+		return refuse_spent(s, "monthly budget",
+		    budget_month_begin(budget_month(now.wall_ms) + 1) -
+			now.wall_ms,
+		    out);
+	}
+	return 0;
+}
+
+static int
+check_tokens(const struct budget_side *s, int64_t tokens, struct budget_now now,
+    struct refused *out)
+{
+	int64_t held = budget_amount(s->row->held_tokens), used, bound;
+
+	bound = budget_amount(s->budget->tokens_per_day);
+	used = budget_amount(s->row->day.tokens);
+	if (bound > 0 && !fits(used, held, tokens, bound)) {
+		if (used < bound)
+			return refuse_held(s, "daily tokens", out);
+		return refuse_spent(s, "daily tokens", day_wait(now), out);
+	}
+	bound = budget_amount(s->budget->tokens_per_minute);
+	if (bound == 0 ||
+	    fits(used = budget_minute_tokens(s->row), held, tokens, bound))
+		return 0;
+	if (used == 0)
+		return refuse_held(s, "tokens per minute", out);
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "%s %s may use %" PRId64 " tokens per minute; wait for the time in "
+	    "Retry-After.",
+	    s->kind, s->name, bound);
+	budget_message[0] = (char)(budget_message[0] - 'a' + 'A');
+	return budget_refuse(out, REFUSE_RATE,
+	    budget_minute_wait(s->row, true,
+		budget_add(budget_add(used, held), tokens) - bound, now));
+}
+
+static int
+check_concurrent(const struct budget_side *s, struct refused *out)
+{
+	const struct budget *b = s->budget;
+
+	if (b->concurrent == 0 || s->row->in_flight < b->concurrent)
+		return 0;
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "%s %s may have %u requests running at once; try again when one "
+	    "has ended.",
+	    s->kind, s->name, b->concurrent);
+	budget_message[0] = (char)(budget_message[0] - 'a' + 'A');
+	return budget_refuse(out, REFUSE_RATE, RETRY_HELD_MS);
+}
+
+static int
+check_requests(
+    const struct budget_side *s, struct budget_now now, struct refused *out)
+{
+	int64_t bound = budget_amount(s->budget->requests_per_minute), used;
+
+	if (bound == 0 || (used = budget_minute_requests(s->row)) < bound)
+		return 0;
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "%s %s may make %" PRId64
+	    " requests per minute; wait for the time in Retry-After.",
+	    s->kind, s->name, bound);
+	budget_message[0] = (char)(budget_message[0] - 'a' + 'A');
+	return budget_refuse(out, REFUSE_RATE,
+	    budget_minute_wait(s->row, false, used - bound + 1, now));
+}
+
+int
+budget_check(const struct budget_side sides[2], const struct budget_hold *h,
+    struct budget_now now, struct refused *out)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct budget_side *s = &sides[i];
+
+		if (s->row == NULL)
+			continue;
+		if (check_money(s, h->nanousd, now, out) == -1 ||
+		    check_concurrent(s, out) == -1 ||
+		    (!h->again && check_requests(s, now, out) == -1) ||
+		    check_tokens(s, budget_amount(h->tokens), now, out) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- The room that is left ---- */
+
+static void
+room_init(struct budget_room *room)
+{
+	room->requests_limit = room->requests_left = -1;
+	room->tokens_limit = room->tokens_left = -1;
+	room->requests_reset_ms = room->tokens_reset_ms = -1;
+}
+
+static void
+room_requests(
+    struct budget_room *room, int64_t limit, int64_t used, int64_t reset_ms)
+{
+	int64_t left = budget_at_least_0(limit - used);
+
+	if (room->requests_limit >= 0 && room->requests_left <= left)
+		return;
+	room->requests_limit = limit;
+	room->requests_left = left;
+	room->requests_reset_ms = reset_ms;
+}
+
+static void
+room_tokens(
+    struct budget_room *room, int64_t limit, int64_t used, int64_t reset_ms)
+{
+	int64_t left = budget_at_least_0(limit - used);
+
+	if (room->tokens_limit >= 0 && room->tokens_left <= left)
+		return;
+	room->tokens_limit = limit;
+	room->tokens_left = left;
+	room->tokens_reset_ms = reset_ms;
+}
+
+void
+budget_find_room(const struct budget_side sides[2], struct budget_now now,
+    struct budget_room *room)
+{
+	room_init(room);
+	for (int i = 0; i < 2; i++) {
+		const struct budget *b = sides[i].budget;
+		const struct budget_row *r = sides[i].row;
+
+		if (r == NULL)
+			continue;
+		if (b->requests_per_minute > 0)
+			room_requests(room,
+			    budget_amount(b->requests_per_minute),
+			    budget_minute_requests(r),
+			    budget_minute_wait(r, false, INT64_MAX, now));
+		if (b->tokens_per_minute > 0)
+			room_tokens(room, budget_amount(b->tokens_per_minute),
+			    budget_add(budget_minute_tokens(r),
+				budget_amount(r->held_tokens)),
+			    budget_minute_wait(r, true, INT64_MAX, now));
+		if (b->tokens_per_day > 0)
+			room_tokens(room, budget_amount(b->tokens_per_day),
+			    budget_add(budget_amount(r->day.tokens),
+				budget_amount(r->held_tokens)),
+			    day_wait(now));
+	}
+}

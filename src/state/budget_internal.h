@@ -1,0 +1,176 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The mapped file behind the budgets, between budget*.c only: budget.c
+ * reserves and settles, budget_check.c says whether there is room,
+ * budget_window.c counts over time, budget_book.c keeps layout, lock and
+ * repair, budget_rebuild.c makes it from the account.
+ *
+ * There is a row for each client and each model of the configuration, found
+ * by the hash of its name.  A row counts what was used in the last minute (a
+ * ring of one-second buckets, so that no 60 seconds ever see more than the
+ * bound), this UTC day and this UTC month, and what is held by reservations
+ * now.  Each reservation is a cell with its owner's process id; cells are the
+ * truth, what a row holds is their sum.
+ *
+ * All of it is changed under one lock word holding the owner's process id.
+ * It is held for less than a microsecond; when its owner is found dead,
+ * whoever wants it takes it over and makes the rows' sums from the cells
+ * again.
+ */
+#ifndef STATE_BUDGET_INTERNAL_H
+#define STATE_BUDGET_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "state/budget.h"
+
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554432) /* "tailBUD2" */
+#define BUDGET_NAME "budget"
+#define BUDGET_ROWS 2048
+#define BUDGET_CELLS 8192
+/* One more than a minute: the oldest bucket is only partly over. */
+#define BUDGET_BUCKETS 61
+#define BUDGET_DAY_MS INT64_C(86400000)
+
+struct budget_window {
+	int64_t period; /* which day, which month */
+	int64_t nanousd;
+	uint64_t tokens, requests;
+};
+
+struct budget_row {
+	struct budget_window day, month;
+	int64_t second; /* of the newest bucket, since boot */
+	uint32_t requests[BUDGET_BUCKETS];
+	uint32_t tokens[BUDGET_BUCKETS]; /* no more than UINT32_MAX */
+	uint64_t held_tokens;
+	int64_t held_nanousd;
+	uint32_t in_flight;
+};
+
+struct budget_cell {
+	uint64_t owner; /* process id; 0: free */
+	int32_t client, model; /* rows, -1: none */
+	uint64_t tokens;
+	int64_t nanousd;
+};
+
+struct budget_file {
+	_Atomic uint64_t lock;
+	uint64_t built; /* from the account */
+	uint64_t boot; /* which boot of the machine it is of */
+	int64_t offset_ms; /* of the wall clock to the time since boot */
+	uint64_t stale; /* the clock was set: the account is to be asked */
+	int64_t reaped_ms;
+	uint32_t hint; /* where a free cell may be */
+	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
+	struct budget_row rows[BUDGET_ROWS];
+	struct budget_cell cells[BUDGET_CELLS];
+};
+
+struct budget_book {
+	const struct config *config;
+	const struct budget_history *history; /* NULL: none */
+	struct budget_file *file;
+	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
+	int *client_rows, *model_rows; /* by index */
+};
+
+/* What a row is asked about. */
+struct budget_side {
+	const char *kind, *name;
+	const struct budget *budget;
+	struct budget_row *row; /* NULL: none */
+};
+
+/* The moment, by both clocks: days and months go by what people call the
+ * time, a minute by the time that passes. */
+struct budget_now {
+	int64_t wall_ms, boot_ms;
+};
+
+/* ---- Sums that stay within their type ---- */
+
+static inline int64_t
+budget_add(int64_t a, int64_t b)
+{
+	return b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
+static inline int64_t
+budget_amount(uint64_t v)
+{
+	return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+static inline int64_t
+budget_at_least_0(int64_t v)
+{
+	return v < 0 ? 0 : v;
+}
+
+/* ---- budget_book.c ---- */
+
+void budget_lock(struct budget_book *);
+void budget_unlock(struct budget_book *);
+/* sign 1, -1: the rows hold the cell's amounts, or do no longer. */
+void budget_hold_cell(
+    struct budget_file *, const struct budget_cell *, int sign);
+/* Gives back what processes that died had reserved: was there any? */
+bool budget_reap(struct budget_file *);
+/* FNV-1a over kind ('c', 'm') and name; never 0. */
+uint64_t budget_key(char kind, struct span name);
+
+/* ---- budget_window.c ---- */
+
+struct budget_now budget_clock(void);
+/* Under the lock, before anything is asked of the file's rows: was the clock
+ * set?  Then the rows keep what they have counted, under the names of the new
+ * day and month, and the file is marked stale. */
+void budget_watch_clock(struct budget_file *, struct budget_now);
+int64_t budget_day(int64_t wall_ms);
+int64_t budget_month(int64_t wall_ms);
+int64_t budget_month_begin(int64_t month); /* wall clock, ms */
+/* Forgets what is over. */
+void budget_roll(struct budget_row *, struct budget_now);
+void budget_spend_window(struct budget_window *, bool request,
+    uint64_t tokens, int64_t nanousd);
+void budget_spend_minute(
+    struct budget_row *, int64_t second, uint64_t tokens);
+int64_t budget_minute_requests(const struct budget_row *);
+int64_t budget_minute_tokens(const struct budget_row *);
+/* How long until `excess` of what the minute counts has passed out of it;
+ * for INT64_MAX until all of it has. */
+int64_t budget_minute_wait(const struct budget_row *, bool tokens,
+    int64_t excess, struct budget_now);
+
+/* ---- budget_check.c ---- */
+
+/* Its room for a message, of this thread. */
+#define BUDGET_MESSAGE_SIZE 200
+extern _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
+/* Always -1. */
+int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
+/* Is there room on both sides?  -1: no, as *out says. */
+int budget_check(const struct budget_side sides[2],
+    const struct budget_hold *, struct budget_now, struct refused *out);
+/* What is left of the tightest bound of each kind. */
+void budget_find_room(const struct budget_side sides[2], struct budget_now,
+    struct budget_room *);
+
+/* ---- budget_rebuild.c ---- */
+
+/* Under the lock: all of it from the account. */
+void budget_build(struct budget_book *, struct budget_now);
+/* Without the lock: where the clock was set, the account says what was used
+ * on the days that it shows now; each window becomes the larger of what it
+ * counted and that. */
+void budget_catch_up(struct budget_book *);
+
+#endif

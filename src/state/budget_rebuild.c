@@ -1,0 +1,178 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how the budgets are made from the account again: all of them when
+ * their file is new, days and months when the clock was set.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "state/budget_internal.h"
+
+/* A table of the rows by key, for as long as the account is read. */
+#define INDEX_SIZE (4 * BUDGET_ROWS)
+
+struct rebuild {
+	struct budget_now now;
+	int64_t month_begin_ms;
+	uint64_t keys[INDEX_SIZE];
+	int at[INDEX_SIZE]; /* in rows */
+	struct budget_row rows[BUDGET_ROWS];
+	uint64_t uses;
+};
+
+static size_t
+index_at(const struct rebuild *r, uint64_t key)
+{
+	size_t i = key % INDEX_SIZE;
+
+	while (r->keys[i] != 0 && r->keys[i] != key)
+		i = (i + 1) % INDEX_SIZE;
+	return i;
+}
+
+static struct rebuild *
+new_rebuild(const struct budget_file *f, struct budget_now now)
+{
+	struct rebuild *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		fatal("out of memory");
+	r->now = now;
+	r->month_begin_ms = budget_month_begin(budget_month(now.wall_ms));
+	for (int i = 0; i < BUDGET_ROWS; i++) {
+		size_t at;
+
+		if (f->keys[i] == 0)
+			continue;
+		budget_roll(&r->rows[i], now);
+		at = index_at(r, f->keys[i]);
+		r->keys[at] = f->keys[i];
+		r->at[at] = i;
+	}
+	return r;
+}
+
+static void
+add_minute(struct budget_row *row, const struct budget_use *u, int64_t second)
+{
+	if (second <= row->second - BUDGET_BUCKETS || second > row->second ||
+	    second < 0)
+		return;
+	row->requests[second % BUDGET_BUCKETS] += !u->again;
+	budget_spend_minute(row, second, u->tokens);
+}
+
+static void
+add_use(
+    struct rebuild *r, char kind, struct span name, const struct budget_use *u)
+{
+	struct budget_row *row;
+	size_t i;
+
+	if (name.p == NULL)
+		return;
+	i = index_at(r, budget_key(kind, name));
+	if (r->keys[i] == 0)
+		return;
+	row = &r->rows[r->at[i]];
+	budget_spend_window(&row->month, !u->again, u->tokens, u->nanousd);
+	if (budget_day(u->end_ms) == row->day.period)
+		budget_spend_window(
+		    &row->day, !u->again, u->tokens, u->nanousd);
+	add_minute(
+	    row, u, (r->now.boot_ms - (r->now.wall_ms - u->end_ms)) / 1000);
+}
+
+static void
+on_use(void *ctx, const struct budget_use *u)
+{
+	struct rebuild *r = ctx;
+
+	if (u->end_ms < r->month_begin_ms || u->end_ms > r->now.wall_ms)
+		return;
+	r->uses++;
+	add_use(r, 'c', u->client, u);
+	add_use(r, 'm', u->model, u);
+}
+
+static void
+ask_history(struct budget_book *b, struct rebuild *r)
+{
+	if (b->history != NULL)
+		b->history->each(b->config, r->month_begin_ms, on_use, r);
+	if (r->uses > 0)
+		log_info("budget: made from %" PRIu64 " uses in the ledger",
+		    r->uses);
+}
+
+void
+budget_build(struct budget_book *b, struct budget_now now)
+{
+	struct budget_file *f = b->file;
+	struct rebuild *r = new_rebuild(f, now);
+
+	ask_history(b, r);
+	for (int i = 0; i < BUDGET_ROWS; i++)
+		if (f->keys[i] != 0)
+			f->rows[i] = r->rows[i];
+	free(r);
+	/* Cells of before are not of this file. */
+	memset(f->cells, 0, sizeof(f->cells));
+	f->built = 1;
+	f->stale = 0;
+}
+
+/* ---- When the clock was set ---- */
+
+static void
+at_least(struct budget_window *w, const struct budget_window *found)
+{
+	if (w->period != found->period)
+		return;
+	if (w->nanousd < found->nanousd)
+		w->nanousd = found->nanousd;
+	if (w->tokens < found->tokens)
+		w->tokens = found->tokens;
+	if (w->requests < found->requests)
+		w->requests = found->requests;
+}
+
+void
+budget_catch_up(struct budget_book *b)
+{
+	struct budget_file *f = b->file;
+	struct rebuild *r;
+	bool ours;
+
+	budget_lock(b);
+	/* One of all reads; the others go on with what is there. */
+	ours = f->stale != 0;
+	f->stale = 0;
+	r = ours ? new_rebuild(f, budget_clock()) : NULL;
+	budget_unlock(b);
+	if (!ours)
+		return;
+	ask_history(b, r);
+	budget_lock(b);
+	for (int i = 0; i < BUDGET_ROWS; i++) {
+		size_t at;
+
+		/* It may have become another one's. */
+		if (f->keys[i] == 0)
+			continue;
+		at = index_at(r, f->keys[i]);
+		if (r->keys[at] == 0)
+			continue;
+		at_least(&f->rows[i].day, &r->rows[r->at[at]].day);
+		at_least(&f->rows[i].month, &r->rows[r->at[at]].month);
+	}
+	budget_unlock(b);
+	free(r);
+}
