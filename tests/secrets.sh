@@ -68,6 +68,39 @@ shown=
 for p in "$tailgate_pid" $(children "$tailgate_pid"); do
 	shown="$shown $(ps -ww -o args= -p "$p")"
 done
+# holders KEY: which of our processes have it in their memory: "p" the parent,
+# "w" a worker.
+holders()
+{
+	for p in "$tailgate_pid" $(children "$tailgate_pid"); do
+		if python3 - "$p" "$1" <<-'END'
+			import sys
+			pid, key = sys.argv[1], sys.argv[2].encode()
+			memory = open(f"/proc/{pid}/mem", "rb", 0)
+			for line in open(f"/proc/{pid}/maps"):
+			    ends, access = line.split()[:2]
+			    if not access.startswith("rw"):
+			        continue
+			    start, end = (int(x, 16) for x in ends.split("-"))
+			    try:
+			        memory.seek(start)
+			        if key in memory.read(end - start):
+			            sys.exit(0)
+			    except OSError:
+			        pass
+			sys.exit(1)
+		END
+		then
+			[ "$p" = "$tailgate_pid" ] && echo p || echo w
+		fi
+	done | sort -u | tr -d '\n'
+}
+# Only root may look into them, and not below another sandbox.
+if [ "$(id -u)" -eq 0 ] && command -v python3 >/dev/null &&
+	head -c 1 "/proc/$tailgate_pid/auxv" >/dev/null 2>&1; then
+	is 'a provider key is in workers only, not in the parent' \
+		"$(holders sk-MARKPROVIDERKEY)" w
+fi
 tell stub release >/dev/null
 wait "$gated_pid"
 forget "$gated_pid"

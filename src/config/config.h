@@ -277,6 +277,12 @@ struct config *config_load(const char *path, unsigned flags, FILE *err);
 /* Wipes the secrets, frees everything. */
 void config_free(struct config *);
 
+/* Wipes the providers' keys, so that a process that serves nobody has none;
+ * reads them again from where they come, in one that does.  -1: what is wrong
+ * is in err, as from config_load(). */
+void config_keys_forget(struct config *);
+int config_keys_read(struct config *, FILE *err);
+
 /* The effective configuration in the file's own syntax, secrets as "***". */
 void config_dump(const struct config *, FILE *out);
 

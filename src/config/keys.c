@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The providers' keys: read once per load, from a file, a systemd credential
- * or the environment, into memory of their own.
+ * The providers' keys: read from a file, a systemd credential or the
+ * environment into memory of their own, at a load and in each worker.
  */
 #include <config.h>
 
@@ -145,4 +145,32 @@ keys_load(struct load *load)
 		else if (p->key_source.env != NULL)
 			p->key = key_from_env(load, p);
 	}
+}
+
+void
+config_keys_forget(struct config *config)
+{
+	struct provider *providers = (struct provider *)config->providers;
+
+	for (size_t i = 0; i < config->nproviders; i++)
+		providers[i].key = NULL;
+	secrets_free(config->memory->secrets);
+	config->memory->secrets = NULL;
+}
+
+int
+config_keys_read(struct config *config, FILE *err)
+{
+	struct load load = { .arena = config->memory->arena,
+		.config = config,
+		.files = { { .path = config->path } } };
+	int rc;
+
+	secrets_free(config->memory->secrets);
+	config->memory->secrets = load.secrets = secrets_new();
+	keys_load(&load);
+	mistakes_write(&load, err);
+	rc = load.nerrors > 0 ? -1 : 0;
+	load_end(&load);
+	return rc;
 }

@@ -20,12 +20,14 @@ struct sandbox_rules {
 	bool files; /* held to the paths below */
 	bool connect; /* may connect at all */
 	bool fork; /* may make processes (a parent) */
-	/* Strings of the configuration or literals. */
+	/* Strings of the configuration, literals, or below in dirs. */
 	struct sandbox_path {
 		const char *path;
 		bool write;
 	} paths[SANDBOX_PATHS_MAX];
 	size_t npaths;
+	char dirs[16384];
+	size_t dirs_used;
 	uint16_t ports[SANDBOX_PORTS_MAX]; /* of TCP; none: no connect */
 	size_t nports;
 	bool ports_full; /* more than can be listed: not held to ports */

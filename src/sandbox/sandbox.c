@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #ifdef HAVE_SYS_PRCTL_H
 #include <sys/prctl.h>
 #endif
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "sandbox/rules.h"
 #include "sandbox/sandbox.h"
@@ -47,14 +49,24 @@ static void
 add_dir_of(struct sandbox_rules *r, const char *file, bool write)
 {
 	const char *slash;
-	char *dir;
+	char *dir = r->dirs + r->dirs_used;
+	size_t len;
 
 	if (file == NULL || (slash = strrchr(file, '/')) == NULL)
 		return;
-	dir = strndup(file, slash == file ? 1 : (size_t)(slash - file));
-	if (dir == NULL)
-		fatal("out of memory");
-	add_path(r, dir, write); /* kept: a process enters once */
+	len = slash == file ? 1 : (size_t)(slash - file);
+	if (len >= sizeof(r->dirs) - r->dirs_used) {
+		log_warn("sandbox: no room for the directory of %s", file);
+		return;
+	}
+	memcpy(dir, file, len);
+	dir[len] = '\0';
+	for (size_t i = 0; i < r->npaths; i++)
+		if (r->paths[i].write == write &&
+		    strcmp(r->paths[i].path, dir) == 0)
+			return;
+	r->dirs_used += len + 1;
+	add_path(r, dir, write);
 }
 
 static void
@@ -157,6 +169,28 @@ sandbox_enter(enum sandbox_role role, const struct config *c, unsigned *force,
 	    "to run with that",
 	    text);
 	return -1;
+}
+
+uint64_t
+sandbox_stamp(const struct config *c)
+{
+	struct sandbox_rules rules;
+	uint64_t stamp = HASH_SEED;
+
+	if (c->sandbox == CONFINE_OFF)
+		return 0;
+	rules_make(&rules, SANDBOX_WORKER, c);
+	for (size_t i = 0; i < rules.npaths; i++) {
+		struct stat st;
+		uint64_t id[2] = { 0, 0 };
+
+		if (stat(rules.paths[i].path, &st) == 0) {
+			id[0] = (uint64_t)st.st_dev;
+			id[1] = (uint64_t)st.st_ino;
+		}
+		stamp = hash_more(stamp, id, sizeof(id));
+	}
+	return stamp;
 }
 
 void

@@ -32,6 +32,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/config.h"
 
@@ -58,6 +59,11 @@ enum sandbox_force {
  * why; the process must end then. */
 int sandbox_enter(enum sandbox_role, const struct config *, unsigned *force,
     char *why, size_t size);
+
+/* A number that is another one once a path that workers are held to is another
+ * file or directory than before, or has gone or come: they cannot follow it,
+ * their successors can.  0 when nothing is held to paths. */
+uint64_t sandbox_stamp(const struct config *);
 
 /* "no_new_privs files ports calls", "none"; for the log, status, metrics. */
 void sandbox_text(unsigned force, char *out, size_t size);

@@ -38,11 +38,14 @@
 #define YOUNG_MS 5000
 #define PAUSE_MS 100
 #define PAUSE_MAX_MS 5000
+/* Between two looks at what workers are held to. */
+#define LOOK_MS 2000
 
 struct generation {
 	unsigned number;
 	struct config *config;
 	struct share_board *board; /* shared with its workers */
+	uint64_t stamp; /* of the paths that they are held to */
 	int ready[2]; /* a byte from each that can serve */
 	unsigned nready;
 };
@@ -139,6 +142,7 @@ generation_new(struct parent *p, struct config *config)
 		fcntl(g->ready[i], F_SETFD, FD_CLOEXEC);
 	g->number = ++p->count;
 	g->config = config;
+	config_keys_forget(config);
 	return g;
 }
 
@@ -156,10 +160,39 @@ generation_free(struct generation *g)
 
 /* ---- workers ---------------------------------------------------------- */
 
+/* What a load has to say, line by line; the text is changed. */
+static void
+log_lines(char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL)
+		if (*line != '\0')
+			log_warn("%s", line);
+}
+
 static void
 open_log(const struct config *c)
 {
 	log_open("tailgate.fcgi", c->log_syslog, c->log_level);
+}
+
+/* The keys are read by those that use them alone. */
+static bool
+read_keys(struct config *config)
+{
+	char *errors = NULL;
+	size_t len = 0;
+	FILE *err = open_memstream(&errors, &len);
+	bool good;
+
+	if (err == NULL)
+		fatal("out of memory");
+	good = config_keys_read(config, err) == 0;
+	fclose(err);
+	log_lines(errors);
+	free(errors);
+	return good;
 }
 
 /* In the child: become a worker. */
@@ -186,6 +219,8 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	/* Nobody would be left to replace or to stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
+	if (!read_keys(g->config))
+		exit(1);
 	status =
 	    worker_run(g->config, p->listen_fd, g->ready[1], g->board, index);
 	exit(status);
@@ -227,6 +262,7 @@ switch_generation(struct parent *p)
 
 	p->now = p->next;
 	p->next = NULL;
+	p->now->stamp = sandbox_stamp(p->now->config);
 	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
 	memset(p->pause_ms, 0, sizeof(p->pause_ms));
 	if (old == NULL) {
@@ -271,7 +307,7 @@ static void
 reload(struct parent *p)
 {
 	struct config *config;
-	char *errors = NULL, *line, *rest;
+	char *errors = NULL;
 	size_t len = 0;
 	FILE *err;
 
@@ -284,11 +320,7 @@ reload(struct parent *p)
 		fatal("out of memory");
 	config = config_load(p->now->config->path, 0, err);
 	fclose(err);
-	rest = errors;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (*line != '\0')
-			log_warn("%s", line);
-	}
+	log_lines(errors);
 	free(errors);
 	if (config == NULL)
 		log_error("%s: not reloaded; the old configuration stays",
@@ -414,6 +446,30 @@ handle_signals(struct parent *p)
 
 /* ---- the loop --------------------------------------------------------- */
 
+/* Workers cannot follow a directory that was replaced, or a resolver's file:
+ * they are held to the old one. */
+static void
+look_at_paths(struct parent *p)
+{
+	uint64_t stamp;
+
+	if (p->now == NULL || p->next != NULL || p->stopping)
+		return;
+	stamp = sandbox_stamp(p->now->config);
+	if (stamp == p->now->stamp)
+		return;
+	p->now->stamp = stamp;
+	log_info("a directory or a system file was replaced: new workers");
+	reload(p);
+}
+
+/* The least of two waits in ms, of which -1 is for ever. */
+static int
+sooner(int a, int b)
+{
+	return a == -1 || (b != -1 && b < a) ? b : a;
+}
+
 static void
 count_ready(struct parent *p)
 {
@@ -459,8 +515,10 @@ loop(struct parent *p)
 				: p->next->ready[0],
 			    .events = POLLIN } };
 
-		if (poll(fds, 2, timeout_ms) == -1 && errno != EINTR)
+		if (poll(fds, 2, sooner(timeout_ms, LOOK_MS)) == -1 &&
+		    errno != EINTR)
 			fatal("poll: %s", strerror(errno));
+		look_at_paths(p);
 		if (fds[0].revents & POLLIN)
 			handle_signals(p);
 		/* Not once we are stopping: the old ones are told already. */
