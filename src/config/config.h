@@ -227,6 +227,8 @@ struct config {
 	int64_t heartbeat_ms;	/* between comments; 0: by web server */
 	int64_t total_ms;	/* one request over all its attempts */
 	bool watch_peer;	/* ask the kernel for clients that have gone */
+	int64_t client_idle_ms;	/* a client that takes nothing, while others
+				   wait for what it holds */
 
 	bool log_syslog;
 	enum log_level log_level;

@@ -154,6 +154,11 @@ const struct schema schema_table[] = {
 	    "Ask the kernel whether the client's connection to the web "
 	    "server is still open, while a request waits or runs.",
 	    IN(config, watch_peer)),
+	NUMBER("", "client_idle", SCHEMA_SECONDS, 0.1, 120, "30",
+	    "A client that takes nothing of its response for so long is "
+	    "dropped when others wait for its slot, or for a place in a pool "
+	    "that is nearly full; after 120 s in any case.",
+	    IN(config, client_idle_ms)),
 	GROUP("", "log", "log", "What is logged, and where to.", NOWHERE),
 	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
 	GROUP("", "cors", "cors", "Access from web pages; off unless set.",

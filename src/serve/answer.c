@@ -16,11 +16,14 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "serve/answer.h"
 #include "wire/reply.h"
 
 /* After the answer's last byte the upstream gets this long to end its own. */
 #define LINGER_MS 100
+/* While the client takes nothing: how often to ask whether it is in the way. */
+#define LOOK_MS 500
 /* Under Caddy (2.6.2, HTTP/1.1) a gone client shows in the fourth write; the
  * first one's RST has to be back before the second. */
 #define BURST 4
@@ -331,6 +334,29 @@ until_due_ms(const struct answer *a, int64_t now_ms)
 	return ms < 0 ? 0 : ms < 1000 ? (int)ms : 1000;
 }
 
+enum watch_out
+answer_out(void *ctx)
+{
+	const struct answer *a = ctx;
+
+	return a->io->queued == 0 ? WATCH_OUT_NONE
+	    : io_full(a->io)      ? WATCH_OUT_FULL
+				  : WATCH_OUT_SOME;
+}
+
+/* What the client had no room for.  False: it has still none, or is gone. */
+static bool
+catch_up(struct answer *a)
+{
+	if (io_flush(a->io) == -1)
+		a->gone = true;
+	else if (io_stalls(a->io)) {
+		log_info("the client takes nothing of its response; dropped");
+		a->gone = true;
+	}
+	return !a->gone && a->io->queued == 0;
+}
+
 int
 answer_tick(void *ctx)
 {
@@ -350,6 +376,8 @@ answer_tick(void *ctx)
 		a->gone = true;
 		return WATCH_GONE;
 	}
+	if (a->io->queued > 0 && !catch_up(a))
+		return a->gone ? WATCH_GONE : LOOK_MS;
 	if (!a->streams || a->head_only)
 		return 1000;
 	if ((ms = until_due_ms(a, now_ms)) > 0)

@@ -92,6 +92,7 @@ int answer_tick(void *answer);
 /* Has the client gone?  Asks the kernel now: before somebody is blamed, or
  * something is begun for it. */
 bool answer_gone(struct answer *);
+enum watch_out answer_out(void *answer);
 
 /* A header of the list, or an empty span. */
 struct span

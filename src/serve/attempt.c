@@ -226,6 +226,7 @@ take_slot(struct attempt *t)
 	    answer_gone(&r->answer))
 		result = SLOTS_GONE;
 	t->account->queue_ms = t->lease.waited_ms;
+	r->lease = &t->lease;
 	return result == SLOTS_TAKEN || refuse_slot(t, result);
 }
 
@@ -562,6 +563,7 @@ attempt_free(struct attempt *t)
 	if (t->trial)
 		health_report(r->server->health, t->provider, true,
 		    HEALTH_ABANDONED, 0, -1);
+	r->lease = NULL;
 	slots_release(&t->lease);
 	t->hold.again = t->again;
 	t->hold.unsent = !a->sent;
@@ -634,6 +636,7 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
 		.tick = answer_tick,
+		.out = answer_out,
 		.ctx = &r->answer };
 	buf_init(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
 }

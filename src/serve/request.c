@@ -410,6 +410,16 @@ make_id(char id[REQUEST_ID_SIZE])
 	*p = '\0';
 }
 
+/* Does anybody wait for what it holds, a slot or its place in the pool? */
+static bool
+is_wanted(void *ctx)
+{
+	const struct request *r = ctx;
+
+	return (r->lease != NULL && slots_wanted(r->lease)) ||
+	    share_wanted(&r->share);
+}
+
 static void
 request_init(struct request *r, struct server *server, struct io *io,
     struct arena *arena)
@@ -421,6 +431,9 @@ request_init(struct request *r, struct server *server, struct io *io,
 	r->io = io;
 	r->arena = arena;
 	r->start_ms = clock_now_ms();
+	io->idle_ms = c->client_idle_ms;
+	io->wanted = is_wanted;
+	io->wanted_ctx = r;
 	make_id(r->id);
 	log_set_request(r->id);
 	spool_init(&r->spool, c->spool_dir, c->spool_bytes);

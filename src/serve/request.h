@@ -39,6 +39,7 @@ struct request {
 	struct spool spool;
 	bool body_read;
 	struct share_hold share;
+	const struct slots_lease *lease; /* while it holds a slot */
 	struct call call;
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */

@@ -238,6 +238,19 @@ share_run(struct share_hold *h)
 	become(h, SHARE_RUN);
 }
 
+bool
+share_wanted(const struct share_hold *h)
+{
+	const struct share_board *b;
+	long pool;
+
+	if (h->share == NULL)
+		return false;
+	b = h->share->board;
+	pool = sum(b, b->capacity);
+	return pool - sum(b, b->busy) < pool / 4;
+}
+
 void
 share_leave(struct share_hold *h)
 {

@@ -70,6 +70,8 @@ enum refusal share_enter(struct share_hold *, struct share *,
 /* A request that runs begins to wait for a slot, and runs again. */
 enum refusal share_wait(struct share_hold *);
 void share_run(struct share_hold *);
+/* Is the pool so full that others want its place? */
+bool share_wanted(const struct share_hold *);
 /* Nothing if it holds nothing. */
 void share_leave(struct share_hold *);
 

@@ -326,6 +326,14 @@ note_hold(struct slots_shared *sh, int64_t held_ms)
 	atomic_store(&sh->hold_us, (uint64_t)us);
 }
 
+bool
+slots_wanted(const struct slots_lease *lease)
+{
+	return lease->slots != NULL &&
+	    slots_queue_waiting(
+		lease->slots->limits[lease->limit->index].shared) > 0;
+}
+
 void
 slots_release(struct slots_lease *lease)
 {

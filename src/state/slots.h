@@ -125,6 +125,9 @@ enum slots_result slots_take(struct slots *, const struct slots_ask *,
 /* Gives a taken one back; nothing for any other. */
 void slots_release(struct slots_lease *);
 
+/* Does anybody wait for it? */
+bool slots_wanted(const struct slots_lease *);
+
 /* Used and queued of every limit, by index: cheap, so a killed process's may
  * be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);

@@ -11,6 +11,10 @@
  * where FCGX_Accept_r expects one that was kept open: ipcFd with
  * keepConnection set.  Both fields are below "don't use anything below here"
  * of fcgiapp.h and the same from 2.4.0 to 2.4.7; tests/process.sh would notice.
+ *
+ * What is written goes round libfcgi, whose writes block until the web server
+ * takes them: the records are made here (FastCGI 1.0, 3.3), and what the
+ * socket has no room for stays in a queue.
  */
 #include "config.h"
 
@@ -19,6 +23,8 @@
 #include <sys/time.h>
 
 #include <errno.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,14 +32,25 @@
 
 #include <fcgiapp.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "wire/fcgi.h"
 
 #define DRAIN_MAX (256u << 20) /* of a body that nobody reads */
-/* A web server that neither sends nor takes a byte for so long has died. */
+/* A web server that sends no byte for so long has died. */
 #define PEER_TIMEOUT_S 120
-/* Any socket takes so much at once. */
-#define ROOM_BYTES 4096
+#define HEAD_BYTES 8
+/* Of a record's content; a multiple of 8 needs no padding. */
+#define RECORD_BYTES 65528
+/* Beyond this a write does wait: the end of a bridged response (32 MiB at the
+ * most) must not, for it may come in the pump. */
+#define QUEUE_BYTES (IO_HELD_BYTES + ((size_t)40 << 20))
+#define KEPT_BYTES ((size_t)16 << 10) /* from one request to the next */
+#define LOOK_MS 250
+#define NO_RECORD SIZE_MAX
+
+enum record { END_REQUEST = 3, STDOUT = 6 };
 
 /* As many as any web server sends; behind them a plain search serves. */
 #define PARAMS_MAX 128
@@ -42,7 +59,9 @@
 struct fcgi {
 	struct io io; /* first: ops get this pointer back */
 	FCGX_Request request;
-	size_t written; /* up to ROOM_BYTES */
+	struct buf out; /* records; those before `sent` are gone */
+	size_t sent;
+	size_t open; /* where the last one begins, if it may still grow */
 	char **rest; /* those that did not fit */
 	struct span params[PARAMS_MAX]; /* their names */
 	size_t nparams;
@@ -120,40 +139,128 @@ fcgi_read(struct io *io, void *p, size_t len)
 	return n;
 }
 
-static void
-set_timeout(int fd, int option)
-{
-	struct timeval tv = { PEER_TIMEOUT_S, 0 };
+/* ---- writing ---------------------------------------------------------- */
 
-	setsockopt(fd, SOL_SOCKET, option, &tv, sizeof(tv));
+static void
+put_head(char *head, enum record type, int id, size_t len)
+{
+	const unsigned char bytes[HEAD_BYTES] = { 1, (unsigned char)type,
+		(unsigned char)(id >> 8), (unsigned char)id,
+		(unsigned char)(len >> 8), (unsigned char)len, 0, 0 };
+
+	memcpy(head, bytes, HEAD_BYTES);
 }
 
-/* The first write that may have to wait is bounded, and all behind it: most
- * answers are small and need no system call for that. */
 static void
-bound_writes(struct fcgi *f, size_t len)
+add_record(struct fcgi *f, enum record type, const char *content, size_t len)
 {
-	if (f->written > ROOM_BYTES)
+	char head[HEAD_BYTES];
+
+	put_head(head, type, f->request.requestId, len);
+	buf_add(&f->out, head, HEAD_BYTES);
+	buf_add(&f->out, content, len);
+}
+
+static void
+close_record(struct fcgi *f)
+{
+	if (f->open == NO_RECORD)
 		return;
-	f->written += len;
-	if (f->written > ROOM_BYTES)
-		set_timeout(f->io.fd, SO_SNDTIMEO);
+	put_head(f->out.p + f->open, STDOUT, f->request.requestId,
+	    f->out.len - f->open - HEAD_BYTES);
+	f->open = NO_RECORD;
+}
+
+static void
+set_queued(struct fcgi *f, size_t n, bool moved)
+{
+	/* Since when does it wait? */
+	if (n > 0 && (moved || f->io.queued == 0))
+		f->io.moved_ms = clock_now_ms();
+	if (n != f->io.queued)
+		io_count((ptrdiff_t)n - (ptrdiff_t)f->io.queued);
+	f->io.queued = n;
+}
+
+/* What has been sent needs no room any more. */
+static void
+forget_sent(struct fcgi *f)
+{
+	if (f->sent < f->out.len && f->sent < f->out.len / 2 + KEPT_BYTES)
+		return;
+	buf_drop(&f->out, f->sent);
+	if (f->open != NO_RECORD)
+		f->open -= f->sent;
+	f->sent = 0;
+	if (f->out.len == 0 && f->out.size > KEPT_BYTES)
+		buf_free(&f->out);
+}
+
+/* As much of the closed records as the socket takes at once. */
+static void
+send_some(struct fcgi *f)
+{
+	size_t end = f->open != NO_RECORD ? f->open : f->out.len;
+	size_t before = f->sent;
+	ssize_t n = 0;
+
+	while (f->sent < end && n != -1) {
+		n = send(f->io.fd, f->out.p + f->sent, end - f->sent,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n > 0)
+			f->sent += (size_t)n;
+		else if (n == -1 && errno == EINTR)
+			n = 0;
+	}
+	if (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK) {
+		f->io.failed = true;
+		f->sent = end;
+	}
+	set_queued(f, end - f->sent, f->sent != before);
+	forget_sent(f);
+}
+
+/* Waits until no more than max is queued, or the client is given up. */
+static void
+wait_for_room(struct fcgi *f, size_t max)
+{
+	struct pollfd p = { .fd = f->io.fd, .events = POLLOUT };
+
+	while (!f->io.failed && f->io.queued > max) {
+		if (io_stalls(&f->io)) {
+			log_info("the client takes nothing of its response; "
+				 "dropped");
+			f->io.failed = true;
+		} else if (poll(&p, 1, LOOK_MS) == 1)
+			send_some(f);
+	}
 }
 
 static int
 fcgi_write(struct io *io, const void *p, size_t len)
 {
+	static const char no_head[HEAD_BYTES];
 	struct fcgi *f = (struct fcgi *)io;
 	const char *at = p;
 
-	bound_writes(f, len);
 	while (len > 0 && !io->failed) {
-		int n = len > 1 << 20 ? 1 << 20 : (int)len;
+		size_t n;
 
-		if (FCGX_PutStr(at, n, f->request.out) != n)
-			io->failed = true;
+		if (f->open == NO_RECORD) {
+			f->open = f->out.len;
+			buf_add(&f->out, no_head, HEAD_BYTES);
+		}
+		n = RECORD_BYTES - (f->out.len - f->open - HEAD_BYTES);
+		n = n < len ? n : len;
+		buf_add(&f->out, at, n);
 		at += n;
-		len -= (size_t)n;
+		len -= n;
+		if (f->out.len - f->open == HEAD_BYTES + RECORD_BYTES) {
+			close_record(f);
+			send_some(f);
+			if (io->queued > QUEUE_BYTES)
+				wait_for_room(f, QUEUE_BYTES / 2);
+		}
 	}
 	return io->failed ? -1 : 0;
 }
@@ -163,8 +270,9 @@ fcgi_flush(struct io *io)
 {
 	struct fcgi *f = (struct fcgi *)io;
 
-	if (!io->failed && FCGX_FFlush(f->request.out) < 0)
-		io->failed = true;
+	close_record(f);
+	if (!io->failed)
+		send_some(f);
 	return io->failed ? -1 : 0;
 }
 
@@ -186,6 +294,8 @@ fcgi_new(void)
 		fatal("out of memory");
 	f->io.ops = &fcgi_ops;
 	f->io.fd = -1;
+	/* Never reached: QUEUE_BYTES are waited for. */
+	buf_init(&f->out, 2 * QUEUE_BYTES);
 	return f;
 }
 
@@ -195,14 +305,16 @@ fcgi_free(struct fcgi *f)
 	if (f == NULL)
 		return;
 	FCGX_Free(&f->request, 1);
+	buf_free(&f->out);
 	free(f);
 }
 
 struct io *
 fcgi_begin(struct fcgi *f, int fd)
 {
-	set_timeout(fd, SO_RCVTIMEO);
-	f->written = 0;
+	struct timeval tv = { PEER_TIMEOUT_S, 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	f->request.ipcFd = fd;
 	f->request.keepConnection = 1;
 	if (FCGX_Accept_r(&f->request) < 0) {
@@ -210,9 +322,11 @@ fcgi_begin(struct fcgi *f, int fd)
 		f->request.ipcFd = -1;
 		return NULL;
 	}
-	f->io.fd = fd;
-	f->io.watchable = false;
-	f->io.failed = false;
+	/* Nothing is written by libfcgi. */
+	FCGX_FreeStream(&f->request.out);
+	FCGX_FreeStream(&f->request.err);
+	f->io = (struct io){ .ops = &fcgi_ops, .fd = fd };
+	f->open = NO_RECORD;
 	index_params(f);
 	return &f->io;
 }
@@ -227,7 +341,7 @@ drain(struct fcgi *f)
 	size_t left = DRAIN_MAX;
 	int n;
 
-	FCGX_FFlush(f->request.out);
+	fcgi_flush(&f->io);
 	while (left > 0 &&
 	    (n = FCGX_GetStr(junk, sizeof(junk), f->request.in)) > 0)
 		left -= left < (size_t)n ? left : (size_t)n;
@@ -267,23 +381,32 @@ spoil(struct fcgi *f)
 void
 fcgi_end(struct fcgi *f, bool cut)
 {
+	static const char complete[8]; /* FCGI_REQUEST_COMPLETE, status 0 */
+
 	if (!cut && !f->io.watchable && !f->io.failed)
 		drain(f);
-	/* Attached, the close would wait up to 2 s for the web server's EOF;
-	 * the body was read, so nothing is lost by closing at once. */
-	FCGX_Detach(&f->request);
-	if (cut) {
-		FCGX_FFlush(f->request.out);
+	close_record(f);
+	if (!cut) {
+		add_record(f, STDOUT, NULL, 0);
+		add_record(f, END_REQUEST, complete, sizeof(complete));
+	}
+	if (!f->io.failed)
+		send_some(f);
+	wait_for_room(f, 0);
+	if (cut && !f->io.failed) {
 		let_it_be_taken(f->io.fd);
 		spoil(f);
-		FCGX_Free(&f->request, 1);
-	} else
-		FCGX_Finish_r(&f->request);
-	/* Left open where the web server asked for FCGI_KEEP_CONN. */
-	if (f->request.ipcFd >= 0) {
-		close(f->request.ipcFd);
-		f->request.ipcFd = -1;
 	}
+	/* Detached, or freeing would wait up to 2 s for the web server's EOF;
+	 * the body was read, so nothing is lost by closing at once. */
+	FCGX_Detach(&f->request);
+	FCGX_Free(&f->request, 0);
+	close(f->io.fd);
+	f->request.ipcFd = -1;
 	f->request.detached = 0;
+	set_queued(f, 0, false);
+	buf_reset(&f->out);
+	f->sent = 0;
+	forget_sent(f);
 	f->io.fd = -1;
 }

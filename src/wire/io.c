@@ -13,9 +13,14 @@
 #include <sys/time.h>
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "wire/io.h"
+
+/* A web server that takes no byte for so long has died. */
+#define PEER_TIMEOUT_MS 120000
 
 #ifndef POLLRDHUP
 #define POLLRDHUP 0
@@ -43,6 +48,35 @@ io_gone(struct io *io)
 	/* Behind the body a web server has nothing more to say but that it
 	 * aborts: whatever can be read there, bytes or the end, is that. */
 	return poll(&p, 1, 0) == 1;
+}
+
+static _Atomic size_t held; /* in all queues of the process */
+
+void
+io_count(ptrdiff_t delta)
+{
+	atomic_fetch_add(&held, (size_t)delta);
+}
+
+bool
+io_full(const struct io *io)
+{
+	return io->queued > IO_HELD_BYTES ||
+	    (io->queued > IO_HELD_FEW_BYTES &&
+		atomic_load(&held) > IO_HELD_ALL_BYTES);
+}
+
+bool
+io_stalls(const struct io *io)
+{
+	int64_t idle_ms;
+
+	if (io->queued == 0)
+		return false;
+	idle_ms = clock_now_ms() - io->moved_ms;
+	return idle_ms >= PEER_TIMEOUT_MS ||
+	    (io->wanted != NULL && idle_ms >= io->idle_ms &&
+		io->wanted(io->wanted_ctx));
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/span.h"
@@ -31,7 +32,20 @@ struct io {
 	int fd; /* to watch for the client's going; -1: none */
 	bool watchable; /* POLLIN on fd means "gone" (body is read) */
 	bool failed; /* a write or flush has failed */
+	size_t queued; /* written, but not taken by the web server */
+	int64_t moved_ms; /* when it last took a byte of what is queued */
+	/* A client that takes nothing for so long is dropped if others want
+	 * what it holds; wanted NULL: nobody ever does. */
+	int64_t idle_ms;
+	bool (*wanted)(void *ctx);
+	void *wanted_ctx;
 };
+
+/* What is held of a response that the web server does not take: so much for
+ * each, and, once all of them hold IO_HELD_ALL_BYTES, IO_HELD_FEW_BYTES. */
+#define IO_HELD_BYTES ((size_t)4 << 20)
+#define IO_HELD_ALL_BYTES ((size_t)64 << 20)
+#define IO_HELD_FEW_BYTES ((size_t)64 << 10)
 
 /* What stands for a parameter that is there twice: of two headers that differ
  * only in - and _ one is smuggled in, and who can say which.  It is no value
@@ -55,7 +69,9 @@ io_read(struct io *io, void *p, size_t len)
 	return io->ops->read(io, p, len);
 }
 
-/* Both return -1 once the client can't be reached; and then for ever. */
+/* Both return -1 once the client can't be reached; and then for ever.  Over
+ * FastCGI neither waits for the web server (but far beyond IO_HELD_BYTES):
+ * what it does not take is queued, and goes out with a later flush. */
 static inline int
 io_write(struct io *io, const void *p, size_t len)
 {
@@ -71,6 +87,13 @@ io_flush(struct io *io)
 /* Has the web server let go of the connection?  Only after the body was read
  * to its end; does not block. */
 bool io_gone(struct io *);
+
+/* Does it hold more than it should? */
+bool io_full(const struct io *);
+/* Has the client taken nothing for so long that it is to be dropped? */
+bool io_stalls(const struct io *);
+/* A queue has become longer or shorter by so much. */
+void io_count(ptrdiff_t delta);
 
 /* From now on no read waits for longer than ms for more of the body. */
 void io_hurry(struct io *, int ms);

@@ -27,7 +27,7 @@
 #define STALE_MS 1000
 /* An answer that comes sooner costs no look at the client. */
 #define FIRST_TICK_MS HANDLE_AWAIT_MS
-/* With more held back one step could write more than a socket takes. */
+/* With more held back the pump's one thread would have much to copy. */
 #define PUMP_HELD_BYTES (32 * 1024)
 
 struct exchange {
@@ -39,9 +39,6 @@ struct exchange {
 	struct upstream_pool *pool;
 	struct handle *handle;
 	const char *log_request;
-	bool room_seen; /* the client's socket was writable when so many bytes
-			   had come: */
-	uint64_t room_at;
 
 	struct outgoing up;
 	struct incoming in;
@@ -214,6 +211,13 @@ patience_ms(struct exchange *x)
 	return until <= now_ms ? 0 : (int)(until - now_ms);
 }
 
+static enum watch_out
+out_of(const struct exchange *x)
+{
+	return x->watch->out == NULL ? WATCH_OUT_NONE
+				     : x->watch->out(x->watch->ctx);
+}
+
 static void
 tick_for_client(struct exchange *x)
 {
@@ -237,18 +241,28 @@ tick_if_due(struct exchange *x)
 static void
 wait_for(struct exchange *x)
 {
-	int timeout_ms = patience_ms(x), n;
-	struct pollfd fds[2] = { { .fd = x->handle->fd,
+	enum watch_out out = out_of(x);
+	short events = (short)((x->watching ? x->watch->events : 0) |
+	    (out != WATCH_OUT_NONE ? POLLOUT : 0));
+	struct pollfd fds[2] = { { .fd = out == WATCH_OUT_FULL ? -1
+							       : x->handle->fd,
 				     .events = all_sent(x) ? POLLIN
 							   : POLLIN | POLLOUT },
-		{ .fd = x->watching ? x->watch->fd : -1,
-		    .events = x->watch->events } };
+		{ .fd = events != 0 ? x->watch->fd : -1, .events = events } };
+	int timeout_ms, n;
 
+	/* While we don't listen, the provider can't be late. */
+	if (out == WATCH_OUT_FULL)
+		x->moved_ms = clock_now_ms();
+	timeout_ms = patience_ms(x);
 	if (x->stopped != UPSTREAM_OK || timeout_ms == 0)
 		return;
 	n = poll(fds, 2, timeout_ms);
-	x->readable = n > 0 && (fds[0].revents & ~POLLOUT) != 0;
-	if (n == -1 || fds[1].revents != 0)
+	if (out != WATCH_OUT_FULL)
+		x->readable = n > 0 && (fds[0].revents & ~POLLOUT) != 0;
+	if (n > 0 && fds[1].revents == POLLOUT)
+		tick(x, clock_now_ms());
+	else if (n == -1 || fds[1].revents != 0)
 		tick_for_client(x);
 }
 
@@ -274,21 +288,8 @@ step(struct exchange *x)
 
 /* ---- in the pump ------------------------------------------------------ */
 
-/* The pump must not block.  A unix or TCP socket that is writable has a third
- * of its buffer free, so it takes PUMP_HELD_BYTES at least twice. */
-static bool
-takes_more(struct exchange *x)
-{
-	struct pollfd client = { .fd = x->watch->fd, .events = POLLOUT };
-	uint64_t in = x->in.bytes;
-
-	if (x->room_seen && in - x->room_at < PUMP_HELD_BYTES)
-		return true;
-	x->room_seen = poll(&client, 1, 0) == 1 && client.revents == POLLOUT;
-	x->room_at = in;
-	return x->room_seen;
-}
-
+/* The pump has many streams: one whose client does not keep up waits for it in
+ * its own thread. */
 static bool
 can_pump(struct exchange *x)
 {
@@ -296,7 +297,8 @@ can_pump(struct exchange *x)
 	return handle_pump(x->pool) != NULL && x->in.coding == NULL &&
 	    x->in.body_seen && all_sent(x) && x->sink->held != NULL &&
 	    x->watch->fd != -1 &&
-	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES && takes_more(x);
+	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES &&
+	    out_of(x) == WATCH_OUT_NONE;
 }
 
 static int
@@ -315,7 +317,9 @@ pump_step(void *ctx, bool client)
 	if (more && !x->readable)
 		due_ms = patience_ms(x);
 	log_set_request(NULL);
-	return more && x->stopped == UPSTREAM_OK ? due_ms : PUMP_DONE;
+	return more && x->stopped == UPSTREAM_OK && out_of(x) == WATCH_OUT_NONE
+	    ? due_ms
+	    : PUMP_DONE;
 }
 
 /* Until it is over, or the pump can't have it any longer. */
@@ -358,7 +362,7 @@ run(struct exchange *x)
 		if (!x->readable && can_pump(x) && run_in_pump(x) &&
 		    (x->in.over || x->stopped != UPSTREAM_OK))
 			break;
-		if (!x->readable)
+		if (!x->readable || out_of(x) == WATCH_OUT_FULL)
 			wait_for(x);
 		if (x->stopped != UPSTREAM_OK)
 			break;

@@ -1,0 +1,152 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Clients that stop reading, where the web server hands that on: under Caddy,
+# and under lighttpd with stream-response-body = 2.  A response that is complete
+# at the provider gives its slot back though nobody takes it; one that is not
+# is dropped after client_idle when somebody waits for its slot; the other
+# streams of the process go on meanwhile.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need lighttpd caddy
+
+shape='processes = 1; threads = 64;' # one process: one pump
+start_upstream stub -n
+more_providers=", { name = \"gpu\"; place = \"local\"; url = \"$stub_url\";
+	  limit = \"gpu\"; },
+	{ name = \"gpu-chat\"; place = \"local\"; url = \"$stub_url\";
+	  limit = \"gpu\"; endpoints = [ \"chat\" ]; }"
+more_models=', { id = "gpu/*"; targets = (
+	  { provider = "gpu"; model = "*"; } ); },
+	{ id = "bridged/*"; targets = (
+	  { provider = "gpu-chat"; model = "*"; } ); }'
+# idle_of SECONDS
+idle_of()
+{
+	more="limits = (
+	  { name = \"gpu\"; slots = 1; queue = 8; wait = 60.0; } );
+	  client_idle = $1; body = { spool_dir = \"$dir/spool\"; };"
+	stub_config
+}
+idle_of 60.0
+add_client anna
+add_client bob
+
+sed 's/stream-response-body *=.*/stream-response-body = 2/' \
+	"$abs_srcdir/contrib/lighttpd/tailgate.conf" >"$dir/inner.conf"
+grep -q 'stream-response-body = 2' "$dir/inner.conf" ||
+	broken 'no such setting in contrib/lighttpd'
+sed "s|include \"tailgate.conf\"|include \"$dir/inner.conf\"|" \
+	"$abs_srcdir/contrib/lighttpd/lighttpd.conf" >"$dir/slow.lighttpd"
+
+mkfifo "$dir/fifo"
+exec 9<>"$dir/fifo"
+
+# stuck PATH JSON: a client that stops reading: what it is sent goes into a
+# pipe, and few bytes of that are read.
+stuck()
+{
+	curl -sN --max-time 60 -H "Authorization: Bearer $anna_key" \
+		-H 'Content-Type: application/json' --data-binary "$2" \
+		"$base$1" >"$dir/fifo" 2>"$dir/stuck.err" &
+	adopt stuck $!
+	head -c 1000 <&9 >"$dir/stuck.begin"
+}
+
+# read_on: it reads all of it after all, into $dir/stuck.rest.
+read_on()
+{
+	cat <&9 >"$dir/stuck.rest" &
+	adopt reader $!
+	wait "$stuck_pid"
+	stuck_status=$?
+	forget "$stuck_pid"
+	wait_until rest_is_quiet
+	stop "$reader_pid"
+}
+
+rest_is_quiet()
+{
+	quiet=$(wc -c <"$dir/stuck.rest")
+	sleep 0.2
+	[ "$quiet" = "$(wc -c <"$dir/stuck.rest")" ]
+}
+
+# bob_is_served WHAT SECONDS
+bob_is_served()
+{
+	key=$bob_key
+	post /v1/chat/completions '{"model":"gpu/plain","messages":[]}' \
+		--max-time "$2"
+	is "$1" "$status" 200
+}
+
+bob_streams()
+{
+	key=$bob_key
+	post /v1/chat/completions "$(chat n=20,ms=50 '"stream":true')" \
+		--max-time 20
+	like "$1: another stream goes on" "$(body)" '\[DONE\]'
+}
+
+# Larger than what lies in the sockets and buffers between us and the client,
+# but not by more than 4 MiB.
+complete()
+{
+	stuck "$2" "$3"
+	wait_until stat_is stub in_flight 0
+	bob_is_served "$1: the slot of a complete response is free" 20
+	check "$1: though nobody takes it" alive "$stuck_pid"
+	bob_streams "$1"
+	read_on
+	is "$1: who reads on gets all of it" "$stuck_status" 0
+	check "$1: to the end" file_has "$dir/stuck.rest" "$4"
+}
+
+each_way()
+{
+	start_tailgate
+	if [ "$1" = caddy ]; then
+		start_caddy
+	else
+		start_lighttpd "$dir/slow.lighttpd"
+	fi
+}
+
+no_way()
+{
+	stop_server
+	stop "$tailgate_pid"
+	rm -f "$socket"
+}
+
+for at in lighttpd caddy; do
+	each_way $at
+	complete "$at" /v1/chat/completions \
+		'{"model":"gpu/n=60,size=100000","stream":true,"messages":[]}' \
+		'\[DONE\]'
+	complete "$at, bridged" /v1/responses \
+		'{"model":"bridged/n=60,size=60000","stream":true,"input":"x"}' \
+		'response.completed'
+	no_way
+done
+
+# Far larger: it can't be complete.
+idle_of 2.0
+for at in lighttpd caddy; do
+	each_way $at
+	stuck /v1/chat/completions \
+		'{"model":"gpu/n=400,size=100000","stream":true,"messages":[]}'
+	bob_streams "$at, a large response"
+	check "$at: it holds the slot while nobody wants it" \
+		stat_is stub in_flight 1
+	bob_is_served "$at: it is dropped when somebody waits" 20
+	read_on
+	unlike "$at: and does not look whole" \
+		"$(tail -c 2000 "$dir/stuck.rest")" '\[DONE\]'
+	check "$at: the log says why" \
+		file_has "$dir/tailgate.log" 'takes nothing of its response'
+	no_way
+	: >"$dir/tailgate.log"
+done
+finish
