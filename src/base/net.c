@@ -135,31 +135,47 @@ net_from_sockaddr(const struct sockaddr *sa, struct net *out)
 	return -1;
 }
 
-bool
-net_is_private(const struct net *address)
+static bool
+is_in(const struct net *nets, size_t n, const struct net *address)
 {
+	for (size_t i = 0; i < n; i++)
+		if (net_contains(&nets[i], address))
+			return true;
+	return false;
+}
+
 #define V4(a, b)                                               \
 	{                                                      \
 		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b \
 	}
+bool
+net_is_ours(const struct net *address)
+{
 	static const struct net nets[] = {
 		{ V4(127, 0), NET_BITS4 + 8 },
 		{ V4(10, 0), NET_BITS4 + 8 },
 		{ V4(172, 16), NET_BITS4 + 12 },
 		{ V4(192, 168), NET_BITS4 + 16 },
-		{ V4(100, 64), NET_BITS4 + 10 },
-		{ V4(169, 254), NET_BITS4 + 16 },
 		{ { [15] = 1 }, NET_BITS },
 		{ { 0xfe, 0x80 }, 10 },
 		{ { 0xfc }, 7 },
 	};
-#undef V4
 
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
-		if (net_contains(&nets[i], address))
-			return true;
-	return false;
+	return is_in(nets, sizeof(nets) / sizeof(nets[0]), address);
 }
+
+bool
+net_is_private(const struct net *address)
+{
+	static const struct net more[] = {
+		{ V4(100, 64), NET_BITS4 + 10 },
+		{ V4(169, 254), NET_BITS4 + 16 },
+	};
+
+	return net_is_ours(address) ||
+	    is_in(more, sizeof(more) / sizeof(more[0]), address);
+}
+#undef V4
 
 void
 net_text(const struct net *net, char out[NET_TEXT_SIZE])

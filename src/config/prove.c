@@ -155,14 +155,18 @@ prove_address(struct load *load, const struct provider *p)
 	struct net host;
 
 	if (p->place != PLACE_LOCAL || p->host == NULL ||
-	    net_parse(p->host, &host) == -1 || net_is_private(&host))
+	    net_parse(p->host, &host) == -1 || net_is_ours(&host))
 		return;
 	for (size_t i = 0; i < p->naddresses; i++)
 		if (net_contains(&p->addresses[i], &host))
 			return;
 	mistake_of(load, p, "providers", "url",
-	    "%s is a public address, but place is local; set place = "
-	    "\"external\", or name its network in addresses",
+	    net_is_private(&host)
+		? "%s is in a network that is not always one's own (100.64/10, "
+		  "169.254/16), but place is local; name it in addresses if "
+		  "it is yours"
+		: "%s is a public address, but place is local; set place = "
+		  "\"external\", or name its network in addresses",
 	    p->host);
 }
 

@@ -125,7 +125,7 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 
 	(void)purpose;
 	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
-		inside = net_is_private(&address);
+		inside = net_is_ours(&address);
 		for (size_t i = 0; !inside && i < p->naddresses; i++)
 			inside = net_contains(&p->addresses[i], &address);
 	}

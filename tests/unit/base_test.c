@@ -280,13 +280,24 @@ is_private(const char *text)
 	return net_is_private(&net);
 }
 
+static bool
+is_ours(const char *text)
+{
+	struct net net;
+
+	if (net_parse(text, &net) == -1)
+		exit(99);
+	return net_is_ours(&net);
+}
+
 static void
 test_net(void)
 {
 	static const char *const ours[] = { "127.0.0.1", "127.255.255.255",
 		"10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1",
-		"100.64.0.1", "100.127.255.255", "169.254.1.1", "::1",
-		"fe80::1", "fd12::1", "::ffff:10.0.0.1" };
+		"::1", "fe80::1", "fd12::1", "::ffff:10.0.0.1" };
+	static const char *const perhaps[] = { "100.64.0.1", "100.127.255.255",
+		"169.254.1.1", "169.254.169.254", "::ffff:169.254.169.254" };
 	static const char *const others[] = { "8.8.8.8", "128.0.0.1",
 		"11.0.0.1", "172.15.255.255", "172.32.0.1", "192.169.0.1",
 		"100.63.255.255", "100.128.0.1", "169.255.0.1", "::2",
@@ -306,9 +317,14 @@ test_net(void)
 	CHECK(!contains("10.0.0.0/8", "10.0.0.0/7"),
 	    "a larger network is not in a smaller one");
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		CHECK(is_private(ours[i]), "%s is private", ours[i]);
+		CHECK(is_private(ours[i]) && is_ours(ours[i]), "%s is ours",
+		    ours[i]);
+	for (size_t i = 0; i < sizeof(perhaps) / sizeof(perhaps[0]); i++)
+		CHECK(is_private(perhaps[i]) && !is_ours(perhaps[i]),
+		    "%s is private, but perhaps not ours", perhaps[i]);
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		CHECK(!is_private(others[i]), "%s is not", others[i]);
+		CHECK(!is_private(others[i]) && !is_ours(others[i]),
+		    "%s is public", others[i]);
 	sin.sin_addr.s_addr = htonl(0x7f000001);
 	CHECK(net_from_sockaddr((struct sockaddr *)&sin, &net) == 0 &&
 		net_is_private(&net),
