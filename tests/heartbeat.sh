@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Streaming clients that wait are kept patient: after `commit` the head and
-# comments between events, in bursts under Caddy; an error after that is the
-# endpoint's own error event, one before it keeps its status; callers of whole
-# answers get nothing early.
+# each API's own signs of life between events, in bursts under Caddy; an error
+# after that is the endpoint's own error event, one before it keeps its status;
+# callers of whole answers get nothing early.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq
@@ -66,27 +66,65 @@ let_go()
 	forget "$holder_pid"
 }
 
-comments()
+# What the gateway says of itself: a comment, or an event that counts where
+# clients count events.
+mine='"type":"ping"}|"background":false,"error":null,"incomplete_details":null,"instructions":null,"metadata":\{\},"model"'
+
+signs()
 {
-	grep -c '^: waiting' "$dir/stream" 2>/dev/null || :
+	grep -cE "^: waiting\$|^data: .*($mine)" "$dir/stream" 2>/dev/null || :
 }
 
-# has_comments N: that many have come.
-has_comments()
+# has_signs N: that many have come.
+has_signs()
 {
-	[ "$(comments)" -ge "$1" ]
+	[ "$(signs)" -ge "$1" ]
 }
 
-# without_comments FILE: each stands alone between two events, or before the
-# first, with the blank line behind it.
-without_comments()
+# events_come: and they are events where the API has one for it.
+events_come()
 {
-	awk '
-		/^: waiting$/ && blank { skip = 1; next }
-		skip { if ($0 != "") print "a comment inside an event"
+	case $path in
+	*/responses) grep -q '^event: response.in_progress' "$dir/stream" ;;
+	*/messages) grep -q '^data: {"type":"ping"}' "$dir/stream" ;;
+	*) grep -q '^: waiting$' "$dir/stream" ;;
+	esac
+}
+
+# without_signs FILE: each stands between two events, or before the first; a
+# comment has one newline, as a second one ends an event for some decoders.
+without_signs()
+{
+	awk -v mine="$mine" '
+		/^: waiting$/ {
+			if (!blank) print "a comment inside an event"
+			comment = 1
+			next
+		}
+		comment && $0 == "" { print "a blank line inside an event" }
+		{ comment = 0 }
+		/^event: (ping|response\.(created|in_progress))$/ && blank {
+			name = $0
+			blank = 0
+			next
+		}
+		name != "" && $0 ~ mine { name = ""; skip = 1; next }
+		name != "" { print name; name = "" }
+		skip { if ($0 != "") print "a sign inside an event"
 			skip = 0; blank = 1; next }
 		{ print; blank = $0 == "" }
 		BEGIN { blank = 1 }' "$1"
+}
+
+# numbered FILE STEP: numbers of events (Responses) go on by one, or where
+# STEP is 0 stay at times.
+numbered()
+{
+	sed -n 's/^data: .*"sequence_number": *\([0-9]*\).*/\1/p' "$1" |
+		awk -v least="$2" '
+			NR > 1 && ($1 < last + least || $1 > last + 1) { bad = 1 }
+			{ last = $1 }
+			END { exit bad }'
 }
 
 head_has()
@@ -100,8 +138,9 @@ waited()
 	# More than a burst.
 	enough=3
 	[ "$server" = lighttpd ] || enough=5
-	check "$1: comments come" wait_until -p "$stream_pid" \
-		has_comments "$enough"
+	check "$1: signs of life come" wait_until -p "$stream_pid" \
+		has_signs "$enough"
+	check "$1: the API's own" events_come
 	check "$1: the head is a stream's" head_has \
 		'^content-type: text/event-stream'
 	check "$1: and good" head_has '^HTTP/1.1 200'
@@ -112,8 +151,16 @@ waited()
 whole()
 {
 	is "$1: it ends well" "$curl_status" 0
-	without_comments "$dir/stream" >"$dir/bare"
-	same "$1: byte for byte, comments between events" \
+	without_signs "$dir/stream" >"$dir/bare"
+	# The response has one id, which was told before the upstream's.
+	id=$(sed -n 's/.*"id":"\(resp_req_[0-9a-f]*\)".*/\1/p' "$dir/stream" |
+		head -n 1)
+	own=$(sed -n 's/.*"id": *"\(resp_[^"]*\)".*/\1/p' \
+		"$stub_dir/$(last).answer" | head -n 1)
+	[ -z "$id" ] || sed "s/$id/$own/" "$dir/bare" >"$dir/bare.id"
+	[ -z "$id" ] || mv "$dir/bare.id" "$dir/bare"
+	check "$1: its numbers go on" numbered "$dir/stream" 0
+	same "$1: byte for byte, signs of life between events" \
 		"$dir/bare" "$stub_dir/$(last).answer"
 }
 
@@ -174,8 +221,9 @@ bridged()
 		let_go
 		end
 		is "$at: it ends well" "$curl_status" 0
-		unlike "$at: no comment inside an event" \
-			"$(without_comments "$dir/stream")" 'inside|waiting'
+		check "$at: its numbers go on" numbered "$dir/stream" 1
+		unlike "$at: no sign inside an event" \
+			"$(without_signs "$dir/stream")" 'inside|waiting'
 		is "$at: it is whole" "$(grep -c "^event: $last" \
 			"$dir/stream")" 1
 	done <<-END
@@ -184,7 +232,7 @@ bridged()
 	END
 }
 
-# The error comes when comments have come.
+# The error comes when signs of life have come.
 late_errors()
 {
 	while read -r path event members; do
@@ -198,13 +246,13 @@ late_errors()
 			waited "$at"
 			tell stub release >/dev/null
 			end
-			bare=$(without_comments "$dir/stream")
+			bare=$(without_signs "$dir/stream")
 			is "$at: the stream itself is whole" "$curl_status" 0
 			like "$at: it is the endpoint's error" "$bare" "$event"
 			like "$at: with the words" "$bare" 'stub broke|rovider|Overloaded'
 			unlike "$at: no end as if complete" "$bare" \
 				'\[DONE\]|response\.completed|message_stop'
-			unlike "$at: no comment inside an event" "$bare" \
+			unlike "$at: no sign inside an event" "$bare" \
 				'inside an event'
 			printf '%s\n' "$bare" | sed -n 's/^data: //p' |
 				jq . >/dev/null 2>&1
@@ -232,7 +280,7 @@ late_refusal()
 			-o "$dir/stream" "$base$path"
 		is "$at: the stream itself is whole" $? 0
 		like "$at: an error event" \
-			"$(without_comments "$dir/stream")" "$event"
+			"$(without_signs "$dir/stream")" "$event"
 		like "$at: it says why" "$(cat "$dir/stream")" \
 			'local_queue_timeout|did not become free'
 		unlike "$at: no end as if complete" "$(cat "$dir/stream")" \
@@ -302,10 +350,10 @@ bursts()
 		begin /v1/chat/completions "$(chat stall-head,n=3 \
 			'"stream":true')"
 		check "$server: a burst of $burst" wait_until -p \
-			"$stream_pid" has_comments $burst
+			"$stream_pid" has_signs $burst
 		tell stub release >/dev/null
 		end
-		is "$server: and no more" "$(comments)" $burst
+		is "$server: and no more" "$(signs)" $burst
 		stop_server
 	done
 }

@@ -319,6 +319,21 @@ bridge_fail(struct bridge_run *run, const struct refused *r, struct buf *out)
 	bridge_break(run, spec->code, &e, out);
 }
 
+unsigned
+bridge_alive(struct bridge_run *run, struct buf *out)
+{
+	if (!run->ended)
+		run->ops->alive(run, out);
+	return run->sequence;
+}
+
+void
+bridge_resume(struct bridge_run *run, unsigned sequence)
+{
+	run->begun = true;
+	run->sequence = sequence;
+}
+
 const char *
 bridge_why(const struct bridge_run *run)
 {

@@ -97,6 +97,14 @@ void bridge_fail(struct bridge_run *, const struct refused *, struct buf *out);
 void bridge_fail_upstream(
     struct bridge_run *, int status, struct span body, struct buf *out);
 
+/* Writes the API's sign of life: `ping`, or `response.in_progress` (before it,
+ * if the stream has not begun, `response.created`).  The number of the next
+ * event; 0: the API does not number them. */
+unsigned bridge_alive(struct bridge_run *, struct buf *out);
+/* The client's stream has begun before this run: its next event has this
+ * number.  Before any event. */
+void bridge_resume(struct bridge_run *, unsigned sequence);
+
 /* Why the last step failed: a sentence, perhaps the upstream's own; NULL: it
  * did not. */
 const char *bridge_why(const struct bridge_run *);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/pulse.h"
 #include "bridge/run.h"
 
 static void
@@ -103,8 +104,15 @@ begin(struct bridge_run *run, struct buf *out)
 	add_usage(u, out);
 	buf_puts(out, "}");
 	event_end(out);
-	event(out, "ping");
-	event_end(out);
+	pulse_messages(out);
+}
+
+/* Also before message_start: the SDKs leave it out. */
+static void
+alive(struct bridge_run *run, struct buf *out)
+{
+	(void)run;
+	pulse_messages(out);
 }
 
 static void
@@ -302,5 +310,6 @@ const struct bridge_ops bridge_messages = {
 	.call_leave = call_leave,
 	.end = end,
 	.fail = fail,
+	.alive = alive,
 	.object = object,
 };

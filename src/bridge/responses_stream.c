@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/jscan.h"
+#include "bridge/pulse.h"
 #include "bridge/run.h"
 
 #define ID_SIZE 160
@@ -155,6 +156,21 @@ begin(struct bridge_run *run, struct buf *out)
 	state_event(run, "response.created", "in_progress", NULL, false, out);
 	state_event(
 	    run, "response.in_progress", "in_progress", NULL, false, out);
+}
+
+static void
+alive(struct bridge_run *run, struct buf *out)
+{
+	char id[ID_SIZE];
+
+	if (!run->begun) {
+		run->begun = true;
+		begin(run, out);
+		return;
+	}
+	snprintf(id, sizeof(id), "resp_%.100s", run->request_id);
+	pulse_responses(out, "in_progress", run->sequence++,
+	    &(struct pulse_response){ id, run->model, run->wall_ms / 1000 });
 }
 
 static void
@@ -498,5 +514,6 @@ const struct bridge_ops bridge_responses = {
 	.call_leave = call_leave,
 	.end = end,
 	.fail = fail,
+	.alive = alive,
 	.object = object,
 };

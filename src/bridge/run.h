@@ -93,6 +93,7 @@ struct bridge_ops {
 	 * must not look like a call that can be run. */
 	void (*call_leave)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
+	void (*alive)(struct bridge_run *, struct buf *out);
 	/* The whole object, not streamed. */
 	void (*object)(struct bridge_run *, struct buf *out);
 };

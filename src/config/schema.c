@@ -144,8 +144,9 @@ const struct schema schema_table[] = {
 	    "head and heartbeats; errors after that come as events.",
 	    IN(config, commit_ms)),
 	NUMBER("", "heartbeat", SCHEMA_SECONDS, 0, 3600, "0",
-	    "Time between comments to a waiting streaming client; 0 means 10 "
-	    "s under lighttpd and 1 s under Caddy.",
+	    "Time between signs of life to a waiting streaming client (a "
+	    "comment, ping or response.in_progress, as its API has them); 0 "
+	    "means 10 s under lighttpd and 1 s under Caddy.",
 	    IN(config, heartbeat_ms)),
 	NUMBER("", "total", SCHEMA_SECONDS, 1, DAY, "3600",
 	    "The most that one request may take over all its attempts.",

@@ -30,7 +30,9 @@
 #define BURST_GAP_MS 50
 #define HEARTBEAT_MS 10000
 #define HEARTBEAT_CADDY_MS 1000
-#define HEARTBEAT ": waiting\n\n"
+/* Of a sign of life: a bridge may begin its stream by it, which tells the
+ * client's tools and instructions again. */
+#define SIGN_BYTES ((size_t)64 * 1024 * 1024)
 /* Of a head; what an upstream says has the first half at the most. */
 #define HEAD_BYTES (64 * 1024)
 
@@ -314,13 +316,22 @@ heartbeat_ms(const struct answer *a)
 static int
 heartbeat(struct answer *a)
 {
+	struct buf sign;
+	int rc;
+
+	buf_init(&sign, SIGN_BYTES);
+	/* What follows in a burst is for the connection alone. */
+	if (a->burst > 0)
+		buf_puts(&sign, ALIVE_COMMENT);
+	else
+		alive_write(&a->alive, &sign);
 	a->burst = a->burst > 0 ? a->burst - 1 : a->caddy ? BURST - 1 : 0;
-	if (put(a, HEARTBEAT, sizeof(HEARTBEAT) - 1) == -1)
-		return -1;
-	return answer_flush(a);
+	rc = put(a, sign.p, sign.len);
+	buf_free(&sign);
+	return rc == -1 ? -1 : answer_flush(a);
 }
 
-/* How long until the next comment is due, up to a second. */
+/* How long until the next sign of life is due, up to a second. */
 static int
 until_due_ms(const struct answer *a, int64_t now_ms)
 {
@@ -438,7 +449,8 @@ refuse_in_stream(struct answer *a, const struct refused *refused)
 
 	buf_init(&json, 64 * 1024);
 	if (id == ENDPOINT_RESPONSES)
-		reply_response_error(&json, refused);
+		reply_response_error(
+		    &json, refused, alive_next_number(&a->alive));
 	else
 		reply_error_json(&json, a->shape, refused, a->request_id);
 	error_event(a,
@@ -447,7 +459,8 @@ refuse_in_stream(struct answer *a, const struct refused *refused)
 	    buf_span(&json));
 	if (id == ENDPOINT_RESPONSES) {
 		buf_reset(&json);
-		reply_response_failed(&json, refused, a->request_id);
+		reply_response_failed(&json, refused, alive_id(&a->alive),
+		    alive_next_number(&a->alive));
 		error_event(a, "response.failed", buf_span(&json));
 	}
 	buf_free(&json);

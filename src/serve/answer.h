@@ -7,7 +7,7 @@
  * about how it ended.
  *
  * It keeps a waiting stream's client patient (its head after `commit`,
- * comments every `heartbeat`, only between events) and notices when the client
+ * signs of life every `heartbeat`, only between events) and notices when the client
  * has gone; answer_tick() is the watch that everything that waits calls.
  */
 #ifndef SERVE_ANSWER_H
@@ -22,6 +22,7 @@
 #include "base/watch.h"
 #include "config/config.h"
 #include "policy/refusal.h"
+#include "serve/alive.h"
 #include "wire/io.h"
 #include "wire/peer.h"
 #include "wire/upstream.h"
@@ -49,7 +50,7 @@ struct answer {
 	bool head_sent;
 	bool head_early; /* by the heartbeat, before any upstream's */
 	bool is_events; /* and says that a stream follows */
-	bool at_boundary; /* a comment may be written now */
+	bool at_boundary; /* between two events */
 	bool gone; /* the client has left */
 	bool ended; /* its last byte has been written */
 	int64_t ended_ms;
@@ -58,7 +59,8 @@ struct answer {
 	uint64_t bytes_out;
 	int64_t start_ms;
 	int64_t last_write_ms;
-	int burst; /* comments that are to follow the last one soon */
+	int burst; /* comments that are to follow the last sign soon */
+	struct alive alive;
 };
 
 /* start_ms: when the request began. */

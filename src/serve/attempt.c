@@ -297,6 +297,7 @@ make_bridged(struct attempt *t)
 		t->result.reason = 0;
 		return false;
 	}
+	alive_bridge(&r->answer.alive, t->bridge);
 	dropped = bridge_dropped(t->bridge);
 	if (dropped != NULL) {
 		dropped = arena_strdup(r->arena, dropped);
@@ -570,6 +571,7 @@ attempt_free(struct attempt *t)
 	budget_settle(r->server->budgets, &t->hold,
 	    a->usage.input + a->usage.output,
 	    a->cost_nanousd < 0 ? 0 : a->cost_nanousd);
+	alive_unbridge(&r->answer.alive);
 	bridge_free(t->bridge);
 	if (t->relaying)
 		relay_free(&t->relay);

@@ -111,6 +111,30 @@ begins_as_error(struct relay *r, const struct sse_event *event)
 	return true;
 }
 
+/* The response has the id by which the client came to know it. */
+static int
+rename_response(
+    struct relay *r, const struct sse_event *event, struct span data)
+{
+	struct alive *alive = &r->answer->alive;
+	struct span old = alive_foreign_id(alive, data), raw, id;
+	const char *at;
+	uint64_t offset;
+
+	if (old.len == 0 || event->begin < r->written)
+		return 0;
+	raw = (struct span){ r->window.p + (event->begin - r->written),
+		(size_t)(event->end - event->begin) };
+	if ((at = memmem(raw.p, raw.len, old.p, old.len)) == NULL)
+		return 0;
+	offset = event->begin + (uint64_t)(at - raw.p);
+	id = span_of(alive_id(alive));
+	if (pass(r, offset) == -1 || answer_body(r->answer, id) == -1)
+		return -1;
+	skip(r, offset + old.len);
+	return 0;
+}
+
 /* One event, whole.  What the relay knows of a stream it learns here. */
 static int
 on_event(void *ctx, const struct sse_event *event)
@@ -142,6 +166,9 @@ on_event(void *ctx, const struct sse_event *event)
 		skip(r, event->end);
 		return 0;
 	}
+	alive_note(&r->answer->alive, data);
+	if (rename_response(r, event, data) == -1)
+		return -1;
 	if (r->speaks == ENDPOINT_RESPONSES || r->speaks == ENDPOINT_MESSAGES)
 		name = verdict_event_name(name, data);
 	r->error_passed |= verdict_is_error(name, data);

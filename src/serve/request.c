@@ -258,6 +258,7 @@ request_parse(struct request *r)
 		return refuse_param(r, REFUSE_INVALID_REQUEST,
 		    "X-Tailgate-Place is `local` or `external`.");
 	r->answer.streams = r->call.stream;
+	alive_init(&r->answer.alive, r->spec->id, r->id, r->call.model);
 	return true;
 }
 

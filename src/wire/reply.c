@@ -92,13 +92,14 @@ reply_error_json(struct buf *b, enum endpoint_shape shape,
 }
 
 void
-reply_response_error(struct buf *b, const struct refused *r)
+reply_response_error(struct buf *b, const struct refused *r, uint64_t sequence)
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
 
-	buf_puts(b,
-	    "{\"type\":\"error\",\"sequence_number\":0,\"error\":"
-	    "{\"type\":");
+	buf_printf(b,
+	    "{\"type\":\"error\",\"sequence_number\":%llu,\"error\":"
+	    "{\"type\":",
+	    (unsigned long long)sequence);
 	buf_json(b, span_of(spec->type));
 	buf_puts(b, ",\"code\":");
 	buf_json(b, span_of(spec->code));
@@ -111,14 +112,15 @@ reply_response_error(struct buf *b, const struct refused *r)
 
 void
 reply_response_failed(
-    struct buf *b, const struct refused *r, const char *request_id)
+    struct buf *b, const struct refused *r, const char *id, uint64_t sequence)
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
 
-	buf_puts(b,
-	    "{\"type\":\"response.failed\",\"sequence_number\":0,"
-	    "\"response\":{\"id\":");
-	buf_json(b, span_of(request_id == NULL ? "" : request_id));
+	buf_printf(b,
+	    "{\"type\":\"response.failed\",\"sequence_number\":%llu,"
+	    "\"response\":{\"id\":",
+	    (unsigned long long)sequence);
+	buf_json(b, span_of(id));
 	buf_puts(b,
 	    ",\"object\":\"response\",\"status\":\"failed\","
 	    "\"output\":[],\"error\":{\"code\":");

@@ -15,15 +15,16 @@
 #include "wire/io.h"
 
 /* {"error":{…}} in the endpoint's shape. */
-void reply_error_json(struct buf *, enum endpoint_shape,
-    const struct refused *, const char *request_id);
+void reply_error_json(struct buf *, enum endpoint_shape, const struct refused *,
+    const char *request_id);
 
 /* The data of a Responses stream's `error` event, by which SDKs raise. */
-void reply_response_error(struct buf *, const struct refused *);
+void
+reply_response_error(struct buf *, const struct refused *, uint64_t sequence);
 
 /* The data of a Responses stream's last event, `response.failed`, where no
  * response object of the upstream is at hand. */
 void reply_response_failed(
-    struct buf *, const struct refused *, const char *request_id);
+    struct buf *, const struct refused *, const char *id, uint64_t sequence);
 
 #endif

@@ -49,6 +49,9 @@ for await (const event of await respond('delay=800,ms=500,n=3')) {
 }
 is(text, words, 'openai: a Responses stream with comments');
 is(last, 'response.completed', 'openai: and its last event');
+const whole = await client.responses.stream(
+    { model: 'stub/delay=800,ms=500,n=3', input: 'hello' }).finalResponse();
+is(whole.output_text, words, 'openai: the same, put together by the SDK');
 is(/stub broke|rovider/.test(await raised(() => chat('delay=800,500'))), true,
     'openai: an error after comments is raised');
 is(/stub broke|rovider/.test(await raised(() => respond('delay=800,500'))),

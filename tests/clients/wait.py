@@ -38,6 +38,10 @@ is_("".join(e.delta for e in events
             if e.type == "response.output_text.delta"),
     WORDS, "openai: a Responses stream with comments")
 is_(events[-1].type, "response.completed", "openai: and its last event")
+with client.responses.stream(
+        model="stub/delay=800,ms=500,n=3", input="hello") as stream:
+    is_(stream.get_final_response().output_text, WORDS,
+        "openai: the same, put together by the SDK")
 try:
     list(chat("delay=800,500"))
     is_("nothing", "an error", "openai: an error after comments is raised")
