@@ -42,4 +42,37 @@ utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* The same for a character that is seen as itself; also 0 for what moves the
+ * cursor, turns the direction of what follows, or has no width: controls,
+ * U+061C, U+200B..200F, U+2028..202E, U+2060..206F, U+FEFF, U+FFF9..FFFB, tags
+ * (U+E0000..E007F). */
+static inline size_t
+utf8_visible_length(const unsigned char *p, size_t n)
+{
+	size_t len = utf8_length(p, n);
+
+	if (len == 1)
+		return p[0] >= 0x20 && p[0] != 0x7f;
+	if (len == 2)
+		return (p[0] == 0xc2 && p[1] < 0xa0) ||
+			(p[0] == 0xd8 && p[1] == 0x9c)
+		    ? 0
+		    : 2;
+	if (len == 3 && p[0] == 0xe2 && p[1] == 0x80)
+		return (p[2] >= 0x8b && p[2] <= 0x8f) ||
+			(p[2] >= 0xa8 && p[2] <= 0xae)
+		    ? 0
+		    : 3;
+	if (len == 3 && p[0] == 0xe2 && p[1] == 0x81)
+		return p[2] >= 0xa0 && p[2] <= 0xaf ? 0 : 3;
+	if (len == 3 && p[0] == 0xef)
+		return (p[1] == 0xbb && p[2] == 0xbf) ||
+			(p[1] == 0xbf && p[2] >= 0xb9 && p[2] <= 0xbb)
+		    ? 0
+		    : 3;
+	if (len == 4 && p[0] == 0xf3 && p[1] == 0xa0)
+		return p[2] <= 0x81 ? 0 : 4;
+	return len;
+}
+
 #endif

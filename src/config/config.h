@@ -117,6 +117,7 @@ struct provider {
 	const struct net *addresses;	/* where a local one may be, beside */
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */
+	bool fetches_media;	/* a local one may be given media by URL */
 	uint32_t endpoints;	/* its targets' unless they say; 0: not said */
 };
 

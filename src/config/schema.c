@@ -304,6 +304,10 @@ const struct schema schema_table[] = {
 	    "Where a local one may be beside the private networks; its name "
 	    "may lead nowhere else.",
 	    MANY(provider, addresses) },
+	BOOL("providers", "fetches_media", "false",
+	    "A local one may be given images and files by http and https URL, "
+	    "which it fetches itself, from any network that it reaches.",
+	    IN(provider, fetches_media)),
 	BOOL("providers", "learn", "true",
 	    "Believe what tailgate probe learned of its models over what "
 	    "the targets say.",

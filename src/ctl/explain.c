@@ -20,6 +20,7 @@
 #include "ctl/ctl.h"
 #include "ctl/explain_facts.h"
 #include "policy/explain.h"
+#include "policy/passing.h"
 #include "wire/multipart.h"
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
@@ -29,7 +30,7 @@ const struct ctl_option ctl_explain_options[] = {
 	{ "endpoint", "NAME", 'e',
 	    "chat, responses, messages, embeddings ... (chat)" },
 	{ "header", "LINE", 'H',
-	    "a header of the request: X-Tailgate-Place, Content-Type" },
+	    "a header of the request: X-Tailgate-Place, Content-Type ..." },
 	{ "facts", "FILE", 'F',
 	    "decide from these facts instead of the present state" },
 	{ "json", NULL, 'j', "print JSON" },
@@ -39,6 +40,7 @@ const struct ctl_option ctl_explain_options[] = {
 struct asked {
 	const char *client, *endpoint, *facts, *file;
 	bool header_local, json;
+	struct passing passing;
 	struct span type; /* of the body, p NULL: as the endpoint expects */
 };
 
@@ -52,7 +54,7 @@ struct work {
 	struct arena *arena;
 };
 
-/* The two headers that matter; -1 for what the responder would refuse. */
+/* The headers that matter; -1 for what the responder would refuse. */
 static int
 take_header(struct asked *asked, const char *line)
 {
@@ -65,6 +67,9 @@ take_header(struct asked *asked, const char *line)
 	value = span_of(colon + 1 + strspn(colon + 1, " \t"));
 	if (span_is_nocase(name, "Content-Type"))
 		asked->type = value;
+	for (size_t i = 0; i < PASSING_HEADERS; i++)
+		if (span_is_nocase(name, passing_headers[i].name))
+			passing_take(&asked->passing, i, value.p);
 	if (!span_is_nocase(name, "X-Tailgate-Place"))
 		return 0;
 	asked->header_local = span_is(value, "local");
@@ -157,8 +162,10 @@ read_body(const char *file, struct buf *body)
 static int
 on_part(void *ctx, const struct multipart_part *part)
 {
-	return call_form_take(
-	    ctx, part->name, part->file, part->content, part->offset);
+	call_form_take(ctx,
+	    &(struct call_part){ part->name, part->file_name, part->file,
+		part->headers, part->content, part->offset });
+	return 0;
 }
 
 /* The boundary that a form's own first line tells. */
@@ -187,11 +194,11 @@ print(const struct explain *explain, bool json)
 }
 
 static int
-parse_form(const struct work *w, struct span body, struct call *call,
-    struct refused *refused)
+parse_form(const struct work *w, struct span body, struct passing *passing,
+    struct call *call, struct refused *refused)
 {
-	struct call_form form = { .nmodels = 0 };
-	struct span boundary = { NULL, 0 };
+	struct call_form form = { .nparts = 0 };
+	struct span boundary = { NULL, 0 }, sent = body;
 	const char *error = NULL;
 
 	if (w->asked->type.p != NULL)
@@ -199,11 +206,14 @@ parse_form(const struct work *w, struct span body, struct call *call,
 	else if (body.len > 0)
 		boundary = first_line(body);
 	if (boundary.p == NULL ||
-	    multipart_scan(body, boundary, on_part, &form, &error) != 0) {
+	    multipart_scan(body, boundary, on_part, &form, &sent, &error) !=
+		0) {
 		*refused =
 		    (struct refused){ .refusal = REFUSE_INVALID_MULTIPART };
 		return -1;
 	}
+	passing_boundary(passing, boundary);
+	call->nbeside = passing->ntexts;
 	return call_parse_form(w->config, w->patterns, w->endpoint->id, &form,
 	    w->arena, call, refused);
 }
@@ -212,13 +222,16 @@ parse_form(const struct work *w, struct span body, struct call *call,
 static int
 decide(const struct work *w, struct span body, const struct facts *facts)
 {
+	struct passing passing = w->asked->passing;
 	struct call call = { .endpoint = w->endpoint->id,
-		.header_local = w->asked->header_local };
+		.header_local = w->asked->header_local,
+		.beside = passing.texts,
+		.nbeside = passing.ntexts };
 	struct plan plan = { .model = NULL };
 	int rc;
 
 	if (w->endpoint->body == ENDPOINT_BODY_MULTIPART)
-		rc = parse_form(w, body, &call, &plan.refused);
+		rc = parse_form(w, body, &passing, &call, &plan.refused);
 	else
 		rc = call_parse_json(w->config, w->patterns, call.endpoint,
 		    body, w->arena, &call, &plan.refused);

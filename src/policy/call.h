@@ -51,6 +51,11 @@ struct call {
 	uint64_t characters;	/* of `input` (speech), else 0 */
 	unsigned needs;		/* enum call_needs */
 	bool header_local;	/* X-Tailgate-Place: local */
+	unsigned remote;	/* media by URL, enum remote (remote.h) */
+	size_t sent_offset, sent_len;	/* what of the body is sent */
+	/* What is sent beside it (policy/passing.h), to be looked through. */
+	const struct span *beside;
+	size_t nbeside;
 	/* The pattern that made it private, "scan limit" where the bound was
 	 * reached before the end, NULL where it is not private. */
 	const char *private_rule;
@@ -58,11 +63,13 @@ struct call {
 
 /* Compiled private patterns; one per config, shared by all threads.
  *
- * Every string of a body is looked through, keys too, decoded, each one by
- * itself: a text that is split over two strings is not put together.  A file
- * inside a string (a data URL, base64) is decoded and looked through where it
- * is a text; pictures and sound are not private; any other file is, since it
- * cannot be read ("unreadable file").  Bounds: policy/pattern.h. */
+ * All that leaves is looked through: every string and number of a body, keys
+ * too; of a form names, file names, header lines, fields and files; and what
+ * goes along beside the body.  Each is looked at by itself and with what it
+ * says when it is decoded (policy/layers.h): a text that is split over two is
+ * not put together.  A file is looked through where it is a text; pictures and
+ * sound are not private; any other file is, since it cannot be read
+ * ("unreadable file").  Bounds: policy/pattern.h. */
 struct patterns;
 
 /* NULL with a line in err when one does not compile. */
@@ -72,35 +79,36 @@ void patterns_free(struct patterns *);
  * (config_load uses it to name the line.) */
 int patterns_check(const char *pattern, char *message, size_t size);
 
-/* Measures a JSON body.  call->header_local is kept, all else overwritten.
- * On a refusal fills *refused and returns -1.
- * stream defaults to false; a `model` that is missing, twice, escaped or with
- * capitals in its key, longer than 256 bytes, with a control character in it,
- * or no string is refused; so are `stream` and `stream_options` twice. */
+/* Measures a JSON body.  call->header_local and beside are kept, all else
+ * overwritten.  On a refusal fills *refused and returns -1.
+ * stream defaults to false; a `model` that is missing, twice, escaped, longer
+ * than 256 bytes, with a character in it that cannot be seen, or no string is
+ * refused; so are two members of one name that decides about the call, a key
+ * that only looks like one, and what names a second model (policy/member.h). */
 int call_parse_json(const struct config *, const struct patterns *,
     enum endpoint, struct span body, struct arena *, struct call *,
     struct refused *);
 
-/* The same from a form's facts (wire/multipart found them): the model's
- * place, its fields' text, the size of its files. */
-#define CALL_TEXTS_MAX 64
-struct call_form {
-	struct span model;	/* p NULL: none */
-	size_t model_offset;
-	unsigned nmodels;	/* how often the field stood there */
-	struct span stream;	/* the field's value, or p NULL */
-	struct span prompt;
-	/* Every field that is no file, for the private patterns; what did not
-	 * fit counts as private. */
-	struct span texts[CALL_TEXTS_MAX];
-	size_t ntexts;
-	bool more_texts;
-	size_t file_bytes;
+/* The same from a form's parts (wire/multipart found them). */
+#define CALL_PARTS_MAX 64
+struct call_part {
+	struct span name;
+	struct span file_name;	/* p NULL: none */
+	bool file;		/* has a file name, perhaps an empty one */
+	struct span headers;	/* all lines */
+	struct span content;
+	size_t offset;		/* of content in the body */
 };
-/* Notes one part of a form as it is scanned.  0, or 1 where `stream` or
- * `prompt` is there twice: one of the two would not be looked at. */
-int call_form_take(struct call_form *, struct span name, bool file,
-    struct span content, size_t offset);
+struct call_form {
+	struct call_part parts[CALL_PARTS_MAX];
+	size_t nparts;
+	bool more_parts;	/* than that: refused */
+	size_t file_bytes;
+	size_t sent_offset, sent_len;	/* first to last boundary: no preamble
+					   and no epilogue is sent */
+};
+/* Notes one part of a form as it is scanned. */
+void call_form_take(struct call_form *, const struct call_part *);
 int call_parse_form(const struct config *, const struct patterns *,
     enum endpoint, const struct call_form *, struct arena *, struct call *,
     struct refused *);

@@ -118,7 +118,8 @@ put_measured(const struct call *call, struct buf *out)
 		buf_printf(out, "%s\"%s\"", comma, needs[i].name);
 		comma = ", ";
 	}
-	buf_puts(out, "], ");
+	buf_printf(out, "], \"remote_media\": %s, ",
+	    call->remote != 0 ? "true" : "false");
 	put_text(out, "private", call->private_rule);
 	buf_puts(out, "}");
 }
@@ -343,6 +344,8 @@ say_request(const struct explain *e, struct buf *out)
 	for (i = 0; i < NEEDS; i++)
 		if (call->needs & needs[i].need)
 			buf_printf(out, ", needs %s", needs[i].name);
+	if (call->remote != 0)
+		buf_puts(out, ", media by URL");
 	buf_puts(out, "\n");
 }
 

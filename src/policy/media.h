@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Files inside a JSON string: data URLs (RFC 2397) and bare base64, told apart
- * from text.  Pictures and sound are neither counted as text nor searched;
- * any other file is searched when it decodes to text, else it cannot be read.
+ * Files in a request: data URLs (RFC 2397) and bare base64 in strings, the
+ * files of a form.  What they are is told by their bytes more than by their
+ * name: whatever is a text is searched as one; pictures and sound are not
+ * searched; any other file cannot be read.
  */
 #ifndef POLICY_MEDIA_H
 #define POLICY_MEDIA_H
@@ -15,6 +16,9 @@
 
 #include "base/span.h"
 
+/* Shorter runs of base64 letters that are no text are taken for words. */
+#define MEDIA_BARE_MIN 64
+
 enum media {
 	MEDIA_NONE, /* a text like any other */
 	MEDIA_IMAGE, /* moving ones too */
@@ -22,13 +26,39 @@ enum media {
 	MEDIA_FILE,
 };
 
-/* What a string of JSON is, by itself (a data URL) or, where it may be bare
- * base64, by its first bytes.  *base64 is the encoded part.  Whatever holds a
- * byte that base64 has not is a text. */
-enum media media_find(struct span text, bool may_be_bare, struct span *base64);
+struct media_found {
+	enum media media; /* as its type says, or its first bytes */
+	struct span head; /* of a data URL, up to its comma; else empty */
+	struct span base64; /* the encoded part, perhaps with line breaks */
+};
 
-/* Decodes into out (at least base64.len bytes).  False where the result is no
- * text: not UTF-8, or with a NUL in it. */
-bool media_text(struct span base64, char *out, size_t *len);
+/* What a string of JSON is, by itself (a data URL) or, where it may be bare
+ * base64, by its first bytes.  Whatever holds a byte that base64 has not is a
+ * text. */
+struct media_found media_find(struct span text, bool may_be_bare);
+/* Does it begin like a data URL? */
+bool media_is_data_url(struct span text);
+/* What a data URL says that it is. */
+enum media media_of_type(struct span url);
+
+bool media_is_letter(char);
+/* Letters, padding and white space alone. */
+bool media_is_base64(struct span text);
+
+/* Decodes into out (at least base64.len bytes), as far as there are letters;
+ * returns the length. */
+size_t media_decode(struct span base64, char *out);
+/* The same, but only as far as it is text (UTF-8 without NUL). */
+size_t media_text_prefix(struct span base64, char *out);
+/* By its first few bytes: could it be text?  Cheap. */
+bool media_may_be_text(struct span base64);
+/* UTF-8 without a NUL. */
+bool media_is_text(struct span bytes);
+
+/* By the first bytes: a picture, sound, or MEDIA_FILE. */
+enum media media_of_bytes(struct span bytes);
+enum media media_of_base64(struct span base64);
+/* A document or an archive, whatever it is called. */
+bool media_is_document(struct span bytes);
 
 #endif

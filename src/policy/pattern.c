@@ -402,8 +402,7 @@ search(struct pattern_run *run, struct span text)
 	}
 }
 
-/* What is no UTF-8 is private by that alone; a rule that its bytes match is
- * the better name for it. */
+/* What is no UTF-8: its bytes as Latin-1, for ASCII is the same there. */
 static void
 search_bytes(struct pattern_run *run, struct span text)
 {
@@ -415,8 +414,6 @@ search_bytes(struct pattern_run *run, struct span text)
 	}
 	search(run, (struct span){ wide, unicode_of_bytes(text, wide) });
 	free(wide);
-	if (run->rule == NULL)
-		run->rule = PATTERN_NOT_UTF8;
 }
 
 static void
@@ -433,34 +430,41 @@ search_composed(struct pattern_run *run, struct span text)
 	free((char *)composed.p);
 }
 
-void
-pattern_scan_decoded(struct pattern_run *run, struct span text)
+/* In each form of it.  False: it is no UTF-8. */
+static bool
+search_forms(struct pattern_run *run, struct span text)
 {
-	enum unicode_kind kind;
+	enum unicode_kind kind = unicode_kind(text);
 
-	if (!pattern_wants(run) || text.len == 0)
-		return;
-	kind = unicode_kind(text);
 	if (kind == UNICODE_ASCII && text.len < run->patterns->shortest)
-		return;
+		return true;
 	if (kind == UNICODE_NONE) {
 		search_bytes(run, text);
-		return;
+		return false;
 	}
 	search(run, text);
 	if (kind == UNICODE_LOOSE && run->rule == NULL)
 		search_composed(run, text);
+	return true;
+}
+
+void
+pattern_scan_decoded(struct pattern_run *run, struct span text)
+{
+	if (pattern_wants(run) && text.len > 0)
+		search_forms(run, text);
 }
 
 void
 pattern_scan(struct pattern_run *run, struct span text)
 {
-	if (!pattern_wants(run))
+	if (!pattern_wants(run) || text.len == 0)
 		return;
 	if (text.len > run->left_bytes) {
 		run->rule = PATTERN_LIMIT;
 		return;
 	}
 	run->left_bytes -= text.len;
-	pattern_scan_decoded(run, text);
+	if (!search_forms(run, text) && run->rule == NULL)
+		run->rule = PATTERN_NOT_UTF8;
 }

@@ -60,8 +60,8 @@ pattern_wants(const struct pattern_run *run)
  * is searched as Latin-1 for the rule's name.  A text that is not in composed
  * form (NFC) is searched in that form as well. */
 void pattern_scan(struct pattern_run *, struct span text);
-/* The same of what a text says when it is decoded: its bytes were charged to
- * private_max_bytes with that text. */
+/* The same of what a text may say when it is decoded: its bytes were charged to
+ * private_max_bytes with that text, and what is no UTF-8 was not meant so. */
 void pattern_scan_decoded(struct pattern_run *, struct span text);
 
 #endif

@@ -15,6 +15,7 @@
 #include "policy/identify.h"
 #include "policy/plan.h"
 #include "policy/price.h"
+#include "policy/remote.h"
 #include "policy/select.h"
 
 /* What the rules for one target look at. */
@@ -33,6 +34,7 @@ verdict_name(enum verdict verdict)
 	static const char *const names[] = {
 		[VERDICT_IN] = "in",
 		[VERDICT_PLACE] = "place",
+		[VERDICT_MEDIA] = "media",
 		[VERDICT_ENDPOINT] = "endpoint",
 		[VERDICT_TOO_LONG] = "too_long",
 		[VERDICT_UNSUPPORTED] = "unsupported",
@@ -186,6 +188,42 @@ rule_place(const struct question *q, struct candidate *c)
 	return false;
 }
 
+/* Why this provider may not be handed the call's URLs; NULL: it may.  A local
+ * one that fetches is the operator's word; http and private addresses are its
+ * own network then.  To fetch for a request that may not leave is to leave. */
+static const char *
+why_not_fetch(const struct question *q, const struct provider *provider)
+{
+	unsigned remote = q->call->remote;
+
+	if (remote == 0)
+		return NULL;
+	if (remote & REMOTE_SCHEME)
+		return "only https and data: URLs of media are handed on";
+	if (provider->place == PLACE_LOCAL && provider->fetches_media)
+		return NULL;
+	if (q->plan->ceiling == PLACE_LOCAL)
+		return "a request that stays local may not have media fetched "
+		       "by URL (`fetches_media` of the provider allows it)";
+	if (remote & REMOTE_INSIDE)
+		return "media in a private network is not fetched for a "
+		       "request";
+	if (remote & REMOTE_PLAIN)
+		return "media by http:// is not fetched for a request";
+	return NULL;
+}
+
+static bool
+rule_media(const struct question *q, struct candidate *c)
+{
+	const char *why = why_not_fetch(q, c->target->provider);
+
+	if (why == NULL)
+		return true;
+	out(c, VERDICT_MEDIA, REFUSE_REMOTE_MEDIA, why);
+	return false;
+}
+
 static bool
 rule_endpoint(const struct question *q, struct candidate *c)
 {
@@ -324,7 +362,7 @@ judge(const struct question *q, const char *stopped, struct candidate *c)
 	if (q->facts->providers != NULL)
 		c->open_ms =
 		    q->facts->providers[c->target->provider->index].open_ms;
-	if (!rule_place(q, c))
+	if (!rule_place(q, c) || !rule_media(q, c))
 		return;
 	if (stopped != NULL) {
 		out(c, VERDICT_STOPPED, REFUSE_UNAVAILABLE, stopped);
@@ -405,6 +443,8 @@ advice(enum refusal refusal)
 		return "Wait for the time in Retry-After.";
 	case REFUSE_TOO_LONG:
 		return "Shorten the request or ask for less output.";
+	case REFUSE_REMOTE_MEDIA:
+		return "Send the file itself as a data: URL.";
 	default:
 		return "Choose another model from GET /v1/models.";
 	}

@@ -11,7 +11,8 @@
  * list, `tailgate explain` prints it.
  *
  * Order of the rules, for each target:
- *  1. place: outside the ceiling it is out, whatever else is allowed;
+ *  1. place: outside the ceiling it is out, whatever else is allowed; so it
+ *     is where it would fetch media that it may not (remote.h);
  *  2. endpoint: it must serve it, or a bridge to chat must exist;
  *  3. fit: what the call needs against what the target says it can do;
  *  4. health: an open circuit;
@@ -65,6 +66,7 @@ struct facts {
 enum verdict {
 	VERDICT_IN,
 	VERDICT_PLACE,
+	VERDICT_MEDIA,		/* it would fetch what it may not */
 	VERDICT_ENDPOINT,
 	VERDICT_TOO_LONG,
 	VERDICT_UNSUPPORTED,

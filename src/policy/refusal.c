@@ -57,6 +57,10 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "private_route_blocked", "permission_error", false, false, 0,
 	    "The request may not leave this network and the model has no "
 	    "local target; choose a model with one." },
+	{ REFUSE_REMOTE_MEDIA, 403, "permission_error", "remote_media_blocked",
+	    "permission_error", false, false, 0,
+	    "The request has media by a URL that may not be fetched for it; "
+	    "send the file itself as a data: URL." },
 	{ REFUSE_HOST, 403, "permission_error", "host_not_allowed",
 	    "permission_error", false, false, 0,
 	    "A client without a key may call this gateway by an address, as "

@@ -27,6 +27,7 @@ enum refusal {
 	REFUSE_MODEL_NOT_ALLOWED,
 	REFUSE_ENDPOINT_NOT_ALLOWED,
 	REFUSE_PRIVATE_ROUTE,
+	REFUSE_REMOTE_MEDIA,		/* a URL that may not be fetched */
 	REFUSE_HOST,			/* by a name that is none of ours */
 	REFUSE_ORIGIN,			/* from a page of somebody else's */
 	REFUSE_MODEL_NOT_FOUND,

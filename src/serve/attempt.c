@@ -243,28 +243,21 @@ add_field(struct attempt *t, const char *name, const char *value)
 		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
-/* The allow-list; the client's key is not on it. */
+/* The client's key is none of what passes. */
 static void
 make_fields(struct attempt *t)
 {
-	static const struct {
-		const char *param, *name;
-	} passing[] = { { "HTTP_ANTHROPIC_VERSION", "anthropic-version" },
-		{ "HTTP_ANTHROPIC_BETA", "anthropic-beta" },
-		{ "HTTP_OPENAI_BETA", "openai-beta" },
-		{ "HTTP_IDEMPOTENCY_KEY", "idempotency-key" } };
-	struct io *io = t->request->io;
-	const char *type = io_param(io, "CONTENT_TYPE");
+	const struct passing *p = &t->request->passing;
 
 	t->upstream.fields = t->fields;
-	if (t->bridge != NULL || type == NULL || *type == '\0')
-		type = "application/json";
-	add_field(t, "Content-Type", type);
+	add_field(t, "Content-Type",
+	    t->bridge != NULL ? "application/json"
+			      : passing_type(p, t->request->arena));
 	add_field(t, "User-Agent", "tailgate/" PACKAGE_VERSION);
 	if (t->bridge != NULL)
 		return;
-	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
-		add_field(t, passing[i].name, io_param(io, passing[i].param));
+	for (size_t i = 0; i < PASSING_HEADERS; i++)
+		add_field(t, passing_headers[i].name, p->values[i]);
 }
 
 static bool
@@ -310,22 +303,6 @@ make_bridged(struct attempt *t)
 	return true;
 }
 
-static const char *
-query_to_pass(struct request *r)
-{
-	const char *query = io_param(r->io, "QUERY_STRING");
-
-	/* Raw as it came; anything a URL can't hold is not passed on. */
-	if (query == NULL || *query == '\0')
-		return NULL;
-	for (const char *p = query; *p != '\0'; p++) {
-		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f ||
-		    *p == '#')
-			return NULL;
-	}
-	return query;
-}
-
 /* It spoils a local server's prompt cache; a provider may want it. */
 static struct span
 attribution_to_cut(struct attempt *t, struct span body)
@@ -360,7 +337,7 @@ make_request(struct attempt *t)
 		struct span body = spool_span(&r->spool);
 
 		u->path = r->spec->upstream;
-		u->query = query_to_pass(r);
+		u->query = r->passing.query;
 		body_make(body, &r->call, t->candidate->model,
 		    t->candidate->target->ask_usage &&
 			(r->spec->id == ENDPOINT_CHAT ||

@@ -87,7 +87,8 @@ body_make(struct span body, const struct call *call, const char *model,
     struct upstream_request *request, bool *withhold)
 {
 	struct edit edits[EDITS_MAX];
-	size_t n = 0, at = 0;
+	size_t n = 0, at = call->sent_offset;
+	size_t end = call->sent_offset + call->sent_len;
 
 	*withhold = ask_usage && call->stream && !call->asks_usage;
 	if (strcmp(call->model, model) != 0)
@@ -106,5 +107,5 @@ body_make(struct span body, const struct call *call, const char *model,
 		at = edits[i].offset + edits[i].len;
 	}
 	request->parts[request->nparts++] =
-	    (struct span){ body.p + at, body.len - at };
+	    (struct span){ body.p + at, end - at };
 }

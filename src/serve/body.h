@@ -4,7 +4,8 @@
  */
 /*
  * The body as an upstream gets it: the client's bytes with the model's name
- * replaced in place, and nothing else touched (but stream_options, where the
+ * replaced in place, a form without what stands
+ * around it, and nothing else touched (but stream_options, where the
  * target says usage = "ask", and Claude Code's billing line on its way to a
  * local server: bridge/attribution.h).
  */

@@ -210,38 +210,55 @@ request_read(struct request *r)
 static int
 on_part(void *ctx, const struct multipart_part *part)
 {
-	return call_form_take(
-	    ctx, part->name, part->file, part->content, part->offset);
+	call_form_take(ctx,
+	    &(struct call_part){ part->name, part->file_name, part->file,
+		part->headers, part->content, part->offset });
+	return 0;
 }
 
 static bool
 parse_multipart(struct request *r)
 {
 	struct call_form form = { .file_bytes = 0 };
+	struct span body = spool_span(&r->spool), sent = body;
 	const char *error;
-	int rc = multipart_scan(spool_span(&r->spool),
-	    multipart_boundary(io_param(r->io, "CONTENT_TYPE")), on_part, &form,
-	    &error);
 
-	if (rc == 1)
-		return refuse_param(r, REFUSE_INVALID_REQUEST,
-		    "The form has the field `prompt` or `stream` twice; send "
-		    "it once.");
-	if (rc != 0)
+	if (multipart_scan(
+		body, r->passing.boundary, on_part, &form, &sent, &error) != 0)
 		return refuse_param(r, REFUSE_INVALID_MULTIPART,
 		    arena_printf(r->arena,
 			"The body is not well-formed multipart/form-data: "
 			"%s.",
 			error));
+	form.sent_offset = (size_t)(sent.p - body.p);
+	form.sent_len = sent.len;
 	return call_parse_form(r->server->config, r->server->patterns,
 		   r->spec->id, &form, r->arena, &r->call, &r->refused) == 0;
+}
+
+/* What goes along beside the body is searched with it. */
+static void
+take_passing(struct request *r)
+{
+	struct passing *p = &r->passing;
+
+	for (size_t i = 0; i < PASSING_HEADERS; i++)
+		passing_take(p, i, io_param(r->io, passing_headers[i].param));
+	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
+		passing_boundary(
+		    p, multipart_boundary(io_param(r->io, "CONTENT_TYPE")));
+	r->call.beside = p->texts;
+	r->call.nbeside = p->ntexts;
 }
 
 static bool
 request_parse(struct request *r)
 {
 	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
-	bool ok = r->spec->body == ENDPOINT_BODY_MULTIPART
+	bool ok;
+
+	take_passing(r);
+	ok = r->spec->body == ENDPOINT_BODY_MULTIPART
 	    ? parse_multipart(r)
 	    : call_parse_json(r->server->config, r->server->patterns,
 		  r->spec->id, spool_span(&r->spool), r->arena, &r->call,
@@ -250,7 +267,9 @@ request_parse(struct request *r)
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
 	r->entry.private_rule = r->call.private_rule;
-	if (!ok)
+	if (!ok ||
+	    passing_take_query(&r->passing, io_param(r->io, "QUERY_STRING"),
+		&r->call, r->arena, &r->refused) == -1)
 		return false;
 	if (place != NULL && strcmp(place, "local") == 0)
 		r->call.header_local = true;

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "ledger/ledger.h"
 #include "policy/call.h"
+#include "policy/passing.h"
 #include "policy/plan.h"
 #include "serve/answer.h"
 #include "serve/server.h"
@@ -40,6 +41,7 @@ struct request {
 	bool body_read;
 	struct share_hold share;
 	const struct slots_lease *lease; /* while it holds a slot */
+	struct passing passing; /* goes upstream beside the body */
 	struct call call;
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */

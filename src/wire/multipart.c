@@ -22,6 +22,7 @@ struct scan {
 	struct span body;
 	char delimiter[MULTIPART_BOUNDARY_MAX + 2]; /* "--" boundary */
 	size_t delimiter_len;
+	size_t begin, end; /* of the form: first to last delimiter */
 	const char *error;
 };
 
@@ -160,8 +161,10 @@ parse_disposition(struct span s, struct multipart_part *part)
 		if (span_is_nocase(name, "name*"))
 			return "a part with an encoded name";
 		if (span_is_nocase(name, "filename") ||
-		    span_is_nocase(name, "filename*"))
+		    span_is_nocase(name, "filename*")) {
 			part->file = true;
+			part->file_name = value;
+		}
 		if (!span_is_nocase(name, "name"))
 			continue;
 		if (part->name.p != NULL)
@@ -228,6 +231,7 @@ take_headers(struct scan *s, size_t *at, struct multipart_part *part)
 		if ((s->error = parse_header(line, part)) != NULL)
 			return -1;
 	}
+	part->headers = (struct span){ s->body.p + *at, used - 2 };
 	*at += used;
 	if (part->name.p == NULL) {
 		s->error = "a part without a name";
@@ -269,6 +273,8 @@ end_delimiter(struct scan *s, size_t *at)
 	struct span rest = behind(s->body, *at + s->delimiter_len);
 	bool last = rest.len >= 2 && memcmp(rest.p, "--", 2) == 0;
 
+	if (last)
+		s->end = (size_t)(rest.p + 2 - s->body.p);
 	rest = skip_blanks(behind(rest, last ? 2 : 0));
 	if (last && rest.len == 0)
 		return 1;
@@ -277,6 +283,9 @@ end_delimiter(struct scan *s, size_t *at)
 					 : "bytes behind a boundary";
 		return -1;
 	}
+	/* Of blanks before the line end nothing is sent. */
+	if (last && rest.p == s->body.p + s->end)
+		s->end += 2;
 	*at = (size_t)(rest.p + 2 - s->body.p);
 	return last ? 1 : 0;
 }
@@ -290,6 +299,7 @@ scan_parts(struct scan *s, int (*part)(void *, const struct multipart_part *),
 
 	if (find_delimiter(s, 0, &at) == -1)
 		return -1;
+	s->begin = at;
 	for (unsigned n = 0; (stop = end_delimiter(s, &at)) == 0; n++) {
 		struct multipart_part p = { .file = false };
 
@@ -318,7 +328,7 @@ scan_parts(struct scan *s, int (*part)(void *, const struct multipart_part *),
 int
 multipart_scan(struct span body, struct span boundary,
     int (*part)(void *ctx, const struct multipart_part *), void *ctx,
-    const char **error)
+    struct span *form, const char **error)
 {
 	struct scan s = { .body = body };
 	int result;
@@ -335,5 +345,7 @@ multipart_scan(struct span body, struct span boundary,
 	result = scan_parts(&s, part, ctx);
 	if (result == -1)
 		*error = s.error;
+	else
+		*form = (struct span){ body.p + s.begin, s.end - s.begin };
 	return result;
 }

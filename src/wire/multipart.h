@@ -21,6 +21,8 @@
 struct multipart_part {
 	struct span name;	/* as quoted, backslash escapes kept */
 	bool file;		/* has a filename */
+	struct span file_name;	/* likewise; p NULL: none */
+	struct span headers;	/* its header lines */
 	struct span content;
 	size_t offset;		/* of content in the body */
 };
@@ -30,9 +32,11 @@ struct multipart_part {
 struct span multipart_boundary(const char *content_type);
 
 /* Calls part() for each; its return other than 0 ends the scan and is
- * returned.  -1: malformed or truncated, *error says what. */
+ * returned.  -1: malformed or truncated, *error says what.  *form is what lies
+ * between the first boundary and the last, both included: the form without
+ * preamble and epilogue. */
 int multipart_scan(struct span body, struct span boundary,
     int (*part)(void *ctx, const struct multipart_part *), void *ctx,
-    const char **error);
+    struct span *form, const char **error);
 
 #endif

@@ -40,7 +40,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	const char *lf = size == 0 ? NULL : memchr(text, '\n', size);
-	struct form f = { .parts = 0 };
+	struct form f = { .parts = 0 }, again = { .parts = 0 };
+	struct span sent, rest;
 	const char *error;
 	char *type;
 	int result;
@@ -52,8 +53,19 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (f.boundary.p == NULL)
 		f.boundary = (struct span){ "b0", 2 };
 	f.body = (struct span){ lf + 1, size - (size_t)(lf + 1 - text) };
-	result = multipart_scan(f.body, f.boundary, take_part, &f, &error);
+	result =
+	    multipart_scan(f.body, f.boundary, take_part, &f, &sent, &error);
 	MUST(result == 0 || (result == -1 && error != NULL));
+	/* What is sent says the same, without what stands around it. */
+	if (result == 0) {
+		again.boundary = f.boundary;
+		again.body = sent;
+		MUST(sent.p >= f.body.p &&
+		    sent.p + sent.len <= f.body.p + f.body.len);
+		MUST(multipart_scan(sent, f.boundary, take_part, &again, &rest,
+			 &error) == 0);
+		MUST(again.parts == f.parts && span_eq(rest, sent));
+	}
 	MUST(f.parts <= MULTIPART_PARTS_MAX);
 	free(type);
 	return 0;

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "policy/call.h"
 #include "policy/media.h"
+#include "policy/remote.h"
 #include "check.h"
 
 #define PEM                                                             \
@@ -27,6 +28,7 @@ static const struct private_rule rules[] = {
 	{ "whole", "^just this$", NULL },
 	{ "name", "Z\xc3\xbcrich", NULL },
 	{ "loose", "Mu\xcc\x88nster", NULL },
+	{ "card", "4[0-9]{15}", NULL },
 #ifdef HAVE_PCRE2
 	{ "letter", "\\p{Lu}{2,}-[0-9]{6}", NULL },
 #endif
@@ -548,8 +550,12 @@ test_files(void)
 	CHECK_STR(private("\"f\":\"data:application/pdf;base64,JVBERi0xLjQK"
 			  "/v8=\""),
 	    "unreadable file", "what is no text cannot be read");
-	CHECK(private("\"f\":\"data:image/png;base64,b21lZ2EtMTIz\"") == NULL,
-	    "a picture is not looked into");
+	CHECK_STR(private("\"f\":\"data:image/png;base64,b21lZ2EtMTIz\""),
+	    "code", "a picture that is text is read");
+	CHECK(private("\"f\":\"data:image/png;base64,iVBORw0KGgo=\"") == NULL,
+	    "one that is none is not looked into");
+	CHECK_STR(private("\"f\":\"data:image/png;base64,JVBERi0xLjQK/v8=\""),
+	    "unreadable file", "a document that is called a picture");
 	CHECK_STR(private("\"f\":\"data:image/svg+xml;base64,b21lZ2EtMTIz\""),
 	    "code", "but a drawing that is text is");
 	CHECK_STR(private("\"f\":\"data:image/png;base64,omega-123 x\""),
@@ -565,23 +571,298 @@ static void
 test_media(void)
 {
 	char out[64];
-	struct span part;
-	size_t len;
+	struct media_found f;
 
-	CHECK(media_find(span_of("data:;base64,AA=="), false, &part) ==
-		    MEDIA_FILE &&
-		span_is(part, "AA=="),
+	f = media_find(span_of("data:;base64,AA=="), false);
+	CHECK(f.media == MEDIA_FILE && span_is(f.base64, "AA==") &&
+		span_is(f.head, "data:;base64"),
 	    "a data URL without a type");
-	CHECK(media_find(span_of("data:,x"), false, &part) == MEDIA_NONE,
+	CHECK(media_find(span_of("data:,x"), false).media == MEDIA_NONE,
 	    "one without base64");
-	CHECK(media_find(span_of("data:"), false, &part) == MEDIA_NONE,
+	CHECK(media_find(span_of("data:"), false).media == MEDIA_NONE,
 	    "one that is cut");
-	CHECK(media_text(span_of("aGVsbG8"), out, &len) && len == 5 &&
+	CHECK(media_text_prefix(span_of("aGVsbG8"), out) == 5 &&
 		memcmp(out, "hello", 5) == 0,
 	    "base64 without padding");
-	CHECK(media_text(span_of(""), out, &len) && len == 0, "nothing");
-	CHECK(!media_text(span_of("AAAA"), out, &len), "NULs are no text");
-	CHECK(!media_text(span_of("/w=="), out, &len), "0xff is none");
+	CHECK(media_text_prefix(span_of("aGVs\r\nbG8="), out) == 5,
+	    "over line breaks");
+	CHECK(media_text_prefix(span_of(""), out) == 0, "nothing");
+	CHECK(media_text_prefix(span_of("AAAA"), out) == 0, "NULs are no text");
+	CHECK(media_text_prefix(span_of("/w=="), out) == 0, "0xff is none");
+}
+
+/* Where a text can hide: each holds omega-123, or bytes that nobody reads. */
+static void
+test_layers(void)
+{
+	static const struct {
+		const char *what, *member, *rule;
+	} rows[] = {
+		{ "a number", "\"x\":4111111111111111", "card" },
+		{ "one in an array", "\"x\":[1,4111111111111111]", "card" },
+		{ "short base64", "\"x\":\"b21lZ2EtMTIz\"", "code" },
+		{ "within words", "\"x\":\"see b21lZ2EtMTIz.\"", "code" },
+		{ "in a path", "\"x\":\"https://h/p/b21lZ2EtMTIz\"", "code" },
+		{ "of the other alphabet", "\"x\":\"fn5-b21lZ2EtMTIzfn5-\"",
+		    "code" },
+		{ "on lines", "\"x\":\"b21l\\nZ2Et\\r\\nMTIz\"", "code" },
+		{ "on lines of a mail",
+		    "\"x\":\"Body:\\n\\nYWFhYWFhYWFhYWFhYWFh\\nYWFhYWFhIG9tZWdh"
+		    "LTEy\\nMyBhYWFhYWE=\"",
+		    "code" },
+		{ "in base64 twice", "\"x\":\"YjIxbFoyRXRNVEl6\"", "code" },
+		{ "a data URL with percent signs",
+		    "\"x\":\"data:text/plain,omega%2d123\"", "code" },
+		{ "and with base64",
+		    "\"x\":\"data:text/plain;base64,b21lZ2EtMTIz%0A\"",
+		    "code" },
+		{ "a blank in it",
+		    "\"x\":\" data:text/plain; base64,b21lZ2EtMTIz\"", "code" },
+		{ "its name",
+		    "\"x\":\"data:image/png;name=omega-123;base64,iVBORw0KGgo"
+		    "=\"",
+		    "code" },
+		{ "a document with percent signs",
+		    "\"x\":\"data:application/pdf,%25PDF-1%0a%ff%fe\"",
+		    "unreadable file" },
+		{ "JSON in a string",
+		    "\"x\":\"{\\\"a\\\":\\\"omega\\\\u002d123\\\"}\"", "code" },
+		{ "the same twice",
+		    "\"x\":\"[\\\"{\\\\\\\"omega\\\\\\\\u002d123\\\\\\\":1}"
+		    "\\\"]\"",
+		    "code" },
+		{ "Python's own", "\"x\":\"print('omega\\\\x2d123')\"",
+		    "code" },
+		{ "a file in a page",
+		    "\"x\":\"<a href='data:application/zip;base64,UEsDBP//////"
+		    "////////////////////////////////////////////////////////'"
+		    ">\"",
+		    "unreadable file" },
+		{ "words alone", "\"x\":\"responsibility configuration\"",
+		    NULL },
+		{ "formats", "\"x\":\"%d%dd%cf %5d\"", NULL },
+		{ "a long name", "\"data\":\"averyveryverylongidentifier\"",
+		    NULL },
+		{ "words as data",
+		    "\"data\":\"these are only words without any sign between "
+		    "them and so no base64\"",
+		    NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CHECK_STR(
+		    private(rows[i].member), rows[i].rule, "%s", rows[i].what);
+}
+
+/* What goes along beside the body is searched with it. */
+static void
+test_beside(void)
+{
+	struct span texts[] = { span_of("a"), span_of("x-b21lZ2EtMTIz") };
+	struct call call = { .beside = texts, .nbeside = 2 };
+
+	call_parse_json(&config, patterns, ENDPOINT_CHAT,
+	    span_of("{\"model\":\"m\"}"), arena, &call, &refused);
+	CHECK_STR(call.private_rule, "code", "a header that goes along");
+}
+
+/* Two readers must not see two calls. */
+static void
+test_disguise(void)
+{
+	static const char *const rows[] = { "\"Model\":\"n\"",
+		"\"model\\u0000x\":\"n\"", "\"model \":\"n\"",
+		"\"MODEL\":\"n\"", "\"mo\\u200bdel\":\"n\"",
+		"\"stream\":true,\"stream\":false", "\"Stream\":true",
+		"\"\\u017ftream\":true", "\"stream\\u0000\":true",
+		"\"messages\":[],\"messages\":[]", "\"Messages\":[]",
+		"\"prompt\":\"a\",\"prompt\":\"b\"", "\"models\":[\"n\"]",
+		"\"fallbacks\":[\"n\"]", "\"Models\":[\"n\"]",
+		"\"engine\":\"n\"", "\"Max_Tokens\":7" };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char body[256];
+
+		snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", rows[i]);
+		CHECK_STR(parse(body).model, "(refused)", "%s", rows[i]);
+	}
+	CHECK_STR(
+	    parse("{\"model\":\"m\",\"modelx\":1,\"user\":\"Model\"}").model,
+	    "m", "other names are");
+	CHECK_STR(parse("{\"model\":\"a\\u202eb\"}").model, "(refused)",
+	    "a name that turns what follows");
+	CHECK_STR(parse("{\"model\":\"a b\"}").model, "a b", "blanks are seen");
+}
+
+static unsigned
+remote(enum endpoint endpoint, const char *members)
+{
+	char body[1024];
+
+	snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", members);
+	return parse_at(endpoint, body).remote;
+}
+
+/* Every shape in which media is only pointed to. */
+static void
+test_remote_shapes(void)
+{
+	static const struct {
+		enum endpoint endpoint;
+		const char *members;
+		unsigned want;
+	} rows[] = {
+#define PART(part) "\"messages\":[{\"role\":\"user\",\"content\":[" part "]}]"
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"image_url\",\"image_url\":{"
+			 "\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"image_url\":\"https://a.example/b\"}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"video_url\",\"video_url\":{"
+			 "\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"audio_url\",\"audio_url\":{"
+			 "\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"url\":\"https://a.example/b\","
+			 "\"type\":\"image\"}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"image\","
+			 "\"image\":\"https://a.example/b\"}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"file\",\"file\":{"
+			 "\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"image_url\",\"image_url\":{"
+			 "\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}"),
+		    0 },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"text\","
+			 "\"text\":\"https://a.example/b\"}"),
+		    0 },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"role\":\"user\",\"content\":"
+		    "[{\"type\":\"input_image\",\"image_url\":"
+		    "\"https://a.example/b\"}]}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"role\":\"user\",\"content\":"
+		    "[{\"type\":\"input_file\",\"file_url\":"
+		    "\"https://a.example/b\"}]}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"type\":"
+		    "\"computer_call_output\",\"output\":{\"type\":"
+		    "\"computer_screenshot\",\"image_url\":"
+		    "\"https://a.example/b\"}}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_RESPONSES,
+		    "\"tools\":[{\"type\":\"mcp\","
+		    "\"server_url\":\"https://a.example/b\"}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"image\",\"source\":{"
+			 "\"type\":\"url\",\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"document\",\"source\":{"
+			 "\"type\":\"url\",\"url\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"tool_result\",\"content\":"
+			 "[{\"type\":\"image\",\"source\":{\"type\":\"url\","
+			 "\"url\":"
+			 "\"https://a.example/b\"}}]}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_MESSAGES,
+		    "\"mcp_servers\":[{\"type\":\"url\",\"url\":"
+		    "\"https://a.example/b\"}]",
+		    REMOTE_MEDIA },
+		/* Arguments of a tool, sources that were cited. */
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"tool_use\",\"input\":{"
+			 "\"image_url\":\"https://a.example/b\"}}"),
+		    0 },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"role\":\"assistant\","
+		    "\"content\":[{\"type\":\"output_text\",\"text\":\"a\","
+		    "\"annotations\":[{\"type\":\"url_citation\",\"url\":"
+		    "\"https://a.example/b\"}]}]}]",
+		    0 },
+		{ ENDPOINT_EMBEDDINGS,
+		    "\"input\":[{\"image\":"
+		    "\"https://a.example/b\"}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_RERANK,
+		    "\"documents\":[{\"image_url\":"
+		    "\"https://a.example/b\"}]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_SPEECH, "\"ref_audio\":\"https://a.example/b\"",
+		    REMOTE_MEDIA },
+#undef PART
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		CHECK(remote(rows[i].endpoint, rows[i].members) == rows[i].want,
+		    "%s", rows[i].members);
+}
+
+static void
+test_remote_urls(void)
+{
+	static const char *const inside[] = { "https://localhost/a",
+		"https://127.0.0.1/a", "https://127.1/a", "https://2130706433/",
+		"https://0x7f000001/", "https://017700000001/",
+		"https://0x7f.0.0.1:8/", "https://0/", "https://10.1.2.3",
+		"https://172.31.0.1/", "https://192.168.1.1/",
+		"https://169.254.169.254/latest", "https://100.64.1.1/",
+		"https://[::1]/", "https://[::ffff:10.0.0.1]/",
+		"https://[fe80::1]/", "https://[::ffff:7f00:1]/",
+		"https://[fd00::1]/", "https://[::]/",
+		"https://[64:ff9b::7f00:1]/", "https://nas.local/",
+		"https://NAS.LOCAL./", "https://nas/", "https://a@127.0.0.1/",
+		"https://public.example@127.0.0.1:8/", "https:\\\\127.0.0.1\\a",
+		"https:127.0.0.1/a", "https:///127.0.0.1/",
+		"\thttps://127.0.0.1", "ht\ntps://127.0.0.1",
+		"https://127.0.0.1%2e/", "https://x.internal/",
+		"https://localhost.:80/",
+		"https://127\xe3\x80\x82"
+		"0.0.1/",
+		"HTTPS://LOCALHOST" };
+	static const char *const other[] = { "file:///etc/passwd",
+		"FILE:/etc/passwd", "/etc/passwd", "ftp://a.example/",
+		"gopher://127.0.0.1/", "//a.example/b", "a.example/b",
+		"../secret.png", "blob:https://a.example/b" };
+
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		CHECK(remote_judge(span_of(inside[i]), REMOTE_KEY_URL) ==
+			(REMOTE_MEDIA | REMOTE_INSIDE),
+		    "%s is inside", inside[i]);
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		CHECK(remote_judge(span_of(other[i]), REMOTE_KEY_URL) &
+			REMOTE_SCHEME,
+		    "%s is not fetched by https", other[i]);
+	CHECK(remote_judge(span_of("http://a.example/"), REMOTE_KEY_URL) ==
+		(REMOTE_MEDIA | REMOTE_PLAIN),
+	    "http is plain");
+	CHECK(remote_judge(span_of("https://93.184.216.34/"), REMOTE_KEY_URL) ==
+		    REMOTE_MEDIA &&
+		remote_judge(span_of("https://[2600::1]:8/"), REMOTE_KEY_URL) ==
+		    REMOTE_MEDIA &&
+		remote_judge(span_of("https://u:p@a.example:8/?a@10.0.0.1"),
+		    REMOTE_KEY_URL) == REMOTE_MEDIA,
+	    "what is public");
+	CHECK(remote_judge(span_of("a cat"), REMOTE_KEY_MEDIA) == 0 &&
+		remote_judge(span_of("image: a cat"), REMOTE_KEY_MEDIA) == 0,
+	    "words where data may stand");
 }
 
 static char *
@@ -698,81 +979,118 @@ test_threads(void)
 	    "four threads share the patterns");
 }
 
+/* A form of pairs NAME, VALUE; a value that begins with "@" is a file's. */
 static struct call
-form(struct call_form f, int *rc)
+form(int *rc, const char *const *pairs)
 {
+	static struct call_form f;
 	struct call call = { .endpoint = ENDPOINT_NONE };
+	struct call_part part;
 
+	f = (struct call_form){ .nparts = 0 };
+	for (; *pairs != NULL; pairs += 2) {
+		part = (struct call_part){ .name = span_of(pairs[0]),
+			.content = span_of(pairs[1]),
+			.file = *pairs[1] == '@',
+			.offset = f.nparts };
+		if (part.file) {
+			part.content.p++;
+			part.content.len--;
+		}
+		call_form_take(&f, &part);
+	}
 	arena_reset(arena);
 	*rc = call_parse_form(&config, patterns, ENDPOINT_TRANSCRIPTIONS, &f,
 	    arena, &call, &refused);
 	return call;
 }
+#define FORM(...) form(&rc, (const char *const[]){ __VA_ARGS__, NULL })
+#define RULE(...) FORM("model", "m", __VA_ARGS__).private_rule
 
 static void
 test_form(void)
 {
-	struct call_form f = { .file_bytes = 480000 };
 	struct call c;
 	int rc;
 
-	call_form_take(&f, span_of("model"), false, span_of("whisper-1"), 77);
-	call_form_take(&f, span_of("stream"), false, span_of("True"), 90);
-	call_form_take(
-	    &f, span_of("prompt"), false, span_of("omega-123 x"), 99);
-	CHECK(call_form_take(&f, span_of("prompt"), false, span_of("y"), 120) ==
-		1,
-	    "a second prompt");
-	c = form(f, &rc);
+	c = FORM("a", "b", "model", "whisper-1", "stream", "True", "prompt",
+	    "omega-123 x");
 	CHECK(rc == 0 && strcmp(c.model, "whisper-1") == 0 &&
-		c.model_offset == 77 && c.model_len == 9 && !c.model_is_json,
+		c.model_offset == 1 && c.model_len == 9 && !c.model_is_json,
 	    "a form's model and its place");
 	CHECK(c.stream, "stream as forms say it");
-	CHECK(c.input_tokens > 900, "the file counts by its length");
 	CHECK_STR(c.private_rule, "code", "the prompt is searched");
-	f.ntexts = 0;
-	call_form_take(&f, span_of("hotwords"), false, span_of("omega-123"), 9);
-	CHECK_STR(form(f, &rc).private_rule, "code", "so is any other field");
-	f.ntexts = 0;
-	call_form_take(&f, span_of("x"), false, span_of("\xfd\xbf\xff\xbf"), 9);
-	CHECK_STR(form(f, &rc).private_rule, "text that is not UTF-8",
+	CHECK_STR(RULE("hotwords", "omega-123"), "code", "so is another field");
+	CHECK_STR(RULE("omega-123", "x"), "code", "a field's name");
+	CHECK_STR(RULE("file", "@omega-123"), "code", "a file that is text");
+	CHECK_STR(RULE("file", "@ID3 omega-123"), "code",
+	    "even one that begins like sound");
+	CHECK(RULE("file", "@ID3\xff\xfe\x80") == NULL, "sound is not");
+	CHECK(RULE("file", "@\xff\xfb\x90\x64") == NULL, "nor without a tag");
+	CHECK_STR(RULE("file", "@\x80\x81"), "unreadable file",
+	    "what is neither cannot be read");
+	CHECK_STR(RULE("file", "@%PDF-1\n\xe2\xe3"), "unreadable file",
+	    "nor can a document");
+	CHECK_STR(RULE("x", "\xfd\xbf\xff\xbf"), "text that is not UTF-8",
 	    "a field that is not UTF-8 is private and crashes no engine");
-	f.ntexts = 0;
-	call_form_take(
-	    &f, span_of("x"), false, span_of("\xff omega-123 Z\xfcrich"), 9);
-	CHECK_STR(form(f, &rc).private_rule, "code",
+	CHECK_STR(RULE("x", "\xff omega-123 Z\xfcrich"), "code",
 	    "and is searched as bytes: the rule has its name");
-	f.ntexts = 0;
-	for (int i = 0; i <= CALL_TEXTS_MAX; i++)
-		call_form_take(&f, span_of("a"), false, span_of("b"), 9);
-	CHECK_STR(form(f, &rc).private_rule, "scan limit",
-	    "what could not be searched counts as private");
-	f.stream = span_of("false");
-	CHECK(!form(f, &rc).stream, "false is false");
-	f.nmodels = 2;
-	form(f, &rc);
-	CHECK(rc == -1 && refused.refusal == REFUSE_INVALID_REQUEST,
-	    "two models");
-	f.nmodels = 1;
-	f.model = span_of("");
-	form(f, &rc);
+	CHECK_STR(
+	    RULE("\xfd\xbf", "x"), "text that is not UTF-8", "so is a name");
+	c = FORM("model", "m", "file", "@0123456789", "stream", "false");
+	CHECK(rc == 0 && !c.stream, "false is false");
+}
+
+/* Each of these could be read in two ways. */
+static void
+test_form_refused(void)
+{
+	static const struct {
+		const char *name, *value, *param;
+	} rows[] = {
+		{ "model", "n", "model" },
+		{ "model", "@n", "model" },
+		{ "Model", "n", "model" },
+		{ "model[]", "n", "model" },
+		{ "model ", "n", "model" },
+		{ "stream", "@true", "stream" },
+		{ "STREAM", "true", "stream" },
+		{ "stream", "yes", "stream" },
+		{ "prompt", "@x", "prompt" },
+		{ "prompt", "\xe2\x82", "prompt" },
+		{ "\xc5\xbftream", "true", "stream" },
+		{ "models", "n", "models" },
+	};
+	const char *many[2 * CALL_PARTS_MAX + 5] = { "model", "m" };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		FORM("model", "m", rows[i].name, rows[i].value);
+		CHECK(rc == -1 && refused.param != NULL &&
+			strcmp(refused.param, rows[i].param) == 0,
+		    "%s=%s is refused", rows[i].name, rows[i].value);
+	}
+	FORM("model", "m", "prompt", "x", "prompt", "x");
+	CHECK(rc == -1, "a second prompt");
+	FORM("model", "");
 	CHECK(rc == -1 && refused.refusal == REFUSE_MISSING_MODEL,
 	    "an empty model");
-	f.model = span_of("a\r\nb");
-	form(f, &rc);
-	CHECK(rc == -1 && refused.refusal == REFUSE_INVALID_REQUEST,
-	    "a line break in the name");
-	f.model = span_of("a\xff");
-	form(f, &rc);
+	FORM("model", "a\r\nb");
+	CHECK(rc == -1, "a line break in the name");
+	FORM("model", "a\xff");
 	CHECK(rc == -1, "a name that is no text");
-	f.model = span_of("m");
-	f.prompt = span_of("\xe2\x82");
-	form(f, &rc);
-	CHECK(rc == -1 && strcmp(refused.param, "prompt") == 0,
-	    "a prompt that is no text");
-	f = (struct call_form){ .nmodels = 0 };
-	form(f, &rc);
+	FORM("model",
+	    "a\xe2\x80\xae"
+	    "b");
+	CHECK(rc == -1, "a name that turns what follows");
+	FORM("a", "b");
 	CHECK(rc == -1 && refused.refusal == REFUSE_MISSING_MODEL, "no model");
+	for (size_t i = 1; i <= CALL_PARTS_MAX; i++) {
+		many[2 * i] = "a";
+		many[2 * i + 1] = "b";
+	}
+	form(&rc, many);
+	CHECK(rc == -1, "more parts than are looked through");
 }
 
 static void
@@ -837,10 +1155,16 @@ main(void)
 	test_private();
 	test_files();
 	test_media();
+	test_layers();
+	test_beside();
+	test_disguise();
+	test_remote_shapes();
+	test_remote_urls();
 	test_bounds();
 	test_check();
 	test_threads();
 	test_form();
+	test_form_refused();
 	test_header();
 	test_noise();
 	patterns_free(patterns);

@@ -18,7 +18,7 @@
 
 struct seen {
 	struct buf text;
-	struct span body;
+	struct span body, form;
 	bool offsets_ok;
 	int answer;
 };
@@ -49,7 +49,8 @@ scan(struct span body, const char *boundary, struct seen *s, const char **error)
 	s->offsets_ok = true;
 	buf_init(&s->text, 1 << 20);
 	buf_puts(&s->text, "");
-	result = multipart_scan(s->body, span_of(boundary), see, s, error);
+	result =
+	    multipart_scan(s->body, span_of(boundary), see, s, &s->form, error);
 	free(copy);
 	return result;
 }
@@ -63,6 +64,22 @@ good(const char *what, const char *body, const char *want)
 
 	CHECK(r == 0 && s.offsets_ok, "%s: %s", what, error ? error : "ok");
 	CHECK_STR(s.text.p, want, "%s: its parts", what);
+	buf_free(&s.text);
+}
+
+/* What of a body is the form itself. */
+static void
+sent(const char *what, const char *body, const char *want)
+{
+	struct span boundary = span_of("b0"), form;
+	struct seen s = { .answer = 0 };
+	const char *error = NULL;
+
+	s.body = span_of(body);
+	buf_init(&s.text, 1 << 20);
+	CHECK(multipart_scan(s.body, boundary, see, &s, &form, &error) == 0 &&
+		span_is(form, want),
+	    "%s", what);
 	buf_free(&s.text);
 }
 
@@ -87,6 +104,12 @@ test_good(void)
 	    "--b0\r\n" PART("a") "\r\n1\r\n--b0--", "a=1|");
 	good("preamble and epilogue",
 	    "hi\r\n--b0\r\n" PART("a") "\r\n1\r\n--b0--\r\n--b0\r\nno", "a=1|");
+	sent("nothing around it is sent",
+	    "hi\r\n--b0\r\n" PART("a") "\r\n1\r\n--b0-- \t\r\nbye",
+	    "--b0\r\n" PART("a") "\r\n1\r\n--b0--");
+	sent("but its own last line end",
+	    "--b0\r\n" PART("a") "\r\n1\r\n--b0--\r\n--b0\r\nbye",
+	    "--b0\r\n" PART("a") "\r\n1\r\n--b0--\r\n");
 	good("a file between fields",
 	    "--b0\r\n" PART(
 		"a") "\r\n1\r\n--b0\r\nContent-Disposition: "

@@ -1,0 +1,65 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One reading of one request: what call.c, call_member.c and form.c share, and
+ * nobody else sees.
+ */
+#ifndef POLICY_CALL_READING_H
+#define POLICY_CALL_READING_H
+
+#include "base/jscan.h"
+#include "policy/call.h"
+#include "policy/media.h"
+#include "policy/member.h"
+#include "policy/pattern.h"
+
+struct reading {
+	struct span body;
+	struct call *call;
+	struct arena *arena;
+	struct refused *refused;
+	struct pattern_run patterns;
+	enum member member; /* the top-level one we are in */
+	unsigned seen; /* rows of members that were there, by member_index() */
+	unsigned char area[JSCAN_DEPTH_MAX + 1]; /* by depth of the values */
+	unsigned char urls[JSCAN_DEPTH_MAX + 1]; /* of the object's members:
+						    what its `url` asks for */
+	bool is_media[JSCAN_DEPTH_MAX + 1]; /* its `type` says so */
+	char *scratch;
+	size_t scratch_size;
+};
+
+/* Refuses; always 1. */
+int call_refuse(struct reading *, enum refusal, const char *param,
+    const char *message);
+/* A string's inside as text: decoded only where it must be.  The result lasts
+ * until the next call. */
+struct span call_text(struct reading *, struct span inside, bool escaped);
+static inline struct span
+call_inside(const struct jscan_value *v)
+{
+	return (struct span){ v->raw.p + 1, v->raw.len - 2 };
+}
+
+/* All of the call is as nothing was said, but what the caller gave. */
+void call_begin(struct reading *, const struct config *,
+    const struct patterns *, enum endpoint);
+/* Looks through what goes along beside the body, and ends the search. */
+void call_end(struct reading *);
+
+/* A top-level member begins: reads its value where that is a plain one.  Other
+ * than 0: refused. */
+int call_member(struct reading *, const struct jscan_value *);
+/* Where stream_options stands, when it has ended. */
+void call_place_options(struct reading *, const struct jscan_value *);
+/* The model's name as text, checked; NULL: refused. */
+char *call_model_name(struct reading *, struct span text);
+
+/* The bytes of a file: searched where they are text; not searched where they
+ * are a picture or sound (or `media` says so and nothing speaks against it);
+ * else they cannot be read. */
+void call_file(struct reading *, enum media media, struct span bytes);
+
+#endif

@@ -1,0 +1,189 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A form as a call: hides which of its fields mean something, and what of a
+ * part is looked through.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/unicode.h"
+#include "policy/call_reading.h"
+#include "policy/layers.h"
+#include "policy/media.h"
+#include "policy/remote.h"
+
+#define FORM_AUDIO_BYTES 480 /* of a file, for one token */
+
+/* The fields that decide about the call. */
+struct fields {
+	const struct call_part *model, *stream, *prompt;
+};
+
+static int
+refuse_twice(struct reading *r, const char *name)
+{
+	return call_refuse(r, REFUSE_INVALID_REQUEST, name,
+	    arena_printf(r->arena,
+		"The form has the field `%s` twice; send it once.", name));
+}
+
+static int
+take_once(struct reading *r, const char *name, const struct call_part *part,
+    const struct call_part **field)
+{
+	if (*field != NULL)
+		return refuse_twice(r, name);
+	if (part->file)
+		return call_refuse(r, REFUSE_INVALID_REQUEST, name,
+		    arena_printf(r->arena,
+			"The field `%s` has a file name, so an upstream could "
+			"read it or not; send it without.",
+			name));
+	if (!unicode_is_utf8(part->content))
+		return call_refuse(r, REFUSE_INVALID_REQUEST, name,
+		    arena_printf(
+			r->arena, "The field `%s` is not UTF-8.", name));
+	*field = part;
+	return 0;
+}
+
+static int
+take_part(struct reading *r, const struct call_part *part, struct fields *f)
+{
+	const char *name = member_disguised(part->name);
+
+	if (name != NULL)
+		return call_refuse(r, REFUSE_INVALID_REQUEST, name,
+		    arena_printf(r->arena,
+			"The form has a field that an upstream could take for "
+			"`%s` but that is spelled otherwise; write `%s`.",
+			name, name));
+	if (member_is_rival(part->name))
+		return call_refuse(r, REFUSE_INVALID_REQUEST,
+		    arena_text(r->arena, part->name),
+		    "The form could name another model than `model` does; "
+		    "leave that field out.");
+	if (span_is(part->name, "model"))
+		return take_once(r, "model", part, &f->model);
+	if (span_is(part->name, "stream"))
+		return take_once(r, "stream", part, &f->stream);
+	if (span_is(part->name, "prompt"))
+		return take_once(r, "prompt", part, &f->prompt);
+	return 0;
+}
+
+static int
+take_parts(struct reading *r, const struct call_form *form, struct fields *f)
+{
+	for (size_t i = 0; i < form->nparts; i++)
+		if (take_part(r, &form->parts[i], f) != 0)
+			return -1;
+	if (f->model == NULL) {
+		call_refuse(r, REFUSE_MISSING_MODEL, "model", NULL);
+		return -1;
+	}
+	return 0;
+}
+
+/* `True` is what Python's clients say. */
+static int
+read_stream(struct reading *r, const struct call_part *part)
+{
+	static const char *const words[] = { "true", "1", "false", "0", "" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (span_is_nocase(part->content, words[i])) {
+			r->call->stream = i < 2;
+			return 0;
+		}
+	call_refuse(r, REFUSE_INVALID_REQUEST, "stream",
+	    "`stream` must be true or false.");
+	return -1;
+}
+
+/* Its name and its file's, each a text of its own, each header line, and what
+ * it holds. */
+static void
+scan_part(struct reading *r, const struct call_part *part)
+{
+	struct span rest = part->headers;
+
+	layers_scan(&r->patterns, part->name);
+	layers_scan(&r->patterns, part->file_name);
+	while (rest.len > 0) {
+		const char *eol = memmem(rest.p, rest.len, "\r\n", 2);
+		size_t len = eol == NULL ? rest.len : (size_t)(eol - rest.p);
+
+		layers_scan(&r->patterns, (struct span){ rest.p, len });
+		len += eol == NULL ? 0 : 2;
+		rest = (struct span){ rest.p + len, rest.len - len };
+	}
+	if (!pattern_wants(&r->patterns))
+		return;
+	if (part->file)
+		call_file(r, media_of_bytes(part->content), part->content);
+	else
+		layers_scan(&r->patterns, part->content);
+}
+
+void
+call_form_take(struct call_form *form, const struct call_part *part)
+{
+	if (part->file)
+		form->file_bytes += part->content.len;
+	if (form->nparts < CALL_PARTS_MAX)
+		form->parts[form->nparts++] = *part;
+	else
+		form->more_parts = true;
+}
+
+static int
+read_fields(struct reading *r, const struct call_form *form)
+{
+	struct call *call = r->call;
+	struct fields f = { NULL, NULL, NULL };
+
+	if (form->more_parts) {
+		call_refuse(r, REFUSE_INVALID_MULTIPART, NULL,
+		    "The form has more than 64 parts.");
+		return -1;
+	}
+	if (take_parts(r, form, &f) != 0 ||
+	    (f.stream != NULL && read_stream(r, f.stream) != 0) ||
+	    (call->model = call_model_name(r, f.model->content)) == NULL)
+		return -1;
+	call->model_offset = f.model->offset;
+	call->model_len = f.model->content.len;
+	call->input_tokens = form->file_bytes / FORM_AUDIO_BYTES;
+	if (f.prompt != NULL)
+		call->input_tokens += call_estimate(f.prompt->content);
+	return 0;
+}
+
+int
+call_parse_form(const struct config *config, const struct patterns *patterns,
+    enum endpoint endpoint, const struct call_form *form, struct arena *arena,
+    struct call *call, struct refused *refused)
+{
+	struct reading r = { .call = call, .arena = arena, .refused = refused };
+	int rc;
+
+	call_begin(&r, config, patterns, endpoint);
+	call->sent_offset = form->sent_offset;
+	call->sent_len = form->sent_len;
+	rc = read_fields(&r, form);
+	for (size_t i = 0; rc == 0 && i < form->nparts; i++) {
+		const struct call_part *part = &form->parts[i];
+		enum remote_key key = remote_key(part->name);
+
+		if (key != REMOTE_KEY_NONE && !part->file)
+			call->remote |= remote_judge(part->content, key);
+		scan_part(&r, part);
+	}
+	call_end(&r);
+	return rc;
+}

@@ -1,0 +1,317 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the encodings within texts: escapes, percent, base64.  It stands
+ * between call.c, which finds the texts, and pattern.c, which searches them.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "policy/layers.h"
+#include "policy/media.h"
+
+/* Lines of a wrapped base64 text have 64 or 76 letters; shorter ones are taken
+ * for words. */
+#define WRAPPED_MIN 16
+/* Starts within one run that are tried: behind its first '/', '-' or '_'. */
+#define STARTS_MAX 8
+
+static void look(struct pattern_run *, struct span text, unsigned depth);
+
+static int
+hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The value of n hex digits, -1: they are none. */
+static int32_t
+hex_digits(const char *p, const char *end, int n)
+{
+	int32_t value = 0;
+
+	if (end - p < n)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		if (hex(p[i]) == -1)
+			return -1;
+		value = value << 4 | hex(p[i]);
+	}
+	return value;
+}
+
+static size_t
+put_code(char *out, int32_t code)
+{
+	if (code < 0x80) {
+		out[0] = (char)code;
+		return 1;
+	}
+	if (code < 0x800) {
+		out[0] = (char)(0xc0 | code >> 6);
+		out[1] = (char)(0x80 | (code & 0x3f));
+		return 2;
+	}
+	if (code < 0x10000) {
+		out[0] = (char)(0xe0 | code >> 12);
+		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (code & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | code >> 18);
+	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (code & 0x3f));
+	return 4;
+}
+
+/* \uXXXX, with its second half where there is one; *used bytes.  -1: none. */
+static int32_t
+escaped_code(const char *p, const char *end, size_t *used)
+{
+	int32_t code, low;
+
+	if (p[1] == 'x') {
+		*used = 4;
+		return hex_digits(p + 2, end, 2);
+	}
+	if (p[1] != 'u' || (code = hex_digits(p + 2, end, 4)) == -1)
+		return -1;
+	*used = 6;
+	if (code < 0xd800 || code > 0xdfff)
+		return code;
+	if (code < 0xdc00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u' &&
+	    (low = hex_digits(p + 8, end, 4)) >= 0xdc00 && low <= 0xdfff) {
+		*used = 12;
+		return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+	}
+	return 0xfffd;
+}
+
+/* Resolves escapes, of JSON all of them; the result is never longer. */
+static size_t
+unescape(struct span text, bool json, char *out)
+{
+	static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
+	const char *p = text.p, *end = p + text.len, *which;
+	size_t n = 0, used;
+	int32_t code;
+
+	while (p < end) {
+		if (*p != '\\' || end - p < 2) {
+			out[n++] = *p++;
+		} else if ((code = escaped_code(p, end, &used)) >= 0) {
+			n += put_code(out + n, code);
+			p += used;
+		} else if (json && p[1] != '\0' &&
+		    (which = strchr(from, p[1])) != NULL) {
+			out[n++] = to[which - from];
+			p += 2;
+		} else {
+			out[n++] = *p++;
+			out[n++] = *p++;
+		}
+	}
+	return n;
+}
+
+size_t
+layers_percent(struct span text, char *out)
+{
+	const char *p = text.p, *end = p + text.len;
+	size_t n = 0;
+	int32_t byte;
+
+	while (p < end) {
+		if (*p == '%' && (byte = hex_digits(p + 1, end, 2)) >= 0) {
+			out[n++] = (char)byte;
+			p += 3;
+		} else
+			out[n++] = *p++;
+	}
+	return n;
+}
+
+static char *
+room(struct pattern_run *run, size_t bytes)
+{
+	char *p = malloc(bytes);
+
+	if (p == NULL)
+		run->rule = PATTERN_LIMIT;
+	return p;
+}
+
+static bool
+is_json(struct span text)
+{
+	size_t i = 0;
+
+	while (i < text.len && strchr(" \t\r\n", text.p[i]) != NULL &&
+	    text.p[i] != '\0')
+		i++;
+	return i < text.len &&
+	    (text.p[i] == '{' || text.p[i] == '[' || text.p[i] == '"');
+}
+
+static void
+look_unescaped(struct pattern_run *run, struct span text, unsigned depth)
+{
+	bool json = is_json(text);
+	char *out;
+	size_t n;
+
+	if (memchr(text.p, '\\', text.len) == NULL ||
+	    (!json && memmem(text.p, text.len, "\\u", 2) == NULL &&
+		memmem(text.p, text.len, "\\x", 2) == NULL) ||
+	    (out = room(run, text.len)) == NULL)
+		return;
+	n = unescape(text, json, out);
+	if (n < text.len)
+		look(run, (struct span){ out, n }, depth);
+	free(out);
+}
+
+static void
+look_percent(struct pattern_run *run, struct span text, unsigned depth)
+{
+	char *out;
+	size_t n;
+
+	if (memchr(text.p, '%', text.len) == NULL ||
+	    (out = room(run, text.len)) == NULL)
+		return;
+	n = layers_percent(text, out);
+	if (n < text.len)
+		look(run, (struct span){ out, n }, depth);
+	/* A file that is no text, spelled out byte by byte. */
+	if (pattern_wants(run) && media_is_data_url(text) &&
+	    media_of_type(text) == MEDIA_FILE &&
+	    !media_is_text((struct span){ out, n }))
+		run->rule = PATTERN_UNREADABLE;
+	free(out);
+}
+
+/* One run from one of its starts. */
+static void
+look_base64(struct pattern_run *run, struct span base64, unsigned depth)
+{
+	char *out;
+	size_t n;
+
+	if (!media_may_be_text(base64) || (out = room(run, base64.len)) == NULL)
+		return;
+	n = media_text_prefix(base64, out);
+	if (n >= (size_t)LAYERS_RUN_MIN / 4 * 3 - 2)
+		look(run, (struct span){ out, n }, depth);
+	free(out);
+}
+
+/* A file in a longer text, as in a page's source: what cannot be read. */
+static bool
+is_unread_file(struct span text, struct span base64)
+{
+	static const char mark[] = ";base64,";
+	size_t n = sizeof(mark) - 1;
+
+	return (size_t)(base64.p - text.p) >= n &&
+	    strncasecmp(base64.p - n, mark, n) == 0 &&
+	    base64.len >= MEDIA_BARE_MIN && !media_may_be_text(base64) &&
+	    media_of_base64(base64) == MEDIA_FILE;
+}
+
+static void
+look_run(struct pattern_run *run, struct span text, struct span base64,
+    unsigned depth)
+{
+	unsigned starts = 0;
+
+	if (is_unread_file(text, base64)) {
+		run->rule = PATTERN_UNREADABLE;
+		return;
+	}
+	look_base64(run, base64, depth);
+	for (size_t i = 0; i + LAYERS_RUN_MIN < base64.len &&
+	     starts < STARTS_MAX && pattern_wants(run);
+	     i++) {
+		char c = base64.p[i];
+
+		if (c != '/' && c != '-' && c != '_' && c != '+')
+			continue;
+		starts++;
+		look_base64(run,
+		    (struct span){ base64.p + i + 1, base64.len - i - 1 },
+		    depth);
+	}
+}
+
+/* The end of the run of letters that begins at p: over line breaks as long as
+ * whole lines of them follow each other. */
+static const char *
+run_end(const char *p, const char *end)
+{
+	const char *line, *next;
+
+	for (;;) {
+		line = p;
+		while (p < end && media_is_letter(*p))
+			p++;
+		if (p - line < WRAPPED_MIN || (p - line) % 4 != 0)
+			return p;
+		next = p;
+		while (next < end && (*next == '\r' || *next == '\n'))
+			next++;
+		if (next == p || next == end || !media_is_letter(*next))
+			return p;
+		p = next;
+	}
+}
+
+static void
+look_runs(struct pattern_run *run, struct span text, unsigned depth)
+{
+	const char *p = text.p, *end = p + text.len, *start;
+
+	/* Base64 alone, however it is wrapped. */
+	if (text.len >= LAYERS_RUN_MIN && media_is_base64(text))
+		look_base64(run, text, depth);
+	while (p < end && pattern_wants(run)) {
+		while (p < end && !media_is_letter(*p))
+			p++;
+		start = p;
+		p = run_end(p, end);
+		if (p - start >= LAYERS_RUN_MIN)
+			look_run(run, text,
+			    (struct span){ start, (size_t)(p - start) }, depth);
+	}
+}
+
+static void
+look(struct pattern_run *run, struct span text, unsigned depth)
+{
+	if (depth == 0)
+		pattern_scan(run, text);
+	else
+		pattern_scan_decoded(run, text);
+	if (depth == LAYERS_MAX || text.len == 0)
+		return;
+	if (pattern_wants(run))
+		look_unescaped(run, text, depth + 1);
+	if (pattern_wants(run))
+		look_percent(run, text, depth + 1);
+	if (pattern_wants(run))
+		look_runs(run, text, depth + 1);
+}
+
+void
+layers_scan(struct pattern_run *run, struct span text)
+{
+	if (pattern_wants(run))
+		look(run, text, 0);
+}

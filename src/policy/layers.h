@@ -1,0 +1,35 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What a text says when it is decoded once more.  What leaves is read by
+ * somebody who decodes; so private patterns are looked for in
+ *
+ *	the text itself, and in its composed form (pattern.h);
+ *	a text that is JSON (begins with { [ or "), its escapes resolved; in any
+ *	text \uXXXX and \xXX;
+ *	a text with %XX, decoded;
+ *	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
+ *	over line breaks too, as far as it decodes to text;
+ *
+ * and in what those say again, LAYERS_MAX deep.  Other encodings, compressed
+ * data, and texts that are split are not put together.
+ */
+#ifndef POLICY_LAYERS_H
+#define POLICY_LAYERS_H
+
+#include "base/span.h"
+#include "policy/pattern.h"
+
+#define LAYERS_MAX 3
+#define LAYERS_RUN_MIN 12
+
+/* Looks through a text and all that it says. */
+void layers_scan(struct pattern_run *, struct span text);
+
+/* Percent-decodes into out (text.len bytes); returns the length, which is
+ * text.len where nothing was encoded. */
+size_t layers_percent(struct span text, char *out);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What of a request goes upstream beside its body: the one list by which it
+ * is searched for private patterns and by which it is sent.  What is not on it
+ * is not sent.
+ */
+#ifndef POLICY_PASSING_H
+#define POLICY_PASSING_H
+
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/span.h"
+#include "policy/call.h"
+
+/* Headers of the client's. */
+struct passing_header {
+	const char *name;
+	const char *param; /* as CGI calls it */
+};
+#define PASSING_HEADERS 4
+extern const struct passing_header passing_headers[PASSING_HEADERS];
+
+#define PASSING_TEXTS (PASSING_HEADERS + 1)
+struct passing {
+	const char *values[PASSING_HEADERS]; /* NULL: not sent */
+	struct span boundary; /* of a form, p NULL: none */
+	const char *query; /* NULL: none */
+	struct span texts[PASSING_TEXTS]; /* all that is to be searched */
+	size_t ntexts;
+};
+
+/* A header of passing_headers, by its number; only visible ASCII of at most
+ * 512 bytes is sent.  The value is kept by reference. */
+void passing_take(struct passing *, size_t header, const char *value);
+/* The boundary of a form: it goes along in Content-Type and in the body. */
+void passing_boundary(struct passing *, struct span boundary);
+/* The Content-Type to send. */
+const char *passing_type(const struct passing *, struct arena *);
+
+/* The query: parameters that the endpoint is known to have, with values that
+ * are known, pass; others are left out.  One that names a model, a prompt or
+ * the stream flag is refused, unless it says what the call says: -1. */
+int passing_take_query(struct passing *, const char *query,
+    const struct call *, struct arena *, struct refused *);
+
+#endif

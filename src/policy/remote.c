@@ -1,0 +1,267 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how URLs name a host, and in how many ways an address can be written.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+
+#include "policy/media.h"
+#include "policy/remote.h"
+
+#define HOST_MAX 255
+
+static bool
+ends_nocase(struct span text, const char *end)
+{
+	size_t n = strlen(end);
+
+	return text.len >= n && strncasecmp(text.p + text.len - n, end, n) == 0;
+}
+
+static bool
+is_any(struct span text, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (span_is_nocase(text, *words))
+			return true;
+	return false;
+}
+
+enum remote_key
+remote_key(struct span key)
+{
+	static const char *const media[] = { "image", "images", "video",
+		"videos", "audio", "input_image", "input_audio", "input_video",
+		"ref_audio", "reference_audio", "reference_image", "init_image",
+		"mask_image", NULL };
+	static const char *const url[] = { "url", "uri", "urls", NULL };
+
+	if (key.p == NULL)
+		return REMOTE_KEY_NONE;
+	if (ends_nocase(key, "_url") || ends_nocase(key, "_uri") ||
+	    ends_nocase(key, "_urls") || ends_nocase(key, "fileUri") ||
+	    ends_nocase(key, "imageUrl") || ends_nocase(key, "fileUrl"))
+		return REMOTE_KEY_REFERENCE;
+	if (is_any(key, media))
+		return REMOTE_KEY_MEDIA;
+	return is_any(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
+}
+
+bool
+remote_holds_url(struct span key)
+{
+	static const char *const holders[] = { "source", "file", "files",
+		"document", NULL };
+	enum remote_key kind = remote_key(key);
+
+	return kind == REMOTE_KEY_REFERENCE || kind == REMOTE_KEY_MEDIA ||
+	    (key.p != NULL && is_any(key, holders));
+}
+
+/* ---- hosts ------------------------------------------------------------ */
+
+static bool
+is_inside4(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		unsigned bits;
+	} nets[] = {
+		{ 0x00000000, 8 }, /* this host */
+		{ 0x0a000000, 8 }, { 0x64400000, 10 }, { 0x7f000000, 8 },
+		{ 0xa9fe0000, 16 }, /* link-local, metadata services */
+		{ 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0a80000, 16 },
+		{ 0xc6120000, 15 }, /* benchmarks */
+		{ 0xe0000000, 3 }, /* multicast and above */
+	};
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
+		if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+static uint32_t
+four(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Whatever holds an IPv4 address is judged by that. */
+static bool
+is_inside6(const unsigned char a[16])
+{
+	static const unsigned char zero[12];
+
+	if (memcmp(a, zero, 10) == 0 &&
+	    ((a[10] == 0xff && a[11] == 0xff) || (a[10] == 0 && a[11] == 0)))
+		return is_inside4(four(a + 12)); /* mapped, ::, ::1 */
+	if (memcmp(a, "\0\x64\xff\x9b", 4) == 0)
+		return a[4] != 0 || a[5] != 0 || is_inside4(four(a + 12));
+	if (a[0] == 0x20 && a[1] == 0x02)
+		return is_inside4(four(a + 2)); /* 6to4 */
+	if (memcmp(a, "\x20\x01\0\0", 4) == 0)
+		return true; /* Teredo */
+	return (a[0] & 0xfe) == 0xfc || a[0] == 0xff ||
+	    (a[0] == 0xfe && (a[1] & 0x80) != 0) || (a[0] & 0xe0) != 0x20;
+}
+
+static bool
+is_plain(struct span host)
+{
+	for (size_t i = 0; i < host.len; i++)
+		if ((unsigned char)host.p[i] <= ' ' ||
+		    (unsigned char)host.p[i] >= 0x7f || host.p[i] == '%')
+			return false;
+	return true;
+}
+
+static bool
+is_inside_name(struct span name)
+{
+	static const char *const zones[] = { ".localhost", ".local",
+		".localdomain", ".internal", ".intranet", ".lan", ".home",
+		".home.arpa", ".corp", ".private", ".test", ".invalid",
+		".onion", ".box" };
+
+	if (memchr(name.p, '.', name.len) == NULL)
+		return true;
+	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
+		if (ends_nocase(name, zones[i]))
+			return true;
+	return false;
+}
+
+bool
+remote_is_inside(struct span host)
+{
+	char text[HOST_MAX + 1];
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (host.len > 1 && host.p[host.len - 1] == '.')
+		host.len--;
+	if (host.len == 0 || host.len > HOST_MAX || !is_plain(host))
+		return true;
+	memcpy(text, host.p, host.len);
+	text[host.len] = '\0';
+	if (*text == '[') {
+		text[strcspn(text, "]")] = '\0';
+		return inet_pton(AF_INET6, text + 1, &v6) != 1 ||
+		    is_inside6(v6.s6_addr);
+	}
+	/* inet_aton() takes what resolvers take: 127.1, 0x7f.1, 017700000001,
+	 * 2130706433. */
+	if (inet_aton(text, &v4) != 0)
+		return is_inside4(ntohl(v4.s_addr));
+	return is_inside_name(host);
+}
+
+/* ---- URLs ------------------------------------------------------------- */
+
+static bool
+is_letter(char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* The length of "https", 0: there is no scheme.  One letter is a drive's. */
+static size_t
+scheme_length(struct span url)
+{
+	size_t n = 0;
+
+	while (n < url.len &&
+	    (is_letter(url.p[n]) ||
+		(n > 0 && strchr("0123456789+-.", url.p[n]) != NULL &&
+		    url.p[n] != '\0')))
+		n++;
+	return n > 1 && n < url.len && url.p[n] == ':' ? n : 0;
+}
+
+/* What stands between the slashes and the next one, without a user and a port.
+ * Readers take backslashes for slashes, and any number of them. */
+static struct span
+host_of(struct span rest)
+{
+	size_t n = 0, i;
+
+	while (rest.len > 0 && (*rest.p == '/' || *rest.p == '\\')) {
+		rest.p++;
+		rest.len--;
+	}
+	while (n < rest.len && strchr("/\\?#", rest.p[n]) == NULL)
+		n++;
+	rest.len = n;
+	for (i = n; i > 0; i--)
+		if (rest.p[i - 1] == '@') {
+			rest = (struct span){ rest.p + i, n - i };
+			break;
+		}
+	if (rest.len > 0 && *rest.p == '[')
+		return rest;
+	for (i = 0; i < rest.len; i++)
+		if (rest.p[i] == ':')
+			rest.len = i;
+	return rest;
+}
+
+static unsigned
+judge_url(struct span url, size_t scheme)
+{
+	struct span name = { url.p, scheme };
+	bool https = span_is_nocase(name, "https");
+
+	if (!https && !span_is_nocase(name, "http"))
+		return REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME;
+	url.p += scheme + 1;
+	url.len -= scheme + 1;
+	return REMOTE_MEDIA | (https ? 0 : REMOTE_PLAIN) |
+	    (remote_is_inside(host_of(url)) ? REMOTE_INSIDE : 0);
+}
+
+/* White space that URL readers drop may hide the beginning. */
+static struct span
+clean(struct span text, char out[HOST_MAX * 4])
+{
+	size_t n = 0;
+
+	while (text.len > 0 && (unsigned char)*text.p <= ' ') {
+		text.p++;
+		text.len--;
+	}
+	for (size_t i = 0; i < text.len && n < HOST_MAX * 4; i++)
+		if (text.p[i] != '\t' && text.p[i] != '\r' && text.p[i] != '\n')
+			out[n++] = text.p[i];
+	return (struct span){ out, n };
+}
+
+unsigned
+remote_judge(struct span text, enum remote_key key)
+{
+	char begin[HOST_MAX * 4];
+	struct span url = clean(text, begin);
+	size_t scheme;
+
+	if (url.len == 0 || media_is_data_url(url))
+		return 0;
+	scheme = scheme_length(url);
+	/* A word with a colon, in what may be a text. */
+	if (scheme > 0 &&
+	    (key != REMOTE_KEY_MEDIA || scheme + 1 == url.len ||
+		url.p[scheme + 1] != ' '))
+		return judge_url(url, scheme);
+	if (text.len >= MEDIA_BARE_MIN && media_is_base64(text))
+		return 0; /* the data itself */
+	if (key == REMOTE_KEY_MEDIA && *url.p != '/' && *url.p != '\\' &&
+	    *url.p != '.' && *url.p != '~')
+		return 0;
+	return REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME;
+}

@@ -1,0 +1,48 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Media that a request only points to.  The upstream fetches it: the URL (and
+ * its query) leaves with that fetch, and the upstream's own network is open to
+ * whatever the URL names.  So what a URL asks for is judged by itself, without
+ * a look-up of its name.
+ */
+#ifndef POLICY_REMOTE_H
+#define POLICY_REMOTE_H
+
+#include <stdbool.h>
+
+#include "base/span.h"
+
+/* What a reference asks for; 0: nothing that is fetched. */
+enum remote {
+	REMOTE_MEDIA = 1 << 0, /* anything that is not there itself */
+	REMOTE_PLAIN = 1 << 1, /* not by https: http, file, a path ... */
+	REMOTE_INSIDE = 1 << 2, /* a private address, or a name that only a
+				   private network has */
+	REMOTE_SCHEME = 1 << 3, /* neither https nor http */
+};
+
+/* What a key says of its string. */
+enum remote_key {
+	REMOTE_KEY_NONE,
+	REMOTE_KEY_REFERENCE, /* image_url, file_url, server_url ... */
+	REMOTE_KEY_MEDIA, /* image, audio, video: perhaps the data itself */
+	REMOTE_KEY_URL, /* url, uri: by what it stands in */
+};
+enum remote_key remote_key(struct span key);
+/* Is the `url` inside a member of this name one of media? */
+bool remote_holds_url(struct span key);
+
+/* enum remote, of the decoded string. */
+unsigned remote_judge(struct span text, enum remote_key);
+
+/* Is this host (as it stands in a URL) inside a private network?  Addresses in
+ * every spelling that a resolver takes (decimal, hexadecimal, octal, short;
+ * IPv6 with an IPv4 address in it); names without a dot, localhost, .local,
+ * .internal and their like.  A name that is written with percent signs or
+ * beyond ASCII counts as inside: its reader may see another one. */
+bool remote_is_inside(struct span host);
+
+#endif
