@@ -190,12 +190,14 @@ recorded()
 {
 	for reply in "$tests"/replies/*.http; do
 		name=$(basename "$reply" .http)
+		# What does not pass as it is tests/faults.tsv knows.
+		[ -e "$tests/replies/$name.body" ] || continue
 		case $name in
 		responses-*) path=/v1/responses members='"input":"x"' ;;
 		messages-*) path=/v1/messages members='"max_tokens":9' ;;
 		*) path=/v1/chat/completions members='"n":1' ;;
 		esac
-		! grep -a -q event-stream "$reply" ||
+		! grep -a -q -e event-stream -e '^data: ' "$reply" ||
 			members=$members,'"stream":true'
 		post "$path" "$(chat "raw,file=$name" "$members")"
 		is "$1: recorded $name: status" "$status $curl_status" '200 0'

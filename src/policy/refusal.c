@@ -74,6 +74,10 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "not_found_error", false, false, 0,
 	    "There is no such model; GET /v1/models lists those you may "
 	    "use." },
+	{ REFUSE_PROVIDER_MODEL, 404, INVALID, "provider_model_not_found",
+	    "not_found_error", false, false, FALLBACK_UNAVAILABLE,
+	    "The provider does not have this model (any more); the operator "
+	    "has to correct its name." },
 	{ REFUSE_UNKNOWN_URL, 404, INVALID, "unknown_url", "not_found_error",
 	    false, false, 0,
 	    "There is nothing at this URL; the base URL of this gateway ends "
@@ -118,6 +122,10 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "x-request-id." },
 	{ REFUSE_UPSTREAM, 502, "server_error", "upstream_error", "api_error",
 	    false, false, FALLBACK_ERROR, "The provider failed; try again." },
+	{ REFUSE_PROVIDER_ACCOUNT, 502, "server_error", "provider_account",
+	    "api_error", false, true, FALLBACK_ERROR,
+	    "The provider does not accept the gateway's own key or account; "
+	    "the operator has to look after it." },
 	{ REFUSE_BUSY_FULL, 503, "server_error", "local_queue_full",
 	    "overloaded_error", true, false, FALLBACK_BUSY,
 	    "The local model is busy and its queue is full; wait for the time "

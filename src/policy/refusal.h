@@ -31,6 +31,7 @@ enum refusal {
 	REFUSE_HOST,			/* by a name that is none of ours */
 	REFUSE_ORIGIN,			/* from a page of somebody else's */
 	REFUSE_MODEL_NOT_FOUND,
+	REFUSE_PROVIDER_MODEL,		/* the provider has no such model */
 	REFUSE_UNKNOWN_URL,
 	REFUSE_METHOD,
 	/* 408 .. 415 */
@@ -45,6 +46,7 @@ enum refusal {
 	/* 5xx */
 	REFUSE_INTERNAL,
 	REFUSE_UPSTREAM,
+	REFUSE_PROVIDER_ACCOUNT,	/* its word on our key or credit */
 	REFUSE_BUSY_FULL,		/* local_queue_full */
 	REFUSE_BUSY_TIMEOUT,		/* local_queue_timeout */
 	REFUSE_UNAVAILABLE,		/* provider_unavailable */

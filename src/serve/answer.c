@@ -491,6 +491,11 @@ answer_refuse(struct answer *a, const struct refused *refused)
 
 	if (a->ended || a->gone)
 		return;
+	/* Of a status Codex learns nothing: by the event it compacts. */
+	if (!a->head_sent && a->streams && a->spec != NULL &&
+	    a->spec->id == ENDPOINT_RESPONSES &&
+	    refused->refusal == REFUSE_TOO_LONG && early_head(a) == -1)
+		return;
 	if (a->head_sent && a->streams && a->is_events) {
 		refuse_in_stream(a, refused);
 		return;

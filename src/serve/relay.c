@@ -463,8 +463,9 @@ static void
 refuse_bridged(struct relay *r, const struct relay_result *result)
 {
 	struct answer *a = r->answer;
-	bool whole = result->end == RELAY_FAILED && result->upstream_error;
-	int status = r->head.status < 300 ? 502 : r->head.status;
+	bool whole = result->end == RELAY_FAILED && result->upstream_error &&
+	    result->refused.refusal != REFUSE_TOO_LONG;
+	int status = result->status;
 
 	buf_reset(&r->out);
 	if (a->head_sent && a->streams) {
@@ -492,8 +493,7 @@ relay_refuse(struct relay *r, const struct relay_result *result)
 	if (r->bridge != NULL)
 		refuse_bridged(r, result);
 	else if (result->end == RELAY_FAILED && result->upstream_error)
-		answer_upstream_error(r->answer,
-		    r->head.status < 300 ? 502 : r->head.status, r->head.fields,
+		answer_upstream_error(r->answer, result->status, r->head.fields,
 		    r->head.nfields, buf_span(&r->held), &result->refused);
 	else
 		answer_refuse(r->answer, &result->refused);

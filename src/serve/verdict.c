@@ -18,6 +18,7 @@
 #include "base/jscan.h"
 #include "base/log.h"
 #include "bridge/finish.h"
+#include "policy/blame.h"
 #include "serve/verdict.h"
 
 /* ---- errors inside a good status -------------------------------------- */
@@ -280,57 +281,141 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		    provider, what);
 }
 
-/* The upstream does not know the gateway's own key.  Its words often quote a
- * part of that key, and would make the client think its own was meant. */
+/* The upstream's word is about the gateway's own key or account.  Its words
+ * often quote a part of that key, and would make the client think its own was
+ * meant. */
 static void
-judge_key(const struct relay *r, struct relay_result *result)
+judge_account(const struct relay *r, bool key, struct relay_result *result)
 {
 	const char *name = r->candidate->target->provider->name;
 
-	judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+	judge_as(result, REFUSE_PROVIDER_ACCOUNT, HEALTH_ACCOUNT);
+	result->upstream_error = false;
 	result->refused.message = arena_printf(r->arena,
-	    "Provider %s did not accept the gateway's own key; the operator "
-	    "has to correct `key` in its configuration.",
+	    key ? "Provider %s did not accept the gateway's own key; the "
+		  "operator has to correct `key` in its configuration."
+		: "Provider %s serves the gateway's own account no longer (its "
+		  "credit, quota or key limit is used up); the operator has to "
+		  "top it up.",
 	    name);
-	log_warn("provider %s answered %d: its key is missing or wrong", name,
-	    r->head.status);
+	log_warn("provider %s answered %d: its %s", name, r->head.status,
+	    key ? "key is missing or wrong"
+		: "account is out of credit or over its quota");
+}
+
+/* In the words of the API whose clients compact then: behind "prompt is too
+ * long: " (wire/reply.c). */
+static void
+judge_length(
+    const struct relay *r, const struct blamed *b, struct relay_result *result)
+{
+	const struct target *able = &r->candidate->able;
+	uint64_t tokens = b->tokens, limit = b->limit;
+	const char *name = r->candidate->target->provider->name;
+	char words[400];
+
+	judge_as(result, REFUSE_TOO_LONG, HEALTH_OK);
+	blame_words(buf_span(&r->held), words, sizeof(words));
+	if (tokens == 0 && able->context != 0 &&
+	    r->call->input_tokens > able->context) {
+		tokens = r->call->input_tokens;
+		limit = able->context;
+	}
+	result->refused.message = tokens > 0
+	    ? arena_printf(r->arena,
+		  "%llu tokens > %llu maximum (provider %s: %s)",
+		  (unsigned long long)tokens, (unsigned long long)limit, name,
+		  *words == '\0' ? "no words" : words)
+	    : arena_printf(r->arena,
+		  "the context is exceeded (provider %s: "
+		  "%s)",
+		  name, *words == '\0' ? "no words" : words);
+}
+
+/* What the blame means: for the fallback, for health.  tailgate.conf(5) has
+ * the same table. */
+static void
+judge_blame(
+    const struct relay *r, const struct blamed *b, struct relay_result *result)
+{
+	bool failed = result->status >= 500;
+
+	switch (b->blame) {
+	case BLAME_KEY:
+	case BLAME_ACCOUNT:
+		judge_account(r, b->blame == BLAME_KEY, result);
+		return;
+	case BLAME_LENGTH:
+		judge_length(r, b, result);
+		return;
+	case BLAME_RATE:
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
+		result->model_only = b->names_model;
+		return;
+	case BLAME_MODEL:
+		judge_as(result, REFUSE_PROVIDER_MODEL, HEALTH_NO_MODEL);
+		return;
+	case BLAME_LOADING:
+		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_LOADING);
+		return;
+	case BLAME_TIME:
+		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_ERROR);
+		return;
+	case BLAME_REFUSED:
+		judge_as(result, REFUSE_UNSUPPORTED, HEALTH_OK);
+		return;
+	case BLAME_CONFLICT:
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		return;
+	case BLAME_REQUEST:
+		judge_as(result,
+		    failed ? REFUSE_UPSTREAM : REFUSE_INVALID_REQUEST,
+		    HEALTH_OK);
+		if (!failed)
+			result->reason = 0;
+		return;
+	case BLAME_PROVIDER:
+		break;
+	}
+	judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 }
 
 /* An error of the upstream's own, by its status and body. */
 static void
 judge_status(const struct relay *r, struct relay_result *result)
 {
-	struct span body = buf_span(&r->held);
-	int status = r->head.status;
+	struct blamed b =
+	    blame_of(r->head.status, buf_span(&r->held), r->candidate->model);
 
-	if (status == 401 || status == 407) {
-		judge_key(r, result);
-		return;
-	}
-	result->upstream_error = true;
-	if (status == 429)
-		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
-	else if (status == 503 &&
-	    (has(body, "oading model") || has(body, "model is loading")))
-		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_LOADING);
-	else if (status == 504)
-		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_ERROR);
-	else if (status >= 500 || status < 400)
-		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
-	else if (has(body, "context_length_exceeded") ||
-	    has(body, "exceed_context_size") ||
-	    has(body, "maximum context length"))
-		judge_as(result, REFUSE_TOO_LONG, HEALTH_OK);
-	else {
-		/* The request's own fault, by the upstream's word. */
-		judge_as(result, REFUSE_INVALID_REQUEST, HEALTH_OK);
-		result->reason = 0;
-	}
+	result->status = r->head.status;
+	/* A redirect is not followed, nor passed. */
+	result->upstream_error = result->status >= 400;
 	result->refused.message = arena_printf(r->arena,
 	    "Provider %s answered with status %d and no JSON error.",
-	    r->candidate->target->provider->name, status);
-	if (status < 400) /* a redirect is not followed, nor passed */
-		result->upstream_error = false;
+	    r->candidate->target->provider->name, r->head.status);
+	judge_blame(r, &b, result);
+}
+
+/* An error dressed as 200: by the status that it names in itself. */
+static void
+judge_dressed(const struct relay *r, struct relay_result *result)
+{
+	struct span body = buf_span(&r->held);
+	int status = blame_status(body);
+	struct blamed b =
+	    blame_of(status == 0 ? 502 : status, body, r->candidate->model);
+
+	result->upstream_error = true;
+	result->status = 502;
+	if (b.blame == BLAME_RATE)
+		result->status = 429;
+	if (b.blame == BLAME_LENGTH ||
+	    (b.blame == BLAME_REQUEST && status >= 400 && status < 500))
+		result->status = 400;
+	result->refused.message = arena_printf(r->arena,
+	    "Provider %s answered 200 with an error inside.",
+	    r->candidate->target->provider->name);
+	judge_blame(r, &b, result);
 }
 
 /* Without a full stop: it goes into a sentence. */
@@ -349,12 +434,8 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
 {
 	result->retry_after_ms = retry_after_ms(r);
-	if (r->error_first || verdict_is_dressed(r)) {
-		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
-		result->upstream_error = true;
-		result->refused.message = arena_printf(r->arena,
-		    "Provider %s answered 200 with an error inside.",
-		    r->candidate->target->provider->name);
+	if (verdict_is_dressed(r)) {
+		judge_dressed(r, result);
 	} else if (report->result == UPSTREAM_CLIENT_GONE) {
 		/* It has not: we are told to end (answer_tick). */
 		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_ABANDONED);

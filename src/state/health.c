@@ -92,6 +92,8 @@ static const char *const outcome_names[] = {
 	[HEALTH_LOADING] = "model loading",
 	[HEALTH_RATE_LIMITED] = "rate limited",
 	[HEALTH_ABANDONED] = "abandoned",
+	[HEALTH_ACCOUNT] = "key or account not accepted",
+	[HEALTH_NO_MODEL] = "no such model",
 };
 #define OUTCOMES (sizeof(outcome_names) / sizeof(outcome_names[0]))
 
@@ -311,10 +313,12 @@ after(uint64_t word, bool mine, const struct provider *p,
 {
 	switch (outcome) {
 	case HEALTH_OK:
+	case HEALTH_NO_MODEL:
 		return circuit_answered(word, mine);
 	case HEALTH_CONNECT:
 	case HEALTH_TIMEOUT:
 	case HEALTH_ERROR:
+	case HEALTH_ACCOUNT:
 		return circuit_failed(word, mine, &p->circuit, clock_now_ms());
 	case HEALTH_LOADING:
 		return circuit_loading(word, mine, clock_now_ms());

@@ -36,6 +36,8 @@ enum health_outcome {
 	HEALTH_RATE_LIMITED, /* 429: opens for its Retry-After */
 	HEALTH_ABANDONED, /* we stopped (client gone): says nothing, but
 				   gives a trial back */
+	HEALTH_ACCOUNT, /* our key or account is not accepted */
+	HEALTH_NO_MODEL, /* the provider does not have this model */
 };
 const char *health_outcome_name(enum health_outcome);
 

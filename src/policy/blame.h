@@ -1,0 +1,61 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Whose fault a provider's error is, by its status and its words.
+ *
+ * Providers say the same thing in many ways: "the prompt is too long" with
+ * 400, 413, 422, 429 or 500, "you are out of credit" with 400, 402, 403 or
+ * 429.  All wordings that are known stand in one table (blame.c), and
+ * tests/unit/blame_test.c has a row for each.  Only an error's own words are
+ * looked at (message, code, type, ...), and of those nothing that is quoted:
+ * that is the request's, and could be written to look like anything.
+ */
+#ifndef POLICY_BLAME_H
+#define POLICY_BLAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+enum blame {
+	BLAME_PROVIDER, /* it failed: 5xx, 529 */
+	BLAME_REQUEST, /* the request itself, whatever the status */
+	BLAME_LENGTH, /* it is too long for this model */
+	BLAME_KEY, /* the gateway's own key is missing or wrong */
+	BLAME_ACCOUNT, /* the gateway's account: credit, quota, a key's limit */
+	BLAME_RATE, /* too many for now: 429 */
+	BLAME_MODEL, /* the provider does not have this model */
+	BLAME_LOADING, /* it is loading this model */
+	BLAME_TIME, /* it gave up: 408, 504 */
+	BLAME_REFUSED, /* it does not serve this: 404, 405, 451 */
+	BLAME_CONFLICT, /* once more may help: 409, 425; and an unexplained
+			   403 */
+};
+
+/* What is known of one error. */
+struct blamed {
+	enum blame blame;
+	/* The words name the model: others of the provider are not meant. */
+	bool names_model;
+	/* BLAME_LENGTH: how long it was and what is allowed, in tokens, as
+	 * far as the words say; else 0. */
+	uint64_t tokens, limit;
+};
+
+/* status 400..599 (anything else counts as 500).  model: as the provider was
+ * asked for it, or NULL. */
+struct blamed blame_of(int status, struct span body, const char *model);
+
+/* The status that an error names in itself, as those do that come in a 200;
+ * 0: none. */
+int blame_status(struct span body);
+
+/* The error's message, decoded, up to size - 1 bytes of it; "" where there is
+ * none. */
+void blame_words(struct span body, char *out, size_t size);
+
+#endif

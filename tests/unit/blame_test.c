@@ -1,0 +1,326 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Whose fault an error is: the wordings of providers and servers, a row each,
+ * and what must not be taken for one of them.
+ */
+#include "config.h"
+
+#include "check.h"
+#include "policy/blame.h"
+
+static const char *const blames[] = {
+	[BLAME_PROVIDER] = "provider",
+	[BLAME_REQUEST] = "request",
+	[BLAME_LENGTH] = "length",
+	[BLAME_KEY] = "key",
+	[BLAME_ACCOUNT] = "account",
+	[BLAME_RATE] = "rate",
+	[BLAME_MODEL] = "model",
+	[BLAME_LOADING] = "loading",
+	[BLAME_TIME] = "time",
+	[BLAME_REFUSED] = "refused",
+	[BLAME_CONFLICT] = "conflict",
+};
+
+#define MESSAGE(text) "{\"error\":{\"message\":\"" text "\"}}"
+#define TYPED(text, type) \
+	"{\"error\":{\"message\":\"" text "\",\"type\":\"" type "\"}}"
+
+static const struct {
+	const char *who;
+	int status;
+	const char *body;
+	enum blame blame;
+	uint64_t tokens, limit;
+} rows[] = {
+	/* Too long. */
+	{ "OpenAI", 400,
+	    "{\"error\":{\"message\":\"This model's maximum context length is "
+	    "8192 tokens. However, your messages resulted in 9001 tokens.\","
+	    "\"code\":\"context_length_exceeded\"}}",
+	    BLAME_LENGTH, 9001, 8192 },
+	{ "OpenAI's Responses", 400,
+	    MESSAGE("Your input exceeds the context window of this model. "
+		    "Please adjust your input and try again."),
+	    BLAME_LENGTH, 0, 0 },
+	{ "OpenAI, for its rate at all", 429,
+	    TYPED("Request too large for gpt-4o in organization org-1 on "
+		  "tokens per min (TPM): Limit 30,000, Requested 52,100.",
+		"tokens"),
+	    BLAME_LENGTH, 52100, 30000 },
+	{ "llama.cpp", 400,
+	    "{\"error\":{\"code\":400,\"message\":\"request (5213 tokens) "
+	    "exceeds the available context size (4096 tokens), try increasing "
+	    "it\",\"type\":\"exceed_context_size_error\",\"n_prompt_tokens\":"
+	    "5213,\"n_ctx\":4096}}",
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "llama-cpp-python", 500,
+	    MESSAGE("Requested tokens (5213) exceed context window of 4096"),
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "vLLM", 400,
+	    "{\"object\":\"error\",\"message\":\"This model's maximum context "
+	    "length is 4096 tokens. However, you requested 5213 tokens (4213 "
+	    "in the messages, 1000 in the completion).\",\"type\":"
+	    "\"BadRequestError\",\"code\":400}",
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "vLLM, newer", 400,
+	    MESSAGE("The decoder prompt (length 5213) is longer than the "
+		    "maximum model length of 4096."),
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "SGLang", 400,
+	    "{\"object\":\"error\",\"message\":\"The input (5213 tokens) is "
+	    "longer than the model's context length (4096 tokens).\",\"type\":"
+	    "\"BadRequestError\",\"code\":400}",
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "SGLang, with its output", 400,
+	    MESSAGE("Requested token count exceeds the model's maximum context "
+		    "length of 4096 tokens. You requested a total of 5213 "
+		    "tokens."),
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "LM Studio", 400,
+	    "{\"error\":\"The number of tokens to keep from the initial prompt "
+	    "is greater than the context length (n_keep: 13055\\u003e= n_ctx: "
+	    "4096). Try to load the model with a larger context length.\"}",
+	    BLAME_LENGTH, 13055, 4096 },
+	{ "LM Studio, older", 400,
+	    "{\"error\":\"Trying to keep the first 13055 tokens when context "
+	    "the overflows. However, the model is loaded with context length "
+	    "of only 4096 tokens, which is not enough.\"}",
+	    BLAME_LENGTH, 13055, 4096 },
+	{ "Ollama", 400,
+	    MESSAGE("prompt too long; exceeded max context length by 118 "
+		    "tokens"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "Ollama's embeddings", 400,
+	    "{\"error\":\"the input length exceeds the context length\"}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "oMLX", 400,
+	    "{\"detail\":\"Prompt too long: 40213 tokens exceeds max context "
+	    "window of 32768 tokens\"}",
+	    BLAME_LENGTH, 40213, 32768 },
+	{ "Gemini", 400,
+	    "[{\"error\":{\"code\":400,\"message\":\"The input token count "
+	    "(1200000) exceeds the maximum number of tokens allowed "
+	    "(1048576).\",\"status\":\"INVALID_ARGUMENT\"}}]",
+	    BLAME_LENGTH, 1200000, 1048576 },
+	{ "Anthropic", 400,
+	    "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\","
+	    "\"message\":\"prompt is too long: 208310 tokens > 200000 "
+	    "maximum\"}}",
+	    BLAME_LENGTH, 208310, 200000 },
+	{ "Anthropic, with its output", 400,
+	    MESSAGE("input length and `max_tokens` exceed context limit: "
+		    "188240 + 21333 > 200000, decrease input length"),
+	    BLAME_LENGTH, 209573, 200000 },
+	{ "Anthropic, by bytes", 413,
+	    TYPED("Request exceeds the maximum size", "request_too_large"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "DeepSeek", 400,
+	    TYPED("This model's maximum context length is 65536 tokens. "
+		  "However, you requested 70213 tokens (70113 in the messages, "
+		  "100 in the completion).",
+		"invalid_request_error"),
+	    BLAME_LENGTH, 70213, 65536 },
+	{ "Mistral", 400,
+	    "{\"object\":\"error\",\"message\":\"Prompt contains 40213 tokens "
+	    "and 0 draft tokens, too large for model with 32768 maximum "
+	    "context length\",\"type\":\"invalid_request_prompt\"}",
+	    BLAME_LENGTH, 40213, 32768 },
+	{ "OpenRouter", 400,
+	    MESSAGE("This endpoint's maximum context length is 32768 tokens. "
+		    "However, you requested about 40213 tokens."),
+	    BLAME_LENGTH, 40213, 32768 },
+	{ "OpenRouter, another's words", 400,
+	    "{\"error\":{\"message\":\"Provider returned error\",\"code\":400,"
+	    "\"metadata\":{\"raw\":\"{\\\"message\\\":\\\"Input is too long "
+	    "for requested model.\\\"}\"}}}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "xAI", 400,
+	    "{\"code\":\"Client specified an invalid argument\",\"error\":"
+	    "\"This model's maximum prompt length is 131072 but the request "
+	    "contains 537812 tokens.\"}",
+	    BLAME_LENGTH, 537812, 131072 },
+	{ "Moonshot", 400,
+	    MESSAGE("Invalid request: Your request exceeded model token limit: "
+		    "8192"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "text-generation-inference", 422,
+	    "{\"error\":\"Input validation error: `inputs` must have less than "
+	    "4096 tokens. Given: 5213\",\"error_type\":\"validation\"}",
+	    BLAME_LENGTH, 5213, 4096 },
+	{ "a server's text", 400, "input is too long", BLAME_LENGTH, 0, 0 },
+
+	/* The gateway's account. */
+	{ "DeepSeek's balance", 402, MESSAGE("Insufficient Balance"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "a bare 402", 402, "", BLAME_ACCOUNT, 0, 0 },
+	{ "Anthropic's credit", 400,
+	    TYPED("Your credit balance is too low to access the Anthropic API. "
+		  "Please go to Plans & Billing.",
+		"invalid_request_error"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Anthropic's limit", 400,
+	    MESSAGE("You have reached your specified API usage limits. You "
+		    "will regain access on 2026-12-01."),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenRouter's key", 403,
+	    "{\"error\":{\"message\":\"Key limit exceeded (total limit). "
+	    "Manage it using https://openrouter.ai/settings/keys\",\"code\":"
+	    "403}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenAI's quota", 429,
+	    "{\"error\":{\"message\":\"You exceeded your current quota, please "
+	    "check your plan and billing details.\",\"type\":"
+	    "\"insufficient_quota\",\"code\":\"insufficient_quota\"}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Gemini's rate, in the same words", 429,
+	    "[{\"error\":{\"code\":429,\"message\":\"You exceeded your current "
+	    "quota, please check your plan and billing details. Please retry "
+	    "in 21s.\",\"status\":\"RESOURCE_EXHAUSTED\"}}]",
+	    BLAME_RATE, 0, 0 },
+	{ "xAI's credits", 403,
+	    "{\"code\":\"The caller does not have permission\",\"error\":"
+	    "\"Your newly created team doesn't have any credits: it has used "
+	    "all available credits or reached its monthly spending limit.\"}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Moonshot's account", 429,
+	    TYPED("Your account is suspended, please check your plan",
+		"exceeded_current_quota_error"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Alibaba's arrears", 400,
+	    "{\"error\":{\"code\":\"Arrearage\",\"message\":\"Access "
+	    "denied\"}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "a key that is wrong", 401, MESSAGE("Incorrect API key provided"),
+	    BLAME_KEY, 0, 0 },
+	{ "Gemini's key", 400,
+	    "{\"error\":{\"code\":400,\"message\":\"API key not valid. Please "
+	    "pass a valid API key.\",\"status\":\"INVALID_ARGUMENT\"}}",
+	    BLAME_KEY, 0, 0 },
+
+	/* An echo of the request is nobody's words. */
+	{ "an echo in quotes", 400,
+	    MESSAGE("Invalid value: 'credit balance is too low'. Supported "
+		    "values are: 'text' and 'json_object'."),
+	    BLAME_REQUEST, 0, 0 },
+	{ "an echo as input", 422,
+	    "{\"detail\":[{\"msg\":\"Field required\",\"input\":{\"content\":"
+	    "\"prompt is too long\"}}]}",
+	    BLAME_REQUEST, 0, 0 },
+	{ "an apostrophe quotes nothing", 400,
+	    MESSAGE("It's the model's maximum context length that it's over"),
+	    BLAME_LENGTH, 0, 0 },
+
+	/* Rates, models, and the rest. */
+	{ "a rate", 429, MESSAGE("Rate limit reached for gpt-4o"), BLAME_RATE,
+	    0, 0 },
+	{ "OpenAI's model", 404,
+	    "{\"error\":{\"message\":\"The model `x` does not exist or you do "
+	    "not have access to it.\",\"code\":\"model_not_found\"}}",
+	    BLAME_MODEL, 0, 0 },
+	{ "Ollama's model", 404,
+	    MESSAGE("model \\\"x\\\" not found, try pulling it first"),
+	    BLAME_MODEL, 0, 0 },
+	{ "vLLM's model", 404,
+	    "{\"object\":\"error\",\"message\":\"The model `x` does not "
+	    "exist.\",\"type\":\"NotFoundError\",\"code\":404}",
+	    BLAME_MODEL, 0, 0 },
+	{ "Groq's model", 400,
+	    "{\"error\":{\"message\":\"The model `x` has been decommissioned "
+	    "and is no longer supported.\",\"code\":\"model_decommissioned\"}}",
+	    BLAME_MODEL, 0, 0 },
+	{ "OpenRouter's model", 404, MESSAGE("No endpoints found for x."),
+	    BLAME_MODEL, 0, 0 },
+	{ "DeepSeek's model", 400, MESSAGE("Model Not Exist"), BLAME_MODEL, 0,
+	    0 },
+	{ "no such path", 404, MESSAGE("File Not Found"), BLAME_REFUSED, 0, 0 },
+	{ "llama.cpp loads", 503, MESSAGE("Loading model"), BLAME_LOADING, 0,
+	    0 },
+	{ "Hugging Face loads", 503,
+	    "{\"error\":\"Model x is currently loading\",\"estimated_time\":"
+	    "20.0}",
+	    BLAME_LOADING, 0, 0 },
+	{ "408", 408, "", BLAME_TIME, 0, 0 },
+	{ "409", 409, MESSAGE("conflict"), BLAME_CONFLICT, 0, 0 },
+	{ "425", 425, "", BLAME_CONFLICT, 0, 0 },
+	{ "451", 451, "", BLAME_REFUSED, 0, 0 },
+	{ "403 by itself", 403, "<html>", BLAME_CONFLICT, 0, 0 },
+	{ "moderation", 403, MESSAGE("Your input was flagged for: violence"),
+	    BLAME_REQUEST, 0, 0 },
+	{ "529", 529, TYPED("Overloaded", "overloaded_error"), BLAME_PROVIDER,
+	    0, 0 },
+	{ "502", 502, "<html>", BLAME_PROVIDER, 0, 0 },
+	{ "504", 504, "", BLAME_TIME, 0, 0 },
+	{ "a status that is none", 999, "", BLAME_PROVIDER, 0, 0 },
+
+	/* A 500 that blames the request. */
+	{ "llama.cpp and a picture", 500,
+	    TYPED("image input is not supported - hint: if this is unexpected, "
+		  "you may need to provide the mmproj",
+		"server_error"),
+	    BLAME_REQUEST, 0, 0 },
+	{ "a template", 500,
+	    TYPED("Conversation roles must alternate user/assistant",
+		"server_error"),
+	    BLAME_REQUEST, 0, 0 },
+	{ "by its type", 500, TYPED("no", "invalid_request_error"),
+	    BLAME_REQUEST, 0, 0 },
+	{ "a 500", 500, MESSAGE("CUDA error: out of memory"), BLAME_PROVIDER, 0,
+	    0 },
+};
+
+static void
+test_words(void)
+{
+	char words[64];
+
+	blame_words(span_of(MESSAGE("a \\u00e9")), words, sizeof(words));
+	CHECK_STR(words, "a \xc3\xa9", "a message is decoded");
+	blame_words(span_of("{\"error\":\"bare\"}"), words, sizeof(words));
+	CHECK_STR(words, "bare", "a bare string is one");
+	blame_words(span_of("{\"detail\":[{\"msg\":\"first\"}]}"), words,
+	    sizeof(words));
+	CHECK_STR(words, "first", "so is the first of several problems");
+	blame_words(
+	    span_of("[{\"error\":{\"message\":\"g\"}}]"), words, sizeof(words));
+	CHECK_STR(words, "g", "and Gemini's, in an array");
+	blame_words(span_of("<html>"), words, sizeof(words));
+	CHECK_STR(words, "", "a page has none");
+	blame_words(span_of(MESSAGE("\xc3\xa9\xc3\xa9")), words, 4);
+	CHECK_STR(words, "\xc3\xa9", "and a character is not cut");
+}
+
+int
+main(void)
+{
+	struct blamed b;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		b = blame_of(rows[i].status, span_of(rows[i].body), NULL);
+		CHECK(b.blame == rows[i].blame, "%s: %d is of the %s",
+		    rows[i].who, rows[i].status, blames[rows[i].blame]);
+		if (b.blame != rows[i].blame)
+			printf("# got: %s\n", blames[b.blame]);
+		CHECK(b.tokens == rows[i].tokens && b.limit == rows[i].limit,
+		    "%s: %llu tokens of %llu", rows[i].who,
+		    (unsigned long long)b.tokens, (unsigned long long)b.limit);
+	}
+	b = blame_of(
+	    429, span_of(MESSAGE("Rate limit reached for GPT-4o")), "gpt-4o");
+	CHECK(b.names_model, "a model is named");
+	b = blame_of(429, span_of(MESSAGE("Too many requests")), "gpt-4o");
+	CHECK(!b.names_model, "or it is not");
+	CHECK(blame_status(span_of("{\"error\":{\"code\":429}}")) == 429 &&
+		blame_status(span_of("{\"error\":{\"code\":\"402\"}}")) ==
+		    402 &&
+		blame_status(span_of("{\"error\":\"x\",\"status\":503}")) ==
+		    503 &&
+		blame_status(span_of("[{\"error\":{\"code\":400}}]")) == 400 &&
+		blame_status(span_of("{\"error\":{\"code\":\"x\"}}")) == 0,
+	    "the status that an error names");
+	test_words();
+	return check_done();
+}
