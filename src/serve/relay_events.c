@@ -99,6 +99,22 @@ relay_tell_usage(struct relay *r)
 			u->cache_write, u->output, u->reasoning });
 }
 
+/* [DONE] with blanks around it: the SDKs want it without. */
+static int
+pass_clean_end(struct relay *r, const struct sse_event *event)
+{
+	static const char done[] = "data: [DONE]\n\n";
+
+	if (event->begin < r->written)
+		return 0;
+	if (pass(r, event->begin) == -1)
+		return -1;
+	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+		return -1;
+	skip(r, event->end);
+	return answer_body(r->answer, (struct span){ done, sizeof(done) - 1 });
+}
+
 /* The first event that means anything: is it an error dressed as 200? */
 static bool
 begins_as_error(struct relay *r, const struct sse_event *event)
@@ -173,11 +189,11 @@ on_event(void *ctx, const struct sse_event *event)
 		name = verdict_event_name(name, data);
 	r->error_passed |= verdict_is_error(name, data);
 	r->finish_failed |= verdict_ends_badly(r->speaks, data);
-	if (is_last(r->speaks, name, data)) {
-		r->done = true;
-		r->done_at = event->end;
-	}
-	return 0;
+	if (!is_last(r->speaks, name, data))
+		return 0;
+	r->done = true;
+	r->done_at = event->end;
+	return data.len < event->data.len ? pass_clean_end(r, event) : 0;
 }
 
 /* Keeps what was not dealt with for the next push. */

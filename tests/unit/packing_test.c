@@ -429,7 +429,8 @@ test_framings(void)
 /* ---- the rules, read plainly ------------------------------------------ */
 
 /* What a chat client gets of these bytes when the usage is withheld: all but
- * the events that hold only usage, up to the end of [DONE]. */
+ * the events that hold only usage, up to the end of [DONE], which has no
+ * blanks around it. */
 static void
 plainly(struct span s, const char *blank, struct buf *out)
 {
@@ -439,9 +440,13 @@ plainly(struct span s, const char *blank, struct buf *out)
 		const char *end = memmem(s.p, s.len, blank, len);
 		size_t n = end == NULL ? s.len : (size_t)(end - s.p) + len;
 
-		if (memmem(s.p, n, "\"choices\":[],\"usage\"", 20) == NULL)
+		bool last = memmem(s.p, n, "[DONE]", 6) != NULL;
+
+		if (last && end != NULL && n != 12 + len)
+			buf_puts(out, "data: [DONE]\n\n");
+		else if (memmem(s.p, n, "\"choices\":[],\"usage\"", 20) == NULL)
 			buf_add(out, s.p, n);
-		if (memmem(s.p, n, "[DONE]", 6) != NULL)
+		if (last)
 			return;
 		s.p += n;
 		s.len -= n;
