@@ -495,6 +495,25 @@ may_be_billed(const struct attempt *t)
 	}
 }
 
+/* Where the upstream reports nothing: from its own texts, never from what the
+ * gateway made of them.  The client of a bridge was told the same. */
+static void
+guess_usage(const struct attempt *t, struct usage *u)
+{
+	const struct relay *r = &t->relay;
+	uint64_t input = t->request->call.input_tokens;
+
+	if (u->reported)
+		return;
+	if (r->bridge != NULL) {
+		u->input = input;
+		u->output = bridge_estimate(r->bridge);
+	} else if (r->is_sse)
+		usage_guess(u, input, r->deltas, r->delta_bytes);
+	else
+		usage_guess(u, input, 0, t->request->answer.bytes_out);
+}
+
 /* What left the host is accounted even when nothing came back. */
 static void
 note_usage(struct attempt *t)
@@ -505,8 +524,7 @@ note_usage(struct attempt *t)
 	a->usage = t->relay.usage;
 	if (may_be_billed(t)) {
 		if (t->relay.head.status < 300)
-			usage_guess(&a->usage, r->call.input_tokens,
-			    t->relay.events, r->answer.bytes_out);
+			guess_usage(t, &a->usage);
 		a->usage.characters = r->call.characters;
 	}
 	a->cost_nanousd = a->usage.cost_nanousd >= 0 ? a->usage.cost_nanousd

@@ -62,6 +62,8 @@ struct relay {
 	struct span window;
 
 	uint64_t events;
+	uint64_t deltas, delta_bytes; /* those that bring some of the output,
+					 where they pass */
 	uint64_t done_at; /* where the stream ends, if done */
 	bool done; /* the event that ends such a stream came */
 	bool bridge_good; /* the bridge has made more than an error */

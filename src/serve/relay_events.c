@@ -127,6 +127,18 @@ begins_as_error(struct relay *r, const struct sse_event *event)
 	return true;
 }
 
+/* Other events of these APIs tell what was asked, or the output again. */
+static bool
+brings_output(enum endpoint endpoint, struct span name)
+{
+	static const char delta[] = "delta";
+	size_t n = sizeof(delta) - 1;
+
+	if (endpoint != ENDPOINT_RESPONSES && endpoint != ENDPOINT_MESSAGES)
+		return true;
+	return name.len >= n && memcmp(name.p + name.len - n, delta, n) == 0;
+}
+
 /* The response has the id by which the client came to know it. */
 static int
 rename_response(
@@ -187,6 +199,10 @@ on_event(void *ctx, const struct sse_event *event)
 		return -1;
 	if (r->speaks == ENDPOINT_RESPONSES || r->speaks == ENDPOINT_MESSAGES)
 		name = verdict_event_name(name, data);
+	if (brings_output(r->speaks, name)) {
+		r->deltas++;
+		r->delta_bytes += event->end - event->begin;
+	}
 	r->error_passed |= verdict_is_error(name, data);
 	r->finish_failed |= verdict_ends_badly(r->speaks, data);
 	if (!is_last(r->speaks, name, data))
