@@ -19,6 +19,7 @@
 
 #include "base/jscan.h"
 #include "base/log.h"
+#include "bridge/carry.h"
 #include "bridge/run.h"
 #include "policy/call.h"
 
@@ -155,6 +156,10 @@ open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	c->state = BRIDGE_CALL_OPEN;
 	c->tool = bridge_tool(run, span_of(c->name));
 	c->custom = c->tool != NULL && c->tool->custom;
+	if (c->extra != NULL) {
+		run->ops->carry(run, c, out);
+		run->slot++;
+	}
 	run->ops->call_open(run, c, out);
 }
 
@@ -394,6 +399,17 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	run->gathered += s.len;
 }
 
+/* A signature is a text or an object; the first one counts. */
+static void
+take_extra(struct bridge_call *c, struct span member)
+{
+	char last = member.len > 0 ? member.p[member.len - 1] : '\0';
+
+	if (c->extra == NULL && (last == '"' || last == '}') &&
+	    member.len <= CARRY_BYTES_MAX)
+		c->extra = copy_of(member.p, member.len);
+}
+
 static void
 decode_args(struct bridge_run *run, struct bridge_call *c,
     const struct chunk_call *piece)
@@ -428,6 +444,7 @@ bridge_take_call(
 			c->id = copy_of(p.id, strlen(p.id));
 		if (c->index == -1)
 			c->index = p.index;
+		take_extra(c, piece->extra);
 		add_name(run, c, p.name);
 		c->chunk = run->chunks;
 		run->touched = c;

@@ -167,6 +167,7 @@ take_thinking(struct input *in, struct span block, struct pieces *parts)
 	if (in->assistant) {
 		pieces_text(&thoughts, jspan_text(block, "thinking"));
 		talk_thoughts(&in->talk, &thoughts);
+		talk_carried(&in->talk, jspan_text(block, "signature"));
 	}
 	pieces_free(&thoughts);
 	return 0;
@@ -444,6 +445,7 @@ bridge_messages_input(struct bridge_run *run, struct span system,
 	in.talk.out = out;
 	in.talk.dialect = run->dialect;
 	in.talk.id = "id";
+	in.talk.model = run->upstream_model;
 	in.talk.arguments_in_input = true;
 	in.talk.result = read_result;
 	in.talk.ctx = &in;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/carry.h"
 #include "bridge/pulse.h"
 #include "bridge/run.h"
 
@@ -240,6 +241,39 @@ part_close(struct bridge_run *run, struct buf *out)
 	add_part(run, buf_span(&run->text), &run->items);
 }
 
+/* A thinking block without a text: its signature is the client's to keep. */
+static void
+carry(struct bridge_run *run, const struct bridge_call *c, struct buf *out)
+{
+	struct buf text;
+
+	buf_init(&text, 2 * CARRY_BYTES_MAX);
+	carry_write(span_of(run->upstream_model), span_of(c->id),
+	    span_of(c->extra), &text);
+	block_start(run, out);
+	buf_puts(out,
+	    "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}");
+	event_end(out);
+	event(out, "content_block_delta");
+	buf_printf(out,
+	    ",\"index\":%u,\"delta\":{\"type\":\"signature_delta\","
+	    "\"signature\":",
+	    run->slot);
+	buf_add(out, text.p, text.len);
+	buf_puts(out, "}");
+	event_end(out);
+	block_stop(run, out);
+	if (!run->stream) {
+		buf_puts(&run->items, run->items.len > 0 ? "," : "");
+		buf_puts(&run->items,
+		    "{\"type\":\"thinking\",\"thinking\":\"\","
+		    "\"signature\":");
+		buf_add(&run->items, text.p, text.len);
+		buf_puts(&run->items, "}");
+	}
+	buf_free(&text);
+}
+
 /* A tool_use block up to its input. */
 static void
 add_call(const struct bridge_call *c, struct buf *out)
@@ -304,6 +338,7 @@ const struct bridge_ops bridge_messages = {
 	.part_open = part_open,
 	.part_delta = part_delta,
 	.part_close = part_close,
+	.carry = carry,
 	.call_open = call_open,
 	.call_delta = call_delta,
 	.call_close = call_close,

@@ -234,15 +234,17 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	return result;
 }
 
-/* Its text if it has one, else its summary; what is encrypted is nobody's. */
+/* Its text if it has one, else its summary; what is encrypted is nobody's, but
+ * for what we carry there. */
 static int
 take_reasoning(struct input *in, struct span item)
 {
-	struct jspan_want want[] = { { "content", { 0 } },
-		{ "summary", { 0 } } };
+	struct jspan_want want[] = { { "content", { 0 } }, { "summary", { 0 } },
+		{ "encrypted_content", { 0 } } };
 	struct span list;
 
-	jspan_pick(item, want, 2);
+	jspan_pick(item, want, 3);
+	talk_carried(&in->talk, jspan_inside(want[2].value));
 	list = want[jspan_is_empty(want[0].value) ? 1 : 0].value;
 	if (!jspan_is_array(list))
 		return 0;
@@ -440,6 +442,7 @@ bridge_responses_input(struct bridge_run *run, struct span instructions,
 	in.talk.out = out;
 	in.talk.dialect = run->dialect;
 	in.talk.id = "call_id";
+	in.talk.model = run->upstream_model;
 	in.talk.result = read_output;
 	in.talk.ctx = &in;
 	pieces_text(&in.parts, jspan_inside(instructions));

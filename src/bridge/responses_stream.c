@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "base/jscan.h"
+#include "bridge/carry.h"
 #include "bridge/pulse.h"
 #include "bridge/run.h"
 
@@ -355,6 +356,42 @@ part_close(struct bridge_run *run, struct buf *out)
 
 /* --- Calls --- */
 
+/* A reasoning item without a text; done: with what the client keeps. */
+static void
+add_carrying(const struct bridge_run *run, const struct bridge_call *c,
+    bool done, struct buf *out)
+{
+	char id[ID_SIZE];
+
+	make_id(run, "rs", id);
+	buf_puts(out, "{\"id\":");
+	buf_json(out, span_of(id));
+	buf_printf(out,
+	    ",\"type\":\"reasoning\",\"status\":\"%s\",\"summary\":[],"
+	    "\"encrypted_content\":",
+	    done ? "completed" : "in_progress");
+	if (done)
+		carry_write(span_of(run->upstream_model), span_of(c->id),
+		    span_of(c->extra), out);
+	else
+		buf_puts(out, "null");
+	buf_puts(out, "}");
+}
+
+static void
+carry(struct bridge_run *run, const struct bridge_call *c, struct buf *out)
+{
+	size_t from;
+
+	event(run, out, "response.output_item.added");
+	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
+	add_carrying(run, c, false, out);
+	event_end(out);
+	from = item_begin(run);
+	add_carrying(run, c, true, &run->items);
+	item_done(run, from, out);
+}
+
 static const char *
 call_prefix(const struct bridge_call *c)
 {
@@ -508,6 +545,7 @@ const struct bridge_ops bridge_responses = {
 	.part_open = part_open,
 	.part_delta = part_delta,
 	.part_close = part_close,
+	.carry = carry,
 	.call_open = call_open,
 	.call_delta = call_delta,
 	.call_close = call_close,

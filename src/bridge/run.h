@@ -14,6 +14,7 @@
  *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
  *	names.c			the client's tools by their upstream names
  *	attribution.c		Claude Code's billing line
+ *	carry.c			what an upstream wants back with a call
  *	chat.c			chat answer -> parts and calls, in order
  *	chunk.c			a chat chunk
  *	calls.c			tool calls, however they are packed
@@ -61,6 +62,7 @@ struct bridge_call {
 	const struct name *tool; /* the client's, or NULL; once it is open */
 	bool custom; /* a Responses custom tool */
 	uint64_t chunk; /* the last one that brought some of it */
+	char *extra; /* the upstream's own member, "key":value; or NULL */
 };
 
 /* Error as the client is told it. */
@@ -80,6 +82,10 @@ struct bridge_ops {
 	void (*part_open)(struct bridge_run *, struct buf *out);
 	void (*part_delta)(struct bridge_run *, struct span, struct buf *out);
 	void (*part_close)(struct bridge_run *, struct buf *out);
+	/* A part of its own, where the client keeps what the upstream wants
+	 * back with the call that follows (carry.h). */
+	void (*carry)(struct bridge_run *, const struct bridge_call *,
+	    struct buf *out);
 	void (*call_open)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
 	void (*call_delta)(struct bridge_run *, struct bridge_call *,

@@ -13,6 +13,7 @@
 
 #include "base/jspan.h"
 #include "base/log.h"
+#include "bridge/carry.h"
 #include "bridge/talk.h"
 
 #define NO_RESULT "The call was interrupted: it has no result."
@@ -79,7 +80,8 @@ write_arguments(
 }
 
 static void
-write_call(const struct talk *t, const struct talk_call *c, struct buf *out)
+write_call(const struct talk *t, const struct talk_call *c,
+    const struct talk_extra *extra, struct buf *out)
 {
 	struct jspan_want want[] = { { t->id, { 0 } }, { "arguments", { 0 } },
 		{ "input", { 0 } }, { "extra_content", { 0 } } };
@@ -97,6 +99,8 @@ write_call(const struct talk *t, const struct talk_call *c, struct buf *out)
 	if (want[3].value.p != NULL) {
 		buf_puts(out, ",\"extra_content\":");
 		add_span(out, want[3].value);
+	} else if (extra != NULL) {
+		carry_restore(extra->object, out);
 	}
 	buf_puts(out, "}");
 }
@@ -104,13 +108,19 @@ write_call(const struct talk *t, const struct talk_call *c, struct buf *out)
 static void
 write_calls(struct talk *t)
 {
+	size_t at = 0; /* in extras, which are in the order of the calls */
+
 	if (t->ncalls == 0)
 		return;
 	buf_puts(t->out, ",\"tool_calls\":[");
 	for (size_t i = 0; i < t->ncalls; i++) {
+		bool has = at < t->nextras && t->extras[at].call == i;
+
 		if (i > 0)
 			buf_puts(t->out, ",");
-		write_call(t, &t->calls[i], t->out);
+		write_call(
+		    t, &t->calls[i], has ? &t->extras[at] : NULL, t->out);
+		at += has;
 	}
 	buf_puts(t->out, "]");
 }
@@ -192,7 +202,8 @@ end_turn(struct talk *t)
 	for (size_t i = 0; i < t->ncalls && !t->failed; i++)
 		write_result(
 		    t, &t->calls[i], pairs_of_call(&t->pairs, first + i));
-	t->text.n = t->thoughts.n = t->ncalls = 0;
+	t->text.n = t->thoughts.n = t->ncalls = t->nextras = 0;
+	t->carried.p = NULL;
 }
 
 /* --- What a dialect says --- */
@@ -241,6 +252,32 @@ talk_thoughts(struct talk *t, struct pieces *p)
 }
 
 void
+talk_carried(struct talk *t, struct span inside)
+{
+	t->carried = carry_read(inside, t->model, &t->arena);
+	t->in_turn = t->in_turn || t->carried.p != NULL;
+}
+
+/* What was carried to this call, if it is for it. */
+static void
+take_carried(struct talk *t, struct span id)
+{
+	bool mine = t->carried.p != NULL && carry_is_of(t->carried, id);
+
+	if (mine && t->nextras == t->extras_size) {
+		t->extras_size = t->extras_size * 2 + 4;
+		t->extras =
+		    reallocarray(t->extras, t->extras_size, sizeof(*t->extras));
+		if (t->extras == NULL)
+			fatal("out of memory for the calls of a message");
+	}
+	if (mine)
+		t->extras[t->nextras++] =
+		    (struct talk_extra){ t->carried, t->ncalls };
+	t->carried.p = NULL;
+}
+
+void
 talk_call(struct talk *t, const struct name *name, struct span item,
     enum talk_arguments form)
 {
@@ -253,6 +290,7 @@ talk_call(struct talk *t, const struct name *name, struct span item,
 		if (t->calls == NULL)
 			fatal("out of memory for the calls of a message");
 	}
+	take_carried(t, jspan_text(item, t->id));
 	t->calls[t->ncalls++] = (struct talk_call){ name, item, form };
 	t->next_call++;
 }
@@ -292,4 +330,7 @@ talk_free(struct talk *t)
 	pieces_free(&t->thoughts);
 	pieces_free(&t->scratch);
 	free(t->calls);
+	free(t->extras);
+	if (t->arena != NULL)
+		arena_free(t->arena);
 }

@@ -24,6 +24,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "bridge/names.h"
 #include "bridge/pairs.h"
@@ -45,9 +46,16 @@ struct talk_call {
 	enum talk_arguments form;
 };
 
+/* What a text in front of a call carried for it (carry.h). */
+struct talk_extra {
+	struct span object;
+	size_t call; /* in its turn */
+};
+
 struct talk {
 	struct buf *out; /* messages, comma-separated */
 	struct dialect dialect;
+	const char *model; /* upstream's, for what is carried */
 	const char *id; /* the member of a call that holds its id */
 	bool arguments_in_input; /* not in `arguments` */
 	struct pairs pairs; /* filled before the first of these calls */
@@ -62,6 +70,10 @@ struct talk {
 	struct pieces text, thoughts, scratch;
 	struct talk_call *calls;
 	size_t ncalls, calls_size;
+	struct arena *arena; /* of what is carried; or NULL */
+	struct span carried; /* for the next call */
+	struct talk_extra *extras;
+	size_t nextras, extras_size;
 	size_t next_call, next_result; /* their numbers */
 };
 
@@ -70,6 +82,9 @@ void talk_system(struct talk *, struct pieces *);
 void talk_user(struct talk *, struct pieces *);
 void talk_text(struct talk *, struct pieces *);
 void talk_thoughts(struct talk *, struct pieces *);
+/* The inside of a reasoning item's or thinking block's opaque text: what is
+ * ours goes with the next call. */
+void talk_carried(struct talk *, struct span inside);
 void talk_call(
     struct talk *, const struct name *, struct span item, enum talk_arguments);
 /* The next result of the walk. */

@@ -261,9 +261,11 @@ uint64_t
 call_estimate(struct span text)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
-	uint64_t units = text.len > SAMPLE_OVER_BYTES
-	    ? sample_units(p, text.len)
-	    : count_units(p, text.len);
+	uint64_t units;
 
+	if (text.len == 0)
+		return 0;
+	units = text.len > SAMPLE_OVER_BYTES ? sample_units(p, text.len)
+					     : count_units(p, text.len);
 	return (units + TOKEN - 1) / TOKEN;
 }

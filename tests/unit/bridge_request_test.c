@@ -198,6 +198,63 @@ test_cases(const char *srcdir)
 		fclose(f);
 }
 
+/* --- There and back --- */
+
+/* What the client gets goes back as it came, with a result: the upstream has
+ * its own calls again. */
+static void
+round_trip(enum bridge kind, const char *tools)
+{
+	static const char calls[] =
+	    "[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":"
+	    "\"n__a\",\"arguments\":\"{\\\"x\\\":1.0}\"},\"extra_content\":"
+	    "{\"google\":{\"thought_signature\":\"A\\\"\\u00e9=\"}}},{\"id\":"
+	    "\"c2\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+	    "\"arguments\":\"{}\"}},{\"id\":\"c3\",\"type\":\"function\","
+	    "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},\"own\":\"s\"}"
+	    "]";
+	static struct asked a;
+	struct refused refused = { .refusal = REFUSE_NONE };
+	struct bridge_run *run;
+	struct buf out, answer;
+	struct span message, again;
+
+	buf_init(&out, MAX_BYTES);
+	buf_init(&answer, MAX_BYTES);
+	a.kind = kind;
+	snprintf(a.body, sizeof(a.body),
+	    kind == BRIDGE_MESSAGES ? "{%s,\"messages\":[]}"
+				    : "{%s,\"input\":[]}",
+	    tools);
+	run = new_run(&a);
+	CHECK(bridge_request(run, span_of(a.body), &out, &refused) == 0,
+	    "round trip: asked");
+	buf_reset(&out);
+	buf_puts(&out,
+	    "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"t\","
+	    "\"reasoning_content\":\"r\",\"tool_calls\":");
+	buf_puts(&out, calls);
+	buf_puts(&out, "},\"finish_reason\":\"tool_calls\"}]}");
+	CHECK(bridge_answer(run, buf_span(&out), &answer) == BRIDGE_DONE,
+	    "round trip: answered");
+	bridge_free(run);
+	message = jspan_member(jspan_document(buf_span(&answer)),
+	    kind == BRIDGE_MESSAGES ? "content" : "output");
+	snprintf(a.body, sizeof(a.body),
+	    kind == BRIDGE_MESSAGES
+		? "{%s,\"messages\":[{\"role\":\"assistant\",\"content\":"
+		  "%.*s}]}"
+		: "{%s,\"input\":%.*s}",
+	    tools, SPAN_FMT(message));
+	again = span_of(outcome(&a, "messages"));
+	CHECK(memmem(again.p, again.len, calls, sizeof(calls) - 1) != NULL,
+	    "round trip: the upstream's calls come back: %.*s",
+	    SPAN_FMT(again));
+	free((char *)again.p);
+	buf_free(&out);
+	buf_free(&answer);
+}
+
 /* --- Memory --- */
 
 #define BODY_BYTES ((size_t)8 << 20)
@@ -332,6 +389,13 @@ main(void)
 	const char *srcdir = getenv("abs_srcdir");
 
 	test_cases(srcdir == NULL ? "." : srcdir);
+	round_trip(BRIDGE_MESSAGES,
+	    "\"tools\":[{\"name\":\"n__a\",\"input_schema\":{}},{\"name\":"
+	    "\"f\",\"input_schema\":{}}]");
+	round_trip(BRIDGE_RESPONSES,
+	    "\"tools\":[{\"type\":\"namespace\",\"name\":\"n\",\"tools\":[{"
+	    "\"type\":\"function\",\"name\":\"a\"}]},{\"type\":\"function\","
+	    "\"name\":\"f\"}]");
 	if (!is_watched())
 		test_memory();
 	return check_done();
