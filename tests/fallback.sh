@@ -6,6 +6,8 @@
 # the documented error and the second upstream has seen nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
+need jq
+
 start_upstream first
 start_upstream second -n
 reserve_port dead
@@ -28,6 +30,7 @@ model()
 	done
 }
 
+price='price = { input = 1.0; output = 1.0; };'
 new_config <<-END
 	limits = ( { name = "one"; slots = 1; queue = 0; } );
 	providers = (
@@ -38,7 +41,12 @@ new_config <<-END
 	    limit = "one"; },
 	  { name = "dead"; place = "local"; url = "$dead_url";
 	    circuit = { failures = 0; }; },
-	  { name = "second"; place = "local"; url = "$second_url"; }
+	  { name = "second"; place = "local"; url = "$second_url"; },
+	  { name = "slow"; place = "external"; url = "$first_url";
+	    circuit = { failures = 0; };
+	    timeouts = { first_byte = 0.3; }; },
+	  { name = "gone"; place = "external"; url = "$dead_url"; },
+	  { name = "far"; place = "external"; url = "$second_url"; }
 	);
 	models = (
 	  $(model busy limited plain)
@@ -77,11 +85,17 @@ new_config <<-END
 	    { provider = "first"; model = "500"; },
 	    { provider = "first"; model = "429"; },
 	    { provider = "second"; model = "plain"; } ); },
+	  { id = "left"; place = "external"; fallback = [ "timeout" ]; targets = (
+	    { provider = "slow"; model = "stall-head"; $price },
+	    { provider = "gone"; model = "plain"; $price } ); },
+	  { id = "twice"; place = "external"; fallback = [ "timeout" ]; targets = (
+	    { provider = "slow"; model = "stall-head"; $price },
+	    { provider = "far"; model = "plain"; $price } ); },
 	  { id = "hold"; targets = (
 	    { provider = "limited"; model = "gate"; } ); }
 	);
 END
-add_client anna
+add_client anna --place external
 start_tailgate
 start_lighttpd
 
@@ -168,8 +182,30 @@ ask three
 is 'the second attempt is the last' "$status" 429
 is 'the third target was not asked' "$(stat second requests)" 0
 
+# What went to one provider stays in the account, whatever came after it.
+ask left
+is 'the second of two outside cannot be reached' "$status" 503
+ask twice
+is 'or answers' "$status $(header x-tailgate-provider)" '200 far'
+
 # Every try stands in the ledger.
 stop "$tailgate_pid"
+is 'a request that timed out outside is told' \
+	"$(jq -c 'select(.model == "left") | [.tries[] | [.provider, .outcome,
+		.sent // false, .host, .allowed_by, .bytes_sent > 0,
+		.cost_nanousd > 0, .usage]], .sent, .external, .provider' \
+		"$dir/state/ledger.jsonl" | tr '\n' ' ')" \
+	'[["slow","timeout",true,"127.0.0.1","client anna, model left",true,true,"estimated"],["gone","unavailable",false,"127.0.0.1","client anna, model left",false,false,null]] true true "gone" '
+is 'and so are both of two, with their sum' \
+	"$(jq -c 'select(.model == "twice") | [.tries[] | [.provider, .outcome,
+		.cost_nanousd > 0]], .cost_nanousd ==
+		([.tries[].cost_nanousd] | add), .bytes_sent ==
+		([.tries[].bytes_sent] | add)' \
+		"$dir/state/ledger.jsonl" | tr '\n' ' ')" \
+	'[["slow","timeout",true],["far","ok",true]] true true '
+out=$("$TAILGATE" -f "$conf" usage --by provider)
+like 'usage says what left' "$out" '^3 requests left this network'
+like 'and what it may have cost' "$out" '^slow  *0 .*\$0.0000'
 like 'the ledger names the reasons' "$(cat "$dir/state/ledger.jsonl")" \
 	'"outcome":"timeout".*"provider":"second",.*"outcome":"ok".*"fallback":"timeout"'
 finish

@@ -167,6 +167,10 @@ stuck 'a long time'
 like 'a long time: all of it is served' "$(cat "$dir/load")" \
 	'complete=12000 failed=0'
 others 'a long time'
+like 'a long time: metrics tell' "$(curl -sS --max-time 5 \
+	-H "Authorization: Bearer $chief_key" "$base/metrics" |
+	grep '^tailgate_ledger_[wu]' | tr '\n' ' ')" \
+	'waiting [1-9][0-9]* .*writable 0 .*unrecorded_total [1-9]'
 let_go
 over 'a long time' some
 lost=$(jq -s 'map(.lost // 0) | add' "$ledger")

@@ -24,6 +24,7 @@ ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
 	if (external)
 		atomic_fetch_add(&g->external, 1);
 	atomic_fetch_add(&g->lost, 1);
+	atomic_fetch_add(&g->total, 1);
 }
 
 void

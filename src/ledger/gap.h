@@ -17,6 +17,7 @@
 struct ledger_gap {
 	_Atomic uint64_t lost; /* requests */
 	_Atomic uint64_t external; /* of them sent to an external provider */
+	_Atomic uint64_t total; /* lost since the file was made, told or not */
 	_Atomic int64_t since_ms, until_ms; /* wall clock: of the first, the
 					       last; 0: none */
 	_Atomic int64_t failed_ms; /* clock_now_ms() of the last failure to

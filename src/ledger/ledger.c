@@ -271,6 +271,22 @@ ledger_lost(struct ledger *l)
 	return lost;
 }
 
+void
+ledger_metrics(struct ledger *l, struct buf *b)
+{
+	if (l->file == NULL)
+		return;
+	buf_printf(b,
+	    "# HELP tailgate_ledger_writable 0 while the ledger can't be "
+	    "written.\n# TYPE tailgate_ledger_writable gauge\n"
+	    "tailgate_ledger_writable %d\n"
+	    "# HELP tailgate_ledger_unrecorded_total Requests that are not in "
+	    "the ledger, since it could not be written.\n"
+	    "# TYPE tailgate_ledger_unrecorded_total counter\n"
+	    "tailgate_ledger_unrecorded_total %" PRIu64 "\n",
+	    ledger_keeps(l), atomic_load(&l->gap->total));
+}
+
 /* ---- the writer's thread ---------------------------------------------- */
 
 /* Holding the mutex: until it is time to write again. */

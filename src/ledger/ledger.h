@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "state/entry.h"
 
@@ -58,6 +59,8 @@ bool ledger_keeps(struct ledger *);
 void ledger_flush(struct ledger *, int64_t until_ms);
 /* For whoever ends now: counts what waits still as lost. */
 void ledger_give_up(struct ledger *);
+/* For GET /metrics: can it be written, and how many requests are not in it. */
+void ledger_metrics(struct ledger *, struct buf *);
 /* Lines that this process could not write. */
 uint64_t ledger_lost(struct ledger *);
 

@@ -168,6 +168,7 @@ answer_metrics(struct request *r, struct buf *b)
 	struct server *s = r->server;
 
 	meters_text(s->meters, s->health, s->slots, b);
+	ledger_metrics(s->ledger, b);
 	if (answer_head(&r->answer, 200,
 		"text/plain; version=0.0.4; charset=utf-8", NULL, 0,
 		(int64_t)b->len) == 0)

@@ -59,7 +59,8 @@ enum meters_use {
 /* Of a KIND_TIME row: where its two histograms begin. */
 enum meters_time { TIME_FIRST_BYTE = 0, TIME_TOTAL = METERS_HISTOGRAM };
 
-_Static_assert(2 * METERS_HISTOGRAM <= METERS_VALUES, "two histograms fit into a row");
+_Static_assert(2 * METERS_HISTOGRAM <= METERS_VALUES,
+    "two histograms fit into a row");
 
 struct meters_row {
 	_Atomic uint32_t kind; /* KIND_NONE until the labels are there */
