@@ -4,7 +4,8 @@
 # What we assume of a web server, under each with the configuration that we
 # ship.  A header whose name has an underscore never stands in for the one
 # with a hyphen; no field of the FastCGI protocol reaches a client; each path
-that is served arrives.
+that is served arrives; tailgate probe --mount says of each what holds, and
+what to change of one that is wrong.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub -n
@@ -117,4 +118,129 @@ all()
 }
 servers=${servers:-lighttpd caddy nginx}
 each_server all
+stop "$tailgate_pid"
+
+# --- tailgate probe --mount ---------------------------------------------------
+
+more="body = { json = 2097152; spool_dir = \"$dir/spool\"; };"
+stub_config
+add_client chief --operator
+printf '%s\n' "$chief_key" >"$dir/chief.key"
+printf '%s\n' "$anna_key" >"$dir/anna.key"
+start_tailgate
+
+# probe [arguments]: output in $out, exit status in $code.
+probe()
+{
+	out=$("$TAILGATE" probe --mount "$base/v1" "$@" 2>&1)
+	code=$?
+}
+
+# holds yes|NO TEXT...: the lines that begin so.
+holds()
+{
+	holds_want=$1
+	shift
+	for text in "$@"; do
+		like "$server: $text: $holds_want" \
+			"$(printf '%s\n' "$out" | grep "^$text")" \
+			"^$text.*  $holds_want( |\$)"
+	done
+}
+
+shipped()
+{
+	probe --key-file "$dir/chief.key" --silence 1
+	is "$1: as shipped: all hold" "$code $(
+		printf '%s\n' "$out" | grep -c '  NO ')" '0 0'
+	like "$1: the web server is known" "$out" \
+		'reached.* (lighttpd|Caddy|nginx)$'
+	is "$1: a line for each" "$(printf '%s\n' "$out" | wc -l)" 17
+	detail "$out"
+	unlike "$1: the key is not printed" "$out" "$chief_key"
+	probe --key-file "$dir/anna.key"
+	is "$1: not for anybody" "$code" 1
+	like "$1: who is told" "$out" "NO .*no operator's"
+	probe
+	is "$1: nor without a key" "$code" 1
+	base=$base/elsewhere probe --key-file "$dir/chief.key"
+	is "$1: no gateway there" "$code" 1
+	tell stub reset >/dev/null
+}
+each_server shipped
+
+# Wrong on purpose.  What the kernel knows of clients would hide what a web
+# server does not tell.
+stop "$tailgate_pid"
+more="$more watch_peer = false;"
+stub_config
+start_tailgate
+lighttpd_conf "$dir/bad.lighttpd" <<-'END'
+	server.modules += ( "mod_fastcgi" )
+	server.stream-request-body = 1
+	server.stream-response-body = 0
+	server.max-request-size = 1024
+	fastcgi.server = ( "/" => (( "socket" => env.TAILGATE_SOCKET,
+	  "check-local" => "disable", "fix-root-scriptname" => "enable" )) )
+END
+cat >"$dir/bad.caddy" <<-'END'
+	{
+		admin off
+		auto_https off
+	}
+	http://:{$TAILGATE_PORT} {
+		bind {$TAILGATE_BIND}
+		request_body {
+			max_size 1MB
+		}
+		reverse_proxy unix/{$TAILGATE_SOCKET} {
+			transport fastcgi {
+				read_timeout 1s
+			}
+			@failed status 5xx
+			handle_response @failed {
+				respond "broken" 503
+			}
+		}
+	}
+END
+sed -e '/HTTP_PROXY/d' -e '/REMOTE_ADDR/d' -e '/REQUEST_URI/d' \
+	-e 's/^\(client_max_body_size\) .*/\1 1m;/' \
+	-e 's/^\(fastcgi_buffering\) .*/\1 on;/' \
+	-e 's/^\(fastcgi_read_timeout\) .*/\1 1s;/' \
+	-e 's/^\(fastcgi_ignore_client_abort\) .*/\1 on;/' \
+	-e 's/^\(fastcgi_intercept_errors\) .*/\1 on; error_page 503 =503 @bad;/' \
+	"$abs_srcdir/contrib/nginx/tailgate_fastcgi.conf" >"$dir/bad.nginx"
+
+sizes='the largest JSON body'
+start_lighttpd "$dir/bad.lighttpd"
+probe --key-file "$dir/chief.key"
+holds NO 'a stream passes' 'a hang-up before' "$sizes" 'the largest upload' \
+	'a body of unknown length'
+holds yes 'errors keep' 'no header with underscores' 'a header Proxy' 'Authorization' \
+	"the client's address" 'path and query' 'OPTIONS' 'no Status'
+is "$server: wrong: the exit status says so" "$code" 1
+stop_server
+
+start_caddy "$dir/bad.caddy"
+probe --key-file "$dir/chief.key" --silence 3
+holds NO 'no header with underscores' 'a header Proxy' 'no Status' "$sizes" \
+	'errors keep' 'a silent response'
+holds yes 'Authorization' "the client's address" 'path and query' 'OPTIONS' \
+	'a stream passes'
+like "$server: what to change" "$out" 'change: header_up -[*]_[*]'
+stop_server
+
+start_nginx "$dir/bad.nginx"
+probe --key-file "$dir/chief.key" --silence 3
+holds NO 'a header Proxy' "the client's address" 'path and query' \
+	"$sizes" 'the largest upload' 'a stream passes' 'a silent response'
+holds yes 'no header with underscores' 'Authorization' 'OPTIONS' 'no Status'
+like "$server: what to change" "$out" 'change: client_max_body_size'
+stop_server
+
+"$TAILGATE" probe --mount ftp://x 2>"$dir/err"
+is 'no such scheme: wrongly called' "$?" 2
+"$TAILGATE" probe --key-file x 2>"$dir/err"
+is 'a key without a mount: wrongly called' "$?" 2
 finish

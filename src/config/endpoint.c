@@ -50,6 +50,8 @@ static const struct endpoint_spec endpoints[] = {
 	    false },
 	{ ENDPOINT_STATUS, "status", "GET", "/tailgate/status.json", NULL, OURS,
 	    false, false },
+	{ ENDPOINT_MOUNT, "mount", "POST", "/v1/tailgate/mount", NULL, JSON,
+	    NO_USAGE, false, false },
 	{ ENDPOINT_USAGE, "usage", "GET", "/tailgate/usage.json", NULL, OURS,
 	    false, false },
 };

@@ -34,6 +34,7 @@ enum endpoint {
 	ENDPOINT_READY,
 	ENDPOINT_METRICS,
 	ENDPOINT_STATUS,	/* GET /tailgate/status.json */
+	ENDPOINT_MOUNT,		/* POST /v1/tailgate/mount */
 	ENDPOINT_USAGE,		/* GET /tailgate/usage.json */
 	ENDPOINT_COUNT
 };

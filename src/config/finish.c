@@ -23,6 +23,7 @@
 #define OWN_ENDPOINTS                                                        \
 	(ENDPOINT_BIT(ENDPOINT_MODELS) | ENDPOINT_BIT(ENDPOINT_HEALTH) |     \
 	    ENDPOINT_BIT(ENDPOINT_METRICS) | ENDPOINT_BIT(ENDPOINT_STATUS) | \
+	    ENDPOINT_BIT(ENDPOINT_READY) | ENDPOINT_BIT(ENDPOINT_MOUNT) |    \
 	    ENDPOINT_BIT(ENDPOINT_USAGE))
 
 /* "X-Forwarded-For" as a web server hands it on: HTTP_X_FORWARDED_FOR. */

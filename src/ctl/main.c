@@ -56,8 +56,11 @@ static const struct command {
 	    "[--state-dir DIR] [DIR]",
 	    ctl_init, ctl_init_options,
 	    "writes a configuration to begin with" },
-	{ "probe", "[--watch [SECONDS]] [PROVIDER ...]", ctl_probe,
-	    ctl_probe_options, "asks the providers how they are" },
+	{ "probe",
+	    "[--watch [SECONDS]] [PROVIDER ...]\n"
+	    "       tailgate probe --mount URL [--key-file FILE] "
+	    "[--silence SECONDS]",
+	    ctl_probe, ctl_probe_options, "asks the providers how they are" },
 	{ "status", "[--json]", ctl_status, ctl_status_options,
 	    "shows providers, slots, and who holds and waits" },
 	{ "usage",

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ctl/ctl.h"
+#include "ctl/mount.h"
 #include "ctl/probe_ask.h"
 #include "ctl/table.h"
 #include "state/health.h"
@@ -29,6 +30,7 @@
 
 #define WATCH_SECONDS "30"
 #define WATCH_SECONDS_MAX 86400
+#define SILENCE_MAX 3600
 #define THREADS_MAX 8
 #define TICK_MS 200
 
@@ -382,38 +384,86 @@ probe_run(struct round *r, int watch_seconds)
 
 const struct ctl_option ctl_probe_options[] = {
 	{ "watch", "[SECONDS]", 'w', "go on, every so many seconds (30)" },
+	{ "mount", "URL", 'm', "try the web server before the gateway" },
+	{ "key-file", "FILE", 'k', "--mount: an operator's key is in there" },
+	{ "silence", "SECONDS", 's',
+	    "--mount: a response may be silent for so long" },
 	{ NULL, NULL, 0, NULL },
 };
+
+struct options {
+	int watch_seconds; /* 0: once */
+	const char *mount, *key_file; /* or NULL */
+	int silence_seconds; /* 0: not tried */
+};
+
+/* 0, or the exit status of a wrong call. */
+static int
+seconds_read(const char *option, int most, int *out)
+{
+	const char *why = NULL;
+
+	*out = (int)strtonum(optarg, 1, most, &why);
+	return why == NULL ? 0
+			   : ctl_misuse("probe", "--%s %s: 1..%d seconds",
+				 option, optarg, most);
+}
+
+static int
+options_read(int argc, char **argv, struct options *o)
+{
+	int ch, wrong = 0;
+
+	while (wrong == 0 &&
+	    (ch = ctl_option_next(argc, argv, "probe", ctl_probe_options)) !=
+		-1) {
+		if (ch == 'w') {
+			if (optarg == NULL && is_number(argv[optind]))
+				optarg = argv[optind++];
+			if (optarg == NULL)
+				optarg = WATCH_SECONDS;
+			wrong = seconds_read(
+			    "watch", WATCH_SECONDS_MAX, &o->watch_seconds);
+		} else if (ch == 'm')
+			o->mount = optarg;
+		else if (ch == 'k')
+			o->key_file = optarg;
+		else if (ch == 's')
+			wrong = seconds_read(
+			    "silence", SILENCE_MAX, &o->silence_seconds);
+		else
+			return ctl_misuse("probe", NULL);
+	}
+	if (wrong != 0)
+		return wrong;
+	if (o->mount != NULL && (o->watch_seconds != 0 || optind < argc))
+		return ctl_misuse("probe", "--mount asks no provider");
+	if (o->mount == NULL && (o->key_file != NULL || o->silence_seconds))
+		return ctl_misuse(
+		    "probe", "--key-file and --silence belong to --mount");
+	return 0;
+}
 
 int
 ctl_probe(int argc, char **argv)
 {
 	struct round r = { .health = NULL };
+	struct options o = { .watch_seconds = 0 };
 	struct config *config;
-	const char *why = NULL;
-	int ch, watch_seconds = 0, status = 1;
+	int status = options_read(argc, argv, &o);
 
-	while ((ch = ctl_option_next(argc, argv, "probe", ctl_probe_options)) !=
-	    -1) {
-		if (ch != 'w')
-			return ctl_misuse("probe", NULL);
-		if (optarg == NULL && is_number(argv[optind]))
-			optarg = argv[optind++];
-		if (optarg == NULL)
-			optarg = WATCH_SECONDS;
-		watch_seconds =
-		    (int)strtonum(optarg, 1, WATCH_SECONDS_MAX, &why);
-		if (why != NULL)
-			return ctl_misuse("probe", "--watch %s: 1..%d seconds",
-			    optarg, WATCH_SECONDS_MAX);
-	}
+	if (status != 0)
+		return status;
+	if (o.mount != NULL)
+		return mount_probe(o.mount, o.key_file, o.silence_seconds);
 	/* The table says it; a log line beside it would be mail from cron. */
 	log_set_level(LOG_LEVEL_ERROR);
 	if ((config = ctl_load(0, SANDBOX_PROBE)) == NULL)
 		return 1;
 	r.config = config;
+	status = 1;
 	if (probes_make(&r, argc - optind, argv + optind) == 0)
-		status = probe_run(&r, watch_seconds);
+		status = probe_run(&r, o.watch_seconds);
 	free(r.probes);
 	config_free(config);
 	return status;

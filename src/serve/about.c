@@ -15,6 +15,7 @@
 
 #include "ledger/usage_view.h"
 #include "policy/identify.h"
+#include "serve/query.h"
 #include "serve/request.h"
 #include "state/status.h"
 
@@ -151,17 +152,6 @@ health(const struct config *c, const struct facts *facts, bool readiness,
 
 /* ---- the endpoints ---------------------------------------------------- */
 
-static bool
-check_operator(struct request *r)
-{
-	if (r->client->operator)
-		return true;
-	r->refused = (struct refused){ .refusal = REFUSE_ENDPOINT_NOT_ALLOWED,
-		.message = "This is for operators; set `operator = true` for "
-			   "the client to allow it." };
-	return false;
-}
-
 static void
 answer_metrics(struct request *r, struct buf *b)
 {
@@ -176,50 +166,20 @@ answer_metrics(struct request *r, struct buf *b)
 	answer_end(&r->answer);
 }
 
-/* What stands after a name in the query ("=30", "&...", ""), or NULL. */
-static const char *
-query_find(struct request *r, const char *name)
-{
-	const char *p = io_param(r->io, "QUERY_STRING");
-	size_t len = strlen(name);
-
-	while (p != NULL) {
-		if (strncmp(p, name, len) == 0 &&
-		    (p[len] == '=' || p[len] == '&' || p[len] == '\0'))
-			return p + len;
-		p = strchr(p, '&');
-		p = p == NULL ? NULL : p + 1;
-	}
-	return NULL;
-}
-
-/* The number that the query gives a name, or what stands for it. */
-static unsigned
-query_number(struct request *r, const char *name, unsigned otherwise)
-{
-	const char *p = query_find(r, name);
-	unsigned long n;
-
-	if (p == NULL || *p != '=')
-		return otherwise;
-	n = strtoul(p + 1, NULL, 10);
-	return n > 1000 ? 1000 : (unsigned)n;
-}
-
 static bool
 serve_for_operators(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
 
-	if (!check_operator(r))
+	if (!request_check_operator(r))
 		return false;
 	if (r->spec->id == ENDPOINT_METRICS) {
 		answer_metrics(r, b);
 		return true;
 	}
 	if (r->spec->id == ENDPOINT_USAGE)
-		usage_view_json(s->usage, query_number(r, "days", 30),
-		    query_number(r, "recent", 50), b);
+		usage_view_json(s->usage, query_number(r->io, "days", 1000, 30),
+		    query_number(r->io, "recent", 1000, 50), b);
 	else
 		status_json(s->config, s->health, s->slots, b);
 	answer_json(&r->answer, 200, buf_span(b));
@@ -236,7 +196,7 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 	case ENDPOINT_READY:
 		status = health(r->server->config, facts,
 		    r->spec->id == ENDPOINT_READY ||
-			query_find(r, "ready") != NULL,
+			query_find(r->io, "ready") != NULL,
 		    b);
 		break;
 	case ENDPOINT_MODELS:

@@ -102,14 +102,25 @@ request_identify(struct request *r)
 	return true;
 }
 
+bool
+request_check_operator(struct request *r)
+{
+	return r->client->operator
+	    ? true
+	    : refuse_param(r, REFUSE_ENDPOINT_NOT_ALLOWED,
+		  "This is for operators; set `operator = true` for the "
+		  "client to allow it.");
+}
+
 /* ---- enter ------------------------------------------------------------ */
 
 /* Is there room in the pool, in this client's share of it? */
 static bool
 request_enter(struct request *r)
 {
+	bool own = r->spec->upstream == NULL && r->spec->id != ENDPOINT_MOUNT;
 	enum refusal refusal = share_enter(&r->share, r->server->share,
-	    r->client, r->spec->upstream == NULL ? SHARE_OWN : SHARE_RUN);
+	    r->client, own ? SHARE_OWN : SHARE_RUN);
 
 	if (refusal == REFUSE_NONE)
 		return true;
@@ -368,6 +379,9 @@ serve(struct request *r)
 		return true;
 	if (!request_identify(r) || !request_enter(r))
 		return false;
+	if (r->spec->id == ENDPOINT_MOUNT)
+		return request_check_operator(r) && request_read(r) &&
+		    mount_serve(r);
 	return r->spec->upstream == NULL ? about_serve(r) : serve_upstream(r);
 }
 

@@ -58,6 +58,9 @@ void request_settle(struct request *);
 /* Refuses with the table's own words; always false, for `return`. */
 bool request_refuse(struct request *, enum refusal);
 
+/* Is it an operator's?  Else refuses. */
+bool request_check_operator(struct request *);
+
 /* The facts of the moment, in the arena. */
 struct facts *request_facts(struct request *, void **learned_hold);
 
@@ -66,6 +69,8 @@ struct facts *request_facts(struct request *, void **learned_hold);
 bool route(struct request *);
 /* about.c: GET /v1/models, /health, /metrics, status and usage. */
 bool about_serve(struct request *);
+/* mount.c: tells an operator what has arrived of a request. */
+bool mount_serve(struct request *);
 /* attempt.c: sends the request where the plan says. */
 bool attempt_serve(struct request *);
 

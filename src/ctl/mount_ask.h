@@ -1,0 +1,59 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One request to a mounted gateway, as a client makes it: with header lines,
+ * bodies and hang-ups that no client library would send on purpose.
+ */
+#ifndef CTL_MOUNT_ASK_H
+#define CTL_MOUNT_ASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "config/config.h"
+
+struct mount {
+	struct provider provider; /* its url is where we connect */
+	const char *host; /* "ai.home:8443" */
+	const char *prefix; /* of paths: "" or "/ai" */
+	const char *key; /* or NULL */
+	bool key_as_x_api_key; /* instead of Authorization */
+};
+
+struct mount_request {
+	const char *method; /* "POST" */
+	const char *path; /* "/v1/tailgate/mount?..." */
+	const char *fields; /* more header lines, each with CRLF; or NULL */
+	const char *type; /* Content-Type; NULL: JSON */
+	uint64_t body; /* bytes of a JSON string */
+	bool chunked; /* of a length that is not said */
+	bool head_only; /* the length is said, and no byte of it sent */
+	/* Hangs up so long after the start, or after the first byte of the
+	 * response's body where that is awaited; 0: never. */
+	int64_t leave_ms;
+	bool leave_in_body;
+	int64_t timeout_ms;
+};
+
+struct mount_reply {
+	int status; /* 0: no response, why says how it ended */
+	char why[160];
+	bool left; /* we have hung up as asked */
+	bool ours; /* it has an x-request-id of the gateway */
+	bool cgi_status; /* and a field `Status` */
+	bool retry_after;
+	struct buf body;
+	/* CLOCK_MONOTONIC: its first byte, and its end. */
+	int64_t first_ms, end_ms;
+};
+
+/* Blocks until the response has ended, timeout_ms have passed, or it has hung
+ * up.  The caller frees reply->body. */
+void mount_ask(
+    const struct mount *, const struct mount_request *, struct mount_reply *);
+
+#endif

@@ -1,0 +1,259 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the other end of `tailgate probe --mount`: tells an operator what has
+ * arrived of a request, so that the command can say what the web server did
+ * to it.  It says facts from a fixed list, never what the client sent.
+ *
+ *	POST /v1/tailgate/mount            what has arrived
+ *	     ?refuse                       an error of ours, with Retry-After
+ *	     ?events=N&ms=M                a stream of N events, M ms apart
+ *	     ?wait=MS                      nothing for so long, then the facts
+ *	     ?gone=TOKEN                   when the request with &token=TOKEN,
+ *	                                   that had been left, was seen to be
+ *
+ * It stands below /v1 since that is where the web server's settings apply.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/query.h"
+#include "serve/request.h"
+
+#define WAIT_MS_MAX 3600000u
+#define EVENTS_MAX 20u
+#define EVENT_MS_MAX 1000u
+#define TOKEN_LEN 16
+#define NOTE_PREFIX "mount-"
+#define NOTE_SECONDS 600
+
+/* ---- what was seen of clients that went -------------------------------- */
+
+/* runtime_dir/mount-TOKEN, or NULL: there is no token. */
+static const char *
+note_path(struct request *r, const char *name)
+{
+	const char *token = query_find(r->io, name);
+
+	if (token == NULL || *token != '=' ||
+	    strspn(token + 1, "0123456789abcdef") != TOKEN_LEN)
+		return NULL;
+	return arena_printf(r->arena, "%s/" NOTE_PREFIX "%.*s",
+	    r->server->config->runtime_dir, TOKEN_LEN, token + 1);
+}
+
+/* Notes that nobody came to read. */
+static void
+notes_sweep(const char *dir)
+{
+	time_t old = time(NULL) - NOTE_SECONDS;
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	struct stat st;
+
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		if (strncmp(entry->d_name, NOTE_PREFIX,
+			sizeof(NOTE_PREFIX) - 1) == 0 &&
+		    fstatat(dirfd(d), entry->d_name, &st,
+			AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < old)
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+/* Another process may be asked for it. */
+static void
+note_gone(struct request *r)
+{
+	const char *path = note_path(r, "token");
+	int fd;
+
+	if (path == NULL)
+		return;
+	notes_sweep(r->server->config->runtime_dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd == -1) {
+		log_warn("%s: %m", path);
+		return;
+	}
+	dprintf(fd, "%lld\n", (long long)(clock_now_ms() - r->start_ms));
+	close(fd);
+}
+
+/* Milliseconds from the request's start, or -1: it has not been seen. */
+static long
+note_take(struct request *r)
+{
+	const char *path = note_path(r, "gone");
+	FILE *file = path == NULL ? NULL : fopen(path, "re");
+	long ms = -1;
+
+	if (file == NULL)
+		return -1;
+	if (fscanf(file, "%ld", &ms) != 1)
+		ms = -1;
+	fclose(file);
+	if (ms != -1)
+		unlink(path);
+	return ms;
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+/* False: the client has gone. */
+static bool
+stay(struct request *r, int64_t ms)
+{
+	int64_t end_ms = clock_now_ms() + ms, left_ms;
+	struct pollfd p = { .fd = r->io->watchable ? r->io->fd : -1,
+		.events = POLLIN };
+
+	while ((left_ms = end_ms - clock_now_ms()) > 0) {
+		int tick_ms = answer_tick(&r->answer);
+
+		if (tick_ms == WATCH_GONE) {
+			note_gone(r);
+			return false;
+		}
+		poll(&p, 1, tick_ms < left_ms ? tick_ms : (int)left_ms);
+	}
+	return true;
+}
+
+/* A client that has gone is nobody to answer. */
+static bool
+left(struct request *r)
+{
+	r->answer.gone = true;
+	return request_refuse(r, REFUSE_CLIENT_GONE);
+}
+
+static bool
+events(struct request *r)
+{
+	unsigned n = query_number(r->io, "events", EVENTS_MAX, 1);
+	unsigned ms = query_number(r->io, "ms", EVENT_MS_MAX, 0);
+	char text[32];
+
+	answer_head(
+	    &r->answer, 200, "text/event-stream; charset=utf-8", NULL, 0, -1);
+	for (unsigned i = 1; i <= n; i++) {
+		snprintf(text, sizeof(text), "data: %u\n\n", i);
+		if (answer_body(&r->answer, span_of(text)) == -1 ||
+		    answer_flush(&r->answer) == -1) {
+			note_gone(r);
+			return left(r);
+		}
+		if (i < n && !stay(r, ms))
+			return left(r);
+	}
+	answer_end(&r->answer);
+	return true;
+}
+
+/* ---- facts -------------------------------------------------------------- */
+
+static bool
+has(struct request *r, const char *param)
+{
+	const char *value = io_param(r->io, param);
+
+	return value != NULL && *value != '\0';
+}
+
+/* Which of X-Tailgate-Twin: hyphen and X_Tailgate_Twin: underscore is it? */
+static const char *
+twin(struct request *r)
+{
+	const char *value = io_param(r->io, "HTTP_X_TAILGATE_TWIN");
+
+	if (value == NULL)
+		return "none";
+	return strcmp(value, "hyphen") == 0      ? "hyphen"
+	    : strcmp(value, "underscore") == 0   ? "underscore"
+	    : strcmp(value, IO_PARAM_TWICE) == 0 ? "both"
+						 : "other";
+}
+
+/* Is "?raw=%2F" still written so? */
+static bool
+is_raw(struct request *r, const char *param)
+{
+	const char *value = io_param(r->io, param);
+
+	return value != NULL && strstr(value, "raw=%2F") != NULL;
+}
+
+/* lighttpd says nothing where server.tag is "", as in the shipped file. */
+static const char *
+web_server(struct request *r)
+{
+	static const char *const known[] = { "lighttpd", "Caddy", "nginx" };
+	const char *software = io_param(r->io, "SERVER_SOFTWARE");
+
+	if (software != NULL && *software == '\0')
+		return "lighttpd";
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (software != NULL &&
+		    strncmp(software, known[i], strlen(known[i])) == 0)
+			return known[i];
+	}
+	return "other";
+}
+
+static const char *
+word(bool b)
+{
+	return b ? "true" : "false";
+}
+
+static void
+facts(struct request *r, struct buf *b)
+{
+	const struct config *c = r->server->config;
+
+	buf_printf(b, "{\"tailgate\":\"" PACKAGE_VERSION "\",");
+	buf_printf(b, "\"web_server\":\"%s\",\"twin\":\"%s\",", web_server(r),
+	    twin(r));
+	buf_printf(b, "\"authorization\":%s,\"proxy\":%s,",
+	    word(has(r, "HTTP_AUTHORIZATION")), word(has(r, "HTTP_PROXY")));
+	buf_printf(b, "\"remote_addr\":%s,\"request_uri\":%s,\"query\":%s,",
+	    word(has(r, "REMOTE_ADDR")), word(is_raw(r, "REQUEST_URI")),
+	    word(is_raw(r, "QUERY_STRING")));
+	buf_printf(b, "\"body\":%zu,\"json_max\":%zu,\"multipart_max\":%zu,",
+	    r->spool.len, c->json_max_bytes, c->multipart_max_bytes);
+	buf_printf(b, "\"gone_ms\":%ld}", note_take(r));
+}
+
+bool
+mount_serve(struct request *r)
+{
+	struct buf b;
+
+	if (query_find(r->io, "refuse") != NULL)
+		return request_refuse(r, REFUSE_OVERLOADED);
+	if (query_find(r->io, "events") != NULL)
+		return events(r);
+	if (!stay(r, query_number(r->io, "wait", WAIT_MS_MAX, 0)))
+		return left(r);
+	buf_init(&b, 4096);
+	facts(r, &b);
+	answer_json(&r->answer, 200, buf_span(&b));
+	buf_free(&b);
+	return true;
+}
