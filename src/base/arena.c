@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 #define ARENA_BLOCK_BYTES 32768
 
@@ -38,8 +39,7 @@ block_new(struct arena_block *next, size_t bytes)
 
 	if (size > SIZE_MAX - sizeof(*block))
 		fatal("arena: %zu bytes asked for", bytes);
-	if ((block = malloc(sizeof(*block) + size)) == NULL)
-		fatal("out of memory");
+	block = memory_alloc(sizeof(*block) + size);
 	block->next = next;
 	block->used = 0;
 	block->size = size;
@@ -49,10 +49,8 @@ block_new(struct arena_block *next, size_t bytes)
 struct arena *
 arena_new(void)
 {
-	struct arena *arena = malloc(sizeof(*arena));
+	struct arena *arena = memory_alloc(sizeof(*arena));
 
-	if (arena == NULL)
-		fatal("out of memory");
 	arena->blocks = block_new(NULL, 0);
 	return arena;
 }

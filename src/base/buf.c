@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 
 #define BUF_FIRST_BYTES 1024
@@ -27,19 +28,53 @@ buf_init(struct buf *b, size_t max_bytes)
 }
 
 void
+buf_init_charged(struct buf *b, size_t max_bytes)
+{
+	buf_init(b, max_bytes);
+	b->charged = true;
+}
+
+void
 buf_free(struct buf *b)
 {
+	bool charged = b->charged;
+
 	free(b->p);
+	if (charged)
+		memory_give(b->size);
 	buf_init(b, b->max_bytes);
+	b->charged = charged;
 }
 
 void
 buf_reset(struct buf *b)
 {
 	b->len = 0;
-	b->failed = false;
+	b->failed = b->starved = false;
 	if (b->p != NULL)
 		b->p[0] = '\0';
+}
+
+/* Charged, it may not have it. */
+static bool
+resize(struct buf *b, size_t size)
+{
+	char *p = NULL;
+
+	if (!b->charged) {
+		b->p = memory_grow(b->p, size);
+		b->size = size;
+		return true;
+	}
+	if (memory_take(size - b->size) && (p = realloc(b->p, size)) == NULL)
+		memory_give(size - b->size);
+	if (p == NULL) {
+		b->failed = b->starved = true;
+		return false;
+	}
+	b->p = p;
+	b->size = size;
+	return true;
 }
 
 bool
@@ -57,10 +92,7 @@ buf_room(struct buf *b, size_t n)
 		size = size > b->max_bytes / 2 ? b->max_bytes + 1 : size * 2;
 	if (size > b->max_bytes)
 		size = b->max_bytes + 1;
-	if ((b->p = realloc(b->p, size)) == NULL)
-		fatal("out of memory");
-	b->size = size;
-	return true;
+	return resize(b, size);
 }
 
 struct span

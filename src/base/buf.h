@@ -6,6 +6,10 @@
  * A growing buffer with a cap: the only way that bytes of unknown number are
  * gathered in memory.  Over the cap it keeps what it has, drops the rest and
  * remembers (buf_failed); the caller looks once, at the end.
+ *
+ * A charged buffer holds a request's own data: it is charged to the budget
+ * (memory.h), and over that, or without memory, fails in the same way
+ * (buf_starved).  Any other needs the little that it takes.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -23,9 +27,11 @@ struct buf {
 	size_t size;	/* at most max_bytes and the NUL */
 	size_t max_bytes;
 	bool failed;
+	bool charged, starved;
 };
 
 void buf_init(struct buf *, size_t max_bytes);
+void buf_init_charged(struct buf *, size_t max_bytes);
 void buf_free(struct buf *);
 /* Empty again; keeps the memory. */
 void buf_reset(struct buf *);
@@ -68,6 +74,13 @@ static inline bool
 buf_failed(const struct buf *b)
 {
 	return b->failed;
+}
+
+/* Has it failed because there was no memory for it? */
+static inline bool
+buf_starved(const struct buf *b)
+{
+	return b->starved;
 }
 
 static inline struct span

@@ -3,14 +3,19 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what allocator and kernel have to be told to stay small.  Called when
- * the gateway starts, beside a request's way.
+ * Hides what allocator and kernel have to be told to stay small, where the
+ * bounds of memory stand, and what is done when it runs out.
  */
 #include "config.h"
 
-#include <stddef.h>
+#include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <link.h>
@@ -19,6 +24,7 @@
 #include <malloc.h>
 #endif
 
+#include "base/log.h"
 #include "base/memory.h"
 
 /* More let threads wait less for each other, and keep more for themselves. */
@@ -75,4 +81,190 @@ memory_give_back(void)
 
 	dl_iterate_phdr(give_back_object, &page);
 #endif
+}
+
+/* ---- the budget ------------------------------------------------------- */
+
+#define PATH_BYTES 4096
+/* Kept for small needs when all else is taken. */
+#define RESERVE_BYTES ((size_t)1024 * 1024)
+#define WAIT_NS 5000000L
+#define WAIT_MAX 1000 /* so often */
+
+static struct {
+	size_t budget;
+	atomic_size_t taken;
+	_Atomic(void *) reserve; /* NULL: used up */
+} memory = { .budget = SIZE_MAX };
+
+/* The number in a file, SIZE_MAX if there is none ("max"). */
+static size_t
+read_number(const char *path)
+{
+	unsigned long long n;
+	FILE *f = fopen(path, "re");
+	bool found;
+
+	if (f == NULL)
+		return SIZE_MAX;
+	found = fscanf(f, "%llu", &n) == 1;
+	fclose(f);
+	return found && n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+}
+
+static size_t
+least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Of a control group and those it lies in.  What is not mounted here, such as
+ * the host's part of the path inside a container, has no bound. */
+static size_t
+group_limit(const char *root, char *group, const char *file)
+{
+	char path[PATH_BYTES];
+	size_t limit = SIZE_MAX;
+	char *slash;
+
+	for (;;) {
+		if (snprintf(path, sizeof(path), "%s%s/%s", root, group, file) <
+		    (int)sizeof(path))
+			limit = least(limit, read_number(path));
+		if ((slash = strrchr(group, '/')) == NULL)
+			return limit;
+		*slash = '\0';
+	}
+}
+
+/* cgroups(7), both versions. */
+static size_t
+groups_limit(void)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[PATH_BYTES], *group;
+	size_t limit = SIZE_MAX;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "0::", 3) == 0)
+			limit = least(limit,
+			    group_limit(
+				"/sys/fs/cgroup", line + 3, "memory.max"));
+		else if ((group = strstr(line, ":memory:")) != NULL)
+			limit = least(limit,
+			    group_limit("/sys/fs/cgroup/memory", group + 8,
+				"memory.limit_in_bytes"));
+	}
+	if (f != NULL)
+		fclose(f);
+	return limit;
+}
+
+static size_t
+physical(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages < 1 || size < 1 ? SIZE_MAX : (size_t)pages * (size_t)size;
+}
+
+static size_t
+resource_limit(int resource)
+{
+	struct rlimit limit;
+
+	if (getrlimit(resource, &limit) == -1 ||
+	    limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > SIZE_MAX)
+		return SIZE_MAX;
+	return (size_t)limit.rlim_cur;
+}
+
+size_t
+memory_part(size_t asked, unsigned processes)
+{
+	size_t own =
+	    least(resource_limit(RLIMIT_AS), resource_limit(RLIMIT_DATA));
+	size_t all = asked > 0 ? asked : least(physical(), groups_limit()) / 2;
+
+	/* Stacks, the allocator's arenas and the program need the rest. */
+	return least(all / processes, own / 4);
+}
+
+void
+memory_set_budget(size_t bytes)
+{
+	memory.budget = bytes;
+	if (atomic_load(&memory.reserve) == NULL)
+		atomic_store(&memory.reserve, malloc(RESERVE_BYTES));
+}
+
+size_t
+memory_budget(void)
+{
+	return memory.budget;
+}
+
+static bool
+refill_reserve(void)
+{
+	void *fresh, *none = NULL;
+
+	if (memory.budget == SIZE_MAX || atomic_load(&memory.reserve) != NULL)
+		return true;
+	if ((fresh = malloc(RESERVE_BYTES)) == NULL)
+		return false;
+	if (!atomic_compare_exchange_strong(&memory.reserve, &none, fresh))
+		free(fresh);
+	return true;
+}
+
+bool
+memory_take(size_t bytes)
+{
+	size_t taken = atomic_load(&memory.taken);
+
+	if (!refill_reserve())
+		return false;
+	do {
+		if (bytes > memory.budget || taken > memory.budget - bytes)
+			return false;
+	} while (!atomic_compare_exchange_weak(
+	    &memory.taken, &taken, taken + bytes));
+	return true;
+}
+
+void
+memory_give(size_t bytes)
+{
+	atomic_fetch_sub(&memory.taken, bytes);
+}
+
+size_t
+memory_taken(void)
+{
+	return atomic_load(&memory.taken);
+}
+
+void *
+memory_alloc(size_t bytes)
+{
+	return memory_grow(NULL, bytes);
+}
+
+void *
+memory_grow(void *old, size_t bytes)
+{
+	static const struct timespec moment = { 0, WAIT_NS };
+	void *p = realloc(old, bytes);
+
+	if (p != NULL)
+		return p;
+	free(atomic_exchange(&memory.reserve, NULL));
+	for (int i = 0; (p = realloc(old, bytes)) == NULL; i++) {
+		if (i == WAIT_MAX)
+			fatal("out of memory");
+		nanosleep(&moment, NULL);
+	}
+	return p;
 }

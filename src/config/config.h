@@ -227,6 +227,7 @@ struct config {
 	int64_t commit_ms;	/* a waiting stream gets its head after this */
 	int64_t heartbeat_ms;	/* between comments; 0: by web server */
 	int64_t total_ms;	/* one request over all its attempts */
+	size_t memory_bytes;	/* of all processes; 0: by the machine */
 	bool watch_peer;	/* ask the kernel for clients that have gone */
 	int64_t client_idle_ms;	/* a client that takes nothing, while others
 				   wait for what it holds */

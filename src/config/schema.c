@@ -151,6 +151,11 @@ const struct schema schema_table[] = {
 	NUMBER("", "total", SCHEMA_SECONDS, 1, DAY, "3600",
 	    "The most that one request may take over all its attempts.",
 	    IN(config, total_ms)),
+	NUMBER("", "memory", SCHEMA_BYTES, 0, 1024 * GIB, "0",
+	    "Memory for the bodies of requests and what is made of them, over "
+	    "all processes, each of which has an equal part; 0 means half of "
+	    "what the machine or the control group has.",
+	    IN(config, memory_bytes)),
 	BOOL("", "watch_peer", "true",
 	    "Ask the kernel whether the client's connection to the web "
 	    "server is still open, while a request waits or runs.",

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "bridge/attribution.h"
 #include "serve/body.h"
 #include "serve/echo.h"
@@ -23,6 +24,9 @@
 #include "serve/settle.h"
 
 #define FIELDS_MAX 8
+/* Of a body while it is translated, at the most. */
+#define BRIDGE_COPIES 2
+#define MEMORY_RETRY_MS 5000
 /* Before the second try of a connect; the first comes at once. */
 #define RETRY_PAUSE_MS 50
 /* When to come back to a ledger that is stuck. */
@@ -260,6 +264,21 @@ make_fields(struct attempt *t)
 		add_field(t, passing_headers[i].name, p->values[i]);
 }
 
+/* Not now, or not ever. */
+static bool
+fail_starved(struct attempt *t)
+{
+	size_t len = t->request->spool.len;
+
+	if (len < memory_budget() / (2 * BRIDGE_COPIES))
+		return fail(t, REFUSE_EXHAUSTED, MEMORY_RETRY_MS, NULL);
+	fail(t, REFUSE_TOO_LARGE, 0,
+	    "The body is too large to be translated in the memory that this "
+	    "gateway has; send less, or ask the operator to raise `memory`.");
+	t->result.reason = 0;
+	return false;
+}
+
 static bool
 make_bridged(struct attempt *t)
 {
@@ -280,6 +299,8 @@ make_bridged(struct attempt *t)
 	    t->candidate->bridge == BRIDGE_RESPONSES ? "responses" : "messages";
 	if (bridge_request(
 		t->bridge, spool_span(&r->spool), &t->chat, &refused) == -1) {
+		if (buf_starved(&t->chat))
+			return fail_starved(t);
 		fail(t, refused.refusal, 0,
 		    refused.message == NULL
 			? NULL
@@ -356,12 +377,17 @@ send_echo(struct attempt *t, const struct upstream_sink *sink)
 	struct request *r = t->request;
 	struct buf whole;
 
-	buf_init(&whole, r->server->config->json_max_bytes * 2 + 4096);
+	buf_init_charged(&whole, r->server->config->json_max_bytes * 2 + 4096);
 	for (size_t i = 0; i < t->upstream.nparts; i++)
 		buf_add(
 		    &whole, t->upstream.parts[i].p, t->upstream.parts[i].len);
-	echo_send(t->relay.speaks, t->candidate->model, buf_span(&whole),
-	    &t->watch, sink, r->arena, &t->report);
+	if (buf_failed(&whole)) {
+		memset(&t->report, 0, sizeof(t->report));
+		t->report.result = UPSTREAM_EXHAUSTED;
+		t->report.detail = upstream_result_name(UPSTREAM_EXHAUSTED);
+	} else
+		echo_send(t->relay.speaks, t->candidate->model,
+		    buf_span(&whole), &t->watch, sink, &t->report);
 	buf_free(&whole);
 }
 
@@ -441,6 +467,8 @@ send_and_relay(struct attempt *t)
 	t->relay.answered_ctx = t;
 	health_begin(r->server->health, t->provider);
 	exchange_with_retries(t);
+	if (relay_starved(&t->relay))
+		t->report.result = UPSTREAM_EXHAUSTED;
 	/* What fails while nobody is there is not the provider's failure. */
 	if (t->report.result != UPSTREAM_OK)
 		answer_gone(&r->answer);
@@ -635,7 +663,7 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 		.tick = answer_tick,
 		.out = answer_out,
 		.ctx = &r->answer };
-	buf_init(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
+	buf_init_charged(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
 }
 
 /* Is the next candidate permitted, and is anybody there who waits for it? */

@@ -6,6 +6,9 @@
  * Hides a provider that needs no network: it stands where upstream_send()
  * does, speaks its sink's language, and so takes the same way through plan,
  * slots, relay and account as any other.
+ *
+ * It makes no tree of the request and none of the response: what it holds is
+ * one text of ECHO_TEXT_MAX at the most, whatever the request is made of.
  */
 #include "config.h"
 
@@ -15,181 +18,203 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/jspan.h"
 #include "serve/echo.h"
+#include "serve/echo_internal.h"
 
-#define ECHO_DIMENSIONS 64
-#define ECHO_DIMENSIONS_MAX 4096
 #define ECHO_TEXT_MAX (1024 * 1024)
-#define ECHO_INPUTS_MAX 2048
-
-struct echo {
-	enum endpoint endpoint;
-	const char *model;
-	json_t *request;
-	const struct upstream_sink *sink;
-	const struct watch *watch;
-	struct arena *arena;
-	struct upstream_report *report;
-	char id[40];
-	int64_t created;
-};
+/* Of a text, each byte escaped, and what stands around it. */
+#define ECHO_OUT_MAX (6 * ECHO_TEXT_MAX + 4096)
 
 /* ---- counting --------------------------------------------------------- */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool
+is_letter(char c)
+{
+	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
+}
 
 /* The length of the next token: a word with the space before it, or one
  * mark. */
 static size_t
-token_len(const char *p)
+token_len(struct span text)
 {
-	size_t n = strspn(p, " \t\r\n");
+	size_t n = 0;
 
-	if (p[n] == '\0')
+	while (n < text.len && is_blank(text.p[n]))
+		n++;
+	if (n == text.len)
 		return n;
-	if (!isalnum((unsigned char)p[n]) && (unsigned char)p[n] < 0x80)
+	if (!is_letter(text.p[n]))
 		return n + 1;
-	while (isalnum((unsigned char)p[n]) || (unsigned char)p[n] >= 0x80)
+	while (n < text.len && is_letter(text.p[n]))
 		n++;
 	return n;
 }
 
-static uint64_t
-count_tokens(const char *text)
+static struct span
+after(struct span text, size_t n)
+{
+	return (struct span){ text.p + n, text.len - n };
+}
+
+uint64_t
+echo_count_tokens(struct span text)
 {
 	uint64_t n = 0;
 
-	for (size_t len; (len = token_len(text)) > 0; text += len)
+	for (size_t len; (len = token_len(text)) > 0; text = after(text, len))
 		n++;
 	return n;
 }
 
 /* ---- the texts of a request ------------------------------------------- */
 
-static void
-add_content(struct buf *b, const json_t *content)
+/* What is too long for the whole is left out. */
+void
+echo_add_string(struct buf *b, struct span value)
 {
-	const json_t *part;
-	size_t i;
+	struct span inside = jspan_inside(value);
 
-	if (json_is_string(content))
-		buf_puts(b, json_string_value(content));
-	json_array_foreach(content, i, part)
-	{
-		const json_t *text = json_object_get(part, "text");
+	if (inside.len == 0 || !buf_room(b, inside.len))
+		return;
+	b->len += jscan_decode(inside, b->p + b->len);
+	b->p[b->len] = '\0';
+}
 
-		if (json_is_string(text))
-			buf_puts(b, json_string_value(text));
+static void
+add_content(struct buf *b, struct span content)
+{
+	struct jspan_walk w = jspan_walk(content);
+
+	echo_add_string(b, content);
+	while (jspan_is_array(content) && jspan_next(&w)) {
+		if (jspan_is_object(w.value))
+			echo_add_string(b, jspan_member(w.value, "text"));
 	}
 }
 
 /* What is echoed: the last message, or the prompt. */
-static const char *
+static struct span
 last_text(struct echo *e, uint64_t *prompt_tokens)
 {
-	json_t *messages = json_object_get(e->request, "messages");
-	json_t *message;
-	struct buf b;
-	char *text;
-	size_t i;
+	struct span messages = e->request[ECHO_MESSAGES].value;
+	struct jspan_walk w = jspan_walk(messages);
 
-	buf_init(&b, ECHO_TEXT_MAX);
 	*prompt_tokens = 0;
-	json_array_foreach(messages, i, message)
-	{
-		buf_reset(&b);
-		add_content(&b, json_object_get(message, "content"));
-		*prompt_tokens += count_tokens(b.p == NULL ? "" : b.p);
+	while (jspan_is_array(messages) && jspan_next(&w)) {
+		buf_reset(&e->text);
+		add_content(&e->text, jspan_member(w.value, "content"));
+		*prompt_tokens += echo_count_tokens(buf_span(&e->text));
 	}
-	if (messages == NULL) {
-		add_content(&b, json_object_get(e->request, "prompt"));
-		*prompt_tokens = count_tokens(b.p == NULL ? "" : b.p);
+	if (messages.p == NULL) {
+		add_content(&e->text, e->request[ECHO_PROMPT].value);
+		*prompt_tokens = echo_count_tokens(buf_span(&e->text));
 	}
-	text = arena_text(e->arena, buf_span(&b));
-	buf_free(&b);
-	return text;
+	return buf_span(&e->text);
+}
+
+bool
+echo_is_number(struct span value)
+{
+	return value.len > 0 &&
+	    (*value.p == '-' || isdigit((unsigned char)*value.p));
 }
 
 /* As much of the text as max_tokens allows. */
-static char *
-limited(struct echo *e, const char *text, uint64_t *tokens, bool *cut)
+static struct span
+limited(struct echo *e, struct span text, uint64_t *tokens, bool *cut)
 {
-	json_t *max = json_object_get(e->request, "max_completion_tokens");
-	const char *p = text;
-	int64_t left;
+	struct span max = e->request[ECHO_MAX_COMPLETION].value, rest = text;
+	uint64_t left;
 
-	if (!json_is_integer(max))
-		max = json_object_get(e->request, "max_tokens");
-	left = json_is_integer(max) ? json_integer_value(max) : INT64_MAX;
+	if (!echo_is_number(max))
+		max = e->request[ECHO_MAX].value;
+	left = echo_is_number(max) ? jspan_count(max) : UINT64_MAX;
 	*tokens = 0;
-	for (size_t len; left > 0 && (len = token_len(p)) > 0; left--) {
-		p += len;
+	for (size_t len; left > 0 && (len = token_len(rest)) > 0; left--) {
+		rest = after(rest, len);
 		(*tokens)++;
 	}
-	*cut = *p != '\0';
-	return arena_text(e->arena, (struct span){ text, (size_t)(p - text) });
+	*cut = rest.len > 0;
+	return (struct span){ text.p, text.len - rest.len };
 }
 
 /* ---- sending ---------------------------------------------------------- */
 
-static int
-send_head(struct echo *e, int status, const char *type, int64_t length)
+/* The relay keeps the fields as long as the request. */
+int
+echo_send_head(struct echo *e, int status, bool events, int64_t length)
 {
-	struct http1_field *field = arena_alloc(e->arena, 2 * sizeof(*field));
-	struct http1_head head = { status, field, 2, length };
+	static const struct http1_field fields[2][2] = {
+		{ { { "content-type", 12 }, { "application/json", 16 } },
+		    { { "transfer-encoding", 17 }, { "chunked", 7 } } },
+		{ { { "content-type", 12 }, { "text/event-stream", 17 } },
+		    { { "transfer-encoding", 17 }, { "chunked", 7 } } },
+	};
+	struct http1_head head = { status, fields[events], 2, length };
 
-	field[0].name = span_of("content-type");
-	field[0].value = span_of(type);
-	field[1].name = span_of("transfer-encoding");
-	field[1].value = span_of("chunked");
 	e->report->connected = e->report->sent = true;
 	e->report->first_byte_ns = 1;
 	return e->sink->head(e->sink->ctx, &head);
 }
 
-static int
-send_bytes(struct echo *e, const char *p, size_t len)
+/* What is in `out`, which is empty then. */
+int
+echo_send_out(struct echo *e)
 {
-	e->report->bytes_in += len;
-	return e->sink->body(e->sink->ctx, (struct span){ p, len });
+	struct span bytes = buf_span(&e->out);
+	int rc;
+
+	if (buf_starved(&e->out) || buf_starved(&e->text)) {
+		e->report->result = UPSTREAM_EXHAUSTED;
+		return -1;
+	}
+	e->report->bytes_in += bytes.len;
+	rc = e->sink->body(e->sink->ctx, bytes);
+	buf_reset(&e->out);
+	return rc;
 }
 
 static void
-send_json(struct echo *e, int status, json_t *json)
+send_json(struct echo *e, int status)
 {
-	char *text = json_dumps(json, JSON_COMPACT);
-
-	e->report->result = UPSTREAM_OK;
-	if (text != NULL &&
-	    (send_head(e, status, "application/json", (int64_t)strlen(text)) ==
-		    -1 ||
-		send_bytes(e, text, strlen(text)) == -1))
-		e->report->result = UPSTREAM_STOPPED;
-	free(text);
-	json_decref(json);
+	e->report->result = UPSTREAM_STOPPED;
+	if (echo_send_head(e, status, false, (int64_t)e->out.len) == 0 &&
+	    echo_send_out(e) == 0)
+		e->report->result = UPSTREAM_OK;
 }
 
-static void
-send_error(struct echo *e, const char *message, const char *param)
+void
+echo_send_error(struct echo *e, const char *message, const char *param)
 {
-	send_json(e, 400,
-	    json_pack("{s:{s:s,s:s,s:s,s:s}}", "error", "message", message,
-		"type", "invalid_request_error", "param", param, "code",
-		"invalid_value"));
+	buf_reset(&e->out);
+	buf_puts(&e->out, "{\"error\":{\"message\":");
+	buf_json(&e->out, span_of(message));
+	buf_printf(&e->out,
+	    ",\"type\":\"invalid_request_error\",\"param\":\"%s\","
+	    "\"code\":\"invalid_value\"}}",
+	    param);
+	send_json(e, 400);
 }
 
+/* Ends the event in `out`, sends it, and looks at the client. */
 static int
-send_event(struct echo *e, json_t *json)
+send_event(struct echo *e)
 {
-	char *text = json_dumps(json, JSON_COMPACT);
-	char *event = arena_printf(e->arena, "data: %s\n\n", text);
-	int rc = send_bytes(e, event, strlen(event));
+	int rc;
 
-	free(text);
-	json_decref(json);
+	buf_puts(&e->out, "\n\n");
+	rc = echo_send_out(e);
 	if (rc == 0)
 		rc = e->sink->pause(e->sink->ctx);
 	if (rc == 0 && e->watch->tick(e->watch->ctx) == WATCH_GONE) {
@@ -201,90 +226,133 @@ send_event(struct echo *e, json_t *json)
 
 /* ---- chat and completions --------------------------------------------- */
 
-static json_t *
-make_usage(uint64_t input, uint64_t output)
+static void
+add_usage(struct buf *b, uint64_t input, uint64_t output)
 {
-	return json_pack("{s:I,s:I,s:I}", "prompt_tokens", (json_int_t)input,
-	    "completion_tokens", (json_int_t)output, "total_tokens",
-	    (json_int_t)(input + output));
+	buf_printf(b,
+	    "\"usage\":{\"prompt_tokens\":%" PRIu64
+	    ",\"completion_tokens\":%" PRIu64 ",\"total_tokens\":%" PRIu64 "}",
+	    input, output, input + output);
 }
 
-static json_t *
-make_object(struct echo *e, const char *object, json_t *choices)
+/* Up to the choices' content. */
+static void
+begin_object(struct echo *e, const char *object)
 {
-	return json_pack("{s:s,s:s,s:I,s:s,s:o}", "id", e->id, "object", object,
-	    "created", (json_int_t)e->created, "model", e->model, "choices",
-	    choices);
-}
-
-static json_t *
-make_choice(struct echo *e, const char *text, const char *finish)
-{
-	if (e->endpoint == ENDPOINT_COMPLETIONS)
-		return json_pack("{s:i,s:s,s:n,s:s?}", "index", 0, "text", text,
-		    "logprobs", "finish_reason", finish);
-	return json_pack("{s:i,s:{s:s,s:s,s:n},s:n,s:s?}", "index", 0,
-	    "message", "role", "assistant", "content", text, "refusal",
-	    "logprobs", "finish_reason", finish);
-}
-
-static json_t *
-make_delta(struct echo *e, const char *text, bool first, const char *finish)
-{
-	json_t *delta;
-
-	if (e->endpoint == ENDPOINT_COMPLETIONS)
-		return make_choice(e, text, finish);
-	delta = finish != NULL ? json_object()
-			       : json_pack("{s:s}", "content", text);
-	if (first)
-		json_object_set_new(delta, "role", json_string("assistant"));
-	return json_pack("{s:i,s:o,s:n,s:s?}", "index", 0, "delta", delta,
-	    "logprobs", "finish_reason", finish);
-}
-
-static int
-stream_text(
-    struct echo *e, const char *object, const char *text, const char *finish)
-{
-	bool first = true;
-
-	for (size_t len; (len = token_len(text)) > 0; text += len) {
-		char *token = arena_text(e->arena, (struct span){ text, len });
-
-		if (send_event(e,
-			make_object(e, object,
-			    json_pack("[o]",
-				make_delta(e, token, first, NULL)))) == -1)
-			return -1;
-		first = false;
-	}
-	return send_event(e,
-	    make_object(
-		e, object, json_pack("[o]", make_delta(e, "", first, finish))));
+	buf_printf(&e->out,
+	    "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%" PRId64
+	    ",\"model\":",
+	    e->id, object, e->created);
+	buf_json(&e->out, span_of(e->model));
+	buf_puts(&e->out, ",\"choices\":[");
 }
 
 static void
-stream_answer(struct echo *e, const char *text, const char *finish,
+end_choice(struct buf *b, const char *finish)
+{
+	buf_puts(b, ",\"logprobs\":null,\"finish_reason\":");
+	if (finish == NULL)
+		buf_puts(b, "null");
+	else
+		buf_json(b, span_of(finish));
+	buf_puts(b, "}");
+}
+
+static void
+add_completion(struct buf *b, struct span text, const char *finish)
+{
+	buf_puts(b, "{\"index\":0,\"text\":");
+	buf_json(b, text);
+	end_choice(b, finish);
+}
+
+static void
+add_message(struct buf *b, struct span text, const char *finish)
+{
+	buf_puts(
+	    b, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
+	buf_json(b, text);
+	buf_puts(b, ",\"refusal\":null}");
+	end_choice(b, finish);
+}
+
+/* text p NULL: none. */
+static void
+add_delta(struct buf *b, struct span text, bool first, const char *finish)
+{
+	buf_puts(b, "{\"index\":0,\"delta\":{");
+	if (text.p != NULL) {
+		buf_puts(b, "\"content\":");
+		buf_json(b, text);
+	}
+	if (first)
+		buf_printf(
+		    b, "%s\"role\":\"assistant\"", text.p != NULL ? "," : "");
+	buf_puts(b, "}");
+	end_choice(b, finish);
+}
+
+static const char *
+object_name(const struct echo *e, bool chunk)
+{
+	return e->endpoint == ENDPOINT_COMPLETIONS ? "text_completion"
+	    : chunk                                ? "chat.completion.chunk"
+						   : "chat.completion";
+}
+
+static int
+send_chunk(struct echo *e, struct span text, bool first, const char *finish)
+{
+	buf_puts(&e->out, "data: ");
+	begin_object(e, object_name(e, true));
+	if (e->endpoint == ENDPOINT_COMPLETIONS)
+		add_completion(&e->out, text, finish);
+	else
+		add_delta(&e->out, text, first, finish);
+	buf_puts(&e->out, "]}");
+	return send_event(e);
+}
+
+static int
+stream_text(struct echo *e, struct span text, const char *finish)
+{
+	static const struct span none = { NULL, 0 };
+	bool first = true;
+
+	for (size_t len; (len = token_len(text)) > 0; text = after(text, len)) {
+		if (send_chunk(e, (struct span){ text.p, len }, first, NULL) ==
+		    -1)
+			return -1;
+		first = false;
+	}
+	return send_chunk(e, none, first, finish);
+}
+
+static int
+stream_usage(struct echo *e, uint64_t input, uint64_t output)
+{
+	buf_puts(&e->out, "data: ");
+	begin_object(e, object_name(e, true));
+	buf_puts(&e->out, "],");
+	add_usage(&e->out, input, output);
+	buf_puts(&e->out, "}");
+	return send_event(e);
+}
+
+static void
+stream_answer(struct echo *e, struct span text, const char *finish,
     uint64_t input, uint64_t output)
 {
-	const char *object = e->endpoint == ENDPOINT_COMPLETIONS
-	    ? "text_completion"
-	    : "chat.completion.chunk";
-	json_t *options = json_object_get(e->request, "stream_options");
-	json_t *last;
-
 	e->report->result = UPSTREAM_STOPPED;
-	if (send_head(e, 200, "text/event-stream", -1) == -1 ||
-	    stream_text(e, object, text, finish) == -1)
+	if (echo_send_head(e, 200, true, -1) == -1 ||
+	    stream_text(e, text, finish) == -1)
 		return;
-	if (json_is_true(json_object_get(options, "include_usage"))) {
-		last = make_object(e, object, json_array());
-		json_object_set_new(last, "usage", make_usage(input, output));
-		if (send_event(e, last) == -1)
-			return;
-	}
-	if (send_bytes(e, "data: [DONE]\n\n", 14) == 0)
+	if (jspan_is_true(jspan_member(
+		e->request[ECHO_OPTIONS].value, "include_usage")) &&
+	    stream_usage(e, input, output) == -1)
+		return;
+	buf_puts(&e->out, "data: [DONE]\n\n");
+	if (echo_send_out(e) == 0)
 		e->report->result = UPSTREAM_OK;
 }
 
@@ -293,161 +361,69 @@ answer_text(struct echo *e)
 {
 	uint64_t input, output;
 	bool cut;
-	const char *text = last_text(e, &input), *finish;
-	json_t *answer;
+	struct span text = limited(e, last_text(e, &input), &output, &cut);
+	const char *finish = cut ? "length" : "stop";
 
-	text = limited(e, text, &output, &cut);
-	finish = cut ? "length" : "stop";
-	if (json_is_true(json_object_get(e->request, "stream"))) {
+	if (jspan_is_true(e->request[ECHO_STREAM].value)) {
 		stream_answer(e, text, finish, input, output);
 		return;
 	}
-	answer = make_object(e,
-	    e->endpoint == ENDPOINT_COMPLETIONS ? "text_completion"
-						: "chat.completion",
-	    json_pack("[o]", make_choice(e, text, finish)));
-	json_object_set_new(answer, "usage", make_usage(input, output));
-	send_json(e, 200, answer);
-}
-
-/* ---- embeddings ------------------------------------------------------- */
-
-/* A unit-free vector that depends on nothing but the text: equal texts are
- * equal, others are far apart. */
-static void
-embed(const char *text, float *out, size_t n)
-{
-	unsigned char digest[DIGEST_BYTES];
-	size_t at = DIGEST_BYTES;
-
-	digest_make(text, strlen(text), digest);
-	for (size_t i = 0; i < n; i++) {
-		if (at == DIGEST_BYTES) {
-			digest_make(digest, DIGEST_BYTES, digest);
-			at = 0;
-		}
-		out[i] = ((float)digest[at++] - 127.5F) / 1024.0F;
-	}
+	begin_object(e, object_name(e, false));
+	if (e->endpoint == ENDPOINT_COMPLETIONS)
+		add_completion(&e->out, text, finish);
+	else
+		add_message(&e->out, text, finish);
+	buf_puts(&e->out, "],");
+	add_usage(&e->out, input, output);
+	buf_puts(&e->out, "}");
+	send_json(e, 200);
 }
 
 static void
-add_base64(struct buf *b, const unsigned char *p, size_t len)
+make_id(struct echo *e)
 {
-	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				  "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned char random[8];
 
-	for (size_t i = 0; i < len; i += 3) {
-		unsigned v = (unsigned)p[i] << 16 |
-		    (i + 1 < len ? (unsigned)p[i + 1] << 8 : 0) |
-		    (i + 2 < len ? p[i + 2] : 0);
-		char four[4] = { set[v >> 18], set[v >> 12 & 63],
-			i + 1 < len ? set[v >> 6 & 63] : '=',
-			i + 2 < len ? set[v & 63] : '=' };
-
-		buf_add(b, four, 4);
-	}
-}
-
-static json_t *
-make_vector(struct echo *e, const char *text, size_t n, bool base64)
-{
-	float *vector = arena_alloc(e->arena, n * sizeof(*vector));
-	json_t *json;
-	struct buf b;
-
-	embed(text, vector, n);
-	if (base64) {
-		buf_init(&b, n * 8);
-		add_base64(
-		    &b, (const unsigned char *)vector, n * sizeof(*vector));
-		json = json_stringn(b.p, b.len);
-		buf_free(&b);
-		return json;
-	}
-	json = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(json, json_real((double)vector[i]));
-	return json;
-}
-
-static void
-answer_embeddings(struct echo *e)
-{
-	json_t *input = json_object_get(e->request, "input"), *one;
-	json_t *want = json_object_get(e->request, "dimensions");
-	json_t *form = json_object_get(e->request, "encoding_format");
-	json_t *list = json_array(), *data = json_array();
-	bool base64 = json_is_string(form) &&
-	    strcmp(json_string_value(form), "base64") == 0;
-	json_int_t n =
-	    json_is_integer(want) ? json_integer_value(want) : ECHO_DIMENSIONS;
-	uint64_t tokens = 0;
-	size_t i;
-
-	if (json_is_array(input))
-		json_array_extend(list, input);
-	else if (input != NULL)
-		json_array_append(list, input);
-	json_array_foreach(list, i, one)
-	{
-		const char *text = json_string_value(one);
-
-		if (text == NULL || n < 1 || n > ECHO_DIMENSIONS_MAX ||
-		    i == ECHO_INPUTS_MAX) {
-			json_decref(data);
-			data = NULL;
-			break;
-		}
-		tokens += count_tokens(text);
-		json_array_append_new(data,
-		    json_pack("{s:s,s:I,s:o}", "object", "embedding", "index",
-			(json_int_t)i, "embedding",
-			make_vector(e, text, (size_t)n, base64)));
-	}
-	json_decref(list);
-	if (data == NULL || json_array_size(data) == 0) {
-		json_decref(data);
-		send_error(e,
-		    "`input` is a string or an array of up to 2048 strings, "
-		    "`dimensions` at most 4096.",
-		    "input");
-		return;
-	}
-	send_json(e, 200,
-	    json_pack("{s:s,s:o,s:s,s:{s:I,s:I}}", "object", "list", "data",
-		data, "model", e->model, "usage", "prompt_tokens",
-		(json_int_t)tokens, "total_tokens", (json_int_t)tokens));
+	arc4random_buf(random, sizeof(random));
+	snprintf(e->id, sizeof(e->id), "%s-%02x%02x%02x%02x%02x%02x%02x%02x",
+	    e->endpoint == ENDPOINT_COMPLETIONS ? "cmpl" : "chatcmpl",
+	    random[0], random[1], random[2], random[3], random[4], random[5],
+	    random[6], random[7]);
 }
 
 void
 echo_send(enum endpoint endpoint, const char *model, struct span body,
     const struct watch *watch, const struct upstream_sink *sink,
-    struct arena *arena, struct upstream_report *report)
+    struct upstream_report *report)
 {
 	struct echo e = { .endpoint = endpoint,
 		.model = model,
+		.request = { [ECHO_MESSAGES] = { "messages", { NULL, 0 } },
+		    [ECHO_PROMPT] = { "prompt", { NULL, 0 } },
+		    [ECHO_INPUT] = { "input", { NULL, 0 } },
+		    [ECHO_STREAM] = { "stream", { NULL, 0 } },
+		    [ECHO_OPTIONS] = { "stream_options", { NULL, 0 } },
+		    [ECHO_MAX] = { "max_tokens", { NULL, 0 } },
+		    [ECHO_MAX_COMPLETION] = { "max_completion_tokens",
+			{ NULL, 0 } },
+		    [ECHO_DIMENSIONS] = { "dimensions", { NULL, 0 } },
+		    [ECHO_FORMAT] = { "encoding_format", { NULL, 0 } } },
 		.sink = sink,
 		.watch = watch,
-		.arena = arena,
-		.report = report };
-	unsigned char random[8];
+		.report = report,
+		.created = clock_wall_ms() / 1000 };
 
 	memset(report, 0, sizeof(*report));
 	report->bytes_out = body.len;
-	arc4random_buf(random, sizeof(random));
-	e.created = clock_wall_ms() / 1000;
-	snprintf(e.id, sizeof(e.id), "%s-%02x%02x%02x%02x%02x%02x%02x%02x",
-	    endpoint == ENDPOINT_COMPLETIONS ? "cmpl" : "chatcmpl", random[0],
-	    random[1], random[2], random[3], random[4], random[5], random[6],
-	    random[7]);
-	e.request = json_loadb(body.p, body.len, JSON_ALLOW_NUL, NULL);
-	if (e.request == NULL)
-		send_error(&e, "The body holds a value that echo can't read.",
-		    "model");
-	else if (endpoint == ENDPOINT_EMBEDDINGS)
-		answer_embeddings(&e);
+	make_id(&e);
+	buf_init_charged(&e.text, ECHO_TEXT_MAX);
+	buf_init_charged(&e.out, ECHO_OUT_MAX);
+	jspan_pick(jspan_document(body), e.request, ECHO_WANTS);
+	if (endpoint == ENDPOINT_EMBEDDINGS)
+		echo_vectors(&e);
 	else
 		answer_text(&e);
-	json_decref(e.request);
+	buf_free(&e.text);
+	buf_free(&e.out);
 	report->detail = upstream_result_name(report->result);
 }

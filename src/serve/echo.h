@@ -11,15 +11,14 @@
 #ifndef SERVE_ECHO_H
 #define SERVE_ECHO_H
 
-#include "base/arena.h"
 #include "base/span.h"
 #include "config/endpoint.h"
 #include "wire/upstream.h"
 
 /* Answers into the sink as upstream_send would.  body: the request as an
- * upstream would get it.  Looks at the watch between the chunks. */
+ * upstream would get it, which has passed jscan().  Looks at the watch between the chunks. */
 void echo_send(enum endpoint, const char *model, struct span body,
-    const struct watch *, const struct upstream_sink *, struct arena *,
+    const struct watch *, const struct upstream_sink *,
     struct upstream_report *);
 
 #endif

@@ -42,8 +42,8 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 	r->arena = arena;
 	r->bridge = bridge;
 	r->speaks = bridge != NULL ? ENDPOINT_CHAT : call->endpoint;
-	buf_init(&r->held, BRIDGE_BYTES);
-	buf_init(&r->out, BRIDGE_BYTES);
+	buf_init_charged(&r->held, BRIDGE_BYTES);
+	buf_init_charged(&r->out, BRIDGE_BYTES);
 	sse_init(&r->sse,
 	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ? LONG_EVENT_BYTES
 							      : EVENT_BYTES);
@@ -258,7 +258,7 @@ take_first(struct relay *r, struct span bytes)
 	if (decide(r, begins) == -1)
 		return -1;
 	first = r->held;
-	buf_init(&r->held, first.max_bytes);
+	buf_init_charged(&r->held, first.max_bytes);
 	rc = take(r, buf_span(&first));
 	buf_free(&first);
 	return rc;
@@ -268,6 +268,7 @@ static int
 on_body(void *ctx, struct span bytes)
 {
 	struct relay *r = ctx;
+	int rc;
 
 	if (r->answer->ended || bytes.len == 0)
 		return 0; /* behind the last event */
@@ -275,7 +276,15 @@ on_body(void *ctx, struct span bytes)
 		buf_add(&r->held, bytes.p, bytes.len);
 		return 0;
 	}
-	return r->decided ? take(r, bytes) : take_first(r, bytes);
+	rc = r->decided ? take(r, bytes) : take_first(r, bytes);
+	return relay_starved(r) ? -1 : rc;
+}
+
+bool
+relay_starved(const struct relay *r)
+{
+	return buf_starved(&r->held) || buf_starved(&r->out) ||
+	    (r->bridge != NULL && r->sse.starved);
 }
 
 static int

@@ -102,6 +102,8 @@ struct relay_result {
 void relay_init(struct relay *, struct answer *, const struct call *,
     const struct candidate *, struct bridge_run *bridge, struct arena *);
 void relay_free(struct relay *);
+/* Was there no memory for what has to be held? */
+bool relay_starved(const struct relay *);
 /* The sink for upstream_send. */
 struct upstream_sink relay_sink(struct relay *);
 

@@ -31,6 +31,7 @@
 #define HURRY_MS 1000
 #define HURRY_WAIT_MS 100
 #define SHARE_RETRY_MS 5000
+#define MEMORY_RETRY_MS 5000
 #define WARN_EVERY_MS 60000
 
 bool
@@ -207,6 +208,13 @@ request_read(struct request *r)
 	case SPOOL_CUT:
 		r->body_read = true;
 		return request_refuse(r, REFUSE_BODY_CUT);
+	case SPOOL_STARVED:
+		r->refused = (struct refused){ .refusal = REFUSE_EXHAUSTED,
+			.message = "The bodies of other requests take all of "
+				   "the gateway's memory; wait for the time in "
+				   "Retry-After.",
+			.retry_after_ms = MEMORY_RETRY_MS };
+		return false;
 	case SPOOL_ERROR:
 		break;
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "ledger/rebuild.h"
 #include "serve/server.h"
 #include "state/mapfile.h"
@@ -33,6 +34,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
+	memory_set_budget(memory_part(c->memory_bytes, c->processes));
 	if (gethostname(s->own_name, sizeof(s->own_name) - 1) == -1)
 		s->own_name[0] = '\0';
 	if (fcgi_init() == -1 || upstream_init() == -1) {

@@ -433,6 +433,10 @@ void
 verdict_judge(const struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
 {
+	if (report->result == UPSTREAM_EXHAUSTED) {
+		judge_exchange(r, report, result);
+		return;
+	}
 	result->retry_after_ms = retry_after_ms(r);
 	if (verdict_is_dressed(r)) {
 		judge_dressed(r, result);

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/memory.h"
 #include "wire/spool.h"
 
 /* A body up to here takes one malloc and no growing. */
@@ -41,7 +41,10 @@ spool_init(struct spool *s, const char *dir, size_t memory_max)
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
 	s->dir = dir;
-	s->memory_max = memory_max < SIZE_MAX / 2 ? memory_max : SIZE_MAX / 2;
+	/* None takes more than a quarter of what all have. */
+	if (memory_max > memory_budget() / 4)
+		memory_max = memory_budget() / 4;
+	s->memory_max = memory_max;
 }
 
 static int
@@ -103,11 +106,27 @@ alloc_huge(size_t size)
 	return p;
 }
 
-static void
+/* The charge is all of it, before the bytes come: what has been begun can be
+ * ended. */
+static bool
+charge(struct spool *s, size_t size)
+{
+	if (size > s->charged) {
+		if (!memory_take(size - s->charged))
+			return false;
+	} else
+		memory_give(s->charged - size);
+	s->charged = size;
+	return true;
+}
+
+static bool
 resize(struct spool *s, size_t size)
 {
 	char *p;
 
+	if (!charge(s, size))
+		return false;
 	if (size < SPOOL_HUGE_BYTES)
 		p = realloc(s->memory, size);
 	else if ((p = alloc_huge(size)) != NULL) {
@@ -116,9 +135,10 @@ resize(struct spool *s, size_t size)
 		free(s->memory);
 	}
 	if (p == NULL)
-		fatal("out of memory for a body of %zu bytes", size);
+		return false; /* what is charged goes with the rest */
 	s->memory = p;
 	s->size = size;
+	return true;
 }
 
 /* One byte more than the body, so that reading finds its end without growing
@@ -136,7 +156,7 @@ first_size(const struct spool *s, long long length)
 }
 
 /* The next size, where what came has filled this one. */
-static void
+static bool
 grow(struct spool *s, long long length)
 {
 	size_t size = s->size < SIZE_MAX / 2 ? s->size * 2 : SIZE_MAX;
@@ -145,7 +165,7 @@ grow(struct spool *s, long long length)
 		size = (size_t)length + 1;
 	if (size > s->memory_max)
 		size = s->memory_max + 1;
-	resize(s, size);
+	return resize(s, size);
 }
 
 /* Reads until the end, or until the memory is full (SPOOL_OK, *full). */
@@ -156,7 +176,8 @@ read_memory(struct spool *s, struct io *io, long long length, size_t max_bytes,
 	ssize_t n;
 
 	*full = false;
-	resize(s, first_size(s, length));
+	if (!resize(s, first_size(s, length)))
+		return SPOOL_STARVED;
 	for (;;) {
 		if (s->len > max_bytes)
 			return SPOOL_TOO_LARGE;
@@ -164,8 +185,8 @@ read_memory(struct spool *s, struct io *io, long long length, size_t max_bytes,
 			*full = true;
 			return SPOOL_OK;
 		}
-		if (s->len == s->size)
-			grow(s, length);
+		if (s->len == s->size && !grow(s, length))
+			return SPOOL_STARVED;
 		n = io_read(io, s->memory + s->len, s->size - s->len);
 		if (n == -1)
 			return SPOOL_CUT;
@@ -198,12 +219,27 @@ map(struct spool *s, int fd)
 	void *p = mmap(NULL, s->len, PROT_READ, MAP_PRIVATE, fd, 0);
 
 	if (p == MAP_FAILED)
-		return SPOOL_ERROR;
+		return errno == ENOMEM ? SPOOL_STARVED : SPOOL_ERROR;
 	free(s->memory);
+	charge(s, 0);
 	s->memory = p;
 	s->size = s->len;
 	s->fd = fd;
 	return SPOOL_OK;
+}
+
+/* What it had is in the file. */
+static bool
+make_copy_room(struct spool *s)
+{
+	free(s->memory);
+	s->memory = NULL;
+	s->size = 0;
+	if (!charge(s, SPOOL_COPY_BYTES))
+		return false;
+	s->memory = memory_alloc(SPOOL_COPY_BYTES);
+	s->size = SPOOL_COPY_BYTES;
+	return true;
 }
 
 static enum spool_result
@@ -215,8 +251,9 @@ read_file(struct spool *s, struct io *io, size_t max_bytes)
 	if (fd == -1)
 		return SPOOL_ERROR;
 	if (write_all(fd, s->memory, s->len) == 0) {
-		resize(s, SPOOL_COPY_BYTES);
-		result = copy_rest(s, fd, io, max_bytes);
+		result = SPOOL_STARVED;
+		if (make_copy_room(s))
+			result = copy_rest(s, fd, io, max_bytes);
 		if (result == SPOOL_OK)
 			result = map(s, fd);
 	}
@@ -261,6 +298,7 @@ spool_span(const struct spool *s)
 void
 spool_free(struct spool *s)
 {
+	charge(s, 0);
 	if (s->fd == -1) {
 		free(s->memory);
 	} else {

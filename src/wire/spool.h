@@ -18,12 +18,19 @@
 struct spool {
 	char *memory;		/* malloc'ed, or the mapping */
 	size_t len, size;
+	size_t charged;		/* of the process's budget (base/memory.h) */
 	int fd;			/* -1: in memory */
 	size_t memory_max;
 	const char *dir;
 };
 
-enum spool_result { SPOOL_OK, SPOOL_TOO_LARGE, SPOOL_CUT, SPOOL_ERROR };
+enum spool_result {
+	SPOOL_OK,
+	SPOOL_TOO_LARGE,
+	SPOOL_CUT,
+	SPOOL_STARVED,	/* no memory is left for it, now */
+	SPOOL_ERROR
+};
 
 void spool_init(struct spool *, const char *dir, size_t memory_max);
 /* Reads to the end.  length as announced, -1 unknown.  SPOOL_CUT: the body

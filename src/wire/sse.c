@@ -22,9 +22,9 @@ void
 sse_init(struct sse *s, size_t max_event_bytes)
 {
 	memset(s, 0, sizeof(*s));
-	buf_init(&s->line, max_event_bytes + SSE_FIELD_ROOM);
+	buf_init_charged(&s->line, max_event_bytes + SSE_FIELD_ROOM);
 	buf_init(&s->name, SSE_NAME_MAX);
-	buf_init(&s->data, max_event_bytes);
+	buf_init_charged(&s->data, max_event_bytes);
 	s->max_event_bytes = max_event_bytes;
 	s->at_start = true;
 }
@@ -51,12 +51,13 @@ sse_open_at(const struct sse *s)
 
 /* As much as fits; whether that was all. */
 static bool
-add_upto(struct buf *b, const char *p, size_t len)
+add_upto(struct sse *s, struct buf *b, const char *p, size_t len)
 {
 	size_t room = b->max_bytes - b->len;
 
 	buf_add(b, p, len < room ? len : room);
-	return len <= room;
+	s->starved = s->starved || buf_starved(b);
+	return len <= room && !buf_failed(b);
 }
 
 /* The bytes of the push go away: keep what lies in them. */
@@ -65,7 +66,7 @@ unhold(struct sse *s)
 {
 	if (s->held.p == NULL)
 		return;
-	if (!add_upto(&s->data, s->held.p, s->held.len))
+	if (!add_upto(s, &s->data, s->held.p, s->held.len))
 		s->cut = true;
 	s->held.p = NULL;
 }
@@ -77,9 +78,9 @@ take_data(struct sse *s, struct span value, bool in_place)
 	if (in_place && !s->has_data) {
 		s->held = value;
 	} else {
-		if (s->has_data && !add_upto(&s->data, "\n", 1))
+		if (s->has_data && !add_upto(s, &s->data, "\n", 1))
 			s->cut = true;
-		if (!add_upto(&s->data, value.p, value.len))
+		if (!add_upto(s, &s->data, value.p, value.len))
 			s->cut = true;
 	}
 	s->cut = s->cut || s->line_cut;
@@ -113,7 +114,7 @@ take_line(struct sse *s, struct span line, bool in_place)
 		take_data(s, value, in_place);
 	} else if (span_is(field, "event")) {
 		buf_reset(&s->name);
-		add_upto(&s->name, value.p, value.len);
+		add_upto(s, &s->name, value.p, value.len);
 	}
 }
 
@@ -156,7 +157,7 @@ keep_part(struct sse *s, struct span part, uint64_t at)
 	if (part.len == 0)
 		return;
 	begin_at(s, at);
-	if (!add_upto(&s->line, part.p, part.len))
+	if (!add_upto(s, &s->line, part.p, part.len))
 		s->line_cut = true;
 }
 
@@ -170,7 +171,7 @@ end_line(struct sse *s, struct span rest, uint64_t at, uint64_t end,
 	struct span line = rest;
 
 	if (!in_place) {
-		if (!add_upto(&s->line, rest.p, rest.len))
+		if (!add_upto(s, &s->line, rest.p, rest.len))
 			s->line_cut = true;
 		line = buf_span(&s->line);
 	}

@@ -36,6 +36,7 @@ struct sse {
 	struct buf name, data;
 	struct span held;	/* data so far, where it needs no copy */
 	size_t max_event_bytes;
+	bool starved; /* there was no memory for a part of an event */
 	bool has_data;
 	bool cut;
 	uint64_t total;		/* bytes pushed */

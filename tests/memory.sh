@@ -1,0 +1,257 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# What bodies and responses cost in memory: bodies of tiny values, responses of
+# many megabytes, and more of them at once than there is memory for.  Whatever
+# comes, every request is answered, no worker dies, and the memory is given
+# back.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need jq curl caddy
+
+start_upstream stub -n
+
+# The same upstream, which speaks only chat, behind the bridges.
+more_providers=", { name = \"chat\"; place = \"local\"; url = \"$stub_url\";
+	endpoints = [ \"chat\" ]; circuit = { failures = 0; }; },
+	{ name = \"echo\"; kind = \"echo\"; place = \"local\"; }"
+more_models=', { id = "chat/*"; targets = ( { provider = "chat"; model = "*"; } ); },
+	{ id = "echo"; targets = ( { provider = "echo"; model = "echo"; } ); }'
+base_more="body = { spool_dir = \"$dir/spool\"; };"
+mkdir "$dir/spool"
+
+# begin [SETTINGS]: a gateway with them, under Caddy.
+begin()
+{
+	more="$base_more ${1:-}"
+	stub_config
+	[ -n "${alice_key:-}" ] || add_client alice
+	key=$alice_key
+	start_tailgate
+	start_caddy
+	# What the first requests load is not theirs.
+	post /v1/chat/completions "$(chat plain)"
+	post /v1/messages '{"model":"chat/plain","max_tokens":5,"messages":[
+		{"role":"user","content":"x"}]}'
+	workers=$(children "$tailgate_pid" | sort | tr '\n' ' ')
+	start_kb=$(resident VmRSS)
+}
+
+end()
+{
+	stop_server
+	stop "$tailgate_pid"
+}
+
+# resident VmRSS|VmHWM: of all workers, in KB.
+resident()
+{
+	for worker in $workers; do
+		grep "^$1:" "/proc/$worker/status"
+	done | awk '{ kb += $2 } END { print kb }'
+}
+
+# same_workers NAME
+same_workers()
+{
+	is "$1: no worker has died" "$(
+		children "$tailgate_pid" | sort | tr '\n' ' '
+	)" "$workers"
+}
+
+is_near_start()
+{
+	[ "$(resident VmRSS)" -le $((start_kb + 24 * 1024)) ]
+}
+
+# gives_back NAME
+gives_back()
+{
+	check "$1: the memory is given back" wait_until is_near_start
+	detail "from $start_kb KB to $(resident VmRSS) KB"
+}
+
+# body_of MIB UNIT MODEL BEFORE AFTER: a body of so many MiB of one unit between
+# two texts, in $dir/big.
+body_of()
+{
+	{
+		printf '{"model":"%s",%s' "$3" "$4"
+		yes "$2" | tr -d '\n' | head -c $(($1 * 1048576 / ${#2} * ${#2}))
+		printf '%s}' "$5"
+	} >"$dir/big"
+}
+
+messages='"max_tokens":5,"messages":[{"role":"user","content":"x"}]'
+
+# send PATH [curl arguments]: $dir/big.
+send()
+{
+	send_path=$1
+	shift
+	request "$send_path" -H 'Content-Type: application/json' \
+		-X POST -T "$dir/big" "$@"
+}
+
+# --- Values without number ---------------------------------------------------
+
+# tiny NAME PATH MODEL BEFORE AFTER: 16 MiB of them cost a few bodies' size.
+tiny()
+{
+	for unit in '{},' '0,' '[[]],' '{"a":0},'; do
+		begin
+		body_of 16 "$unit" "$3" "$4" "0$5"
+		send "$2"
+		is "$1 $unit: is answered" "$status" 200
+		at_most "$1 $unit: KB at the most" \
+			$(($(resident VmHWM) - start_kb)) $((80 * 1024))
+		same_workers "$1 $unit"
+		gives_back "$1 $unit"
+		end
+	done
+}
+
+tiny 'echo,' /v1/chat/completions echo "$messages,\"metadata\":[" ']'
+tiny 'bridged Messages,' /v1/messages chat/plain \
+	"$messages,"'"tools":[{"name":"f","input_schema":{"type":"object",
+	"enum":[' ']}}]'
+tiny 'bridged Responses,' /v1/responses chat/plain \
+	'"input":"x","tools":[{"type":"function","name":"f","parameters":
+	{"type":"object","enum":[' ']}}]'
+
+# --- Many numbers for a few bytes -------------------------------------------
+
+begin
+jq -nc '{model: "echo", input: [range(2048) | "x"], dimensions: 4096}' \
+	>"$dir/big"
+send /v1/embeddings
+check 'echo: eight million numbers are too many' error_is 400 invalid_value
+jq -nc '{model: "echo", input: [range(256) | "x"], dimensions: 4096}' \
+	>"$dir/big"
+send /v1/embeddings
+is 'echo: a million are not' \
+	"$status $(jq -c '[.data[].embedding | length] | add' "$dir/body")" \
+	'200 1048576'
+same_workers 'many numbers'
+gives_back 'many numbers'
+end
+
+# --- Responses of many megabytes --------------------------------------------
+
+begin 'memory = "24 MiB";'
+post /v1/chat/completions "$(chat size=31457280)"
+is 'a long response passes without being held' \
+	"$status $(wc -c <"$dir/body" | awk '{ print ($1 > 20000000) }')" '200 1'
+post /v1/messages '{"model":"chat/size=31457280","max_tokens":5,
+	"messages":[{"role":"user","content":"x"}]}'
+like 'one that has to be held, and cannot' "$status $(body)" \
+	'^503 .*gateway itself lacks'
+like 'it can be tried again' "$(header Retry-After)" '^[0-9]+$'
+is 'no provider is blamed' "$(
+	"$TAILGATE" -f "$conf" status --json |
+		jq -c '[.providers[] | select(.failures > 0) | .name]'
+)" '[]'
+same_workers 'long response'
+
+# --- More than there is ------------------------------------------------------
+
+in_text='"messages":[{"role":"user","content":"'
+body_of 15 'x y ' stub/plain "$in_text" '"}]'
+send /v1/chat/completions
+is 'a body over the budget lies in a file' "$status" 200
+sed -i 's,stub/plain,chat/plain,' "$dir/big"
+send /v1/messages
+like 'one that cannot be translated in it is refused' "$status $(body)" \
+	'^413 .*too large to be translated'
+same_workers 'over the budget'
+gives_back 'over the budget'
+end
+
+# --- Without a key -----------------------------------------------------------
+
+# Nobody keeps it: Caddy a little of each, tailgate nothing.
+begin
+truncate -s 100000000 "$dir/zeros"
+caddy_kb=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$caddy_pid/status")
+for i in 1 2 3 4 5; do
+	printf 'url = "%s/v1/audio/transcriptions"\n' "$base"
+	printf 'request = POST\nupload-file = "%s/zeros"\n' "$dir"
+	printf 'header = "Content-Type: multipart/form-data; boundary=b"\n'
+	printf 'output = /dev/null\nwrite-out = "%%{http_code}\\n"\n'
+	[ $i -eq 5 ] || echo next
+done >"$dir/zeros.conf"
+curl -s --parallel --parallel-immediate --max-time 60 -K "$dir/zeros.conf" \
+	>"$dir/codes" 2>"$dir/zeros.err"
+is 'five uploads without a key are refused' "$(tr '\n' ' ' <"$dir/codes")" \
+	'401 401 401 401 401 '
+at_most 'five times 100 MB: KB in Caddy' $(($(
+	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$caddy_pid/status"
+) - caddy_kb)) $((48 * 1024))
+at_most 'five times 100 MB: KB in tailgate' \
+	$(($(resident VmHWM) - start_kb)) $((24 * 1024))
+end
+
+# --- More than the system gives ---------------------------------------------
+
+# flood N: so many at once, all held by the upstream; $dir/codes.
+flood()
+{
+	body_of 15 'x y ' stub/stall-head "$in_text" '"}]'
+	for i in $(seq "$1"); do
+		printf 'url = "%s/v1/chat/completions"\n' "$base"
+		printf 'request = POST\nupload-file = "%s/big"\n' "$dir"
+		printf 'header = "Authorization: Bearer %s"\n' "$alice_key"
+		printf 'header = "Content-Type: application/json"\n'
+		printf 'output = "%s/flood.%d"\n' "$dir" "$i"
+		printf 'write-out = "%%{http_code}\\n"\nmax-time = 120\n'
+		[ "$i" = "$1" ] || echo next
+	done >"$dir/flood.conf"
+	curl -s --parallel --parallel-immediate --parallel-max "$1" \
+		-K "$dir/flood.conf" >"$dir/codes" 2>"$dir/flood.err" &
+	adopt flood $!
+}
+
+# All that were not refused are at the upstream.
+all_there()
+{
+	refused=$(find "$dir" -name 'flood.[0-9]*' -size +0 | wc -l)
+	[ $((refused + $(stat stub in_flight))) -ge "$1" ]
+}
+
+limit_kb=1200000
+flooded=160
+begin_limited()
+{
+	old_fcgi=$TAILGATE_FCGI
+	cat >"$dir/limited" <<-END
+		#!/bin/sh
+		ulimit -v $limit_kb
+		exec "$old_fcgi" "\$@"
+	END
+	chmod 755 "$dir/limited"
+	TAILGATE_FCGI=$dir/limited
+	begin
+	TAILGATE_FCGI=$old_fcgi
+}
+
+begin_limited
+flood $flooded
+check "$flooded bodies of 15 MiB in $limit_kb KB: each is refused or sent" \
+	wait_until -t 90 -p "$flood_pid" all_there $flooded
+post /v1/chat/completions "$(chat plain)"
+is 'somebody else is served meanwhile' "$status" 200
+tell stub release >/dev/null
+wait "$flood_pid"
+forget "$flood_pid"
+counts=$(sort "$dir/codes" | uniq -c | awk '{ printf "%s:%s ", $2, $1 }')
+detail "$counts"
+is 'every one is answered' "$(grep -c -x -e 200 -e 503 "$dir/codes")" $flooded
+check 'some are served' grep -q -x 200 "$dir/codes"
+check 'some are refused' grep -q -x 503 "$dir/codes"
+is 'and told why' "$(cat "$dir"/flood.[0-9]* | grep -o '"code": *"[a-z_]*"' |
+	sort -u)" '"code":"gateway_exhausted"'
+same_workers flood
+gives_back flood
+end
+
+finish
