@@ -433,9 +433,12 @@ decode_letter(char c)
 size_t
 jscan_decode(struct span raw, char *out)
 {
-	const char *p = raw.p, *end = raw.p + raw.len, *slash;
+	const char *p = raw.p, *end, *slash;
 	char *o = out;
 
+	if (raw.len == 0)
+		return 0;
+	end = p + raw.len;
 	while (p < end) {
 		slash = memchr(p, '\\', (size_t)(end - p));
 		if (slash == NULL)
