@@ -140,4 +140,71 @@ is 'descriptors: nothing went elsewhere' "$(stat paid requests)" 0
 check 'descriptors: no circuit has opened' circuits_closed
 at_most 'descriptors: lines of the log about it' \
 	"$(grep -c -i 'descriptor\|too many open' "$dir/tailgate.log")" 40
+
+# --- A reload for which something is missing ----------------------------------
+
+same_workers()
+{
+	[ "$(workers)" = "$before" ]
+}
+
+new_workers()
+{
+	[ "$(workers | wc -l)" -eq 2 ] && ! same_workers
+}
+
+# reload_without WHAT LIMIT VALUE
+reload_without()
+{
+	before=$(workers)
+	: >"$dir/tailgate.log"
+	prlimit --pid "$tailgate_pid" "--$2=$3:"
+	kill -HUP "$tailgate_pid"
+	check "a reload without $1: the log says why nothing changes" \
+		wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
+		'the old configuration stays'
+	check "a reload without $1: the same workers go on" same_workers
+	post /v1/chat/completions '{"model":"any/plain","messages":[]}'
+	is "a reload without $1: and serve" "$status" 200
+	prlimit --pid "$tailgate_pid" "--$2=$4:"
+	kill -HUP "$tailgate_pid"
+	check "a reload with $1 again: new workers" \
+		wait_until -p "$tailgate_pid" new_workers
+}
+
+reload_without descriptors nofile 4 4096
+if ! grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"; then
+	reload_without memory as 4096 unlimited
+fi
+
+# --- Commands beside it -------------------------------------------------------
+
+sed "s|^runtime_dir = .*|runtime_dir = \"$dir/nobody/run\";|" "$conf" \
+	>"$dir/nobody.conf"
+mkdir "$dir/nobody"
+for command in status 'explain --client anna --model any/plain' usage; do
+	# shellcheck disable=SC2086 # a command and its arguments
+	"$TAILGATE" -f "$dir/nobody.conf" $command >"$dir/out" 2>&1 </dev/null
+	is "tailgate ${command%% *} makes nothing" \
+		"$(find "$dir/nobody" -mindepth 1)" ''
+done
+before=$(cksum <"$dir/run/processes/table")
+for n in 1 2 3; do
+	"$TAILGATE" -f "$conf" status >"$dir/out" 2>&1
+done
+like 'tailgate status works beside it' "$(cat "$dir/out")" '^gpu'
+is 'and is no process of the pool' "$(cksum <"$dir/run/processes/table")" \
+	"$before"
+mkdir "$dir/other"
+cp -R "$dir/run" "$dir/other/"
+sed "s|^runtime_dir = .*|runtime_dir = \"$dir/other/run\";|" "$conf" \
+	>"$dir/other.conf"
+printf X | dd of="$dir/other/run/health" conv=notrunc 2>"$dir/dd.log"
+before=$(ls -i "$dir/other/run/health")
+for command in status probe; do
+	"$TAILGATE" -f "$dir/other.conf" $command >"$dir/out" 2>&1
+	like "tailgate $command: not with a file of another version" \
+		"$(cat "$dir/out")" 'is of another version'
+done
+is 'which stays where it is' "$(ls -i "$dir/other/run/health")" "$before"
 finish

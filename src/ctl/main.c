@@ -18,6 +18,7 @@
 #include "base/spelling.h"
 #include "ctl/completion.h"
 #include "ctl/ctl.h"
+#include "state/mapfile.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc"
@@ -92,6 +93,9 @@ ctl_load(unsigned config_flags, enum sandbox_role role)
 
 	if (err == NULL)
 		fatal("out of memory");
+	/* Who only looks leaves no trace in runtime_dir. */
+	mapfile_set_role(
+	    role == SANDBOX_INSPECT ? MAPFILE_ONLOOKER : MAPFILE_GUEST);
 	config = config_load(config_path, config_flags, err);
 	fclose(err);
 	if (config == NULL)

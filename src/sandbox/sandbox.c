@@ -184,6 +184,11 @@ sandbox_stamp(const struct config *c)
 		struct stat st;
 		uint64_t id[2] = { 0, 0 };
 
+		/* While slots of a replaced one are held, new workers would
+		 * let too many through: the old ones ask for them then. */
+		if (c->nlimits > 0 &&
+		    strcmp(rules.paths[i].path, c->runtime_dir) == 0)
+			continue;
 		if (stat(rules.paths[i].path, &st) == 0) {
 			id[0] = (uint64_t)st.st_dev;
 			id[1] = (uint64_t)st.st_ino;

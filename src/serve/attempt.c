@@ -192,6 +192,7 @@ refuse_slot(struct attempt *t, enum slots_result result)
 			"queue); wait for the time in Retry-After.",
 			t->provider->name, t->lease.position));
 	default:
+		server_limits_broken(r->server);
 		return fail(t, REFUSE_EXHAUSTED, 5000,
 		    "The gateway cannot keep its limits (runtime_dir fails, "
 		    "or descriptors have run out); its log says why.");

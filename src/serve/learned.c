@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -28,6 +29,8 @@ struct learned {
 	pthread_mutex_t mutex;
 	const struct config *config;
 	struct facts_set *set;
+	uint64_t stamp; /* of the file that it was read from */
+	bool reading; /* somebody is */
 	int64_t read_ms;
 };
 
@@ -61,6 +64,7 @@ learned_new(const struct config *config)
 		fatal("out of memory");
 	pthread_mutex_init(&l->mutex, NULL);
 	l->config = config;
+	l->stamp = health_learned_stamp(config);
 	l->set = set_read(config);
 	l->read_ms = clock_now_ms();
 	return l;
@@ -76,17 +80,43 @@ learned_free(struct learned *l)
 	free(l);
 }
 
+/* Holding the mutex, but not while the file (up to 4 MB) is read. */
+static void
+read_again(struct learned *l)
+{
+	struct facts_set *set = NULL;
+	uint64_t stamp, old = l->stamp;
+
+	l->reading = true;
+	pthread_mutex_unlock(&l->mutex);
+	stamp = health_learned_stamp(l->config);
+	if (stamp != old) {
+		errno = 0;
+		set = set_read(l->config);
+	}
+	if (set != NULL && set->n == 0 && stamp != 0 && errno == EMFILE) {
+		set_release(set); /* what we know is better than nothing */
+		set = NULL;
+		stamp = old;
+	}
+	pthread_mutex_lock(&l->mutex);
+	if (set != NULL) {
+		set_release(l->set);
+		l->set = set;
+	}
+	l->stamp = stamp;
+	l->read_ms = clock_now_ms();
+	l->reading = false;
+}
+
 const struct facts_learned *
 learned_take(struct learned *l, size_t *n, void **hold)
 {
 	struct facts_set *set;
 
 	pthread_mutex_lock(&l->mutex);
-	if (clock_now_ms() - l->read_ms >= LEARNED_AGE_MS) {
-		set_release(l->set);
-		l->set = set_read(l->config);
-		l->read_ms = clock_now_ms();
-	}
+	if (!l->reading && clock_now_ms() - l->read_ms >= LEARNED_AGE_MS)
+		read_again(l);
 	set = l->set;
 	set->holders++;
 	pthread_mutex_unlock(&l->mutex);

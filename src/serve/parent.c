@@ -30,6 +30,7 @@
 #include "config/config.h"
 #include "sandbox/sandbox.h"
 #include "serve/parent.h"
+#include "serve/server.h"
 #include "serve/share.h"
 #include "serve/worker.h"
 
@@ -46,7 +47,7 @@ struct generation {
 	struct config *config;
 	struct share_board *board; /* shared with its workers */
 	uint64_t stamp; /* of the paths that they are held to */
-	int ready[2]; /* a byte from each that can serve */
+	int told[2]; /* what its workers say: server.h */
 	unsigned nready;
 };
 
@@ -128,18 +129,26 @@ end_generation(struct parent *p, unsigned number)
 
 /* ---- generations ------------------------------------------------------ */
 
+/* NULL: for want of memory or descriptors (errno). */
 static struct generation *
 generation_new(struct parent *p, struct config *config)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
-	if (g == NULL || pipe(g->ready) == -1)
-		fatal("a new generation: %s", strerror(errno));
+	if (g == NULL || pipe(g->told) == -1) {
+		free(g);
+		return NULL;
+	}
 	g->board = share_board_new(config);
-	if (g->board == NULL)
-		fatal("a new generation: %s", strerror(errno));
+	if (g->board == NULL) {
+		close(g->told[0]);
+		close(g->told[1]);
+		free(g);
+		return NULL;
+	}
 	for (int i = 0; i < 2; i++)
-		fcntl(g->ready[i], F_SETFD, FD_CLOEXEC);
+		fcntl(g->told[i], F_SETFD, FD_CLOEXEC);
+	fcntl(g->told[0], F_SETFL, O_NONBLOCK);
 	g->number = ++p->count;
 	g->config = config;
 	config_keys_forget(config);
@@ -152,7 +161,7 @@ generation_free(struct generation *g)
 	if (g == NULL)
 		return;
 	for (int i = 0; i < 2; i++)
-		close(g->ready[i]);
+		close(g->told[i]);
 	share_board_free(g->board);
 	config_free(g->config);
 	free(g);
@@ -206,14 +215,14 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 		open_log(g->config);
 	close(signal_pipe[0]);
 	close(signal_pipe[1]);
-	close(g->ready[0]);
+	close(g->told[0]);
 	if (p->next != NULL && p->next != g) {
-		close(p->next->ready[0]);
-		close(p->next->ready[1]);
+		close(p->next->told[0]);
+		close(p->next->told[1]);
 	}
 	if (p->now != NULL && p->now != g) {
-		close(p->now->ready[0]);
-		close(p->now->ready[1]);
+		close(p->now->told[0]);
+		close(p->now->told[1]);
 	}
 #ifdef HAVE_SYS_PRCTL_H
 	/* Nobody would be left to replace or to stop it. */
@@ -222,7 +231,7 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	if (!read_keys(g->config))
 		exit(1);
 	status =
-	    worker_run(g->config, p->listen_fd, g->ready[1], g->board, index);
+	    worker_run(g->config, p->listen_fd, g->told[1], g->board, index);
 	exit(status);
 }
 
@@ -295,12 +304,47 @@ static void
 start_generation(struct parent *p, struct config *config)
 {
 	p->next = generation_new(p, config);
+	if (p->next == NULL) {
+		log_error("%s: not in force: %s%s", config->path,
+		    strerror(errno),
+		    p->now == NULL ? "" : "; the old configuration stays");
+		config_free(config);
+		if (p->now == NULL) {
+			p->stopping = true;
+			p->status = 1;
+		}
+		return;
+	}
 	for (unsigned i = 0; i < config->processes; i++) {
 		if (!start_worker(p, p->next, i)) {
 			give_up_generation(p);
 			return;
 		}
 	}
+}
+
+/* A process of its own loads it first: running out of memory ends whoever
+ * runs out, and that must not be the one that all of the workers follow.  (A
+ * configuration that is wrong can be loaded.) */
+static bool
+can_load(const struct parent *p)
+{
+	struct config *config;
+	int status = -1;
+	pid_t pid = fork();
+	FILE *err;
+
+	if (pid == 0) {
+		set_signals(SIG_DFL);
+		if ((err = fopen("/dev/null", "w")) == NULL)
+			_exit(1);
+		config = config_load(p->now->config->path, 0, err);
+		config_free(config); /* wipes the keys */
+		_exit(0);
+	}
+	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static void
@@ -316,8 +360,12 @@ reload(struct parent *p)
 	p->reload = p->next != NULL;
 	if (p->stopping || p->next != NULL)
 		return;
-	if ((err = open_memstream(&errors, &len)) == NULL)
-		fatal("out of memory");
+	if (!can_load(p) || (err = open_memstream(&errors, &len)) == NULL) {
+		log_error("%s: not reloaded, for want of memory, processes or "
+			  "descriptors; the old configuration stays",
+		    p->now->config->path);
+		return;
+	}
 	config = config_load(p->now->config->path, 0, err);
 	fclose(err);
 	log_lines(errors);
@@ -470,16 +518,22 @@ sooner(int a, int b)
 	return a == -1 || (b != -1 && b < a) ? b : a;
 }
 
+/* What the workers of a generation have said since. */
 static void
-count_ready(struct parent *p)
+listen_to(struct parent *p, struct generation *g)
 {
 	char bytes[SHARE_WORKERS_MAX];
-	ssize_t n = read(p->next->ready[0], bytes, sizeof(bytes));
+	ssize_t n = read(g->told[0], bytes, sizeof(bytes));
+	bool renew = false;
 
-	if (n > 0)
-		p->next->nready += (unsigned)n;
-	if (p->next->nready >= p->next->config->processes)
+	for (ssize_t i = 0; i < n; i++) {
+		g->nready += bytes[i] == *SERVER_READY;
+		renew |= bytes[i] == *SERVER_RENEW;
+	}
+	if (g == p->next && g->nready >= g->config->processes)
 		switch_generation(p);
+	else if (g == p->now && renew)
+		reload(p);
 }
 
 /* Starts workers whose pause is over; ms until the next one's is. */
@@ -503,27 +557,38 @@ start_due_workers(struct parent *p)
 	return next_ms == INT32_MAX ? -1 : (int)next_ms;
 }
 
+/* Not once we are stopping: the old ones are told already. */
+static int
+told_fd(const struct parent *p, const struct generation *g)
+{
+	return g == NULL || p->stopping ? -1 : g->told[0];
+}
+
 static void
 loop(struct parent *p)
 {
 	while (!p->stopping || p->nchildren > 0) {
+		struct generation *now = p->now, *next = p->next;
 		int timeout_ms = start_due_workers(p);
-		struct pollfd fds[2] = { { .fd = signal_pipe[0],
-					     .events = POLLIN },
-			{ .fd = p->next == NULL || p->stopping
-				? -1
-				: p->next->ready[0],
-			    .events = POLLIN } };
+		struct pollfd fds[] = {
+			{ .fd = signal_pipe[0], .events = POLLIN },
+			{ .fd = told_fd(p, next), .events = POLLIN },
+			{ .fd = told_fd(p, now), .events = POLLIN },
+		};
 
-		if (poll(fds, 2, sooner(timeout_ms, LOOK_MS)) == -1 &&
+		if (poll(fds, 3, sooner(timeout_ms, LOOK_MS)) == -1 &&
 		    errno != EINTR)
 			fatal("poll: %s", strerror(errno));
 		look_at_paths(p);
 		if (fds[0].revents & POLLIN)
 			handle_signals(p);
-		/* Not once we are stopping: the old ones are told already. */
-		if (p->next != NULL && !p->stopping && fds[1].revents & POLLIN)
-			count_ready(p);
+		/* A signal may have changed what there is to listen to. */
+		if (next != NULL && next == p->next && !p->stopping &&
+		    fds[1].revents & POLLIN)
+			listen_to(p, next);
+		else if (now != NULL && now == p->now && !p->stopping &&
+		    fds[2].revents & POLLIN)
+			listen_to(p, now);
 		if (p->next == NULL && p->reload)
 			reload(p);
 	}

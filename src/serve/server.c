@@ -7,8 +7,12 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -16,6 +20,8 @@
 #include "serve/server.h"
 #include "state/mapfile.h"
 #include "wire/fcgi.h"
+
+#define RENEW_MS 5000
 
 static bool
 open_state(struct server *s, const struct config *c, char *why, size_t size)
@@ -54,6 +60,20 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	s->learned = learned_new(c);
 	s->usage = usage_view_new(c);
 	return sandbox_enter(role, c, &s->sandbox, why, size);
+}
+
+void
+server_limits_broken(struct server *s)
+{
+	static _Atomic int64_t asked_ms;
+
+	if (s->share == NULL || !slots_lost(s->slots) ||
+	    !log_due(&asked_ms, RENEW_MS))
+		return;
+	log_warn("%s was removed or replaced: asking for new workers",
+	    s->config->runtime_dir);
+	if (write(s->parent_fd, SERVER_RENEW, 1) == -1)
+		log_warn("the parent can't be asked: %s", strerror(errno));
 }
 
 void

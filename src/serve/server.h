@@ -42,6 +42,9 @@ struct server {
 	char own_name[256]; /* this machine's; "" where it has none */
 	unsigned sandbox; /* what is in force: enum sandbox_force */
 	struct share *share; /* NULL: no pool (CGI) */
+	int parent_fd; /* a pipe to the parent, for these bytes: */
+#define SERVER_READY "+" /* it can serve */
+#define SERVER_RENEW "r" /* there should be new workers */
 	/* The time to finish has run out: running answers end now. */
 	atomic_bool aborting;
 };
@@ -51,6 +54,10 @@ struct server {
 int server_open(struct server *, const struct config *, enum sandbox_role,
     char *why, size_t size);
 void server_close(struct server *);
+
+/* A limit can't be kept.  If its directory was removed or replaced, asks the
+ * parent, as SIGHUP does, for workers that open everything anew. */
+void server_limits_broken(struct server *);
 
 /* What probe learned, read again when the file is older than a few seconds.
  * The facts stay valid until learned_release(). */

@@ -214,7 +214,9 @@ threads_of(const struct config *config)
 
 /* ---- signals and the end ---------------------------------------------- */
 
-/* Whatever still runs. */
+/* Whatever still runs: its threads may hold any lock, so nothing is closed or
+ * freed.  The kernel gives back slots, rows and connections; the ledger is all
+ * that has to be done. */
 static _Noreturn void
 end_now(struct worker *w)
 {
@@ -241,7 +243,7 @@ signals_main(void *ctx)
 {
 	struct worker *w = ctx;
 	sigset_t set;
-	int sig, rc;
+	int sig = 0, rc;
 
 	sigfillset(&set);
 	do {
@@ -311,7 +313,7 @@ wait_for_stop(struct worker *w)
 }
 
 int
-worker_run(const struct config *config, int listen_fd, int ready_fd,
+worker_run(const struct config *config, int listen_fd, int parent_fd,
     struct share_board *board, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -335,6 +337,7 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->server.share = share_new(board, index);
+	w->server.parent_fd = parent_fd;
 	w->threads = threads_of(config);
 	share_capacity(w->server.share, w->threads);
 	w->listen_fd = listen_fd;
@@ -343,9 +346,8 @@ worker_run(const struct config *config, int listen_fd, int ready_fd,
 		fatal("can't start: %s", strerror(errno));
 	for (unsigned i = 0; i < THREADS_AT_START; i++)
 		start_thread(w);
-	if (write(ready_fd, "", 1) != 1)
+	if (write(parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
-	close(ready_fd);
 	wait_for_stop(w);
 	drain(w);
 	/* Threads that did not end in time may still use all of it. */

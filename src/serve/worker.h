@@ -15,9 +15,9 @@
 #include "serve/share.h"
 
 /* Does not return before it is told to stop (SIGTERM; a second one ends it
- * at once).  Writes one byte to ready_fd when it can serve.  All signals must
+ * at once).  Writes SERVER_READY to parent_fd when it can serve.  All signals must
  * be blocked.  Returns the exit status. */
-int worker_run(const struct config *, int listen_fd, int ready_fd,
+int worker_run(const struct config *, int listen_fd, int parent_fd,
     struct share_board *, unsigned index);
 
 #endif

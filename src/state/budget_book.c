@@ -244,7 +244,7 @@ budget_open(const struct config *config, const struct budget_history *history,
 	    config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC, sizeof(*f));
 	if (f == NULL) {
 		snprintf(why, size, "%s/%s: %s", config->runtime_dir,
-		    BUDGET_NAME, strerror(errno));
+		    BUDGET_NAME, mapfile_error(errno));
 		return NULL;
 	}
 	b = new_book(config, f);

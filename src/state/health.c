@@ -199,13 +199,43 @@ take_over(struct health *h)
 		continue;
 }
 
+/* A provider that nobody has asked yet shares a row that says nothing. */
+static void
+look_at_rows(struct health *h)
+{
+	static struct row never_asked;
+
+	h->self_index = PROCESS_MAX;
+	for (size_t i = 0; i < h->config->nproviders; i++) {
+		uint64_t key = key_of(h->config->providers[i].name);
+
+		h->rows[i] = &never_asked;
+		for (size_t at = 0; at < ROWS; at++) {
+			struct row *row = &h->map->rows[(key + at) % ROWS];
+
+			if (atomic_load(&row->key) == key)
+				h->rows[i] = row;
+		}
+	}
+}
+
+static unsigned
+asked_by(const struct health *h, unsigned process, const struct row *row)
+{
+	return row < h->map->rows || row >= h->map->rows + ROWS
+	    ? 0
+	    : atomic_load(&h->map->cells[process].row[row - h->map->rows]);
+}
+
 struct health *
 health_open(const struct config *config, char *why, size_t size)
 {
 	struct health *h;
 
 	if (mapfile_check_dir(config->runtime_dir, why, size) == -1 ||
-	    process_open(config->runtime_dir, why, size) == -1)
+	    (mapfile_only_looks()
+		    ? process_look(config->runtime_dir, why, size)
+		    : process_open(config->runtime_dir, why, size)) == -1)
 		return NULL;
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		fatal("out of memory for the providers' health");
@@ -214,9 +244,13 @@ health_open(const struct config *config, char *why, size_t size)
 	    config->runtime_dir, "health", HEALTH_MAGIC, sizeof(*h->map));
 	if (h->map == NULL) {
 		snprintf(why, size, "%s/health: %s", config->runtime_dir,
-		    strerror(errno));
+		    mapfile_error(errno));
 		free(h);
 		return NULL;
+	}
+	if (mapfile_only_looks()) {
+		look_at_rows(h);
+		return h;
 	}
 	take_over(h);
 	for (size_t i = 0; i < config->nproviders; i++) {
@@ -460,8 +494,7 @@ health_facts(struct health *h, struct facts_provider *out)
 		if (atomic_load(&cells->all) == 0 || !alive(h, p, now_ms))
 			continue;
 		for (size_t i = 0; i < h->config->nproviders; i++)
-			out[i].in_flight +=
-			    atomic_load(&cells->row[h->rows[i] - h->map->rows]);
+			out[i].in_flight += asked_by(h, p, h->rows[i]);
 	}
 }
 
@@ -471,7 +504,7 @@ in_flight(struct health *h, const struct row *row)
 	unsigned top = atomic_load(&h->map->top), sum = 0, n;
 
 	for (unsigned i = 0; i < top && i < PROCESS_MAX; i++) {
-		n = atomic_load(&h->map->cells[i].row[row - h->map->rows]);
+		n = asked_by(h, i, row);
 		if (n != 0 && alive(h, i, clock_now_ms()))
 			sum += n;
 	}

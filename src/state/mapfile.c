@@ -34,6 +34,29 @@ struct header {
 	char reserved[48];
 };
 
+static enum mapfile_role role = MAPFILE_SERVICE;
+
+void
+mapfile_set_role(enum mapfile_role to)
+{
+	role = to;
+}
+
+bool
+mapfile_only_looks(void)
+{
+	return role == MAPFILE_ONLOOKER;
+}
+
+const char *
+mapfile_error(int error)
+{
+	return error == EINVAL
+	    ? "is of another version of tailgate, which serves; use that "
+	      "version's commands, or reload the gateway (SIGHUP)"
+	    : strerror(error);
+}
+
 static int
 say(char *why, size_t size, const char *dir, const char *text)
 {
@@ -112,6 +135,8 @@ make_dir_at(int parent, const char *name)
 	struct stat st;
 	int fd;
 
+	if (mapfile_only_looks())
+		return 0;
 	if (mkdirat(parent, name, 0750) == -1)
 		return errno == EEXIST ? 0 : -1;
 	if (parent == AT_FDCWD || fstat(parent, &st) == -1)
@@ -155,8 +180,8 @@ mapfile_check_dir(const char *dir, char *why, size_t size)
 	int fd, rv;
 
 	if ((fd = open_dir_at(AT_FDCWD, dir, dir, why, size)) == -1)
-		return -1;
-	rv = check_flock(fd, dir, why, size);
+		return mapfile_only_looks() && errno == ENOENT ? 0 : -1;
+	rv = mapfile_only_looks() ? 0 : check_flock(fd, dir, why, size);
 	close(fd);
 	return rv;
 }
@@ -203,7 +228,8 @@ open_existing(int dir_fd, const char *name, struct stat *st)
 
 	/* O_NONBLOCK: should it be a FIFO, opening must not hang. */
 	fd = openat(dir_fd, name,
-	    O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	    (mapfile_only_looks() ? O_RDONLY : O_RDWR) | O_NOFOLLOW |
+		O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1)
 		return -1;
 	if (check_file(dir_fd, fd, st) == -1) {
@@ -234,7 +260,7 @@ mapfile_open_lock(int dir_fd, const char *name)
 
 	for (tries = 0; tries < 8; tries++) {
 		fd = open_existing(dir_fd, name, &st);
-		if (fd != -1 || errno != ENOENT)
+		if (fd != -1 || errno != ENOENT || mapfile_only_looks())
 			return fd;
 		fd = create(dir_fd, name);
 		if (fd != -1 || errno != EEXIST)
@@ -298,7 +324,9 @@ map(int fd, const struct stat *st, uint64_t magic, size_t bytes)
 		errno = EINVAL;
 		return NULL;
 	}
-	h = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	h = mmap(NULL, all,
+	    mapfile_only_looks() ? PROT_READ : PROT_READ | PROT_WRITE,
+	    MAP_SHARED, fd, 0);
 	if (h == MAP_FAILED)
 		return NULL;
 	if (h->magic != magic || h->bytes != bytes) {
@@ -326,6 +354,25 @@ map_existing(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 	return p;
 }
 
+/* May it be made, since it could not be opened for this reason? */
+static bool
+may_make(int error)
+{
+	return (error == ENOENT && role != MAPFILE_ONLOOKER) ||
+	    (error == EINVAL && role == MAPFILE_SERVICE);
+}
+
+/* For an onlooker: as one that has just been made. */
+static void *
+map_zeros(size_t bytes)
+{
+	struct header *h;
+
+	h = mmap(
+	    NULL, sizeof(*h) + bytes, PROT_READ, MAP_PRIVATE | MAP_ANON, -1, 0);
+	return h == MAP_FAILED ? NULL : h + 1;
+}
+
 static void *
 map_new(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 {
@@ -339,7 +386,7 @@ map_new(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 		if (errno != EINTR)
 			goto out;
 	p = map_existing(dir_fd, name, magic, bytes);
-	if (p != NULL || (errno != ENOENT && errno != EINVAL))
+	if (p != NULL || !may_make(errno))
 		goto out;
 	if ((fd = make_file(dir_fd, name, magic, bytes)) == -1)
 		goto out;
@@ -360,15 +407,19 @@ mapfile_open(const char *dir, const char *name, uint64_t magic, size_t bytes)
 
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir_fd == -1)
-		return NULL;
+		return mapfile_only_looks() && errno == ENOENT
+		    ? map_zeros(bytes)
+		    : NULL;
 	if (check_dir_fd(dir_fd, dir, why, sizeof(why)) == -1) {
 		close(dir_fd);
 		errno = EPERM;
 		return NULL;
 	}
 	p = map_existing(dir_fd, name, magic, bytes);
-	if (p == NULL && (errno == ENOENT || errno == EINVAL))
+	if (p == NULL && may_make(errno))
 		p = map_new(dir_fd, name, magic, bytes);
+	else if (p == NULL && errno == ENOENT)
+		p = map_zeros(bytes);
 	saved = errno;
 	close(dir_fd);
 	errno = saved;

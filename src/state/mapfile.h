@@ -18,8 +18,20 @@
 #ifndef STATE_MAPFILE_H
 #define STATE_MAPFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What this process may do to the files.  Only the service may put one of its
+ * own version in the place of another's: a command of another version would
+ * take the file from under those who serve. */
+enum mapfile_role {
+	MAPFILE_SERVICE, /* makes and replaces them; the default */
+	MAPFILE_GUEST, /* makes what is missing */
+	MAPFILE_ONLOOKER, /* changes nothing; what is missing reads as zeros */
+};
+void mapfile_set_role(enum mapfile_role);
+bool mapfile_only_looks(void);
 
 /* Makes the directory (0750) where its parent exists, and checks it: owner,
  * mode, that flock works there.  -1: one line in why. */
@@ -31,13 +43,16 @@ int mapfile_open_dir(const char *dir, const char *name, char *why,
 /* Maps dir/name, making it (zeroed, 0600) where it is missing or was made for
  * another magic or size.  NULL with errno.  magic holds the version; it stands
  * in a header of the file, not in what is returned: all of the bytes are the
- * caller's, aligned to 64. */
+ * caller's, aligned to 64.  Another's version that may not be replaced: EINVAL,
+ * for which mapfile_error() has words.  An onlooker's can't be written to. */
 void *mapfile_open(const char *dir, const char *name, uint64_t magic,
     size_t bytes);
 void mapfile_close(void *, size_t bytes);
 
+const char *mapfile_error(int error);
+
 /* Opens dir/name for locking, making it (empty, 0600) where it is missing.
- * -1 with errno; EPERM: not ours or not a plain file. */
+ * (but by an onlooker).  -1 with errno; EPERM: not ours or not a plain file. */
 int mapfile_open_lock(int dir_fd, const char *name);
 
 #endif

@@ -260,7 +260,7 @@ meters_open(const struct config *config, char *why, size_t size)
 	if (m->file != NULL)
 		return m;
 	snprintf(why, size, "%s/%s: %s", config->runtime_dir, METERS_NAME,
-	    strerror(errno));
+	    mapfile_error(errno));
 	meters_close(m);
 	return NULL;
 }

@@ -162,13 +162,13 @@ look(const char *dir, char *why, size_t size)
 	forget_claim();
 	forget_dir();
 	self.dir_fd = mapfile_open_dir(dir, "processes", why, size);
-	if (self.dir_fd == -1)
+	if (self.dir_fd == -1 && !(mapfile_only_looks() && errno == ENOENT))
 		return -1;
 	snprintf(path, sizeof(path), "%s/processes", dir);
 	self.table =
 	    mapfile_open(path, "table", TABLE_MAGIC, sizeof(*self.table));
 	if (self.table == NULL) {
-		snprintf(why, size, "%s/table: %s", path, strerror(errno));
+		snprintf(why, size, "%s/table: %s", path, mapfile_error(errno));
 		forget_dir();
 		return -1;
 	}

@@ -64,6 +64,8 @@ try_slots(struct turn *t, unsigned from, enum slots_result *result)
 		*result = SLOTS_TAKEN;
 		return true;
 	case SLOTS_LOCK_FAILED:
+		if (errno == ENOENT || errno == ESTALE)
+			atomic_store(&lease->slots->lost, true);
 		warn_broken(lease->slots, t->l, strerror(errno));
 		*result = SLOTS_BROKEN;
 		return true;
@@ -324,6 +326,17 @@ note_hold(struct slots_shared *sh, int64_t held_ms)
 	if (old != 0)
 		us = old + (us - old) / 8;
 	atomic_store(&sh->hold_us, (uint64_t)us);
+}
+
+bool
+slots_lost(struct slots *s)
+{
+	for (size_t i = 0; i < s->nlimits; i++)
+		for (unsigned slot = 0; slot < SLOTS_MAX; slot++)
+			if (atomic_load(&s->limits[i].shared->holder[slot]) !=
+			    0)
+				return false;
+	return atomic_load(&s->lost);
 }
 
 bool

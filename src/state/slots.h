@@ -125,6 +125,10 @@ enum slots_result slots_take(struct slots *, const struct slots_ask *,
 /* Gives a taken one back; nothing for any other. */
 void slots_release(struct slots_lease *);
 
+/* Has the directory been removed or replaced, and does nobody hold a slot of
+ * the old one any more?  Then it is safe to open it anew. */
+bool slots_lost(struct slots *);
+
 /* Does anybody wait for it? */
 bool slots_wanted(const struct slots_lease *);
 

@@ -97,6 +97,7 @@ struct slots {
 	struct slots_limit *limits;
 	const char *runtime_dir;
 	_Atomic int64_t warned_ms;
+	atomic_bool lost; /* a slot was not where we have it open */
 };
 
 _Static_assert(SLOTS_CLIENTS <= 1 << 10, "a client fits into a key");

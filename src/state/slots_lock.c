@@ -123,6 +123,7 @@ slots_lock_try(struct slots_limit *l, unsigned from, unsigned client,
 	struct slots_shared *sh = l->shared;
 	unsigned cap = l->limit->per_client;
 	enum slots_lock got;
+	int saved = 0;
 
 	if (cap != 0 && slots_queue_held(sh, client) >= cap)
 		return SLOTS_LOCK_BUSY;
@@ -131,8 +132,19 @@ slots_lock_try(struct slots_limit *l, unsigned from, unsigned client,
 		slots_who_store(&sh->holders[*slot], who);
 		atomic_store(&sh->holder[*slot],
 		    (uint64_t)client << PROCESS_ID_BITS | process_id());
+		/* Who makes the directory anew first looks for names that
+		 * stand in the old one: either it sees ours, or we see that
+		 * the directory is another. */
+		if (still_there(l, *slot) == -1) {
+			saved = errno;
+			got = SLOTS_LOCK_FAILED;
+		}
 	}
 	pthread_mutex_unlock(&l->mutex);
+	if (saved != 0) {
+		unlock(l, *slot);
+		errno = saved;
+	}
 	/* Two of one client may have counted before either's name stood
 	 * there; now both see both, and nobody stays above the cap. */
 	if (got == SLOTS_LOCK_TAKEN && cap != 0 &&

@@ -76,12 +76,13 @@ limit_open(struct slots_limit *l, const char *dir, char *why, size_t size)
 		return -1;
 	}
 	l->dir_fd = mapfile_open_dir(dir, l->limit->name, why, size);
-	if (l->dir_fd == -1)
+	if (l->dir_fd == -1 && !(mapfile_only_looks() && errno == ENOENT))
 		return -1;
 	l->shared =
 	    mapfile_open(l->dir, "queue", QUEUE_MAGIC, sizeof(*l->shared));
 	if (l->shared == NULL) {
-		snprintf(why, size, "%s/queue: %s", l->dir, strerror(errno));
+		snprintf(
+		    why, size, "%s/queue: %s", l->dir, mapfile_error(errno));
 		return -1;
 	}
 	return 0;
@@ -96,9 +97,11 @@ open_parent(
 
 	if (mapfile_check_dir(runtime_dir, why, size) == -1)
 		return -1;
-	if ((fd = mapfile_open_dir(runtime_dir, "slots", why, size)) == -1)
+	fd = mapfile_open_dir(runtime_dir, "slots", why, size);
+	if (fd != -1)
+		close(fd);
+	else if (!(mapfile_only_looks() && errno == ENOENT))
 		return -1;
-	close(fd);
 	if ((size_t)snprintf(dir, dir_size, "%s/slots", runtime_dir) >=
 	    dir_size) {
 		snprintf(
