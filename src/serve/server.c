@@ -13,8 +13,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include <unistd.h>
-
 #include "base/memory.h"
 #include "ledger/rebuild.h"
 #include "serve/server.h"
