@@ -77,17 +77,39 @@ log_get_request(void)
 	return log_request;
 }
 
-/* C1 controls are valid UTF-8 but move a terminal's cursor. */
 static size_t
 log_plain(const unsigned char *p, size_t n)
 {
-	size_t len = utf8_length(p, n);
+	return *p == '\\' ? 0 : utf8_visible_length(p, n);
+}
 
-	if (len == 1)
-		return p[0] >= 0x20 && p[0] != 0x7f && p[0] != '\\';
-	if (len == 2 && p[0] == 0xc2 && p[1] < 0xa0)
-		return 0;
-	return len;
+const char *
+log_field(const char *value, char *out, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	const unsigned char *p = (const unsigned char *)value;
+	size_t n, len = 0, step;
+
+	if (value == NULL)
+		return "-";
+	n = strlen(value);
+	for (size_t i = 0; i < n; i += step) {
+		bool plain = strchr(" \"%=\\", p[i]) == NULL;
+
+		step = plain ? utf8_visible_length(p + i, n - i) : 0;
+		if (step > 0 && len + step < size) {
+			memcpy(out + len, p + i, step);
+			len += step;
+		} else if (step == 0 && len + 3 < size) {
+			step = 1;
+			memcpy(out + len,
+			    (char[]){ '%', hex[p[i] >> 4], hex[p[i] & 15] }, 3);
+			len += 3;
+		} else
+			break;
+	}
+	out[len] = '\0';
+	return n == 0 ? "%" : out;
 }
 
 size_t

@@ -47,4 +47,9 @@ void fatal(const char *fmt, ...)
  * Returns the length written. */
 size_t log_escape(const char *in, size_t n, char *out, size_t size);
 
+/* A foreign name as the value of a field in a log line (`model=NAME`): what
+ * could end it, begin another or not be seen is percent-encoded.  Returns out,
+ * "-" for NULL and "%" for an empty name. */
+const char *log_field(const char *value, char *out, size_t size);
+
 #endif

@@ -197,15 +197,45 @@ identify(const struct config *config, const struct peer *peer, int64_t wall_ms,
 	return client;
 }
 
+static bool
+is_pattern(const char *id)
+{
+	size_t n = strlen(id);
+
+	return n > 0 && id[n - 1] == '*';
+}
+
+/* A pattern is not a name: "gpt-?" is one letter, not all that "gpt-*" is. */
 bool
 identify_may_use(
     const struct client *client, const char *requested, const char *id)
 {
+	bool pattern = is_pattern(id);
 	size_t i;
 
-	for (i = 0; i < client->nmodels; i++)
-		if (fnmatch(client->models[i], requested, 0) == 0 ||
-		    fnmatch(client->models[i], id, 0) == 0)
+	for (i = 0; i < client->nmodels; i++) {
+		const char *glob = client->models[i];
+
+		if (strcmp(glob, id) == 0 ||
+		    (!is_pattern(requested) &&
+			fnmatch(glob, requested, 0) == 0) ||
+		    (!pattern && fnmatch(glob, id, 0) == 0))
 			return true;
+	}
+	return false;
+}
+
+bool
+identify_may_use_some(const struct client *client, const char *id)
+{
+	size_t i, fixed, n = strlen(id) - 1;
+
+	if (!is_pattern(id))
+		return identify_may_use(client, id, id);
+	for (i = 0; i < client->nmodels; i++) {
+		fixed = strcspn(client->models[i], "*?[\\");
+		if (strncmp(client->models[i], id, fixed < n ? fixed : n) == 0)
+			return true;
+	}
 	return false;
 }

@@ -32,8 +32,13 @@ int identify_address(const struct config *, const char *remote_addr,
 const struct client *identify(const struct config *, const struct peer *,
     int64_t wall_ms, struct refused *);
 
-/* May it use this model?  requested is the name it wrote; id the model's. */
+/* May it use this model?  requested is the name it wrote; id the model's.
+ * Its globs are matched against names: of a model whose id is a pattern
+ * ("gpt-*") against the one that was asked for, unless the client lists that
+ * very pattern. */
 bool identify_may_use(const struct client *, const char *requested,
     const char *id);
+/* Could there be a name by which it may use it? */
+bool identify_may_use_some(const struct client *, const char *id);
 
 #endif

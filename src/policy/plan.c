@@ -547,7 +547,7 @@ may_use_any_name(const struct client *client, const struct model *model)
 {
 	size_t i;
 
-	if (identify_may_use(client, model->id, model->id))
+	if (identify_may_use_some(client, model->id))
 		return true;
 	for (i = 0; i < model->naliases; i++)
 		if (identify_may_use(client, model->aliases[i], model->id))

@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "serve/settle.h"
 
+#define FIELD_SIZE 512 /* of a name in the log, escaped */
+
 static const char *
 or_dash(const char *text)
 {
@@ -26,6 +28,7 @@ log_line(const struct request *r)
 	const struct entry *e = &r->entry;
 	const struct entry_try *last = entry_last(e);
 	struct entry_sums sums;
+	char client[FIELD_SIZE], model[FIELD_SIZE];
 
 	if (log_get_level() < LOG_LEVEL_INFO)
 		return;
@@ -33,7 +36,8 @@ log_line(const struct request *r)
 	log_info("client=%s endpoint=%s model=%s provider=%s status=%d%s%s%s "
 		 "in=%" PRIu64 " out=%" PRIu64 " queue_ms=%" PRId64
 		 " first_byte_ms=%" PRId64 " total_ms=%" PRId64,
-	    or_dash(e->client), or_dash(e->endpoint), or_dash(e->model),
+	    log_field(e->client, client, sizeof(client)), or_dash(e->endpoint),
+	    log_field(e->model, model, sizeof(model)),
 	    or_dash(last == NULL ? NULL : last->provider), e->status,
 	    e->client_gone ? " client_gone" : "", e->cut ? " cut" : "",
 	    e->private_rule != NULL ? " private" : "", e->bytes_in,

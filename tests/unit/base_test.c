@@ -135,6 +135,22 @@ test_escape(void)
 	CHECK_STR(out, "abc", "and terminates");
 	CHECK(log_escape("ab\n", 3, out, 6) == 2, "an escape is not cut");
 	CHECK(log_escape("a\xc3\xa9", 3, out, 3) == 1, "nor a letter");
+	log_escape("a\xe2\x80\xae"
+		   "b",
+	    5, out, sizeof(out));
+	CHECK_STR(out,
+	    "a\\xe2\\x80\\xae"
+	    "b",
+	    "what turns the direction is");
+	CHECK_STR(log_field("gpt-4o/\xc3\xa9", out, sizeof(out)),
+	    "gpt-4o/\xc3\xa9", "a field's name as it is");
+	CHECK_STR(log_field("m status=200", out, sizeof(out)),
+	    "m%20status%3d200", "that forges no other");
+	CHECK_STR(log_field("\xe2\x80\xae%\"\\", out, sizeof(out)),
+	    "%e2%80%ae%25%22%5c", "and hides nothing");
+	CHECK_STR(log_field(NULL, out, sizeof(out)), "-", "nor nothing");
+	CHECK_STR(log_field("", out, sizeof(out)), "%", "or an empty one");
+	CHECK_STR(log_field("ab cd", out, 5), "ab", "cut where it is full");
 }
 
 /* What a child writes to stderr, and its exit status. */

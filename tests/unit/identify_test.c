@@ -217,7 +217,11 @@ static void
 test_may_use(void)
 {
 	static const char *const globs[] = { "chat", "open*/meta-*", "g?t" };
+	static const char *const letter[] = { "gpt-?" },
+				 *const star[] = { "gpt-*" };
 	const struct client client = { .models = globs, .nmodels = 3 };
+	const struct client one = { .models = letter, .nmodels = 1 };
+	const struct client all = { .models = star, .nmodels = 1 };
 
 	CHECK(identify_may_use(&client, "chat", "chat"), "its model");
 	CHECK(identify_may_use(&client, "alias", "chat"),
@@ -229,6 +233,19 @@ test_may_use(void)
 	CHECK(!identify_may_use(&client, "openrouter/qwen", "openrouter/*"),
 	    "a prefix model is not allowed by its stars");
 	CHECK(!identify_may_use(&client, "chat2", "chat2"), "another");
+	CHECK(identify_may_use(&one, "gpt-4", "gpt-*"), "one letter more");
+	CHECK(!identify_may_use(&one, "gpt-4o", "gpt-*"),
+	    "a pattern's star is not that letter");
+	CHECK(!identify_may_use(&one, "gpt-*", "gpt-*"), "nor asked for so");
+	CHECK(!identify_may_use(&one, "best", "gpt-*"), "nor by an alias");
+	CHECK(identify_may_use(&all, "best", "gpt-*"),
+	    "but the very pattern is meant with its aliases");
+	CHECK(identify_may_use(&all, "gpt-4o", "gpt-*"), "and its names");
+	CHECK(identify_may_use_some(&one, "gpt-*") &&
+		identify_may_use_some(&all, "gpt-*") &&
+		!identify_may_use_some(&one, "claude-*") &&
+		!identify_may_use_some(&one, "gpt-4o"),
+	    "whether there is any name");
 	CHECK(!identify_may_use(&client, "", ""), "nothing");
 }
 
