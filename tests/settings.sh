@@ -48,7 +48,11 @@ is 'with its type, range and default' "$(cat "$dir/manual.cut")" \
 # --- etc/tailgate.conf
 
 mkdir "$dir/etc" "$dir/credentials"
-cp "$shipped" "$dir/etc/tailgate.conf"
+# The defaults of this build may be directories of no installation.
+{
+	printf 'runtime_dir = "%s/run";\nstate_dir = "%s/state";\n' "$dir" "$dir"
+	cat "$shipped"
+} >"$dir/etc/tailgate.conf"
 check 'the shipped configuration works as it is' \
     "$TAILGATE" -f "$dir/etc/tailgate.conf" check
 "$TAILGATE" -f "$dir/etc/tailgate.conf" check --dump >"$dir/dump" 2>/dev/null
@@ -64,8 +68,9 @@ sed -e 's/^\( *\)#\([^ #]\)/\1\2/' -e 's/^\( *\)#  /\1  /' \
 )
 echo 'prices = ( );' >"$dir/etc/prices.conf"
 : >"$dir/etc/lab-ca.pem"
-mkdir "$dir/certs"
-sed "s,/etc/ssl/certs,$dir/certs," "$dir/etc/full.conf" >"$dir/etc/all.conf"
+mkdir "$dir/certs" "$dir/lib"
+sed "s,/etc/ssl/certs,$dir/certs,; s,@[a-z]*dir@,$dir,g" "$dir/etc/full.conf" \
+    >"$dir/etc/all.conf"
 CREDENTIALS_DIRECTORY=$dir/credentials
 ANTHROPIC_API_KEY='key-of-a-test'
 export CREDENTIALS_DIRECTORY ANTHROPIC_API_KEY

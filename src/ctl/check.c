@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "config/schema.h"
+#include "ctl/access.h"
 #include "ctl/ctl.h"
 #include "policy/call.h"
 
@@ -113,14 +114,16 @@ patterns_good(const struct config *config)
 }
 
 static int
-config_check(bool dump)
+config_check(bool dump, const char *user)
 {
 	struct config *config = config_load(ctl_config_path(), 0, stderr);
 
 	if (config == NULL)
 		return 1;
 	prices_check(config);
-	if (!patterns_good(config)) {
+	/* A dump is of what is written, wherever it is read. */
+	if (!patterns_good(config) ||
+	    (!dump && access_check(config, user, stderr) != 0)) {
 		config_free(config);
 		return 1;
 	}
@@ -140,12 +143,15 @@ const struct ctl_option ctl_check_options[] = {
 	    "print what is in effect, defaults included, without secrets" },
 	{ "settings", NULL, 's',
 	    "print every setting: path, type, range, default, text" },
+	{ "user", "NAME", 'u',
+	    "prove that this user can read and write what it must" },
 	{ NULL, NULL, 0, NULL },
 };
 
 int
 ctl_check(int argc, char **argv)
 {
+	const char *user = NULL;
 	bool dump = false, settings = false;
 	int c;
 
@@ -155,13 +161,15 @@ ctl_check(int argc, char **argv)
 			dump = true;
 		else if (c == 's')
 			settings = true;
+		else if (c == 'u')
+			user = optarg;
 		else
 			return ctl_misuse("check", NULL);
 	if (optind < argc)
 		return ctl_misuse(
 		    "check", "%s: the file is named by -f", argv[optind]);
 	if (!settings)
-		return config_check(dump);
+		return config_check(dump, user);
 	settings_print("", "");
 	printf("# in price_file\n");
 	settings_print(SCHEMA_PRICE_FILE, "");

@@ -177,11 +177,18 @@ static int
 file_write(const char *path, const struct buf *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	char dir[4096];
+	struct stat st;
 	size_t done = 0;
 	ssize_t n;
 
 	if (fd == -1)
 		return complain(path);
+	/* Its directory's group: the service's user is in it. */
+	strlcpy(dir, path, sizeof(dir));
+	if (geteuid() == 0 && stat(dirname(dir), &st) == 0 &&
+	    fchown(fd, (uid_t)-1, st.st_gid) == -1)
+		complain(path);
 	while (done < text->len) {
 		n = write(fd, text->p + done, text->len - done);
 		if (n == -1 && errno != EINTR) {
@@ -217,7 +224,7 @@ config_write_new(const struct init *init)
 }
 
 /* Its key on standard output, and nothing else there.  A client of this name
- * from an earlier time is replaced: its key is not known any more. */
+ * keeps its key unless it is to be replaced. */
 static int
 client_make(const struct init *init)
 {
@@ -226,14 +233,15 @@ client_make(const struct init *init)
 	};
 	char key[CLIENTS_KEY_SIZE], *said = NULL;
 	size_t len = 0;
-	FILE *hush = open_memstream(&said, &len);
+	FILE *hush = NULL;
 
-	if (hush == NULL)
-		fatal("out of memory");
-	if (access(init->clients_file, F_OK) == 0)
+	if (init->force && access(init->clients_file, F_OK) == 0) {
+		if ((hush = open_memstream(&said, &len)) == NULL)
+			fatal("out of memory");
 		clients_remove(init->clients_file, init->client, hush);
-	fclose(hush);
-	free(said);
+		fclose(hush);
+		free(said);
+	}
 	if (clients_add(init->clients_file, &entry, key, stderr) == -1)
 		return -1;
 	fprintf(stderr, "client %s is in %s; its key:\n", init->client,

@@ -1,0 +1,180 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the other user: a child process becomes it and looks.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ctl/access.h"
+
+#define FAILURES_MAX 100 /* an exit status holds no more */
+
+struct looking {
+	const struct config *config;
+	const char *user, *group; /* for people */
+	FILE *out;
+	int failures;
+};
+
+static void
+fail(struct looking *l, const char *setting, const char *path, const char *what)
+{
+	fprintf(l->out, "%s: %s: user %s cannot %s %s: %s\n", l->config->path,
+	    setting, l->user, what, path, strerror(errno));
+	l->failures += l->failures < FAILURES_MAX;
+}
+
+static void
+look_readable(struct looking *l, const char *setting, const char *path)
+{
+	if (path == NULL || *path == '\0' || access(path, R_OK) == 0)
+		return;
+	if (errno == ENOENT && strcmp(setting, "clients_file") == 0)
+		return; /* none yet */
+	fail(l, setting, path, "read");
+	fprintf(l->out,
+	    "  mend it: chgrp %s %s && chmod g+r %s (and g+x of the "
+	    "directories above)\n",
+	    l->group, path, path);
+}
+
+/* The parent directory of a path, in storage of the caller's. */
+static const char *
+parent_of(const char *path, char *out, size_t size)
+{
+	char *slash;
+
+	strlcpy(out, path, size);
+	slash = strrchr(out, '/');
+	if (slash == NULL)
+		return ".";
+	slash[slash == out] = '\0';
+	return out;
+}
+
+static void
+look_writable(struct looking *l, const char *setting, const char *path)
+{
+	char parent[4096];
+	struct stat st;
+	bool good;
+
+	if (path == NULL)
+		return;
+	if (stat(path, &st) == -1 && errno == ENOENT)
+		/* tailgate.fcgi makes it. */
+		good = access(parent_of(path, parent, sizeof(parent)),
+			   W_OK | X_OK) == 0;
+	else
+		good = access(path, R_OK | W_OK | X_OK) == 0;
+	if (good)
+		return;
+	fail(l, setting, path, "write to");
+	fprintf(l->out, "  mend it: install -d -o %s -g %s -m 0750 %s\n",
+	    l->user, l->group, path);
+}
+
+static void
+look_at_providers(struct looking *l)
+{
+	const struct config *c = l->config;
+
+	for (size_t i = 0; i < c->nproviders; i++) {
+		const struct provider *p = &c->providers[i];
+		char setting[64];
+
+		snprintf(setting, sizeof(setting), "providers[%zu].key", i);
+		look_readable(l, setting, p->key_source.file);
+		snprintf(setting, sizeof(setting), "providers[%zu].ca_file", i);
+		look_readable(l, setting, p->ca_file);
+	}
+}
+
+static int
+look(struct looking *l)
+{
+	const struct config *c = l->config;
+	char ledger[4096];
+
+	look_readable(l, "configuration", c->path);
+	look_readable(l, "clients_file", c->clients_file);
+	look_readable(l, "price_file", c->price_file);
+	look_at_providers(l);
+	look_writable(l, "runtime_dir", c->runtime_dir);
+	look_writable(l, "state_dir", c->state_dir);
+	look_writable(l, "body.spool_dir", c->spool_dir);
+	if (c->ledger && c->ledger_file != NULL) {
+		parent_of(c->ledger_file, ledger, sizeof(ledger));
+		/* state_dir itself may be still to be made. */
+		if (strcmp(ledger, c->state_dir) != 0)
+			look_writable(l, "ledger.file", ledger);
+	}
+	fflush(l->out);
+	return l->failures;
+}
+
+static bool
+become(const struct passwd *pw)
+{
+	return geteuid() == pw->pw_uid ||
+	    (initgroups(pw->pw_name, pw->pw_gid) == 0 &&
+		setgid(pw->pw_gid) == 0 && setuid(pw->pw_uid) == 0);
+}
+
+static int
+look_as(struct looking *l, const struct passwd *pw)
+{
+	int status;
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (!become(pw)) {
+			fprintf(l->out,
+			    "tailgate check: cannot become user %s: %s; run it "
+			    "as root\n",
+			    pw->pw_name, strerror(errno));
+			fflush(l->out);
+			_exit(FAILURES_MAX + 1);
+		}
+		_exit(look(l));
+	}
+	if (pid == -1 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		fatal("cannot look as another user: %s", strerror(errno));
+	return WEXITSTATUS(status) > FAILURES_MAX ? -1 : WEXITSTATUS(status);
+}
+
+int
+access_check(const struct config *config, const char *user, FILE *out)
+{
+	const struct passwd *pw =
+	    user != NULL ? getpwnam(user) : getpwuid(geteuid());
+	struct looking l = { .config = config, .out = out };
+	const struct group *gr;
+
+	if (pw == NULL && user != NULL) {
+		fprintf(out,
+		    "tailgate check: no user %s on this system; "
+		    "systemd-sysusers makes it from contrib's "
+		    "tailgate.sysusers\n",
+		    user);
+		return -1;
+	}
+	l.user = pw != NULL ? pw->pw_name : "?";
+	gr = getgrgid(pw != NULL ? pw->pw_gid : getegid());
+	l.group = gr != NULL ? gr->gr_name : "?";
+	return user == NULL ? look(&l) : look_as(&l, pw);
+}

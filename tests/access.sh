@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# `tailgate check --user` proves that the service's user can read and write
+# what it must, and each command that it names mends what it says.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+if [ "$(id -u)" -ne 0 ]; then
+	skip_all 'only root becomes another user'
+fi
+
+user=nobody
+group=$(id -gn $user)
+chmod 711 "$dir"
+mkdir -m 750 "$dir/etc"
+conf=$dir/etc/tailgate.conf
+printf 'sk-key\n' >"$dir/etc/deep.key"
+chmod 600 "$dir/etc/deep.key"
+cat >"$conf" <<-END
+	runtime_dir = "$dir/run"; state_dir = "$dir/state";
+	clients_file = "clients.conf";
+	providers = ( { name = "deep"; place = "external";
+	  url = "https://deep.example/v1"; key = { file = "deep.key"; }; } );
+	models = ( { id = "deep"; place = "external";
+	  targets = ( { provider = "deep"; model = "d"; } ); } );
+END
+chmod 640 "$conf"
+
+# look: what check says of that user, in $out.
+look()
+{
+	"$TAILGATE" -f "$conf" check --user $user >"$dir/out" 2>&1
+	rc=$?
+	out=$(cat "$dir/out")
+}
+
+look
+is 'nothing is right yet' "$rc" 1
+like 'the configuration' "$out" "configuration: user $user cannot read $conf"
+like 'the key' "$out" "providers\\[0\\].key: user $user cannot read .*deep.key"
+like 'a directory that it cannot make' "$out" \
+	"runtime_dir: user $user cannot write to $dir/run"
+like 'and the other' "$out" "state_dir: user $user cannot write to"
+unlike 'root could make them' "$("$TAILGATE" -f "$conf" check 2>&1)" \
+	'cannot write'
+
+# The commands as they are printed.
+chgrp "$group" "$dir/etc"
+sed -n 's/^  mend it: \([^(]*\).*/\1/p' "$dir/out" >"$dir/mend.sh"
+check 'its commands run' sh -e "$dir/mend.sh"
+look
+is 'then all is right' "$rc" 0
+
+"$TAILGATE" -f "$conf" client add anna >"$dir/anna.key" 2>/dev/null
+look
+is 'a new clients file can be read by the service' "$rc" 0
+is 'but not by everybody' "$(command stat -c '%a %G' "$dir/etc/clients.conf")" \
+	"640 $group"
+chmod 600 "$dir/etc/clients.conf"
+look
+like 'one that it cannot read is named' "$out" \
+	"clients_file: user $user cannot read"
+
+"$TAILGATE" -f "$conf" check --user no-such-user >"$dir/out" 2>&1
+is 'a user that does not exist' "$?" 1
+like 'is named with what makes it' "$(cat "$dir/out")" \
+	'no user no-such-user .*systemd-sysusers'
+
+# init: a client keeps its key unless it is to be replaced.
+mkdir -m 750 "$dir/new"
+chgrp "$group" "$dir/new"
+"$TAILGATE" init --client me "$dir/new" >"$dir/me.key" 2>/dev/null
+is 'init writes for the group of the directory' \
+	"$(command stat -c '%a %G' "$dir/new/tailgate.conf")" "640 $group"
+before=$(cat "$dir/new/clients.conf")
+"$TAILGATE" init --client me "$dir/new" >"$dir/again.key" 2>"$dir/err"
+is 'a second init keeps the key' "$(cat "$dir/new/clients.conf")" "$before"
+check 'and prints none' test ! -s "$dir/again.key"
+"$TAILGATE" init --force --client me "$dir/new" >"$dir/again.key" 2>/dev/null
+check 'with --force there is a new one' test -s "$dir/again.key"
+finish
