@@ -104,7 +104,7 @@ tiny()
 		send "$2"
 		is "$1 $unit: is answered" "$status" 200
 		at_most "$1 $unit: KB at the most" \
-			$(($(resident VmHWM) - start_kb)) $((80 * 1024))
+			$(($(resident VmHWM) - start_kb)) $((112 * 1024))
 		same_workers "$1 $unit"
 		gives_back "$1 $unit"
 		end

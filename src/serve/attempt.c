@@ -664,7 +664,8 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 		.tick = answer_tick,
 		.out = answer_out,
 		.ctx = &r->answer };
-	buf_init_charged(&t->chat, r->server->config->json_max_bytes * 2 + 4096);
+	buf_init_charged(
+	    &t->chat, r->server->config->json_max_bytes * 2 + 4096);
 }
 
 /* Is the next candidate permitted, and is anybody there who waits for it? */

@@ -16,7 +16,8 @@
 #include "wire/upstream.h"
 
 /* Answers into the sink as upstream_send would.  body: the request as an
- * upstream would get it, which has passed jscan().  Looks at the watch between the chunks. */
+ * upstream would get it, which has passed jscan().  Looks at the watch between
+ * the chunks. */
 void echo_send(enum endpoint, const char *model, struct span body,
     const struct watch *, const struct upstream_sink *,
     struct upstream_report *);

@@ -131,7 +131,8 @@ echo_vectors(struct echo *e)
 {
 	struct span want = e->request[ECHO_DIMENSIONS].value;
 	size_t inputs = count_inputs(e->request[ECHO_INPUT].value);
-	uint64_t n = echo_is_number(want) ? jspan_count(want) : ECHO_DIMENSIONS_PRESET;
+	uint64_t n =
+	    echo_is_number(want) ? jspan_count(want) : ECHO_DIMENSIONS_PRESET;
 	uint64_t tokens = 0;
 
 	if (inputs == 0 || n < 1 || n > ECHO_DIMENSIONS_MAX ||

@@ -16,9 +16,9 @@
  * (the web server runs on another host or in another network namespace, or
  * REMOTE_ADDR is what a proxy said) is not known, and then nothing follows.
  *
- * One thread of a process looks at all connections each PEER_PERIOD_MS, in batches;
- * so a client that goes is noticed within PEER_PERIOD_MS and the little that
- * the look takes.  It wakes who waits: the web server's socket reads as ended
+ * One thread of a process looks at all connections each PEER_PERIOD_MS, in
+ * batches; so a client that goes is noticed within PEER_PERIOD_MS and the
+ * little that the look takes.  It wakes who waits: the web server's socket reads as ended
  * from then on.  Without a thread (CGI) peer_gone() looks itself.
  */
 #ifndef WIRE_PEER_H
