@@ -123,7 +123,7 @@ struct provider {
 
 /* nano-USD per million tokens (or per unit); -1 where not given. */
 struct price {
-	int64_t input, cached, cache_write, output, reasoning;
+	int64_t input, cached, cache_write, cache_write_1h, output, reasoning;
 	int64_t character;	/* nano-USD per million characters */
 	int64_t second;		/* nano-USD per second of audio */
 	int64_t request;	/* nano-USD each */

@@ -85,6 +85,9 @@ void origin_add(
     struct load *, const void *element, const char *group, config_setting_t *);
 /* The elements of an array have moved. */
 void origins_move(struct load *, const void *from, size_t bytes, void *to);
+/* Warns of a url that ends in an endpoint's path or lacks a known server's
+ * /v1 (prove_path.c). */
+void prove_url_path(struct load *, const struct provider *);
 /* Was the element's setting written, right or wrong? */
 bool origin_has(const struct load *, const void *element, const char *group,
     const char *name);

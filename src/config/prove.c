@@ -185,6 +185,8 @@ prove_url(struct load *load, const struct provider *p)
 		warning_of(load, p, "providers", "url",
 		    "http:// to an external provider: content and key travel "
 		    "unencrypted; use https://");
+	if (p->url != NULL)
+		prove_url_path(load, p);
 	if (p->place == PLACE_LOCAL && p->proxy != NULL)
 		mistake_of(load, p, "providers", "proxy",
 		    "a local provider is reached directly; remove it, or set "

@@ -90,6 +90,9 @@
 	    PRICE(g, "cache_write", IN_PRICE(cache_write),                    \
 		"USD per million input tokens written to the prompt cache; "  \
 		"the price of input unless given."),                          \
+	    PRICE(g, "cache_write_1h", IN_PRICE(cache_write_1h),              \
+		"USD per million input tokens written to the prompt cache "   \
+		"for an hour; the price of cache_write unless given."),       \
 	    PRICE(g, "output", IN_PRICE(output),                              \
 		"USD per million output tokens."),                            \
 	    PRICE(g, "reasoning", IN_PRICE(reasoning),                        \

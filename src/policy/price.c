@@ -76,7 +76,9 @@ price_cost(const struct price *price, const struct usage *usage)
 {
 	uint64_t cached = at_most(usage->cached, usage->input);
 	uint64_t written = at_most(usage->cache_write, usage->input - cached);
+	uint64_t hour = at_most(usage->cache_write_1h, written);
 	uint64_t reasoning = at_most(usage->reasoning, usage->output);
+	int64_t write = or_else(price->cache_write, price->input);
 	int64_t sum;
 
 	if (usage->cost_nanousd >= 0)
@@ -86,8 +88,9 @@ price_cost(const struct price *price, const struct usage *usage)
 	sum = per_million(usage->input - cached - written, price->input);
 	sum =
 	    add(sum, per_million(cached, or_else(price->cached, price->input)));
-	sum = add(sum,
-	    per_million(written, or_else(price->cache_write, price->input)));
+	sum = add(sum, per_million(written - hour, write));
+	sum =
+	    add(sum, per_million(hour, or_else(price->cache_write_1h, write)));
 	sum = add(sum, per_million(usage->output - reasoning, price->output));
 	sum = add(sum,
 	    per_million(reasoning, or_else(price->reasoning, price->output)));
@@ -115,7 +118,8 @@ price_worst(const struct target *target, uint64_t input_tokens,
 		output = OUTPUT_UNSAID;
 	output = tokens_times(output, choices);
 	sum = per_million(input_tokens,
-	    larger(price->input, larger(price->cache_write, price->cached)));
+	    larger(larger(price->input, price->cached),
+		larger(price->cache_write, price->cache_write_1h)));
 	sum = add(
 	    sum, per_million(output, larger(price->output, price->reasoning)));
 	sum = add(sum, per_million(characters, price->character));

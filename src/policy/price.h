@@ -18,6 +18,7 @@
 struct usage {
 	bool reported;		/* by the upstream; else our estimate */
 	uint64_t input, cached, cache_write, output, reasoning;
+	uint64_t cache_write_1h; /* of cache_write: what is kept for an hour */
 	uint64_t characters;
 	uint64_t audio_ms;
 	int64_t cost_nanousd;	/* the upstream's own `usage.cost`, or -1 */

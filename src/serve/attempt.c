@@ -504,12 +504,14 @@ outcome_name(const struct relay_result *result)
 	    : refusal_spec(result->refused.refusal)->code;
 }
 
-/* May it cost?  The answer passed; or it was asked for and nobody waited for
- * it.  (An error of the upstream's own costs nothing.) */
+/* May it cost?  A good response came, at least in part, even if it failed on
+ * our side; or it was asked for and nobody waited for it.  (An error of the
+ * upstream's own costs nothing.) */
 static bool
 may_be_billed(const struct attempt *t)
 {
-	if (t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED)
+	if (t->relay.state == RELAY_PASS || t->result.end == RELAY_SERVED ||
+	    relay_was_generated(&t->relay, &t->report))
 		return true;
 	if (!t->report.connected || t->relay.state == RELAY_COLLECT)
 		return false;
@@ -534,13 +536,14 @@ guess_usage(const struct attempt *t, struct usage *u)
 
 	if (u->reported)
 		return;
-	if (r->bridge != NULL) {
+	if (r->bridge != NULL &&
+	    (r->is_sse || bridge_estimate(r->bridge) > 0)) {
 		u->input = input;
 		u->output = bridge_estimate(r->bridge);
 	} else if (r->is_sse)
 		usage_guess(u, input, r->deltas, r->delta_bytes);
-	else
-		usage_guess(u, input, 0, t->request->answer.bytes_out);
+	else /* also what no bridge could read */
+		usage_guess(u, input, 0, t->report.bytes_in);
 }
 
 /* What left the host is accounted even when nothing came back. */

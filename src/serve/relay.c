@@ -468,6 +468,13 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	result->end = r->state == RELAY_PASS ? RELAY_CUT : RELAY_FAILED;
 }
 
+bool
+relay_was_generated(const struct relay *r, const struct upstream_report *report)
+{
+	return r->head.status >= 200 && r->head.status <= 299 &&
+	    report->bytes_in > 0 && !verdict_is_dressed(r);
+}
+
 static void
 refuse_bridged(struct relay *r, const struct relay_result *result)
 {

@@ -111,6 +111,9 @@ struct upstream_sink relay_sink(struct relay *);
  * yet: try another, or relay_refuse(). */
 void relay_finish(
     struct relay *, const struct upstream_report *, struct relay_result *);
+/* Did a good response come, or a part of one?  Then it may have been billed,
+ * whatever became of it here. */
+bool relay_was_generated(const struct relay *, const struct upstream_report *);
 /* Tells the client of a FAILED or CUT end. */
 void relay_refuse(struct relay *, const struct relay_result *);
 

@@ -38,6 +38,7 @@ struct found {
 	int64_t prompt, completion, total;
 	int64_t input, output;
 	int64_t cached, cache_hit, cache_read, cache_creation, cache_write;
+	int64_t write_5m, write_1h;
 	int64_t reasoning;
 	int64_t audio_ms;
 	int64_t cost;
@@ -80,6 +81,8 @@ static const struct field fields[] = {
 	TOKENS(TOP, "prompt_cache_hit_tokens", cache_hit),
 	TOKENS(TOP, "cache_read_input_tokens", cache_read),
 	TOKENS(TOP, "cache_creation_input_tokens", cache_creation),
+	TOKENS(NAME("cache_creation"), "ephemeral_5m_input_tokens", write_5m),
+	TOKENS(NAME("cache_creation"), "ephemeral_1h_input_tokens", write_1h),
 	TOKENS(
 	    NAME("completion_tokens_details"), "reasoning_tokens", reasoning),
 	TOKENS(NAME("output_tokens_details"), "reasoning_tokens", reasoning),
@@ -195,6 +198,26 @@ less(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* Some count what was cached beside the prompt, some reasoning beside the
+ * completion (xAI; Gemini, without saying how much): the total decides. */
+static void
+fold_total(const struct found *f, struct usage *out)
+{
+	uint64_t sum = out->input + out->output, rest;
+
+	if (f->total < 0 || (f->prompt < 0 && f->input < 0))
+		return;
+	rest = less((uint64_t)f->total, sum);
+	if (out->cached > out->input) {
+		uint64_t beside = rest < out->cached ? rest : out->cached;
+
+		out->input += beside;
+		rest -= beside;
+	}
+	if (f->completion >= 0 || f->output >= 0)
+		out->output += rest;
+}
+
 /* OpenAI's way: input includes what was cached. */
 static void
 fold_openai(const struct found *f, struct usage *out)
@@ -216,6 +239,7 @@ fold_openai(const struct found *f, struct usage *out)
 		out->cached = f->cache_hit;
 	if (f->cache_write >= 0)
 		out->cache_write = f->cache_write;
+	fold_total(f, out);
 }
 
 /* Anthropic's way: three kinds of input beside each other, and a later event
@@ -229,8 +253,13 @@ fold_anthropic(const struct found *f, struct usage *out)
 		fresh = f->input;
 	if (f->cache_read >= 0)
 		out->cached = f->cache_read;
+	if (f->write_1h >= 0)
+		out->cache_write_1h = f->write_1h;
 	if (f->cache_creation >= 0)
 		out->cache_write = f->cache_creation;
+	else if (f->write_5m >= 0 || f->write_1h >= 0)
+		out->cache_write = (f->write_5m > 0 ? f->write_5m : 0) +
+		    (f->write_1h > 0 ? f->write_1h : 0);
 	out->input = fresh + out->cached + out->cache_write;
 	if (f->output >= 0)
 		out->output = f->output;
@@ -244,6 +273,8 @@ bound_parts(struct usage *out)
 		out->cached = out->input;
 	if (out->cache_write > out->input - out->cached)
 		out->cache_write = out->input - out->cached;
+	if (out->cache_write_1h > out->cache_write)
+		out->cache_write_1h = out->cache_write;
 	if (out->reasoning > out->output)
 		out->reasoning = out->output;
 }

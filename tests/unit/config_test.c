@@ -565,6 +565,57 @@ test_all_at_once(void)
 	unlink(in_dir("clients.conf"));
 }
 
+/* What every request would fail of, and what is right. */
+static void
+test_url_paths(void)
+{
+	static const struct {
+		const char *url, *warned; /* NULL: not at all */
+	} rows[] = {
+		{ "https://x.example/v1/chat/completions",
+		    "remove /chat/completions" },
+		{ "https://x.example/v1/completions/", "remove /completions" },
+		{ "https://x.example/v1/messages", "remove /messages" },
+		{ "https://x.example/v1/responses", "remove /responses" },
+		{ "https://x.example/v1/models", "remove /models" },
+		{ "https://x.example/v1", NULL },
+		{ "https://x.example", NULL },
+		{ "https://api.openai.com", "below /v1;" },
+		{ "https://api.openai.com/v1", NULL },
+		{ "https://api.anthropic.com", "below /v1;" },
+		{ "https://openrouter.ai/v1", "below /api/v1;" },
+		{ "https://openrouter.ai/api/v1", NULL },
+		{ "https://api.deepseek.com", NULL },
+		{ "http://127.0.0.1:11434", "Ollama" },
+		{ "http://127.0.0.1:1234/", "LM Studio" },
+		{ "http://127.0.0.1:8080/v1", NULL },
+		{ "http://127.0.0.1:8080/llama", NULL },
+		{ "http://127.0.0.1:9999", NULL },
+	};
+	char text[4096], more[512];
+	struct config *config;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(more, sizeof(more),
+		    ", { name = \"b\"; %s url = \"%s\"; }",
+		    strncmp(rows[i].url, "http://127", 10) == 0
+			? "place = \"local\";"
+			: "place = \"external\";",
+		    rows[i].url);
+		base_text(text, sizeof(text), PROVIDERS, more);
+		config = load(text);
+		CHECK(config != NULL &&
+			(rows[i].warned == NULL
+				? strstr(said, "providers[1].url") == NULL
+				: strstr(said, "warning: providers[1].url") !=
+					NULL &&
+				    strstr(said, rows[i].warned) != NULL),
+		    "%s: %s", rows[i].url,
+		    rows[i].warned == NULL ? "nothing" : rows[i].warned);
+		config_free(config);
+	}
+}
+
 static void
 test_warnings(void)
 {
@@ -1031,6 +1082,7 @@ main(void)
 	test_place();
 	test_all_at_once();
 	test_warnings();
+	test_url_paths();
 	test_good();
 	test_secrets();
 	test_hostile();

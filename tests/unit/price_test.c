@@ -13,7 +13,7 @@
 #include "check.h"
 
 #define USD INT64_C(1000000000)
-#define NONE -1, -1, -1, -1, -1, -1, -1, -1
+#define NONE -1, -1, -1, -1, -1, -1, -1, -1, -1
 
 static int64_t
 cost(struct price price, struct usage usage)
@@ -50,6 +50,17 @@ test_cost(void)
 	p.cache_write = 350000000;
 	CHECK(cost(p, (struct usage){ .input = 10, .cache_write = 10 }) ==
 		10 * 350,
+	    "or what is said");
+	CHECK(cost(p,
+		  (struct usage){
+		      .input = 10, .cache_write = 10, .cache_write_1h = 4 }) ==
+		10 * 350,
+	    "for an hour as for five minutes unless said");
+	p.cache_write_1h = 560000000;
+	CHECK(cost(p,
+		  (struct usage){
+		      .input = 10, .cache_write = 10, .cache_write_1h = 4 }) ==
+		6 * 350 + 4 * 560,
 	    "or what is said");
 	CHECK(
 	    cost(p, (struct usage){ .output = 10, .reasoning = 4 }) == 10 * 420,

@@ -37,6 +37,78 @@ tokens_are(const struct usage *u, uint64_t input, uint64_t cached,
 	    u->output == output && u->reasoning == reasoning;
 }
 
+/* Reasoning and caches inside and beside: the total decides. */
+static void
+test_dialects(void)
+{
+	static const struct {
+		const char *what, *usage;
+		uint64_t input, cached, output, reasoning;
+	} rows[] = {
+		{ "xAI: reasoning beside",
+		    "\"prompt_tokens\":37,\"completion_tokens\":1499,"
+		    "\"total_tokens\":4345,\"completion_tokens_details\":"
+		    "{\"reasoning_tokens\":2809}",
+		    37, 0, 4308, 2809 },
+		{ "OpenAI: reasoning inside",
+		    "\"prompt_tokens\":37,\"completion_tokens\":4308,"
+		    "\"total_tokens\":4345,\"completion_tokens_details\":"
+		    "{\"reasoning_tokens\":2809}",
+		    37, 0, 4308, 2809 },
+		{ "Gemini: thoughts only in the total",
+		    "\"prompt_tokens\":10,\"completion_tokens\":5,"
+		    "\"total_tokens\":115",
+		    10, 0, 105, 0 },
+		{ "cached beside the prompt",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"total_tokens\":1025,\"prompt_tokens_details\":"
+		    "{\"cached_tokens\":1000}",
+		    1020, 1000, 5, 0 },
+		{ "cached above all, by the total",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"total_tokens\":425,\"prompt_tokens_details\":"
+		    "{\"cached_tokens\":1000}",
+		    420, 420, 5, 0 },
+		{ "cached above the prompt, no total",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"prompt_tokens_details\":{\"cached_tokens\":1000}",
+		    20, 20, 5, 0 },
+		{ "both beside",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"total_tokens\":1125,\"prompt_tokens_details\":"
+		    "{\"cached_tokens\":1000},\"completion_tokens_details\":"
+		    "{\"reasoning_tokens\":100}",
+		    1020, 1000, 105, 100 },
+		{ "a total that is less",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"total_tokens\":7",
+		    20, 0, 5, 0 },
+	};
+	struct usage u;
+	char json[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(json, sizeof(json), "{\"usage\":{%s}}", rows[i].usage);
+		u = read_one(OPENAI, json);
+		CHECK(tokens_are(&u, rows[i].input, rows[i].cached,
+			  rows[i].output, rows[i].reasoning),
+		    "%s", rows[i].what);
+	}
+	u = read_one(ANTHROPIC,
+	    "{\"usage\":{\"input_tokens\":10,\"output_tokens\":5,"
+	    "\"cache_creation_input_tokens\":300,\"cache_creation\":{"
+	    "\"ephemeral_5m_input_tokens\":100,"
+	    "\"ephemeral_1h_input_tokens\":200}}}");
+	CHECK(u.input == 310 && u.cache_write == 300 && u.cache_write_1h == 200,
+	    "cache writes of two durations");
+	u = read_one(ANTHROPIC,
+	    "{\"usage\":{\"input_tokens\":10,\"output_tokens\":5,"
+	    "\"cache_creation\":{\"ephemeral_5m_input_tokens\":100,"
+	    "\"ephemeral_1h_input_tokens\":200}}}");
+	CHECK(u.input == 310 && u.cache_write == 300,
+	    "or by their durations alone");
+}
+
 static void
 test_openai(void)
 {
@@ -79,6 +151,7 @@ test_openai(void)
 	    "\"usage\":{\"prompt_tokens\":3,"
 	    "\"completion_tokens\":4}}}");
 	CHECK(tokens_are(&u, 3, 0, 4, 0), "Groq's x_groq");
+	test_dialects();
 }
 
 static int64_t
