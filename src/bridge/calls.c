@@ -509,6 +509,7 @@ bridge_free_calls(struct bridge_run *run)
 	for (size_t i = 0; i < run->ncalls; i++) {
 		free(run->calls[i].id);
 		free(run->calls[i].name);
+		free(run->calls[i].extra);
 		buf_free(&run->calls[i].args);
 	}
 	free(run->calls);

@@ -532,6 +532,24 @@ test_place(void)
 }
 
 static void
+test_user(void)
+{
+	static const char text[] =
+	    "clients_file = \"\";\n"
+	    "providers = ( { name = \"out\"; kind = \"echo\"; } );\n"
+	    "models = ( { id = \"m\"; place = \"external\"; targets = (\n"
+	    "    { provider = \"out\"; model = \"b\"; user = \"keep\"; } ); } "
+	    ");\n";
+	struct config *config = load(text);
+
+	CHECK(config == NULL &&
+		said_line("tailgate.conf:4: models[0].targets[0].user: keep "
+			  "is for local providers"),
+	    "no user's id goes to an external provider whole");
+	config_free(config);
+}
+
+static void
 test_all_at_once(void)
 {
 	static const char text[] =
@@ -1080,6 +1098,7 @@ main(void)
 	test_endpoints();
 	test_mistakes();
 	test_place();
+	test_user();
 	test_all_at_once();
 	test_warnings();
 	test_url_paths();
