@@ -378,21 +378,8 @@ read_length(const struct buf *words, struct blamed *b)
 	b->limit = first > second ? second : first;
 }
 
-static bool
-names(const struct buf *words, const char *model)
-{
-	char lower[256];
-	size_t n;
-
-	if (model == NULL || (n = strlen(model)) < 3 || n >= sizeof(lower))
-		return false;
-	for (size_t i = 0; i <= n; i++)
-		lower[i] = (char)tolower((unsigned char)model[i]);
-	return has(words, lower);
-}
-
 struct blamed
-blame_of(int status, struct span body, const char *model)
+blame_of(int status, struct span body)
 {
 	struct blamed b = { .blame = BLAME_PROVIDER };
 	struct buf words;
@@ -413,7 +400,6 @@ blame_of(int status, struct span body, const char *model)
 	}
 	if (b.blame == BLAME_LENGTH)
 		read_length(&words, &b);
-	b.names_model = names(&words, model);
 	buf_free(&words);
 	return b;
 }

@@ -39,16 +39,13 @@ enum blame {
 /* What is known of one error. */
 struct blamed {
 	enum blame blame;
-	/* The words name the model: others of the provider are not meant. */
-	bool names_model;
 	/* BLAME_LENGTH: how long it was and what is allowed, in tokens, as
 	 * far as the words say; else 0. */
 	uint64_t tokens, limit;
 };
 
-/* status 400..599 (anything else counts as 500).  model: as the provider was
- * asked for it, or NULL. */
-struct blamed blame_of(int status, struct span body, const char *model);
+/* status 400..599; anything else counts as 500. */
+struct blamed blame_of(int status, struct span body);
 
 /* The status that an error names in itself, as those do that come in a 200;
  * 0: none. */

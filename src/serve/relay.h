@@ -90,7 +90,6 @@ struct relay_result {
 	enum relay_end end;
 	unsigned reason; /* enum fallback that covers it, 0: none does */
 	enum health_outcome health;
-	bool model_only; /* that is said of this model, not of others */
 	int64_t retry_after_ms; /* the upstream's; 0: none */
 	struct refused refused; /* for FAILED and CUT */
 	bool upstream_error; /* FAILED with an error of the upstream's own

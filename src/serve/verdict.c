@@ -350,7 +350,6 @@ judge_blame(
 		return;
 	case BLAME_RATE:
 		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
-		result->model_only = b->names_model;
 		return;
 	case BLAME_MODEL:
 		judge_as(result, REFUSE_PROVIDER_MODEL, HEALTH_NO_MODEL);
@@ -384,8 +383,7 @@ judge_blame(
 static void
 judge_status(const struct relay *r, struct relay_result *result)
 {
-	struct blamed b =
-	    blame_of(r->head.status, buf_span(&r->held), r->candidate->model);
+	struct blamed b = blame_of(r->head.status, buf_span(&r->held));
 
 	result->status = r->head.status;
 	/* A redirect is not followed, nor passed. */
@@ -402,8 +400,7 @@ judge_dressed(const struct relay *r, struct relay_result *result)
 {
 	struct span body = buf_span(&r->held);
 	int status = blame_status(body);
-	struct blamed b =
-	    blame_of(status == 0 ? 502 : status, body, r->candidate->model);
+	struct blamed b = blame_of(status == 0 ? 502 : status, body);
 
 	result->upstream_error = true;
 	result->status = 502;
