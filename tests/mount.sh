@@ -4,8 +4,8 @@
 # What we assume of a web server, under each with the configuration that we
 # ship.  A header whose name has an underscore never stands in for the one
 # with a hyphen; no field of the FastCGI protocol reaches a client; each path
-that is served arrives; tailgate probe --mount says of each what holds, and
-what to change of one that is wrong.
+# that is served arrives; tailgate probe --mount says of each what holds, and
+# what to change of one that is wrong.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub -n
