@@ -268,7 +268,15 @@ if command -v python3 >/dev/null 2>&1; then
 		    s = socket.socket(socket.AF_UNIX)
 		    s.connect(sys.argv[1])
 		    data = os.urandom(random.randrange(0, 4000))
-		    if n % 3 == 0:
+		    if n % 10 == 1:
+		        # A request, and parameters of lengths that are none.
+		        pair = [(0x7ffffffe, 2), (0x7fffffff, 0x7fffffff),
+		            (0x40000000, 0x40000000), (1, 0x7ffffff0)][n // 10 % 4]
+		        body = b"".join((m | 0x80000000).to_bytes(4, "big")
+		            for m in pair) + b"Ax"
+		        data = bytes([1, 1, 0, 1, 0, 8, 0, 0, 0, 1]) + bytes(6)
+		        data += bytes([1, 4, 0, 1, 0, len(body), 0, 0]) + body
+		    elif n % 3 == 0:
 		        data = bytes([1, random.randrange(0, 12), 0, 1,
 		            random.randrange(0, 256), random.randrange(0, 256),
 		            0, 0]) + data

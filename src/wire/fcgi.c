@@ -23,6 +23,8 @@
 #include <sys/time.h>
 
 #include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -279,10 +281,61 @@ fcgi_flush(struct io *io)
 static const struct io_ops fcgi_ops = { fcgi_param, fcgi_read, fcgi_write,
 	fcgi_flush };
 
+/* Where a thread goes on whose libfcgi gave up; NULL: nowhere. */
+static _Thread_local jmp_buf *escape;
+
+/* libfcgi asserts that it got the memory for a parameter, and the other side
+ * says how much that is: two lengths whose sum overflows ask for all there is
+ * (2.4.2 to 2.4.6), and under a limit 1 GB is too much as well.  That is the
+ * end of a connection and not of a process.  The handler returns where it was
+ * somebody else who aborted, and then abort() ends the process. */
+static void
+on_abort(int sig)
+{
+	jmp_buf *to = escape;
+
+	(void)sig;
+	escape = NULL;
+	if (to != NULL)
+		longjmp(*to, 1);
+}
+
 int
 fcgi_init(void)
 {
+	/* Not deferred, so that longjmp has no mask to restore. */
+	struct sigaction action = { .sa_handler = on_abort,
+		.sa_flags = SA_NODEFER };
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGABRT, &action, NULL) == -1)
+		return -1;
 	return FCGX_Init() == 0 ? 0 : -1;
+}
+
+/* libfcgi reads BEGIN_REQUEST and the parameters; false: there was no request,
+ * and the socket is closed. */
+static bool
+accept_request(struct fcgi *f)
+{
+	jmp_buf here;
+	int rc;
+
+	escape = &here;
+	if (setjmp(here) != 0) {
+		log_warn("a web server's parameters are longer than memory");
+		FCGX_Free(&f->request, 1);
+		FCGX_InitRequest(&f->request, -1, 0);
+		return false;
+	}
+	rc = FCGX_Accept_r(&f->request);
+	escape = NULL;
+	if (rc < 0) {
+		/* It has closed the socket, and failed to accept from -1. */
+		f->request.ipcFd = -1;
+		return false;
+	}
+	return true;
 }
 
 struct fcgi *
@@ -317,11 +370,8 @@ fcgi_begin(struct fcgi *f, int fd)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
 	f->request.ipcFd = fd;
 	f->request.keepConnection = 1;
-	if (FCGX_Accept_r(&f->request) < 0) {
-		/* It has closed the socket, and failed to accept from -1. */
-		f->request.ipcFd = -1;
+	if (!accept_request(f))
 		return NULL;
-	}
 	/* Nothing is written by libfcgi. */
 	FCGX_FreeStream(&f->request.out);
 	FCGX_FreeStream(&f->request.err);

@@ -19,7 +19,7 @@ on_head(void *ctx, const struct http1_head *head)
 {
 	struct buf *text = ctx;
 
-	MUST(head->status >= 200 && head->status <= 999);
+	MUST(head->status >= 200 && head->status <= 599);
 	MUST(head->nfields <= HTTP1_FIELDS_MAX);
 	MUST(head->content_length >= -1);
 	buf_printf(
