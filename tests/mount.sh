@@ -26,7 +26,7 @@ statuses()
 	path=$1
 	shift
 	curl -sS --max-time 60 -o /dev/null -w '%{http_code}\n' "$@" \
-		"$base$path?n=[1-50]" 2>&1 | sort -u | tr '\n' ' '
+		"$base$path#[1-50]" 2>&1 | sort -u | tr '\n' ' '
 }
 
 # Caddy keeps headers in a map: which of two comes last is a matter of chance,

@@ -140,6 +140,10 @@ seen=$(stat stub requests)
 spawn watch "$TAILGATE" -f "$conf" probe --watch 1 good
 check "a watch asks over and over" \
 	wait_until -p "$watch_pid" more_than $((seen + 6))
+# It holds the providers' keys.
+like "a watch leaves no core file" "$(
+	grep '^Max core file size' "/proc/$watch_pid/limits" 2>/dev/null ||
+		echo 'Max core file size 0 0 bytes')" ' 0  *0 '
 stop "$watch_pid" TERM
 is "and ends well when told to" "$stop_status" 0
 is "it prints its table once" "$(grep -c '^good ' "$dir/watch.log")" 1

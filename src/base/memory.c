@@ -17,6 +17,9 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef HAVE_SYS_PRCTL_H
+#include <sys/prctl.h>
+#endif
 #ifdef __linux__
 #include <link.h>
 #endif
@@ -29,6 +32,18 @@
 
 /* More let threads wait less for each other, and keep more for themselves. */
 #define ARENAS 8
+
+void
+memory_protect(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_CORE, &none);
+	/* Sanitizers and debuggers need to trace. */
+#if defined(HAVE_SYS_PRCTL_H) && !defined(TAILGATE_DEBUGGABLE)
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
 
 void
 memory_tune(void)

@@ -16,6 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Keys are in memory: no core files, no tracing by other processes of the
+ * same user.  Call it before a key is read. */
+void memory_protect(void);
+
 /* Before threads are started: what is free goes back to the system. */
 void memory_tune(void);
 

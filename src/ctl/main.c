@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/spelling.h"
 #include "ctl/completion.h"
 #include "ctl/ctl.h"
@@ -273,6 +274,7 @@ main(int argc, char **argv)
 {
 	int i = 1;
 
+	memory_protect();
 	log_open("tailgate", false, LOG_LEVEL_WARN);
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--version") == 0 ||

@@ -16,9 +16,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-#ifdef HAVE_SYS_PRCTL_H
-#include <sys/prctl.h>
-#endif
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -39,19 +36,6 @@ usage(FILE *out)
 	      "  -f FILE    the configuration (" DEFAULT_CONFIG ")\n"
 	      "  -s SOCKET  make a listening socket at this path\n",
 	    out);
-}
-
-/* Keys are in memory: no core files, no tracing by other processes of the
- * same user.  Sanitizers and debuggers need the second. */
-static void
-protect_memory(void)
-{
-	struct rlimit none = { 0, 0 };
-
-	setrlimit(RLIMIT_CORE, &none);
-#if defined(HAVE_SYS_PRCTL_H) && !defined(TAILGATE_DEBUGGABLE)
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
 }
 
 static void
@@ -184,7 +168,7 @@ main(int argc, char **argv)
 	}
 	if (file == NULL)
 		file = DEFAULT_CONFIG;
-	protect_memory();
+	memory_protect();
 	raise_limits();
 	memory_tune();
 	signal(SIGPIPE, SIG_IGN);
