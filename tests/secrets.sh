@@ -57,6 +57,45 @@ request /v1/chat/completions -H 'Authorization: Bearer tg-MARKWRONGKEY' \
 unlike 'an error does not repeat the key' "$(body)" MARKWRONGKEY
 request /v1/models -H 'Authorization: Basic TUFSS1dST05HS0VZ'
 
+# What an upstream echoes of the key: in errors of each status, in a good one,
+# as an event, in headers; whole, shortened, escaped.
+echoes='\"sk-MARKPROVIDERKEY\" sk-MARKP***RKEY, sk-MARK...RKEY; sk-\u004dARKPROVIDERKEY ending in RKEY'
+mkdir "$dir/raw"
+raw()
+{
+	printf 'HTTP/1.1 %s X\r\nContent-Type: %s\r\nConnection: close\r\n' "$1" "$2"
+	printf 'x-ratelimit-account: sk-MARKPROVIDERKEY\r\n\r\n%s' "$3"
+}
+for code in 400 402 403 404 409 422 429 500 503 200; do
+	raw $code application/json '{"error":{"message":"'"$echoes"'","type":"x"}}' \
+		>"$dir/raw/$code.http"
+done
+raw 200 text/html "<p>Error: $echoes</p>" >"$dir/raw/html.http"
+raw 200 text/event-stream 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}
+
+data: {"error":{"message":"'"$echoes"'"}}
+
+' >"$dir/raw/event.http"
+start_upstream echoer --raw "$dir/raw"
+sed "s|$stub_url|$echoer_url|" "$conf" >"$dir/echoer.conf"
+stop "$tailgate_pid"
+start_tailgate "$dir/echoer.conf"
+for file in 400 402 403 404 409 422 429 500 503 200 html event; do
+	for stream in false true; do
+		post /v1/chat/completions \
+			"$(say "stub/raw,file=$file.http" "\"stream\":$stream")"
+		unlike "echoed by $file, stream $stream: not in the body" \
+			"$(body)" 'MARKPROV|MARKP|RKEY'
+		unlike "echoed by $file, stream $stream: not in the head" \
+			"$(cat "$dir/head")" 'MARKPROV'
+		[ "$file" = 429 ] || [ "$file" = html ] || like \
+			"echoed by $file, stream $stream: the rest is said" \
+			"$(body)" 'ending in|wrong|error'
+	done
+done
+stop "$tailgate_pid"
+start_tailgate
+
 # One that is under way, to look at what ps shows meanwhile.
 curl -sN --max-time 60 -H "Authorization: Bearer $key" \
 	-H 'Content-Type: application/json' \

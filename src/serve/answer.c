@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/redact.h"
 #include "serve/answer.h"
 #include "wire/reply.h"
 
@@ -35,6 +36,8 @@
 #define SIGN_BYTES ((size_t)64 * 1024 * 1024)
 /* Of a head; what an upstream says has the first half at the most. */
 #define HEAD_BYTES (64 * 1024)
+/* A Content-Type that says more than is usual. */
+#define LONG_TYPE 48
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
@@ -232,7 +235,9 @@ answer_head(struct answer *a, int status, const char *content_type,
 	a->is_events = content_type != NULL &&
 	    strncasecmp(content_type, "text/event-stream", 17) == 0;
 	add_status(a, &head, status);
-	if (content_type != NULL)
+	if (content_type != NULL &&
+	    (strlen(content_type) < LONG_TYPE ||
+		!redact_finds(a->config, span_of(content_type))))
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
 	/* No browser may guess that an upstream's bytes are a page. */
@@ -240,7 +245,8 @@ answer_head(struct answer *a, int status, const char *content_type,
 	if (a->exposes)
 		add_exposed(&head, fields, nfields);
 	for (size_t i = 0; i < nfields; i++) {
-		if (passes(fields[i].name) && !is_ours(a, fields[i].name))
+		if (passes(fields[i].name) && !is_ours(a, fields[i].name) &&
+		    !redact_finds(a->config, fields[i].value))
 			add_field(&head, HEAD_BYTES / 2, fields[i].name,
 			    fields[i].value);
 	}

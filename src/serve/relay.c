@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "serve/relay_internal.h"
 #include "serve/restream.h"
+#include "config/redact.h"
 #include "serve/verdict.h"
 
 /* A JSON answer up to this size is looked at whole before it passes. */
@@ -185,6 +186,10 @@ on_head(void *ctx, const struct http1_head *head)
 		return 0;
 	}
 	r->state = RELAY_HOLD;
+	/* A page or a plain text may be an error with a good status. */
+	r->holds_text = r->bridge == NULL && !says_events(r) &&
+	    r->content_type != NULL &&
+	    strncasecmp(r->content_type, "text/", 5) == 0;
 	if (!r->answer->streams && !says_events(r)) {
 		r->decided = true;
 		r->is_json = says_json(r);
@@ -210,12 +215,16 @@ static int
 push_whole(struct relay *r, struct span bytes)
 {
 	if (r->state == RELAY_HOLD) {
-		if (r->is_json && r->held.len + bytes.len <= HOLD_BYTES) {
+		if ((r->is_json || r->holds_text) &&
+		    r->held.len + bytes.len <= HOLD_BYTES) {
 			buf_add(&r->held, bytes.p, bytes.len);
 			return 0;
 		}
 		if (r->is_json)
 			begin_scan(r);
+		if (r->holds_text)
+			redact(r->answer->config, r->held.p, r->held.len);
+		r->holds_text = false;
 		if (relay_commit(r, r->head.content_length) == -1)
 			return -1;
 		if (r->held.len > 0 &&
@@ -433,6 +442,21 @@ settle(struct relay *r)
 		relay_end_events(r);
 }
 
+/* Before anybody reads an error, the keys in it are covered: bodies of every
+ * status, and what may be an error in a good one.  What is too long to be held
+ * is no error. */
+static void
+hide_keys(struct relay *r)
+{
+	struct buf *held = &r->held;
+
+	if (r->state == RELAY_COLLECT || r->error_first || r->holds_text ||
+	    (r->state == RELAY_HOLD && held->len > 0 &&
+		held->len <= HOLD_BYTES &&
+		memmem(held->p, held->len, "rror", 4) != NULL))
+		redact(r->answer->config, held->p, held->len);
+}
+
 void
 relay_finish(struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
@@ -442,6 +466,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	if (!r->answer->ended && !r->answer->gone &&
 	    report->result == UPSTREAM_OK && r->state != RELAY_COLLECT)
 		settle(r);
+	hide_keys(r);
 	if (r->scan != NULL)
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_HOLD && r->is_json)

@@ -67,6 +67,7 @@ struct relay {
 	uint64_t done_at; /* where the stream ends, if done */
 	bool done; /* the event that ends such a stream came */
 	bool bridge_good; /* the bridge has made more than an error */
+	bool holds_text; /* a short text: looked through before it passes */
 	bool error_first; /* an error dressed as 200 */
 	bool error_whole; /* the same, of a JSON answer that is held whole */
 	bool ends_early; /* so is one that lacks its end */

@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "config/redact.h"
 #include "serve/relay_internal.h"
 #include "serve/verdict.h"
 
@@ -163,6 +164,57 @@ rename_response(
 	return 0;
 }
 
+/* Could the event be an error?  Only then is it looked through for keys. */
+static bool
+may_be_error(struct span name, struct span data)
+{
+	return (data.len >= 4 && memmem(data.p, data.len, "rror", 4) != NULL) ||
+	    (name.len >= 4 && memmem(name.p, name.len, "rror", 4) != NULL);
+}
+
+/* The event as it came but with keys covered: 1, it has passed; 0: there is no
+ * key in it; -1: stop. */
+static int
+pass_covered(struct relay *r, const struct sse_event *event)
+{
+	struct buf copy;
+	int rc = 0;
+
+	if (event->begin < r->written)
+		return 0;
+	buf_init(&copy, (size_t)(event->end - event->begin));
+	buf_add(&copy, r->window.p + (event->begin - r->written),
+	    (size_t)(event->end - event->begin));
+	if (copy.p != NULL && redact(r->answer->config, copy.p, copy.len)) {
+		rc = pass(r, event->begin) == -1 ? -1 : 1;
+		if (rc == 1 && r->state == RELAY_HOLD &&
+		    relay_commit(r, -1) == -1)
+			rc = -1;
+		if (rc == 1 && answer_body(r->answer, buf_span(&copy)) == -1)
+			rc = -1;
+		if (rc == 1)
+			skip(r, event->end);
+	}
+	buf_free(&copy);
+	return rc;
+}
+
+/* A bridge reads it with its keys covered. */
+static void
+bridge_covered(struct relay *r, struct span data)
+{
+	struct buf copy;
+
+	buf_init(&copy, data.len);
+	buf_add(&copy, data.p, data.len);
+	if (copy.p != NULL) {
+		redact(r->answer->config, copy.p, copy.len);
+		relay_bridge_step(
+		    r, bridge_event(r->bridge, buf_span(&copy), &r->out));
+	}
+	buf_free(&copy);
+}
+
 /* One event, whole.  What the relay knows of a stream it learns here. */
 static int
 on_event(void *ctx, const struct sse_event *event)
@@ -170,6 +222,7 @@ on_event(void *ctx, const struct sse_event *event)
 	struct relay *r = ctx;
 	struct span data = trim(event->data), name = event->name;
 	bool only_usage = false;
+	int covered = 0;
 
 	if (r->done || r->bridge_failed)
 		return 0; /* behind the end */
@@ -182,7 +235,9 @@ on_event(void *ctx, const struct sse_event *event)
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
 		relay_tell_usage(r);
-		if (data.len > 0)
+		if (data.len > 0 && may_be_error(name, data))
+			bridge_covered(r, data);
+		else if (data.len > 0)
 			relay_bridge_step(
 			    r, bridge_event(r->bridge, data, &r->out));
 		return 0;
@@ -195,7 +250,10 @@ on_event(void *ctx, const struct sse_event *event)
 		return 0;
 	}
 	alive_note(&r->answer->alive, data);
-	if (rename_response(r, event, data) == -1)
+	if (may_be_error(name, data))
+		covered = pass_covered(r, event);
+	if (covered == -1 ||
+	    (covered == 0 && rename_response(r, event, data) == -1))
 		return -1;
 	if (r->speaks == ENDPOINT_RESPONSES || r->speaks == ENDPOINT_MESSAGES)
 		name = verdict_event_name(name, data);

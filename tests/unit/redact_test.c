@@ -1,0 +1,121 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Keys in errors: each form in which they are printed is covered, byte for
+ * byte as long as it was, and nothing else is.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "check.h"
+#include "config/redact.h"
+
+static const struct header headers[] = {
+	{ "X-Title", "a title that is none" },
+	{ "X-Auth-Token", "Token hdr-0123456789abcdef" },
+};
+static const struct provider providers[] = {
+	{ .name = "a", .key = "sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz" },
+	{ .name = "b", .key = "tiny-7", .headers = headers, .nheaders = 2 },
+	{ .name = "c", .key = "abc" },
+	{ .name = "d" },
+};
+static const struct config config = { .providers = providers, .nproviders = 4 };
+
+static const struct {
+	const char *text, *want; /* "@" where it is covered */
+} rows[] = {
+	{ "key sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz is bad",
+	    "key @ is bad" },
+	{ "sk-proj-AbCdEfGhIj", "@" },
+	{ "(OpQrStUvWx/+yZ)", "(@)" },
+	{ "sk-proj-AbCdEfGhIjKlMnOpQrStUvWx\\/+yZ0wxyz", "@" },
+	{ "x AbCdEfGhIjKlMnOpQrStUvWx\\u002f\\u002byZ0wxyz x", "x @ x" },
+	{ "AbCdEfGhIjKlMnOpQrStUvWx%2F%2ByZ0wxyz", "@" },
+	{ "AbCdEfGhIjKlMnOpQrStUvWx&#x2F;&#43;yZ0wxyz", "@" },
+	{ "key: sk-proj-AbC***wxyz.", "key: @." },
+	{ "key: sk-proj-...wxyz", "key: @" },
+	{ "key: sk-pr\xe2\x80\xa6\xe2\x80\xa6xyz", "key: @" },
+	{ "key: sk-proj-\xe2\x80\xa6wxyz", "key: @" },
+	{ "key: sk-p....****wxyz", "key: @" },
+	{ "key: sk-proj-[REDACTED]wxyz", "key: @" },
+	{ "****wxyz", "@" },
+	{ "sk-proj-AbCd********", "@" },
+	{ "the key ending in wxyz", "the key ending in @" },
+	{ "last 4 digits: '0wxyz'", "last 4 digits: '@'" },
+	{ "header hdr-0123456789abcdef", "header @" },
+	{ "word tiny-7, tiny-78", "word @, tiny-78" },
+	/* What is not one. */
+	{ "abc", "abc" },
+	{ "sk-*** and ...qxyz", "sk-*** and ...qxyz" },
+	{ "a title that is none", "a title that is none" },
+	{ "wxyz", "wxyz" },
+	{ "Error: too many requests, wait 20.5 s... [see docs]",
+	    "Error: too many requests, wait 20.5 s... [see docs]" },
+	{ "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z" },
+	{ "", "" },
+};
+
+/* Does got say want, with stars for its "@"? */
+static bool
+is_covered(const char *got, const char *want)
+{
+	const char *at = strchr(want, '@');
+	size_t before, behind, n = strlen(got);
+
+	if (at == NULL)
+		return strcmp(got, want) == 0;
+	before = (size_t)(at - want);
+	behind = strlen(at + 1);
+	return n > before + behind && memcmp(got, want, before) == 0 &&
+	    strcmp(got + n - behind, at + 1) == 0 &&
+	    strspn(got + before, "*") == n - before - behind;
+}
+
+/* Basic, with users of each length: nothing of the key is left but what its
+ * neighbours share. */
+static void
+test_base64(void)
+{
+	static const char *const texts[] = {
+		"OnNrLXByb2otQWJDZEVmR2hJaktsTW5PcFFyU3RVdld4Lyt5WjB3eHl6",
+		"dTpzay1wcm9qLUFiQ2RFZkdoSWpLbE1uT3BRclN0VXZXeC8reVowd3h5eg==",
+		"dXM6c2stcHJvai1BYkNkRWZHaElqS2xNbk9wUXJTdFV2V3gvK3laMHd4eXo=",
+		"dXM6c2stcHJvai1BYkNkRWZHaElqS2xNbk9wUXJTdFV2V3gvK3laMHd4eXo",
+	};
+	char text[128];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		size_t n = strlen(texts[i]), stars = 0;
+
+		memcpy(text, texts[i], n + 1);
+		CHECK(redact(&config, text, n), "base64 %zu is found", i);
+		for (size_t j = 0; j < n; j++)
+			stars += text[j] == '*';
+		CHECK(stars >= 53, "and covered: %s", text);
+	}
+}
+
+int
+main(void)
+{
+	char text[256];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool found, want = strchr(rows[i].want, '@') != NULL;
+		size_t n = strlen(rows[i].text);
+
+		memcpy(text, rows[i].text, n + 1);
+		found = redact(&config, text, n);
+		CHECK(found == want &&
+			redact_finds(&config, span_of(rows[i].text)) == want,
+		    "found: %s", rows[i].text);
+		CHECK(is_covered(text, rows[i].want), "%s: %s", rows[i].text,
+		    text);
+	}
+	test_base64();
+	return check_done();
+}
