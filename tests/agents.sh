@@ -3,8 +3,10 @@
 #
 # Codex, Claude Code and opencode, headless, do a task with a tool call against
 # a scripted model, set up as doc/clients.md says: through the bridges to a
-# model that speaks only chat, and passed through to one that speaks their API.  opencode is not among what
-# tests/clients/install brings; it is taken from PATH.
+# model that speaks only chat, and passed through to one that speaks their API.
+# Codex calls the tool of an MCP server, too; Codex and Claude Code wait for a
+# model that thinks longer than their idle timers run.  opencode is not among
+# what tests/clients/install brings; it is taken from PATH.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
@@ -23,6 +25,7 @@ conf=$dir/tailgate.conf
 cat >"$conf" <<END
 runtime_dir = "$dir/run"; state_dir = "$dir/state";
 clients_file = "$dir/clients.conf";
+commit = 0.5; heartbeat = 0.5;
 providers = (
   { name = "chat"; place = "local"; url = "$model_url";
     endpoints = [ "chat" ]; },
@@ -31,6 +34,14 @@ providers = (
 models = (
   { id = "bridged"; targets = (
     { provider = "chat"; model = "bridged"; usage = "ask"; } ); },
+  { id = "mcp"; targets = (
+    { provider = "chat"; model = "mcp"; usage = "ask"; } ); },
+  { id = "slow"; targets = (
+    { provider = "chat"; model = "slow-5"; } ); },
+  { id = "slower"; targets = (
+    { provider = "chat"; model = "slow-13"; } ); },
+  { id = "passed-slow"; targets = (
+    { provider = "all"; model = "slow-5"; } ); },
   { id = "passed"; targets = (
     { provider = "all"; model = "passed"; } ); } );
 END
@@ -55,9 +66,20 @@ ended()
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
 }
 
+# proved AGENT: the tool of the MCP server has run, with what the model said.
+proved()
+{
+	is "$server: $1 with an MCP server ends well" "$status" 0
+	is "$server: its tool has run" \
+		"$(cat "$dir/proof.mcp" 2>/dev/null)" mcp-x
+	like "$server: it tells what the tool said" \
+		"$(cat "$dir/$1.out")" 'mcp-proved'
+	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
+}
+
 in_new_work()
 {
-	rm -rf "$dir/task"
+	rm -rf "$dir/task" "$dir/proof.mcp"
 	mkdir "$dir/task"
 	cd "$dir/task" || exit 99
 	timeout 120 "$@" </dev/null
@@ -65,21 +87,72 @@ in_new_work()
 	cd "$dir" || exit 99
 }
 
+mcp_codex()
+{
+	recipe Codex mcp >"$HOME/.codex/config.toml"
+	cat >>"$HOME/.codex/config.toml" <<-END
+
+		[mcp_servers.proof]
+		command = "python3"
+		args = [ "$tests/clients/mcp.py", "$dir/proof.mcp" ]
+	END
+	do_codex
+	proved codex
+}
+
+# Nothing comes for longer than it waits, and it must not ask again.
+slow_codex()
+{
+	recipe Codex "$1" >"$HOME/.codex/config.toml"
+	cat >>"$HOME/.codex/config.toml" <<-END
+		stream_idle_timeout_ms = 2000
+		stream_max_retries = 0
+	END
+	do_codex
+	ended codex "$1"
+}
+
 run_codex()
 {
 	recipe Codex "$1" >"$HOME/.codex/config.toml"
+	do_codex
+	ended codex "$1"
+}
+
+do_codex()
+{
 	in_new_work codex exec --skip-git-repo-check \
 		--dangerously-bypass-approvals-and-sandbox \
 		"write the proof" >"$dir/codex.out" 2>"$dir/codex.err"
-	ended codex "$1"
 }
 
 run_claude()
 {
 	recipe "Claude Code" "$1" >"$dir/claude.env"
+	do_claude
+	ended claude "$1"
+}
+
+do_claude()
+{
 	in_new_work sh -c ". $dir/claude.env; exec claude -p \
 		--dangerously-skip-permissions 'write the proof'" \
 		>"$dir/claude.out" 2>"$dir/claude.err"
+}
+
+# Ten seconds are the least that its timers can be set to.
+slow_claude()
+{
+	recipe "Claude Code" "$1" >"$dir/claude.env"
+	cat >>"$dir/claude.env" <<-END
+		export CLAUDE_ENABLE_STREAM_WATCHDOG=1
+		export CLAUDE_ENABLE_BYTE_WATCHDOG=1
+		export CLAUDE_STREAM_IDLE_TIMEOUT_MS=10000
+		export CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS=10000
+		export CLAUDE_STREAM_FIRST_BYTE_TIMEOUT_MS=10000
+		export CLAUDE_CODE_MAX_RETRIES=0
+	END
+	do_claude
 	ended claude "$1"
 }
 
@@ -111,6 +184,16 @@ suite()
 		done
 		[ "$agent" != codex ] || refuse_codex
 	done
+	case $agents in *codex*)
+		mcp_codex
+		slow_codex slow
+		slow_codex passed-slow
+		;;
+	esac
+	case $agents in *claude*)
+		slow_claude slower
+		;;
+	esac
 }
 each_server suite
 
@@ -124,7 +207,7 @@ passed()
 		;;
 	esac
 	is "$2 goes nowhere else" "$(grep "^$2 True" "$dir/model/log" |
-		grep -cv ' passed$')" 0
+		grep -cvE ' (passed|slow-5)$')" 0
 }
 passed codex /v1/responses
 passed claude /v1/messages

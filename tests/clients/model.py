@@ -4,16 +4,22 @@
 # A scripted model for agents and SDKs, as chat completions, Responses and
 # Messages, whole and streamed.  Asked anew it calls the tool it knows (an
 # agent's shell, to write a proof; an application's `weather`), told what the
-# tool said it repeats it, asked for a JSON schema it fills it.
+# tool said it repeats it, asked for a JSON schema it fills it.  As the model
+# mcp (only by chat) it calls the tool `prove` of an MCP server; as slow-N it
+# takes N seconds before it calls a tool.
 # usage: model.py DIR; the port goes to DIR/port, one line for each request to
 # DIR/log.
 import http.server
 import json
 import os
 import sys
+import time
 
 COMMAND = "echo bridged-$((40+2)) >proof.txt && cat proof.txt"
 TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash", "weather")
+
+
+RESULTS = ('"role": "tool"', "function_call_output", "tool_result")
 
 
 def filled(schema):
@@ -52,6 +58,16 @@ def turn(told, tools, schema):
     return "Hello from the model", None
 
 
+def mcp_turn(told, tools):
+    """The same with an MCP server, whose tool it calls."""
+    name = next((name for name in tools if name.endswith("prove")), None)
+    if told is not None:
+        return "It said " + json.dumps(told), None
+    if name is not None:
+        return None, (name, json.dumps({"word": "x"}))
+    return "There is no such tool: " + " ".join(tools), None
+
+
 def pieces(text, size):
     return [text[at:at + size] for at in range(0, len(text), size)]
 
@@ -61,9 +77,12 @@ def pieces(text, size):
 def chat_turn(body):
     last = body["messages"][-1]
     form = body.get("response_format", {}).get("json_schema", {})
-    return turn(last["content"] if last["role"] == "tool" else None,
-                {t["function"]["name"]: t["function"]["parameters"]
-                 for t in body.get("tools", [])}, form.get("schema"))
+    told = last["content"] if last["role"] == "tool" else None
+    tools = {t["function"]["name"]: t["function"]["parameters"]
+             for t in body.get("tools", [])}
+    if body["model"] == "mcp":
+        return mcp_turn(told, tools)
+    return turn(told, tools, form.get("schema"))
 
 
 CHAT_USAGE = {"prompt_tokens": 100, "completion_tokens": 20,
@@ -267,6 +286,9 @@ class Model(http.server.BaseHTTPRequestHandler):
         log.write("%s %s %s\n" % (
             path, body.get("stream", False), body["model"]))
         answer, events = ENDPOINTS[path]
+        if body["model"].startswith("slow-") and body.get("tools") and \
+                not any(t in json.dumps(body) for t in RESULTS):
+            time.sleep(float(body["model"][5:]))
         if body.get("stream"):
             self.stream(events(body), answer is chat)
         else:
