@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 
 static const char *
 skip_blank(const char *p, const char *end)
@@ -180,8 +180,8 @@ decoded(struct span inside, char *room, size_t size, char **memory)
 	*memory = NULL;
 	if (inside.len == 0 || memchr(inside.p, '\\', inside.len) == NULL)
 		return inside;
-	if (inside.len > size && (out = *memory = malloc(inside.len)) == NULL)
-		fatal("out of memory for a JSON text");
+	if (inside.len > size)
+		out = *memory = memory_alloc(inside.len);
 	return (struct span){ out, jscan_decode(inside, out) };
 }
 

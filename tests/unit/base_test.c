@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/net.h"
 #include "check.h"
 
@@ -372,6 +373,32 @@ test_digest(void)
 	CHECK(digest_parse("ab", b) == -1, "a digest has 64 digits");
 }
 
+static void
+test_budget(void)
+{
+	struct buf b, other;
+
+	memory_set_budget(100000);
+	buf_init_charged(&b, SIZE_MAX / 4);
+	buf_init_charged(&other, SIZE_MAX / 4);
+	CHECK(buf_room(&b, 60000) && memory_taken() == b.size,
+	    "a charged buffer is charged all that it has");
+	CHECK(!buf_room(&other, 60000) && buf_starved(&other) &&
+		buf_failed(&other),
+	    "one over the budget fails, and says why");
+	CHECK(memory_taken() == b.size, "and is charged nothing");
+	CHECK(!memory_take(SIZE_MAX), "more than can be counted is refused");
+	buf_free(&b);
+	buf_reset(&other);
+	CHECK(memory_taken() == 0 && buf_room(&other, 60000),
+	    "what is given back is there for others");
+	buf_free(&other);
+	CHECK(memory_taken() == 0, "all is given back");
+	CHECK(memory_part(8000, 4) == 2000, "processes have equal parts");
+	CHECK(memory_part(0, 1) > 0, "a machine has some memory");
+	memory_set_budget(SIZE_MAX);
+}
+
 int
 main(void)
 {
@@ -384,5 +411,6 @@ main(void)
 	test_net_parse();
 	test_net();
 	test_digest();
+	test_budget();
 	return check_done();
 }
