@@ -55,7 +55,7 @@ BEGIN {
 		    "\"0123456789abcdef0123456789abcdef\"}\n", first,
 		    int(i / 3600) % 24, int(i / 60) % 60, i % 60, i % 1000, i,
 		    i % 7, i % 9, i % 9, provider[p], place[p],
-		    p > 1 ? "\"external\":true," : "", provider[p], i % 9,
+		    (p > 1 ? "\"external\":true," : ""), provider[p], i % 9,
 		    place[p], host[p], i % 7, i % 9, i % 90000, i % 30000,
 		    i % 10000, i % 4000, i % 1000000, i % 3000, i % 5000,
 		    i % 90000, i % 40000, i % 90000, i % 30000, i % 10000,

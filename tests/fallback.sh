@@ -205,7 +205,7 @@ is 'and so are both of two, with their sum' \
 	'[["slow","timeout",true],["far","ok",true]] true true '
 out=$("$TAILGATE" -f "$conf" usage --by provider)
 like 'usage says what left' "$out" '^3 requests left this network'
-like 'and what it may have cost' "$out" '^slow  *0 .*\$0.0000'
+like 'and what it may have cost' "$out" '^slow  *0 .*[$]0[.]0000'
 like 'the ledger names the reasons' "$(cat "$dir/state/ledger.jsonl")" \
 	'"outcome":"timeout".*"provider":"second",.*"outcome":"ok".*"fallback":"timeout"'
 finish
