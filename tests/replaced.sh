@@ -12,6 +12,12 @@ add_client anna
 start_tailgate
 start_lighttpd
 
+# What holds the workers is said wherever an operator looks.
+wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" 'sandbox of a worker'
+said=$(sed -n 's/.*sandbox of a worker: //p' "$dir/tailgate.log" | head -n 1)
+is 'status says what the log says' \
+	"$("$TAILGATE" -f "$conf" status | sed -n 's/^sandbox: //p')" "$said"
+
 for name in state run; do
 	mv "$dir/$name" "$dir/$name.old"
 	mkdir -m 750 "$dir/$name"

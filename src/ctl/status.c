@@ -19,6 +19,7 @@
 #include "ctl/ctl.h"
 #include "ctl/table.h"
 #include "state/health.h"
+#include "state/meters.h"
 #include "state/slots.h"
 #include "state/status.h"
 
@@ -158,6 +159,21 @@ print_requests(struct slots *slots)
 	table_free(t);
 }
 
+/* What every worker is held by. */
+static void
+print_sandbox(struct meters *meters)
+{
+	unsigned force;
+	char text[64];
+
+	if (!meters_sandbox_least(meters, &force)) {
+		puts("no gateway is running");
+		return;
+	}
+	sandbox_text(force, text, sizeof(text));
+	printf("sandbox: %s\n", text);
+}
+
 static int
 print_json(
     const struct config *config, struct health *health, struct slots *slots)
@@ -179,12 +195,15 @@ status_print(const struct config *config, bool json)
 	char why[256];
 	struct health *health;
 	struct slots *slots = NULL;
+	struct meters *meters = NULL;
 	int status = 1;
 
 	health = health_open(config, why, sizeof(why));
 	if (health != NULL)
 		slots = slots_open(config, why, sizeof(why));
-	if (slots == NULL) {
+	if (slots != NULL)
+		meters = meters_open(config, why, sizeof(why));
+	if (meters == NULL) {
 		fprintf(stderr, "tailgate status: %s\n", why);
 	} else if (json) {
 		status = print_json(config, health, slots);
@@ -192,8 +211,11 @@ status_print(const struct config *config, bool json)
 		print_providers(config, health);
 		print_limits(config, slots);
 		print_requests(slots);
+		putchar('\n');
+		print_sandbox(meters);
 		status = fflush(stdout) == EOF;
 	}
+	meters_close(meters);
 	slots_close(slots);
 	health_close(health);
 	return status;

@@ -198,19 +198,25 @@ sandbox_stamp(const struct config *c)
 	return stamp;
 }
 
-void
-sandbox_text(unsigned force, char *out, size_t size)
+const char *
+sandbox_part(unsigned i)
 {
 	static const char *const names[] = { "no_new_privs", "files", "ports",
 		"calls" };
 
+	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
+}
+
+void
+sandbox_text(unsigned force, char *out, size_t size)
+{
 	*out = '\0';
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned i = 0; sandbox_part(i) != NULL; i++) {
 		if ((force & 1u << i) == 0)
 			continue;
 		if (*out != '\0')
 			strlcat(out, " ", size);
-		strlcat(out, names[i], size);
+		strlcat(out, sandbox_part(i), size);
 	}
 	if (*out == '\0')
 		strlcpy(out, "none", size);

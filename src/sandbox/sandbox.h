@@ -65,6 +65,8 @@ int sandbox_enter(enum sandbox_role, const struct config *, unsigned *force,
  * their successors can.  0 when nothing is held to paths. */
 uint64_t sandbox_stamp(const struct config *);
 
+/* The name of bit i of enum sandbox_force; NULL after the last. */
+const char *sandbox_part(unsigned i);
 /* "no_new_privs files ports calls", "none"; for the log, status, metrics. */
 void sandbox_text(unsigned force, char *out, size_t size);
 

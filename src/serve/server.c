@@ -57,7 +57,10 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
 	s->usage = usage_view_new(c);
-	return sandbox_enter(role, c, &s->sandbox, why, size);
+	if (sandbox_enter(role, c, &s->sandbox, why, size) == -1)
+		return -1;
+	meters_sandbox(s->meters, s->sandbox);
+	return 0;
 }
 
 void

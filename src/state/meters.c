@@ -217,6 +217,7 @@ my_cell(struct meters *m)
 		if (atomic_load(&c->owner) != process_id()) {
 			atomic_store(&c->busy, 0);
 			atomic_store(&c->unwritten, 0);
+			atomic_store(&c->sandbox, 0);
 			atomic_store(&c->owner, process_id());
 		}
 		pthread_mutex_unlock(&m->mutex);
@@ -240,6 +241,33 @@ meters_unwritten(void *meters, int delta)
 
 	if (c != NULL)
 		atomic_fetch_add(&c->unwritten, delta);
+}
+
+void
+meters_sandbox(struct meters *m, unsigned force)
+{
+	struct meters_cell *c = my_cell(m);
+
+	if (c != NULL)
+		atomic_store(&c->sandbox, force);
+}
+
+bool
+meters_sandbox_least(struct meters *m, unsigned *force)
+{
+	bool any = false;
+
+	*force = ~0u;
+	for (int i = 0; i < PROCESS_MAX; i++) {
+		struct meters_cell *c = &m->file->cells[i];
+		uint64_t owner = atomic_load(&c->owner);
+
+		if (owner == 0 || !process_alive(owner))
+			continue;
+		*force &= atomic_load(&c->sandbox);
+		any = true;
+	}
+	return any;
 }
 
 /* ---- Opening ---- */

@@ -9,6 +9,8 @@
 #ifndef STATE_METERS_H
 #define STATE_METERS_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "config/config.h"
 #include "state/entry.h"
@@ -25,6 +27,11 @@ void meters_add(struct meters *, const struct entry *);
 void meters_busy(struct meters *, int delta);
 /* Its lines that wait (ledger_write_behind()). */
 void meters_unwritten(void *meters, int delta);
+
+/* What this process is held by (enum sandbox_force). */
+void meters_sandbox(struct meters *, unsigned force);
+/* What each of the processes that serve is held by; false when none does. */
+bool meters_sandbox_least(struct meters *, unsigned *force);
 
 /* The Prometheus text format (version 0.0.4).  health and slots may be NULL:
  * what they know is left out then. */

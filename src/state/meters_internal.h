@@ -72,6 +72,7 @@ struct meters_cell {
 	_Atomic uint64_t owner; /* process id */
 	_Atomic int busy;
 	_Atomic int unwritten;
+	_Atomic unsigned sandbox; /* enum sandbox_force */
 };
 
 struct meters_file {

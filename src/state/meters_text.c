@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "sandbox/sandbox.h"
 #include "state/meters_internal.h"
 
 static void
@@ -273,6 +274,20 @@ put_processes(struct meters *m, struct buf *b)
 	    (uint64_t)workers * m->config->threads);
 }
 
+static void
+put_sandbox(struct meters *m, struct buf *b)
+{
+	unsigned force;
+
+	if (!meters_sandbox_least(m, &force))
+		return;
+	put_family(b, "tailgate_sandbox", "gauge",
+	    "1 where every worker is held by that part of the sandbox.");
+	for (unsigned i = 0; sandbox_part(i) != NULL; i++)
+		put_gauge(b, "tailgate_sandbox", "part", sandbox_part(i), "",
+		    force >> i & 1);
+}
+
 void
 meters_text(
     struct meters *m, struct health *health, struct slots *slots, struct buf *b)
@@ -281,6 +296,7 @@ meters_text(
 	    b, "tailgate_info", "gauge", "1, labelled with the version.");
 	put_gauge(b, "tailgate_info", "version", PACKAGE_VERSION, "", 1);
 	put_processes(m, b);
+	put_sandbox(m, b);
 	if (slots != NULL)
 		put_limits(m, slots, b);
 	if (health != NULL)
