@@ -277,7 +277,9 @@ meters_open(const struct config *config, char *why, size_t size)
 {
 	struct meters *m;
 
-	if (process_open(config->runtime_dir, why, size) == -1)
+	if ((mapfile_only_looks()
+		    ? process_look(config->runtime_dir, why, size)
+		    : process_open(config->runtime_dir, why, size)) == -1)
 		return NULL;
 	m = calloc(1, sizeof(*m));
 	if (m == NULL || pthread_mutex_init(&m->mutex, NULL) != 0)
