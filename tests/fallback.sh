@@ -195,7 +195,10 @@ is 'a request that timed out outside is told' \
 		.sent // false, .host, .allowed_by, .bytes_sent > 0,
 		.cost_nanousd > 0, .usage]], .sent, .external, .provider' \
 		"$dir/state/ledger.jsonl" | tr '\n' ' ')" \
-	'[["slow","timeout",true,"127.0.0.1","client anna, model left",true,true,"estimated"],["gone","unavailable",false,"127.0.0.1","client anna, model left",false,false,null]] true true "gone" '
+	"$(printf '%s' '[["slow","timeout",true,"127.0.0.1",' \
+		'"client anna, model left",true,true,"estimated"],' \
+		'["gone","unavailable",false,"127.0.0.1",' \
+		'"client anna, model left",false,false,null]] true true "gone" ')"
 is 'and so are both of two, with their sum' \
 	"$(jq -c 'select(.model == "twice") | [.tries[] | [.provider, .outcome,
 		.cost_nanousd > 0]], .cost_nanousd ==

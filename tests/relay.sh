@@ -92,7 +92,7 @@ exact_billing()
 		[{"text":"x-anthropic-billing-header: cch=a;\n\nYou are.","type":"text"},1]|[{"text":"You are.","type":"text"},1]
 		"x-anthropic-billing-header: cch=a;\nYou are."|"You are."
 		"x-anthropic-billing-header: cch=a;"|""
-		[{"text":"B"},{"text":"x-anthropic-billing-header: cch=a;"}]|[{"text":"B"},{"text":"x-anthropic-billing-header: cch=a;"}]
+		[{"text":"B"},{"text":"x-anthropic-billing-header: c;"}]|[{"text":"B"},{"text":"x-anthropic-billing-header: c;"}]
 		"See x-anthropic-billing-header: cch=a;"|"See x-anthropic-billing-header: cch=a;"
 	END
 	billing '"x-anthropic-billing-header: cch=a;"' "$dir/billing.json"

@@ -91,7 +91,7 @@ bob_streams()
 
 # Larger than what lies in the sockets and buffers between us and the client,
 # but not by more than 4 MiB.
-complete()
+arrives_whole()
 {
 	stuck "$2" "$3"
 	wait_until stat_is stub in_flight 0
@@ -122,10 +122,10 @@ no_way()
 
 for at in lighttpd caddy; do
 	each_way $at
-	complete "$at" /v1/chat/completions \
+	arrives_whole "$at" /v1/chat/completions \
 		'{"model":"gpu/n=60,size=100000","stream":true,"messages":[]}' \
 		'\[DONE\]'
-	complete "$at, bridged" /v1/responses \
+	arrives_whole "$at, bridged" /v1/responses \
 		'{"model":"bridged/n=60,size=60000","stream":true,"input":"x"}' \
 		'response.completed'
 	no_way

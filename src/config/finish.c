@@ -45,9 +45,8 @@ price_known(const struct price *price)
 {
 	return price->input >= 0 || price->cached >= 0 ||
 	    price->cache_write >= 0 || price->cache_write_1h >= 0 ||
-	    price->output >= 0 ||
-	    price->reasoning >= 0 || price->character >= 0 ||
-	    price->second >= 0 || price->request >= 0;
+	    price->output >= 0 || price->reasoning >= 0 ||
+	    price->character >= 0 || price->second >= 0 || price->request >= 0;
 }
 
 /* Its own price, else that of price_file. */

@@ -8,8 +8,8 @@
  *
  *	the text itself, and in its composed form (pattern.h);
  *	a text that is JSON (begins with { [ or "), its escapes resolved; in any
- *	text \uXXXX and \xXX;
- *	a text with %XX, decoded;
+ *	text \u0041 and \x41;
+ *	a text with %41, decoded;
  *	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
  *	over line breaks too, as far as it decodes to text;
  *

@@ -6,8 +6,8 @@
  * The client's side of a request: the head once, then bytes, and the truth
  * about how it ended.
  *
- * It keeps a waiting stream's client patient (its head after `commit`,
- * signs of life every `heartbeat`, only between events) and notices when the client
+ * It keeps a waiting stream's client patient (its head after `commit`, signs
+ * of life every `heartbeat`, only between events) and notices when the client
  * has gone; answer_tick() is the watch that everything that waits calls.
  */
 #ifndef SERVE_ANSWER_H

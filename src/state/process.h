@@ -49,8 +49,8 @@ int process_id_pid(uint64_t id);
  * oneself.  Whoever cannot be asked (no descriptor left) counts as alive. */
 bool process_alive(uint64_t id);
 bool process_alive_index(unsigned index);
-/* For onlookers (`tailgate status`; process_open() must not be called there): names the directory for the three
- * functions above, claims nothing. */
+/* For onlookers (`tailgate status`), which must not call process_open(): names
+ * the directory for the three functions above, claims nothing. */
 int process_look(const char *dir, char *why, size_t size);
 
 #endif

@@ -18,8 +18,9 @@
  *
  * One thread of a process looks at all connections each PEER_PERIOD_MS, in
  * batches; so a client that goes is noticed within PEER_PERIOD_MS and the
- * little that the look takes.  It wakes who waits: the web server's socket reads as ended
- * from then on.  Without a thread (CGI) peer_gone() looks itself.
+ * little that the look takes.  It wakes the request that waits: the web
+ * server's socket reads as ended from then on.  Without a thread (CGI)
+ * peer_gone() looks itself.
  */
 #ifndef WIRE_PEER_H
 #define WIRE_PEER_H

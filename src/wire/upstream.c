@@ -244,11 +244,11 @@ wait_for(struct exchange *x)
 	enum watch_out out = out_of(x);
 	short events = (short)((x->watching ? x->watch->events : 0) |
 	    (out != WATCH_OUT_NONE ? POLLOUT : 0));
-	struct pollfd fds[2] = { { .fd = out == WATCH_OUT_FULL ? -1
-							       : x->handle->fd,
-				     .events = all_sent(x) ? POLLIN
-							   : POLLIN | POLLOUT },
-		{ .fd = events != 0 ? x->watch->fd : -1, .events = events } };
+	struct pollfd fds[2] = {
+		{ .fd = out == WATCH_OUT_FULL ? -1 : x->handle->fd,
+		    .events = all_sent(x) ? POLLIN : POLLIN | POLLOUT },
+		{ .fd = events != 0 ? x->watch->fd : -1, .events = events }
+	};
 	int timeout_ms, n;
 
 	/* While we don't listen, the provider can't be late. */
