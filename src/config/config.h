@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/net.h"
@@ -28,6 +29,8 @@
 
 #define CONFIG_LIMITS_MAX 64
 #define CONFIG_PROVIDERS_MAX 256
+#define CONFIG_MODELS_MAX 4096
+#define CONFIG_CLIENTS_MAX 65536	/* of both files together */
 #define CONFIG_NAME_MAX 64	/* bytes of a name of ours (not a model id) */
 
 /* Where work may go, narrowest first, so that the lesser of two wins. */
@@ -265,6 +268,9 @@ struct config {
 	size_t nprivates;
 	const struct client *clients;
 	size_t nclients;
+	/* Those that have a key, by its digest: config_keyed_find(). */
+	const struct client *const *keyed;
+	size_t nkeyed;
 
 	struct config_memory *memory;	/* owns all of the above */
 };
@@ -289,6 +295,12 @@ int config_keys_read(struct config *, FILE *err);
 
 /* The effective configuration in the file's own syntax, secrets as "***". */
 void config_dump(const struct config *, FILE *out);
+
+/* The clients whose key has this digest, in the files' order; NULL and 0:
+ * none.  The make is the loader's, after each client has its index. */
+void config_keyed_make(struct config *, struct arena *);
+const struct client *const *config_keyed_find(const struct config *,
+    const unsigned char digest[DIGEST_BYTES], size_t *n);
 
 const char *place_name(enum place);
 

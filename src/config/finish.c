@@ -143,6 +143,7 @@ finish(struct load *load)
 	finish_providers(load, (struct provider *)c->providers, c->nproviders);
 	finish_models(load, (struct model *)c->models, c->nmodels);
 	finish_clients((struct client *)c->clients, c->nclients);
+	config_keyed_make(c, load->arena);
 	finish_privates(load, (struct private_rule *)c->privates, c->nprivates);
 	c->client_address_header = cgi_name(load, c->client_address_header);
 	if (c->ledger_file == NULL)

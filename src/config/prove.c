@@ -389,37 +389,25 @@ prove_models(struct load *load)
 
 /* --- clients -------------------------------------------------------------- */
 
-static int
-by_digest(const void *pa, const void *pb)
-{
-	const struct client *const *a = pa, *const *b = pb;
-	int order = memcmp((*a)->key_digest, (*b)->key_digest, DIGEST_BYTES);
-
-	return order != 0 ? order : (*a > *b) - (*a < *b);
-}
-
 /* Two clients with one key and nothing else could not be told apart. */
 static void
 prove_digests(struct load *load)
 {
 	const struct config *c = load->config;
-	const struct client **keyed =
-	    arena_alloc(load->arena, c->nclients * sizeof(*keyed));
-	size_t n = 0;
+	const struct client *last = NULL;
 
-	for (size_t i = 0; i < c->nclients; i++)
-		if (c->clients[i].has_key && c->clients[i].nnetworks == 0 &&
-		    c->clients[i].user == NULL)
-			keyed[n++] = &c->clients[i];
-	if (n > 0)
-		qsort(keyed, n, sizeof(*keyed), by_digest);
-	for (size_t i = 1; i < n; i++)
-		if (memcmp(keyed[i - 1]->key_digest, keyed[i]->key_digest,
-			DIGEST_BYTES) == 0)
-			mistake_of(load, keyed[i], "clients", "key_sha256",
+	for (size_t i = 0; i < c->nkeyed; i++) {
+		const struct client *k = c->keyed[i];
+
+		if (k->nnetworks > 0 || k->user != NULL)
+			continue;
+		if (last != NULL &&
+		    memcmp(last->key_digest, k->key_digest, DIGEST_BYTES) == 0)
+			mistake_of(load, k, "clients", "key_sha256",
 			    "client %s has the same key",
-			    keyed[i - 1]->name != NULL ? keyed[i - 1]->name
-						       : "before it");
+			    last->name != NULL ? last->name : "before it");
+		last = k;
+	}
 }
 
 static void
@@ -436,6 +424,11 @@ prove_clients(struct load *load)
 			    "client add`), networks or user");
 	}
 	prove_digests(load);
+	if (load->config->nclients > CONFIG_CLIENTS_MAX)
+		mistake_of(load, load->config, "", "clients_file",
+		    "with it there are %zu clients; there may be %d in both "
+		    "files together",
+		    load->config->nclients, CONFIG_CLIENTS_MAX);
 }
 
 /* A name, "*.name" or "*": what would never match is a mistake. */

@@ -124,25 +124,20 @@ static const struct client *
 by_key(const struct config *config, const struct peer *peer, bool *known)
 {
 	unsigned char digest[DIGEST_BYTES];
-	const struct client *client, *found = NULL;
-	bool same;
-	size_t i;
+	const struct client *const *of_key;
+	size_t i, n;
 
 	*known = false;
 	if (peer->key.p == NULL || peer->key.len == 0)
 		return NULL;
 	digest_make(peer->key.p, peer->key.len, digest);
-	for (i = 0; i < config->nclients; i++) {
-		client = &config->clients[i];
-		same = digest_equal(digest, client->key_digest);
-		if (!same || !client->has_key)
-			continue;
-		*known = true;
-		if (found == NULL && network_holds(client, peer) &&
-		    user_holds(client, peer))
-			found = client;
-	}
-	return found;
+	of_key = config_keyed_find(config, digest, &n);
+	*known = n > 0;
+	for (i = 0; i < n; i++)
+		if (network_holds(of_key[i], peer) &&
+		    user_holds(of_key[i], peer))
+			return of_key[i];
+	return NULL;
 }
 
 static const struct client *

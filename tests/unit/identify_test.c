@@ -53,9 +53,12 @@ give_key(struct client *client, const char *key)
 	digest_make(key, strlen(key), client->key_digest);
 }
 
+static struct arena *indexes;
+
 static void
 set_up(void)
 {
+	indexes = arena_new();
 	net_parse("10.1.0.0/16", &office);
 	net_parse("192.168.7.0/24", &home);
 	net_parse("127.0.0.0/8", &proxies[0]);
@@ -67,6 +70,9 @@ set_up(void)
 	give_key(&clients[GONE], "tg-gone");
 	give_key(&clients[SHARED_HOME], "tg-shared");
 	give_key(&clients[SHARED_WORK], "tg-shared");
+	for (size_t i = 0; i < CLIENTS; i++)
+		clients[i].index = i;
+	config_keyed_make(&config, indexes);
 	clients[GONE].expires_wall_ms = NOW;
 	clients[TIED].networks = clients[OFFICE].networks =
 	    clients[OFFICE_LATER].networks = clients[USER_OFFICE].networks =
@@ -163,6 +169,60 @@ test_no_key(void)
 	    "an entry that asks for nothing is nobody");
 }
 
+#define CROWD 5000
+
+/* Each of a crowd is found by its key, nobody by another's. */
+static void
+test_crowd(void)
+{
+	static struct client crowd[CROWD + 1];
+	struct config many = { .clients = crowd, .nclients = CROWD + 1 };
+	struct arena *arena = arena_new();
+	struct refused refused;
+	size_t found = 0, strangers = 0, n;
+	char key[32];
+
+	for (size_t i = 0; i <= CROWD; i++) {
+		crowd[i] = (struct client){ .index = i,
+			.expires_wall_ms = CLOCK_NEVER };
+		snprintf(key, sizeof(key), "tg-crowd-%zu", i);
+		if (i < CROWD)
+			give_key(&crowd[i], key);
+	}
+	config_keyed_make(&many, arena);
+	for (size_t i = 0; i <= CROWD; i++) {
+		struct peer peer = { .key = { key, 0 } };
+
+		peer.key.len = (size_t)snprintf(
+		    key, sizeof(key), "tg-crowd-%zu", i);
+		found += i < CROWD &&
+		    identify(&many, &peer, NOW, &refused) == &crowd[i];
+		key[0] = 'T';
+		strangers += identify(&many, &peer, NOW, &refused) != NULL;
+	}
+	CHECK(found == CROWD, "each of %d keys finds its client", CROWD);
+	CHECK(strangers == 0, "a wrong key finds none");
+	CHECK(many.nkeyed == CROWD &&
+		config_keyed_find(&many, crowd[CROWD].key_digest, &n) == NULL &&
+		n == 0,
+	    "nor do the zeros of one without a key");
+	for (size_t i = 0; i < 2; i++) {
+		unsigned char digest[DIGEST_BYTES];
+
+		memset(digest, i == 0 ? 0 : 0xff, sizeof(digest));
+		CHECK(config_keyed_find(&many, digest, &n) == NULL,
+		    "before the first and after the last is none");
+	}
+	memcpy(crowd[7].key_digest, crowd[4000].key_digest, DIGEST_BYTES);
+	config_keyed_make(&many, arena);
+	config_keyed_find(&many, crowd[7].key_digest, &n);
+	CHECK(n == 2 &&
+		config_keyed_find(&many, crowd[7].key_digest, &n)[0] ==
+		    &crowd[7],
+	    "one key, two entries: both, the first in the file first");
+	arena_free(arena);
+}
+
 static const char *
 address(const char *remote, const char *forwarded)
 {
@@ -255,7 +315,9 @@ main(void)
 	set_up();
 	test_who();
 	test_no_key();
+	test_crowd();
 	test_address();
 	test_may_use();
+	arena_free(indexes);
 	return check_done();
 }

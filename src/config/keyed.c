@@ -1,0 +1,69 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Finding clients by the digest of their key.  Hides the index: the clients
+ * with a key, sorted by digest, searched by halves.
+ *
+ * The time of a search depends on the digest that is looked for and on its
+ * neighbours.  That says something of SHA-256 sums, nothing of keys; only the
+ * last comparison, with an existing digest, takes the same time wherever the
+ * two differ.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/load.h"
+
+static int
+by_digest(const void *pa, const void *pb)
+{
+	const struct client *const *a = pa, *const *b = pb;
+	int order = memcmp((*a)->key_digest, (*b)->key_digest, DIGEST_BYTES);
+
+	return order != 0 ? order
+			  : ((*a)->index > (*b)->index) -
+		((*a)->index < (*b)->index);
+}
+
+void
+config_keyed_make(struct config *c, struct arena *arena)
+{
+	const struct client **keyed =
+	    arena_alloc(arena, (c->nclients + 1) * sizeof(*keyed));
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->nclients; i++)
+		if (c->clients[i].has_key)
+			keyed[n++] = &c->clients[i];
+	if (n > 0)
+		qsort(keyed, n, sizeof(*keyed), by_digest);
+	c->keyed = keyed;
+	c->nkeyed = n;
+}
+
+const struct client *const *
+config_keyed_find(const struct config *c,
+    const unsigned char digest[DIGEST_BYTES], size_t *n)
+{
+	size_t low = 0, high = c->nkeyed, first;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (memcmp(c->keyed[middle]->key_digest, digest,
+			DIGEST_BYTES) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	first = low;
+	while (low < c->nkeyed &&
+	    digest_equal(c->keyed[low]->key_digest, digest))
+		low++;
+	*n = low - first;
+	return *n == 0 ? NULL : &c->keyed[first];
+}
