@@ -277,6 +277,7 @@ def config(seed, where):
             targets.append(f'{{ provider = "{name}"; model = "x"; {price} }}')
         models.append(
             f'{{ id = "{model}"; place = "external"; max_attempts = 5; '
+            'budget = { concurrent = 1000; }; '
             f'targets = ( {", ".join(targets)} ); '
             'fallback = [ "busy", "unavailable", "error", "timeout", '
             '"rate_limited", "too_long", "unsupported" ]; }')

@@ -31,6 +31,9 @@ play()
 	python3 "$chains" config "$2" "$dir" >"$dir/chain.conf"
 	new_config <"$dir/chain.conf"
 	add_client anna --place external
+	# Only who has a budget is counted.
+	sed -i 's/name = "anna";/& budget = { concurrent = 1000; };/' \
+		"$dir/clients.conf"
 	start_tailgate
 	start_server "$1"
 	python3 "$chains" ask "$2" "$dir" "$base" "$key" 6 ||
@@ -46,6 +49,8 @@ play()
 	"$bin/budget_look" "$conf" >"$dir/again" 2>&1
 	check "$1, seed $2: budgets made from the ledger are the live ones" \
 		diff "$dir/live" "$dir/again"
+	check "$1, seed $2: of the models too" \
+		grep -q 'model .*: [1-9].* [1-9][0-9]* nanousd' "$dir/again"
 	check "$1, seed $2: and something was used" \
 		grep -q 'client anna: [1-9].* [1-9][0-9]* nanousd' "$dir/again"
 	out=$("$TAILGATE" -f "$conf" usage 2>&1)

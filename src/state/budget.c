@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,45 +36,42 @@ find_cell(struct budget_file *f)
 	return -1;
 }
 
-static struct budget_side
-side_of(struct budget_book *b, const char *kind, const char *name,
-    const struct budget *budget, int row, struct budget_now now)
-{
-	struct budget_side s = { kind, name, budget, NULL };
-
-	if (row >= 0) {
-		s.row = &b->file->rows[row];
-		budget_roll(s.row, now);
-	}
-	return s;
-}
-
-static int
-client_row(const struct budget_book *b, const struct client *c)
+static const struct budget_place *
+client_place(const struct budget_book *b, const struct client *c)
 {
 	return c == NULL || c->index >= b->config->nclients
-	    ? -1
-	    : b->client_rows[c->index];
+	    ? NULL
+	    : &b->clients[c->index];
 }
 
-static int
-model_row(const struct budget_book *b, const struct model *m)
+static const struct budget_place *
+model_place(const struct budget_book *b, const struct model *m)
 {
 	return m == NULL || m->index >= b->config->nmodels
-	    ? -1
-	    : b->model_rows[m->index];
+	    ? NULL
+	    : &b->models[m->index];
 }
 
-static void
+/* False: one of the rows has become another name's. */
+static bool
 find_sides(struct budget_book *b, const struct client *client,
     const struct model *model, struct budget_now now,
     struct budget_side sides[2])
 {
-	sides[0] = side_of(b, "client", client == NULL ? "" : client->name,
-	    client == NULL ? NULL : &client->budget, client_row(b, client),
-	    now);
-	sides[1] = side_of(b, "model", model == NULL ? "" : model->id,
-	    model == NULL ? NULL : &model->budget, model_row(b, model), now);
+	bool lost = false;
+
+	sides[0] = (struct budget_side){ "client",
+		client == NULL ? "" : client->name,
+		client == NULL ? NULL : &client->budget,
+		budget_row_of(b, client_place(b, client), &lost) };
+	sides[1] = (struct budget_side){ "model",
+		model == NULL ? "" : model->id,
+		model == NULL ? NULL : &model->budget,
+		budget_row_of(b, model_place(b, model), &lost) };
+	for (int i = 0; i < 2; i++)
+		if (sides[i].row != NULL)
+			budget_roll(sides[i].row, now);
+	return !lost;
 }
 
 /* May be asked again after the dead have given back what they held. */
@@ -86,6 +84,12 @@ reap_now(struct budget_file *f, struct budget_now now)
 		return false;
 	f->reaped_ms = now.boot_ms;
 	return budget_reap(f);
+}
+
+static int
+row_number(const struct budget_book *b, const struct budget_side *side)
+{
+	return side->row == NULL ? -1 : (int)(side->row - b->file->rows);
 }
 
 static int
@@ -118,8 +122,11 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 	if (budget_check(sides, h, now, out) == -1 &&
 	    (!reap_now(f, now) || budget_check(sides, h, now, out) == -1))
 		return -1;
-	if (take_cell(f, h, client_row(b, h->client), model_row(b, h->model),
-		now) == -1) {
+	/* Nobody asks what those without a budget hold. */
+	if (sides[0].row == NULL && sides[1].row == NULL)
+		return 0;
+	if (take_cell(f, h, row_number(b, &sides[0]),
+		row_number(b, &sides[1]), now) == -1) {
 		snprintf(budget_message, BUDGET_MESSAGE_SIZE, "%s",
 		    refusal_spec(REFUSE_OVERLOADED)->text);
 		return budget_refuse(out, REFUSE_OVERLOADED, RETRY_HELD_MS);
@@ -129,6 +136,21 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 			sides[i].row->requests[sides[i].row->second %
 			    BUDGET_BUCKETS]++;
 	return 0;
+}
+
+/* Another configuration needed the rows of names that had rested.  The lock
+ * is held before and after. */
+static void
+find_again(struct budget_book *b, const struct client *client,
+    const struct model *model, struct budget_now now,
+    struct budget_side sides[2])
+{
+	budget_unlock(b);
+	if (budget_lock_placed(b, now) == -1) {
+		log_warn("budget: no room for a row: %s", strerror(errno));
+		budget_lock(b);
+	}
+	find_sides(b, client, model, now, sides);
 }
 
 int
@@ -149,12 +171,14 @@ budget_reserve(struct budget_book *b, const struct client *client,
 		.cell = -1 };
 	budget_lock(b);
 	budget_watch_clock(b->file, now);
+	if (!find_sides(b, client, model, now, sides))
+		find_again(b, client, model, now, sides);
 	if (b->file->stale) {
 		budget_unlock(b);
 		budget_catch_up(b);
 		budget_lock(b);
+		find_sides(b, client, model, now, sides);
 	}
-	find_sides(b, client, model, now, sides);
 	rc = reserve(b, sides, now, hold, refused);
 	budget_find_room(sides, now, room);
 	budget_unlock(b);

@@ -3,14 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the layout of the budgets' file: which row is whose, the lock, and
- * how it is put right after a crash.
+ * Hides how the budgets' file is opened, its lock, and how it is put right
+ * after a crash.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,8 @@
 #include "state/budget_internal.h"
 #include "state/mapfile.h"
 #include "state/process.h"
+
+#define FIRST_ROWS 64
 
 /* ---- The lock ---- */
 
@@ -38,7 +41,8 @@ budget_hold_cell(struct budget_file *f, const struct budget_cell *c, int sign)
 	for (int i = 0; i < 2; i++) {
 		struct budget_row *r;
 
-		if (rows[i] < 0 || rows[i] >= BUDGET_ROWS)
+		if (rows[i] < 0 || rows[i] >= BUDGET_ROWS ||
+		    f->keys[rows[i]] == 0)
 			continue;
 		r = &f->rows[rows[i]];
 		if (sign > 0) {
@@ -64,6 +68,8 @@ static void
 repair(struct budget_file *f)
 {
 	for (int i = 0; i < BUDGET_ROWS; i++) {
+		if (f->keys[i] == 0)
+			continue;
 		f->rows[i].held_tokens = 0;
 		f->rows[i].held_nanousd = 0;
 		f->rows[i].in_flight = 0;
@@ -127,62 +133,19 @@ budget_reap(struct budget_file *f)
 
 /* ---- Opening ---- */
 
-uint64_t
-budget_key(char kind, struct span name)
+int
+budget_lock_placed(struct budget_book *b, struct budget_now now)
 {
-	uint64_t h = (UINT64_C(0xcbf29ce484222325) ^ (unsigned char)kind) *
-	    UINT64_C(0x100000001b3);
+	size_t missing;
 
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ (unsigned char)name.p[i]) * UINT64_C(0x100000001b3);
-	return h == 0 ? 1 : h;
-}
-
-static bool
-is_idle(const struct budget_row *r, struct budget_now now)
-{
-	return r->in_flight == 0 &&
-	    r->month.period < budget_month(now.wall_ms) &&
-	    r->day.period < budget_day(now.wall_ms);
-}
-
-/* The name's row, a free one, or one that nobody has used this month. */
-static int
-find_row(struct budget_file *f, uint64_t key, struct budget_now now)
-{
-	int found = -1;
-
-	for (int i = 0; i < BUDGET_ROWS; i++) {
-		if (f->keys[i] == key)
-			return i;
-		if (found == -1 && f->keys[i] == 0)
-			found = i;
+	budget_lock(b);
+	while ((missing = budget_place_rows(b, now)) > 0) {
+		budget_unlock(b);
+		if (budget_grow_rows(b, missing) == -1)
+			return -1;
+		budget_lock(b);
 	}
-	for (int i = 0; i < BUDGET_ROWS && found == -1; i++)
-		if (is_idle(&f->rows[i], now))
-			found = i;
-	if (found == -1)
-		return -1;
-	memset(&f->rows[found], 0, sizeof(f->rows[found]));
-	f->keys[found] = key;
-	/* From now on it is in use, and nobody else's to take. */
-	budget_roll(&f->rows[found], now);
-	return found;
-}
-
-static int
-find_rows(struct budget_book *b, struct budget_now now)
-{
-	const struct config *c = b->config;
-	int row = 0;
-
-	for (size_t i = 0; i < c->nclients && row != -1; i++)
-		row = b->client_rows[i] = find_row(
-		    b->file, budget_key('c', span_of(c->clients[i].name)), now);
-	for (size_t i = 0; i < c->nmodels && row != -1; i++)
-		row = b->model_rows[i] = find_row(
-		    b->file, budget_key('m', span_of(c->models[i].id)), now);
-	return row == -1 ? -1 : 0;
+	return 0;
 }
 
 /* Which boot of the machine this is, as far as the system tells. */
@@ -222,10 +185,7 @@ new_book(const struct config *config, struct budget_file *file)
 		fatal("out of memory");
 	b->config = config;
 	b->file = file;
-	b->client_rows = calloc(config->nclients + 1, sizeof(int));
-	b->model_rows = calloc(config->nmodels + 1, sizeof(int));
-	if (b->client_rows == NULL || b->model_rows == NULL)
-		fatal("out of memory");
+	budget_name_places(b);
 	return b;
 }
 
@@ -236,12 +196,11 @@ budget_open(const struct config *config, const struct budget_history *history,
 	struct budget_book *b;
 	struct budget_now now;
 	struct budget_file *f;
-	int rc;
 
 	if (process_open(config->runtime_dir, why, size) == -1)
 		return NULL;
-	f = mapfile_open(
-	    config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC, sizeof(*f));
+	f = mapfile_open_part(config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC,
+	    sizeof(*f), offsetof(struct budget_file, rows[FIRST_ROWS]));
 	if (f == NULL) {
 		snprintf(why, size, "%s/%s: %s", config->runtime_dir,
 		    BUDGET_NAME, mapfile_error(errno));
@@ -253,18 +212,19 @@ budget_open(const struct config *config, const struct budget_history *history,
 	budget_lock(b);
 	begin_boot(f, now);
 	budget_watch_clock(f, now);
-	rc = find_rows(b, now);
-	if (rc == 0 && f->built == 0)
+	budget_unlock(b);
+	if (budget_lock_placed(b, now) == -1) {
+		snprintf(why, size, "%s/%s: no room for a row for each client "
+			 "and model with a budget: %s",
+		    config->runtime_dir, BUDGET_NAME, strerror(errno));
+		budget_close(b);
+		return NULL;
+	}
+	if (f->built == 0)
 		budget_build(b, now);
 	budget_unlock(b);
-	if (rc == 0)
-		budget_catch_up(b);
-	if (rc == 0)
-		return b;
-	snprintf(why, size, "%s/%s: more than %d clients and models",
-	    config->runtime_dir, BUDGET_NAME, BUDGET_ROWS);
-	budget_close(b);
-	return NULL;
+	budget_catch_up(b);
+	return b;
 }
 
 void
@@ -274,7 +234,7 @@ budget_close(struct budget_book *b)
 		return;
 	mapfile_close(b->file, sizeof(*b->file));
 	pthread_mutex_destroy(&b->mutex);
-	free(b->client_rows);
-	free(b->model_rows);
+	free(b->clients);
+	free(b->models);
 	free(b);
 }

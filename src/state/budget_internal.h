@@ -8,8 +8,8 @@
  * budget_window.c counts over time, budget_book.c keeps layout, lock and
  * repair, budget_rebuild.c makes it from the account.
  *
- * There is a row for each client and each model of the configuration, found
- * by the hash of its name.  A row counts what was used in the last minute (a
+ * There is a row for each client and each model that has a budget, found by
+ * the hash of its name (budget_rows.c).  A row counts what was used in the last minute (a
  * ring of one-second buckets, so that no 60 seconds ever see more than the
  * bound), this UTC day and this UTC month, and what is held by reservations
  * now.  Each reservation is a cell with its owner's process id; cells are the
@@ -30,10 +30,11 @@
 
 #include "state/budget.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554432) /* "tailBUD2" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554433) /* "tailBUD3" */
 #define BUDGET_NAME "budget"
-#define BUDGET_ROWS 2048
 #define BUDGET_CELLS 8192
+#define BUDGET_ROWS \
+	(CONFIG_CLIENTS_MAX + CONFIG_MODELS_MAX + 2 * BUDGET_CELLS)
 /* One more than a minute: the oldest bucket is only partly over. */
 #define BUDGET_BUCKETS 61
 #define BUDGET_DAY_MS INT64_C(86400000)
@@ -70,8 +71,15 @@ struct budget_file {
 	int64_t reaped_ms;
 	uint32_t hint; /* where a free cell may be */
 	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
-	struct budget_row rows[BUDGET_ROWS];
 	struct budget_cell cells[BUDGET_CELLS];
+	/* Only those that a name has had, and the first few, have blocks. */
+	struct budget_row rows[BUDGET_ROWS];
+};
+
+/* Where a name's row is. */
+struct budget_place {
+	uint64_t key; /* 0: it has no budget, and no row */
+	int row; /* -1: none was found */
 };
 
 struct budget_book {
@@ -79,7 +87,7 @@ struct budget_book {
 	const struct budget_history *history; /* NULL: none */
 	struct budget_file *file;
 	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
-	int *client_rows, *model_rows; /* by index */
+	struct budget_place *clients, *models; /* by index */
 };
 
 /* What a row is asked about. */
@@ -117,6 +125,9 @@ budget_at_least_0(int64_t v)
 
 /* ---- budget_book.c ---- */
 
+/* All names have their rows, and the lock is held; -1 with errno: they can't,
+ * and it is not. */
+int budget_lock_placed(struct budget_book *, struct budget_now);
 void budget_lock(struct budget_book *);
 void budget_unlock(struct budget_book *);
 /* sign 1, -1: the rows hold the cell's amounts, or do no longer. */
@@ -124,8 +135,25 @@ void budget_hold_cell(
     struct budget_file *, const struct budget_cell *, int sign);
 /* Gives back what processes that died had reserved: was there any? */
 bool budget_reap(struct budget_file *);
+
+/* ---- budget_rows.c ---- */
+
 /* FNV-1a over kind ('c', 'm') and name; never 0. */
 uint64_t budget_key(char kind, struct span name);
+/* The rows by key, as they are now; -1: none has it. */
+struct budget_index *budget_index_new(const struct budget_file *);
+int budget_index_find(const struct budget_index *, uint64_t key);
+void budget_index_free(struct budget_index *);
+/* Which names of the configuration have a budget. */
+void budget_name_places(struct budget_book *);
+/* Under the lock: finds or makes their rows.  Returns how many are missing
+ * until the file has grown by as many. */
+size_t budget_place_rows(struct budget_book *, struct budget_now);
+/* Without the lock.  -1 with errno. */
+int budget_grow_rows(struct budget_book *, size_t more);
+/* NULL: it has no budget; or *lost: its row has become another name's. */
+struct budget_row *budget_row_of(
+    struct budget_book *, const struct budget_place *, bool *lost);
 
 /* ---- budget_window.c ---- */
 

@@ -15,48 +15,49 @@
 #include "base/log.h"
 #include "state/budget_internal.h"
 
-/* A table of the rows by key, for as long as the account is read. */
-#define INDEX_SIZE (4 * BUDGET_ROWS)
-
 struct rebuild {
 	struct budget_now now;
 	int64_t month_begin_ms;
-	uint64_t keys[INDEX_SIZE];
-	int at[INDEX_SIZE]; /* in rows */
-	struct budget_row rows[BUDGET_ROWS];
+	struct budget_index *index;
 	uint64_t uses;
+	size_t nrows;
+	struct budget_row rows[];
 };
 
+/* Rows up to the last that has a name. */
 static size_t
-index_at(const struct rebuild *r, uint64_t key)
+count_rows(const struct budget_file *f)
 {
-	size_t i = key % INDEX_SIZE;
+	size_t n = BUDGET_ROWS;
 
-	while (r->keys[i] != 0 && r->keys[i] != key)
-		i = (i + 1) % INDEX_SIZE;
-	return i;
+	while (n > 0 && f->keys[n - 1] == 0)
+		n--;
+	return n;
 }
 
 static struct rebuild *
 new_rebuild(const struct budget_file *f, struct budget_now now)
 {
-	struct rebuild *r = calloc(1, sizeof(*r));
+	size_t n = count_rows(f);
+	struct rebuild *r = calloc(1, sizeof(*r) + n * sizeof(r->rows[0]));
 
 	if (r == NULL)
 		fatal("out of memory");
 	r->now = now;
 	r->month_begin_ms = budget_month_begin(budget_month(now.wall_ms));
-	for (int i = 0; i < BUDGET_ROWS; i++) {
-		size_t at;
-
-		if (f->keys[i] == 0)
-			continue;
-		budget_roll(&r->rows[i], now);
-		at = index_at(r, f->keys[i]);
-		r->keys[at] = f->keys[i];
-		r->at[at] = i;
-	}
+	r->index = budget_index_new(f);
+	r->nrows = n;
+	for (size_t i = 0; i < n; i++)
+		if (f->keys[i] != 0)
+			budget_roll(&r->rows[i], now);
 	return r;
+}
+
+static void
+free_rebuild(struct rebuild *r)
+{
+	budget_index_free(r->index);
+	free(r);
 }
 
 static void
@@ -74,14 +75,12 @@ add_use(
     struct rebuild *r, char kind, struct span name, const struct budget_use *u)
 {
 	struct budget_row *row;
-	size_t i;
+	int at;
 
-	if (name.p == NULL)
+	if (name.p == NULL ||
+	    (at = budget_index_find(r->index, budget_key(kind, name))) == -1)
 		return;
-	i = index_at(r, budget_key(kind, name));
-	if (r->keys[i] == 0)
-		return;
-	row = &r->rows[r->at[i]];
+	row = &r->rows[at];
 	budget_spend_window(&row->month, !u->again, u->tokens, u->nanousd);
 	if (budget_day(u->end_ms) == row->day.period)
 		budget_spend_window(
@@ -119,10 +118,10 @@ budget_build(struct budget_book *b, struct budget_now now)
 	struct rebuild *r = new_rebuild(f, now);
 
 	ask_history(b, r);
-	for (int i = 0; i < BUDGET_ROWS; i++)
+	for (size_t i = 0; i < r->nrows; i++)
 		if (f->keys[i] != 0)
 			f->rows[i] = r->rows[i];
-	free(r);
+	free_rebuild(r);
 	/* Cells of before are not of this file. */
 	memset(f->cells, 0, sizeof(f->cells));
 	f->built = 1;
@@ -162,17 +161,15 @@ budget_catch_up(struct budget_book *b)
 	ask_history(b, r);
 	budget_lock(b);
 	for (int i = 0; i < BUDGET_ROWS; i++) {
-		size_t at;
+		int at;
 
 		/* It may have become another one's. */
-		if (f->keys[i] == 0)
+		if (f->keys[i] == 0 ||
+		    (at = budget_index_find(r->index, f->keys[i])) == -1)
 			continue;
-		at = index_at(r, f->keys[i]);
-		if (r->keys[at] == 0)
-			continue;
-		at_least(&f->rows[i].day, &r->rows[r->at[at]].day);
-		at_least(&f->rows[i].month, &r->rows[r->at[at]].month);
+		at_least(&f->rows[i].day, &r->rows[at].day);
+		at_least(&f->rows[i].month, &r->rows[at].month);
 	}
 	budget_unlock(b);
-	free(r);
+	free_rebuild(r);
 }

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +32,9 @@
 struct header {
 	uint64_t magic;
 	uint64_t bytes;
-	char reserved[48];
+	_Atomic uint64_t grown; /* of bytes, those that have blocks */
+	uint64_t inode;
+	char reserved[32];
 };
 
 static enum mapfile_role role = MAPFILE_SERVICE;
@@ -271,30 +274,44 @@ mapfile_open_lock(int dir_fd, const char *name)
 
 /* Real zeros, not a hole: a store into a hole of a full disk is SIGBUS. */
 static int
-fill(int fd, uint64_t magic, size_t bytes)
+fill(int fd, size_t from, size_t upto)
 {
 	static const char zeros[16384];
-	struct header h = { .magic = magic, .bytes = bytes };
 	size_t done, part;
 	ssize_t n;
 
-	if (write(fd, &h, sizeof(h)) != (ssize_t)sizeof(h)) {
-		errno = ENOSPC;
-		return -1;
-	}
-	for (done = 0; done < bytes; done += (size_t)n) {
-		part = bytes - done;
+	for (done = from; done < upto; done += (size_t)n) {
+		part = upto - done;
 		if (part > sizeof(zeros))
 			part = sizeof(zeros);
-		if ((n = write(fd, zeros, part)) == -1)
+		n = pwrite(fd, zeros, part,
+		    (off_t)(sizeof(struct header) + done));
+		if (n == -1)
 			return -1;
 	}
 	return 0;
 }
 
+static int
+fill_new(int fd, struct header *h)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	h->inode = st.st_ino;
+	if (write(fd, h, sizeof(*h)) != (ssize_t)sizeof(*h)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (fill(fd, 0, h->grown) == -1)
+		return -1;
+	return ftruncate(fd, (off_t)(sizeof(*h) + h->bytes));
+}
+
 /* Under the directory's lock, so there is one maker and one spare name. */
 static int
-make_file(int dir_fd, const char *name, uint64_t magic, size_t bytes)
+make_file(int dir_fd, const char *name, struct header *h)
 {
 	char spare[NAME_SIZE];
 	int fd, saved;
@@ -303,7 +320,7 @@ make_file(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 	unlinkat(dir_fd, spare, 0);
 	if ((fd = create(dir_fd, spare)) == -1)
 		return -1;
-	if (fill(fd, magic, bytes) == 0 &&
+	if (fill_new(fd, h) == 0 &&
 	    renameat(dir_fd, spare, dir_fd, name) == 0)
 		return fd;
 	saved = errno;
@@ -374,7 +391,7 @@ map_zeros(size_t bytes)
 }
 
 static void *
-map_new(int dir_fd, const char *name, uint64_t magic, size_t bytes)
+map_new(int dir_fd, const char *name, struct header *h)
 {
 	struct stat st;
 	void *p = NULL;
@@ -385,13 +402,13 @@ map_new(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 	while (flock(lock, LOCK_EX) == -1)
 		if (errno != EINTR)
 			goto out;
-	p = map_existing(dir_fd, name, magic, bytes);
+	p = map_existing(dir_fd, name, h->magic, h->bytes);
 	if (p != NULL || !may_make(errno))
 		goto out;
-	if ((fd = make_file(dir_fd, name, magic, bytes)) == -1)
+	if ((fd = make_file(dir_fd, name, h)) == -1)
 		goto out;
 	if (fstat(fd, &st) == 0)
-		p = map(fd, &st, magic, bytes);
+		p = map(fd, &st, h->magic, h->bytes);
 	close(fd);
 out:
 	close(lock);
@@ -401,6 +418,70 @@ out:
 void *
 mapfile_open(const char *dir, const char *name, uint64_t magic, size_t bytes)
 {
+	return mapfile_open_part(dir, name, magic, bytes, bytes);
+}
+
+/* Under the directory's lock: the blocks, then the word that they exist. */
+static int
+grow(int dir_fd, const char *name, struct header *h, size_t upto)
+{
+	struct stat st;
+	int fd, rv;
+
+	if (h->grown >= upto)
+		return 0;
+	if ((fd = open_existing(dir_fd, name, &st)) == -1)
+		return -1;
+	if (st.st_ino != h->inode) { /* replaced since it was mapped */
+		close(fd);
+		errno = ENOENT;
+		return -1;
+	}
+	rv = fill(fd, h->grown, upto);
+	if (rv == 0)
+		atomic_store(&h->grown, upto);
+	close(fd);
+	return rv;
+}
+
+int
+mapfile_grow(const char *dir, const char *name, void *p, size_t upto)
+{
+	struct header *h = (struct header *)p - 1;
+	int dir_fd, lock = -1, rv = -1;
+
+	if (mapfile_grown(p) >= upto)
+		return 0;
+	if (mapfile_only_looks() || upto > h->bytes) {
+		errno = EINVAL;
+		return -1;
+	}
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd != -1 &&
+	    (lock = mapfile_open_lock(dir_fd, LOCK_NAME)) != -1) {
+		while ((rv = flock(lock, LOCK_EX)) == -1 && errno == EINTR)
+			continue;
+		if (rv == 0)
+			rv = grow(dir_fd, name, h, upto);
+	}
+	if (lock != -1)
+		close(lock);
+	if (dir_fd != -1)
+		close(dir_fd);
+	return rv;
+}
+
+size_t
+mapfile_grown(const void *p)
+{
+	return ((const struct header *)p - 1)->grown;
+}
+
+void *
+mapfile_open_part(const char *dir, const char *name, uint64_t magic,
+    size_t bytes, size_t first)
+{
+	struct header new = { .magic = magic, .bytes = bytes, .grown = first };
 	char why[1200];
 	void *p;
 	int dir_fd, saved;
@@ -417,7 +498,7 @@ mapfile_open(const char *dir, const char *name, uint64_t magic, size_t bytes)
 	}
 	p = map_existing(dir_fd, name, magic, bytes);
 	if (p == NULL && may_make(errno))
-		p = map_new(dir_fd, name, magic, bytes);
+		p = map_new(dir_fd, name, &new);
 	else if (p == NULL && errno == ENOENT)
 		p = map_zeros(bytes);
 	saved = errno;

@@ -49,6 +49,16 @@ void *mapfile_open(const char *dir, const char *name, uint64_t magic,
     size_t bytes);
 void mapfile_close(void *, size_t bytes);
 
+/* A file of which only the first `first` bytes have blocks yet: it is as long
+ * as the rest wants, but takes no more space.  mapfile_grow() gives blocks to
+ * the bytes up to `upto`; nothing may be stored beyond what was grown to, by
+ * this process or another.  -1 with errno: no space, or only looking. */
+void *mapfile_open_part(const char *dir, const char *name, uint64_t magic,
+    size_t bytes, size_t first);
+int mapfile_grow(const char *dir, const char *name, void *, size_t upto);
+/* Up to where there are blocks. */
+size_t mapfile_grown(const void *);
+
 const char *mapfile_error(int error);
 
 /* Opens dir/name for locking, making it (empty, 0600) where it is missing.

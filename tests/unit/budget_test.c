@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -115,6 +116,10 @@ fresh(void)
 	memset(&clients[1].budget, 0, sizeof(struct budget));
 	memset(&models[0].budget, 0, sizeof(struct budget));
 	memset(&models[1].budget, 0, sizeof(struct budget));
+	/* Each has a row, whatever bound a test gives it afterwards. */
+	for (int i = 0; i < 2; i++)
+		clients[i].budget.concurrent = models[i].budget.concurrent =
+		    UINT_MAX;
 	b = budget_open(&config, &ledger_history, why, sizeof(why));
 	if (b == NULL) {
 		printf("Bail out! %s\n", why);
@@ -743,6 +748,144 @@ test_minute_by_time(void)
 	set_by_ms = 0;
 }
 
+/* ---- Rows ---- */
+
+/* A configuration of its own, as large as there may be; each with a budget. */
+static struct config
+crowd(char kind)
+{
+	struct client *c = calloc(CONFIG_CLIENTS_MAX, sizeof(*c));
+	struct model *m = calloc(CONFIG_MODELS_MAX, sizeof(*m));
+	struct config all = config;
+
+	for (size_t i = 0; i < CONFIG_CLIENTS_MAX; i++) {
+		char *name = malloc(16);
+
+		snprintf(name, 16, "%c%zu", kind, i);
+		c[i] = (struct client){ .name = name, .index = i };
+		c[i].budget.requests_per_minute = 1;
+		if (i < CONFIG_MODELS_MAX) {
+			m[i] = (struct model){ .id = name, .index = i };
+			m[i].budget.tokens_per_day = 1;
+		}
+	}
+	all.clients = c;
+	all.nclients = CONFIG_CLIENTS_MAX;
+	all.models = m;
+	all.nmodels = CONFIG_MODELS_MAX;
+	return all;
+}
+
+static void
+crowd_free(struct config *c)
+{
+	for (size_t i = 0; i < c->nclients; i++)
+		free((char *)(uintptr_t)c->clients[i].name);
+	free((void *)(uintptr_t)c->clients);
+	free((void *)(uintptr_t)c->models);
+}
+
+static struct budget_book *
+open_of(const struct config *c)
+{
+	char why[256] = "";
+	struct budget_book *b =
+	    budget_open(c, &ledger_history, why, sizeof(why));
+
+	CHECK(b != NULL, "%zu clients and %zu models with a budget: %s",
+	    c->nclients, c->nmodels, why);
+	return b;
+}
+
+static bool
+once(struct budget_book *b, const struct client *c)
+{
+	struct budget_hold h = { .again = false };
+
+	if (budget_reserve(b, c, NULL, 1, 0, &h, &room, &refused) == -1)
+		return false;
+	budget_settle(b, &h, 1, 0);
+	return true;
+}
+
+static void
+test_crowds(void)
+{
+	struct budget_book *small = fresh(), *a, *b;
+	struct budget_hold held = { .again = false };
+	struct config one, other;
+	size_t first = 0, second = 0;
+
+	one = crowd('a');
+	other = crowd('b');
+	CHECK(take(small, 1, 0, &held) == 0, "a request runs");
+	a = open_of(&one);
+	b = open_of(&other);
+	if (a == NULL || b == NULL)
+		exit(1);
+	for (size_t i = 0; i < CONFIG_CLIENTS_MAX; i += 97) {
+		first += once(b, &other.clients[i]);
+		second += once(b, &other.clients[i]);
+	}
+	CHECK(first == (CONFIG_CLIENTS_MAX + 96) / 97 && second == 0,
+	    "each has its own row");
+	first = second = 0;
+	for (size_t i = CONFIG_CLIENTS_MAX - 50; i < CONFIG_CLIENTS_MAX; i++) {
+		first += once(a, &one.clients[i]);
+		second += once(a, &one.clients[i]);
+	}
+	CHECK(first == 50 && second == 0,
+	    "those whose rows were taken find others: their bounds hold");
+	clients[0].budget.concurrent = 1;
+	CHECK(!once(small, &clients[0]),
+	    "a row that holds a reservation is nobody else's");
+	budget_settle(small, &held, 0, 0);
+	CHECK(once(small, &clients[0]), "until it is given back");
+	budget_close(a);
+	budget_close(b);
+	budget_close(small);
+	crowd_free(&one);
+	crowd_free(&other);
+}
+
+/* Who has no budget has no row; who gets one is asked of the account. */
+static void
+test_first_budget(void)
+{
+	struct budget_book *b = fresh();
+	struct budget_spent spent;
+	struct ledger *l;
+	struct stat st;
+	char why[256];
+
+	budget_close(b);
+	process_close();
+	clean();
+	clients[0].budget = clients[1].budget = models[0].budget =
+	    models[1].budget = (struct budget){ .concurrent = 0 };
+	config.ledger = true;
+	l = ledger_open(&config, why, sizeof(why));
+	b = again();
+	CHECK(use(b, 100, USD), "no budget");
+	account(l, NOON - HOUR, "laptop", true, USD);
+	ledger_close(l);
+	utimensat(AT_FDCWD, ledger_path,
+	    (struct timespec[]){ { NOON / 1000, 0 }, { NOON / 1000, 0 } }, 0);
+	budget_look(b, &clients[0], NULL, &spent);
+	CHECK(spent.day_requests == 0, "no row");
+	clients[0].budget.nanousd_per_day = USD;
+	budget_close(b);
+	b = again();
+	budget_look(b, &clients[0], NULL, &spent);
+	CHECK(spent.day_nanousd == USD && !use(b, 1, 1),
+	    "the first budget counts what this day has used before");
+	snprintf(why, sizeof(why), "%s/budget", dir);
+	CHECK(stat(why, &st) == 0 && st.st_blocks * 512 < 2 * 1024 * 1024,
+	    "the file takes no more space than its rows need");
+	budget_close(b);
+	config.ledger = false;
+}
+
 int
 main(void)
 {
@@ -775,6 +918,8 @@ main(void)
 	test_set_clock();
 	test_clock_comes_right();
 	test_minute_by_time();
+	test_first_budget();
+	test_crowds();
 	process_close();
 	clean();
 	rmdir(dir);
