@@ -167,7 +167,7 @@ look_unescaped(struct pattern_run *run, struct span text, unsigned depth)
 	char *out;
 	size_t n;
 
-	if (memchr(text.p, '\\', text.len) == NULL ||
+	if (text.p == NULL || memchr(text.p, '\\', text.len) == NULL ||
 	    (!json && memmem(text.p, text.len, "\\u", 2) == NULL &&
 		memmem(text.p, text.len, "\\x", 2) == NULL) ||
 	    (out = room(run, text.len)) == NULL)

@@ -43,6 +43,7 @@ async function chat(model) {
 		body: JSON.stringify({ model, messages: [{ role: "user", content: "hi" }] }),
 	});
 	await answer.arrayBuffer();
+	return answer.status;
 }
 
 const browser = await chromium.launch({ executablePath: CHROMIUM });
@@ -181,12 +182,11 @@ const hostile = ["<script>owned = 1</script>", "<img src=x onerror='owned=1'>",
 	"\"><svg onload=owned=1>", "javascript:owned=1"];
 for (const model of hostile)
 	await chat(model);
-await chat("a\u202etxt.exe");
+is("a name with what turns text is no model's", await chat("a\u202etxt.exe"), 400);
 for (const model of hostile)
 	await until(`shown as text: ${model}`, async () =>
 		(await text("#recent")).includes(model));
-await until("what turns or hides text is made visible", async () =>
-	(await text("#recent")).includes("a\ufffdtxt.exe"));
+check("nor is it shown", !(await text("body")).includes("\u202e"), "U+202E");
 is("nothing of it became an element", await page.locator(
 	"main script, main img, main [onerror], main [onload], main a").count(), 0);
 is("nor ran", await page.evaluate(() => typeof owned), "undefined");
