@@ -104,6 +104,13 @@ like "text: timeouts" "$out" 'timeouts +connect [0-9]'
 like "text: outcomes" "$out" 'next on +busy, unavailable, error'
 like "text: cost" "$out" 'no price known'
 
+# Both files lie where only they were named.
+mkdir "$dir/elsewhere"
+cp "$dir/body" "$dir/facts" "$dir/elsewhere"
+"$TAILGATE" -f "$tests/plan.conf" explain --client owner \
+	--facts "$dir/elsewhere/facts" "$dir/elsewhere/body" >"$dir/same"
+same "the body by name says the same" "$dir/same" "$dir/out"
+
 # Called wrongly.
 "$TAILGATE" -f "$tests/plan.conf" explain "$dir/body" >"$dir/out" 2>"$dir/err"
 is "without --client: exit status" $? 2

@@ -118,7 +118,7 @@ client_remove(const char *file, const char *name)
 static int
 client_do(const char *verb, const struct clients_entry *entry)
 {
-	struct config *config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_EDIT);
+	struct config *config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_EDIT, NULL);
 	const char *file;
 	int status;
 

@@ -31,10 +31,12 @@ int ctl_usage(int argc, char **argv);
 
 /* The configuration file: -f, else the installed one. */
 const char *ctl_config_path(void);
-/* Loads it and confines the process to what the role needs (sandbox.h);
+/* Loads it and confines the process to what the role needs and the
+ * paths in more (sandbox.h);
  * warnings are left to `tailgate check`.  NULL: the mistakes have been
  * printed. */
-struct config *ctl_load(unsigned config_flags, enum sandbox_role);
+struct config *ctl_load(
+    unsigned config_flags, enum sandbox_role, const char *const *more);
 /* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
  * fmt NULL: ctl_option_next() has said it. */
 int ctl_misuse(const char *command, const char *fmt, ...)

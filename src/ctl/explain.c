@@ -271,6 +271,7 @@ int
 ctl_explain(int argc, char **argv)
 {
 	struct asked asked = { .endpoint = "chat" };
+	const char *files[3] = { NULL }, **more = files;
 	struct work w = { .asked = &asked };
 	struct config *config;
 	struct buf body;
@@ -283,7 +284,12 @@ ctl_explain(int argc, char **argv)
 		return ctl_misuse("explain",
 		    "there is no endpoint %s to send a request to",
 		    asked.endpoint);
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT)) == NULL)
+	if (asked.file != NULL)
+		*more++ = asked.file;
+	if (asked.facts != NULL)
+		*more++ = asked.facts;
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, files)) ==
+	    NULL)
 		return 1;
 	w.config = config;
 	w.arena = arena_new();

@@ -84,7 +84,7 @@ ctl_config_path(void)
 }
 
 struct config *
-ctl_load(unsigned config_flags, enum sandbox_role role)
+ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
 {
 	unsigned sandbox;
 	char why[256];
@@ -104,7 +104,8 @@ ctl_load(unsigned config_flags, enum sandbox_role role)
 		fwrite(text, 1, len, stderr);
 	free(text);
 	if (config != NULL &&
-	    sandbox_enter(role, config, &sandbox, why, sizeof(why)) == -1) {
+	    sandbox_enter(role, config, more, &sandbox, why, sizeof(why)) ==
+		-1) {
 		fprintf(stderr, "tailgate: %s\n", why);
 		config_free(config);
 		return NULL;

@@ -458,7 +458,7 @@ ctl_probe(int argc, char **argv)
 		return mount_probe(o.mount, o.key_file, o.silence_seconds);
 	/* The table says it; a log line beside it would be mail from cron. */
 	log_set_level(LOG_LEVEL_ERROR);
-	if ((config = ctl_load(0, SANDBOX_PROBE)) == NULL)
+	if ((config = ctl_load(0, SANDBOX_PROBE, NULL)) == NULL)
 		return 1;
 	r.config = config;
 	status = 1;

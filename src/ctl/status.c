@@ -242,7 +242,8 @@ ctl_status(int argc, char **argv)
 	if (optind != argc)
 		return ctl_misuse(
 		    "status", "unknown argument \"%s\"", argv[optind]);
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT)) == NULL)
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, NULL)) ==
+	    NULL)
 		return 1;
 	status = status_print(config, json);
 	config_free(config);

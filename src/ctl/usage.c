@@ -355,7 +355,8 @@ ctl_usage(int argc, char **argv)
 	o.since_ms = (o.until_ms / DAY_MS - DEFAULT_DAYS + 1) * DAY_MS;
 	if ((rc = parse_options(argc, argv, &o)) != 0)
 		return rc;
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT)) == NULL)
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, NULL)) ==
+	    NULL)
 		return 1;
 	if (!config->ledger) {
 		fprintf(stderr,

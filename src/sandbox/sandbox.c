@@ -135,8 +135,8 @@ no_new_privs(void)
 }
 
 int
-sandbox_enter(enum sandbox_role role, const struct config *c, unsigned *force,
-    char *why, size_t size)
+sandbox_enter(enum sandbox_role role, const struct config *c,
+    const char *const *more, unsigned *force, char *why, size_t size)
 {
 	static int (*const ways[])(const struct sandbox_rules *) = {
 		sandbox_landlock, sandbox_seccomp, sandbox_openbsd
@@ -149,6 +149,8 @@ sandbox_enter(enum sandbox_role role, const struct config *c, unsigned *force,
 	if (c->sandbox == CONFINE_OFF)
 		return 0;
 	rules_make(&rules, role, c);
+	for (; more != NULL && *more != NULL; more++)
+		add_path(&rules, *more, false);
 	*force = no_new_privs();
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		int rc = ways[i](&rules);

@@ -55,10 +55,11 @@ enum sandbox_force {
 
 /* Confines the calling process as config->sandbox says: "off" does nothing,
  * "on" as much as the system has, "require" fails with less than files and
- * calls (a parent: calls).  *force gets what is in force.  -1 with one line in
- * why; the process must end then. */
-int sandbox_enter(enum sandbox_role, const struct config *, unsigned *force,
-    char *why, size_t size);
+ * calls (a parent: calls).  more, ended by NULL or NULL itself, names further
+ * paths to read.  *force gets what is in force.  -1 with one line in why; the
+ * process must end then. */
+int sandbox_enter(enum sandbox_role, const struct config *,
+    const char *const *more, unsigned *force, char *why, size_t size);
 
 /* A number that is another one once a path that workers are held to is another
  * file or directory than before, or has gone or come: they cannot follow it,

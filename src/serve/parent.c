@@ -608,8 +608,8 @@ parent_run(struct config *config, int listen_fd, const char *path)
 		fcntl(signal_pipe[i], F_SETFD, FD_CLOEXEC);
 		fcntl(signal_pipe[i], F_SETFL, O_NONBLOCK);
 	}
-	if (sandbox_enter(SANDBOX_PARENT, config, &sandbox, why, sizeof(why)) ==
-	    -1)
+	if (sandbox_enter(
+		SANDBOX_PARENT, config, NULL, &sandbox, why, sizeof(why)) == -1)
 		fatal("%s", why);
 	p->listen_fd = listen_fd;
 	p->path = path;

@@ -57,7 +57,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
 	s->usage = usage_view_new(c);
-	if (sandbox_enter(role, c, &s->sandbox, why, size) == -1)
+	if (sandbox_enter(role, c, NULL, &s->sandbox, why, size) == -1)
 		return -1;
 	meters_sandbox(s->meters, s->sandbox);
 	return 0;

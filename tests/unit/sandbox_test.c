@@ -201,8 +201,8 @@ as_role(enum sandbox_role role, int (*try)(void))
 		unsigned force;
 		char why[256];
 
-		if (sandbox_enter(role, &config, &force, why, sizeof(why)) ==
-		    -1)
+		if (sandbox_enter(
+			role, &config, NULL, &force, why, sizeof(why)) == -1)
 			_exit(BROKEN);
 		_exit(try());
 	}
@@ -378,7 +378,7 @@ force_of_worker(void)
 		unsigned force;
 		char why[256];
 
-		if (sandbox_enter(SANDBOX_WORKER, &config, &force, why,
+		if (sandbox_enter(SANDBOX_WORKER, &config, NULL, &force, why,
 			sizeof(why)) == -1)
 			_exit(0);
 		_exit((int)force);
