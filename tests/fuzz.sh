@@ -5,7 +5,8 @@
 # Every input that the fuzzers have kept, once more, without a fuzzer.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-for target in http1 multipart pattern sse jscan call config bridge ledger fcgi; do
+for target in http1 multipart pattern sse jscan call config clients bridge \
+    relay ledger fcgi; do
 	"$bin/fuzz/${target}_fuzz" "$tests/fuzz/corpus/$target" \
 	    >"$dir/$target.out" 2>"$dir/$target.err"
 	status=$?
