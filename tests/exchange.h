@@ -34,6 +34,7 @@ struct exchange_seen {
 	struct relay_result result;
 	struct usage usage;
 	bool ended; /* the client's response is complete */
+	bool cut; /* it breaks off, and the web server is told */
 };
 
 static struct exchange_io {
@@ -161,6 +162,7 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 	seen->result.refused.message = NULL; /* the arena's */
 	seen->usage = relay.usage;
 	seen->ended = answer.ended;
+	seen->cut = answer.cut;
 	relay_free(&relay);
 	incoming_free(&in);
 	arena_free(arena);

@@ -75,12 +75,14 @@ inflate_all(struct coding *c, struct span bytes,
 		c->z.next_out = text;
 		c->z.avail_out = sizeof(text);
 		rc = inflate(&c->z, Z_NO_FLUSH);
-		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-			return -1;
 		c->ended = rc == Z_STREAM_END;
+		/* What came before a broken place counts, as it does when that
+		 * place comes with a later read. */
 		part.len = sizeof(text) - c->z.avail_out;
 		if (part.len > 0 && out(ctx, part) != 0)
 			return 1;
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+			return -1;
 		if (c->z.avail_out > 0)
 			break; /* it has all that it can make of them */
 	}
