@@ -6,8 +6,8 @@
  * An upstream's response from its status line to what the client gets: the
  * framing, the content coding, the relay and the bridges.  Input: a byte for
  * the mode, a byte for how the rest is cut into reads, the upstream's bytes.
- * Whatever comes, the client gets a head, and a response that ends or breaks off;
- * what a bridge makes is JSON; and the reads change nothing.
+ * Whatever comes, the client gets a head, and a response that ends or breaks
+ * off; what a bridge makes is JSON; and the reads change nothing.
  */
 #include "config.h"
 
