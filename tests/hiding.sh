@@ -51,6 +51,7 @@ texts()
 	json "$1" 'JSON in a string' "$2\"{\\\"a\\\":\\\"OMEGA\\\\u002d123\\\"}\"$3"
 	json "$1" 'an accent apart' "$2\"Zu\\u0308rich\"$3"
 	json "$1" 'a number' "$2\"x\"$3,\"y\":4111111111111111"
+	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
 	json "$1" 'a key' "$2\"x\"$3,\"y\":{\"OMEGA-123\":1}"
 }
 texts /v1/chat/completions '"messages":[{"role":"user","content":' '}]'
@@ -72,6 +73,7 @@ done
 # Forms.
 printf 'ID3\377\373' >"$dir/sound"
 printf 'my OMEGA-123' >"$dir/text"
+printf '\377\376m\0y\0 \0O\0M\0E\0G\0A\0-\0001\0002\0003\0' >"$dir/utf16"
 printf '\001\002\377' >"$dir/unknown"
 form()
 {
@@ -88,6 +90,7 @@ for form_path in /v1/audio/transcriptions /v1/audio/translations; do
 	form "a part's header" \
 		-F "file=@$dir/sound;headers=\"X-Note: OMEGA-123\""
 	form 'a text file' -F "file=@$dir/text"
+	form 'a text file in UTF-16' -F "file=@$dir/utf16"
 	form 'a file that cannot be read' -F "file=@$dir/unknown"
 	form 'a field that is not UTF-8' -F "file=@$dir/sound" \
 		-F "x=<$dir/unknown"

@@ -66,6 +66,12 @@ static const struct {
 	{ S400 | S403, BLAME_KEY, "incorrect api key", "" },
 	{ S400 | S403, BLAME_KEY, "invalid_api_key", "" },
 
+	/* A name or a description, not the prompt: OpenAI. */
+	{ S400, BLAME_REQUEST, "maximum length 64,", "" },
+	{ S400, BLAME_REQUEST, "maximum length 128,", "" },
+	{ S400, BLAME_REQUEST, "maximum length 512,", "" },
+	{ S400, BLAME_REQUEST, "maximum length 1024,", "" },
+
 	/* Too long.  OpenAI, DeepSeek, vLLM, OpenRouter: */
 	{ ANY_BODY, BLAME_LENGTH, "context_length_exceeded", "" },
 	{ ANY_BODY, BLAME_LENGTH, "maximum context length", "" },
@@ -88,6 +94,13 @@ static const struct {
 	{ ANY_BODY, BLAME_LENGTH, "context length of only", "" },
 	{ ANY_BODY, BLAME_LENGTH, "reached context length", "" },
 	{ ANY_BODY, BLAME_LENGTH, "context overflow", "" },
+	{ ANY_BODY, BLAME_LENGTH, "n_keep", "n_ctx" },
+	/* Others, by the words of the thing: */
+	{ ANY_BODY, BLAME_LENGTH, "context length exceeded", "" },
+	{ ANY_BODY, BLAME_LENGTH, "longer than the context", "" },
+	{ ANY_BODY, BLAME_LENGTH, "exceeds the model maximum", "" },
+	{ ANY_BODY, BLAME_LENGTH, "exceed the maximum sequence length", "" },
+	{ ANY_BODY, BLAME_LENGTH, "exceeds the maximum sequence length", "" },
 	/* Ollama, oMLX, mlx_lm: */
 	{ ANY_BODY, BLAME_LENGTH, "prompt too long", "" },
 	{ ANY_BODY, BLAME_LENGTH, "exceeds the context length", "" },

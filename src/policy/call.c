@@ -27,6 +27,7 @@
 #define SHORT_LETTERS 256
 #define SEALED_BYTES 8 /* of encrypted reasoning, for one token */
 #define MESSAGE_TOKENS 4 /* around each message */
+#define DIGITS_MAX 40 /* of a number without its exponent */
 #define TOOL_TOKENS 2 /* around each value of a tool */
 
 /* What holds for the values inside a container. */
@@ -217,7 +218,7 @@ read_url(struct reading *r, const struct jscan_value *v, unsigned area,
 	if (kind == REMOTE_KEY_NONE || (area & AREA_ARGUMENTS))
 		return;
 	asks = remote_judge(text, kind);
-	if (kind != REMOTE_KEY_URL) {
+	if (kind != REMOTE_KEY_URL && kind != REMOTE_KEY_DATA) {
 		r->call->remote |= asks;
 		return;
 	}
@@ -298,6 +299,33 @@ read_inner(struct reading *r, const struct jscan_value *v)
 		r->call->asks_usage = true;
 }
 
+/* 4.1e15 as its reader prints it: without a point and an exponent. */
+static void
+read_exponent(struct reading *r, struct span number)
+{
+	char digits[DIGITS_MAX];
+	const char *e = memchr(number.p, 'e', number.len);
+	long point = -1, n = 0, whole;
+
+	if (e == NULL && (e = memchr(number.p, 'E', number.len)) == NULL)
+		return;
+	memset(digits, '0', sizeof(digits));
+	for (const char *p = number.p; p < e && n < DIGITS_MAX; p++)
+		if (*p == '.')
+			point = n;
+		else if (*p != '-')
+			digits[n++] = *p;
+	/* The scanner has seen the whole number: a comma, a bracket or a
+	 * blank ends it. */
+	whole = strtol(e + 1, NULL, 10);
+	if (whole > DIGITS_MAX || whole < -DIGITS_MAX)
+		return;
+	whole += point < 0 ? n : point;
+	if (whole > 0 && whole <= DIGITS_MAX)
+		pattern_scan(
+		    &r->patterns, (struct span){ digits, (size_t)whole });
+}
+
 /* A number is a text, too: a card's, for one. */
 static void
 read_number(struct reading *r, const struct jscan_value *v)
@@ -306,6 +334,8 @@ read_number(struct reading *r, const struct jscan_value *v)
 	if (v->depth > 1 && r->area[v->depth] & AREA_TEXT)
 		r->call->input_tokens++;
 	pattern_scan(&r->patterns, v->raw);
+	if (pattern_wants(&r->patterns))
+		read_exponent(r, v->raw);
 }
 
 static void

@@ -226,9 +226,10 @@ media_of_bytes(struct span bytes)
 	for (size_t i = 0; i < sizeof(magic) / sizeof(magic[0]); i++)
 		if (begins_with(bytes, magic[i].begin, magic[i].len))
 			return magic[i].media;
-	/* A frame of MPEG audio or ADTS: 11 bits of sync, a layer, a rate. */
+	/* A frame of MPEG audio or ADTS: 11 bits of sync, a layer, a rate.
+	 * FF FE is how a text in UTF-16 begins (and layer I, of no use). */
 	if (bytes.len >= 4 && p[0] == 0xff && (p[1] & 0xe0) == 0xe0 &&
-	    (p[1] & 0x18) != 0x08 && (p[2] & 0xf0) != 0xf0)
+	    p[1] != 0xfe && (p[1] & 0x18) != 0x08 && (p[2] & 0xf0) != 0xf0)
 		return MEDIA_AUDIO;
 	return MEDIA_FILE;
 }

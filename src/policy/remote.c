@@ -41,6 +41,7 @@ remote_key(struct span key)
 		"ref_audio", "reference_audio", "reference_image", "init_image",
 		"mask_image", NULL };
 	static const char *const url[] = { "url", "uri", "urls", NULL };
+	static const char *const data[] = { "file_data", "data", NULL };
 
 	if (key.p == NULL)
 		return REMOTE_KEY_NONE;
@@ -50,6 +51,8 @@ remote_key(struct span key)
 		return REMOTE_KEY_REFERENCE;
 	if (is_any(key, media))
 		return REMOTE_KEY_MEDIA;
+	if (is_any(key, data))
+		return REMOTE_KEY_DATA;
 	return is_any(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
 }
 
@@ -253,6 +256,12 @@ remote_judge(struct span text, enum remote_key key)
 	if (url.len == 0 || media_is_data_url(url))
 		return 0;
 	scheme = scheme_length(url);
+	if (key == REMOTE_KEY_DATA)
+		return scheme > 0 && scheme + 2 < url.len &&
+			url.p[scheme + 1] == '/' && url.p[scheme + 2] == '/' &&
+			memchr(url.p, ' ', url.len) == NULL
+		    ? judge_url(url, scheme)
+		    : 0;
 	/* A word with a colon, in what may be a text. */
 	if (scheme > 0 &&
 	    (key != REMOTE_KEY_MEDIA || scheme + 1 == url.len ||

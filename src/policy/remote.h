@@ -30,6 +30,8 @@ enum remote_key {
 	REMOTE_KEY_REFERENCE, /* image_url, file_url, server_url ... */
 	REMOTE_KEY_MEDIA, /* image, audio, video: perhaps the data itself */
 	REMOTE_KEY_URL, /* url, uri: by what it stands in */
+	REMOTE_KEY_DATA, /* file_data, data: the data itself, but some
+			    upstreams take a URL there, too */
 };
 enum remote_key remote_key(struct span key);
 /* Is the `url` inside a member of this name one of media? */

@@ -79,6 +79,7 @@ static const struct field fields[] = {
 	    NAME("prompt_tokens_details"), "cache_write_tokens", cache_write),
 	TOKENS(NAME("input_tokens_details"), "cache_write_tokens", cache_write),
 	TOKENS(TOP, "prompt_cache_hit_tokens", cache_hit),
+	TOKENS(TOP, "cached_tokens", cache_hit),
 	TOKENS(TOP, "cache_read_input_tokens", cache_read),
 	TOKENS(TOP, "cache_creation_input_tokens", cache_creation),
 	TOKENS(NAME("cache_creation"), "ephemeral_5m_input_tokens", write_5m),

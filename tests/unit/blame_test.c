@@ -90,6 +90,20 @@ static const struct {
 	    "the overflows. However, the model is loaded with context length "
 	    "of only 4096 tokens, which is not enough.\"}",
 	    BLAME_LENGTH, 13055, 4096 },
+	{ "LM Studio, newer", 400,
+	    MESSAGE("Cannot truncate prompt with n_keep (6000) >= n_ctx "
+		    "(4096)"),
+	    BLAME_LENGTH, 6000, 4096 },
+	{ "a server, with 500", 500,
+	    MESSAGE("context length exceeded: 9001 > 8192"), BLAME_LENGTH, 9001,
+	    8192 },
+	{ "a server, as a text", 400,
+	    "prompt is longer than the context window", BLAME_LENGTH, 0, 0 },
+	{ "OpenAI, of a user's name", 400,
+	    "{\"error\":{\"message\":\"Invalid 'user': string too long. "
+	    "Expected a string with maximum length 64, but got a string with "
+	    "length 155 instead.\",\"code\":\"string_above_max_length\"}}",
+	    BLAME_REQUEST, 0, 0 },
 	{ "Ollama", 400,
 	    MESSAGE("prompt too long; exceeded max context length by 118 "
 		    "tokens"),

@@ -741,6 +741,23 @@ test_remote_shapes(void)
 			 "\"url\":\"https://a.example/b\"}}"),
 		    REMOTE_MEDIA },
 		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"file\",\"file\":{"
+			 "\"file_data\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"input_audio\",\"input_audio\":{"
+			 "\"data\":\"http://a.example/b\"}}"),
+		    REMOTE_MEDIA | REMOTE_PLAIN },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"role\":\"user\",\"content\":"
+		    "[{\"type\":\"input_file\",\"file_data\":"
+		    "\"https://10.0.0.1/b\"}]}]",
+		    REMOTE_MEDIA | REMOTE_INSIDE },
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"document\",\"source\":{"
+			 "\"type\":\"text\",\"data\":\"see https://a.b\"}}"),
+		    0 },
+		{ ENDPOINT_CHAT,
 		    PART("{\"type\":\"image_url\",\"image_url\":{"
 			 "\"url\":\"data:image/png;base64,iVBORw0KGgo=\"}}"),
 		    0 },

@@ -59,6 +59,10 @@ test_dialects(void)
 		    "\"prompt_tokens\":10,\"completion_tokens\":5,"
 		    "\"total_tokens\":115",
 		    10, 0, 105, 0 },
+		{ "Moonshot: cached beside the counts",
+		    "\"prompt_tokens\":100,\"completion_tokens\":5,"
+		    "\"total_tokens\":105,\"cached_tokens\":50",
+		    100, 50, 5, 0 },
 		{ "cached beside the prompt",
 		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
 		    "\"total_tokens\":1025,\"prompt_tokens_details\":"
