@@ -76,11 +76,20 @@ raw 200 text/event-stream 'data: {"choices":[{"index":0,"delta":{"content":"a"}}
 data: {"error":{"message":"'"$echoes"'"}}
 
 ' >"$dir/raw/event.http"
+raw 200 text/event-stream 'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}
+
+data: {"detail":"'"$echoes"'"}
+
+' >"$dir/raw/event-detail.http"
+raw 200 application/json '{"detail":"'"$echoes"'"}' >"$dir/raw/detail.http"
+raw 200 application/json '{"choices":[{"message":{"content":"a"},"finish_reason":"'"$echoes"'"}]}' \
+	>"$dir/raw/reason.http"
 start_upstream echoer --raw "$dir/raw"
 sed "s|$stub_url|$echoer_url|" "$conf" >"$dir/echoer.conf"
 stop "$tailgate_pid"
 start_tailgate "$dir/echoer.conf"
-for file in 400 402 403 404 409 422 429 500 503 200 html event; do
+for file in 400 402 403 404 409 422 429 500 503 200 html event \
+	event-detail detail reason; do
 	for stream in false true; do
 		post /v1/chat/completions \
 			"$(say "stub/raw,file=$file.http" "\"stream\":$stream")"

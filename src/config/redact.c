@@ -19,6 +19,7 @@
 #define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row hold an aligned one */
 #define BASE64_MIN 14 /* letters in a row that are looked at */
 #define SHOWN_MIN 4 /* letters of a key that tell something of it */
+#define MASK 1 /* in a view: an ellipsis or a bullet that was escaped */
 #define WORDS_BACK 32 /* "ending in" stands within these before its letters */
 
 /* A text with what is encoded decoded: p[i] came from from[i] up to
@@ -114,7 +115,10 @@ decode(const char *p, const char *end, char *out)
 		n = 3;
 	else if (*p == '&' && end - p >= 4 && (n = entity(p, end, out)) > 0)
 		return n;
-	if (code <= 0x20 || code >= 0x7f)
+	/* What stands for letters that are not shown. */
+	if (code == 0x2026 || code == 0x2022 || code == 0x25cf)
+		code = MASK;
+	else if (code <= 0x20 || code >= 0x7f)
 		return 1;
 	*out = (char)code;
 	return n;
@@ -203,7 +207,8 @@ static size_t
 mask_length(const struct view *v, size_t at)
 {
 	static const char *const signs[] = { "*", ".", "\xe2\x80\xa6",
-		"\xe2\x80\xa2", "\xe2\x97\x8f", "#", "x", "X", "_", "-" };
+		"\xe2\x80\xa2", "\xe2\x97\x8f", "\x01", "#", "x", "X", "_",
+		"-" };
 	const char *p = v->p + at, *end = v->p + v->len, *close;
 	size_t n, len;
 
@@ -219,7 +224,7 @@ mask_length(const struct view *v, size_t at)
 		for (len = 0; (size_t)(end - p) >= len + n &&
 		     memcmp(p + len, signs[i], n) == 0;)
 			len += n;
-		if (len >= 2)
+		if (len >= 2 || (len == 1 && *p == MASK))
 			return len;
 	}
 	return 0;
@@ -256,6 +261,15 @@ find_masked(struct cover *c, struct span key)
 		if ((len = mask_length(v, at)) == 0)
 			continue;
 		first = first_shown(v, at, key);
+		/* "sk-ab ****" and "**** wxyz" */
+		if (first == 0 && at > 0 && v->p[at - 1] == ' ' &&
+		    (first = first_shown(v, at - 1, key)) > 0) {
+			at--;
+			len++;
+		}
+		if (at + len < v->len && v->p[at + len] == ' ' &&
+		    last_shown(v, at + len + 1, key) > 0)
+			len++;
 		last = last_shown(v, at + len, key);
 		/* A mask of several kinds of signs: "sk-ab...****wxyz". */
 		while (last == 0 && at + len < v->len &&
@@ -265,6 +279,8 @@ find_masked(struct cover *c, struct span key)
 		}
 		if (first + last >= SHOWN_MIN)
 			cover(c, at - first, first + len + last);
+		else if (strchr("[<(", v->p[at]) != NULL)
+			len = 1; /* the mask may stand in the brackets */
 	}
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bridge/words.h"
 #include "config/redact.h"
 #include "serve/answer.h"
 #include "wire/reply.h"
@@ -578,12 +579,15 @@ answer_upstream_error(struct answer *a, int status,
 	} else {
 		/* The upstream's words, in the form of the endpoint. */
 		struct refused told = *wrapped;
-		const char *said = json_string_value(
-		    json_object_get(json_object_get(json, "error"), "message"));
+		struct buf said;
 
-		if (said != NULL)
-			told.message = said;
+		buf_init(&said, WORDS_MAX * 2);
+		words_of(body, &said);
+		buf_add(&said, "", 1);
+		if (said.len > 1 && !buf_failed(&said))
+			told.message = said.p;
 		answer_refuse(a, &told);
+		buf_free(&said);
 	}
 	json_decref(json);
 }

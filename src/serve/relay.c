@@ -453,7 +453,8 @@ hide_keys(struct relay *r)
 	if (r->state == RELAY_COLLECT || r->error_first || r->holds_text ||
 	    (r->state == RELAY_HOLD && held->len > 0 &&
 		held->len <= HOLD_BYTES &&
-		memmem(held->p, held->len, "rror", 4) != NULL))
+		(memmem(held->p, held->len, "rror", 4) != NULL ||
+		    verdict_ends_badly(r->speaks, buf_span(held)))))
 		redact(r->answer->config, held->p, held->len);
 }
 
@@ -471,6 +472,8 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_HOLD && r->is_json)
 		verdict_look(r);
+	if (r->error_whole)
+		redact(r->answer->config, r->held.p, r->held.len);
 	if (r->answer->ended) {
 		result->end = RELAY_SERVED;
 		ended_in_error(r, result);

@@ -164,12 +164,23 @@ rename_response(
 	return 0;
 }
 
-/* Could the event be an error?  Only then is it looked through for keys. */
 static bool
-may_be_error(struct span name, struct span data)
+says(struct span text, const char *word)
 {
-	return (data.len >= 4 && memmem(data.p, data.len, "rror", 4) != NULL) ||
-	    (name.len >= 4 && memmem(name.p, name.len, "rror", 4) != NULL);
+	return text.len > 0 &&
+	    memmem(text.p, text.len, word, strlen(word)) != NULL;
+}
+
+/* Could the event be an error?  Only then is it looked through for keys.  In a
+ * chat, whatever has no choices could be one. */
+static bool
+may_be_error(enum endpoint speaks, struct span name, struct span data)
+{
+	bool chat = speaks == ENDPOINT_CHAT || speaks == ENDPOINT_COMPLETIONS;
+
+	return says(data, "rror") || says(name, "rror") ||
+	    (chat && !says(data, "\"choices\"") && !span_is(data, "[DONE]")) ||
+	    verdict_ends_badly(speaks, data);
 }
 
 /* The event as it came but with keys covered: 1, it has passed; 0: there is no
@@ -235,7 +246,7 @@ on_event(void *ctx, const struct sse_event *event)
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
 		relay_tell_usage(r);
-		if (data.len > 0 && may_be_error(name, data))
+		if (data.len > 0 && may_be_error(r->speaks, name, data))
 			bridge_covered(r, data);
 		else if (data.len > 0)
 			relay_bridge_step(
@@ -250,7 +261,7 @@ on_event(void *ctx, const struct sse_event *event)
 		return 0;
 	}
 	alive_note(&r->answer->alive, data);
-	if (may_be_error(name, data))
+	if (may_be_error(r->speaks, name, data))
 		covered = pass_covered(r, event);
 	if (covered == -1 ||
 	    (covered == 0 && rename_response(r, event, data) == -1))

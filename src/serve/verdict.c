@@ -29,6 +29,7 @@ struct members {
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
+	bool words; /* `detail`, `message` or `msg`: what errors have */
 	bool choices; /* `choices` is there, empty or not */
 	bool is_object;
 	struct span type; /* the string's inside */
@@ -74,8 +75,12 @@ on_member(void *ctx, const struct jscan_value *v)
 	} else if (jscan_key_is(step, "usage"))
 		m->usage = v->type == JSCAN_OBJECT;
 	else if (jscan_key_is(step, "data") || jscan_key_is(step, "output") ||
-	    jscan_key_is(step, "text") || jscan_key_is(step, "results"))
+	    jscan_key_is(step, "text") || jscan_key_is(step, "results") ||
+	    jscan_key_is(step, "content") || jscan_key_is(step, "input_tokens"))
 		m->answer |= v->type != JSCAN_NULL;
+	else if (jscan_key_is(step, "detail") ||
+	    jscan_key_is(step, "message") || jscan_key_is(step, "msg"))
+		m->words |= v->type != JSCAN_NULL;
 	return 0;
 }
 
@@ -179,7 +184,9 @@ verdict_look(struct relay *r)
 		r->ends_early = error.offset >= held.len;
 		usage_read(m.kind, held, &r->usage);
 	}
-	r->error_whole = is_error(&m);
+	/* {"detail": "…"} and nothing else that answers. */
+	r->error_whole =
+	    is_error(&m) || (m.words && !m.answer && !m.choices && !m.usage);
 	r->finish_failed |= verdict_ends_badly(r->speaks, held);
 }
 
