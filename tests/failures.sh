@@ -5,17 +5,49 @@
 # is made to fail, and made good again.  Each request is answered meanwhile,
 # nothing goes to a provider that a failure of our own must not reach, and the
 # gateway is back without a restart within the time that the table gives.
+#
+# What needs file systems of its own is run in a mount namespace of its own.
+if [ "${own_mounts:-}" = '' ]; then
+	own_mounts=no
+	export own_mounts
+	if unshare -m true 2>/dev/null; then
+		own_mounts=yes
+		exec unshare -m sh "$0"
+	fi
+fi
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-need jq lighttpd prlimit
+need flock jq lighttpd prlimit
+
+disk=$dir/disk
+small=$dir/small
+mkdir "$disk" "$small"
+if [ "$own_mounts" = yes ]; then
+	mount -t tmpfs -o size=256m none "$disk" || broken 'no tmpfs'
+	mount -t tmpfs -o size=16m none "$small" || broken 'no tmpfs'
+	cat /etc/hosts >"$dir/hosts"
+	# Nobody listens there.
+	echo 'nameserver 127.77.77.77' >"$dir/resolv.conf"
+	mount --bind "$dir/hosts" /etc/hosts || broken 'no /etc/hosts'
+	mount --bind "$dir/resolv.conf" /etc/resolv.conf ||
+		broken 'no /etc/resolv.conf'
+fi
 
 shape='processes = 2; threads = 32;'
 start_upstream stub -n
 start_upstream paid -n
+start_upstream cloud -n
 stub_more='limit = "gpu";'
 more_providers=", { name = \"free\"; place = \"local\"; url = \"$stub_url\"; },
-	{ name = \"paid\"; place = \"local\"; url = \"$paid_url\"; }"
-more_models=', { id = "any/*"; fallback = [ "unavailable", "error", "timeout",
+	{ name = \"paid\"; place = \"local\"; url = \"$paid_url\"; },
+	{ name = \"named\"; place = \"local\"; url = \"http://far.test:$cloud_port/v1\";
+	  circuit = { cooldown = 1.0; cooldown_max = 1.0; }; },
+	{ name = \"cloud\"; place = \"external\"; url = \"$cloud_url\"; }"
+more_models=', { id = "named/*"; targets = (
+	  { provider = "named"; model = "*"; } ); },
+	{ id = "out/*"; place = "external"; targets = (
+	  { provider = "cloud"; model = "*"; } ); },
+	{ id = "any/*"; fallback = [ "unavailable", "error", "timeout",
 	    "busy" ]; targets = (
 	  { provider = "free"; model = "*"; },
 	  { provider = "paid"; model = "plain"; } ); },
@@ -26,11 +58,16 @@ more_models=', { id = "any/*"; fallback = [ "unavailable", "error", "timeout",
 more="limits = ( { name = \"gpu\"; slots = 4; queue = 64; wait = 20.0; } );
 	body = { spool_dir = \"$dir/spool\"; spool_over = 65536; };"
 stub_config
-add_client anna
+sed -e "s|^runtime_dir = .*|runtime_dir = \"$small/run\";|" \
+	-e "s|^state_dir = .*|state_dir = \"$disk/state\";|" "$conf" >"$dir/moved"
+mv "$dir/moved" "$conf"
+mkdir "$small/run" "$disk/state"
+add_client anna --place external
 add_client chief --operator
 start_tailgate
 start_lighttpd
 key=$anna_key
+asked=0
 
 workers()
 {
@@ -49,11 +86,27 @@ load_on()
 	wait_until -p "$load_pid" stat_reaches stub requests 20
 }
 
+# served_by MODEL: a request is answered, which the account has to show.
+served_by()
+{
+	post /v1/chat/completions "{\"model\":\"$1\",\"messages\":[]}" \
+		--max-time 5
+	[ "$status" = 200 ] && asked=$((asked + 1))
+}
+
 served()
 {
-	post /v1/chat/completions '{"model":"any/plain","messages":[]}' \
-		--max-time 5
-	[ "$status" = 200 ]
+	served_by any/plain
+}
+
+served_outside()
+{
+	served && served_by out/plain
+}
+
+refused_outside()
+{
+	served && ! served_by out/plain && error_is 503 ledger_unavailable
 }
 
 served_with_a_slot()
@@ -93,6 +146,33 @@ load_off()
 	is "$1: none got lost" "$(sed -n 's/.* failed=\([0-9]*\) .*/\1/p' \
 		"$dir/load")" "$(sed -n 's/.* refused=\([0-9]*\) .*/\1/p' \
 		"$dir/load")"
+}
+
+# accounted ROW: what was served is in the ledger's files or in what they tell
+# of gaps; each of them, although the ledger may have been moved meanwhile.
+accounted()
+{
+	asked=$((asked + $(sed -n 's/.*complete=\([0-9]*\) .*/\1/p' \
+		"$dir/load")))
+	check "$1: all that was served is recorded or counted as lost" \
+		wait_until -t 10 -p "$tailgate_pid" all_recorded
+	detail "$1: $asked requests served, $(recorded) recorded or counted"
+}
+
+all_recorded()
+{
+	[ "$(recorded)" -ge "$asked" ]
+}
+
+recorded()
+{
+	cat "$disk"/*/ledger.jsonl "$disk"/*/ledger.jsonl.[0-9] 2>/dev/null |
+		awk '/"gap":/ {
+			sub(/.*"lost":/, "")
+			lines += $0 - 1
+		}
+		{ lines++ }
+		END { print lines + 0 }'
 }
 
 # --- Descriptors --------------------------------------------------------------
@@ -136,10 +216,88 @@ wait_until file_has "$dir/tailgate.log" 'accept: Too many open files'
 descriptors_right
 back descriptors 5 served
 load_off descriptors
+accounted descriptors
 is 'descriptors: nothing went elsewhere' "$(stat paid requests)" 0
 check 'descriptors: no circuit has opened' circuits_closed
 at_most 'descriptors: lines of the log about it' \
 	"$(grep -c -i 'descriptor\|too many open' "$dir/tailgate.log")" 40
+
+# --- Disks --------------------------------------------------------------------
+
+fill()
+{
+	cat /dev/zero >"$1/filler" 2>/dev/null
+	[ -s "$1/filler" ]
+}
+
+# row NAME SECONDS LOADED: what fails is out of order for a while under load,
+# and in order again; break_NAME and mend_NAME see to it.
+row()
+{
+	row=$(echo "$1" | tr _ ' ')
+	load_on "$3" 5
+	"break_$1"
+	check "$row: what would leave is refused by name" \
+		wait_until -t 8 -p "$tailgate_pid" refused_outside
+	check "$row: local work goes on" served
+	"mend_$1"
+	back "$row" "$2" served_outside
+	load_off "$row"
+	is "$row: local requests did not notice" "$(sed -n \
+		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+	accounted "$row"
+}
+
+break_ledger_disk_full() { fill "$disk"; }
+mend_ledger_disk_full() { rm "$disk/filler"; }
+
+break_ledger_stuck()
+{
+	flock "$disk/state/ledger.jsonl.lock" sleep 60 7>&- &
+	adopt holder $!
+}
+
+mend_ledger_stuck()
+{
+	for pid in $(children "$holder_pid") "$holder_pid"; do
+		kill "$pid" 2>/dev/null
+	done
+	wait "$holder_pid" 2>/dev/null
+	forget "$holder_pid"
+}
+
+# (A file system with open files can't be made read-only by hand.)
+break_ledger_read_only()
+{
+	mv "$disk/state" "$disk/before"
+	mkdir "$disk/state"
+	mount -t tmpfs -o ro none "$disk/state"
+	# The parent has tried it with new workers, which could not start.
+	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
+		"its workers can't start"
+}
+mend_ledger_read_only() { mount -o remount,rw "$disk/state"; }
+
+break_ledger_directory_deleted() { mv "$disk/state" "$disk/deleted"; }
+mend_ledger_directory_deleted() { mkdir "$disk/state"; }
+
+row ledger_stuck 5 any/plain
+if [ "$own_mounts" = yes ]; then
+	row ledger_disk_full 5 any/plain
+	row ledger_read_only 30 any/delay=10
+	# Back to one file system, as one does: by moving it away.
+	cp "$disk/state/ledger.jsonl" "$disk/before/ledger.jsonl.2"
+	umount -l "$disk/state"
+fi
+wait_until served_outside
+row ledger_directory_deleted 15 any/delay=10
+
+load_on any/delay=10 3
+mv "$disk/state/ledger.jsonl" "$disk/state/ledger.jsonl.1"
+check 'renamed: served' served_outside
+wait_until test -s "$disk/state/ledger.jsonl"
+load_off renamed
+accounted renamed
 
 # --- A reload for which something is missing ----------------------------------
 
@@ -177,6 +335,10 @@ if ! grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"; then
 	reload_without memory as 4096 unlimited
 fi
 
+if [ "$own_mounts" = no ]; then
+	need unshare # for the rows of the disks, the resolver
+fi
+
 # --- Commands beside it -------------------------------------------------------
 
 sed "s|^runtime_dir = .*|runtime_dir = \"$dir/nobody/run\";|" "$conf" \
@@ -188,15 +350,15 @@ for command in status 'explain --client anna --model any/plain' usage; do
 	is "tailgate ${command%% *} makes nothing" \
 		"$(find "$dir/nobody" -mindepth 1)" ''
 done
-before=$(cksum <"$dir/run/processes/table")
+before=$(cksum <"$small/run/processes/table")
 for n in 1 2 3; do
 	"$TAILGATE" -f "$conf" status >"$dir/out" 2>&1
 done
 like 'tailgate status works beside it' "$(cat "$dir/out")" '^gpu'
-is 'and is no process of the pool' "$(cksum <"$dir/run/processes/table")" \
+is 'and is no process of the pool' "$(cksum <"$small/run/processes/table")" \
 	"$before"
 mkdir "$dir/other"
-cp -R "$dir/run" "$dir/other/"
+cp -R "$small/run" "$dir/other/"
 sed "s|^runtime_dir = .*|runtime_dir = \"$dir/other/run\";|" "$conf" \
 	>"$dir/other.conf"
 printf X | dd of="$dir/other/run/health" conv=notrunc 2>"$dir/dd.log"
@@ -207,4 +369,6 @@ for command in status probe; do
 		"$(cat "$dir/out")" 'is of another version'
 done
 is 'which stays where it is' "$(ls -i "$dir/other/run/health")" "$before"
+stop "$tailgate_pid"
+[ "$own_mounts" = no ] || umount -l "$disk" "$small"
 finish

@@ -41,6 +41,9 @@
 #define PAUSE_MAX_MS 5000
 /* Between two looks at what workers are held to. */
 #define LOOK_MS 2000
+/* Between two tries to replace workers that are held to what has gone, at the
+ * most. */
+#define RENEW_MAX_MS 10000
 
 struct generation {
 	unsigned number;
@@ -70,6 +73,9 @@ struct parent {
 	/* Of the serving generation's workers, by index. */
 	int64_t start_at_ms[SHARE_WORKERS_MAX]; /* 0: is running */
 	int64_t pause_ms[SHARE_WORKERS_MAX];
+	/* New workers for what was replaced: */
+	uint64_t tried; /* the stamp that they were last tried for */
+	int64_t renew_at_ms, renew_pause_ms; /* the next try, if that fails */
 	bool reload; /* asked for while another was under way */
 	bool stopping;
 	int status;
@@ -494,6 +500,26 @@ handle_signals(struct parent *p)
 
 /* ---- the loop --------------------------------------------------------- */
 
+/* Is it time for new workers, which are held to what has this stamp?  At once
+ * if that is new, else after growing pauses: new workers can't start yet when
+ * the new directory can't be written, say. */
+static bool
+time_to_renew(struct parent *p, uint64_t stamp)
+{
+	int64_t now_ms = clock_now_ms(), *pause = &p->renew_pause_ms;
+
+	if (stamp != p->tried)
+		*pause = 0;
+	else if (now_ms < p->renew_at_ms)
+		return false;
+	p->tried = stamp;
+	*pause = *pause == 0            ? LOOK_MS
+	    : *pause * 2 > RENEW_MAX_MS ? RENEW_MAX_MS
+					: *pause * 2;
+	p->renew_at_ms = now_ms + *pause;
+	return true;
+}
+
 /* Workers cannot follow a directory that was replaced, or a resolver's file:
  * they are held to the old one. */
 static void
@@ -504,9 +530,8 @@ look_at_paths(struct parent *p)
 	if (p->now == NULL || p->next != NULL || p->stopping)
 		return;
 	stamp = sandbox_stamp(p->now->config);
-	if (stamp == p->now->stamp)
+	if (stamp == p->now->stamp || !time_to_renew(p, stamp))
 		return;
-	p->now->stamp = stamp;
 	log_info("a directory or a system file was replaced: new workers");
 	reload(p);
 }
