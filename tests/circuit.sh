@@ -76,6 +76,39 @@ replaced()
 	done
 }
 
+# limited SCRIPT SCRIPT: of one provider two models that say so, and a third.
+limited()
+{
+	new_config <<-END
+		processes = 3;
+		providers = (
+		  { name = "cloud"; place = "local"; url = "$stub_url";
+		    circuit = { failures = 3; cooldown = 60;
+		      cooldown_max = 60; }; }
+		);
+		models = (
+		  { id = "no"; targets = (
+		    { provider = "cloud"; model = "$1"; } ); },
+		  { id = "too"; targets = (
+		    { provider = "cloud"; model = "$2"; } ); },
+		  { id = "yes"; targets = (
+		    { provider = "cloud"; model = "plain"; } ); }
+		);
+	END
+}
+
+ask_for()
+{
+	post /v1/chat/completions "$(echo "$ask" | sed "s/\"m\"/\"$1\"/")"
+}
+
+# shellcheck disable=SC2317 # wait_until calls it
+says()
+{
+	ask_for "$1"
+	[ "$status" = "$2" ]
+}
+
 config 500 300
 add_client anna
 start_tailgate
@@ -171,5 +204,31 @@ check "its worker killed, the next one may" wait_until -p "$tailgate_pid" \
 "$TAILGATE" -f "$conf" status >"$dir/status.out"
 is "and nothing is in flight" \
 	"$(awk '/^gpu/ { print $(NF - 2) }' "$dir/status.out")" 0
+
+# One model's 429 is not the provider's: limits are often by model.
+limited 429,retry=5 429,retry=6
+reload
+tell stub reset >/dev/null
+ask_for no
+is "a model is rate limited" "$status" 429
+for n in 1 2 3 4; do
+	ask_for no
+	check "then left alone by every worker: $n" \
+		error_is 503 provider_unavailable
+done
+like "with its own time" "$(header retry-after)" '^[1-5]$'
+is "and not asked" "$(stat stub requests)" 1
+echo "$ask" | sed 's/"m"/"no"/' >"$dir/ask"
+like "explain says so" \
+	"$("$TAILGATE" -f "$conf" explain --client anna "$dir/ask" 2>&1)" \
+	'rate limited or loading'
+ask_for yes
+is "another model of the provider goes on" "$status" 200
+check "after its time the first is asked again" \
+	wait_until -p "$tailgate_pid" says no 429
+ask_for too
+is "a second model's 429 meanwhile" "$status" 429
+ask_for yes
+check "is the provider's" error_is 503 provider_unavailable
 
 finish

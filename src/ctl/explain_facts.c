@@ -34,6 +34,7 @@ live_health(
 	}
 	rows = arena_alloc(arena, (config->nproviders + 1) * sizeof(*rows));
 	health_facts(health, rows);
+	health_held_facts(health, arena, facts);
 	facts->providers = rows;
 	health_close(health);
 	/* Strings may lie inside the block, which the process then keeps. */

@@ -72,6 +72,19 @@ static const struct {
 	{ S400, BLAME_REQUEST, "maximum length 512,", "" },
 	{ S400, BLAME_REQUEST, "maximum length 1024,", "" },
 
+	/* A rate that all models share.  An organisation's name alone does not
+	 * say so: OpenAI and Anthropic name it with one model's limit. */
+	{ S429, BLAME_RATE_ALL, "account limit", "" },
+	{ S429, BLAME_RATE_ALL, "account rate limit", "" },
+	{ S429, BLAME_RATE_ALL, "account-level", "" },
+	{ S429, BLAME_RATE_ALL, "limit for your account", "" },
+	{ S429, BLAME_RATE_ALL, "your account has reached", "" },
+	{ S429, BLAME_RATE_ALL, "your account's", "limit" },
+	{ S429, BLAME_RATE_ALL, "organization-wide", "" },
+	{ S429, BLAME_RATE_ALL, "organization limit", "" },
+	{ S429, BLAME_RATE_ALL, "across all models", "" },
+	{ S429, BLAME_RATE_ALL, "daily limit", "" },
+
 	/* Too long.  OpenAI, DeepSeek, vLLM, OpenRouter: */
 	{ ANY_BODY, BLAME_LENGTH, "context_length_exceeded", "" },
 	{ ANY_BODY, BLAME_LENGTH, "maximum context length", "" },

@@ -28,6 +28,7 @@ enum blame {
 	BLAME_KEY, /* the gateway's own key is missing or wrong */
 	BLAME_ACCOUNT, /* the gateway's account: credit, quota, a key's limit */
 	BLAME_RATE, /* too many for now: 429 */
+	BLAME_RATE_ALL, /* too many of all models together, by its words */
 	BLAME_MODEL, /* the provider does not have this model */
 	BLAME_LOADING, /* it is loading this model */
 	BLAME_TIME, /* it gave up: 408, 504 */

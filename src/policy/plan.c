@@ -308,11 +308,66 @@ rule_abilities(const struct question *q, struct candidate *c)
 	return true;
 }
 
+static uint64_t
+hash_on(uint64_t hash, const char *text)
+{
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* ends the text */
+}
+
+/* FNV-1a; never 0. */
+uint64_t
+facts_held_key(const struct provider *p, const char *model)
+{
+	uint64_t key =
+	    hash_on(hash_on(UINT64_C(0xcbf29ce484222325), p->name), model);
+
+	return key == 0 ? 1 : key;
+}
+
+bool
+facts_held_is_sane(const struct provider *p, int64_t open_ms)
+{
+	return open_ms <= FACTS_LOADING_MS ||
+	    open_ms <= p->circuit.cooldown_max_ms;
+}
+
+/* How long this model is left alone at this provider; 0 if it is not. */
+static int64_t
+held_ms(const struct facts *facts, const struct candidate *c)
+{
+	const struct provider *p = c->target->provider;
+	int64_t ms = 0;
+	uint64_t key;
+
+	if (facts->nheld == 0 || p->circuit.failures == 0)
+		return 0;
+	key = facts_held_key(p, c->model);
+	for (size_t i = 0; i < facts->nheld; i++)
+		if (facts->held[i].key == key && facts->held[i].open_ms > ms &&
+		    facts_held_is_sane(p, facts->held[i].open_ms))
+			ms = facts->held[i].open_ms;
+	return ms;
+}
+
 static bool
 rule_health(const struct question *q, struct candidate *c)
 {
-	if (c->open_ms <= 0)
+	int64_t held = held_ms(q->facts, c);
+
+	if (c->open_ms <= 0 && held <= 0)
 		return true;
+	if (held > c->open_ms) {
+		c->open_ms = held;
+		out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,
+		    arena_printf(q->arena,
+			"this model of %s is rate limited or loading, "
+			"left alone for %" PRId64 ".%" PRId64 " s more",
+			c->target->provider->name, held / 1000,
+			held % 1000 / 100));
+		return false;
+	}
 	out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,
 	    arena_printf(q->arena,
 		"the circuit of %s is open for %" PRId64 ".%" PRId64 " s more",

@@ -42,6 +42,16 @@ struct facts_provider {
 	int64_t first_byte_ms;	/* typical, -1 or 0: not known */
 };
 
+/* A model that is left alone at a provider, while others are asked. */
+struct facts_held {
+	uint64_t key;		/* facts_held_key() of both */
+	int64_t open_ms;
+};
+uint64_t facts_held_key(const struct provider *, const char *model);
+/* Can it be?  More than any hold is of a clock from before a reboot. */
+bool facts_held_is_sane(const struct provider *, int64_t open_ms);
+#define FACTS_LOADING_MS 2000	/* held while loading, whatever cooldown_max */
+
 struct facts_limit {
 	unsigned used, queued;
 };
@@ -58,6 +68,8 @@ struct facts {
 	int64_t wall_ms;
 	const struct facts_provider *providers;	/* by index, or NULL */
 	const struct facts_limit *limits;	/* by index, or NULL */
+	const struct facts_held *held;
+	size_t nheld;
 	const struct facts_learned *learned;
 	size_t nlearned;
 	uint32_t turn;		/* of the model's round robin */

@@ -117,6 +117,15 @@ admit_health(struct attempt *t)
 	struct request *r = t->request;
 	int64_t open_ms = 0;
 
+	open_ms = health_model_open_ms(
+	    r->server->health, t->provider, t->candidate->model);
+	if (open_ms > 0)
+		return fail(t, REFUSE_UNAVAILABLE, open_ms,
+		    arena_printf(r->arena,
+			"This model is left alone at provider %s, which is "
+			"loading it or limits its rate; wait for the time in "
+			"Retry-After.",
+			t->provider->name));
 	if (health_admit(r->server->health, t->provider, &t->trial, &open_ms))
 		return true;
 	return fail(t, REFUSE_UNAVAILABLE, open_ms,
@@ -474,6 +483,8 @@ send_and_relay(struct attempt *t)
 	if (t->report.result != UPSTREAM_OK)
 		answer_gone(&r->answer);
 	relay_finish(&t->relay, &t->report, &t->result);
+	t->result.health = health_model_report(r->server->health, t->provider,
+	    t->candidate->model, t->result.health, t->result.retry_after_ms);
 	health_report(r->server->health, t->provider, t->trial,
 	    t->result.health, t->result.retry_after_ms, first_byte_ms(t));
 	t->trial = false;

@@ -313,6 +313,7 @@ request_facts(struct request *r, void **hold)
 	    arena_alloc(r->arena, (c->nlimits + 1) * sizeof(*limits));
 
 	health_facts(r->server->health, providers);
+	health_held_facts(r->server->health, r->arena, facts);
 	slots_facts(r->server->slots, limits);
 	facts->wall_ms = clock_wall_ms();
 	facts->providers = providers;

@@ -356,13 +356,16 @@ judge_blame(
 		judge_length(r, b, result);
 		return;
 	case BLAME_RATE:
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_MODEL_LIMITED);
+		return;
+	case BLAME_RATE_ALL:
 		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
 		return;
 	case BLAME_MODEL:
 		judge_as(result, REFUSE_PROVIDER_MODEL, HEALTH_NO_MODEL);
 		return;
 	case BLAME_LOADING:
-		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_LOADING);
+		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_MODEL_LOADING);
 		return;
 	case BLAME_TIME:
 		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_ERROR);
@@ -411,7 +414,7 @@ judge_dressed(const struct relay *r, struct relay_result *result)
 
 	result->upstream_error = true;
 	result->status = 502;
-	if (b.blame == BLAME_RATE)
+	if (b.blame == BLAME_RATE || b.blame == BLAME_RATE_ALL)
 		result->status = 429;
 	if (b.blame == BLAME_LENGTH ||
 	    (b.blame == BLAME_REQUEST && status >= 400 && status < 500))

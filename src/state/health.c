@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "state/circuit.h"
 #include "state/health.h"
+#include "state/health_models.h"
 #include "state/mapfile.h"
 #include "state/process.h"
 
@@ -67,6 +68,7 @@ _Static_assert(PROCESS_MAX <= CIRCUIT_OWNERS, "a trial's owner must fit");
 
 struct health {
 	struct map *map;
+	struct health_models *models;
 	const struct config *config;
 	struct cells *self;
 	unsigned self_index;
@@ -94,6 +96,8 @@ static const char *const outcome_names[] = {
 	[HEALTH_ABANDONED] = "abandoned",
 	[HEALTH_ACCOUNT] = "key or account not accepted",
 	[HEALTH_NO_MODEL] = "no such model",
+	[HEALTH_MODEL_LIMITED] = "one model rate limited",
+	[HEALTH_MODEL_LOADING] = "one model loading",
 };
 #define OUTCOMES (sizeof(outcome_names) / sizeof(outcome_names[0]))
 
@@ -248,6 +252,14 @@ health_open(const struct config *config, char *why, size_t size)
 		free(h);
 		return NULL;
 	}
+	h->models = health_models_open(config);
+	if (h->models == NULL) {
+		snprintf(why, size, "%s/models: %s", config->runtime_dir,
+		    mapfile_error(errno));
+		mapfile_close(h->map, sizeof(*h->map));
+		free(h);
+		return NULL;
+	}
 	if (mapfile_only_looks()) {
 		look_at_rows(h);
 		return h;
@@ -266,6 +278,7 @@ health_close(struct health *h)
 {
 	if (h == NULL)
 		return;
+	health_models_close(h->models);
 	mapfile_close(h->map, sizeof(*h->map));
 	free(h);
 }
@@ -348,6 +361,8 @@ after(uint64_t word, bool mine, const struct provider *p,
 	switch (outcome) {
 	case HEALTH_OK:
 	case HEALTH_NO_MODEL:
+	case HEALTH_MODEL_LIMITED:
+	case HEALTH_MODEL_LOADING:
 		return circuit_answered(word, mine);
 	case HEALTH_CONNECT:
 	case HEALTH_TIMEOUT:
@@ -473,6 +488,38 @@ health_report(struct health *h, const struct provider *p, bool trial,
 		sample_add(row, first_byte_ms);
 	if (outcome != HEALTH_OK && outcome != HEALTH_ABANDONED)
 		error_note(row, outcome);
+}
+
+int64_t
+health_model_open_ms(
+    struct health *h, const struct provider *p, const char *model)
+{
+	return health_models_open_ms(h->models, p, model);
+}
+
+enum health_outcome
+health_model_report(struct health *h, const struct provider *p,
+    const char *model, enum health_outcome outcome, int64_t retry_after_ms)
+{
+	bool limited = outcome == HEALTH_MODEL_LIMITED;
+	int64_t ms = limited ? retry_after_ms : FACTS_LOADING_MS;
+
+	if (p->circuit.failures == 0 || ms <= 0 ||
+	    (!limited && outcome != HEALTH_MODEL_LOADING))
+		return outcome;
+	if (limited && ms > p->circuit.cooldown_max_ms)
+		ms = p->circuit.cooldown_max_ms;
+	if (health_models_hold(h->models, p, model, limited, ms))
+		return HEALTH_RATE_LIMITED;
+	log_warn("provider %s: %s, left alone for %lld ms: %s", p->name,
+	    outcome_names[outcome], (long long)ms, model);
+	return outcome;
+}
+
+void
+health_held_facts(struct health *h, struct arena *arena, struct facts *facts)
+{
+	facts->held = health_models_facts(h->models, arena, &facts->nheld);
 }
 
 void

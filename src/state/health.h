@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "config/config.h"
 #include "policy/plan.h"
 
@@ -38,6 +39,8 @@ enum health_outcome {
 				   gives a trial back */
 	HEALTH_ACCOUNT, /* our key or account is not accepted */
 	HEALTH_NO_MODEL, /* the provider does not have this model */
+	HEALTH_MODEL_LIMITED, /* a 429 that may be this model's alone */
+	HEALTH_MODEL_LOADING, /* it loads this model, others may go */
 };
 const char *health_outcome_name(enum health_outcome);
 
@@ -58,6 +61,20 @@ void health_answered(struct health *, const struct provider *, bool trial);
  * up to the provider's cooldown_max; first_byte_ms -1 where no byte came. */
 void health_report(struct health *, const struct provider *, bool trial,
     enum health_outcome, int64_t retry_after_ms, int64_t first_byte_ms);
+
+/* Is this model of the provider left alone?  0: no, else for how long. */
+int64_t health_model_open_ms(
+    struct health *, const struct provider *, const char *model);
+/* Right before health_report, of a request for this upstream model: leaves
+ * the model alone after HEALTH_MODEL_LIMITED (for retry_after_ms, up to the
+ * provider's cooldown_max) and HEALTH_MODEL_LOADING (FACTS_LOADING_MS).
+ * The outcome to report: a second model's 429 while one is held is
+ * HEALTH_RATE_LIMITED, the whole provider's. */
+enum health_outcome health_model_report(struct health *,
+    const struct provider *, const char *model, enum health_outcome,
+    int64_t retry_after_ms);
+/* The models that are left alone, for the plan; in the arena. */
+void health_held_facts(struct health *, struct arena *, struct facts *);
 
 /* Fills the facts of all providers (nproviders of them). */
 void health_facts(struct health *, struct facts_provider *);

@@ -18,6 +18,7 @@ static const char *const blames[] = {
 	[BLAME_KEY] = "key",
 	[BLAME_ACCOUNT] = "account",
 	[BLAME_RATE] = "rate",
+	[BLAME_RATE_ALL] = "rate of all",
 	[BLAME_MODEL] = "model",
 	[BLAME_LOADING] = "loading",
 	[BLAME_TIME] = "time",
@@ -231,6 +232,16 @@ static const struct {
 	/* Rates, models, and the rest. */
 	{ "a rate", 429, MESSAGE("Rate limit reached for gpt-4o"), BLAME_RATE,
 	    0, 0 },
+	{ "a rate that names its organisation", 429,
+	    MESSAGE("Rate limit reached for gpt-4o in organization org-a on "
+		    "tokens per min. You can increase your rate limit by "
+		    "adding a payment method to your account at "
+		    "https://example.org/account/rate-limits"),
+	    BLAME_RATE, 0, 0 },
+	{ "a rate of the account", 429, MESSAGE("Account rate limit reached"),
+	    BLAME_RATE_ALL, 0, 0 },
+	{ "a day's", 429, MESSAGE("You have reached the daily limit"),
+	    BLAME_RATE_ALL, 0, 0 },
 	{ "OpenAI's model", 404,
 	    "{\"error\":{\"message\":\"The model `x` does not exist or you do "
 	    "not have access to it.\",\"code\":\"model_not_found\"}}",

@@ -249,6 +249,90 @@ latency(struct health *h, int64_t ms, int times)
 	}
 }
 
+static int64_t
+report_model(struct health *h, size_t i, const char *model,
+    enum health_outcome what, int64_t ms)
+{
+	health_begin(h, &providers[i]);
+	what = health_model_report(h, &providers[i], model, what, ms);
+	health_report(h, &providers[i], false, what, ms, -1);
+	return health_model_open_ms(h, &providers[i], model);
+}
+
+static size_t
+held(struct health *h)
+{
+	struct facts facts = { 0 };
+	struct arena *arena = arena_new();
+
+	health_held_facts(h, arena, &facts);
+	arena_free(arena);
+	return facts.nheld;
+}
+
+/* What is one model's trouble keeps nobody from the others. */
+static void
+test_models(struct health *h)
+{
+	static const struct {
+		const char *name;
+		enum health_outcome outcome;
+		int64_t retry_ms, held_ms;
+	} rows[] = {
+		{ "a 429", HEALTH_MODEL_LIMITED, 7000, 7000 },
+		{ "a 429 beyond cooldown_max", HEALTH_MODEL_LIMITED, 99000,
+		    40000 },
+		{ "a 429 without a time", HEALTH_MODEL_LIMITED, 0, 0 },
+		{ "loading", HEALTH_MODEL_LOADING, 0, FACTS_LOADING_MS },
+		{ "no such model", HEALTH_NO_MODEL, 0, 0 },
+		{ "an error", HEALTH_ERROR, 7000, 0 },
+	};
+	bool trial;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		CHECK(report_model(h, 1, "a", rows[i].outcome,
+			  rows[i].retry_ms) == rows[i].held_ms,
+		    "%s: the model is held", rows[i].name);
+		CHECK(health_model_open_ms(h, &providers[1], "b") == 0 &&
+			health_model_open_ms(h, &providers[0], "a") == 0 &&
+			admit(h, 1, &trial) && !trial,
+		    "%s: others are not", rows[i].name);
+		CHECK(held(h) == (rows[i].held_ms > 0), "%s: facts",
+		    rows[i].name);
+		now_ms += rows[i].held_ms;
+		CHECK(health_model_open_ms(h, &providers[1], "a") == 0 &&
+			held(h) == 0,
+		    "%s: and then it may be asked", rows[i].name);
+		mend(h, 1);
+	}
+
+	report_model(h, 1, "a", HEALTH_MODEL_LIMITED, 7000);
+	report_model(h, 0, "b", HEALTH_MODEL_LIMITED, 7000);
+	report_model(h, 1, "b", HEALTH_MODEL_LOADING, 0);
+	report_model(h, 1, "a", HEALTH_MODEL_LIMITED, 7000);
+	CHECK(admit(h, 1, &trial) && !trial,
+	    "one model twice, another that loads, another provider's");
+	report_model(h, 1, "c", HEALTH_MODEL_LIMITED, 5000);
+	CHECK(!admit(h, 1, &trial), "a second model's 429: the provider");
+	now_ms += 7000;
+	CHECK(admit(h, 1, &trial) && trial, "for its time");
+	outcome(h, 1, trial, HEALTH_OK);
+
+	for (int i = 0; i < 2000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "m%d", i);
+		report_model(h, 2, name, HEALTH_MODEL_LOADING, 0);
+	}
+	CHECK(held(h) <= 256 &&
+		health_model_open_ms(h, &providers[2], "m1999") > 0,
+	    "more models than rows: the last ones are held");
+	now_ms -= 900000;
+	CHECK(health_model_open_ms(h, &providers[2], "m1999") == 0,
+	    "a time from before a reboot holds nobody");
+	now_ms += 900000 + FACTS_LOADING_MS;
+}
+
 static void
 test_latency(struct health *h)
 {
@@ -762,6 +846,7 @@ main(void)
 	test_transitions(h);
 	test_answered(h);
 	test_limits(h);
+	test_models(h);
 	test_latency(h);
 	test_one_trial_of_threads(h);
 	test_one_trial_of_processes(h);

@@ -1,0 +1,169 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The rows of runtime_dir/models.  Two threads that take the same free row at
+ * the same time leave the later one's model in it with either one's time:
+ * both are models that have just said no.
+ */
+#include "config.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "state/health_models.h"
+#include "state/mapfile.h"
+
+#define MODELS_MAGIC UINT64_C(0x74676d646c730001) /* "tgmdls", version 1 */
+
+struct row {
+	_Atomic uint64_t key; /* of provider and model; 0: free */
+	_Atomic uint64_t limited; /* the provider's key; 0: it loads */
+	_Atomic int64_t until_ms;
+};
+
+struct map {
+	_Atomic int64_t until_ms; /* no row is held for longer */
+	struct row rows[HEALTH_MODELS_ROWS];
+};
+
+struct health_models {
+	struct map *map;
+};
+
+struct health_models *
+health_models_open(const struct config *config)
+{
+	struct health_models *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		fatal("out of memory for the models' health");
+	m->map = mapfile_open(
+	    config->runtime_dir, "models", MODELS_MAGIC, sizeof(*m->map));
+	/* An onlooker may come before the first server of this version. */
+	if (m->map == NULL && !mapfile_only_looks()) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void
+health_models_close(struct health_models *m)
+{
+	if (m == NULL)
+		return;
+	if (m->map != NULL)
+		mapfile_close(m->map, sizeof(*m->map));
+	free(m);
+}
+
+static bool
+is_quiet(const struct health_models *m, int64_t now_ms)
+{
+	return m->map == NULL || atomic_load(&m->map->until_ms) <= now_ms;
+}
+
+int64_t
+health_models_open_ms(
+    struct health_models *m, const struct provider *p, const char *model)
+{
+	int64_t now_ms = clock_now_ms(), most_ms = 0, left_ms;
+	uint64_t key;
+
+	if (p->circuit.failures == 0 || is_quiet(m, now_ms))
+		return 0;
+	key = facts_held_key(p, model);
+	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
+		struct row *row = &m->map->rows[i];
+
+		if (atomic_load(&row->key) != key)
+			continue;
+		left_ms = atomic_load(&row->until_ms) - now_ms;
+		if (left_ms > most_ms && facts_held_is_sane(p, left_ms))
+			most_ms = left_ms;
+	}
+	return most_ms;
+}
+
+/* The model's own row, else one whose time is over, else the one whose time
+ * is over first. */
+static struct row *
+row_take(struct map *map, uint64_t key)
+{
+	struct row *row = &map->rows[0];
+
+	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
+		if (atomic_load(&map->rows[i].key) == key)
+			return &map->rows[i];
+		if (atomic_load(&map->rows[i].until_ms) <
+		    atomic_load(&row->until_ms))
+			row = &map->rows[i];
+	}
+	atomic_store(&row->until_ms, 0);
+	atomic_store(&row->key, key);
+	return row;
+}
+
+static void
+extend(_Atomic int64_t *until_ms, int64_t to_ms)
+{
+	int64_t old = atomic_load(until_ms);
+
+	while (
+	    old < to_ms && !atomic_compare_exchange_weak(until_ms, &old, to_ms))
+		continue;
+}
+
+bool
+health_models_hold(struct health_models *m, const struct provider *p,
+    const char *model, bool limited, int64_t ms)
+{
+	int64_t now_ms = clock_now_ms(), left_ms;
+	uint64_t key = facts_held_key(p, model);
+	uint64_t provider = facts_held_key(p, "");
+	struct row *row = row_take(m->map, key);
+	bool others = false;
+
+	atomic_store(&row->limited, limited ? provider : 0);
+	/* A row from before a reboot is further away than any hold. */
+	if (!facts_held_is_sane(p, atomic_load(&row->until_ms) - now_ms))
+		atomic_store(&row->until_ms, 0);
+	extend(&row->until_ms, now_ms + ms);
+	extend(&m->map->until_ms, now_ms + ms);
+	for (size_t i = 0; limited && i < HEALTH_MODELS_ROWS; i++) {
+		row = &m->map->rows[i];
+		left_ms = atomic_load(&row->until_ms) - now_ms;
+		others = others ||
+		    (atomic_load(&row->limited) == provider &&
+			atomic_load(&row->key) != key && left_ms > 0 &&
+			facts_held_is_sane(p, left_ms));
+	}
+	return others;
+}
+
+const struct facts_held *
+health_models_facts(struct health_models *m, struct arena *arena, size_t *n)
+{
+	int64_t now_ms = clock_now_ms();
+	struct facts_held *out;
+
+	*n = 0;
+	if (is_quiet(m, now_ms))
+		return NULL;
+	out = arena_alloc(arena, HEALTH_MODELS_ROWS * sizeof(*out));
+	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
+		struct row *row = &m->map->rows[i];
+		int64_t left_ms = atomic_load(&row->until_ms) - now_ms;
+
+		if (left_ms > 0)
+			out[(*n)++] = (struct facts_held){
+				.key = atomic_load(&row->key),
+				.open_ms = left_ms,
+			};
+	}
+	return out;
+}
