@@ -160,6 +160,12 @@ decide(struct relay *r, enum beginning begins)
 	    (begins != BEGINS_JSON && says_events(r));
 	r->is_json =
 	    begins == BEGINS_JSON || (begins == BEGINS_UNSAID && says_json(r));
+	/* A bridge makes a whole response of a whole one only. */
+	r->odd_stream = r->is_sse && r->bridge != NULL && !r->answer->streams;
+	if (r->odd_stream) {
+		r->state = RELAY_COLLECT;
+		return -1;
+	}
 	if (r->is_sse)
 		r->answer->at_boundary = true;
 	if (r->is_sse || r->bridge != NULL || (r->is_json && must_stream(r)) ||

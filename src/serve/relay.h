@@ -74,6 +74,7 @@ struct relay {
 	bool error_passed; /* an error of the upstream's own, later on */
 	bool finish_failed; /* so is a finish_reason that is a failure */
 	bool bridge_failed;
+	bool odd_stream; /* events, where a bridge asked for a whole response */
 	bool no_stream; /* the client has an event stream's head, and this is
 			   none */
 	struct usage usage;

@@ -453,6 +453,12 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 		result->reason = 0;
 		result->refused.message =
 		    "The gateway is being stopped; try again in a moment.";
+	} else if (r->odd_stream) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s answered with a stream, which was not asked "
+		    "for.",
+		    r->candidate->target->provider->name);
 	} else if (r->no_stream) {
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
 		result->refused.message = arena_printf(r->arena,
