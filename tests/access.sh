@@ -51,6 +51,23 @@ check 'its commands run' sh -e "$dir/mend.sh"
 look
 is 'then all is right' "$rc" 0
 
+mv "$dir/run" "$dir/real"
+ln -s real "$dir/run"
+look
+like 'a link to a directory, which the start would not follow' "$out" \
+	'runtime_dir: .*symbolic link is not followed'
+rm "$dir/run"
+mv "$dir/real" "$dir/run"
+chmod g+w "$dir/run"
+look
+like 'one that others may write to' "$out" 'runtime_dir: .*chmod go-w'
+chmod g-w "$dir/run"
+mkdir "$dir/state/ledger.jsonl"
+look
+like 'a directory in the place of the ledger' "$out" \
+	"ledger.file: user $user cannot write to .*ledger.jsonl: Is a directory"
+rmdir "$dir/state/ledger.jsonl"
+
 "$TAILGATE" -f "$conf" client add anna >"$dir/anna.key" 2>/dev/null
 look
 is 'a new clients file can be read by the service' "$rc" 0

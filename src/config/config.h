@@ -31,6 +31,7 @@
 #define CONFIG_PROVIDERS_MAX 256
 #define CONFIG_MODELS_MAX 4096
 #define CONFIG_CLIENTS_MAX 65536	/* of both files together */
+#define CONFIG_RUNTIME_DIR_MAX 900 /* bytes of its path */
 #define CONFIG_NAME_MAX 64	/* bytes of a name of ours (not a model id) */
 
 /* Where work may go, narrowest first, so that the lesser of two wins. */

@@ -479,4 +479,5 @@ prove(struct load *load)
 	prove_providers(load);
 	prove_models(load);
 	prove_clients(load);
+	prove_start(load);
 }

@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "ctl/access.h"
+#include "state/mapfile.h"
 
 #define FAILURES_MAX 100 /* an exit status holds no more */
 
@@ -86,6 +87,55 @@ look_writable(struct looking *l, const char *setting, const char *path)
 	    l->user, l->group, path);
 }
 
+/* What the start asks of its directories beside access: whose they are, who
+ * else may write, no symbolic link. */
+static void
+look_at_runtime(struct looking *l)
+{
+	const struct config *c = l->config;
+	char why[1200], slots[CONFIG_RUNTIME_DIR_MAX + 16];
+	int fd = -1;
+
+	mapfile_set_role(MAPFILE_ONLOOKER);
+	why[0] = '\0';
+	snprintf(slots, sizeof(slots), "%s/slots", c->runtime_dir);
+	if (mapfile_check_dir(c->runtime_dir, why, sizeof(why)) == 0 &&
+	    access(slots, F_OK) == 0)
+		for (size_t i = 0; i < c->nlimits; i++) {
+			fd = mapfile_open_dir(
+			    slots, c->limits[i].name, why, sizeof(why));
+			if (fd != -1)
+				close(fd);
+			else if (errno != ENOENT)
+				break;
+			why[0] = '\0';
+		}
+	if (why[0] == '\0')
+		return;
+	fprintf(l->out, "%s: runtime_dir: %s\n", c->path, why);
+	l->failures += l->failures < FAILURES_MAX;
+}
+
+static void
+look_at_ledger(struct looking *l)
+{
+	const char *path = l->config->ledger_file;
+	char dir[4096];
+	struct stat st;
+
+	if (!l->config->ledger || path == NULL)
+		return;
+	parent_of(path, dir, sizeof(dir));
+	/* state_dir itself may be still to be made. */
+	if (strcmp(dir, l->config->state_dir) != 0)
+		look_writable(l, "ledger.file", dir);
+	if (stat(path, &st) == -1)
+		return;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	if (!S_ISREG(st.st_mode) || access(path, R_OK | W_OK) == -1)
+		fail(l, "ledger.file", path, "write to");
+}
+
 static void
 look_at_providers(struct looking *l)
 {
@@ -106,7 +156,6 @@ static int
 look(struct looking *l)
 {
 	const struct config *c = l->config;
-	char ledger[4096];
 
 	look_readable(l, "configuration", c->path);
 	look_readable(l, "clients_file", c->clients_file);
@@ -115,12 +164,9 @@ look(struct looking *l)
 	look_writable(l, "runtime_dir", c->runtime_dir);
 	look_writable(l, "state_dir", c->state_dir);
 	look_writable(l, "body.spool_dir", c->spool_dir);
-	if (c->ledger && c->ledger_file != NULL) {
-		parent_of(c->ledger_file, ledger, sizeof(ledger));
-		/* state_dir itself may be still to be made. */
-		if (strcmp(ledger, c->state_dir) != 0)
-			look_writable(l, "ledger.file", ledger);
-	}
+	look_at_ledger(l);
+	if (l->failures == 0)
+		look_at_runtime(l);
 	fflush(l->out);
 	return l->failures;
 }

@@ -17,6 +17,10 @@
 #include "state/mapfile.h"
 #include "state/slots_internal.h"
 
+_Static_assert(CONFIG_RUNTIME_DIR_MAX + sizeof("/slots/") + CONFIG_NAME_MAX <
+	SLOTS_PATH_SIZE,
+    "a runtime_dir that was proved has room for every limit");
+
 #define QUEUE_MAGIC 0x7461696c534c5131 /* "tailSLQ1" */
 
 static int

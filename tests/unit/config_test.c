@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "config/schema.h"
@@ -934,6 +935,53 @@ test_secrets(void)
 }
 
 /* Whatever the bytes are, there is an answer and no harm. */
+/* What the start would refuse is refused when it is read. */
+static void
+test_start(void)
+{
+	static const struct {
+		const char *before, *part;
+		unsigned times;
+		const char *after, *want;
+	} cases[] = {
+		{ "runtime_dir = \"/", "0123456789/", 81, "d\";", NULL },
+		{ "runtime_dir = \"/", "0123456789/", 90, "d\";",
+		    "runtime_dir: the path must have at most 900 bytes" },
+		{ "runtime_dir = \"/", "x", 300, "\";",
+		    "runtime_dir: each part of the path must have at most" },
+		{ "state_dir = \"/", "0123456789/", 370, "d\";",
+		    "state_dir: the path must have at most" },
+		{ "body = { spool_dir = \"/", "x", 256, "\"; };",
+		    "body.spool_dir: each part of the path" },
+		{ "ledger = { file = \"/tmp/", "x", 252, "\"; };",
+		    "ledger.file: each part of the path" },
+		{ "ledger = { file = \"/tmp/", "x", 200, "\"; };", NULL },
+		{ "limits = ( { name = \"", "lock", 1, "\"; slots = 1; } );",
+		    "limits[0].name: lock is the name of tailgate's own" },
+		{ "limits = ( { name = \"", "lock", 2, "\"; slots = 1; } );",
+		    NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf text;
+		struct config *c;
+
+		buf_init(&text, 65536);
+		buf_puts(&text, "clients_file = \"\";\n");
+		buf_puts(&text, cases[i].before);
+		for (unsigned j = 0; j < cases[i].times; j++)
+			buf_puts(&text, cases[i].part);
+		buf_puts(&text, cases[i].after);
+		c = load_bytes(text.p, text.len);
+		CHECK((c != NULL) == (cases[i].want == NULL) &&
+			(c != NULL || strstr(said, cases[i].want) != NULL),
+		    "%.20s... %u times %s: %.200s", cases[i].before,
+		    cases[i].times, cases[i].part, said);
+		config_free(c);
+		buf_free(&text);
+	}
+}
+
 static void
 test_hostile(void)
 {
@@ -1104,6 +1152,7 @@ main(void)
 	test_url_paths();
 	test_good();
 	test_secrets();
+	test_start();
 	test_hostile();
 	files_remove();
 	return check_done();
