@@ -24,9 +24,9 @@ by_digest(const void *pa, const void *pb)
 	const struct client *const *a = pa, *const *b = pb;
 	int order = memcmp((*a)->key_digest, (*b)->key_digest, DIGEST_BYTES);
 
-	return order != 0 ? order
-			  : ((*a)->index > (*b)->index) -
-		((*a)->index < (*b)->index);
+	return order != 0
+	    ? order
+	    : ((*a)->index > (*b)->index) - ((*a)->index < (*b)->index);
 }
 
 void
@@ -46,23 +46,23 @@ config_keyed_make(struct config *c, struct arena *arena)
 }
 
 const struct client *const *
-config_keyed_find(const struct config *c,
-    const unsigned char digest[DIGEST_BYTES], size_t *n)
+config_keyed_find(
+    const struct config *c, const unsigned char digest[DIGEST_BYTES], size_t *n)
 {
 	size_t low = 0, high = c->nkeyed, first;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memcmp(c->keyed[middle]->key_digest, digest,
-			DIGEST_BYTES) < 0)
+		if (memcmp(c->keyed[middle]->key_digest, digest, DIGEST_BYTES) <
+		    0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	first = low;
-	while (low < c->nkeyed &&
-	    digest_equal(c->keyed[low]->key_digest, digest))
+	while (
+	    low < c->nkeyed && digest_equal(c->keyed[low]->key_digest, digest))
 		low++;
 	*n = low - first;
 	return *n == 0 ? NULL : &c->keyed[first];

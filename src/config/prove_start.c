@@ -53,8 +53,8 @@ prove_start(struct load *load)
 	const struct config *c = load->config;
 	const size_t max = PATH_MAX - 1 - SUFFIX_BYTES;
 
-	prove_path(load, c, "", "runtime_dir", c->runtime_dir,
-	    CONFIG_RUNTIME_DIR_MAX);
+	prove_path(
+	    load, c, "", "runtime_dir", c->runtime_dir, CONFIG_RUNTIME_DIR_MAX);
 	prove_path(load, c, "", "state_dir", c->state_dir, max);
 	prove_path(load, c, "body", "spool_dir", c->spool_dir, max);
 	prove_path(load, c, "ledger", "file", c->ledger_file, max);

@@ -508,8 +508,8 @@ const struct schema schema_table[] = {
 	    IN(client, budget)),
 
 	ELEMENTS(SCHEMA_CLIENTS_FILE, "clients", "clients", 0,
-	    CONFIG_CLIENTS_MAX, false,
-	    "The only setting of clients_file.", LIST(config, clients, client)),
+	    CONFIG_CLIENTS_MAX, false, "The only setting of clients_file.",
+	    LIST(config, clients, client)),
 	ELEMENTS(SCHEMA_PRICE_FILE, "prices", "prices", 0, 65536, false,
 	    "The only setting of price_file.",
 	    LIST(load_prices, prices, load_price)),

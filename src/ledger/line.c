@@ -354,8 +354,7 @@ ledger_try_next(struct ledger_tries *tries, const struct ledger_line *l,
     struct ledger_try *t)
 {
 	/* A line of version 1 has no tries to point into. */
-	const char *end =
-	    l->tries.p == NULL ? NULL : l->tries.p + l->tries.len;
+	const char *end = l->tries.p == NULL ? NULL : l->tries.p + l->tries.len;
 	struct cursor c = { tries->at, end, try_members, LENGTH(try_members),
 		0 };
 

@@ -60,14 +60,14 @@ find_sides(struct budget_book *b, const struct client *client,
 {
 	bool lost = false;
 
-	sides[0] = (struct budget_side){ "client",
-		client == NULL ? "" : client->name,
-		client == NULL ? NULL : &client->budget,
-		budget_row_of(b, client_place(b, client), &lost) };
-	sides[1] = (struct budget_side){ "model",
-		model == NULL ? "" : model->id,
-		model == NULL ? NULL : &model->budget,
-		budget_row_of(b, model_place(b, model), &lost) };
+	sides[0] =
+	    (struct budget_side){ "client", client == NULL ? "" : client->name,
+		    client == NULL ? NULL : &client->budget,
+		    budget_row_of(b, client_place(b, client), &lost) };
+	sides[1] =
+	    (struct budget_side){ "model", model == NULL ? "" : model->id,
+		    model == NULL ? NULL : &model->budget,
+		    budget_row_of(b, model_place(b, model), &lost) };
 	for (int i = 0; i < 2; i++)
 		if (sides[i].row != NULL)
 			budget_roll(sides[i].row, now);
@@ -125,8 +125,8 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 	/* Nobody asks what those without a budget hold. */
 	if (sides[0].row == NULL && sides[1].row == NULL)
 		return 0;
-	if (take_cell(f, h, row_number(b, &sides[0]),
-		row_number(b, &sides[1]), now) == -1) {
+	if (take_cell(f, h, row_number(b, &sides[0]), row_number(b, &sides[1]),
+		now) == -1) {
 		snprintf(budget_message, BUDGET_MESSAGE_SIZE, "%s",
 		    refusal_spec(REFUSE_OVERLOADED)->text);
 		return budget_refuse(out, REFUSE_OVERLOADED, RETRY_HELD_MS);

@@ -214,8 +214,9 @@ budget_open(const struct config *config, const struct budget_history *history,
 	budget_watch_clock(f, now);
 	budget_unlock(b);
 	if (budget_lock_placed(b, now) == -1) {
-		snprintf(why, size, "%s/%s: no room for a row for each client "
-			 "and model with a budget: %s",
+		snprintf(why, size,
+		    "%s/%s: no room for a row for each client "
+		    "and model with a budget: %s",
 		    config->runtime_dir, BUDGET_NAME, strerror(errno));
 		budget_close(b);
 		return NULL;

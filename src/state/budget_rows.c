@@ -27,8 +27,8 @@
 
 #define GROW_ROWS 256
 
-_Static_assert(BUDGET_ROWS >=
-	CONFIG_CLIENTS_MAX + CONFIG_MODELS_MAX + 2 * BUDGET_CELLS,
+_Static_assert(
+    BUDGET_ROWS >= CONFIG_CLIENTS_MAX + CONFIG_MODELS_MAX + 2 * BUDGET_CELLS,
     "a row for each name, whatever reservations hold");
 
 uint64_t
@@ -49,7 +49,7 @@ struct budget_index {
 	struct slot {
 		uint64_t key; /* 0: free */
 		int row;
-	} *slots;
+	} * slots;
 };
 
 static struct slot *
@@ -250,8 +250,7 @@ budget_name_places(struct budget_book *b)
 }
 
 struct budget_row *
-budget_row_of(
-    struct budget_book *b, const struct budget_place *p, bool *lost)
+budget_row_of(struct budget_book *b, const struct budget_place *p, bool *lost)
 {
 	if (p == NULL || p->key == 0)
 		return NULL;

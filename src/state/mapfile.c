@@ -284,8 +284,8 @@ fill(int fd, size_t from, size_t upto)
 		part = upto - done;
 		if (part > sizeof(zeros))
 			part = sizeof(zeros);
-		n = pwrite(fd, zeros, part,
-		    (off_t)(sizeof(struct header) + done));
+		n = pwrite(
+		    fd, zeros, part, (off_t)(sizeof(struct header) + done));
 		if (n == -1)
 			return -1;
 	}
@@ -320,8 +320,7 @@ make_file(int dir_fd, const char *name, struct header *h)
 	unlinkat(dir_fd, spare, 0);
 	if ((fd = create(dir_fd, spare)) == -1)
 		return -1;
-	if (fill_new(fd, h) == 0 &&
-	    renameat(dir_fd, spare, dir_fd, name) == 0)
+	if (fill_new(fd, h) == 0 && renameat(dir_fd, spare, dir_fd, name) == 0)
 		return fd;
 	saved = errno;
 	unlinkat(dir_fd, spare, 0);

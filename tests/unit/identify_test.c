@@ -193,8 +193,8 @@ test_crowd(void)
 	for (size_t i = 0; i <= CROWD; i++) {
 		struct peer peer = { .key = { key, 0 } };
 
-		peer.key.len = (size_t)snprintf(
-		    key, sizeof(key), "tg-crowd-%zu", i);
+		peer.key.len =
+		    (size_t)snprintf(key, sizeof(key), "tg-crowd-%zu", i);
 		found += i < CROWD &&
 		    identify(&many, &peer, NOW, &refused) == &crowd[i];
 		key[0] = 'T';
