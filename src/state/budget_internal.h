@@ -8,12 +8,12 @@
  * budget_window.c counts over time, budget_book.c keeps layout, lock and
  * repair, budget_rebuild.c makes it from the account.
  *
- * There is a row for each client and each model that has a budget, found by
- * the hash of its name (budget_rows.c).  A row counts what was used in the
- * last minute (a ring of one-second buckets, so that no 60 seconds ever see
- * more than the bound), this UTC day and this UTC month, and what is held by reservations
- * now.  Each reservation is a cell with its owner's process id; cells are the
- * truth, what a row holds is their sum.
+ * There is a row for each client and each model that has a budget, found by the
+ * hash of its name (budget_rows.c).  A row counts what was used in the last
+ * minute (a ring of one-second buckets, so that no 60 seconds ever see more
+ * than the bound), this UTC day and this UTC month, and what is held by
+ * reservations now.  Each reservation is a cell with its owner's process id;
+ * cells are the truth, what a row holds is their sum.
  *
  * All of it is changed under one lock word holding the owner's process id.
  * It is held for less than a microsecond; when its owner is found dead,
