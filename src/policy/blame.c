@@ -64,6 +64,7 @@ static const struct {
 	{ S400 | S403, BLAME_KEY, "api key not valid", "" },
 	{ S400 | S403, BLAME_KEY, "api_key_invalid", "" },
 	{ S400 | S403, BLAME_KEY, "incorrect api key", "" },
+	{ S400 | S403, BLAME_KEY, "invalid api key", "" },
 	{ S400 | S403, BLAME_KEY, "invalid_api_key", "" },
 
 	/* A name or a description, not the prompt: OpenAI. */

@@ -42,8 +42,8 @@ static const struct member_spec members[] = {
 _Static_assert(MEMBERS <= 32, "a set of them is 32 bits");
 
 /* By which OpenRouter, LiteLLM and Azure take other models. */
-static const char *const rivals[] = { "models", "fallbacks", "engine",
-	"model_list", "deployment_id" };
+static const char *const rivals[] = { "models", "fallbacks", "fallback_models",
+	"engine", "model_list", "model_name", "deployment_id" };
 #define RIVALS (sizeof(rivals) / sizeof(rivals[0]))
 
 const struct member_spec *

@@ -211,6 +211,8 @@ static const struct {
 	    BLAME_ACCOUNT, 0, 0 },
 	{ "a key that is wrong", 401, MESSAGE("Incorrect API key provided"),
 	    BLAME_KEY, 0, 0 },
+	{ "a key that is wrong, with 400", 400,
+	    MESSAGE("Invalid API key provided"), BLAME_KEY, 0, 0 },
 	{ "Gemini's key", 400,
 	    "{\"error\":{\"code\":400,\"message\":\"API key not valid. Please "
 	    "pass a valid API key.\",\"status\":\"INVALID_ARGUMENT\"}}",

@@ -677,7 +677,8 @@ test_disguise(void)
 		"\"\\u017ftream\":true", "\"stream\\u0000\":true",
 		"\"messages\":[],\"messages\":[]", "\"Messages\":[]",
 		"\"prompt\":\"a\",\"prompt\":\"b\"", "\"models\":[\"n\"]",
-		"\"fallbacks\":[\"n\"]", "\"Models\":[\"n\"]",
+		"\"fallbacks\":[\"n\"]", "\"model_name\":\"n\"",
+		"\"fallback_models\":[\"n\"]", "\"Models\":[\"n\"]",
 		"\"engine\":\"n\"", "\"Max_Tokens\":7" };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
