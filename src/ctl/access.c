@@ -96,6 +96,9 @@ look_at_runtime(struct looking *l)
 	char why[1200], slots[CONFIG_RUNTIME_DIR_MAX + 16];
 	int fd = -1;
 
+	/* None yet: the start makes it. */
+	if (access(c->runtime_dir, F_OK) == -1 && errno == ENOENT)
+		return;
 	mapfile_set_role(MAPFILE_ONLOOKER);
 	why[0] = '\0';
 	snprintf(slots, sizeof(slots), "%s/slots", c->runtime_dir);
