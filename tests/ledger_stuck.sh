@@ -63,6 +63,14 @@ out_is_served()
 	[ "$status" = 200 ]
 }
 
+# By each of the workers, of which any may take the next request.
+out_is_served_by_all()
+{
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		out_is_served || return 1
+	done
+}
+
 local_is_refused()
 {
 	ask stub/plain
@@ -104,7 +112,7 @@ stuck()
 # over WHAT LOST: it goes on, and tells of what it lost.
 over()
 {
-	check "$1: it goes on without a restart" wait_until out_is_served
+	check "$1: it goes on without a restart" wait_until out_is_served_by_all
 	others "$1 (over)"
 	key=$chief_key
 	all_settled
@@ -191,7 +199,7 @@ sleep 1
 stuck 'its directory removed'
 mkdir "$dir/state"
 check 'its directory removed: it goes on without a restart' \
-	wait_until out_is_served
+	wait_until out_is_served_by_all
 others 'its directory removed (over)'
 rm -r "$dir/state.moved"
 
