@@ -32,4 +32,18 @@ hash_more(uint64_t h, const void *p, size_t len)
 	return h;
 }
 
+/* A text and its end, so that "ab" "c" and "a" "bc" differ. */
+static inline uint64_t
+hash_text(uint64_t h, const char *text)
+{
+	return hash_byte(hash_more(h, text, strlen(text)), 0xff);
+}
+
+/* For tables in which 0 is an empty place. */
+static inline uint64_t
+hash_not_0(uint64_t h)
+{
+	return h == 0 ? 1 : h;
+}
+
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ledger/chain.h"
 
@@ -48,11 +49,9 @@ half_hash(const void *p, size_t len, char out[LEDGER_HASH_LEN])
 static void
 record_check(const struct ledger_record *r, unsigned char out[8])
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	const unsigned char *p = (const unsigned char *)r;
+	uint64_t h =
+	    hash_more(HASH_SEED, r, offsetof(struct ledger_record, check));
 
-	for (size_t i = 0; i < offsetof(struct ledger_record, check); i++)
-		h = (h ^ p[i]) * UINT64_C(0x100000001b3);
 	memcpy(out, &h, 8);
 }
 

@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "policy/identify.h"
 #include "policy/plan.h"
 #include "policy/price.h"
@@ -308,22 +309,11 @@ rule_abilities(const struct question *q, struct candidate *c)
 	return true;
 }
 
-static uint64_t
-hash_on(uint64_t hash, const char *text)
-{
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* ends the text */
-}
-
 /* FNV-1a; never 0. */
 uint64_t
 facts_held_key(const struct provider *p, const char *model)
 {
-	uint64_t key =
-	    hash_on(hash_on(UINT64_C(0xcbf29ce484222325), p->name), model);
-
-	return key == 0 ? 1 : key;
+	return hash_not_0(hash_text(hash_text(HASH_SEED, p->name), model));
 }
 
 bool

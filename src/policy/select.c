@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "policy/select.h"
 
 /* Ascending: group, then metric, then tie, then index. */
@@ -21,16 +22,8 @@ struct rank {
 	size_t index;
 };
 
-/* FNV-1a, finished by murmur3's mixer: FNV alone leaves its high bits, the
- * ones used here, too much alike for short strings. */
-static uint64_t
-hash_add(uint64_t h, const char *text)
-{
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return (h ^ 0xff) * UINT64_C(0x100000001b3);
-}
-
+/* Finishes FNV-1a by murmur3's mixer: FNV alone leaves its high bits, the ones
+ * used here, too much alike for short strings. */
 static uint64_t
 mix(uint64_t h)
 {
@@ -45,13 +38,13 @@ static double
 sticky_score(const struct client *client, const struct model *model,
     const struct target *target)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = HASH_SEED;
 	double u;
 
-	h = hash_add(h, client->name);
-	h = hash_add(h, model->id);
-	h = hash_add(h, target->provider->name);
-	h = hash_add(h, target->model);
+	h = hash_text(h, client->name);
+	h = hash_text(h, model->id);
+	h = hash_text(h, target->provider->name);
+	h = hash_text(h, target->model);
 	u = ((double)(mix(h) >> 11) + 0.5) / 9007199254740992.0;
 	return -log(u) / target->weight;
 }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "state/budget_internal.h"
@@ -34,12 +35,9 @@ _Static_assert(
 uint64_t
 budget_key(char kind, struct span name)
 {
-	uint64_t h = (UINT64_C(0xcbf29ce484222325) ^ (unsigned char)kind) *
-	    UINT64_C(0x100000001b3);
+	uint64_t h = hash_byte(HASH_SEED, (unsigned char)kind);
 
-	for (size_t i = 0; i < name.len; i++)
-		h = (h ^ (unsigned char)name.p[i]) * UINT64_C(0x100000001b3);
-	return h == 0 ? 1 : h;
+	return hash_not_0(hash_more(h, name.p, name.len));
 }
 
 /* ---- The index ---- */

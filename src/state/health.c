@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "state/circuit.h"
 #include "state/health.h"
@@ -111,11 +112,7 @@ health_outcome_name(enum health_outcome outcome)
 static uint64_t
 key_of(const char *name)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name != '\0'; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return hash == 0 ? 1 : hash;
+	return hash_not_0(hash_more(HASH_SEED, name, strlen(name)));
 }
 
 static void

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "state/slots_internal.h"
 
 /* One request of a client with priority 1. */
@@ -26,15 +27,11 @@ raise(_Atomic uint64_t *word, uint64_t to)
 		;
 }
 
-/* FNV-1a: the names are the operator's, nobody can choose collisions. */
+/* The names are the operator's, nobody can choose collisions. */
 static uint64_t
 hash_name(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name != '\0'; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return h == 0 ? 1 : h;
+	return hash_not_0(hash_more(HASH_SEED, name, strlen(name)));
 }
 
 unsigned
