@@ -11,23 +11,18 @@
 
 #include <inttypes.h>
 
-#include "base/log.h"
-#include "policy/explain.h"
+#include "policy/explain_internal.h"
 
-static const struct {
-	unsigned need;
-	const char *name;
-} needs[] = {
+const struct explain_need explain_needs[EXPLAIN_NEEDS] = {
 	{ CALL_IMAGES, "images" },
 	{ CALL_AUDIO, "audio" },
 	{ CALL_FILES, "files" },
 	{ CALL_TOOLS, "tools" },
 	{ CALL_JSON_SCHEMA, "json_schema" },
 };
-#define NEEDS (sizeof(needs) / sizeof(needs[0]))
 
-static enum tri
-ability(const struct target *able, unsigned need)
+enum tri
+explain_ability(const struct target *able, unsigned need)
 {
 	switch (need) {
 	case CALL_IMAGES:
@@ -43,8 +38,8 @@ ability(const struct target *able, unsigned need)
 	}
 }
 
-static const char *
-bridge_name(enum bridge bridge)
+const char *
+explain_bridge(enum bridge bridge)
 {
 	switch (bridge) {
 	case BRIDGE_RESPONSES:
@@ -57,22 +52,22 @@ bridge_name(enum bridge bridge)
 	return NULL;
 }
 
-static const char *
-circuit_name(int64_t open_ms)
+const char *
+explain_circuit(int64_t open_ms)
 {
 	return open_ms > 0 ? "open" : open_ms < 0 ? "half-open" : "closed";
 }
 
-static struct facts_provider
-provider_facts(const struct explain *e, const struct provider *provider)
+struct facts_provider
+explain_provider(const struct explain *e, const struct provider *provider)
 {
 	if (e->facts->providers == NULL)
 		return (struct facts_provider){ .first_byte_ms = -1 };
 	return e->facts->providers[provider->index];
 }
 
-static struct facts_limit
-limit_facts(const struct explain *e, const struct limit *limit)
+struct facts_limit
+explain_limit(const struct explain *e, const struct limit *limit)
 {
 	if (e->facts->limits == NULL)
 		return (struct facts_limit){ 0 };
@@ -112,10 +107,10 @@ put_measured(const struct call *call, struct buf *out)
 	    ", \"characters\": %" PRIu64 ", \"stream\": %s, \"needs\": [",
 	    call->input_tokens, call->max_output_tokens, call->choices,
 	    call->characters, call->stream ? "true" : "false");
-	for (i = 0; i < NEEDS; i++) {
-		if (!(call->needs & needs[i].need))
+	for (i = 0; i < EXPLAIN_NEEDS; i++) {
+		if (!(call->needs & explain_needs[i].need))
 			continue;
-		buf_printf(out, "%s\"%s\"", comma, needs[i].name);
+		buf_printf(out, "%s\"%s\"", comma, explain_needs[i].name);
 		comma = ", ";
 	}
 	buf_printf(out, "], \"remote_media\": %s, ",
@@ -124,8 +119,8 @@ put_measured(const struct call *call, struct buf *out)
 	buf_puts(out, "}");
 }
 
-static void
-put_outcomes(struct buf *out, unsigned mask, const char *quote)
+void
+explain_outcomes(struct buf *out, unsigned mask, const char *quote)
 {
 	const char *comma = "";
 	unsigned i;
@@ -150,9 +145,9 @@ put_fit(const struct candidate *c, struct buf *out)
 	put_bound(out, "context", c->context);
 	buf_puts(out, ", ");
 	put_bound(out, "max_output", c->able.max_output);
-	for (i = 0; i < NEEDS; i++)
-		buf_printf(out, ", \"%s\": %s", needs[i].name,
-		    tri[ability(&c->able, needs[i].need)]);
+	for (i = 0; i < EXPLAIN_NEEDS; i++)
+		buf_printf(out, ", \"%s\": %s", explain_needs[i].name,
+		    tri[explain_ability(&c->able, explain_needs[i].need)]);
 	buf_puts(out, "}");
 }
 
@@ -160,12 +155,12 @@ static void
 put_health(const struct explain *e, const struct candidate *c, struct buf *out)
 {
 	const struct provider *provider = c->target->provider;
-	struct facts_provider facts = provider_facts(e, provider);
+	struct facts_provider facts = explain_provider(e, provider);
 
 	buf_printf(out,
 	    "\"health\": {\"state\": \"%s\", \"open_ms\": %" PRId64
 	    ", \"in_flight\": %u, ",
-	    circuit_name(c->open_ms), c->open_ms > 0 ? c->open_ms : 0,
+	    explain_circuit(c->open_ms), c->open_ms > 0 ? c->open_ms : 0,
 	    facts.in_flight);
 	put_bound(out, "first_byte_ms",
 	    facts.first_byte_ms > 0 ? (uint64_t)facts.first_byte_ms : 0);
@@ -181,7 +176,7 @@ put_limit(const struct explain *e, const struct limit *limit, struct buf *out)
 		buf_puts(out, "\"limit\": null");
 		return;
 	}
-	facts = limit_facts(e, limit);
+	facts = explain_limit(e, limit);
 	buf_puts(out, "\"limit\": {");
 	put_text(out, "name", limit->name);
 	buf_printf(out,
@@ -192,8 +187,8 @@ put_limit(const struct explain *e, const struct limit *limit, struct buf *out)
 }
 
 /* nano-USD as USD with all its digits. */
-static void
-put_usd(struct buf *out, int64_t nanousd)
+void
+explain_usd(struct buf *out, int64_t nanousd)
 {
 	buf_printf(out, "%" PRId64 ".%09" PRId64, nanousd / 1000000000,
 	    nanousd % 1000000000);
@@ -212,7 +207,7 @@ put_costs(const struct candidate *c, struct buf *out)
 	if (c->worst_nanousd < 0)
 		buf_puts(out, "null");
 	else
-		put_usd(out, c->worst_nanousd);
+		explain_usd(out, c->worst_nanousd);
 }
 
 static void
@@ -231,9 +226,9 @@ put_candidate(
 	put_text(out, "code",
 	    c->refusal == REFUSE_NONE ? NULL : refusal_spec(c->refusal)->code);
 	buf_puts(out, ", ");
-	put_text(out, "bridge", bridge_name(c->bridge));
+	put_text(out, "bridge", explain_bridge(c->bridge));
 	buf_puts(out, ", \"next_on\": [");
-	put_outcomes(out, c->next_on, "\"");
+	explain_outcomes(out, c->next_on, "\"");
 	buf_puts(out, "], ");
 	put_fit(c, out);
 	buf_puts(out, ", ");
@@ -295,188 +290,4 @@ explain_json(const struct explain *e, struct buf *out)
 	buf_puts(out, "], ");
 	put_refused(&plan->refused, out);
 	buf_puts(out, "}\n");
-}
-
-/* Foreign text for a terminal. */
-static void
-say_foreign(struct buf *out, const char *text)
-{
-	char escaped[1024];
-
-	log_escape(text, strlen(text), escaped, sizeof(escaped));
-	buf_puts(out, escaped);
-}
-
-static void
-say_seconds(struct buf *out, const char *what, int64_t ms)
-{
-	buf_printf(out, "%s %" PRId64, what, ms / 1000);
-	if (ms % 1000 != 0)
-		buf_printf(out, ".%03" PRId64, ms % 1000);
-	buf_puts(out, " s");
-}
-
-static void
-say_request(const struct explain *e, struct buf *out)
-{
-	const struct call *call = e->call;
-	size_t i;
-
-	buf_printf(out, "request   %s, by client ",
-	    endpoint_spec(call->endpoint)->name);
-	say_foreign(out, e->client->name);
-	buf_puts(out, ", for model ");
-	say_foreign(out, call->model == NULL ? "(none)" : call->model);
-	if (e->plan->model != NULL && call->model != NULL &&
-	    strcmp(e->plan->model->id, call->model) != 0) {
-		buf_puts(out, ", which is ");
-		say_foreign(out, e->plan->model->id);
-	}
-	buf_printf(
-	    out, "\nmeasured  about %" PRIu64 " tokens in", call->input_tokens);
-	if (call->max_output_tokens > 0)
-		buf_printf(
-		    out, ", up to %" PRIu64 " out", call->max_output_tokens);
-	if (call->stream)
-		buf_puts(out, ", streaming");
-	if (call->choices > 1)
-		buf_printf(out, ", %" PRIu64 " choices", call->choices);
-	for (i = 0; i < NEEDS; i++)
-		if (call->needs & needs[i].need)
-			buf_printf(out, ", needs %s", needs[i].name);
-	if (call->remote != 0)
-		buf_puts(out, ", media by URL");
-	buf_puts(out, "\n");
-}
-
-static void
-say_ceiling(const struct explain *e, struct buf *out)
-{
-	if (e->plan->model == NULL)
-		return;
-	buf_printf(out, "ceiling   %s", place_name(e->plan->ceiling));
-	if (e->plan->ceiling_by != NULL) {
-		buf_puts(out, ", by ");
-		say_foreign(out, e->plan->ceiling_by);
-	}
-	buf_printf(out, "\nbounds    at most %u attempts",
-	    e->plan->model->max_attempts);
-	say_seconds(out, ", over all of them", e->config->total_ms);
-	buf_puts(out, "\n");
-}
-
-static void
-say_fit(const struct candidate *c, struct buf *out)
-{
-	size_t i;
-
-	buf_printf(out, "    fit       needs %" PRIu64 " of ", c->need_tokens);
-	if (c->context == 0)
-		buf_puts(out, "(not said)");
-	else
-		buf_printf(out, "%" PRIu64, c->context);
-	buf_puts(out, " tokens");
-	if (c->able.max_output != 0)
-		buf_printf(out, ", output up to %" PRIu64, c->able.max_output);
-	for (i = 0; i < NEEDS; i++)
-		if (ability(&c->able, needs[i].need) != TRI_UNSET)
-			buf_printf(out, ", %s%s",
-			    ability(&c->able, needs[i].need) == TRI_NO ? "no "
-								       : "",
-			    needs[i].name);
-	if (c->bridge != BRIDGE_NONE)
-		buf_printf(out, "; %s through chat", bridge_name(c->bridge));
-	buf_puts(out, "\n");
-}
-
-static void
-say_state(const struct explain *e, const struct candidate *c, struct buf *out)
-{
-	const struct limit *limit = c->target->provider->limit;
-	struct facts_provider facts = provider_facts(e, c->target->provider);
-	struct facts_limit held;
-
-	buf_printf(out, "    health    circuit %s", circuit_name(c->open_ms));
-	if (c->open_ms > 0)
-		say_seconds(out, " for", c->open_ms);
-	buf_printf(out, ", %u in flight", facts.in_flight);
-	if (facts.first_byte_ms > 0)
-		buf_printf(out, ", first byte after %" PRId64 " ms",
-		    facts.first_byte_ms);
-	buf_puts(out, "\n");
-	if (limit == NULL)
-		return;
-	held = limit_facts(e, limit);
-	buf_printf(out,
-	    "    limit     %s: %u of %u slots used, %u of %u queued",
-	    limit->name, held.used, limit->slots, held.queued, limit->queue);
-	say_seconds(out, ", waits", limit->wait_ms);
-	buf_puts(out, "\n");
-}
-
-static void
-say_costs(const struct candidate *c, struct buf *out)
-{
-	const struct timeouts *t = &c->target->provider->timeouts;
-
-	say_seconds(out, "    timeouts  connect", t->connect_ms);
-	say_seconds(out, ", first byte", t->first_byte_ms);
-	say_seconds(out, ", idle", t->idle_ms);
-	say_seconds(out, ", total", t->total_ms);
-	buf_puts(out, "\n    cost      ");
-	if (c->worst_nanousd < 0)
-		buf_puts(out, "no price known");
-	else {
-		buf_puts(out, "at most ");
-		put_usd(out, c->worst_nanousd);
-		buf_puts(out, " USD");
-	}
-	buf_puts(out, "\n");
-}
-
-static void
-say_candidate(const struct explain *e, size_t i, struct buf *out)
-{
-	const struct candidate *c = &e->plan->candidates[i];
-	const struct provider *provider = c->target->provider;
-
-	buf_printf(out, "\n%zu. %s  %s (%s), model ", i + 1,
-	    c->verdict == VERDICT_IN ? "IN " : "OUT", provider->name,
-	    place_name(provider->place));
-	say_foreign(out, c->model);
-	buf_puts(out, "\n");
-	if (c->verdict != VERDICT_IN) {
-		buf_printf(out, "    %-9s ", verdict_name(c->verdict));
-		say_foreign(out, c->reason);
-		buf_puts(out, "\n");
-	}
-	say_fit(c, out);
-	say_state(e, c, out);
-	say_costs(c, out);
-	if (c->verdict != VERDICT_IN)
-		return;
-	buf_puts(out, "    next on   ");
-	if (c->next_on == 0)
-		buf_puts(out, "nothing");
-	put_outcomes(out, c->next_on, "");
-	buf_puts(out, "\n");
-}
-
-void
-explain_text(const struct explain *e, struct buf *out)
-{
-	const struct refused *refused = &e->plan->refused;
-	const struct refusal_spec *spec = refusal_spec(refused->refusal);
-	size_t i;
-
-	say_request(e, out);
-	say_ceiling(e, out);
-	for (i = 0; i < e->plan->ncandidates; i++)
-		say_candidate(e, i, out);
-	if (refused->refusal == REFUSE_NONE)
-		return;
-	buf_printf(out, "\nREFUSED   %d %s: ", spec->status, spec->code);
-	say_foreign(
-	    out, refused->message != NULL ? refused->message : spec->text);
-	buf_puts(out, "\n");
 }

@@ -1,0 +1,201 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The plan for people: lines for a terminal, every foreign byte escaped.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "policy/explain_internal.h"
+
+/* Foreign text for a terminal. */
+static void
+say_foreign(struct buf *out, const char *text)
+{
+	char escaped[1024];
+
+	log_escape(text, strlen(text), escaped, sizeof(escaped));
+	buf_puts(out, escaped);
+}
+
+static void
+say_seconds(struct buf *out, const char *what, int64_t ms)
+{
+	buf_printf(out, "%s %" PRId64, what, ms / 1000);
+	if (ms % 1000 != 0)
+		buf_printf(out, ".%03" PRId64, ms % 1000);
+	buf_puts(out, " s");
+}
+
+static void
+say_request(const struct explain *e, struct buf *out)
+{
+	const struct call *call = e->call;
+	size_t i;
+
+	buf_printf(out, "request   %s, by client ",
+	    endpoint_spec(call->endpoint)->name);
+	say_foreign(out, e->client->name);
+	buf_puts(out, ", for model ");
+	say_foreign(out, call->model == NULL ? "(none)" : call->model);
+	if (e->plan->model != NULL && call->model != NULL &&
+	    strcmp(e->plan->model->id, call->model) != 0) {
+		buf_puts(out, ", which is ");
+		say_foreign(out, e->plan->model->id);
+	}
+	buf_printf(
+	    out, "\nmeasured  about %" PRIu64 " tokens in", call->input_tokens);
+	if (call->max_output_tokens > 0)
+		buf_printf(
+		    out, ", up to %" PRIu64 " out", call->max_output_tokens);
+	if (call->stream)
+		buf_puts(out, ", streaming");
+	if (call->choices > 1)
+		buf_printf(out, ", %" PRIu64 " choices", call->choices);
+	for (i = 0; i < EXPLAIN_NEEDS; i++)
+		if (call->needs & explain_needs[i].need)
+			buf_printf(out, ", needs %s", explain_needs[i].name);
+	if (call->remote != 0)
+		buf_puts(out, ", media by URL");
+	buf_puts(out, "\n");
+}
+
+static void
+say_ceiling(const struct explain *e, struct buf *out)
+{
+	if (e->plan->model == NULL)
+		return;
+	buf_printf(out, "ceiling   %s", place_name(e->plan->ceiling));
+	if (e->plan->ceiling_by != NULL) {
+		buf_puts(out, ", by ");
+		say_foreign(out, e->plan->ceiling_by);
+	}
+	buf_printf(out, "\nbounds    at most %u attempts",
+	    e->plan->model->max_attempts);
+	say_seconds(out, ", over all of them", e->config->total_ms);
+	buf_puts(out, "\n");
+}
+
+static void
+say_fit(const struct candidate *c, struct buf *out)
+{
+	size_t i;
+
+	buf_printf(out, "    fit       needs %" PRIu64 " of ", c->need_tokens);
+	if (c->context == 0)
+		buf_puts(out, "(not said)");
+	else
+		buf_printf(out, "%" PRIu64, c->context);
+	buf_puts(out, " tokens");
+	if (c->able.max_output != 0)
+		buf_printf(out, ", output up to %" PRIu64, c->able.max_output);
+	for (i = 0; i < EXPLAIN_NEEDS; i++)
+		if (explain_ability(&c->able, explain_needs[i].need) !=
+		    TRI_UNSET)
+			buf_printf(out, ", %s%s",
+			    explain_ability(&c->able, explain_needs[i].need) ==
+				    TRI_NO
+				? "no "
+				: "",
+			    explain_needs[i].name);
+	if (c->bridge != BRIDGE_NONE)
+		buf_printf(out, "; %s through chat", explain_bridge(c->bridge));
+	buf_puts(out, "\n");
+}
+
+static void
+say_state(const struct explain *e, const struct candidate *c, struct buf *out)
+{
+	const struct limit *limit = c->target->provider->limit;
+	struct facts_provider facts = explain_provider(e, c->target->provider);
+	struct facts_limit held;
+
+	buf_printf(
+	    out, "    health    circuit %s", explain_circuit(c->open_ms));
+	if (c->open_ms > 0)
+		say_seconds(out, " for", c->open_ms);
+	buf_printf(out, ", %u in flight", facts.in_flight);
+	if (facts.first_byte_ms > 0)
+		buf_printf(out, ", first byte after %" PRId64 " ms",
+		    facts.first_byte_ms);
+	buf_puts(out, "\n");
+	if (limit == NULL)
+		return;
+	held = explain_limit(e, limit);
+	buf_printf(out,
+	    "    limit     %s: %u of %u slots used, %u of %u queued",
+	    limit->name, held.used, limit->slots, held.queued, limit->queue);
+	say_seconds(out, ", waits", limit->wait_ms);
+	buf_puts(out, "\n");
+}
+
+static void
+say_costs(const struct candidate *c, struct buf *out)
+{
+	const struct timeouts *t = &c->target->provider->timeouts;
+
+	say_seconds(out, "    timeouts  connect", t->connect_ms);
+	say_seconds(out, ", first byte", t->first_byte_ms);
+	say_seconds(out, ", idle", t->idle_ms);
+	say_seconds(out, ", total", t->total_ms);
+	buf_puts(out, "\n    cost      ");
+	if (c->worst_nanousd < 0)
+		buf_puts(out, "no price known");
+	else {
+		buf_puts(out, "at most ");
+		explain_usd(out, c->worst_nanousd);
+		buf_puts(out, " USD");
+	}
+	buf_puts(out, "\n");
+}
+
+static void
+say_candidate(const struct explain *e, size_t i, struct buf *out)
+{
+	const struct candidate *c = &e->plan->candidates[i];
+	const struct provider *provider = c->target->provider;
+
+	buf_printf(out, "\n%zu. %s  %s (%s), model ", i + 1,
+	    c->verdict == VERDICT_IN ? "IN " : "OUT", provider->name,
+	    place_name(provider->place));
+	say_foreign(out, c->model);
+	buf_puts(out, "\n");
+	if (c->verdict != VERDICT_IN) {
+		buf_printf(out, "    %-9s ", verdict_name(c->verdict));
+		say_foreign(out, c->reason);
+		buf_puts(out, "\n");
+	}
+	say_fit(c, out);
+	say_state(e, c, out);
+	say_costs(c, out);
+	if (c->verdict != VERDICT_IN)
+		return;
+	buf_puts(out, "    next on   ");
+	if (c->next_on == 0)
+		buf_puts(out, "nothing");
+	explain_outcomes(out, c->next_on, "");
+	buf_puts(out, "\n");
+}
+
+void
+explain_text(const struct explain *e, struct buf *out)
+{
+	const struct refused *refused = &e->plan->refused;
+	const struct refusal_spec *spec = refusal_spec(refused->refusal);
+	size_t i;
+
+	say_request(e, out);
+	say_ceiling(e, out);
+	for (i = 0; i < e->plan->ncandidates; i++)
+		say_candidate(e, i, out);
+	if (refused->refusal == REFUSE_NONE)
+		return;
+	buf_printf(out, "\nREFUSED   %d %s: ", spec->status, spec->code);
+	say_foreign(
+	    out, refused->message != NULL ? refused->message : spec->text);
+	buf_puts(out, "\n");
+}
