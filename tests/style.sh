@@ -82,11 +82,8 @@ awk '
 	}
 ' $(ours 'src/*.c' 'src/*.h') | found
 
-# src/config/ has a config.h of its own, which would hide the build's.
-for file in $(ours 'src/config/*.c'); do
-	grep -q '^#include "config\.h"' "$file" &&
-	    echo "$file: needs <config.h>, not \"config.h\""
-done | found
+# A config.h of our own would hide the build's.
+ours 'src/*/config.h' | sed 's/$/: hides the config.h of the build/' | found
 
 # --- Form -------------------------------------------------------------------
 
@@ -99,7 +96,7 @@ for file in $(ours '*.c'); do
 	# The comment that says what the file hides.
 	sed -n 5p "$file" | grep -q '^/\*' ||
 	    echo "$file: does not open with a paragraph"
-	grep -q '^#include [<"]config\.h[>"]' "$file" ||
+	grep -q '^#include "config\.h"' "$file" ||
 	    echo "$file: does not include config.h"
 done | found
 

@@ -29,7 +29,7 @@
 #include "bridge/names.h"
 #include "bridge/pairs.h"
 #include "bridge/pieces.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 /* How a call's arguments are written. */
 enum talk_arguments {

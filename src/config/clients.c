@@ -7,7 +7,7 @@
  * schema as at a load, and replaces the file whole.  Never on a request's
  * way: the responder reads what is left here at its next reload.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>

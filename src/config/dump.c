@@ -7,14 +7,14 @@
  * that it was read by.  No secret is in it: a key is named by where it comes
  * from, and headers that look like one are masked.
  */
-#include <config.h>
+#include "config.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/schema.h"
 
 struct dump {

@@ -5,7 +5,7 @@
 /*
  * The endpoint table: the first thing a request's path is held against.
  */
-#include <config.h>
+#include "config.h"
 
 #include "config/endpoint.h"
 

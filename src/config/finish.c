@@ -6,7 +6,7 @@
  * What of a configuration follows from the rest of it: indexes, the targets'
  * endpoints and prices, the form in which later floors want it.
  */
-#include <config.h>
+#include "config.h"
 
 #include <ctype.h>
 #include <string.h>

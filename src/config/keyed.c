@@ -11,7 +11,7 @@
  * last comparison, with an existing digest, takes the same time wherever the
  * two differ.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdlib.h>
 #include <string.h>

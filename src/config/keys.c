@@ -6,7 +6,7 @@
  * The providers' keys: read from a file, a systemd credential or the
  * environment into memory of their own, at a load and in each worker.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * Reading tailgate.conf: libconfig's tree is walked by the schema into const
  * structs, finished, proved, and only then handed out.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <libgen.h>

@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/schema.h"
 #include "config/secrets.h"
 

@@ -6,7 +6,7 @@
  * What is wrong with a configuration, gathered while it is read and proved,
  * then printed in the order of the files' lines: one run shows everything.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdarg.h>
 #include <stdint.h>

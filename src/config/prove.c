@@ -7,7 +7,7 @@
  * unique, nothing contradicts itself, every target can be reached, and no
  * model whose ceiling is local leads to an external provider.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * provider is there: an endpoint's path at its end, and no /v1 where the
  * server is known by its host or port.  Warnings: a proxy may do anything.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdlib.h>
 #include <string.h>

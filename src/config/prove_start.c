@@ -6,7 +6,7 @@
  * What the start would refuse because of the configuration alone: paths that
  * no system can open, and names that would become the wrong file.
  */
-#include <config.h>
+#include "config.h"
 
 #include <limits.h>
 #include <string.h>

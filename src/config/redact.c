@@ -7,7 +7,7 @@
  * whose bytes know where they came from; only errors and single header values
  * come here, so it may take its time.
  */
-#include <config.h>
+#include "config.h"
 
 #include <ctype.h>
 #include <stdlib.h>

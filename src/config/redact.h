@@ -26,7 +26,7 @@
 #include <stddef.h>
 
 #include "base/span.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 #define REDACT_KEY_MIN 6
 #define REDACT_PIECE_MIN 12

@@ -6,7 +6,7 @@
  * The table of all settings, and how a name is looked up in it.  Read once
  * when a configuration is loaded, long before the first request.
  */
-#include <config.h>
+#include "config.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/spelling.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/load.h"
 #include "config/schema.h"
 

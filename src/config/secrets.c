@@ -5,7 +5,7 @@
 /*
  * Where the providers' keys live from the load of a configuration to its end.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <stdlib.h>

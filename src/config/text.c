@@ -10,7 +10,7 @@
  * not fit 32 bits (99999999999 becomes 1215752191).  All of that is refused
  * here, before it sees the text.
  */
-#include <config.h>
+#include "config.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
  * A URL of the configuration: strict, so that what is written is what is
  * connected to.  No credentials, no query, no fragment, no odd bytes.
  */
-#include <config.h>
+#include "config.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -6,7 +6,7 @@
  * One setting: from what the file says to what a C struct keeps, by the type,
  * range and place that its row of the schema gives.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <math.h>

@@ -6,12 +6,12 @@
  * The words of the configuration's enums, both ways.  They stand in the
  * schema; here is only how they are found.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/schema.h"
 
 static const char *const fallbacks[FALLBACK_COUNT] = { "busy", "unavailable",

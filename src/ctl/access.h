@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /* Tries, as that user (NULL: the caller's own), to read the configuration, the
  * clients, the prices, keys and CAs, and to use or make each directory that

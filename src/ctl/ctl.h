@@ -13,7 +13,7 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "ctl/option.h"
 #include "sandbox/sandbox.h"
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 struct mount {
 	struct provider provider; /* its url is where we connect */

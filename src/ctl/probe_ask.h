@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "base/watch.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/plan.h"
 #include "state/health.h"
 #include "wire/upstream.h"

@@ -12,7 +12,7 @@
 #define LEDGER_USAGE_VIEW_H
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 #define USAGE_VIEW_DAYS 31
 #define USAGE_VIEW_RECENT 100

@@ -14,7 +14,7 @@
 #ifndef POLICY_AMBIENT_H
 #define POLICY_AMBIENT_H
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 
 /* As the web server has them; NULL: not said. */

@@ -19,7 +19,7 @@
 
 #include "base/arena.h"
 #include "base/span.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 
 enum call_needs {

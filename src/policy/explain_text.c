@@ -5,7 +5,7 @@
 /*
  * The plan for people: lines for a terminal, every foreign byte escaped.
  */
-#include <config.h>
+#include "config.h"
 
 #include <inttypes.h>
 

@@ -12,7 +12,7 @@
 
 #include "base/net.h"
 #include "base/span.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 
 struct peer {

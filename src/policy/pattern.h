@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 #define PATTERN_LIMIT "scan limit"
 #define PATTERN_UNREADABLE "unreadable file"

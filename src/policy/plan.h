@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/call.h"
 #include "policy/refusal.h"
 

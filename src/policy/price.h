@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /* What one request used.  Tokens of `input` include `cached` and
  * `cache_write`; `output` includes `reasoning` (OpenAI's way). */

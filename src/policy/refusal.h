@@ -11,7 +11,7 @@
 
 #include <stdbool.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 enum refusal {
 	REFUSE_NONE,

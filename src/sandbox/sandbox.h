@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 enum sandbox_role {
 	SANDBOX_PARENT,

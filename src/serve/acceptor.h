@@ -21,7 +21,7 @@
 
 #include <stdbool.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 struct acceptor;
 struct acceptor_seat; /* one thread's */

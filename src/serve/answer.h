@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/span.h"
 #include "base/watch.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 #include "serve/alive.h"
 #include "wire/io.h"

@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "serve/listener.h"
 #include "serve/parent.h"
 #include "serve/request.h"

@@ -27,7 +27,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "sandbox/sandbox.h"
 #include "serve/parent.h"
 #include "serve/server.h"

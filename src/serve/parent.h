@@ -14,7 +14,7 @@
 #ifndef SERVE_PARENT_H
 #define SERVE_PARENT_H
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /* Owns config from then on.  Returns the exit status. */
 /* path: of a socket that is to be removed with it, or NULL. */

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
 #include "policy/call.h"

@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 
 #define SHARE_WORKERS_MAX 64

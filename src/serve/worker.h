@@ -11,7 +11,7 @@
 #ifndef SERVE_WORKER_H
 #define SERVE_WORKER_H
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "serve/share.h"
 
 /* Does not return before it is told to stop (SIGTERM; a second one ends it

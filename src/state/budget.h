@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/refusal.h"
 
 struct budget_book;

@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 #define CIRCUIT_LOADING_MS 2000 /* "Loading model": asked again after */
 #define CIRCUIT_OWNERS 512 /* owners are 0..CIRCUIT_OWNERS - 1 */

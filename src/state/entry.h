@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/price.h"
 #include "policy/refusal.h"
 

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/plan.h"
 
 struct health;

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/plan.h"
 
 #define HEALTH_MODELS_ROWS 256

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "state/entry.h"
 #include "state/health.h"
 #include "state/slots.h"

@@ -71,7 +71,7 @@
 #include <stdio.h>
 
 #include "base/watch.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "policy/plan.h"
 
 /* What a configuration may ask for. */

@@ -25,7 +25,7 @@
 #define STATE_STATUS_H
 
 #include "base/buf.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "state/health.h"
 #include "state/slots.h"
 

@@ -24,7 +24,7 @@
 #include "base/arena.h"
 #include "base/span.h"
 #include "base/watch.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "wire/http1.h"
 
 struct upstream_pool;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "config/clients.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "fuzz.h"
 
 #define ADDED "fuzz-added"

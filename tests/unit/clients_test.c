@@ -18,7 +18,7 @@
 
 #include "base/digest.h"
 #include "config/clients.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 #include "check.h"
 

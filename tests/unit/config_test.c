@@ -19,7 +19,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/schema.h"
 
 #include "check.h"

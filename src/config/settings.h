@@ -13,8 +13,8 @@
  * start call patterns_new() for that.)  After that nothing changes; a reload
  * loads a second one.
  */
-#ifndef CONFIG_CONFIG_H
-#define CONFIG_CONFIG_H
+#ifndef CONFIG_SETTINGS_H
+#define CONFIG_SETTINGS_H
 
 #include <stdbool.h>
 #include <stddef.h>
