@@ -38,6 +38,16 @@ clock_boot_ms(void)
 }
 
 int64_t
+clock_cpu_ns(void)
+{
+	struct timespec spent;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent) == -1)
+		fatal("clock_gettime: %s", strerror(errno));
+	return (int64_t)spent.tv_sec * 1000000000 + spent.tv_nsec;
+}
+
+int64_t
 clock_wall_ms(void)
 {
 	struct timespec now;

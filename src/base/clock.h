@@ -26,6 +26,9 @@ clock_now_ms(void)
  * set. */
 int64_t clock_boot_ms(void);
 
+/* CPU time of the calling thread. */
+int64_t clock_cpu_ns(void);
+
 /* CLOCK_REALTIME. */
 int64_t clock_wall_ms(void);
 

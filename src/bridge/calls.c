@@ -22,6 +22,7 @@
 #include "bridge/carry.h"
 #include "bridge/run.h"
 #include "policy/call.h"
+#include "policy/estimate.h"
 
 /* Longer names are cut. */
 #define NAME_BYTES 1024
@@ -178,7 +179,7 @@ send_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 static void
 end_call(struct bridge_run *run, struct bridge_call *c)
 {
-	run->output_estimate += call_estimate(buf_span(&c->args));
+	run->output_estimate += estimate_tokens(buf_span(&c->args));
 	c->state = BRIDGE_CALL_CLOSED;
 	run->slot++;
 	run->first_call = (size_t)(c - run->calls) + 1;

@@ -15,6 +15,7 @@
 #include "bridge/run.h"
 #include "bridge/words.h"
 #include "policy/call.h"
+#include "policy/estimate.h"
 
 void
 bridge_break_upstream(struct bridge_run *run, const char *why, struct buf *out)
@@ -52,7 +53,7 @@ bridge_close_part(struct bridge_run *run, struct buf *out)
 	buf_reset(&run->piece);
 	chunk_decode_end(&run->halves[run->part], &run->piece);
 	add_to_part(run, buf_span(&run->piece), out);
-	run->output_estimate += call_estimate(buf_span(&run->text));
+	run->output_estimate += estimate_tokens(buf_span(&run->text));
 	run->ops->part_close(run, out);
 	run->part = CHUNK_NONE;
 	run->slot++;
@@ -158,12 +159,12 @@ uint64_t
 bridge_estimate(const struct bridge_run *run)
 {
 	uint64_t tokens =
-	    run->output_estimate + call_estimate(buf_span(&run->text));
+	    run->output_estimate + estimate_tokens(buf_span(&run->text));
 
 	for (size_t i = 0; i < 4; i++)
-		tokens += call_estimate(buf_span(&run->late[i]));
+		tokens += estimate_tokens(buf_span(&run->late[i]));
 	for (size_t i = run->first_call; i < run->ncalls; i++)
-		tokens += call_estimate(buf_span(&run->calls[i].args));
+		tokens += estimate_tokens(buf_span(&run->calls[i].args));
 	return tokens;
 }
 

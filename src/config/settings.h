@@ -9,7 +9,7 @@
  * table (schema.c), reports every mistake of both in one run, and proves what
  * can be proved before the first request: no dangling name, no model whose
  * ceiling is local with an external target.  (The private patterns are
- * compiled by policy/call.c, above: `tailgate check` and the responder's
+ * compiled by policy/patterns.c, above: `tailgate check` and the responder's
  * start call patterns_new() for that.)  After that nothing changes; a reload
  * loads a second one.
  */

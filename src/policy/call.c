@@ -16,6 +16,7 @@
 #include "base/jscan.h"
 #include "base/log.h"
 #include "policy/call_reading.h"
+#include "policy/estimate.h"
 #include "policy/layers.h"
 #include "policy/media.h"
 #include "policy/remote.h"
@@ -251,7 +252,7 @@ read_string(struct reading *r, const struct jscan_value *v)
 		r->call->input_tokens +=
 		    key_is(v, "encrypted_content") || key_is(v, "signature")
 		    ? text.len / SEALED_BYTES
-		    : call_estimate(text);
+		    : estimate_tokens(text);
 	layers_scan(&r->patterns, text);
 }
 
@@ -269,7 +270,7 @@ read_key(struct reading *r, const struct jscan_value *v)
 		return;
 	text = call_text(r, step->key, step->key_escaped);
 	if (counted)
-		r->call->input_tokens += call_estimate(text);
+		r->call->input_tokens += estimate_tokens(text);
 	layers_scan(&r->patterns, text);
 }
 

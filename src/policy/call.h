@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/span.h"
 #include "config/settings.h"
+#include "policy/patterns.h"
 #include "policy/refusal.h"
 
 enum call_needs {
@@ -45,7 +46,7 @@ struct call {
 	size_t stream_options_len;
 	size_t object_end_offset;	/* of the closing '}' of the body */
 
-	uint64_t input_tokens;	/* estimate (see call_estimate) */
+	uint64_t input_tokens;	/* estimate (estimate.h) */
 	uint64_t max_output_tokens;	/* as asked; 0: not said */
 	uint64_t choices;	/* n, at least 1 */
 	uint64_t characters;	/* of `input` (speech), else 0 */
@@ -60,24 +61,6 @@ struct call {
 	 * reached before the end, NULL where it is not private. */
 	const char *private_rule;
 };
-
-/* Compiled private patterns; one per config, shared by all threads.
- *
- * All that leaves is looked through: every string and number of a body, keys
- * too; of a form names, file names, header lines, fields and files; and what
- * goes along beside the body.  Each is looked at by itself and with what it
- * says when it is decoded (policy/layers.h): a text that is split over two is
- * not put together.  A file is looked through where it is a text; pictures and
- * sound are not private; any other file is, since it cannot be read
- * ("unreadable file").  Bounds: policy/pattern.h. */
-struct patterns;
-
-/* NULL with a line in err when one does not compile. */
-struct patterns *patterns_new(const struct config *, FILE *err);
-void patterns_free(struct patterns *);
-/* Tries one pattern; -1 and a message when it is not a valid expression.
- * (config_load uses it to name the line.) */
-int patterns_check(const char *pattern, char *message, size_t size);
 
 /* Measures a JSON body.  call->header_local and beside are kept, all else
  * overwritten.  On a refusal fills *refused and returns -1.
@@ -112,13 +95,5 @@ void call_form_take(struct call_form *, const struct call_part *);
 int call_parse_form(const struct config *, const struct patterns *,
     enum endpoint, const struct call_form *, struct arena *, struct call *,
     struct refused *);
-
-/* The rule of thumb for tokens of a decoded text, per script, documented in
- * estimate.c: never under the true count by much, for any language.  Of a text
- * over 1 MiB about so much is looked at.  input_tokens is the sum over the
- * texts of a prompt, tools with their keys, and 4 for each message, 1000 for
- * each picture, 3000 for each file, 1 for each 640 bytes of base64 sound, 1
- * for each number. */
-uint64_t call_estimate(struct span text);
 
 #endif

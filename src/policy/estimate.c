@@ -25,7 +25,7 @@
 
 #include <stdint.h>
 
-#include "policy/call.h"
+#include "policy/estimate.h"
 
 #define TOKEN 8 /* the unit is an eighth of one */
 #define RUN_MASK 63
@@ -258,7 +258,7 @@ sample_units(const unsigned char *p, size_t len)
 }
 
 uint64_t
-call_estimate(struct span text)
+estimate_tokens(struct span text)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 	uint64_t units;

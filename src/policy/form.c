@@ -12,6 +12,7 @@
 
 #include "base/unicode.h"
 #include "policy/call_reading.h"
+#include "policy/estimate.h"
 #include "policy/layers.h"
 #include "policy/media.h"
 #include "policy/remote.h"
@@ -160,7 +161,7 @@ read_fields(struct reading *r, const struct call_form *form)
 	call->model_len = f.model->content.len;
 	call->input_tokens = form->file_bytes / FORM_AUDIO_BYTES;
 	if (f.prompt != NULL)
-		call->input_tokens += call_estimate(f.prompt->content);
+		call->input_tokens += estimate_tokens(f.prompt->content);
 	return 0;
 }
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Looking for private patterns in the texts of one request (call.h compiles
- * them; this is the part that call.c drives).
+ * The search of one request's texts for private patterns (patterns.h compiles
+ * them); call.c drives it.
  *
  * Each text (one JSON string, key or value, decoded; one form field) is
  * looked at alone: `^` and `$` are its ends, and what is split over two
@@ -35,7 +35,7 @@ struct patterns;
 /* One request's search; one thread. */
 struct pattern_run {
 	const struct patterns *patterns;
-	void *memory; /* the engine's */
+	struct regex_engine *engine;
 	size_t left_bytes;
 	size_t unclocked_bytes; /* looked at since the clock was read */
 	int64_t deadline_ns; /* of this thread's CPU time */

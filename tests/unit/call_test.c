@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "policy/call.h"
+#include "policy/estimate.h"
 #include "policy/media.h"
 #include "policy/remote.h"
 #include "check.h"
@@ -398,8 +399,8 @@ test_long_estimate(void)
 
 	for (size_t i = 0; i < n; i++)
 		memcpy(text + i * one, sentence, one);
-	parts = call_estimate((struct span){ text, 1000 * one }) * n / 1000;
-	whole = call_estimate((struct span){ text, n * one });
+	parts = estimate_tokens((struct span){ text, 1000 * one }) * n / 1000;
+	whole = estimate_tokens((struct span){ text, n * one });
 	CHECK(whole > parts * 98 / 100 && whole < parts * 102 / 100,
 	    "3 MiB: %llu tokens, by parts %llu", (unsigned long long)whole,
 	    (unsigned long long)parts);
@@ -413,7 +414,7 @@ test_estimate(void)
 	uint64_t n;
 
 	for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
-		n = call_estimate(span_of(samples[i].text));
+		n = estimate_tokens(span_of(samples[i].text));
 		CHECK(n * 10 >= samples[i].most * 7 - 4 &&
 			n >= samples[i].least - 3,
 		    "%s: %" PRIu64 " is not far under %u and %u",
@@ -422,11 +423,11 @@ test_estimate(void)
 		    "%s: nor far over", samples[i].what);
 	}
 	test_long_estimate();
-	CHECK(call_estimate(span_of("")) == 0, "nothing is no token");
-	CHECK(call_estimate(span_of("a")) == 1, "a letter is one");
-	CHECK(call_estimate((struct span){ "\xc3", 1 }) > 0 &&
-		call_estimate((struct span){ "\xf0\x9f", 2 }) > 0 &&
-		call_estimate((struct span){ "\xff\x80", 2 }) > 0,
+	CHECK(estimate_tokens(span_of("")) == 0, "nothing is no token");
+	CHECK(estimate_tokens(span_of("a")) == 1, "a letter is one");
+	CHECK(estimate_tokens((struct span){ "\xc3", 1 }) > 0 &&
+		estimate_tokens((struct span){ "\xf0\x9f", 2 }) > 0 &&
+		estimate_tokens((struct span){ "\xff\x80", 2 }) > 0,
 	    "broken UTF-8 is counted, not followed");
 }
 
