@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/jscan.h"
 #include "base/log.h"
+#include "base/sum.h"
 #include "ledger/usage_sum.h"
 
 #define TABLE_SIZE 65536 /* a power of two, well above the groups */
@@ -215,12 +216,6 @@ find_group(struct usage_sum *s, const struct ledger_line *l,
 	return s->last = e;
 }
 
-static int64_t
-add(int64_t a, int64_t b)
-{
-	return b > INT64_MAX - a ? INT64_MAX : a + b;
-}
-
 void
 usage_count_add(struct usage_count *to, const struct usage_count *c)
 {
@@ -229,15 +224,15 @@ usage_count_add(struct usage_count *to, const struct usage_count *c)
 	to->failed += c->failed;
 	to->estimated += c->estimated;
 	to->unpriced += c->unpriced;
-	to->input = add(to->input, c->input);
-	to->cached = add(to->cached, c->cached);
-	to->cache_write = add(to->cache_write, c->cache_write);
-	to->output = add(to->output, c->output);
-	to->reasoning = add(to->reasoning, c->reasoning);
-	to->cost_nanousd = add(to->cost_nanousd, c->cost_nanousd);
+	to->input = sum_i64(to->input, c->input);
+	to->cached = sum_i64(to->cached, c->cached);
+	to->cache_write = sum_i64(to->cache_write, c->cache_write);
+	to->output = sum_i64(to->output, c->output);
+	to->reasoning = sum_i64(to->reasoning, c->reasoning);
+	to->cost_nanousd = sum_i64(to->cost_nanousd, c->cost_nanousd);
 	to->external += c->external;
-	to->external_bytes = add(to->external_bytes, c->external_bytes);
-	to->total_ms = add(to->total_ms, c->total_ms);
+	to->external_bytes = sum_i64(to->external_bytes, c->external_bytes);
+	to->total_ms = sum_i64(to->total_ms, c->total_ms);
 	to->lost += c->lost;
 }
 
@@ -354,8 +349,8 @@ compare(const void *a, const void *b)
 	if (by == 0)
 		by = descending(x->count.cost_nanousd, y->count.cost_nanousd);
 	if (by == 0)
-		by = descending(add(x->count.input, x->count.output),
-		    add(y->count.input, y->count.output));
+		by = descending(sum_i64(x->count.input, x->count.output),
+		    sum_i64(y->count.input, y->count.output));
 	if (by == 0)
 		by = descending(
 		    (int64_t)x->count.requests, (int64_t)y->count.requests);

@@ -10,16 +10,11 @@
  */
 #include "config.h"
 
+#include "base/sum.h"
 #include "policy/price.h"
 
 #define MILLION 1000000
 #define OUTPUT_UNSAID 4096 /* tokens, where neither side says a bound */
-
-static int64_t
-add(int64_t a, int64_t b)
-{
-	return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
 
 /* count x nanousd, both at least 0. */
 static int64_t
@@ -40,7 +35,7 @@ per_million(uint64_t count, int64_t nanousd)
 
 	if (nanousd <= 0)
 		return 0;
-	return add(times(count / MILLION, nanousd),
+	return sum_i64(times(count / MILLION, nanousd),
 	    rest * (nanousd / MILLION) +
 		(rest * (nanousd % MILLION) + MILLION - 1) / MILLION);
 }
@@ -86,20 +81,21 @@ price_cost(const struct price *price, const struct usage *usage)
 	if (!price->known)
 		return -1;
 	sum = per_million(usage->input - cached - written, price->input);
+	sum = sum_i64(
+	    sum, per_million(cached, or_else(price->cached, price->input)));
+	sum = sum_i64(sum, per_million(written - hour, write));
+	sum = sum_i64(
+	    sum, per_million(hour, or_else(price->cache_write_1h, write)));
 	sum =
-	    add(sum, per_million(cached, or_else(price->cached, price->input)));
-	sum = add(sum, per_million(written - hour, write));
-	sum =
-	    add(sum, per_million(hour, or_else(price->cache_write_1h, write)));
-	sum = add(sum, per_million(usage->output - reasoning, price->output));
-	sum = add(sum,
+	    sum_i64(sum, per_million(usage->output - reasoning, price->output));
+	sum = sum_i64(sum,
 	    per_million(reasoning, or_else(price->reasoning, price->output)));
-	sum = add(sum, per_million(usage->characters, price->character));
-	sum = add(sum,
+	sum = sum_i64(sum, per_million(usage->characters, price->character));
+	sum = sum_i64(sum,
 	    times(usage->audio_ms, price->second) == INT64_MAX
 		? INT64_MAX
 		: (times(usage->audio_ms, price->second) + 999) / 1000);
-	return add(sum, larger(price->request, 0));
+	return sum_i64(sum, larger(price->request, 0));
 }
 
 int64_t
@@ -120,8 +116,8 @@ price_worst(const struct target *target, uint64_t input_tokens,
 	sum = per_million(input_tokens,
 	    larger(larger(price->input, price->cached),
 		larger(price->cache_write, price->cache_write_1h)));
-	sum = add(
+	sum = sum_i64(
 	    sum, per_million(output, larger(price->output, price->reasoning)));
-	sum = add(sum, per_million(characters, price->character));
-	return add(sum, larger(price->request, 0));
+	sum = sum_i64(sum, per_million(characters, price->character));
+	return sum_i64(sum, larger(price->request, 0));
 }

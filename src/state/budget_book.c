@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "base/sum.h"
 #include "state/budget_internal.h"
 #include "state/mapfile.h"
 #include "state/process.h"
@@ -47,10 +48,9 @@ budget_hold_cell(struct budget_file *f, const struct budget_cell *c, int sign)
 		r = &f->rows[rows[i]];
 		if (sign > 0) {
 			r->held_tokens =
-			    (uint64_t)budget_add(budget_amount(r->held_tokens),
+			    (uint64_t)sum_i64(budget_amount(r->held_tokens),
 				budget_amount(c->tokens));
-			r->held_nanousd =
-			    budget_add(r->held_nanousd, c->nanousd);
+			r->held_nanousd = sum_i64(r->held_nanousd, c->nanousd);
 			r->in_flight++;
 		} else {
 			r->held_tokens -= c->tokens < r->held_tokens

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sum.h"
 #include "state/budget_internal.h"
 
 /* When what stands in the way is other requests still running. */
@@ -41,7 +42,7 @@ budget_refuse(struct refused *out, enum refusal refusal, int64_t retry_after_ms)
 static bool
 fits(int64_t used, int64_t held, int64_t want, int64_t bound)
 {
-	if (budget_add(budget_add(used, held), want) <= bound)
+	if (sum_i64(sum_i64(used, held), want) <= bound)
 		return true;
 	return held == 0 && used < bound;
 }
@@ -122,7 +123,7 @@ check_tokens(const struct budget_side *s, int64_t tokens, struct budget_now now,
 	budget_message[0] = (char)(budget_message[0] - 'a' + 'A');
 	return budget_refuse(out, REFUSE_RATE,
 	    budget_minute_wait(s->row, true,
-		budget_add(budget_add(used, held), tokens) - bound, now));
+		sum_i64(sum_i64(used, held), tokens) - bound, now));
 }
 
 static int
@@ -229,12 +230,12 @@ budget_find_room(const struct budget_side sides[2], struct budget_now now,
 			    budget_minute_wait(r, false, INT64_MAX, now));
 		if (b->tokens_per_minute > 0)
 			room_tokens(room, budget_amount(b->tokens_per_minute),
-			    budget_add(budget_minute_tokens(r),
+			    sum_i64(budget_minute_tokens(r),
 				budget_amount(r->held_tokens)),
 			    budget_minute_wait(r, true, INT64_MAX, now));
 		if (b->tokens_per_day > 0)
 			room_tokens(room, budget_amount(b->tokens_per_day),
-			    budget_add(budget_amount(r->day.tokens),
+			    sum_i64(budget_amount(r->day.tokens),
 				budget_amount(r->held_tokens)),
 			    day_wait(now));
 	}

@@ -103,13 +103,7 @@ struct budget_now {
 	int64_t wall_ms, boot_ms;
 };
 
-/* ---- Sums that stay within their type ---- */
-
-static inline int64_t
-budget_add(int64_t a, int64_t b)
-{
-	return b > INT64_MAX - a ? INT64_MAX : a + b;
-}
+/* ---- Amounts within their type ---- */
 
 static inline int64_t
 budget_amount(uint64_t v)

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sum.h"
 #include "state/budget_internal.h"
 
 /* By less, it is put right: nobody's day begins or ends by it but once. */
@@ -124,9 +125,9 @@ budget_spend_window(
     struct budget_window *w, bool request, uint64_t tokens, int64_t nanousd)
 {
 	w->requests += request;
-	w->tokens = (uint64_t)budget_add(
-	    budget_amount(w->tokens), budget_amount(tokens));
-	w->nanousd = budget_add(w->nanousd, nanousd);
+	w->tokens =
+	    (uint64_t)sum_i64(budget_amount(w->tokens), budget_amount(tokens));
+	w->nanousd = sum_i64(w->nanousd, nanousd);
 }
 
 void

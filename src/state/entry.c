@@ -9,13 +9,8 @@
 
 #include <string.h>
 
+#include "base/sum.h"
 #include "state/entry.h"
-
-static uint64_t
-add(uint64_t a, uint64_t b)
-{
-	return b > UINT64_MAX - a ? UINT64_MAX : a + b;
-}
 
 /* -1 is "none" on either side. */
 static int64_t
@@ -25,7 +20,7 @@ add_known(int64_t sum, int64_t v)
 		return sum;
 	if (sum < 0)
 		return v;
-	return v > INT64_MAX - sum ? INT64_MAX : sum + v;
+	return sum_i64(sum, v);
 }
 
 bool
@@ -37,13 +32,13 @@ entry_used(const struct usage *u)
 static void
 add_usage(struct usage *sum, const struct usage *u)
 {
-	sum->input = add(sum->input, u->input);
-	sum->cached = add(sum->cached, u->cached);
-	sum->cache_write = add(sum->cache_write, u->cache_write);
-	sum->output = add(sum->output, u->output);
-	sum->reasoning = add(sum->reasoning, u->reasoning);
-	sum->characters = add(sum->characters, u->characters);
-	sum->audio_ms = add(sum->audio_ms, u->audio_ms);
+	sum->input = sum_u64(sum->input, u->input);
+	sum->cached = sum_u64(sum->cached, u->cached);
+	sum->cache_write = sum_u64(sum->cache_write, u->cache_write);
+	sum->output = sum_u64(sum->output, u->output);
+	sum->reasoning = sum_u64(sum->reasoning, u->reasoning);
+	sum->characters = sum_u64(sum->characters, u->characters);
+	sum->audio_ms = sum_u64(sum->audio_ms, u->audio_ms);
 }
 
 void
@@ -59,7 +54,7 @@ entry_sum(const struct entry *e, struct entry_sums *out)
 
 		out->sent |= t->sent;
 		out->external |= t->sent && t->place == PLACE_EXTERNAL;
-		out->bytes_sent = add(out->bytes_sent, t->bytes_sent);
+		out->bytes_sent = sum_u64(out->bytes_sent, t->bytes_sent);
 		add_usage(&out->usage, &t->usage);
 		reported |= t->usage.reported;
 		estimated |= !t->usage.reported && entry_used(&t->usage);
