@@ -32,48 +32,8 @@
 #include "base/arena.h"
 #include "config/settings.h"
 #include "policy/call.h"
+#include "policy/facts.h"
 #include "policy/refusal.h"
-
-/* What is true right now, gathered by state/; all zero is a quiet start. */
-struct facts_provider {
-	int64_t open_ms;	/* circuit opens again in; 0: closed;
-				   -1: half open, a trial is due */
-	unsigned in_flight;
-	int64_t first_byte_ms;	/* typical, -1 or 0: not known */
-};
-
-/* A model that is left alone at a provider, while others are asked. */
-struct facts_held {
-	uint64_t key;		/* facts_held_key() of both */
-	int64_t open_ms;
-};
-uint64_t facts_held_key(const struct provider *, const char *model);
-/* Can it be?  More than any hold is of a clock from before a reboot. */
-bool facts_held_is_sane(const struct provider *, int64_t open_ms);
-#define FACTS_LOADING_MS 2000	/* held while loading, whatever cooldown_max */
-
-struct facts_limit {
-	unsigned used, queued;
-};
-
-/* What `tailgate probe` learned of one upstream model. */
-struct facts_learned {
-	const struct provider *provider;
-	const char *model;
-	uint64_t context;	/* 0: not known */
-	enum tri images, audio, tools;
-};
-
-struct facts {
-	int64_t wall_ms;
-	const struct facts_provider *providers;	/* by index, or NULL */
-	const struct facts_limit *limits;	/* by index, or NULL */
-	const struct facts_held *held;
-	size_t nheld;
-	const struct facts_learned *learned;
-	size_t nlearned;
-	uint32_t turn;		/* of the model's round robin */
-};
 
 enum verdict {
 	VERDICT_IN,
@@ -118,20 +78,9 @@ struct plan {
 	struct refused refused;	/* where nin is 0, or no model */
 };
 
-/* The model for a name: id or alias, else the longest prefix; NULL. */
-const struct model *plan_model(const struct config *, const char *name);
-/* What the upstream of a target is asked for. */
-const char *plan_upstream_model(const struct model *, const struct target *,
-    const char *requested, struct arena *);
-
 /* Never fails; a refusal is in plan->refused.  All of it lives in the
  * arena. */
 void plan_make(const struct config *, const struct client *,
     const struct call *, const struct facts *, struct arena *, struct plan *);
-
-/* Could this client use this model at all, by place and globs (for
- * GET /v1/models)?  The widest place of its usable targets in *place. */
-bool plan_visible(const struct config *, const struct client *,
-    const struct model *, enum place *place, uint64_t *context);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "ledger/usage_view.h"
 #include "policy/identify.h"
+#include "policy/models.h"
 #include "serve/query.h"
 #include "serve/request.h"
 #include "state/status.h"
@@ -60,7 +61,7 @@ add_names(struct buf *b, const struct request *r, const struct model *m,
 	enum place place;
 	uint64_t context;
 
-	if (!plan_visible(r->server->config, r->client, m, &place, &context))
+	if (!models_visible(r->client, m, &place, &context))
 		return;
 	/* A pattern is not a name. */
 	for (size_t i = m->prefix ? 1 : 0; i <= m->naliases; i++) {
@@ -122,12 +123,12 @@ one_model(struct request *r, const struct facts *facts, struct buf *b)
 {
 	const char *name = decode(r->rest, r->arena);
 	const struct model *m =
-	    name == NULL ? NULL : plan_model(r->server->config, name);
+	    name == NULL ? NULL : models_find(r->server->config, name);
 	enum place place;
 	uint64_t context;
 
 	if (m == NULL || !identify_may_use(r->client, name, m->id) ||
-	    !plan_visible(r->server->config, r->client, m, &place, &context))
+	    !models_visible(r->client, m, &place, &context))
 		return request_refuse(r, REFUSE_MODEL_NOT_FOUND);
 	add_model(b, name, place, context, is_ready(m, place, facts));
 	return true;

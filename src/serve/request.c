@@ -19,6 +19,7 @@
 #include "policy/ambient.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
+#include "policy/models.h"
 #include "serve/request.h"
 #include "serve/settle.h"
 #include "wire/multipart.h"
@@ -353,7 +354,7 @@ request_plan(struct request *r)
 	void *hold;
 
 	facts = request_facts(r, &hold);
-	model = plan_model(r->server->config, r->call.model);
+	model = models_find(r->server->config, r->call.model);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
 		facts->turn = health_turn(r->server->health, model);
 	plan_make(

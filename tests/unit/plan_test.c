@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "ctl/explain_facts.h"
+#include "policy/models.h"
 #include "policy/plan.h"
 #include "check.h"
 
@@ -219,8 +220,8 @@ static bool
 visible(
     const char *client, const char *model, enum place *place, uint64_t *context)
 {
-	return plan_visible(config, client_of(client),
-	    plan_model(config, model), place, context);
+	return models_visible(
+	    client_of(client), models_find(config, model), place, context);
 }
 
 static void
@@ -246,11 +247,11 @@ static void
 test_upstream_model(void)
 {
 	struct arena *arena = arena_new();
-	const struct model *hub = plan_model(config, "hub/a/b");
+	const struct model *hub = models_find(config, "hub/a/b");
 
-	CHECK_STR(plan_upstream_model(hub, hub->targets, "hub/a/b", arena),
+	CHECK_STR(models_upstream_name(hub, hub->targets, "hub/a/b", arena),
 	    "a/b", "the rest of a name is handed on");
-	CHECK(plan_model(config, "") == NULL, "the empty name is no model");
+	CHECK(models_find(config, "") == NULL, "the empty name is no model");
 	arena_free(arena);
 }
 

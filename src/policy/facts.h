@@ -1,0 +1,71 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What is true right now of providers, limits and models.  The floor state
+ * gathers it, the plan only reads it; all zero is a quiet start.
+ */
+#ifndef POLICY_FACTS_H
+#define POLICY_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+
+struct facts_provider {
+	int64_t open_ms;	/* circuit opens again in; 0: closed;
+				   -1: half open, a trial is due */
+	unsigned in_flight;
+	int64_t first_byte_ms;	/* typical, -1 or 0: not known */
+};
+
+/* A model that is left alone at a provider, while others are asked. */
+struct facts_held {
+	uint64_t key;		/* facts_held_key() of both */
+	int64_t open_ms;
+};
+
+struct facts_limit {
+	unsigned used, queued;
+};
+
+/* What `tailgate probe` learned of one upstream model. */
+struct facts_learned {
+	const struct provider *provider;
+	const char *model;
+	uint64_t context;	/* 0: not known */
+	enum tri images, audio, tools;
+};
+
+struct facts {
+	int64_t wall_ms;
+	const struct facts_provider *providers;	/* by index, or NULL */
+	const struct facts_limit *limits;	/* by index, or NULL */
+	const struct facts_held *held;
+	size_t nheld;
+	const struct facts_learned *learned;
+	size_t nlearned;
+	uint32_t turn;		/* of the model's round robin */
+};
+
+/* --- held models: one model of a provider is left alone ------------------- */
+
+#define FACTS_LOADING_MS 2000	/* held while loading, whatever cooldown_max */
+
+/* Names the pair of both; never 0. */
+uint64_t facts_held_key(const struct provider *, const char *model);
+/* Can a hold be this long?  A longer one is of a clock before a reboot. */
+bool facts_held_is_sane(const struct provider *, int64_t open_ms);
+/* How long the model is still left alone at the provider; 0 if it is not. */
+int64_t facts_held_ms(
+    const struct facts *, const struct provider *, const char *model);
+
+/* What was learned of an upstream model; NULL: nothing, or the provider is not
+ * to be learned from. */
+const struct facts_learned *facts_learned_of(
+    const struct facts *, const struct provider *, const char *model);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The models by the names that clients use: ids, aliases, and prefixes such as
+ * "openrouter/" + "*" that pass the rest of the name on.
+ */
+#ifndef POLICY_MODELS_H
+#define POLICY_MODELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "config/settings.h"
+
+/* The model for a name: id or alias, else the longest prefix; NULL. */
+const struct model *models_find(const struct config *, const char *name);
+/* What the upstream of a target is asked for. */
+const char *models_upstream_name(const struct model *, const struct target *,
+    const char *requested, struct arena *);
+/* Could this client use this model at all, by place and globs (for
+ * GET /v1/models)?  The widest place of its usable targets in *place, their
+ * largest context in *context (0: none says). */
+bool models_visible(const struct client *, const struct model *,
+    enum place *place, uint64_t *context);
+
+#endif

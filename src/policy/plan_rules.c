@@ -1,0 +1,241 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The rules for one target, in the order that plan.h gives: each puts a
+ * candidate out, with its reason, or lets it pass.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+
+#include "base/sum.h"
+#include "policy/plan_internal.h"
+#include "policy/price.h"
+#include "policy/remote.h"
+
+static enum tri
+over(enum tri learned, enum tri said)
+{
+	return learned != TRI_UNSET ? learned : said;
+}
+
+/* The target as it is: what was learned stands over what was configured. */
+static struct target
+effective(
+    const struct facts *facts, const struct target *target, const char *model)
+{
+	const struct facts_learned *learned =
+	    facts_learned_of(facts, target->provider, model);
+	struct target out = *target;
+
+	if (learned == NULL)
+		return out;
+	if (learned->context != 0)
+		out.context = learned->context;
+	out.images = over(learned->images, out.images);
+	out.audio = over(learned->audio, out.audio);
+	out.tools = over(learned->tools, out.tools);
+	return out;
+}
+
+static void
+out(struct candidate *c, enum verdict verdict, enum refusal refusal,
+    const char *reason)
+{
+	c->verdict = verdict;
+	c->refusal = refusal;
+	c->reason = reason;
+}
+
+static bool
+rule_place(const struct plan_question *q, struct candidate *c)
+{
+	const struct provider *provider = c->target->provider;
+
+	if (provider->place <= q->plan->ceiling)
+		return true;
+	out(c, VERDICT_PLACE, REFUSE_PRIVATE_ROUTE,
+	    arena_printf(q->arena, "%s is external, %s allows local only",
+		provider->name, q->plan->ceiling_by));
+	return false;
+}
+
+/* Why this provider may not be handed the call's URLs; NULL: it may.  A local
+ * one that fetches is the operator's word; http and private addresses are its
+ * own network then.  To fetch for a request that may not leave is to leave. */
+static const char *
+why_not_fetch(const struct plan_question *q, const struct provider *provider)
+{
+	unsigned remote = q->call->remote;
+
+	if (remote == 0)
+		return NULL;
+	if (remote & REMOTE_SCHEME)
+		return "only https and data: URLs of media are handed on";
+	if (provider->place == PLACE_LOCAL && provider->fetches_media)
+		return NULL;
+	if (q->plan->ceiling == PLACE_LOCAL)
+		return "a request that stays local may not have media fetched "
+		       "by URL (`fetches_media` of the provider allows it)";
+	if (remote & REMOTE_INSIDE)
+		return "media in a private network is not fetched for a "
+		       "request";
+	if (remote & REMOTE_PLAIN)
+		return "media by http:// is not fetched for a request";
+	return NULL;
+}
+
+static bool
+rule_media(const struct plan_question *q, struct candidate *c)
+{
+	const char *why = why_not_fetch(q, c->target->provider);
+
+	if (why == NULL)
+		return true;
+	out(c, VERDICT_MEDIA, REFUSE_REMOTE_MEDIA, why);
+	return false;
+}
+
+static bool
+rule_endpoint(const struct plan_question *q, struct candidate *c)
+{
+	enum endpoint endpoint = q->call->endpoint;
+	uint32_t serves = c->target->endpoints;
+
+	if (serves & ENDPOINT_BIT(endpoint))
+		return true;
+	if (serves & ENDPOINT_BIT(ENDPOINT_CHAT)) {
+		if (endpoint == ENDPOINT_RESPONSES)
+			c->bridge = BRIDGE_RESPONSES;
+		if (endpoint == ENDPOINT_MESSAGES ||
+		    endpoint == ENDPOINT_COUNT_TOKENS)
+			c->bridge = BRIDGE_MESSAGES;
+	}
+	if (c->bridge != BRIDGE_NONE)
+		return true;
+	out(c, VERDICT_ENDPOINT, REFUSE_UNSUPPORTED,
+	    arena_printf(q->arena, "%s does not serve the endpoint %s",
+		c->target->provider->name, endpoint_spec(endpoint)->name));
+	return false;
+}
+
+static bool
+rule_length(const struct plan_question *q, struct candidate *c)
+{
+	const struct target *able = &c->able;
+	uint64_t asked = q->call->max_output_tokens;
+
+	if (able->max_output != 0 && asked > able->max_output) {
+		out(c, VERDICT_TOO_LONG, REFUSE_TOO_LONG,
+		    arena_printf(q->arena,
+			"%" PRIu64 " tokens of output are asked for, %" PRIu64
+			" are allowed",
+			asked, able->max_output));
+		return false;
+	}
+	if (able->context != 0 && c->need_tokens > able->context) {
+		out(c, VERDICT_TOO_LONG, REFUSE_TOO_LONG,
+		    arena_printf(q->arena,
+			"needs about %" PRIu64 " tokens (%" PRIu64
+			" in, %" PRIu64 " out), the context is %" PRIu64,
+			c->need_tokens, q->call->input_tokens, asked,
+			able->context));
+		return false;
+	}
+	return true;
+}
+
+static bool
+rule_abilities(const struct plan_question *q, struct candidate *c)
+{
+	const struct target *able = &c->able;
+	const struct {
+		unsigned need;
+		enum tri can;
+		const char *text;
+	} abilities[] = {
+		{ CALL_IMAGES, able->images, "images" },
+		{ CALL_AUDIO, able->audio, "audio" },
+		{ CALL_FILES, able->files, "files" },
+		{ CALL_TOOLS, able->tools, "tools" },
+		{ CALL_JSON_SCHEMA, able->json_schema, "json_schema" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(abilities) / sizeof(abilities[0]); i++) {
+		if (!(q->call->needs & abilities[i].need) ||
+		    abilities[i].can != TRI_NO)
+			continue;
+		out(c, VERDICT_UNSUPPORTED, REFUSE_UNSUPPORTED,
+		    arena_printf(
+			q->arena, "%s has no %s", c->model, abilities[i].text));
+		return false;
+	}
+	return true;
+}
+
+static bool
+rule_health(const struct plan_question *q, struct candidate *c)
+{
+	int64_t held = facts_held_ms(q->facts, c->target->provider, c->model);
+
+	if (c->open_ms <= 0 && held <= 0)
+		return true;
+	if (held > c->open_ms) {
+		c->open_ms = held;
+		out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,
+		    arena_printf(q->arena,
+			"this model of %s is rate limited or loading, "
+			"left alone for %" PRId64 ".%" PRId64 " s more",
+			c->target->provider->name, held / 1000,
+			held % 1000 / 100));
+		return false;
+	}
+	out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,
+	    arena_printf(q->arena,
+		"the circuit of %s is open for %" PRId64 ".%" PRId64 " s more",
+		c->target->provider->name, c->open_ms / 1000,
+		c->open_ms % 1000 / 100));
+	return false;
+}
+
+static bool
+rule_attempts(const struct plan_question *q, struct candidate *c)
+{
+	unsigned most = q->plan->model->max_attempts;
+
+	if (q->plan->nin < most)
+		return true;
+	out(c, VERDICT_ATTEMPTS, REFUSE_UNAVAILABLE,
+	    arena_printf(q->arena, "max_attempts is %u", most));
+	return false;
+}
+
+/* All rules for one target, in the order the header gives. */
+void
+plan_judge(
+    const struct plan_question *q, const char *stopped, struct candidate *c)
+{
+	c->able = effective(q->facts, c->target, c->model);
+	c->need_tokens =
+	    sum_u64(q->call->input_tokens, q->call->max_output_tokens);
+	c->context = c->able.context;
+	c->worst_nanousd = price_worst(c->target, q->call->input_tokens,
+	    q->call->max_output_tokens, q->call->choices, q->call->characters);
+	if (q->facts->providers != NULL)
+		c->open_ms =
+		    q->facts->providers[c->target->provider->index].open_ms;
+	if (!rule_place(q, c) || !rule_media(q, c))
+		return;
+	if (stopped != NULL) {
+		out(c, VERDICT_STOPPED, REFUSE_UNAVAILABLE, stopped);
+		return;
+	}
+	if (rule_endpoint(q, c) && rule_length(q, c) && rule_abilities(q, c) &&
+	    rule_health(q, c) && rule_attempts(q, c)) {
+		out(c, VERDICT_IN, REFUSE_NONE, "may be tried");
+		q->plan->nin++;
+	}
+}
