@@ -303,6 +303,10 @@ void config_keyed_make(struct config *, struct arena *);
 const struct client *const *config_keyed_find(const struct config *,
     const unsigned char digest[DIGEST_BYTES], size_t *n);
 
+/* NULL: none has this name (or name is NULL). */
+const struct provider *config_provider(const struct config *, const char *name);
+const struct limit *config_limit(const struct config *, const char *name);
+
 const char *place_name(enum place);
 
 #endif

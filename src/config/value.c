@@ -254,19 +254,9 @@ string_check(
 static const void *
 ref_find(const struct load *load, const char *of, const char *name)
 {
-	const struct config *c = load->config;
-
 	if (strcmp(of, "limits") == 0)
-		for (size_t i = 0; i < c->nlimits; i++)
-			if (c->limits[i].name != NULL &&
-			    strcmp(c->limits[i].name, name) == 0)
-				return &c->limits[i];
-	if (strcmp(of, "providers") == 0)
-		for (size_t i = 0; i < c->nproviders; i++)
-			if (c->providers[i].name != NULL &&
-			    strcmp(c->providers[i].name, name) == 0)
-				return &c->providers[i];
-	return NULL;
+		return config_limit(load->config, name);
+	return config_provider(load->config, name);
 }
 
 struct named {

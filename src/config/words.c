@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The words of the configuration's enums, both ways.  They stand in the
- * schema; here is only how they are found.
+ * The configuration's names: the words of its enums, which the schema lists,
+ * and its elements by their names.
  */
 #include "config.h"
 
@@ -39,4 +39,29 @@ const char *
 place_name(enum place place)
 {
 	return place == PLACE_LOCAL ? "local" : "external";
+}
+
+/* The loader asks before every element has its name. */
+static bool
+is_named(const char *its, const char *name)
+{
+	return name != NULL && its != NULL && strcmp(its, name) == 0;
+}
+
+const struct provider *
+config_provider(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nproviders; i++)
+		if (is_named(c->providers[i].name, name))
+			return &c->providers[i];
+	return NULL;
+}
+
+const struct limit *
+config_limit(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nlimits; i++)
+		if (is_named(c->limits[i].name, name))
+			return &c->limits[i];
+	return NULL;
 }

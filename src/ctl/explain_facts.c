@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "ctl/explain_facts.h"
 #include "state/health.h"
+#include "state/learned.h"
 #include "state/slots.h"
 
 static void
@@ -38,7 +39,7 @@ live_health(
 	facts->providers = rows;
 	health_close(health);
 	/* Strings may lie inside the block, which the process then keeps. */
-	facts->nlearned = health_learned_load(config, &learned);
+	facts->nlearned = learned_load(config, &learned);
 	bytes = facts->nlearned * sizeof(*learned);
 	facts->learned = learned;
 	if (bytes == 0)
@@ -93,17 +94,6 @@ tri(const json_t *object, const char *name)
 	return json_is_true(value) ? TRI_YES : TRI_NO;
 }
 
-static const struct provider *
-provider_by_name(const struct config *config, const char *name)
-{
-	size_t i;
-
-	for (i = 0; name != NULL && i < config->nproviders; i++)
-		if (strcmp(config->providers[i].name, name) == 0)
-			return &config->providers[i];
-	return NULL;
-}
-
 static void
 read_providers(const struct config *config, const json_t *root,
     struct arena *arena, struct facts *facts)
@@ -153,7 +143,7 @@ read_learned(const struct config *config, const json_t *root,
 		const char *model;
 
 		row = json_array_get(all, i);
-		provider = provider_by_name(config,
+		provider = config_provider(config,
 		    json_string_value(json_object_get(row, "provider")));
 		model = json_string_value(json_object_get(row, "model"));
 		if (provider == NULL || model == NULL)

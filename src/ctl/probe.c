@@ -26,6 +26,7 @@
 #include "ctl/probe_ask.h"
 #include "ctl/table.h"
 #include "state/health.h"
+#include "state/learned.h"
 #include "wire/upstream.h"
 
 #define WATCH_SECONDS "30"
@@ -174,7 +175,7 @@ static void
 learned_keep(const struct round *r)
 {
 	struct facts_learned *old, *all;
-	size_t nold = health_learned_load(r->config, &old), n = nold, same = 0;
+	size_t nold = learned_load(r->config, &old), n = nold, same = 0;
 
 	for (size_t i = 0; i < r->nprobes; i++)
 		n += r->probes[i].nlearned;
@@ -183,8 +184,7 @@ learned_keep(const struct round *r)
 	n = learned_merge(r, old, nold, all);
 	for (size_t i = 0; i < n; i++)
 		same += known(old, nold, &all[i]);
-	if ((same != n || n != nold) &&
-	    health_learned_store(r->config, all, n) == -1)
+	if ((same != n || n != nold) && learned_store(r->config, all, n) == -1)
 		log_error("%s/learned.json: %s", r->config->runtime_dir,
 		    strerror(errno));
 	free(all);
@@ -339,17 +339,14 @@ probes_make(struct round *r, int argc, char **argv)
 			r->probes[r->nprobes++].provider =
 			    &config->providers[i];
 	for (int i = 0; i < argc; i++) {
-		size_t at = 0;
+		const struct provider *p = config_provider(config, argv[i]);
 
-		while (at < config->nproviders &&
-		    strcmp(config->providers[at].name, argv[i]) != 0)
-			at++;
-		if (at == config->nproviders) {
+		if (p == NULL) {
 			fprintf(stderr,
 			    "tailgate probe: %s: no such provider\n", argv[i]);
 			return -1;
 		}
-		r->probes[r->nprobes++].provider = &config->providers[at];
+		r->probes[r->nprobes++].provider = p;
 	}
 	return 0;
 }

@@ -20,12 +20,12 @@
 #include "sandbox/sandbox.h"
 #include "state/budget.h"
 #include "state/health.h"
+#include "state/learned.h"
 #include "state/meters.h"
 #include "state/slots.h"
 #include "wire/peer.h"
 #include "wire/upstream.h"
 
-struct learned; /* learned.c */
 
 struct server {
 	const struct config *config;
@@ -58,13 +58,5 @@ void server_close(struct server *);
 /* A limit can't be kept.  If its directory was removed or replaced, asks the
  * parent, as SIGHUP does, for workers that open everything anew. */
 void server_limits_broken(struct server *);
-
-/* What probe learned, read again when the file is older than a few seconds.
- * The facts stay valid until learned_release(). */
-const struct facts_learned *
-learned_take(struct learned *, size_t *n, void **hold);
-void learned_release(struct learned *, void *hold);
-struct learned *learned_new(const struct config *);
-void learned_free(struct learned *);
 
 #endif

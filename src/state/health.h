@@ -95,17 +95,6 @@ void health_row(struct health *, const struct provider *, struct health_row *);
 /* The round robin's turn of a model: each call gets the next number. */
 uint32_t health_turn(struct health *, const struct model *);
 
-/* What `tailgate probe` learned, kept in runtime_dir/learned.json, replaced
- * whole.  load returns how many; *out is malloc'ed (NULL where there are
- * none), its strings are of the config or inside the same block.  What is
- * not well formed, of no provider of this config, or of one with learn =
- * false is passed over.  store: -1 with errno. */
-size_t health_learned_load(const struct config *, struct facts_learned **out);
-int health_learned_store(
-    const struct config *, const struct facts_learned *, size_t n);
-/* Another number whenever the file has been replaced; 0: there is none. */
-uint64_t health_learned_stamp(const struct config *);
-
 /* For whoever knows that a process has ended: what it held is seen at once
  * instead of within half a second.  Nothing depends on the call. */
 void health_process_ended(struct health *, int pid);

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "state/circuit.h"
 #include "state/health.h"
+#include "state/learned.h"
 #include "check.h"
 
 #define THREADS 50
@@ -724,7 +725,7 @@ learned_from(const char *text)
 	size_t n;
 
 	put("learned.json", text);
-	n = health_learned_load(&config, &facts);
+	n = learned_load(&config, &facts);
 	free(facts);
 	return n;
 }
@@ -744,12 +745,12 @@ test_learned(void)
 	uint64_t stamp;
 	size_t n;
 
-	CHECK(health_learned_load(&config, &out) == 0 && out == NULL &&
-		health_learned_stamp(&config) == 0,
+	CHECK(learned_load(&config, &out) == 0 && out == NULL &&
+		learned_stamp(&config) == 0,
 	    "nothing learned yet");
-	CHECK(health_learned_store(&config, in, 2) == 0, "stored");
-	stamp = health_learned_stamp(&config);
-	n = health_learned_load(&config, &out);
+	CHECK(learned_store(&config, in, 2) == 0, "stored");
+	stamp = learned_stamp(&config);
+	n = learned_load(&config, &out);
 	CHECK(n == 2 && out[0].provider == &providers[0] &&
 		out[0].context == 32768 && out[0].images == TRI_YES &&
 		out[0].tools == TRI_NO && out[0].audio == TRI_UNSET &&
@@ -758,11 +759,11 @@ test_learned(void)
 	CHECK_STR(
 	    n > 0 ? out[0].model : NULL, in[0].model, "with the model's name");
 	free(out);
-	CHECK(health_learned_store(&config, in, 1) == 0 &&
-		health_learned_stamp(&config) != stamp && stamp != 0,
+	CHECK(learned_store(&config, in, 1) == 0 &&
+		learned_stamp(&config) != stamp && stamp != 0,
 	    "another file has another stamp");
 	providers[0].learn = false;
-	CHECK(health_learned_load(&config, &out) == 0,
+	CHECK(learned_load(&config, &out) == 0,
 	    "not for a provider that is not to learn");
 	providers[0].learn = true;
 }
@@ -803,12 +804,12 @@ test_learned_hostile(void)
 	unlink(path);
 	if (symlink("elsewhere.json", path) == -1)
 		_exit(99);
-	CHECK(health_learned_load(&config, &out) == 0,
+	CHECK(learned_load(&config, &out) == 0,
 	    "nothing is read through a symbolic link");
 	unlink(path);
 	if (mkfifo(path, 0600) == -1)
 		_exit(99);
-	CHECK(health_learned_load(&config, &out) == 0,
+	CHECK(learned_load(&config, &out) == 0,
 	    "nor from a pipe, nor does it wait for one");
 	unlink(path);
 }

@@ -4,7 +4,7 @@
  */
 /*
  * runtime_dir/learned.json: the context sizes and abilities that `tailgate
- * probe` was told by the upstreams, read by whoever makes a plan.
+ * probe` found out.
  *
  * {"version": 1, "learned": [{"provider": "qwen-local", "model": "qwen3-8b",
  * "context": 32768, "images": true}]}
@@ -21,22 +21,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "state/health.h"
+#include "state/learned.h"
 
 #define LEARNED_VERSION 1
 #define LEARNED_MAX 4096
 #define LEARNED_FILE_MAX (4 * 1024 * 1024)
 #define MODEL_MAX 512
 #define CONTEXT_MAX (INT64_C(1) << 40)
-
-static const struct provider *
-provider_of(const struct config *config, const char *name)
-{
-	for (size_t i = 0; name != NULL && i < config->nproviders; i++)
-		if (strcmp(config->providers[i].name, name) == 0)
-			return &config->providers[i];
-	return NULL;
-}
 
 static enum tri
 tri_of(const json_t *row, const char *name)
@@ -58,7 +49,7 @@ row_parse(
 	json_int_t tokens = json_integer_value(context);
 
 	*out = (struct facts_learned){
-		.provider = provider_of(config,
+		.provider = config_provider(config,
 		    json_string_value(json_object_get(row, "provider"))),
 		.model = model,
 		.images = tri_of(row, "images"),
@@ -137,7 +128,7 @@ learned_open(const struct config *config)
 }
 
 size_t
-health_learned_load(const struct config *config, struct facts_learned **out)
+learned_load(const struct config *config, struct facts_learned **out)
 {
 	int fd = learned_open(config);
 	json_error_t error;
@@ -204,7 +195,7 @@ adopt(const struct config *config, int fd)
 }
 
 int
-health_learned_store(
+learned_store(
     const struct config *config, const struct facts_learned *facts, size_t n)
 {
 	char path[4096], temp[4096 + 16];
@@ -233,7 +224,7 @@ health_learned_store(
 }
 
 uint64_t
-health_learned_stamp(const struct config *config)
+learned_stamp(const struct config *config)
 {
 	char path[4096];
 	struct stat st;

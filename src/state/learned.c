@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when what `tailgate probe` has learned is read again: at most every
- * few seconds, by whichever request comes first, while others go on with what
- * they hold.
+ * Hides when the file of `tailgate probe` is read again: at most every few
+ * seconds, by the request that comes first, while others use what they hold.
  */
 #include "config.h"
 
@@ -15,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "serve/server.h"
+#include "state/learned.h"
 
 #define LEARNED_AGE_MS 5000
 
@@ -42,7 +41,7 @@ set_read(const struct config *config)
 	if (set == NULL)
 		fatal("out of memory");
 	set->holders = 1; /* the one in struct learned */
-	set->n = health_learned_load(config, &set->facts);
+	set->n = learned_load(config, &set->facts);
 	return set;
 }
 
@@ -64,7 +63,7 @@ learned_new(const struct config *config)
 		fatal("out of memory");
 	pthread_mutex_init(&l->mutex, NULL);
 	l->config = config;
-	l->stamp = health_learned_stamp(config);
+	l->stamp = learned_stamp(config);
 	l->set = set_read(config);
 	l->read_ms = clock_now_ms();
 	return l;
@@ -89,7 +88,7 @@ read_again(struct learned *l)
 
 	l->reading = true;
 	pthread_mutex_unlock(&l->mutex);
-	stamp = health_learned_stamp(l->config);
+	stamp = learned_stamp(l->config);
 	if (stamp != old) {
 		errno = 0;
 		set = set_read(l->config);
