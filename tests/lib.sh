@@ -32,6 +32,10 @@ LC_ALL=C
 export LC_ALL
 # Nothing of the caller's may lead requests elsewhere.
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
+# In a sanitizer build an allocation that is too large fails, as it does
+# without one.
+ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
+export ASAN_OPTIONS
 
 abs_srcdir=${abs_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 abs_builddir=${abs_builddir:-$PWD}

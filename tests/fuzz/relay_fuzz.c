@@ -15,6 +15,8 @@
 #include "exchange.h"
 #include "fuzz.h"
 
+#define STREAM_TYPE "\nContent-Type: text/event-stream"
+
 /* By the first byte; the last rows are the bridges' whole responses. */
 static const struct exchange_ask modes[] = {
 	{ .endpoint = ENDPOINT_CHAT, .stream = true },
@@ -91,7 +93,7 @@ check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 	MUST(head.len >= 11 && memcmp(head.p, "Status: ", 8) == 0);
 	if (!ask->bridged || body.len == 0)
 		return;
-	if (memmem(head.p, head.len, "text/event-stream", 17) == NULL) {
+	if (memmem(head.p, head.len, STREAM_TYPE, strlen(STREAM_TYPE)) == NULL) {
 		must_be_json(body);
 		return;
 	}
