@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/utf8.h"
@@ -144,15 +145,16 @@ static void
 buf_json_escape(struct buf *b, unsigned char c)
 {
 	static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-	static const char hex[] = "0123456789abcdef";
 
 	for (const char *s = shorts; *s != '\0'; s += 2)
 		if ((unsigned char)s[0] == c) {
 			buf_add(b, (char[]){ '\\', s[1] }, 2);
 			return;
 		}
-	buf_add(
-	    b, (char[]){ '\\', 'u', '0', '0', hex[c >> 4], hex[c & 15] }, 6);
+	buf_add(b,
+	    (char[]){
+		'\\', 'u', '0', '0', HEX_DIGITS[c >> 4], HEX_DIGITS[c & 15] },
+	    6);
 }
 
 void

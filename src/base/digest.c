@@ -74,13 +74,7 @@ void
 digest_text(
     const unsigned char digest[DIGEST_BYTES], char out[DIGEST_TEXT_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < DIGEST_BYTES; i++) {
-		out[2 * i] = hex[digest[i] >> 4];
-		out[2 * i + 1] = hex[digest[i] & 15];
-	}
-	out[2 * DIGEST_BYTES] = '\0';
+	*hex_text(digest, DIGEST_BYTES, out) = '\0';
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "base/escape.h"
 #include "base/hex.h"
 #include "base/jscan.h"
 #include "base/utf8.h"
@@ -354,87 +355,13 @@ jscan(struct span text, unsigned max_depth,
 	return 0;
 }
 
-static unsigned
-decode_hex(const char *p)
-{
-	unsigned code = 0;
-	int i;
-
-	for (i = 0; i < 4; i++)
-		code = code << 4 | (unsigned)hex_value(p[i]);
-	return code;
-}
-
-/* Never longer than the escape it came from: six bytes give at most three,
- * a pair of them four. */
-static size_t
-put_utf8(char *out, unsigned code)
-{
-	if (code < 0x80) {
-		out[0] = (char)code;
-		return 1;
-	}
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
-	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
-}
-
-/* p behind "\u", left bytes there; how many of them it took. */
-static size_t
-decode_unicode(const char *p, size_t left, char **out)
-{
-	unsigned code = decode_hex(p), low;
-	size_t taken = 4;
-
-	if (code >= 0xd800 && code <= 0xdbff && left >= 10 && p[4] == '\\' &&
-	    p[5] == 'u' && (low = decode_hex(p + 6)) >= 0xdc00 &&
-	    low <= 0xdfff) {
-		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-		taken = 10;
-	}
-	if (code >= 0xd800 && code <= 0xdfff)
-		code = 0xfffd;
-	*out += put_utf8(*out, code);
-	return taken;
-}
-
-static char
-decode_letter(char c)
-{
-	switch (c) {
-	case 'b':
-		return '\b';
-	case 'f':
-		return '\f';
-	case 'n':
-		return '\n';
-	case 'r':
-		return '\r';
-	case 't':
-		return '\t';
-	default:
-		return c;
-	}
-}
-
 size_t
 jscan_decode(struct span raw, char *out)
 {
 	const char *p = raw.p, *end, *slash;
 	char *o = out;
+	int32_t code;
+	size_t used;
 
 	if (raw.len == 0)
 		return 0;
@@ -448,11 +375,15 @@ jscan_decode(struct span raw, char *out)
 		p = slash;
 		if (end - p < 2)
 			break;
-		p += 2;
-		if (p[-1] == 'u' && end - p >= 4)
-			p += decode_unicode(p, (size_t)(end - p), &o);
-		else
-			*o++ = decode_letter(p[-1]);
+		if ((code = escape_code(p, end, &used)) >= 0) {
+			/* Never longer than the escape that it came from. */
+			o += utf8_put(o, (uint32_t)code);
+			p += used;
+		} else {
+			code = escape_letter(p[1]);
+			*o++ = code >= 0 ? (char)code : p[1];
+			p += 2;
+		}
 	}
 	return (size_t)(o - out);
 }

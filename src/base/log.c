@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/utf8.h"
 
@@ -86,7 +87,6 @@ log_plain(const unsigned char *p, size_t n)
 const char *
 log_field(const char *value, char *out, size_t size)
 {
-	static const char hex[] = "0123456789abcdef";
 	const unsigned char *p = (const unsigned char *)value;
 	size_t n, len = 0, step;
 
@@ -103,7 +103,9 @@ log_field(const char *value, char *out, size_t size)
 		} else if (step == 0 && len + 3 < size) {
 			step = 1;
 			memcpy(out + len,
-			    (char[]){ '%', hex[p[i] >> 4], hex[p[i] & 15] }, 3);
+			    (char[]){ '%', HEX_DIGITS[p[i] >> 4],
+				HEX_DIGITS[p[i] & 15] },
+			    3);
 			len += 3;
 		} else
 			break;
@@ -115,7 +117,6 @@ log_field(const char *value, char *out, size_t size)
 size_t
 log_escape(const char *in, size_t n, char *out, size_t size)
 {
-	static const char hex[] = "0123456789abcdef";
 	const unsigned char *p = (const unsigned char *)in;
 	size_t i = 0, len = 0, step;
 
@@ -133,7 +134,9 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 		if (len + 4 >= size)
 			break;
 		memcpy(out + len,
-		    (char[]){ '\\', 'x', hex[p[i] >> 4], hex[p[i] & 15] }, 4);
+		    (char[]){ '\\', 'x', HEX_DIGITS[p[i] >> 4],
+			HEX_DIGITS[p[i] & 15] },
+		    4);
 		len += 4;
 		i++;
 	}

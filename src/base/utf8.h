@@ -10,6 +10,7 @@
 #define BASE_UTF8_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* The length of the valid sequence at p (1..4), or 0 where there is none:
  * overlong, surrogate, above U+10FFFF, or cut by the end of the n bytes. */
@@ -73,6 +74,33 @@ utf8_visible_length(const unsigned char *p, size_t n)
 	if (len == 4 && p[0] == 0xf3 && p[1] == 0xa0)
 		return p[2] <= 0x81 ? 0 : 4;
 	return len;
+}
+
+/* Writes a character below U+110000; returns its length.  A surrogate is the
+ * caller's mistake. */
+static inline size_t
+utf8_put(char *out, uint32_t code)
+{
+	if (code < 0x80) {
+		out[0] = (char)code;
+		return 1;
+	}
+	if (code < 0x800) {
+		out[0] = (char)(0xc0 | code >> 6);
+		out[1] = (char)(0x80 | (code & 0x3f));
+		return 2;
+	}
+	if (code < 0x10000) {
+		out[0] = (char)(0xe0 | code >> 12);
+		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
+		out[2] = (char)(0x80 | (code & 0x3f));
+		return 3;
+	}
+	out[0] = (char)(0xf0 | code >> 18);
+	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
+	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
+	out[3] = (char)(0x80 | (code & 0x3f));
+	return 4;
 }
 
 #endif

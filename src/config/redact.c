@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "config/redact.h"
 #include "config/secrets.h"
 
@@ -49,23 +50,6 @@ cover(struct cover *c, size_t at, size_t len)
 
 /* ---- the view --------------------------------------------------------- */
 
-static int
-hex_value(const char *p, const char *end, size_t n)
-{
-	int value = 0;
-
-	if ((size_t)(end - p) < n)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (!isxdigit((unsigned char)p[i]))
-			return -1;
-		value = value << 4 |
-		    (isdigit((unsigned char)p[i]) ? p[i] - '0'
-						  : (p[i] | 0x20) - 'a' + 10);
-	}
-	return value;
-}
-
 /* &#47; &#x2f; and the few that have names; 0: none. */
 static size_t
 entity(const char *p, const char *end, char *out)
@@ -90,7 +74,7 @@ entity(const char *p, const char *end, char *out)
 	if (p[1] != '#')
 		return 0;
 	code = (p[2] | 0x20) == 'x'
-	    ? hex_value(p + 3, semicolon, (size_t)(semicolon - p - 3))
+	    ? hex_number(p + 3, semicolon, (size_t)(semicolon - p - 3))
 	    : strtol(p + 2, NULL, 10);
 	if (code <= 0x20 || code >= 0x7f)
 		return 0;
@@ -107,11 +91,11 @@ decode(const char *p, const char *end, char *out)
 
 	*out = *p;
 	if (*p == '\\' && end - p >= 2) {
-		if (p[1] == 'u' && (code = hex_value(p + 2, end, 4)) > 0x20)
+		if (p[1] == 'u' && (code = hex_number(p + 2, end, 4)) > 0x20)
 			n = 6;
 		else if (p[1] != 'u')
 			return *out = p[1], 2;
-	} else if (*p == '%' && (code = hex_value(p + 1, end, 2)) > 0x20)
+	} else if (*p == '%' && (code = hex_number(p + 1, end, 2)) > 0x20)
 		n = 3;
 	else if (*p == '&' && end - p >= 4 && (n = entity(p, end, out)) > 0)
 		return n;

@@ -10,6 +10,9 @@
 
 #include <stdlib.h>
 
+#include "base/escape.h"
+#include "base/hex.h"
+#include "base/utf8.h"
 #include "policy/layers.h"
 #include "policy/media.h"
 
@@ -21,85 +24,21 @@
 
 static void look(struct pattern_run *, struct span text, unsigned depth);
 
-static int
-hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The value of n hex digits, -1: they are none. */
-static int32_t
-hex_digits(const char *p, const char *end, int n)
-{
-	int32_t value = 0;
-
-	if (end - p < n)
-		return -1;
-	for (int i = 0; i < n; i++) {
-		if (hex(p[i]) == -1)
-			return -1;
-		value = value << 4 | hex(p[i]);
-	}
-	return value;
-}
-
-static size_t
-put_code(char *out, int32_t code)
-{
-	if (code < 0x80) {
-		out[0] = (char)code;
-		return 1;
-	}
-	if (code < 0x800) {
-		out[0] = (char)(0xc0 | code >> 6);
-		out[1] = (char)(0x80 | (code & 0x3f));
-		return 2;
-	}
-	if (code < 0x10000) {
-		out[0] = (char)(0xe0 | code >> 12);
-		out[1] = (char)(0x80 | (code >> 6 & 0x3f));
-		out[2] = (char)(0x80 | (code & 0x3f));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | code >> 18);
-	out[1] = (char)(0x80 | (code >> 12 & 0x3f));
-	out[2] = (char)(0x80 | (code >> 6 & 0x3f));
-	out[3] = (char)(0x80 | (code & 0x3f));
-	return 4;
-}
-
-/* \uXXXX, with its second half where there is one; *used bytes.  -1: none. */
+/* \xXX, which is not JSON's, or \uXXXX; *used bytes.  -1: neither. */
 static int32_t
 escaped_code(const char *p, const char *end, size_t *used)
 {
-	int32_t code, low;
-
-	if (p[1] == 'x') {
-		*used = 4;
-		return hex_digits(p + 2, end, 2);
-	}
-	if (p[1] != 'u' || (code = hex_digits(p + 2, end, 4)) == -1)
-		return -1;
-	*used = 6;
-	if (code < 0xd800 || code > 0xdfff)
-		return code;
-	if (code < 0xdc00 && end - p >= 12 && p[6] == '\\' && p[7] == 'u' &&
-	    (low = hex_digits(p + 8, end, 4)) >= 0xdc00 && low <= 0xdfff) {
-		*used = 12;
-		return 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-	}
-	return 0xfffd;
+	if (p[1] != 'x')
+		return escape_code(p, end, used);
+	*used = 4;
+	return hex_number(p + 2, end, 2);
 }
 
 /* Resolves escapes, of JSON all of them; the result is never longer. */
 static size_t
 unescape(struct span text, bool json, char *out)
 {
-	static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
-	const char *p = text.p, *end = p + text.len, *which;
+	const char *p = text.p, *end = p + text.len;
 	size_t n = 0, used;
 	int32_t code;
 
@@ -107,11 +46,10 @@ unescape(struct span text, bool json, char *out)
 		if (*p != '\\' || end - p < 2) {
 			out[n++] = *p++;
 		} else if ((code = escaped_code(p, end, &used)) >= 0) {
-			n += put_code(out + n, code);
+			n += utf8_put(out + n, (uint32_t)code);
 			p += used;
-		} else if (json && p[1] != '\0' &&
-		    (which = strchr(from, p[1])) != NULL) {
-			out[n++] = to[which - from];
+		} else if (json && (code = escape_letter(p[1])) >= 0) {
+			out[n++] = (char)code;
 			p += 2;
 		} else {
 			out[n++] = *p++;
@@ -129,7 +67,7 @@ layers_percent(struct span text, char *out)
 	int32_t byte;
 
 	while (p < end) {
-		if (*p == '%' && (byte = hex_digits(p + 1, end, 2)) >= 0) {
+		if (*p == '%' && (byte = hex_number(p + 1, end, 2)) >= 0) {
 			out[n++] = (char)byte;
 			p += 3;
 		} else

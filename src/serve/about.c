@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "ledger/usage_view.h"
 #include "policy/identify.h"
 #include "policy/models.h"
@@ -84,15 +85,6 @@ list_models(struct request *r, const struct facts *facts, struct buf *b)
 	for (size_t i = 0; i < c->nmodels; i++)
 		add_names(b, r, &c->models[i], facts);
 	buf_puts(b, "]}");
-}
-
-static int
-hex_value(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0'
-	    : c >= 'a' && c <= 'f'  ? c - 'a' + 10
-	    : c >= 'A' && c <= 'F'  ? c - 'A' + 10
-				    : -1;
 }
 
 /* Percent-decoding (RFC 3986 §2.1); NULL for a NUL or a broken escape. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "policy/ambient.h"
 #include "policy/explain.h"
@@ -432,12 +433,10 @@ drain(struct request *r)
 static void
 make_id(char id[REQUEST_ID_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
 	/* For many at once: each call asks for the process's id. */
 	static _Thread_local unsigned char pool[640];
 	static _Thread_local size_t left;
 	const unsigned char *bytes;
-	char *p = id;
 
 	if (left == 0) {
 		arc4random_buf(pool, sizeof(pool));
@@ -445,13 +444,8 @@ make_id(char id[REQUEST_ID_SIZE])
 	}
 	left -= ID_BYTES;
 	bytes = pool + left;
-	memcpy(p, "req_", 4);
-	p += 4;
-	for (size_t i = 0; i < ID_BYTES; i++) {
-		*p++ = hex[bytes[i] >> 4];
-		*p++ = hex[bytes[i] & 15];
-	}
-	*p = '\0';
+	memcpy(id, "req_", 4);
+	*hex_text(bytes, ID_BYTES, id + 4) = '\0';
 }
 
 /* Does anybody wait for what it holds, a slot or its place in the pool? */
