@@ -5,7 +5,8 @@
 /*
  * Hides how a line is taken apart quickly: members come in the order they
  * were written in, so that the next name is nearly always found at the first
- * guess.
+ * guess; strings are passed over by words; nearly every line has one try, which
+ * is taken on the way.
  */
 #include "config.h"
 
@@ -14,7 +15,7 @@
 
 #include "ledger/read.h"
 
-enum kind { TEXT, FLAG, NUMBER, NESTED };
+enum kind { TEXT, FLAG, NUMBER, TRIES };
 
 struct member {
 	const char *name;
@@ -47,7 +48,7 @@ static const struct member line_members[] = {
 	LINE("host", TEXT, host),
 	LINE("allowed_by", TEXT, allowed_by),
 	LINE("private", TEXT, private_rule),
-	LINE("tries", NESTED, tries),
+	LINE("tries", TRIES, first),
 	LINE("fallback", TEXT, fallback),
 	LINE("bridge", TEXT, bridge),
 	LINE("stream", FLAG, stream),
@@ -167,20 +168,41 @@ struct cursor {
 	size_t guess; /* the member that should come next */
 };
 
+/* Is one of a word's bytes the repeated one? */
+static bool
+has_byte(uint64_t word, uint64_t repeated)
+{
+	uint64_t x = word ^ repeated;
+
+	return ((x - UINT64_C(0x0101010101010101)) & ~x &
+		   UINT64_C(0x8080808080808080)) != 0;
+}
+
+static const char *
+pass_plain(const char *p, const char *end)
+{
+	uint64_t word;
+
+	for (; (size_t)(end - p) >= sizeof(word); p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		if (has_byte(word, UINT64_C(0x2222222222222222)) ||
+		    has_byte(word, UINT64_C(0x5c5c5c5c5c5c5c5c)))
+			break;
+	}
+	return p;
+}
+
 /* The inside of the string that begins at the cursor's quote. */
 static bool
 take_string(struct cursor *c, struct span *out)
 {
-	const char *p = ++c->p;
+	const char *p = pass_plain(++c->p, c->end);
 
-	for (;; p++) {
-		if (p >= c->end)
-			return false;
-		if (*p == '"')
-			break;
+	for (; p < c->end && *p != '"'; p++)
 		if (*p == '\\')
 			p++;
-	}
+	if (p >= c->end)
+		return false;
 	*out = (struct span){ c->p, (size_t)(p - c->p) };
 	c->p = p + 1;
 	return true;
@@ -213,6 +235,21 @@ skip_nested(struct cursor *c)
 			return true;
 	}
 	return false;
+}
+
+/* Is it the member that should come next?  Nothing has to be searched then. */
+static const struct member *
+take_guessed(struct cursor *c)
+{
+	const struct member *m = &c->members[c->guess];
+
+	if ((size_t)(c->end - c->p) < m->len + sizeof("\"\":") - 1 ||
+	    c->p[0] != '"' || memcmp(c->p + 1, m->name, m->len) != 0 ||
+	    c->p[m->len + 1] != '"')
+		return NULL;
+	c->p += m->len + 2;
+	c->guess = c->guess + 1 == c->nmembers ? 0 : c->guess + 1;
+	return m;
 }
 
 static const struct member *
@@ -250,10 +287,11 @@ take_bare(struct cursor *c, const struct member *m, void *out)
 		*(int64_t *)((char *)out + m->offset) = v;
 }
 
+static bool take_tries(struct cursor *, struct ledger_line *);
+
 static bool
 take_value(struct cursor *c, const struct member *m, void *out)
 {
-	const char *from = c->p;
 	struct span text;
 
 	switch (*c->p) {
@@ -265,16 +303,28 @@ take_value(struct cursor *c, const struct member *m, void *out)
 		return true;
 	case '{':
 	case '[':
-		if (!skip_nested(c))
-			return false;
-		if (m != NULL && m->kind == NESTED)
-			*(struct span *)((char *)out + m->offset) =
-			    (struct span){ from, (size_t)(c->p - from) };
-		return true;
+		return m != NULL && m->kind == TRIES ? take_tries(c, out)
+						     : skip_nested(c);
 	default:
 		take_bare(c, m, out);
 		return true;
 	}
+}
+
+/* The name that begins at the cursor, which moves behind it; *m NULL: not one
+ * that is wanted. */
+static bool
+take_name(struct cursor *c, const struct member **m)
+{
+	struct span name;
+
+	if ((*m = take_guessed(c)) != NULL)
+		return true;
+	if (c->p >= c->end || *c->p != '"' || !take_string(c, &name))
+		return false;
+	*m = find_member(c, name);
+	c->guess = *m == NULL ? 0 : c->guess;
+	return true;
 }
 
 /* The object that begins at the cursor, which moves behind it. */
@@ -282,18 +332,13 @@ static bool
 take_object(struct cursor *c, void *out)
 {
 	const struct member *m;
-	struct span name;
 
 	if (c->p >= c->end || *c->p++ != '{')
 		return false;
 	for (;;) {
-		if (c->p >= c->end || *c->p != '"' || !take_string(c, &name) ||
-		    c->p + 1 >= c->end || *c->p != ':')
+		if (!take_name(c, &m) || c->p + 1 >= c->end || *c->p != ':')
 			return false;
 		c->p++;
-		m = find_member(c, name);
-		if (m == NULL)
-			c->guess = 0;
 		if (!take_value(c, m, out) || c->p >= c->end)
 			return false;
 		if (*c->p == '}') {
@@ -303,6 +348,38 @@ take_object(struct cursor *c, void *out)
 		if (*c->p++ != ',')
 			return false;
 	}
+}
+
+/* Where the try's object that begins at p ends; NULL: it is none. */
+static const char *
+take_try(const char *p, const char *end, struct ledger_try *t)
+{
+	struct cursor c = { p, end, try_members, LENGTH(try_members), 0 };
+
+	memset(t, 0, sizeof(*t));
+	t->cost_nanousd = t->at_ms = t->queue_ms = -1;
+	t->first_byte_ms = t->ms = -1;
+	return take_object(&c, t) ? c.p : NULL;
+}
+
+/* The array that begins at the cursor. */
+static bool
+take_tries(struct cursor *c, struct ledger_line *l)
+{
+	const char *behind = take_try(c->p + 1, c->end, &l->first);
+
+	l->tried = behind != NULL;
+	if (l->tried && behind < c->end && *behind == ']') {
+		l->more_tries = (struct span){ behind, 1 };
+		c->p = behind + 1;
+		return true;
+	}
+	if (!skip_nested(c))
+		return false;
+	if (l->tried)
+		l->more_tries =
+		    (struct span){ behind, (size_t)(c->p - behind) };
+	return true;
 }
 
 bool
@@ -353,29 +430,18 @@ bool
 ledger_try_next(struct ledger_tries *tries, const struct ledger_line *l,
     struct ledger_try *t)
 {
-	/* A line of version 1 has no tries to point into. */
-	const char *end = l->tries.p == NULL ? NULL : l->tries.p + l->tries.len;
-	struct cursor c = { tries->at, end, try_members, LENGTH(try_members),
-		0 };
-
-	if (tries->done)
-		return false;
-	if (l->v == 1) {
-		tries->done = true;
-		try_of_line(l, t);
-		return l->provider.p != NULL;
+	if (!tries->begun) {
+		tries->begun = true;
+		tries->at = l->more_tries.p;
+		if (l->v == 1)
+			try_of_line(l, t);
+		else
+			*t = l->first;
+		return l->v == 1 ? l->provider.p != NULL : l->tried;
 	}
-	if (l->tries.len == 0)
+	if (l->v == 1 || tries->at == NULL || *tries->at != ',')
 		return false;
-	if (c.p == NULL)
-		c.p = l->tries.p;
-	memset(t, 0, sizeof(*t));
-	t->cost_nanousd = t->at_ms = t->queue_ms = -1;
-	t->first_byte_ms = t->ms = -1;
-	/* Past the bracket, or the comma. */
-	c.p++;
-	if (!take_object(&c, t))
-		return false;
-	tries->at = c.p;
-	return true;
+	tries->at =
+	    take_try(tries->at + 1, l->more_tries.p + l->more_tries.len, t);
+	return tries->at != NULL;
 }

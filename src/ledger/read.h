@@ -19,16 +19,31 @@
 #include "base/span.h"
 #include "ledger/chain.h"
 
-/* One line.  Strings as they stand between their quotes (escapes are kept:
- * jscan_decode); p NULL where they are null or missing.  What a line says of
- * its tries as a whole are their sums, provider and place the last one's. */
+/* One try of a line.  Strings as they stand between their quotes (escapes are
+ * kept: jscan_decode); p NULL where they are null or missing. */
+struct ledger_try {
+	struct span provider, upstream_model, place, host, allowed_by;
+	struct span outcome, usage;
+	bool sent;
+	int64_t bytes_sent;
+	int64_t input, cached, cache_write, output, reasoning;
+	int64_t characters, audio_ms;
+	int64_t cost_nanousd; /* -1: not known */
+	int64_t at_ms, queue_ms, first_byte_ms, ms; /* -1: none */
+};
+
+/* One line.  What it says of its tries as a whole are their sums, provider and
+ * place the last one's. */
 struct ledger_line {
 	int64_t wall_ms; /* of the request's beginning */
 	int64_t v; /* 1: what follows tells of the last try only */
 	struct span time, id, client, endpoint, model, route;
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span private_rule, fallback, bridge, refusal, usage;
-	struct span tries; /* the array as it stands, see below */
+	/* The first try, and the array from behind it on: see below. */
+	struct ledger_try first;
+	struct span more_tries;
+	bool tried;
 	bool sent, external, stream, client_gone, cut;
 	int64_t status;
 	int64_t bytes_in, bytes_out, bytes_sent;
@@ -42,23 +57,11 @@ struct ledger_line {
 	int64_t lost, lost_external, n;
 };
 
-/* One try of a line. */
-struct ledger_try {
-	struct span provider, upstream_model, place, host, allowed_by;
-	struct span outcome, usage;
-	bool sent;
-	int64_t bytes_sent;
-	int64_t input, cached, cache_write, output, reasoning;
-	int64_t characters, audio_ms;
-	int64_t cost_nanousd; /* -1: not known */
-	int64_t at_ms, queue_ms, first_byte_ms, ms; /* -1: none */
-};
-
 /* Goes through a line's tries, in their order: zero it before.  A line of
  * version 1 shows one, the last, which is the only one that it tells of. */
 struct ledger_tries {
 	const char *at;
-	bool done;
+	bool begun;
 };
 bool ledger_try_next(
     struct ledger_tries *, const struct ledger_line *, struct ledger_try *out);

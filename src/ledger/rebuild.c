@@ -30,7 +30,7 @@ static int
 use_line(void *ctx, const struct ledger_line *l)
 {
 	const struct history *h = ctx;
-	struct ledger_tries tries = { .done = false };
+	struct ledger_tries tries = { .begun = false };
 	struct ledger_try t;
 	bool again = false;
 

@@ -236,8 +236,8 @@ usage_count_add(struct usage_count *to, const struct usage_count *c)
 	to->lost += c->lost;
 }
 
-/* What a try used, in the group of where it went. */
-static void
+/* What a try used, in the group of where it went, which is returned. */
+static struct group *
 add_try(struct usage_sum *s, const struct ledger_line *l,
     const struct ledger_try *t)
 {
@@ -256,13 +256,15 @@ add_try(struct usage_sum *s, const struct ledger_line *l,
 		.external_bytes = external ? t->bytes_sent : 0,
 	};
 
-	usage_count_add(&find_group(s, l, t)->group.count, &c);
+	struct group *to = find_group(s, l, t);
+
+	usage_count_add(&to->group.count, &c);
+	return to;
 }
 
 /* The request itself, in the group of where it ended. */
 static void
-add_request(struct usage_sum *s, const struct ledger_line *l,
-    const struct ledger_try *last)
+add_request(struct group *to, const struct ledger_line *l)
 {
 	struct usage_count c = {
 		.requests = !l->gap,
@@ -271,22 +273,19 @@ add_request(struct usage_sum *s, const struct ledger_line *l,
 		.lost = (uint64_t)l->lost,
 	};
 
-	usage_count_add(&find_group(s, l, last)->group.count, &c);
+	usage_count_add(&to->group.count, &c);
 }
 
 void
 usage_sum_add(struct usage_sum *s, const struct ledger_line *l)
 {
-	struct ledger_tries tries = { .done = false };
-	struct ledger_try t, last;
-	bool any = false;
+	struct ledger_tries tries = { .begun = false };
+	struct ledger_try t;
+	struct group *last = NULL;
 
-	while (ledger_try_next(&tries, l, &t)) {
-		add_try(s, l, &t);
-		last = t;
-		any = true;
-	}
-	add_request(s, l, any ? &last : NULL);
+	while (ledger_try_next(&tries, l, &t))
+		last = add_try(s, l, &t);
+	add_request(last != NULL ? last : find_group(s, l, NULL), l);
 }
 
 struct usage_sum *

@@ -24,7 +24,7 @@ look_inside(const struct span s, const char *from, const char *to)
 static void
 read_tries(const struct ledger_line *l, const char *from, const char *to)
 {
-	struct ledger_tries tries = { .done = false };
+	struct ledger_tries tries = { .begun = false };
 	struct ledger_try t;
 	size_t n = 0;
 
@@ -55,7 +55,7 @@ read_line(struct span text, struct usage_sum *sum, struct ledger_tail *tail)
 		look_inside(prev, line.p, line.p + line.len);
 	if (ledger_line_parse(line, &l)) {
 		look_inside(l.model, line.p, line.p + line.len);
-		look_inside(l.tries, line.p, line.p + line.len);
+		look_inside(l.more_tries, line.p, line.p + line.len);
 		read_tries(&l, line.p, line.p + line.len);
 		usage_sum_add(sum, &l);
 	}

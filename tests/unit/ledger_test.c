@@ -227,7 +227,7 @@ holds(uint64_t lines)
 static void
 check_tries(const struct ledger_line *line)
 {
-	struct ledger_tries tries = { .done = false };
+	struct ledger_tries tries = { .begun = false };
 	struct ledger_try t;
 
 	CHECK(ledger_try_next(&tries, line, &t) &&
@@ -831,7 +831,7 @@ test_parse(void)
 		"{\"v\":1,\"time\":\"yesterday\"}",
 		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z\",\"tries\":[{}"
 	};
-	struct ledger_tries tries = { .done = false };
+	struct ledger_tries tries = { .begun = false };
 	struct ledger_line line;
 	struct ledger_try t;
 	unsigned taken = 0;
@@ -873,6 +873,77 @@ test_parse(void)
 	count = 0;
 	ledger_each(path, 1795373220124, count_line, &count);
 	CHECK(count == 0, "none before the day asked for");
+}
+
+/* Wherever a string ends, and whatever stands before that. */
+static void
+test_parse_strings(void)
+{
+	static const char *const bits[] = { "", "#", "\\\"", "\\\\", "]", "}",
+		"\xc3\xa9" };
+	unsigned wrong = 0;
+
+	for (unsigned len = 0; len < 40; len++)
+		for (size_t b = 0; b < sizeof(bits) / sizeof(bits[0]); b++) {
+			char text[400], name[64];
+			struct ledger_line line;
+
+			snprintf(name, sizeof(name), "%.*s%s%.*s",
+			    (int)(len / 2), "!!!!!!!!!!!!!!!!!!!!!!!!", bits[b],
+			    (int)(len - len / 2), "[[[[[[[[[[[[[[[[[[[[[[[[");
+			snprintf(text, sizeof(text),
+			    "{\"v\":2,\"time\":\"2024-02-29T00:00:00.000Z\","
+			    "\"model\":\"%s\",\"tries\":[{\"host\":\"%s\"}],"
+			    "\"%s\":1,\"status\":200}",
+			    name, name, name);
+			wrong += !ledger_line_parse(span_of(text), &line) ||
+			    !span_is(line.model, name) || !line.tried ||
+			    !span_is(line.first.host, name) ||
+			    line.status != 200;
+		}
+	CHECK(wrong == 0, "strings of any length, with anything in them");
+}
+
+/* The first is taken with the line, the others are not: nobody sees that. */
+static void
+test_parse_tries(void)
+{
+	static const struct {
+		const char *tries, *hosts;
+	} rows[] = {
+		{ "[]", "" },
+		{ "[{\"new\":1}]", "-" },
+		{ "[{\"host\":\"a\"}]", "a" },
+		{ "[{\"host\":\"a\"},{\"host\":\"b]\"},{\"host\":\"c\"}]",
+		    "ab]c" },
+		{ "[{\"host\":\"a\"},7,{\"host\":\"c\"}]", "a" },
+		{ "[7,{\"host\":\"b\"}]", "" },
+		{ "{\"host\":\"a\"}", "" },
+		{ "7", "" },
+		{ "null", "" },
+	};
+	char text[400], seen[64];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ledger_tries tries = { .begun = false };
+		struct ledger_line line;
+		struct ledger_try t;
+
+		snprintf(text, sizeof(text),
+		    "{\"v\":2,\"time\":\"2024-02-29T00:00:00.000Z\","
+		    "\"tries\":%s,\"status\":200}",
+		    rows[i].tries);
+		CHECK(ledger_line_parse(span_of(text), &line) &&
+			line.status == 200,
+		    "%s: a line", rows[i].tries);
+		seen[0] = '\0';
+		while (ledger_try_next(&tries, &line, &t))
+			snprintf(seen + strlen(seen),
+			    sizeof(seen) - strlen(seen), "%.*s",
+			    t.host.p == NULL ? 1 : (int)t.host.len,
+			    t.host.p == NULL ? "-" : t.host.p);
+		CHECK_STR(seen, rows[i].hosts, "%s: its tries", rows[i].tries);
+	}
 }
 
 static void
@@ -1094,6 +1165,8 @@ test_all(void)
 	test_kills();
 	test_open();
 	test_parse();
+	test_parse_strings();
+	test_parse_tries();
 }
 
 int
