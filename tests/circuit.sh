@@ -76,7 +76,8 @@ replaced()
 	done
 }
 
-# limited SCRIPT SCRIPT: of one provider two models that say so, and a third.
+# limited SCRIPT SCRIPT SCRIPT: of one provider three models that say so, and a
+# fourth.
 limited()
 {
 	new_config <<-END
@@ -91,6 +92,8 @@ limited()
 		    { provider = "cloud"; model = "$1"; } ); },
 		  { id = "too"; targets = (
 		    { provider = "cloud"; model = "$2"; } ); },
+		  { id = "three"; targets = (
+		    { provider = "cloud"; model = "$3"; } ); },
 		  { id = "yes"; targets = (
 		    { provider = "cloud"; model = "plain"; } ); }
 		);
@@ -110,6 +113,7 @@ says()
 }
 
 config 500 300
+add_client chief --operator
 add_client anna
 start_tailgate
 start_lighttpd
@@ -206,7 +210,7 @@ is "and nothing is in flight" \
 	"$(awk '/^gpu/ { print $(NF - 2) }' "$dir/status.out")" 0
 
 # One model's 429 is not the provider's: limits are often by model.
-limited 429,retry=5 429,retry=6
+limited 429,retry=5 429,retry=6 429,retry=7
 reload
 tell stub reset >/dev/null
 ask_for no
@@ -228,7 +232,22 @@ check "after its time the first is asked again" \
 	wait_until -p "$tailgate_pid" says no 429
 ask_for too
 is "a second model's 429 meanwhile" "$status" 429
-ask_for yes
-check "is the provider's" error_is 503 provider_unavailable
+ask_for three
+is "and a third's" "$status" 429
+for n in 1 2 3; do
+	ask_for yes
+	is "are theirs: $n" "$status" 200
+done
+"$TAILGATE" -f "$conf" status >"$dir/status.out"
+for model in 429,retry=5 429,retry=6 429,retry=7; do
+	like "status names them: $model" "$(cat "$dir/status.out")" \
+		"^cloud +$model +one model rate limited +[0-9]+m?s"
+done
+is "status --json too" "$("$TAILGATE" -f "$conf" status --json |
+	jq '.providers[0].held | length')" 3
+key=$chief_key
+request /metrics
+like "and /metrics" "$(body)" \
+	'^tailgate_provider_models_held[{]provider="cloud"[}] 3$'
 
 finish

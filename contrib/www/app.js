@@ -205,6 +205,8 @@ function health(p) {
 		return ["trying", "was down, next request tries"];
 	if (p.failures > 0)
 		return ["trying", `up, ${many(p.failures, "failure")} in a row`];
+	if (list(p.held).length > 0)
+		return ["trying", `up, ${many(list(p.held).length, "model")} left alone`];
 	if (!(p.requests > 0) && !(p.in_flight > 0))
 		return ["unknown", "not asked yet"];
 	return ["up", "up"];

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "ctl/probe_ask.h"
+#include "policy/blame.h"
 
 #define ANSWER_MAX (8 * 1024 * 1024)
 #define FIRST_BYTE_MS 10000
@@ -167,24 +168,27 @@ conclude_result(struct probe *probe, const struct upstream_report *report)
 	conclude(probe, outcome_of_result(report->result), why);
 }
 
-static bool
-says_loading(const struct buf *body)
-{
-	return body->p != NULL && strstr(body->p, "oading model") != NULL;
-}
-
-/* A 4xx says nothing about the provider's health, as for any request. */
+/* A 4xx says nothing about the provider's health, as for any request: a 429 of
+ * the list is a limit of the list, unless it says that it is one of all.
+ * A server that is loading, however, serves no model: it was asked for none. */
 static void
 conclude_status(struct probe *probe, const struct answer *answer)
 {
 	int status = answer->status;
 	char why[PROBE_WHY_SIZE];
+	enum blame blame = status < 400 || status > 599
+	    ? BLAME_PROVIDER
+	    : blame_of(status, buf_span(&answer->body)).blame;
 
 	snprintf(why, sizeof(why), "HTTP %d", status);
-	if (status == 429) {
+	if (blame == BLAME_RATE_ALL) {
 		probe->retry_after_ms = answer->retry_after_ms;
-		conclude(probe, HEALTH_RATE_LIMITED, "HTTP 429: rate limited");
-	} else if (status == 503 && says_loading(&answer->body)) {
+		conclude(probe, HEALTH_RATE_LIMITED,
+		    "HTTP 429: rate limited, all models");
+	} else if (status == 429) {
+		conclude(probe, HEALTH_ABANDONED,
+		    "HTTP 429: its list of models is rate limited");
+	} else if (blame == BLAME_LOADING) {
 		conclude(probe, HEALTH_LOADING, "the model is loading");
 	} else if (status >= 500) {
 		conclude(probe, HEALTH_ERROR, why);

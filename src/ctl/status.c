@@ -107,6 +107,40 @@ print_providers(const struct config *config, struct health *health)
 	table_free(t);
 }
 
+struct held_rows {
+	struct table *table;
+	const struct provider *provider;
+};
+
+static void
+held_row(void *ctx, const struct health_held *held)
+{
+	const struct held_rows *rows = ctx;
+
+	table_cell(rows->table, "%s", rows->provider->name);
+	table_cell(rows->table, "%s", held->model);
+	table_cell(rows->table, "%s", health_outcome_name(held->why));
+	age_cell(rows->table, held->open_ms);
+}
+
+/* Models that their provider does not serve for now, while it serves others. */
+static void
+print_held(const struct config *config, struct health *health)
+{
+	struct held_rows rows = { table_new("provider|model|left alone|>for"),
+		NULL };
+
+	for (size_t i = 0; i < config->nproviders; i++) {
+		rows.provider = &config->providers[i];
+		health_each_held(health, rows.provider, held_row, &rows);
+	}
+	if (table_rows(rows.table) > 0) {
+		putchar('\n');
+		table_print(rows.table, stdout);
+	}
+	table_free(rows.table);
+}
+
 static void
 print_limits(const struct config *config, struct slots *slots)
 {
@@ -209,6 +243,7 @@ status_print(const struct config *config, bool json)
 		status = print_json(config, health, slots);
 	} else {
 		print_providers(config, health);
+		print_held(config, health);
 		print_limits(config, slots);
 		print_requests(slots);
 		putchar('\n');

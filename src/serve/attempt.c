@@ -483,8 +483,8 @@ send_and_relay(struct attempt *t)
 	if (t->report.result != UPSTREAM_OK)
 		answer_gone(&r->answer);
 	relay_finish(&t->relay, &t->report, &t->result);
-	t->result.health = health_model_report(r->server->health, t->provider,
-	    t->candidate->model, t->result.health, t->result.retry_after_ms);
+	health_model_report(r->server->health, t->provider, t->candidate->model,
+	    t->result.health, t->result.retry_after_ms);
 	health_report(r->server->health, t->provider, t->trial,
 	    t->result.health, t->result.retry_after_ms, first_byte_ms(t));
 	t->trial = false;

@@ -494,7 +494,7 @@ health_model_open_ms(
 	return health_models_open_ms(h->models, p, model);
 }
 
-enum health_outcome
+void
 health_model_report(struct health *h, const struct provider *p,
     const char *model, enum health_outcome outcome, int64_t retry_after_ms)
 {
@@ -503,14 +503,19 @@ health_model_report(struct health *h, const struct provider *p,
 
 	if (p->circuit.failures == 0 || ms <= 0 ||
 	    (!limited && outcome != HEALTH_MODEL_LOADING))
-		return outcome;
+		return;
 	if (limited && ms > p->circuit.cooldown_max_ms)
 		ms = p->circuit.cooldown_max_ms;
-	if (health_models_hold(h->models, p, model, limited, ms))
-		return HEALTH_RATE_LIMITED;
+	health_models_hold(h->models, p, model, limited, ms);
 	log_warn("provider %s: %s, left alone for %lld ms: %s", p->name,
 	    outcome_names[outcome], (long long)ms, model);
-	return outcome;
+}
+
+void
+health_each_held(struct health *h, const struct provider *p,
+    void (*each)(void *, const struct health_held *), void *ctx)
+{
+	health_models_each(h->models, p, each, ctx);
 }
 
 void

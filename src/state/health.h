@@ -68,13 +68,23 @@ int64_t health_model_open_ms(
 /* Right before health_report, of a request for this upstream model: leaves
  * the model alone after HEALTH_MODEL_LIMITED (for retry_after_ms, up to the
  * provider's cooldown_max) and HEALTH_MODEL_LOADING (FACTS_LOADING_MS).
- * The outcome to report: a second model's 429 while one is held is
- * HEALTH_RATE_LIMITED, the whole provider's. */
-enum health_outcome health_model_report(struct health *,
-    const struct provider *, const char *model, enum health_outcome,
-    int64_t retry_after_ms);
+ * However many models of a provider are limited, the others go on: that a
+ * limit is one of all models is said by the response's words alone. */
+void health_model_report(struct health *, const struct provider *,
+    const char *model, enum health_outcome, int64_t retry_after_ms);
 /* The models that are left alone, for the plan; in the arena. */
 void health_held_facts(struct health *, struct arena *, struct facts *);
+
+#define HEALTH_HELD_NAME 128
+struct health_held {
+	char model[HEALTH_HELD_NAME]; /* the upstream's name, or its beginning;
+					 not always UTF-8 */
+	enum health_outcome why; /* HEALTH_MODEL_LIMITED or _LOADING */
+	int64_t open_ms;
+};
+/* The models of one provider that are left alone. */
+void health_each_held(struct health *, const struct provider *,
+    void (*each)(void *, const struct health_held *), void *ctx);
 
 /* Fills the facts of all providers (nproviders of them). */
 void health_facts(struct health *, struct facts_provider *);

@@ -11,18 +11,22 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "state/health_models.h"
 #include "state/mapfile.h"
 
-#define MODELS_MAGIC UINT64_C(0x74676d646c730001) /* "tgmdls", version 1 */
+#define MODELS_MAGIC UINT64_C(0x74676d646c730002) /* "tgmdls", version 2 */
+#define NAME_WORDS (HEALTH_HELD_NAME / sizeof(uint64_t))
 
 struct row {
 	_Atomic uint64_t key; /* of provider and model; 0: free */
-	_Atomic uint64_t limited; /* the provider's key; 0: it loads */
+	_Atomic uint64_t provider; /* its key */
 	_Atomic int64_t until_ms;
+	_Atomic uint32_t limited; /* 0: it loads */
+	_Atomic uint64_t name[NAME_WORDS]; /* its beginning, for people */
 };
 
 struct map {
@@ -118,31 +122,72 @@ extend(_Atomic int64_t *until_ms, int64_t to_ms)
 		continue;
 }
 
-bool
+static void
+name_store(struct row *row, const char *model)
+{
+	uint64_t words[NAME_WORDS] = { 0 };
+
+	memcpy(words, model, strnlen(model, HEALTH_HELD_NAME - 1));
+	for (size_t i = 0; i < NAME_WORDS; i++)
+		atomic_store_explicit(
+		    &row->name[i], words[i], memory_order_relaxed);
+}
+
+/* A character that was cut, by length or by two who wrote at once, is for
+ * whoever prints the name. */
+static void
+name_load(const struct row *row, char name[HEALTH_HELD_NAME])
+{
+	uint64_t words[NAME_WORDS];
+
+	for (size_t i = 0; i < NAME_WORDS; i++)
+		words[i] =
+		    atomic_load_explicit(&row->name[i], memory_order_relaxed);
+	memcpy(name, words, sizeof(words));
+	name[HEALTH_HELD_NAME - 1] = '\0';
+}
+
+void
 health_models_hold(struct health_models *m, const struct provider *p,
     const char *model, bool limited, int64_t ms)
 {
-	int64_t now_ms = clock_now_ms(), left_ms;
-	uint64_t key = facts_held_key(p, model);
-	uint64_t provider = facts_held_key(p, "");
-	struct row *row = row_take(m->map, key);
-	bool others = false;
+	int64_t now_ms = clock_now_ms();
+	struct row *row = row_take(m->map, facts_held_key(p, model));
 
-	atomic_store(&row->limited, limited ? provider : 0);
+	name_store(row, model);
+	atomic_store(&row->provider, facts_held_key(p, ""));
+	atomic_store(&row->limited, limited);
 	/* A row from before a reboot is further away than any hold. */
 	if (!facts_held_is_sane(p, atomic_load(&row->until_ms) - now_ms))
 		atomic_store(&row->until_ms, 0);
 	extend(&row->until_ms, now_ms + ms);
 	extend(&m->map->until_ms, now_ms + ms);
-	for (size_t i = 0; limited && i < HEALTH_MODELS_ROWS; i++) {
-		row = &m->map->rows[i];
-		left_ms = atomic_load(&row->until_ms) - now_ms;
-		others = others ||
-		    (atomic_load(&row->limited) == provider &&
-			atomic_load(&row->key) != key && left_ms > 0 &&
-			facts_held_is_sane(p, left_ms));
+}
+
+void
+health_models_each(struct health_models *m, const struct provider *p,
+    void (*each)(void *, const struct health_held *), void *ctx)
+{
+	int64_t now_ms = clock_now_ms();
+	uint64_t provider = facts_held_key(p, "");
+	struct health_held held;
+
+	if (p->circuit.failures == 0 || is_quiet(m, now_ms))
+		return;
+	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
+		const struct row *row = &m->map->rows[i];
+
+		held.open_ms = atomic_load(&row->until_ms) - now_ms;
+		if (held.open_ms <= 0 ||
+		    atomic_load(&row->provider) != provider ||
+		    !facts_held_is_sane(p, held.open_ms))
+			continue;
+		held.why = atomic_load(&row->limited) != 0
+		    ? HEALTH_MODEL_LIMITED
+		    : HEALTH_MODEL_LOADING;
+		name_load(row, held.model);
+		each(ctx, &held);
 	}
-	return others;
 }
 
 const struct facts_held *

@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "config/settings.h"
 #include "policy/plan.h"
+#include "state/health.h"
 
 #define HEALTH_MODELS_ROWS 256
 
@@ -33,13 +34,14 @@ void health_models_close(struct health_models *);
 /* How long the model is left alone at this provider; 0: it may be asked. */
 int64_t health_models_open_ms(
     struct health_models *, const struct provider *, const char *model);
-/* Leaves it alone for ms; limited: because of a 429.  Whether a 429 holds
- * another model of this provider at the same time: then the limit is not one
- * of a model. */
-bool health_models_hold(struct health_models *, const struct provider *,
+/* Leaves it alone for ms; limited: because of a 429. */
+void health_models_hold(struct health_models *, const struct provider *,
     const char *model, bool limited, int64_t ms);
+/* Those of one provider, for people. */
+void health_models_each(struct health_models *, const struct provider *,
+    void (*each)(void *, const struct health_held *), void *ctx);
 /* All that are held, for the plan's facts; NULL and 0 if none is. */
-const struct facts_held *health_models_facts(
-    struct health_models *, struct arena *, size_t *n);
+const struct facts_held *
+health_models_facts(struct health_models *, struct arena *, size_t *n);
 
 #endif

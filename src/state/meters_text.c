@@ -216,6 +216,24 @@ put_circuits(struct meters *m, const struct health_row *rows, struct buf *b)
 }
 
 static void
+count_held(void *ctx, const struct health_held *held)
+{
+	unsigned *n = ctx;
+
+	(void)held;
+	(*n)++;
+}
+
+static unsigned
+models_held(struct health *health, const struct provider *p)
+{
+	unsigned n = 0;
+
+	health_each_held(health, p, count_held, &n);
+	return n;
+}
+
+static void
 put_providers(struct meters *m, struct health *health, struct buf *b)
 {
 	const struct config *c = m->config;
@@ -236,6 +254,12 @@ put_providers(struct meters *m, struct health *health, struct buf *b)
 	for (size_t i = 0; i < c->nproviders; i++)
 		put_gauge(b, "tailgate_provider_in_flight", "provider",
 		    c->providers[i].name, "", rows[i].in_flight);
+	put_family(b, "tailgate_provider_models_held", "gauge",
+	    "Models of a provider that are left alone: rate limited, loading.");
+	for (size_t i = 0; i < c->nproviders; i++)
+		put_gauge(b, "tailgate_provider_models_held", "provider",
+		    c->providers[i].name, "",
+		    models_held(health, &c->providers[i]));
 	free(rows);
 }
 

@@ -57,6 +57,18 @@ element(struct buf *b)
 }
 
 static void
+held_json(void *ctx, const struct health_held *held)
+{
+	struct buf *b = ctx;
+
+	element(b);
+	member_text(b, "model", held->model);
+	member_text(b, "why", health_outcome_name(held->why));
+	member_int(b, "open_ms", held->open_ms);
+	buf_puts(b, "}");
+}
+
+static void
 provider_json(struct buf *b, struct health *health, const struct provider *p)
 {
 	struct health_row row;
@@ -82,6 +94,10 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 	member_int(b, "in_flight", row.in_flight);
 	member_int(b, "requests", (int64_t)row.requests);
 	member_int(b, "errors", (int64_t)row.errors);
+	member(b, "held");
+	buf_puts(b, "[");
+	health_each_held(health, p, held_json, b);
+	buf_puts(b, "]");
 	buf_puts(b, "}");
 }
 

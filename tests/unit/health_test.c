@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "state/circuit.h"
@@ -255,7 +256,7 @@ report_model(struct health *h, size_t i, const char *model,
     enum health_outcome what, int64_t ms)
 {
 	health_begin(h, &providers[i]);
-	what = health_model_report(h, &providers[i], model, what, ms);
+	health_model_report(h, &providers[i], model, what, ms);
 	health_report(h, &providers[i], false, what, ms, -1);
 	return health_model_open_ms(h, &providers[i], model);
 }
@@ -269,6 +270,38 @@ held(struct health *h)
 	health_held_facts(h, arena, &facts);
 	arena_free(arena);
 	return facts.nheld;
+}
+
+static void
+show_held(void *ctx, const struct health_held *row)
+{
+	struct buf *out = ctx;
+
+	buf_printf(out, "%s:%s:%lld ", row->model,
+	    health_outcome_name(row->why), (long long)row->open_ms);
+}
+
+/* As test_models() has left them. */
+static void
+test_held_shown(struct health *h)
+{
+	static const char *const shown[] = {
+		"b:one model rate limited:7000 ",
+		"a:one model rate limited:7000 b:one model loading:2000 "
+		"c:one model rate limited:5000 d:one model rate limited:5000 ",
+		"",
+	};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct buf out;
+
+		buf_init(&out, 4096);
+		buf_puts(&out, "");
+		health_each_held(h, &providers[i], show_held, &out);
+		CHECK_STR(
+		    out.p, shown[i], "what people see of provider %zu", i);
+		buf_free(&out);
+	}
 }
 
 /* What is one model's trouble keeps nobody from the others. */
@@ -314,10 +347,12 @@ test_models(struct health *h)
 	CHECK(admit(h, 1, &trial) && !trial,
 	    "one model twice, another that loads, another provider's");
 	report_model(h, 1, "c", HEALTH_MODEL_LIMITED, 5000);
-	CHECK(!admit(h, 1, &trial), "a second model's 429: the provider");
+	report_model(h, 1, "d", HEALTH_MODEL_LIMITED, 5000);
+	CHECK(admit(h, 1, &trial) && !trial,
+	    "three models limited one after the other: a fourth may go");
+	test_held_shown(h);
 	now_ms += 7000;
-	CHECK(admit(h, 1, &trial) && trial, "for its time");
-	outcome(h, 1, trial, HEALTH_OK);
+	CHECK(held(h) == 0, "and all of them after their times");
 
 	for (int i = 0; i < 2000; i++) {
 		char name[16];

@@ -250,8 +250,15 @@ test_verdicts(void)
 		{ "401", { "", "", 401, "your key sk-secret", 0, NULL }, false,
 		    HEALTH_ABANDONED,
 		    "HTTP 401: it wants a key, and none is configured" },
-		{ "429", { "", "", 429, "", 0, "12" }, false,
-		    HEALTH_RATE_LIMITED, "HTTP 429: rate limited" },
+		{ "429", { "", "", 429, "", 0, "12" }, false, HEALTH_ABANDONED,
+		    "HTTP 429: its list of models is rate limited" },
+		{ "429 of all models",
+		    { "", "", 429,
+			"{\"error\":{\"message\":\"Organization limit "
+			"reached\"}}",
+			0, "12" },
+		    false, HEALTH_RATE_LIMITED,
+		    "HTTP 429: rate limited, all models" },
 		{ "500", { "", "", 500, "sk-secret", 0, NULL }, false,
 		    HEALTH_ERROR, "HTTP 500" },
 		{ "loading",
@@ -291,7 +298,7 @@ test_verdicts(void)
 		    "%s: verdict", cases[i].what);
 		CHECK_STR(probe.why, cases[i].why, "%s: remark", cases[i].what);
 		CHECK(probe.retry_after_ms ==
-			(cases[i].answer.retry_after == NULL ? 0 : 12000),
+			(cases[i].outcome == HEALTH_RATE_LIMITED ? 12000 : 0),
 		    "%s: Retry-After", cases[i].what);
 		probe_free(&probe);
 	}
@@ -310,6 +317,7 @@ test_health(void)
 		    NULL },
 		{ 0 },
 	};
+	const char *loading;
 	struct probe probe;
 
 	config_make(LOCAL, "m", NULL);
@@ -318,6 +326,8 @@ test_health(void)
 	    "503 Loading model of /health: not asked further");
 	probe_free(&probe);
 	answers[0].status = 500;
+	loading = answers[0].body;
+	answers[0].body = "{\"error\":\"out of order\"}";
 	probe = run(answers);
 	CHECK(!probe.ok && probe.outcome == HEALTH_ERROR, "500: an error");
 	probe_free(&probe);
@@ -330,6 +340,7 @@ test_health(void)
 	config_make("http://127.0.0.1:1", "m", NULL);
 	answers[0].url = "http://127.0.0.1:1";
 	answers[0].status = 503;
+	answers[0].body = loading;
 	probe = run(answers);
 	CHECK(probe.outcome == HEALTH_LOADING,
 	    "a url without /v1 is its own root");
