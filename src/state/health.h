@@ -42,6 +42,7 @@ enum health_outcome {
 	HEALTH_MODEL_LIMITED, /* a 429 that may be this model's alone */
 	HEALTH_MODEL_LOADING, /* it loads this model, others may go */
 };
+#define HEALTH_OUTCOMES (HEALTH_MODEL_LOADING + 1)
 const char *health_outcome_name(enum health_outcome);
 
 /* May this request go to the provider?  Closed circuit: yes.  Open: no, and
@@ -104,9 +105,5 @@ void health_row(struct health *, const struct provider *, struct health_row *);
 
 /* The round robin's turn of a model: each call gets the next number. */
 uint32_t health_turn(struct health *, const struct model *);
-
-/* For whoever knows that a process has ended: what it held is seen at once
- * instead of within half a second.  Nothing depends on the call. */
-void health_process_ended(struct health *, int pid);
 
 #endif

@@ -1,0 +1,78 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The layout of runtime_dir/health, which health_rows.c maps, health.c changes
+ * and health_facts.c reads.
+ */
+#ifndef STATE_HEALTH_INTERNAL_H
+#define STATE_HEALTH_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "state/circuit.h"
+#include "state/health.h"
+#include "state/mapfile.h"
+#include "state/process.h"
+
+/* Twice CONFIG_PROVIDERS_MAX: a reload that renames all of them finds room. */
+#define HEALTH_ROWS 512
+#define HEALTH_TURNS 1024
+#define HEALTH_SAMPLES 32
+
+struct health_entry {
+	_Alignas(64) _Atomic uint64_t key; /* 0: free */
+	_Atomic uint64_t circuit;
+	_Atomic int64_t since_wall_ms;
+	_Atomic int64_t used_wall_ms;
+	_Atomic uint64_t last_error; /* outcome and wall ms */
+	_Atomic uint64_t requests, errors;
+	_Atomic uint32_t next; /* of samples */
+	_Atomic uint32_t p50; /* ms + 1; 0: not known */
+	_Alignas(64) _Atomic uint32_t samples[HEALTH_SAMPLES]; /* ms + 1 */
+};
+
+struct health_turn {
+	_Atomic uint64_t key;
+	_Atomic uint32_t next;
+};
+
+/* What one process has in flight; read as nothing once it is dead, zeroed by
+ * the next one of its index. */
+struct health_cells {
+	_Alignas(64) _Atomic uint64_t process_id;
+	_Atomic uint16_t all;
+	_Atomic uint16_t row[HEALTH_ROWS];
+};
+
+struct health_map {
+	struct health_entry rows[HEALTH_ROWS];
+	struct health_turn turns[HEALTH_TURNS];
+	_Atomic uint32_t top; /* no index from here on was ever used */
+	struct health_cells cells[PROCESS_MAX];
+};
+
+_Static_assert(PROCESS_MAX <= CIRCUIT_OWNERS, "a trial's owner must fit");
+
+struct health {
+	struct health_map *map;
+	struct health_models *models;
+	const struct config *config;
+	struct health_cells *self;
+	unsigned self_index;
+	/* By the provider's index. */
+	struct health_entry *rows[CONFIG_PROVIDERS_MAX];
+	/* When others were last seen alive: asking the kernel costs more than
+	 * all the rest of a request's facts. */
+	_Atomic int64_t seen_ms[PROCESS_MAX];
+};
+
+/* How long an honest trial may keep silent. */
+int64_t health_lease_ms(const struct provider *);
+/* How long the circuit with this word stays open; 0: closed, -1: a trial is
+ * due. */
+int64_t health_open_ms(
+    struct health *, const struct provider *, uint64_t word, int64_t now_ms);
+
+#endif
