@@ -93,6 +93,19 @@ paths()
 	request /v1/models/nothing -H 'anthropic-version: 2023-06-01'
 	like "$1: and at one of both" "$status $(body)" \
 		'^404 {"type":"error"'
+	for path in / /v1 /v1/ /ai/v1; do
+		request "$path"
+		is "$1: GET $path tells of a gateway" "$status $(body)" \
+			'200 {"service":"tailgate","status":"ok"}'
+		request "$path" -I
+		is "$1: HEAD $path" "$status" 200
+	done
+	post /v1 '{}'
+	check "$1: which takes no POST" error_is 405 method_not_allowed
+	for path in /v1/nothing/v1 /v1/nothing/; do
+		request "$path"
+		check "$1: $path is no root" error_is 404 unknown_url
+	done
 	for path in /health /ready '/health?ready'; do
 		request "$path"
 		is "$1: $path" "$status" 200

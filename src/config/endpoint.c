@@ -43,6 +43,7 @@ static const struct endpoint_spec endpoints[] = {
 	{ ENDPOINT_TRANSLATIONS, "translations", "POST",
 	    "/v1/audio/translations", "/audio/translations", FORM, OPENAI,
 	    false, false },
+	{ ENDPOINT_ROOT, "root", "GET", "/v1", NULL, OURS, false, true },
 	{ ENDPOINT_HEALTH, "health", "GET", "/health", NULL, OURS, false,
 	    true },
 	{ ENDPOINT_READY, "ready", "GET", "/ready", NULL, OURS, false, true },
@@ -83,7 +84,7 @@ endpoint_by_path(struct span path, struct span *rest)
 
 	*rest = (struct span){ NULL, 0 };
 	/* Some clients end a URL with a slash. */
-	if (path.len > 4 && memcmp(path.p, "/v1/", 4) == 0 &&
+	if (path.len >= 4 && memcmp(path.p, "/v1/", 4) == 0 &&
 	    path.p[path.len - 1] == '/')
 		path.len--;
 	for (size_t i = 0; i < NENDPOINTS; i++)

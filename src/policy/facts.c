@@ -55,3 +55,27 @@ facts_learned_of(
 			return &facts->learned[i];
 	return NULL;
 }
+
+static enum tri
+over(enum tri learned, enum tri said)
+{
+	return learned != TRI_UNSET ? learned : said;
+}
+
+struct target
+facts_target(
+    const struct facts *facts, const struct target *target, const char *model)
+{
+	const struct facts_learned *learned =
+	    facts_learned_of(facts, target->provider, model);
+	struct target out = *target;
+
+	if (learned == NULL)
+		return out;
+	if (learned->context != 0)
+		out.context = learned->context;
+	out.images = over(learned->images, out.images);
+	out.audio = over(learned->audio, out.audio);
+	out.tools = over(learned->tools, out.tools);
+	return out;
+}

@@ -67,5 +67,9 @@ int64_t facts_held_ms(
  * to be learned from. */
 const struct facts_learned *facts_learned_of(
     const struct facts *, const struct provider *, const char *model);
+/* The target as it is: what was learned of this upstream model stands over
+ * what was configured. */
+struct target facts_target(
+    const struct facts *, const struct target *, const char *model);
 
 #endif

@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#include "policy/identify.h"
 #include "policy/models.h"
 
 /* The fixed part of "openrouter/" + "*". */
@@ -68,44 +67,4 @@ models_upstream_name(const struct model *model, const struct target *target,
 	if (strncmp(requested, model->id, prefix_length(model)) == 0)
 		requested += prefix_length(model);
 	return arena_strdup(arena, requested);
-}
-
-static bool
-may_use_any_name(const struct client *client, const struct model *model)
-{
-	size_t i;
-
-	if (identify_may_use_some(client, model->id))
-		return true;
-	for (i = 0; i < model->naliases; i++)
-		if (identify_may_use(client, model->aliases[i], model->id))
-			return true;
-	return false;
-}
-
-bool
-models_visible(const struct client *client, const struct model *model,
-    enum place *place, uint64_t *context)
-{
-	enum place ceiling =
-	    client->place < model->place ? client->place : model->place;
-	const struct target *target;
-	bool visible = false;
-	size_t i;
-
-	*place = PLACE_LOCAL;
-	*context = 0;
-	if (!may_use_any_name(client, model))
-		return false;
-	for (i = 0; i < model->ntargets; i++) {
-		target = &model->targets[i];
-		if (target->provider->place > ceiling)
-			continue;
-		visible = true;
-		if (target->provider->place > *place)
-			*place = target->provider->place;
-		if (target->context > *context)
-			*context = target->context;
-	}
-	return visible;
 }

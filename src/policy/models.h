@@ -9,9 +9,6 @@
 #ifndef POLICY_MODELS_H
 #define POLICY_MODELS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/arena.h"
 #include "config/settings.h"
 
@@ -20,10 +17,5 @@ const struct model *models_find(const struct config *, const char *name);
 /* What the upstream of a target is asked for. */
 const char *models_upstream_name(const struct model *, const struct target *,
     const char *requested, struct arena *);
-/* Could this client use this model at all, by place and globs (for
- * GET /v1/models)?  The widest place of its usable targets in *place, their
- * largest context in *context (0: none says). */
-bool models_visible(const struct client *, const struct model *,
-    enum place *place, uint64_t *context);
 
 #endif

@@ -15,31 +15,6 @@
 #include "policy/price.h"
 #include "policy/remote.h"
 
-static enum tri
-over(enum tri learned, enum tri said)
-{
-	return learned != TRI_UNSET ? learned : said;
-}
-
-/* The target as it is: what was learned stands over what was configured. */
-static struct target
-effective(
-    const struct facts *facts, const struct target *target, const char *model)
-{
-	const struct facts_learned *learned =
-	    facts_learned_of(facts, target->provider, model);
-	struct target out = *target;
-
-	if (learned == NULL)
-		return out;
-	if (learned->context != 0)
-		out.context = learned->context;
-	out.images = over(learned->images, out.images);
-	out.audio = over(learned->audio, out.audio);
-	out.tools = over(learned->tools, out.tools);
-	return out;
-}
-
 static void
 out(struct candidate *c, enum verdict verdict, enum refusal refusal,
     const char *reason)
@@ -218,7 +193,7 @@ void
 plan_judge(
     const struct plan_question *q, const char *stopped, struct candidate *c)
 {
-	c->able = effective(q->facts, c->target, c->model);
+	c->able = facts_target(q->facts, c->target, c->model);
 	c->need_tokens =
 	    sum_u64(q->call->input_tokens, q->call->max_output_tokens);
 	c->context = c->able.context;

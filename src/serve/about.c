@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the answers that tailgate gives about itself: the models, whether it
- * lives and is ready, meters, status and usage.  They take a request's way
- * only to `identify`.
+ * Hides the responses that tailgate gives about itself: the models (catalog.h),
+ * whether it lives and is ready, meters, status and usage.  They take a
+ * request's way only to `identify`.
  */
 #include "config.h"
 
@@ -13,17 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "ledger/usage_view.h"
-#include "policy/identify.h"
-#include "policy/models.h"
+#include "serve/catalog.h"
 #include "serve/query.h"
 #include "serve/request.h"
 #include "state/status.h"
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)
-
-/* ---- models ----------------------------------------------------------- */
 
 /* Is one of its targets, within the ceiling, not left alone? */
 static bool
@@ -37,93 +33,6 @@ is_ready(const struct model *m, enum place ceiling, const struct facts *facts)
 			return true;
 	}
 	return false;
-}
-
-static void
-add_model(struct buf *b, const char *id, enum place place, uint64_t context,
-    bool ready)
-{
-	buf_puts(b, "{\"id\":");
-	buf_json(b, span_of(id));
-	buf_printf(b,
-	    ",\"object\":\"model\",\"created\":0,\"owned_by\":\"tailgate\","
-	    "\"place\":\"%s\",\"ready\":%s",
-	    place_name(place), ready ? "true" : "false");
-	if (context > 0)
-		buf_printf(b, ",\"context_length\":%" PRIu64, context);
-	buf_puts(b, "}");
-}
-
-/* Under each name that the client may write. */
-static void
-add_names(struct buf *b, const struct request *r, const struct model *m,
-    const struct facts *facts)
-{
-	enum place place;
-	uint64_t context;
-
-	if (!models_visible(r->client, m, &place, &context))
-		return;
-	/* A pattern is not a name. */
-	for (size_t i = m->prefix ? 1 : 0; i <= m->naliases; i++) {
-		const char *name = i == 0 ? m->id : m->aliases[i - 1];
-
-		if (!identify_may_use(r->client, name, m->id))
-			continue;
-		if (b->p[b->len - 1] != '[')
-			buf_puts(b, ",");
-		add_model(b, name, place, context, is_ready(m, place, facts));
-	}
-}
-
-static void
-list_models(struct request *r, const struct facts *facts, struct buf *b)
-{
-	const struct config *c = r->server->config;
-
-	buf_puts(b, "{\"object\":\"list\",\"data\":[");
-	for (size_t i = 0; i < c->nmodels; i++)
-		add_names(b, r, &c->models[i], facts);
-	buf_puts(b, "]}");
-}
-
-/* Percent-decoding (RFC 3986 §2.1); NULL for a NUL or a broken escape. */
-static const char *
-decode(struct span raw, struct arena *arena)
-{
-	char *out = arena_alloc(arena, raw.len + 1), *p = out;
-
-	for (size_t i = 0; i < raw.len; i++) {
-		int high, low;
-
-		if (raw.p[i] != '%') {
-			*p++ = raw.p[i];
-			continue;
-		}
-		if (i + 2 >= raw.len ||
-		    (high = hex_value(raw.p[i + 1])) == -1 ||
-		    (low = hex_value(raw.p[i + 2])) == -1 || high + low == 0)
-			return NULL;
-		*p++ = (char)(high << 4 | low);
-		i += 2;
-	}
-	return out;
-}
-
-static bool
-one_model(struct request *r, const struct facts *facts, struct buf *b)
-{
-	const char *name = decode(r->rest, r->arena);
-	const struct model *m =
-	    name == NULL ? NULL : models_find(r->server->config, name);
-	enum place place;
-	uint64_t context;
-
-	if (m == NULL || !identify_may_use(r->client, name, m->id) ||
-	    !models_visible(r->client, m, &place, &context))
-		return request_refuse(r, REFUSE_MODEL_NOT_FOUND);
-	add_model(b, name, place, context, is_ready(m, place, facts));
-	return true;
 }
 
 /* ---- health ----------------------------------------------------------- */
@@ -185,6 +94,10 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 	int status = 200;
 
 	switch (r->spec->id) {
+	case ENDPOINT_ROOT:
+		/* Tools ask it to see whether the URL is right. */
+		buf_puts(b, "{\"service\":\"tailgate\",\"status\":\"ok\"}");
+		break;
 	case ENDPOINT_HEALTH:
 	case ENDPOINT_READY:
 		status = health(r->server->config, facts,
@@ -194,10 +107,10 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 		break;
 	case ENDPOINT_MODELS:
 		if (r->rest.len > 0) {
-			if (!one_model(r, facts, b))
+			if (!catalog_one(r, facts, b))
 				return false;
 		} else
-			list_models(r, facts, b);
+			catalog_list(r, facts, b);
 		break;
 	default:
 		return serve_for_operators(r, b);

@@ -17,10 +17,33 @@
 /* What a preflight may name; SDKs name about fifteen short headers. */
 #define PREFLIGHT_HEADERS_MAX 4096
 
+/* Is there such a segment, or a path that begins with it? */
+static bool
+has_segment(const char *path, const char *segment)
+{
+	size_t len = strlen(segment);
+
+	while ((path = strstr(path, segment)) != NULL) {
+		if (path[len] == '\0' || path[len] == '/')
+			return true;
+		path += len;
+	}
+	return false;
+}
+
 static bool
 is_below_v1(const struct endpoint_spec *spec)
 {
-	return strncmp(spec->path, "/v1/", 4) == 0;
+	return has_segment(spec->path, "/v1");
+}
+
+/* Does a path that ends in /v1 go through another /v1? */
+static bool
+is_nested(const char *path)
+{
+	const char *first = strstr(path, "/v1/");
+
+	return first != NULL && first[4] != '\0';
 }
 
 /* The API is found below any mount: at the first place where the rest of the
@@ -32,12 +55,17 @@ find_endpoint(const char *path, struct span *rest)
 	const struct endpoint_spec *spec =
 	    endpoint_by_path(span_of(path), rest);
 
+	if (*path == '\0' || strcmp(path, "/") == 0)
+		return endpoint_spec(ENDPOINT_ROOT);
 	for (const char *p = strchr(path, '/'); spec == NULL && p != NULL;
 	     p = strchr(p + 1, '/')) {
 		spec = endpoint_by_path(span_of(p), rest);
 		if (spec != NULL && !is_below_v1(spec))
 			spec = NULL;
 	}
+	/* Of /v1/nothing/v1/ the root is no part. */
+	if (spec != NULL && spec->id == ENDPOINT_ROOT && is_nested(path))
+		spec = NULL;
 	return spec;
 }
 
@@ -71,20 +99,6 @@ join(struct arena *arena, const char *a, const char *b)
 }
 
 /* ---- whose API the path belongs to ------------------------------------- */
-
-/* Is there such a segment, or a path that begins with it? */
-static bool
-has_segment(const char *path, const char *segment)
-{
-	size_t len = strlen(segment);
-
-	while ((path = strstr(path, segment)) != NULL) {
-		if (path[len] == '\0' || path[len] == '/')
-			return true;
-		path += len;
-	}
-	return false;
-}
 
 /* Paths that both APIs know are told apart by a header that each request of
  * Anthropic's SDKs has. */

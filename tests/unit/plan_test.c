@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "ctl/explain_facts.h"
 #include "policy/models.h"
+#include "policy/offer.h"
 #include "policy/plan.h"
 #include "check.h"
 
@@ -220,8 +221,13 @@ static bool
 visible(
     const char *client, const char *model, enum place *place, uint64_t *context)
 {
-	return models_visible(
-	    client_of(client), models_find(config, model), place, context);
+	struct offer offer;
+	bool is = offer_make(
+	    client_of(client), models_find(config, model), NULL, &offer);
+
+	*place = offer.place;
+	*context = offer.context;
+	return is;
 }
 
 static void

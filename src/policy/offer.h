@@ -1,0 +1,32 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What a model is to one client: the sum of the targets that it may reach, for
+ * lists of models.
+ */
+#ifndef POLICY_OFFER_H
+#define POLICY_OFFER_H
+
+#include <stdbool.h>
+
+#include "config/settings.h"
+#include "policy/facts.h"
+
+struct offer {
+	enum place place; /* the widest of its targets' */
+	bool ready; /* one of them is not left alone */
+	uint64_t context, max_output; /* the largest; 0: not said */
+	/* Yes if one target can, no if none can. */
+	enum tri images, audio, files, tools, json_schema;
+	uint32_t endpoints; /* ENDPOINT_BIT set, what is bridged included */
+	struct price price; /* of the first target */
+};
+
+/* Could this client use the model at all, by place and globs?  facts NULL:
+ * nothing is known beside the configuration, and everything is ready. */
+bool offer_make(const struct client *, const struct model *,
+    const struct facts *, struct offer *);
+
+#endif

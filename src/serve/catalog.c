@@ -1,0 +1,308 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides the three shapes of a list of models.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "policy/identify.h"
+#include "policy/models.h"
+#include "policy/offer.h"
+#include "serve/catalog.h"
+#include "serve/query.h"
+
+/* Endpoints at which a model talks. */
+#define TALKS                                                             \
+	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_RESPONSES) | \
+	    ENDPOINT_BIT(ENDPOINT_MESSAGES))
+#define WRITES                                        \
+	(TALKS | ENDPOINT_BIT(ENDPOINT_COMPLETIONS) | \
+	    ENDPOINT_BIT(ENDPOINT_TRANSCRIPTIONS) |   \
+	    ENDPOINT_BIT(ENDPOINT_TRANSLATIONS))
+
+/* What Codex tells a model of a catalogue first; it has no text of its own
+ * for it then, and takes no entry without one. */
+static const char codex_instructions[] =
+    "You are a coding agent in the Codex CLI.  You work with the user in one "
+    "directory of their computer, through the tools that you are given: you "
+    "read files, run commands and change code there.\n\n"
+    "- Look before you change: read the files that matter, and the "
+    "instructions in AGENTS.md files, which hold for their directory and "
+    "all below it.\n"
+    "- Do the whole task, and only it.  Mend a fault at its cause, in the "
+    "style of the code around it.  Leave what others changed as it is.\n"
+    "- Call tools rather than ask for what you can find out.  Prefer rg for "
+    "searches.  Never run a command that destroys work unless the user asked "
+    "for that.\n"
+    "- Check your work with the tests, builds and linters of the project, "
+    "and say plainly what you could not check.\n"
+    "- Answer in short: what you did, where, and what is left to do.\n";
+
+/* ---- OpenAI's --------------------------------------------------------- */
+
+/* A set of words as an array. */
+static void
+add_word(struct buf *b, const char *word)
+{
+	buf_printf(b, "%s\"%s\"", b->p[b->len - 1] == '[' ? "" : ",", word);
+}
+
+static void
+add_modalities(struct buf *b, const struct offer *o)
+{
+	buf_puts(b, ",\"architecture\":{\"input_modalities\":[");
+	add_word(b, "text");
+	if (o->images == TRI_YES)
+		add_word(b, "image");
+	if (o->audio == TRI_YES)
+		add_word(b, "audio");
+	if (o->files == TRI_YES)
+		add_word(b, "file");
+	buf_puts(b, "],\"output_modalities\":[");
+	if (o->endpoints & WRITES)
+		add_word(b, "text");
+	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_SPEECH))
+		add_word(b, "audio");
+	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
+		add_word(b, "embeddings");
+	buf_puts(b, "]}");
+}
+
+static void
+add_parameters(struct buf *b, const struct offer *o)
+{
+	if (o->tools != TRI_UNSET)
+		buf_printf(
+		    b, ",\"tools\":%s", o->tools == TRI_YES ? "true" : "false");
+	if (o->tools != TRI_YES && o->json_schema != TRI_YES)
+		return;
+	buf_puts(b, ",\"supported_parameters\":[");
+	if (o->tools == TRI_YES) {
+		add_word(b, "tools");
+		add_word(b, "tool_choice");
+	}
+	if (o->json_schema == TRI_YES) {
+		add_word(b, "response_format");
+		add_word(b, "structured_outputs");
+	}
+	buf_puts(b, "]");
+}
+
+/* Nano-USD per million as USD each, in full: 10^-15. */
+static void
+add_price(struct buf *b, const char *name, int64_t nanousd, bool always)
+{
+	if (nanousd == 0 && !always)
+		return;
+	buf_printf(b, "%s\"%s\":\"%" PRId64 ".%015" PRId64 "\"",
+	    b->p[b->len - 1] == '{' ? "" : ",", name,
+	    nanousd / INT64_C(1000000000000000),
+	    nanousd % INT64_C(1000000000000000));
+}
+
+static void
+add_pricing(struct buf *b, const struct price *p)
+{
+	if (!p->known)
+		return;
+	buf_puts(b, ",\"pricing\":{");
+	add_price(b, "prompt", p->input, true);
+	add_price(b, "completion", p->output, true);
+	add_price(b, "input_cache_read", p->cached, false);
+	add_price(b, "input_cache_write", p->cache_write, false);
+	if (p->request > 0)
+		buf_printf(b, ",\"request\":\"%" PRId64 ".%09" PRId64 "\"",
+		    p->request / 1000000000, p->request % 1000000000);
+	buf_puts(b, "}");
+}
+
+static void
+add_openai(struct buf *b, const char *id, const struct offer *o)
+{
+	buf_puts(b, "{\"id\":");
+	buf_json(b, span_of(id));
+	buf_printf(b,
+	    ",\"object\":\"model\",\"created\":0,\"owned_by\":\"tailgate\","
+	    "\"place\":\"%s\",\"ready\":%s",
+	    place_name(o->place), o->ready ? "true" : "false");
+	if (o->context > 0)
+		buf_printf(b, ",\"context_length\":%" PRIu64, o->context);
+	if (o->max_output > 0)
+		buf_printf(b, ",\"max_output_tokens\":%" PRIu64, o->max_output);
+	add_modalities(b, o);
+	add_parameters(b, o);
+	add_pricing(b, &o->price);
+	buf_puts(b, "}");
+}
+
+/* ---- Anthropic's ------------------------------------------------------ */
+
+static void
+add_anthropic(struct buf *b, const char *id, const struct offer *o)
+{
+	buf_puts(b, "{\"type\":\"model\",\"id\":");
+	buf_json(b, span_of(id));
+	buf_puts(b, ",\"display_name\":");
+	buf_json(b, span_of(id));
+	buf_puts(b, ",\"created_at\":\"1970-01-01T00:00:00Z\"");
+	if (o->context > 0)
+		buf_printf(b, ",\"max_input_tokens\":%" PRIu64, o->context);
+	if (o->max_output > 0)
+		buf_printf(b, ",\"max_tokens\":%" PRIu64, o->max_output);
+	buf_puts(b, "}");
+}
+
+/* ---- Codex's ---------------------------------------------------------- */
+
+static void
+add_codex(struct buf *b, const char *id, const struct offer *o)
+{
+	buf_puts(b, "{\"slug\":");
+	buf_json(b, span_of(id));
+	buf_puts(b, ",\"display_name\":");
+	buf_json(b, span_of(id));
+	buf_printf(b, ",\"description\":\"%s\",\"base_instructions\":",
+	    o->place == PLACE_LOCAL ? "stays on this network"
+				    : "may leave this network");
+	buf_json(b, span_of(codex_instructions));
+	buf_printf(b,
+	    ",\"visibility\":\"list\",\"supported_in_api\":true,"
+	    "\"priority\":1,\"shell_type\":\"shell_command\","
+	    "\"supported_reasoning_levels\":[],\"support_verbosity\":false,"
+	    "\"supports_parallel_tool_calls\":false,"
+	    "\"supports_reasoning_summaries\":false,"
+	    "\"experimental_supported_tools\":[],"
+	    "\"truncation_policy\":{\"mode\":\"tokens\",\"limit\":10000},"
+	    "\"input_modalities\":[\"text\"%s]",
+	    o->images == TRI_YES ? ",\"image\"" : "");
+	if (o->context > 0)
+		buf_printf(b,
+		    ",\"context_window\":%" PRIu64
+		    ",\"max_context_window\":%" PRIu64,
+		    o->context, o->context);
+	buf_puts(b, "}");
+}
+
+/* ---- the lists -------------------------------------------------------- */
+
+static const struct shape {
+	const char *begin, *end;
+	void (*add)(struct buf *, const char *id, const struct offer *);
+	uint32_t endpoints; /* models that serve none of these are left out */
+} openai = { "{\"object\":\"list\",\"data\":[", "]}", add_openai, UINT32_MAX },
+  anthropic = { "{\"data\":[", "],\"has_more\":false", add_anthropic,
+	  ENDPOINT_BIT(ENDPOINT_MESSAGES) },
+  codex = { "{\"models\":[", "]}", add_codex,
+	  ENDPOINT_BIT(ENDPOINT_RESPONSES) };
+
+static const struct shape *
+shape_of(struct request *r)
+{
+	if (r->answer.shape == ENDPOINT_SHAPE_ANTHROPIC)
+		return &anthropic;
+	return query_find(r->io, "client_version") != NULL ? &codex : &openai;
+}
+
+/* The first and the last name of a list. */
+struct ends {
+	const char *first, *last;
+};
+
+/* Under each name that the client may write. */
+static void
+add_names(struct buf *b, const struct request *r, const struct shape *shape,
+    const struct model *m, const struct facts *facts, struct ends *ends)
+{
+	struct offer offer;
+
+	if (!offer_make(r->client, m, facts, &offer) ||
+	    !(offer.endpoints & shape->endpoints))
+		return;
+	/* A pattern is not a name. */
+	for (size_t i = m->prefix ? 1 : 0; i <= m->naliases; i++) {
+		const char *name = i == 0 ? m->id : m->aliases[i - 1];
+
+		if (!identify_may_use(r->client, name, m->id))
+			continue;
+		if (b->p[b->len - 1] != '[')
+			buf_puts(b, ",");
+		shape->add(b, name, &offer);
+		if (ends->first == NULL)
+			ends->first = name;
+		ends->last = name;
+	}
+}
+
+static void
+add_end(struct buf *b, const char *member, const char *name)
+{
+	buf_printf(b, ",\"%s\":", member);
+	if (name == NULL)
+		buf_puts(b, "null");
+	else
+		buf_json(b, span_of(name));
+}
+
+void
+catalog_list(struct request *r, const struct facts *facts, struct buf *b)
+{
+	const struct config *c = r->server->config;
+	const struct shape *shape = shape_of(r);
+	struct ends ends = { NULL, NULL };
+
+	buf_puts(b, shape->begin);
+	for (size_t i = 0; i < c->nmodels; i++)
+		add_names(b, r, shape, &c->models[i], facts, &ends);
+	buf_puts(b, shape->end);
+	if (shape != &anthropic)
+		return;
+	add_end(b, "first_id", ends.first);
+	add_end(b, "last_id", ends.last);
+	buf_puts(b, "}");
+}
+
+/* ---- one of them ------------------------------------------------------ */
+
+/* Percent-decoding (RFC 3986 §2.1); NULL for a NUL or a broken escape. */
+static const char *
+decode(struct span raw, struct arena *arena)
+{
+	char *out = arena_alloc(arena, raw.len + 1), *p = out;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		int high, low;
+
+		if (raw.p[i] != '%') {
+			*p++ = raw.p[i];
+			continue;
+		}
+		if (i + 2 >= raw.len ||
+		    (high = hex_value(raw.p[i + 1])) == -1 ||
+		    (low = hex_value(raw.p[i + 2])) == -1 || high + low == 0)
+			return NULL;
+		*p++ = (char)(high << 4 | low);
+		i += 2;
+	}
+	return out;
+}
+
+bool
+catalog_one(struct request *r, const struct facts *facts, struct buf *b)
+{
+	const char *name = decode(r->rest, r->arena);
+	const struct model *m =
+	    name == NULL ? NULL : models_find(r->server->config, name);
+	struct offer offer;
+
+	if (m == NULL || !identify_may_use(r->client, name, m->id) ||
+	    !offer_make(r->client, m, facts, &offer))
+		return request_refuse(r, REFUSE_MODEL_NOT_FOUND);
+	shape_of(r)->add(b, name, &offer);
+	return true;
+}
