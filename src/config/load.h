@@ -88,6 +88,8 @@ void origins_move(struct load *, const void *from, size_t bytes, void *to);
 /* Warns of a url that ends in an endpoint's path or lacks a known server's
  * /v1 (prove_path.c). */
 void prove_url_path(struct load *, const struct provider *);
+/* Reports what is wrong with models and their targets (prove_models.c). */
+void prove_models(struct load *);
 /* Reports paths and names that the start would refuse (prove_start.c). */
 void prove_start(struct load *);
 /* Was the element's setting written, right or wrong? */

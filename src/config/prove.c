@@ -4,8 +4,7 @@
  */
 /*
  * What can be proved of a configuration before the first request: names are
- * unique, nothing contradicts itself, every target can be reached, and no
- * model whose ceiling is local leads to an external provider.
+ * unique and nothing contradicts itself (prove_models.c: models and targets).
  */
 #include "config.h"
 
@@ -262,129 +261,6 @@ prove_providers(struct load *load)
 			    "must be no less than cooldown (%g seconds)",
 			    (double)p->circuit.cooldown_ms / 1000);
 	}
-}
-
-/* --- models --------------------------------------------------------------- */
-
-/* A name that a client can write and a log can show. */
-static void
-prove_id(struct load *load, const struct model *m, const char *setting,
-    const char *id, bool star_ok)
-{
-	size_t star = strcspn(id, "*");
-
-	if (strpbrk(id, " \t") != NULL)
-		mistake_of(load, m, "models", setting,
-		    "%s holds a space; no client could send it",
-		    mistake_quote(load, id));
-	if (id[star] == '*' && (!star_ok || id[star + 1] != '\0'))
-		mistake_of(load, m, "models", setting,
-		    "%s: a * may only stand at the end of an id",
-		    mistake_quote(load, id));
-}
-
-/* The proof the whole gateway rests on. */
-static void
-prove_place(struct load *load, const struct model *m, const struct target *t)
-{
-	if (t->provider->place <= m->place)
-		return;
-	mistake_of(load, t, "targets", "provider",
-	    "model %s -> target %s -> provider %s: the model's place is %s, "
-	    "the provider's is %s; take the target out, or set the model's "
-	    "place = \"%s\"",
-	    mistake_quote(load, m->id != NULL ? m->id : ""),
-	    mistake_quote(load, t->model != NULL ? t->model : ""),
-	    t->provider->name != NULL ? t->provider->name : "",
-	    place_name(m->place), place_name(t->provider->place),
-	    place_name(t->provider->place));
-}
-
-static void
-prove_star(struct load *load, const struct model *m, const struct target *t)
-{
-	if (t->model == NULL || strchr(t->model, '*') == NULL)
-		return;
-	if (strcmp(t->model, "*") != 0)
-		mistake_of(load, t, "targets", "model",
-		    "a * can only stand alone: it is the rest of the id");
-	else if (!m->prefix)
-		mistake_of(load, t, "targets", "model",
-		    "* is the rest of the id, but the id does not end in *");
-}
-
-/* With no permission to fall back, only the first of those that could serve
- * a request ever does.  Local ones go first. */
-static const char *
-why_unreachable(const struct model *m, size_t at, bool fallback)
-{
-	const struct target *t = &m->targets[at];
-
-	for (size_t i = 0; i < m->ntargets; i++) {
-		const struct target *other = &m->targets[i];
-
-		if (i == at || other->provider == NULL)
-			continue;
-		if (other->provider == t->provider && i < at &&
-		    other->model != NULL && t->model != NULL &&
-		    strcmp(other->model, t->model) == 0)
-			return "it is the same as one before it";
-		if (fallback)
-			continue;
-		if (other->provider->place < t->provider->place)
-			return "local targets go first, and the model has no "
-			       "fallback; add one";
-		if (m->select == SELECT_ORDER && i < at &&
-		    other->provider->place == t->provider->place)
-			return "another one goes first, and the model has no "
-			       "fallback; add one, or another select";
-	}
-	return NULL;
-}
-
-static void
-prove_target(struct load *load, const struct model *m, size_t at)
-{
-	const struct target *t = &m->targets[at];
-	/* One that was written wrong will be there soon. */
-	bool fallback = m->fallback != 0 ||
-	    (load->nerrors > 0 && origin_has(load, m, "models", "fallback"));
-	const char *why;
-
-	prove_star(load, m, t);
-	if (t->provider == NULL)
-		return;
-	prove_place(load, m, t);
-	if ((why = why_unreachable(m, at, fallback)) != NULL)
-		mistake_of(load, t, "targets", NULL,
-		    "this target is never reached: %s", why);
-	if (t->dialect.user == USER_KEEP &&
-	    t->provider->place == PLACE_EXTERNAL)
-		mistake_of(load, t, "targets", "user",
-		    "keep is for local providers: Claude Code's user id holds "
-		    "its device and session");
-	if (t->context > 0 && t->max_output > t->context)
-		mistake_of(load, t, "targets", "max_output",
-		    "must be no more than context (%llu)",
-		    (unsigned long long)t->context);
-}
-
-static void
-prove_models(struct load *load)
-{
-	for (size_t i = 0; i < load->config->nmodels; i++) {
-		const struct model *m = &load->config->models[i];
-
-		if (m->id != NULL)
-			prove_id(load, m, "id", m->id, true);
-		for (size_t j = 0; j < m->naliases; j++)
-			prove_id(load, m, "aliases", m->aliases[j], false);
-		for (size_t j = 0; j < m->ntargets; j++)
-			prove_target(load, m, j);
-	}
-	if (load->config->nmodels == 0 && load->nerrors == 0)
-		warning_of(load, load->config, "", "models",
-		    "there are none, so no request can be served");
 }
 
 /* --- clients -------------------------------------------------------------- */

@@ -1,0 +1,520 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The table of all settings: a new setting is one row here.  schema.c looks
+ * names up in it when a configuration is loaded.
+ */
+#include "config.h"
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "config/settings.h"
+#include "config/load.h"
+#include "config/schema.h"
+
+#ifndef RUNSTATEDIR
+#define RUNSTATEDIR "/run"
+#endif
+#ifndef LOCALSTATEDIR
+#define LOCALSTATEDIR "/var"
+#endif
+
+#define DAY 86400
+#define GIB (1024.0 * 1024 * 1024)
+#define USD_MAX 1000000
+#define TOKENS_MAX 1e15
+#define NAMES 1, CONFIG_NAME_MAX
+
+#define WORDS_PLACE "local external"
+#define WORDS_ENDPOINTS                                                       \
+	"chat completions embeddings rerank responses messages count_tokens " \
+	"speech transcriptions translations"
+
+/* Where a setting is kept: in a struct, and how many where it is a list. */
+#define IN(s, m) offsetof(struct s, m), sizeof(((struct s *)NULL)->m), 0
+#define MANY(s, m) offsetof(struct s, m), 0, offsetof(struct s, n##m)
+#define LIST(s, m, element) \
+	offsetof(struct s, m), sizeof(struct element), offsetof(struct s, n##m)
+#define NOWHERE 0, 0, 0 /* a group that only orders its parent's settings */
+
+/* Rows by type, to have the table say only what differs. */
+#define NUMBER(g, n, type, min, max, preset, text, ...)                \
+	{                                                              \
+		g, n, type, min, max, preset, NULL, NULL, false, text, \
+		    __VA_ARGS__                                        \
+	}
+#define TEXT(g, n, type, min, max, preset, required, text, ...)           \
+	{                                                                 \
+		g, n, type, min, max, preset, NULL, NULL, required, text, \
+		    __VA_ARGS__                                           \
+	}
+#define BOOL(g, n, preset, text, ...)                                     \
+	{                                                                 \
+		g, n, SCHEMA_BOOL, 0, 1, preset, NULL, NULL, false, text, \
+		    __VA_ARGS__                                           \
+	}
+#define WORD(g, n, type, preset, words, text, ...)                  \
+	{                                                           \
+		g, n, type, 0, 0, preset, words, NULL, false, text, \
+		    __VA_ARGS__                                     \
+	}
+#define GROUP(g, n, of, text, ...)                                     \
+	{                                                              \
+		g, n, SCHEMA_GROUP, 0, 0, NULL, NULL, of, false, text, \
+		    __VA_ARGS__                                        \
+	}
+#define ELEMENTS(g, n, of, min, max, required, text, ...)                    \
+	{                                                                    \
+		g, n, SCHEMA_LIST, min, max, NULL, NULL, of, required, text, \
+		    __VA_ARGS__                                              \
+	}
+#define REF(g, n, of, required, text, ...)                               \
+	{                                                                \
+		g, n, SCHEMA_REF, NAMES, NULL, NULL, of, required, text, \
+		    __VA_ARGS__                                          \
+	}
+
+#define PRICE(g, n, at, text) \
+	NUMBER(g, n, SCHEMA_USD, 0, USD_MAX, NULL, text, at)
+#define PRICES(g, IN_PRICE)                                                   \
+	PRICE(g, "input", IN_PRICE(input), "USD per million input tokens."),  \
+	    PRICE(g, "cached", IN_PRICE(cached),                              \
+		"USD per million input tokens that came from the provider's " \
+		"prompt cache; the price of input unless given."),            \
+	    PRICE(g, "cache_write", IN_PRICE(cache_write),                    \
+		"USD per million input tokens written to the prompt cache; "  \
+		"the price of input unless given."),                          \
+	    PRICE(g, "cache_write_1h", IN_PRICE(cache_write_1h),              \
+		"USD per million input tokens written to the prompt cache "   \
+		"for an hour; the price of cache_write unless given."),       \
+	    PRICE(g, "output", IN_PRICE(output),                              \
+		"USD per million output tokens."),                            \
+	    PRICE(g, "reasoning", IN_PRICE(reasoning),                        \
+		"USD per million reasoning tokens; the price of output "      \
+		"unless given."),                                             \
+	    PRICE(g, "character", IN_PRICE(character),                        \
+		"USD per million characters (speech)."),                      \
+	    PRICE(g, "second", IN_PRICE(second),                              \
+		"USD per second of audio (transcriptions)."),                 \
+	    PRICE(g, "request", IN_PRICE(request), "USD per request.")
+#define OF_TARGET(m) IN(price, m)
+#define OF_FILE(m)                                                      \
+	offsetof(struct load_price, price) + offsetof(struct price, m), \
+	    sizeof(int64_t), 0
+
+/* A group's rows are read in this order, so what is referred to (limits,
+ * providers) stands before what refers to it. */
+const struct schema schema_table[] = {
+	TEXT("", "runtime_dir", SCHEMA_PATH, 1, 4096, RUNSTATEDIR "/tailgate",
+	    false,
+	    "Directory of what a restart may lose: slots, health, meters. "
+	    "Best on a tmpfs.",
+	    IN(config, runtime_dir)),
+	TEXT("", "state_dir", SCHEMA_PATH, 1, 4096,
+	    LOCALSTATEDIR "/lib/tailgate", false,
+	    "Directory of what must last: the ledger.", IN(config, state_dir)),
+	TEXT("", "clients_file", SCHEMA_PATH, 0, 4096, "clients.conf", false,
+	    "File with the clients, managed by tailgate client; empty for "
+	    "none.",
+	    IN(config, clients_file)),
+	TEXT("", "price_file", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "File with a list prices, used for the targets that have no "
+	    "price of their own.",
+	    IN(config, price_file)),
+	WORD("", "sandbox", SCHEMA_WORD, "on", "on require off",
+	    "What a process gives up before it serves: on, as much as the "
+	    "system can; require, or it does not start; off, for debugging.",
+	    IN(config, sandbox)),
+	NUMBER("", "processes", SCHEMA_INT, 1, 64, "2",
+	    "Worker processes; the work of one that crashes is lost, the "
+	    "others go on.",
+	    IN(config, processes)),
+	NUMBER("", "threads", SCHEMA_INT, 1, 4096, "256",
+	    "Requests that one process serves at the same time.",
+	    IN(config, threads)),
+	NUMBER("", "drain", SCHEMA_SECONDS, 0, DAY, "600",
+	    "How long running requests may take to end when tailgate stops "
+	    "or loads a new configuration.",
+	    IN(config, drain_ms)),
+	NUMBER("", "commit", SCHEMA_SECONDS, 0.1, 3600, "3",
+	    "A streaming client that waits longer than this gets its 200 "
+	    "head and heartbeats; errors after that come as events.",
+	    IN(config, commit_ms)),
+	NUMBER("", "heartbeat", SCHEMA_SECONDS, 0, 3600, "0",
+	    "Time between signs of life to a waiting streaming client (a "
+	    "comment, ping or response.in_progress, as its API has them); 0 "
+	    "means 10 s under lighttpd and 1 s under Caddy.",
+	    IN(config, heartbeat_ms)),
+	NUMBER("", "total", SCHEMA_SECONDS, 1, DAY, "3600",
+	    "The most that one request may take over all its attempts.",
+	    IN(config, total_ms)),
+	NUMBER("", "memory", SCHEMA_BYTES, 0, 1024 * GIB, "0",
+	    "Memory for the bodies of requests and what is made of them, over "
+	    "all processes, each of which has an equal part; 0 means half of "
+	    "what the machine or the control group has.",
+	    IN(config, memory_bytes)),
+	BOOL("", "watch_peer", "true",
+	    "Ask the kernel whether the client's connection to the web "
+	    "server is still open, while a request waits or runs.",
+	    IN(config, watch_peer)),
+	NUMBER("", "client_idle", SCHEMA_SECONDS, 0.1, 120, "30",
+	    "A client that takes nothing of its response for so long is "
+	    "dropped when others wait for its slot, or for a place in a pool "
+	    "that is nearly full; after 120 s in any case.",
+	    IN(config, client_idle_ms)),
+	GROUP("", "log", "log", "What is logged, and where to.", NOWHERE),
+	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
+	GROUP("", "cors", "cors", "Access from web pages; off unless set.",
+	    NOWHERE),
+	TEXT("", "hosts", SCHEMA_STRINGS, 0, 64, NULL, false,
+	    "Names by which clients without a key may call, such as "
+	    "\"ai.home\" or \"*.home.example\", beside addresses, localhost "
+	    "and the machine's own name; \"*\" means any.",
+	    MANY(config, hosts)),
+	{ "", "trusted_proxies", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
+	    "Addresses and networks of one's own proxies, whose "
+	    "client_address_header is believed.",
+	    MANY(config, trusted_proxies) },
+	TEXT("", "client_address_header", SCHEMA_STRING, 1, 128,
+	    "X-Forwarded-For", false,
+	    "Header in which a trusted proxy tells the client's address.",
+	    IN(config, client_address_header)),
+	GROUP("", "ledger", "ledger", "The account of all requests.", NOWHERE),
+	GROUP("", "private_scan", "private_scan",
+	    "Bounds of the search for private patterns; a text that exceeds "
+	    "them counts as private.",
+	    NOWHERE),
+	ELEMENTS("", "limits", "limits", 0, CONFIG_LIMITS_MAX, false,
+	    "How much a piece of hardware bears at the same time.",
+	    LIST(config, limits, limit)),
+	ELEMENTS("", "providers", "providers", 0, CONFIG_PROVIDERS_MAX, false,
+	    "Who answers: model servers here and elsewhere.",
+	    LIST(config, providers, provider)),
+	ELEMENTS("", "models", "models", 0, CONFIG_MODELS_MAX, false,
+	    "The names that clients use, and where each leads.",
+	    LIST(config, models, model)),
+	ELEMENTS("", "private", "private", 0, 256, false,
+	    "Patterns: a request that matches one never leaves.",
+	    LIST(config, privates, private_rule)),
+	ELEMENTS("", "clients", "clients", 0, CONFIG_CLIENTS_MAX, false,
+	    "Who may ask, and for what; more of them may stand in "
+	    "clients_file.",
+	    LIST(config, clients, client)),
+
+	WORD("log", "target", SCHEMA_WORD, "stderr", "stderr syslog",
+	    "Where the log goes.", IN(config, log_syslog)),
+	WORD("log", "level", SCHEMA_WORD, "info", "error warn info debug",
+	    "What is logged: this and all that is graver.",
+	    IN(config, log_level)),
+
+	NUMBER("body", "json", SCHEMA_BYTES, 1024, 4 * GIB, "64 MiB",
+	    "The largest JSON body.", IN(config, json_max_bytes)),
+	NUMBER("body", "multipart", SCHEMA_BYTES, 1024, 4 * GIB, "256 MiB",
+	    "The largest form (audio upload).",
+	    IN(config, multipart_max_bytes)),
+	NUMBER("body", "spool_over", SCHEMA_BYTES, 0, GIB, "16 MiB",
+	    "A larger body is kept in an unlinked file, not in memory.",
+	    IN(config, spool_bytes)),
+	TEXT("body", "spool_dir", SCHEMA_PATH, 1, 4096, "/tmp", false,
+	    "Directory of these files.", IN(config, spool_dir)),
+
+	TEXT("cors", "origins", SCHEMA_STRINGS, 0, 64, NULL, false,
+	    "Origins whose pages may call with any header and read the "
+	    "response, such as \"https://chat.home\"; \"*\" means all, "
+	    "with a key.",
+	    MANY(config, cors_origins)),
+
+	BOOL("ledger", "enabled", "true",
+	    "Write one line for each request (never its content).",
+	    IN(config, ledger)),
+	TEXT("ledger", "file", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "The ledger; ledger.jsonl in state_dir unless given.",
+	    IN(config, ledger_file)),
+	WORD("ledger", "when_stuck", SCHEMA_WORD, "refuse_external",
+	    "refuse_external refuse count",
+	    "What happens to requests while it can't be written: refuse those "
+	    "for external providers, refuse all, or serve and count them.",
+	    IN(config, ledger_when_stuck)),
+
+	NUMBER("private_scan", "max_bytes", SCHEMA_BYTES, 1024, GIB, "16 MiB",
+	    "How much text of a request is searched.",
+	    IN(config, private_max_bytes)),
+	NUMBER("private_scan", "max_time", SCHEMA_SECONDS, 0.01, 60, "1",
+	    "How long it may be searched.", IN(config, private_max_ms)),
+
+	TEXT("limits", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
+	    "How providers refer to it.", IN(limit, name)),
+	NUMBER("limits", "slots", SCHEMA_INT, 1, 256, "1",
+	    "Requests at the same time, over all processes.", IN(limit, slots)),
+	NUMBER("limits", "queue", SCHEMA_INT, 0, 1024, "32",
+	    "Requests that may wait, over all processes; 0 means that none "
+	    "waits.",
+	    IN(limit, queue)),
+	NUMBER("limits", "wait", SCHEMA_SECONDS, 0, 3600, "120",
+	    "How long one may wait.", IN(limit, wait_ms)),
+	NUMBER("limits", "per_client", SCHEMA_INT, 0, 256, "0",
+	    "Slots that one client may hold; 0 means all.",
+	    IN(limit, per_client)),
+
+	TEXT("providers", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
+	    "How targets refer to it, and its name in answers, log and "
+	    "ledger.",
+	    IN(provider, name)),
+	WORD("providers", "kind", SCHEMA_WORD, "openai", "openai echo",
+	    "openai speaks HTTP as OpenAI does; echo answers inside "
+	    "tailgate, for trying things out.",
+	    IN(provider, kind)),
+	WORD("providers", "place", SCHEMA_WORD, "external", WORDS_PLACE,
+	    "local is this host or the owner's private network.",
+	    IN(provider, place)),
+	{ "providers", "url", SCHEMA_URL, 1, 2048, NULL, "http https", NULL,
+	    false, "Its base URL, with /v1 where it has that.",
+	    IN(provider, url) },
+	WORD("providers", "auth", SCHEMA_WORD, "bearer",
+	    "bearer x-api-key none", "How the key is sent.",
+	    IN(provider, auth)),
+	GROUP("providers", "key", "key",
+	    "Where its key is read from: one of the three.",
+	    IN(provider, key_source)),
+	ELEMENTS("providers", "headers", "headers", 0, 32, false,
+	    "Header fields to send with each request.",
+	    LIST(provider, headers, header)),
+	REF("providers", "limit", "limits", false,
+	    "The limit that it works under.", IN(provider, limit)),
+	GROUP("providers", "timeouts", "timeouts", "How long to wait for it.",
+	    IN(provider, timeouts)),
+	GROUP("providers", "circuit", "circuit",
+	    "When it is left alone after failures.", IN(provider, circuit)),
+	NUMBER("providers", "retries", SCHEMA_INT, 0, 10, "1",
+	    "Further tries after a connection could not be made.",
+	    IN(provider, retries)),
+	NUMBER("providers", "keepalive", SCHEMA_SECONDS, 0, 3600, "60",
+	    "How long an idle connection is kept.", IN(provider, keepalive_ms)),
+	TEXT("providers", "ca_file", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "File with the authorities that its certificate may come from; "
+	    "the system's unless given.",
+	    IN(provider, ca_file)),
+	TEXT("providers", "ca_path", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "The same as a directory (c_rehash).", IN(provider, ca_path)),
+	{ "providers", "proxy", SCHEMA_URL, 1, 2048, NULL, "http https socks5h",
+	    NULL, false,
+	    "Proxy on the way to it (an HTTP proxy is asked to CONNECT); only "
+	    "for an external one.",
+	    IN(provider, proxy) },
+	{ "providers", "addresses", SCHEMA_NETS, 0, 256, NULL, NULL, NULL,
+	    false,
+	    "Where a local one may be beside the private networks; its name "
+	    "may lead nowhere else.",
+	    MANY(provider, addresses) },
+	BOOL("providers", "fetches_media", "false",
+	    "A local one may be given images and files by http and https URL, "
+	    "which it fetches itself, from any network that it reaches.",
+	    IN(provider, fetches_media)),
+	BOOL("providers", "learn", "true",
+	    "Believe what tailgate probe learned of its models over what "
+	    "the targets say.",
+	    IN(provider, learn)),
+	{ "providers", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL,
+	    WORDS_ENDPOINTS, NULL, false,
+	    "What its targets serve unless they say; all but responses, "
+	    "messages and count_tokens unless given.",
+	    IN(provider, endpoints) },
+
+	TEXT("key", "file", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "A file that only its owner and group can read.",
+	    IN(key_source, file)),
+	TEXT("key", "credential", SCHEMA_NAME, 1, 255, NULL, false,
+	    "A systemd credential ($CREDENTIALS_DIRECTORY).",
+	    IN(key_source, credential)),
+	TEXT("key", "env", SCHEMA_NAME, 1, 255, NULL, false,
+	    "An environment variable.", IN(key_source, env)),
+
+	TEXT("headers", "name", SCHEMA_STRING, 1, 128, NULL, true,
+	    "The field's name.", IN(header, name)),
+	TEXT("headers", "value", SCHEMA_STRING, 1, 4096, NULL, true,
+	    "Its value.", IN(header, value)),
+
+	NUMBER("timeouts", "connect", SCHEMA_SECONDS, 0.01, 3600, "5",
+	    "For the connection, TLS included.", IN(timeouts, connect_ms)),
+	NUMBER("timeouts", "first_byte", SCHEMA_SECONDS, 0.01, DAY, "120",
+	    "From the request to the answer's first byte.",
+	    IN(timeouts, first_byte_ms)),
+	NUMBER("timeouts", "idle", SCHEMA_SECONDS, 0.01, DAY, "120",
+	    "Between two bytes of the answer.", IN(timeouts, idle_ms)),
+	NUMBER("timeouts", "total", SCHEMA_SECONDS, 0.01, DAY, "1800",
+	    "For one attempt as a whole.", IN(timeouts, total_ms)),
+
+	NUMBER("circuit", "failures", SCHEMA_INT, 0, 1000, "3",
+	    "Failures in a row after which it is left alone; 0 means never.",
+	    IN(circuit, failures)),
+	NUMBER("circuit", "cooldown", SCHEMA_SECONDS, 0.1, DAY, "5",
+	    "For how long at first; doubles with each further failure.",
+	    IN(circuit, cooldown_ms)),
+	NUMBER("circuit", "cooldown_max", SCHEMA_SECONDS, 0.1, DAY, "300",
+	    "For how long at most.", IN(circuit, cooldown_max_ms)),
+
+	TEXT("models", "id", SCHEMA_STRING, 1, 256, NULL, true,
+	    "The name; a * at its end stands for any rest.", IN(model, id)),
+	TEXT("models", "aliases", SCHEMA_STRINGS, 0, 256, NULL, false,
+	    "Further names.", MANY(model, aliases)),
+	WORD("models", "place", SCHEMA_WORD, "local", WORDS_PLACE,
+	    "How far its requests may go.", IN(model, place)),
+	ELEMENTS("models", "targets", "targets", 1, 64, true,
+	    "Where it leads, in order of preference.",
+	    LIST(model, targets, target)),
+	WORD("models", "fallback", SCHEMA_WORDS, NULL,
+	    "busy unavailable error timeout rate_limited too_long unsupported",
+	    "For which reasons the next target may be tried; none unless "
+	    "given.",
+	    IN(model, fallback)),
+	NUMBER("models", "max_attempts", SCHEMA_INT, 1, 64, "3",
+	    "How many targets one request may try.", IN(model, max_attempts)),
+	WORD("models", "select", SCHEMA_WORD, "order",
+	    "order round_robin least_busy cheapest fastest",
+	    "Which of several targets of the same place comes first.",
+	    IN(model, select)),
+	BOOL("models", "sticky", "false",
+	    "Keep a client at one target, for its prompt cache.",
+	    IN(model, sticky)),
+	GROUP("models", "budget", "budget", "What may be spent on it.",
+	    IN(model, budget)),
+
+	REF("targets", "provider", "providers", true, "Who answers.",
+	    IN(target, provider)),
+	TEXT("targets", "model", SCHEMA_STRING, 1, 256, NULL, true,
+	    "What it calls the model; * is the rest of the id's *.",
+	    IN(target, model)),
+	NUMBER("targets", "weight", SCHEMA_INT, 1, 1000, "1",
+	    "Its share among targets that are equal otherwise.",
+	    IN(target, weight)),
+	NUMBER("targets", "context", SCHEMA_INT, 1, TOKENS_MAX, NULL,
+	    "Tokens of input and output together; unbounded unless given.",
+	    IN(target, context)),
+	NUMBER("targets", "max_output", SCHEMA_INT, 1, TOKENS_MAX, NULL,
+	    "Tokens of output; unbounded unless given.",
+	    IN(target, max_output)),
+	BOOL("targets", "images", NULL, "Takes images; unknown unless given.",
+	    IN(target, images)),
+	BOOL("targets", "audio", NULL,
+	    "Takes audio in messages; unknown unless given.",
+	    IN(target, audio)),
+	BOOL("targets", "files", NULL,
+	    "Takes files in messages; unknown unless given.",
+	    IN(target, files)),
+	BOOL("targets", "tools", NULL, "Calls tools; unknown unless given.",
+	    IN(target, tools)),
+	BOOL("targets", "json_schema", NULL,
+	    "Answers by a JSON schema; unknown unless given.",
+	    IN(target, json_schema)),
+	{ "targets", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL, WORDS_ENDPOINTS,
+	    NULL, false, "What it serves; its provider's unless given.",
+	    IN(target, endpoints) },
+	WORD("targets", "usage", SCHEMA_WORD, "given", "given ask",
+	    "Whether it tells the usage of streams by itself, or only when "
+	    "asked (stream_options).",
+	    IN(target, ask_usage)),
+	WORD("targets", "max_tokens", SCHEMA_WORD, "max_tokens",
+	    "max_tokens max_completion_tokens",
+	    "What it calls the bound of the output, for requests that a "
+	    "bridge translates.",
+	    IN(target, dialect.max_completion_tokens)),
+	WORD("targets", "reasoning", SCHEMA_WORD, "calls", "calls none all",
+	    "Which of the assistant's earlier turns are sent to it with their "
+	    "reasoning by a bridge: those with calls, none, or all (one "
+	    "without reasoning says so).",
+	    IN(target, dialect.reasoning)),
+	WORD("targets", "reasoning_as", SCHEMA_WORD, "reasoning_content",
+	    "reasoning_content reasoning thinking",
+	    "Where a bridge puts that reasoning: a member of the message, or a "
+	    "part of its content of type thinking.",
+	    IN(target, dialect.reasoning_as)),
+	WORD("targets", "user", SCHEMA_WORD, "short", "short keep drop",
+	    "What a bridge sends as user: the client's where it has at most "
+	    "64 bytes and is a plain name, else a digest of it; always the "
+	    "client's (only to a local provider); or nothing.",
+	    IN(target, dialect.user)),
+	WORD("targets", "strict", SCHEMA_WORD, "keep", "keep drop",
+	    "Whether a bridge sends strict with tools and response formats.",
+	    IN(target, dialect.drop_strict)),
+	WORD("targets", "attribution", SCHEMA_WORD, "drop", "drop keep",
+	    "Whether a local provider gets the billing line that Claude Code "
+	    "begins its system prompt with, which spoils a prompt cache.",
+	    IN(target, dialect.keep_attribution)),
+	GROUP("targets", "price", "price", "What it costs.", IN(target, price)),
+	PRICES("price", OF_TARGET),
+
+	NUMBER("budget", "usd_per_day", SCHEMA_USD, 0.0001, USD_MAX, NULL,
+	    "USD in 24 hours (UTC day); unbounded unless given.",
+	    IN(budget, nanousd_per_day)),
+	NUMBER("budget", "usd_per_month", SCHEMA_USD, 0.0001, USD_MAX, NULL,
+	    "USD in a calendar month (UTC); unbounded unless given.",
+	    IN(budget, nanousd_per_month)),
+	NUMBER("budget", "requests_per_minute", SCHEMA_INT, 1, 1e9, NULL,
+	    "Requests in a minute; unbounded unless given.",
+	    IN(budget, requests_per_minute)),
+	NUMBER("budget", "tokens_per_minute", SCHEMA_INT, 1, TOKENS_MAX, NULL,
+	    "Tokens in a minute; unbounded unless given.",
+	    IN(budget, tokens_per_minute)),
+	NUMBER("budget", "tokens_per_day", SCHEMA_INT, 1, TOKENS_MAX, NULL,
+	    "Tokens in a UTC day; unbounded unless given.",
+	    IN(budget, tokens_per_day)),
+	NUMBER("budget", "concurrent", SCHEMA_INT, 1, 1e6, NULL,
+	    "Requests at the same time; unbounded unless given.",
+	    IN(budget, concurrent)),
+
+	TEXT("private", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
+	    "How refusals and the ledger name it.", IN(private_rule, name)),
+	TEXT("private", "pattern", SCHEMA_STRING, 1, 4096, NULL, true,
+	    "A regular expression (PCRE2 where built with it, else POSIX "
+	    "extended).",
+	    IN(private_rule, pattern)),
+
+	TEXT("clients", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
+	    "Its name in log and ledger.", IN(client, name)),
+	{ "clients", "key_sha256", SCHEMA_DIGEST, 64, 64, NULL, NULL, NULL,
+	    false, "SHA-256 of its key.", offsetof(struct client, key_digest),
+	    DIGEST_BYTES, offsetof(struct client, has_key) },
+	{ "clients", "networks", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
+	    "Where it may call from.", MANY(client, networks) },
+	TEXT("clients", "user", SCHEMA_STRING, 1, 256, NULL, false,
+	    "Who the web server says it is (REMOTE_USER).", IN(client, user)),
+	TEXT("clients", "models", SCHEMA_STRINGS, 0, 1024, "*", false,
+	    "Models that it may use: ids, aliases, or patterns with *, ? and "
+	    "[].",
+	    MANY(client, models)),
+	{ "clients", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL, WORDS_ENDPOINTS,
+	    NULL, false, "What it may call; all unless given.",
+	    IN(client, endpoints) },
+	WORD("clients", "place", SCHEMA_WORD, "local", WORDS_PLACE,
+	    "How far its requests may go.", IN(client, place)),
+	TEXT("clients", "expires", SCHEMA_DATE, 1, 64, NULL, false,
+	    "Until when it may call: a date (its beginning, UTC) or "
+	    "\"2026-12-31T18:00:00Z\".",
+	    IN(client, expires_wall_ms)),
+	NUMBER("clients", "priority", SCHEMA_INT, 1, 100, "10",
+	    "Its weight in the queue for a slot.", IN(client, priority)),
+	BOOL("clients", "explain", "false",
+	    "May have its requests explained (X-Tailgate-Explain).",
+	    IN(client, explain)),
+	BOOL("clients", "operator", "false",
+	    "May read /metrics and the status page.", IN(client, operator)),
+	GROUP("clients", "budget", "budget", "What it may spend.",
+	    IN(client, budget)),
+
+	ELEMENTS(SCHEMA_CLIENTS_FILE, "clients", "clients", 0,
+	    CONFIG_CLIENTS_MAX, false, "The only setting of clients_file.",
+	    LIST(config, clients, client)),
+	ELEMENTS(SCHEMA_PRICE_FILE, "prices", "prices", 0, 65536, false,
+	    "The only setting of price_file.",
+	    LIST(load_prices, prices, load_price)),
+	REF("prices", "provider", "providers", true, "Whose price this is.",
+	    IN(load_price, provider)),
+	TEXT("prices", "model", SCHEMA_STRING, 1, 256, NULL, true,
+	    "What the provider calls the model.", IN(load_price, model)),
+	PRICES("prices", OF_FILE),
+};
+
+const size_t schema_count = sizeof(schema_table) / sizeof(schema_table[0]);
