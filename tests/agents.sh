@@ -4,8 +4,9 @@
 # Codex, Claude Code and opencode, headless, do a task with a tool call against
 # a scripted model, set up as doc/clients.md says: through the bridges to a
 # model that speaks only chat, and passed through to one that speaks their API.
-# Codex calls the tool of an MCP server, too; Codex and Claude Code wait for a
-# model that thinks longer than their idle timers run.  opencode is not among
+# Codex and Claude Code call the tool of an MCP server, too, Claude Code having
+# searched for it; and they wait for a model that thinks longer than their idle
+# timers run.  opencode is not among
 # what tests/clients/install brings; it is taken from PATH.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
@@ -133,11 +134,25 @@ run_claude()
 	ended claude "$1"
 }
 
+# do_claude [arguments]
 do_claude()
 {
-	in_new_work sh -c ". $dir/claude.env; exec claude -p \
+	in_new_work sh -c ". $dir/claude.env; exec claude -p $* \
 		--dangerously-skip-permissions 'write the proof'" \
 		>"$dir/claude.out" 2>"$dir/claude.err"
+}
+
+# The tool's schema comes only when a search has found it (tool_reference).
+mcp_claude()
+{
+	recipe "Claude Code" mcp >"$dir/claude.env"
+	echo 'export ENABLE_TOOL_SEARCH=true' >>"$dir/claude.env"
+	cat >"$dir/mcp.json" <<-END
+		{ "mcpServers": { "proof": { "command": "python3",
+		  "args": [ "$tests/clients/mcp.py", "$dir/proof.mcp" ] } } }
+	END
+	do_claude --strict-mcp-config --mcp-config "$dir/mcp.json"
+	proved claude
 }
 
 # Ten seconds are the least that its timers can be set to.
@@ -191,6 +206,7 @@ suite()
 		;;
 	esac
 	case $agents in *claude*)
+		mcp_claude
 		slow_claude slower
 		;;
 	esac

@@ -85,6 +85,7 @@ bridge_free(struct bridge_run *run)
 	free(run->model);
 	free(run->upstream_model);
 	names_free(run->names);
+	ids_free(&run->ids);
 	buf_free(&run->dropped);
 	buf_free(&run->echo);
 	buf_free(&run->text);
@@ -164,6 +165,13 @@ bridge_key(struct buf *out, const char *key)
 	buf_puts(out, ",\"");
 	buf_puts(out, key);
 	buf_puts(out, "\":");
+}
+
+void
+bridge_string(struct buf *out, const char *key, struct span text)
+{
+	bridge_key(out, key);
+	buf_json(out, text);
 }
 
 static void

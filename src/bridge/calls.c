@@ -27,133 +27,46 @@
 /* Longer names are cut. */
 #define NAME_BYTES 1024
 
-/* --- How far the arguments have come --- */
-
-static void
-in_string(struct bridge_brackets *b, char c)
-{
-	if (b->escaped)
-		b->escaped = false;
-	else if (c == '\\')
-		b->escaped = true;
-	else if (c == '"')
-		b->in_string = false;
-}
-
-static void
-push_brackets(struct bridge_brackets *b, struct span s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
-
-		if (b->in_string) {
-			in_string(b, c);
-			continue;
-		}
-		if (c == ' ' || c == '\t' || c == '\n' || c == '\r')
-			continue;
-		if (c == '"')
-			b->in_string = true;
-		else if (c == '{' || c == '[')
-			b->depth++;
-		else if ((c == '}' || c == ']') && b->depth > 0)
-			b->depth--;
-	}
-}
-
-/* They go on: a bracket or a string is open. */
-static bool
-is_unfinished(const struct bridge_call *c)
-{
-	return c->brackets.depth > 0 || c->brackets.in_string;
-}
-
-static int
-pass(void *ctx, const struct jscan_value *v)
-{
-	(void)ctx;
-	(void)v;
-	return 0;
-}
-
-bool
-bridge_is_object(struct span json)
-{
-	struct jscan_error error;
-
-	while (json.len > 0 && strchr(" \t\r\n", json.p[0]) != NULL &&
-	    json.p[0] != '\0')
-		json = (struct span){ json.p + 1, json.len - 1 };
-	return json.len > 1 && json.p[0] == '{' &&
-	    jscan(json, JSCAN_DEPTH_MAX, pass, NULL, &error) == 0;
-}
-
-/* Nothing, blanks, null, or an object without members, which some upstreams
- * send ahead of the arguments. */
-static bool
-is_empty(const struct bridge_call *c)
-{
-	char kept[5] = "";
-	size_t n = 0;
-
-	for (size_t i = 0; i < c->args.len; i++) {
-		if (strchr(" \t\r\n", c->args.p[i]) != NULL)
-			continue;
-		if (n == sizeof(kept) - 1)
-			return false;
-		kept[n++] = c->args.p[i];
-	}
-	return strcmp(kept, "{}") == 0 || strncmp(kept, "null", n) == 0;
-}
-
-/* Whole, and more than an empty object.  Looked at once for each length. */
-static bool
-is_complete(struct bridge_call *c)
-{
-	if (is_unfinished(c) || is_empty(c))
-		return false;
-	if (c->looked_at != c->args.len)
-		c->is_object = bridge_is_object(buf_span(&c->args));
-	c->looked_at = c->args.len;
-	return c->is_object;
-}
-
 /* --- Opening and closing --- */
 
 static char *
-made_id(const struct bridge_run *run)
+copy_of(const char *p, size_t len)
 {
-	size_t size = strlen(run->request_id) + 32;
-	char *id = malloc(size);
+	char *copy = strndup(p, len);
 
-	if (id == NULL)
+	if (copy == NULL)
 		fatal("out of memory for a tool call");
-	snprintf(id, size, "call_%s_%u", run->request_id, run->slot);
-	return id;
+	return copy;
 }
 
-/* Clients tell calls apart by their ids. */
+/* Clients tell calls apart by their ids, over the whole conversation. */
 static bool
-is_taken(const struct bridge_run *run, const struct bridge_call *c)
+is_taken(const struct bridge_run *run, const char *id)
 {
 	for (size_t i = 0; i < run->ncalls; i++)
-		if (&run->calls[i] != c && run->calls[i].id != NULL &&
-		    run->calls[i].state != BRIDGE_CALL_WAITING &&
-		    strcmp(run->calls[i].id, c->id) == 0)
+		if (run->calls[i].id != NULL &&
+		    strcmp(run->calls[i].id, id) == 0)
 			return true;
-	return false;
+	return ids_known(&run->ids, id);
+}
+
+/* The upstream's, or one that only this response has. */
+static char *
+make_id(const struct bridge_run *run, const char *upstreams)
+{
+	char id[160];
+
+	if (upstreams != NULL && !is_taken(run, upstreams))
+		return copy_of(upstreams, strlen(upstreams));
+	snprintf(id, sizeof(id), "call_%.100s_%u", run->request_id, run->slot);
+	return copy_of(id, strlen(id));
 }
 
 static void
 open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
 	bridge_close_part(run, out);
-	if (c->id != NULL && is_taken(run, c)) {
-		free(c->id);
-		c->id = NULL;
-	}
-	if (c->id == NULL)
-		c->id = made_id(run);
+	c->id = make_id(run, c->upstream_id);
 	c->state = BRIDGE_CALL_OPEN;
 	c->tool = bridge_tool(run, span_of(c->name));
 	c->custom = c->tool != NULL && c->tool->custom;
@@ -169,17 +82,18 @@ send_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
 	struct span s;
 
-	if (c->args.len == c->sent)
+	if (c->args.text.len == c->sent)
 		return;
-	s = (struct span){ c->args.p + c->sent, c->args.len - c->sent };
-	c->sent = c->args.len;
+	s = (struct span){ c->args.text.p + c->sent,
+		c->args.text.len - c->sent };
+	c->sent = c->args.text.len;
 	run->ops->call_delta(run, c, s, out);
 }
 
 static void
 end_call(struct bridge_run *run, struct bridge_call *c)
 {
-	run->output_estimate += estimate_tokens(buf_span(&c->args));
+	run->output_estimate += estimate_tokens(buf_span(&c->args.text));
 	c->state = BRIDGE_CALL_CLOSED;
 	run->slot++;
 	run->first_call = (size_t)(c - run->calls) + 1;
@@ -201,12 +115,13 @@ advance(struct bridge_run *run, struct buf *out)
 		struct bridge_call *c = &run->calls[run->first_call];
 
 		if (c->state == BRIDGE_CALL_WAITING) {
-			if (c->name == NULL || is_empty(c))
+			if (c->name == NULL || arguments_empty(&c->args))
 				return;
 			open_call(run, c, out);
 		}
 		send_args(run, c, out);
-		if (run->first_call + 1 == run->ncalls || !is_complete(c))
+		if (run->first_call + 1 == run->ncalls ||
+		    !arguments_complete(&c->args))
 			return;
 		close_call(run, c, out);
 	}
@@ -228,7 +143,7 @@ bridge_settle_call(struct bridge_run *run, struct buf *out)
 
 	if (c == NULL)
 		return true;
-	if (!is_complete(c))
+	if (!arguments_complete(&c->args))
 		return false;
 	close_call(run, c, out);
 	advance(run, out);
@@ -240,7 +155,7 @@ bridge_settle_call(struct bridge_run *run, struct buf *out)
 /* What is compared of a piece. */
 struct piece {
 	long long index;
-	char id[256];
+	char id[IDS_BYTES_MAX];
 	struct span name;
 };
 
@@ -253,7 +168,8 @@ same_index(const struct bridge_call *c, const struct piece *p)
 static bool
 same_id(const struct bridge_call *c, const struct piece *p)
 {
-	return c->id != NULL && p->id[0] != '\0' && strcmp(c->id, p->id) == 0;
+	return c->upstream_id != NULL && p->id[0] != '\0' &&
+	    strcmp(c->upstream_id, p->id) == 0;
 }
 
 /* A piece without a name goes on with a call: the one of its id and index,
@@ -288,7 +204,7 @@ goes_on(const struct bridge_run *run, const struct bridge_call *c,
     const struct piece *p)
 {
 	bool again = c->name != NULL && span_is(p->name, c->name);
-	bool has_ids = c->id != NULL && p->id[0] != '\0';
+	bool has_ids = c->upstream_id != NULL && p->id[0] != '\0';
 
 	if (run->chunk.whole || (has_ids && !same_id(c, p)) ||
 	    !same_index(c, p))
@@ -297,9 +213,9 @@ goes_on(const struct bridge_run *run, const struct bridge_call *c,
 		return false;
 	if (c->name == NULL)
 		return true;
-	if (c->args.len == 0)
+	if (c->args.text.len == 0)
 		return again || has_ids || p->index != -1;
-	return again && (is_unfinished(c) || has_ids);
+	return again && (arguments_unfinished(&c->args) || has_ids);
 }
 
 static struct bridge_call *
@@ -326,21 +242,11 @@ new_call(struct bridge_run *run, long long index)
 		return NULL;
 	c = &run->calls[run->ncalls++];
 	c->index = index;
-	buf_init(&c->args, run->text.max_bytes);
+	buf_init(&c->args.text, run->text.max_bytes);
 	return c;
 }
 
 /* --- Taking it --- */
-
-static char *
-copy_of(const char *p, size_t len)
-{
-	char *copy = strndup(p, len);
-
-	if (copy == NULL)
-		fatal("out of memory for a tool call");
-	return copy;
-}
 
 static bool
 is_known(const struct bridge_run *run, struct span name)
@@ -379,7 +285,9 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
 	struct span s = buf_span(&run->piece);
 
-	if (s.len == 0 || (span_eq(s, buf_span(&c->args)) && is_complete(c)))
+	if (s.len == 0 ||
+	    (span_eq(s, buf_span(&c->args.text)) &&
+		arguments_complete(&c->args)))
 		return; /* some upstreams end by telling the whole again */
 	if (c->state == BRIDGE_CALL_CLOSED) {
 		if (strspn(s.p, " \t\r\n") < s.len)
@@ -390,13 +298,10 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 		return;
 	}
 	/* The object was only a place for what comes now. */
-	if (c->state == BRIDGE_CALL_WAITING && c->args.len > 0 &&
-	    s.p[0] == '{' && is_empty(c)) {
-		buf_reset(&c->args);
-		c->brackets = (struct bridge_brackets){ .depth = 0 };
-	}
-	buf_add(&c->args, s.p, s.len);
-	push_brackets(&c->brackets, s);
+	if (c->state == BRIDGE_CALL_WAITING && c->args.text.len > 0 &&
+	    s.p[0] == '{' && arguments_empty(&c->args))
+		arguments_reset(&c->args);
+	arguments_add(&c->args, s);
 	run->gathered += s.len;
 }
 
@@ -441,8 +346,8 @@ bridge_take_call(
 		bridge_break_upstream(
 		    run, "The upstream made too many tool calls.", out);
 	} else {
-		if (c->id == NULL && p.id[0] != '\0')
-			c->id = copy_of(p.id, strlen(p.id));
+		if (c->upstream_id == NULL && p.id[0] != '\0')
+			c->upstream_id = copy_of(p.id, strlen(p.id));
 		if (c->index == -1)
 			c->index = p.index;
 		take_extra(c, piece->extra);
@@ -468,14 +373,16 @@ finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	chunk_decode_end(&c->half, &run->piece);
 	if (run->piece.len > 0)
 		add_args(run, c, out);
-	if (cut && (c->name == NULL || is_empty(c) || is_unfinished(c))) {
+	if (cut &&
+	    (c->name == NULL || arguments_empty(&c->args) ||
+		arguments_unfinished(&c->args))) {
 		if (c->state != BRIDGE_CALL_OPEN)
 			return false;
 		send_args(run, c, out);
 		run->ops->call_leave(run, c, out);
 		return false;
 	}
-	if (c->name == NULL || is_unfinished(c)) {
+	if (c->name == NULL || arguments_unfinished(&c->args)) {
 		bridge_break_upstream(run,
 		    c->name == NULL
 			? "The upstream made a tool call without a name."
@@ -485,9 +392,10 @@ finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 		return false;
 	}
 	if (c->state == BRIDGE_CALL_WAITING) {
-		if (is_empty(c)) { /* every client parses them as JSON */
-			buf_reset(&c->args);
-			buf_puts(&c->args, "{}");
+		if (arguments_empty(
+			&c->args)) { /* every client parses them as JSON */
+			buf_reset(&c->args.text);
+			buf_puts(&c->args.text, "{}");
 		}
 		open_call(run, c, out);
 	}
@@ -508,10 +416,11 @@ void
 bridge_free_calls(struct bridge_run *run)
 {
 	for (size_t i = 0; i < run->ncalls; i++) {
+		free(run->calls[i].upstream_id);
 		free(run->calls[i].id);
 		free(run->calls[i].name);
 		free(run->calls[i].extra);
-		buf_free(&run->calls[i].args);
+		buf_free(&run->calls[i].args.text);
 	}
 	free(run->calls);
 }

@@ -164,7 +164,7 @@ bridge_estimate(const struct bridge_run *run)
 	for (size_t i = 0; i < 4; i++)
 		tokens += estimate_tokens(buf_span(&run->late[i]));
 	for (size_t i = run->first_call; i < run->ncalls; i++)
-		tokens += estimate_tokens(buf_span(&run->calls[i].args));
+		tokens += estimate_tokens(buf_span(&run->calls[i].args.text));
 	return tokens;
 }
 

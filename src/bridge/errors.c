@@ -199,7 +199,7 @@ bridge_error_body(
 	e.anthropic = anthropic_type(status);
 	if (run->kind == BRIDGE_MESSAGES)
 		add_messages_error(run, &e, out);
-	else if (marks_of(body).message && bridge_is_object(body))
+	else if (marks_of(body).message && arguments_is_object(body))
 		buf_add(out, body.p, body.len);
 	else
 		add_responses_error(status, &e, out);

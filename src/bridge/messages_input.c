@@ -10,44 +10,12 @@
  */
 #include "config.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/jspan.h"
 #include "bridge/attribution.h"
+#include "bridge/input.h"
 #include "bridge/run.h"
-#include "bridge/talk.h"
-
-struct input {
-	struct bridge_run *run;
-	struct talk talk;
-	struct pieces parts; /* text and media of the turn at hand */
-	size_t index; /* of the message */
-	bool assistant; /* is its author */
-};
-
-static int
-refuse(struct input *in, const char *what, struct span name)
-{
-	char param[48];
-
-	snprintf(param, sizeof(param), "messages.%zu", in->index);
-	return bridge_refuse(in->run, REFUSE_UNSUPPORTED, param,
-	    "%s \"%.*s\" of a message cannot be translated for a model that "
-	    "speaks only chat completions. Leave it out.",
-	    what, (int)(name.len < 60 ? name.len : 60),
-	    name.p == NULL ? "" : name.p);
-}
-
-static int
-malformed(struct input *in, const char *what)
-{
-	char param[48];
-
-	snprintf(param, sizeof(param), "messages.%zu", in->index);
-	return bridge_refuse(in->run, REFUSE_INVALID_REQUEST, param,
-	    "A message is malformed: %s.", what);
-}
 
 /* --- Blocks that may stand anywhere --- */
 
@@ -60,7 +28,7 @@ take_text(struct input *in, struct span block, struct pieces *parts)
 	struct span text = jspan_text(block, "text");
 
 	if (text.p == NULL)
-		return malformed(in, "a text block without its text");
+		return input_malformed(in, "a text block without its text");
 	pieces_text(parts, text);
 	return 0;
 }
@@ -80,9 +48,9 @@ take_image(struct input *in, struct span block, struct pieces *parts)
 	bool base64 = jspan_says(type, "base64");
 
 	if (!base64 && !jspan_says(type, "url"))
-		return refuse(in, "The image source", type);
+		return input_refuse(in, "The image source", type);
 	if (base64 ? !has_data(source) : jspan_text(source, "url").p == NULL)
-		return malformed(in, "an image without its url or data");
+		return input_malformed(in, "an image without its url or data");
 	pieces_add(parts, PIECE_IMAGE, block);
 	return 0;
 }
@@ -99,14 +67,16 @@ take_document(struct input *in, struct span block, struct pieces *parts)
 	if (jspan_says(type, "text")) {
 		text = jspan_text(source, "data");
 		if (text.p == NULL)
-			return malformed(in, "a document without its text");
+			return input_malformed(
+			    in, "a document without its text");
 		pieces_text(parts, text);
 		return 0;
 	}
 	if (!jspan_says(type, "base64"))
-		return refuse(in, "The document source", type);
+		return input_refuse(in, "The document source", type);
 	if (!has_data(source))
-		return malformed(in, "a source without media_type and data");
+		return input_malformed(
+		    in, "a source without media_type and data");
 	pieces_add(parts, PIECE_DOCUMENT, block);
 	return 0;
 }
@@ -119,7 +89,8 @@ take_reference(struct input *in, struct span block, struct pieces *parts)
 	struct name *name;
 
 	if (text.len == 0)
-		return malformed(in, "a tool_reference without tool_name");
+		return input_malformed(
+		    in, "a tool_reference without tool_name");
 	name = bridge_name(in->run, (struct span){ NULL, 0 }, text, false);
 	if (name == NULL)
 		return -1;
@@ -173,27 +144,11 @@ take_thinking(struct input *in, struct span block, struct pieces *parts)
 	return 0;
 }
 
-/* What else stands in a call is named: an upstream may have wanted it. */
-static void
-name_unknown(struct input *in, struct span block)
-{
-	static const char *const known[] = { "type", "id", "name", "input",
-		"cache_control", "caller", "extra_content" };
-	struct jspan_walk w = jspan_walk(block);
-
-	while (jspan_next(&w)) {
-		size_t i = 0, n = sizeof(known) / sizeof(*known);
-
-		while (i < n && !jspan_key_is(w.key, known[i]))
-			i++;
-		if (i == n)
-			bridge_drop(in->run, w.key);
-	}
-}
-
 static int
 take_use(struct input *in, struct span block, struct pieces *parts)
 {
+	static const char *const known[] = { "type", "id", "name", "input",
+		"cache_control", "caller", "extra_content" };
 	struct jspan_want want[] = { { "id", { 0 } }, { "name", { 0 } },
 		{ "input", { 0 } } };
 	struct name *name;
@@ -202,12 +157,13 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 	jspan_pick(block, want, 3);
 	if (!jspan_is_string(want[0].value) ||
 	    !jspan_is_string(want[1].value) || !jspan_is_object(want[2].value))
-		return malformed(in, "a tool_use needs id, name and input");
+		return input_malformed(
+		    in, "a tool_use needs id, name and input");
 	name = bridge_name(in->run, (struct span){ NULL, 0 },
 	    jspan_inside(want[1].value), false);
 	if (name == NULL)
 		return -1;
-	name_unknown(in, block);
+	input_name_unknown(in, block, known, sizeof(known) / sizeof(*known));
 	talk_call(&in->talk, name, block, TALK_OBJECT);
 	return 0;
 }
@@ -281,11 +237,11 @@ take_block(
 	int row = row_of(type);
 
 	if (type.p == NULL)
-		return malformed(in, "a content block without a type");
+		return input_malformed(in, "a content block without a type");
 	if (row != -1 && (!nested || blocks[row].nested))
 		return blocks[row].take(in, block, parts);
 	if (nested)
-		return refuse(in, "The content block", type);
+		return input_refuse(in, "The content block", type);
 	switch (role_of(block, &id)) {
 	case ROLE_RESULT:
 		return take_result(in, block, parts);
@@ -293,7 +249,7 @@ take_block(
 		bridge_drop(in->run, type);
 		return 0;
 	default:
-		return refuse(in, "The content block", type);
+		return input_refuse(in, "The content block", type);
 	}
 }
 
@@ -308,7 +264,8 @@ take_content(
 		return 0;
 	}
 	if (!jspan_is_array(content))
-		return malformed(in, "its content is no text and no list");
+		return input_malformed(
+		    in, "its content is no text and no list");
 	while (jspan_next(&w))
 		if (take_block(in, w.value, nested, parts) == -1)
 			return -1;
@@ -327,11 +284,11 @@ take_message(struct input *in, struct span message)
 	jspan_pick(message, want, 2);
 	role = jspan_inside(want[0].value);
 	if (role.p == NULL)
-		return malformed(in, "it has no role");
+		return input_malformed(in, "it has no role");
 	in->assistant = jspan_says(role, "assistant");
 	system = jspan_says(role, "system");
 	if (!in->assistant && !system && !jspan_says(role, "user"))
-		return refuse(in, "The role", role);
+		return input_refuse(in, "The role", role);
 	if (take_content(in, want[1].value, false, &in->parts) == -1)
 		return -1;
 	if (in->assistant)
@@ -387,14 +344,14 @@ note_message(struct input *in, struct span message)
 	while (!w.object && jspan_next(&w))
 		switch (role_of(w.value, &id)) {
 		case ROLE_CALL:
-			pairs_call(pairs, id);
+			input_note_call(in, id);
 			break;
 		case ROLE_LEFT_OUT:
 			pairs_left_out(pairs, id);
 			break;
 		case ROLE_RESULT:
 			if (id.p == NULL)
-				return malformed(
+				return input_malformed(
 				    in, "a tool_result without tool_use_id");
 			pairs_result(pairs, id, w.value, in->index,
 			    jspan_member_says(w.value, "type", "tool_result")
@@ -408,49 +365,25 @@ note_message(struct input *in, struct span message)
 }
 
 static int
-walk(struct input *in, struct span list,
-    int (*take)(struct input *, struct span message))
-{
-	struct jspan_walk w = jspan_walk(list);
-
-	for (in->index = 0; jspan_next(&w); in->index++)
-		if (take(in, w.value) == -1)
-			return -1;
-	return 0;
-}
-
-static int
 take_all(struct input *in, struct span system, struct span messages)
 {
 	if (take_system(in, system) == -1 ||
-	    walk(in, messages, note_message) == -1)
+	    input_walk(in, messages, note_message) == -1)
 		return -1;
 	pairs_match(&in->talk.pairs);
-	if (walk(in, messages, take_message) == -1)
-		return -1;
-	talk_end(&in->talk);
-	return in->talk.failed ? -1 : 0;
+	return input_walk(in, messages, take_message);
 }
 
 int
 bridge_messages_input(struct bridge_run *run, struct span system,
     struct span messages, struct buf *out)
 {
-	struct input in = { .run = run };
-	int result;
+	struct input in;
 
 	if (!jspan_is_array(messages))
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "messages",
 		    "`messages` must be a list.");
-	in.talk.out = out;
-	in.talk.dialect = run->dialect;
-	in.talk.id = "id";
-	in.talk.model = run->upstream_model;
+	input_init(&in, run, "id", read_result, out);
 	in.talk.arguments_in_input = true;
-	in.talk.result = read_result;
-	in.talk.ctx = &in;
-	result = take_all(&in, system, messages);
-	talk_free(&in.talk);
-	pieces_free(&in.parts);
-	return result;
+	return input_end(&in, take_all(&in, system, messages));
 }

@@ -29,13 +29,6 @@ event_end(struct buf *out)
 	buf_puts(out, "}\n\n");
 }
 
-static void
-add_string(struct buf *out, const char *key, struct span value)
-{
-	buf_printf(out, ",\"%s\":", key);
-	buf_json(out, value);
-}
-
 /* Anthropic's input_tokens are those that no cache had or got. */
 static void
 add_usage(struct bridge_usage u, struct buf *out)
@@ -87,7 +80,7 @@ add_message(const struct bridge_run *run, struct buf *out)
 	buf_puts(out, "{\"id\":");
 	buf_json(out, span_of(id));
 	buf_puts(out, ",\"type\":\"message\",\"role\":\"assistant\"");
-	add_string(out, "model", span_of(run->model));
+	bridge_string(out, "model", span_of(run->model));
 	buf_puts(out, ",\"content\":[");
 	buf_add(out, run->items.p, run->items.len);
 	buf_puts(out, "]");
@@ -152,7 +145,7 @@ fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 	buf_puts(out, ",\"message\":");
 	bridge_messages_text(error, out);
 	buf_puts(out, "}");
-	add_string(out, "request_id", span_of(run->request_id));
+	bridge_string(out, "request_id", span_of(run->request_id));
 	event_end(out);
 }
 
@@ -188,7 +181,7 @@ block_delta(const struct bridge_run *run, const char *type, const char *key,
 	event(out, "content_block_delta");
 	buf_printf(
 	    out, ",\"index\":%u,\"delta\":{\"type\":\"%s\"", run->slot, type);
-	add_string(out, key, delta);
+	bridge_string(out, key, delta);
 	buf_puts(out, "}");
 	event_end(out);
 }
@@ -206,11 +199,11 @@ add_part(const struct bridge_run *run, struct span text, struct buf *out)
 {
 	if (is_thinking(run)) {
 		buf_puts(out, "{\"type\":\"thinking\"");
-		add_string(out, "thinking", text);
+		bridge_string(out, "thinking", text);
 		buf_puts(out, ",\"signature\":\"\"}");
 	} else {
 		buf_puts(out, "{\"type\":\"text\"");
-		add_string(out, "text", text);
+		bridge_string(out, "text", text);
 		buf_puts(out, "}");
 	}
 }
@@ -279,8 +272,8 @@ static void
 add_call(const struct bridge_call *c, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"tool_use\"");
-	add_string(out, "id", span_of(c->id));
-	add_string(out, "name", bridge_call_name(c));
+	bridge_string(out, "id", span_of(c->id));
+	bridge_string(out, "name", bridge_call_name(c));
 	buf_puts(out, ",\"input\":");
 }
 
@@ -312,11 +305,11 @@ call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	if (run->items.len > 0)
 		buf_puts(&run->items, ",");
 	add_call(c, &run->items);
-	if (bridge_is_object(buf_span(&c->args))) {
-		buf_add(&run->items, c->args.p, c->args.len);
+	if (arguments_is_object(buf_span(&c->args.text))) {
+		buf_add(&run->items, c->args.text.p, c->args.text.len);
 	} else {
 		buf_puts(&run->items, "{\"arguments\":");
-		buf_json(&run->items, buf_span(&c->args));
+		buf_json(&run->items, buf_span(&c->args.text));
 		buf_puts(&run->items, "}");
 	}
 	buf_puts(&run->items, "}");

@@ -13,39 +13,8 @@
 #include <string.h>
 
 #include "base/jspan.h"
+#include "bridge/input.h"
 #include "bridge/run.h"
-#include "bridge/talk.h"
-
-struct input {
-	struct bridge_run *run;
-	struct talk talk;
-	struct responses_tools *tools;
-	struct pieces parts; /* of the item at hand */
-	size_t index; /* of the item */
-};
-
-static int
-refuse(struct input *in, const char *what, struct span name)
-{
-	char param[48];
-
-	snprintf(param, sizeof(param), "input[%zu]", in->index);
-	return bridge_refuse(in->run, REFUSE_UNSUPPORTED, param,
-	    "%s \"%.*s\" of an input item cannot be translated for a model "
-	    "that speaks only chat completions. Leave it out.",
-	    what, (int)(name.len < 60 ? name.len : 60),
-	    name.p == NULL ? "" : name.p);
-}
-
-static int
-malformed(struct input *in, const char *what)
-{
-	char param[48];
-
-	snprintf(param, sizeof(param), "input[%zu]", in->index);
-	return bridge_refuse(in->run, REFUSE_INVALID_REQUEST, param,
-	    "An input item is malformed: %s.", what);
-}
 
 /* --- Parts --- */
 
@@ -53,7 +22,7 @@ static int
 take_image(struct input *in, struct span part, struct pieces *parts)
 {
 	if (!jspan_is_string(jspan_member(part, "image_url")))
-		return refuse(in, "The image by", span_of("file_id"));
+		return input_refuse(in, "The image by", span_of("file_id"));
 	pieces_add(parts, PIECE_INPUT_IMAGE, part);
 	return 0;
 }
@@ -62,7 +31,7 @@ static int
 take_file(struct input *in, struct span part, struct pieces *parts)
 {
 	if (!jspan_is_string(jspan_member(part, "file_data")))
-		return refuse(in, "The file by",
+		return input_refuse(in, "The file by",
 		    span_of(jspan_member(part, "file_url").p != NULL
 			    ? "file_url"
 			    : "file_id"));
@@ -89,7 +58,7 @@ take_part(struct input *in, struct span part, struct pieces *parts)
 	const char *member;
 
 	if (type.p == NULL)
-		return malformed(in, "a content part without a type");
+		return input_malformed(in, "a content part without a type");
 	if (jspan_says(type, "input_image"))
 		return take_image(in, part, parts);
 	if (jspan_says(type, "input_file"))
@@ -99,10 +68,10 @@ take_part(struct input *in, struct span part, struct pieces *parts)
 		return 0;
 	}
 	if ((member = text_member(type)) == NULL)
-		return refuse(in, "The content part", type);
+		return input_refuse(in, "The content part", type);
 	text = jspan_text(part, member);
 	if (text.p == NULL)
-		return malformed(in, "a text part without its text");
+		return input_malformed(in, "a text part without its text");
 	pieces_text(parts, text);
 	return 0;
 }
@@ -118,7 +87,8 @@ take_parts(struct input *in, struct span content, struct pieces *parts)
 		return 0;
 	}
 	if (!jspan_is_array(content))
-		return malformed(in, "its content is no text and no list");
+		return input_malformed(
+		    in, "its content is no text and no list");
 	while (jspan_next(&w))
 		if (take_part(in, w.value, parts) == -1)
 			return -1;
@@ -139,8 +109,9 @@ take_message(struct input *in, struct span item)
 	system = jspan_says(role, "system") || jspan_says(role, "developer");
 	assistant = jspan_says(role, "assistant");
 	if (!system && !assistant && !jspan_says(role, "user"))
-		return role.p == NULL ? malformed(in, "a message without role")
-				      : refuse(in, "The role", role);
+		return role.p == NULL
+		    ? input_malformed(in, "a message without role")
+		    : input_refuse(in, "The role", role);
 	if (take_parts(in, want[1].value, &in->parts) == -1)
 		return -1;
 	if (system)
@@ -152,28 +123,12 @@ take_message(struct input *in, struct span item)
 	return 0;
 }
 
-/* What else stands in a call is named: an upstream may have wanted it. */
-static void
-name_unknown(struct input *in, struct span item)
+static int
+add_call(struct input *in, struct span item, bool custom)
 {
 	static const char *const known[] = { "type", "id", "call_id", "name",
 		"namespace", "arguments", "input", "status", "created_by",
 		"extra_content" };
-	struct jspan_walk w = jspan_walk(item);
-
-	while (jspan_next(&w)) {
-		size_t i = 0, n = sizeof(known) / sizeof(*known);
-
-		while (i < n && !jspan_key_is(w.key, known[i]))
-			i++;
-		if (i == n)
-			bridge_drop(in->run, w.key);
-	}
-}
-
-static int
-add_call(struct input *in, struct span item, bool custom)
-{
 	struct jspan_want want[] = { { "call_id", { 0 } }, { "name", { 0 } },
 		{ custom ? "input" : "arguments", { 0 } },
 		{ "namespace", { 0 } } };
@@ -184,17 +139,17 @@ add_call(struct input *in, struct span item, bool custom)
 	if (!custom && jspan_is_object(want[2].value))
 		form = TALK_OBJECT;
 	else if (!jspan_is_string(want[2].value))
-		return malformed(in,
+		return input_malformed(in,
 		    custom ? "a custom call without its input"
 			   : "a call needs call_id, name and its arguments");
 	if (!jspan_is_string(want[0].value) || !jspan_is_string(want[1].value))
-		return malformed(
+		return input_malformed(
 		    in, "a call needs call_id, name and its arguments");
 	name = bridge_name(in->run, jspan_inside(want[3].value),
 	    jspan_inside(want[1].value), custom);
 	if (name == NULL)
 		return -1;
-	name_unknown(in, item);
+	input_name_unknown(in, item, known, sizeof(known) / sizeof(*known));
 	talk_call(&in->talk, name, item, form);
 	return 0;
 }
@@ -252,7 +207,7 @@ take_reasoning(struct input *in, struct span item)
 		return -1;
 	for (size_t i = 0; i < in->parts.n; i++)
 		if (in->parts.list[i].kind != PIECE_TEXT)
-			return malformed(in, "reasoning that is no text");
+			return input_malformed(in, "reasoning that is no text");
 	talk_thoughts(&in->talk, &in->parts);
 	return 0;
 }
@@ -340,11 +295,11 @@ take_item(struct input *in, struct span item)
 	struct span type = jspan_text(item, "type");
 
 	if (!jspan_is_object(item))
-		return malformed(in, "it is no object");
+		return input_malformed(in, "it is no object");
 	if (type.p == NULL && jspan_member(item, "role").p != NULL)
 		return take_message(in, item);
 	if (type.p == NULL)
-		return malformed(in, "it has no type");
+		return input_malformed(in, "it has no type");
 	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
 		if (jspan_says(type, items[i].type))
 			return items[i].take(in, item);
@@ -354,7 +309,7 @@ take_item(struct input *in, struct span item)
 	case ROLE_RESULT:
 		return take_output(in, item);
 	default:
-		return refuse(in, "The type", type);
+		return input_refuse(in, "The type", type);
 	}
 }
 
@@ -380,7 +335,7 @@ note_item(struct input *in, struct span item)
 	id = jspan_inside(want[1].value);
 	switch (role_of(type)) {
 	case ROLE_CALL:
-		pairs_call(&in->talk.pairs, id);
+		input_note_call(in, id);
 		return 0;
 	case ROLE_LEFT_OUT:
 		if (id.p != NULL)
@@ -388,7 +343,7 @@ note_item(struct input *in, struct span item)
 		return 0;
 	case ROLE_RESULT:
 		if (id.p == NULL)
-			return malformed(in, "an output without call_id");
+			return input_malformed(in, "an output without call_id");
 		pairs_result(&in->talk.pairs, id, item, in->index,
 		    is_ours(type) ? PAIRS_ORPHAN : PAIRS_LEFT_OUT);
 		return 0;
@@ -398,18 +353,6 @@ note_item(struct input *in, struct span item)
 	default:
 		return 0;
 	}
-}
-
-static int
-walk(struct input *in, struct span input,
-    int (*take)(struct input *, struct span item))
-{
-	struct jspan_walk w = jspan_walk(input);
-
-	for (in->index = 0; jspan_next(&w); in->index++)
-		if (take(in, w.value) == -1 || in->talk.failed)
-			return -1;
-	return 0;
 }
 
 static int
@@ -423,36 +366,24 @@ take_input(struct input *in, struct span input)
 	if (!jspan_is_array(input))
 		return bridge_refuse(in->run, REFUSE_INVALID_REQUEST, "input",
 		    "`input` must be a text or a list of items.");
-	if (walk(in, input, note_item) == -1)
+	if (input_walk(in, input, note_item) == -1)
 		return -1;
 	pairs_match(&in->talk.pairs);
-	return walk(in, input, take_item);
+	return input_walk(in, input, take_item);
 }
 
 int
 bridge_responses_input(struct bridge_run *run, struct span instructions,
     struct span input, struct responses_tools *tools, struct buf *out)
 {
-	struct input in = { .run = run, .tools = tools };
-	int result;
+	struct input in;
 
 	if (instructions.p != NULL && !jspan_is_string(instructions))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "instructions",
 		    "`instructions` must be a text.");
-	in.talk.out = out;
-	in.talk.dialect = run->dialect;
-	in.talk.id = "call_id";
-	in.talk.model = run->upstream_model;
-	in.talk.result = read_output;
-	in.talk.ctx = &in;
+	input_init(&in, run, "call_id", read_output, out);
+	in.tools = tools;
 	pieces_text(&in.parts, jspan_inside(instructions));
 	talk_system(&in.talk, &in.parts);
-	result = take_input(&in, input);
-	if (result == 0)
-		talk_end(&in.talk);
-	if (in.talk.failed)
-		result = -1;
-	talk_free(&in.talk);
-	pieces_free(&in.parts);
-	return result;
+	return input_end(&in, take_input(&in, input));
 }

@@ -14,49 +14,40 @@
 
 #include <stdio.h>
 
-#include "base/jscan.h"
-#include "bridge/carry.h"
 #include "bridge/pulse.h"
-#include "bridge/run.h"
+#include "bridge/responses.h"
 
-#define ID_SIZE 160
-
-static void
-event(struct bridge_run *run, struct buf *out, const char *type)
+void
+responses_event(struct bridge_run *run, struct buf *out, const char *type)
 {
 	buf_printf(out,
 	    "event: %s\ndata: {\"type\":\"%s\",\"sequence_number\":%u", type,
 	    type, run->sequence++);
 }
 
-static void
-event_end(struct buf *out)
+void
+responses_event_end(struct buf *out)
 {
 	buf_puts(out, "}\n\n");
 }
 
-static void
-add_string(struct buf *out, const char *key, struct span value)
+void
+responses_id(const struct bridge_run *run, const char *prefix,
+    char out[RESPONSES_ID_SIZE])
 {
-	buf_printf(out, ",\"%s\":", key);
-	buf_json(out, value);
-}
-
-static void
-make_id(const struct bridge_run *run, const char *prefix, char out[ID_SIZE])
-{
-	snprintf(
-	    out, ID_SIZE, "%s_%.100s_%u", prefix, run->request_id, run->slot);
+	snprintf(out, RESPONSES_ID_SIZE, "%s_%.100s_%u", prefix,
+	    run->request_id, run->slot);
 }
 
 /* ,"item_id":…,"output_index":… */
-static void
-add_place(const struct bridge_run *run, struct buf *out, const char *prefix)
+void
+responses_place(
+    const struct bridge_run *run, struct buf *out, const char *prefix)
 {
-	char id[ID_SIZE];
+	char id[RESPONSES_ID_SIZE];
 
-	make_id(run, prefix, id);
-	add_string(out, "item_id", span_of(id));
+	responses_id(run, prefix, id);
+	bridge_string(out, "item_id", span_of(id));
 	buf_printf(out, ",\"output_index\":%u", run->slot);
 }
 
@@ -107,7 +98,7 @@ add_response(const struct bridge_run *run, const char *status,
     const struct bridge_error *error, bool with_usage, struct buf *out)
 {
 	const char *reason = with_usage ? incomplete_reason(run) : NULL;
-	char id[ID_SIZE];
+	char id[RESPONSES_ID_SIZE];
 
 	snprintf(id, sizeof(id), "resp_%.100s", run->request_id);
 	buf_puts(out, "{\"id\":");
@@ -121,7 +112,7 @@ add_response(const struct bridge_run *run, const char *status,
 	} else {
 		buf_puts(out, "{\"code\":");
 		buf_json(out, span_of(error->code));
-		add_string(out, "message", span_of(error->message));
+		bridge_string(out, "message", span_of(error->message));
 		buf_puts(out, "}");
 	}
 	buf_puts(out, ",\"incomplete_details\":");
@@ -129,7 +120,7 @@ add_response(const struct bridge_run *run, const char *status,
 		buf_puts(out, "null");
 	else
 		buf_printf(out, "{\"reason\":\"%s\"}", reason);
-	add_string(out, "model", span_of(run->model));
+	bridge_string(out, "model", span_of(run->model));
 	buf_add(out, run->echo.p, run->echo.len);
 	buf_puts(out, ",\"output\":[");
 	buf_add(out, run->items.p, run->items.len);
@@ -145,10 +136,10 @@ static void
 state_event(struct bridge_run *run, const char *type, const char *status,
     const struct bridge_error *error, bool with_usage, struct buf *out)
 {
-	event(run, out, type);
+	responses_event(run, out, type);
 	buf_puts(out, ",\"response\":");
 	add_response(run, status, error, with_usage, out);
-	event_end(out);
+	responses_event_end(out);
 }
 
 static void
@@ -162,7 +153,7 @@ begin(struct bridge_run *run, struct buf *out)
 static void
 alive(struct bridge_run *run, struct buf *out)
 {
-	char id[ID_SIZE];
+	char id[RESPONSES_ID_SIZE];
 
 	if (!run->begun) {
 		run->begun = true;
@@ -187,14 +178,14 @@ end(struct bridge_run *run, struct buf *out)
 static void
 fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 {
-	event(run, out, "error");
+	responses_event(run, out, "error");
 	buf_puts(out, ",\"error\":{\"type\":");
 	buf_json(
 	    out, span_of(error->type == NULL ? "server_error" : error->type));
-	add_string(out, "code", span_of(error->code));
-	add_string(out, "message", span_of(error->message));
+	bridge_string(out, "code", span_of(error->code));
+	bridge_string(out, "message", span_of(error->message));
 	buf_puts(out, ",\"param\":null}");
-	event_end(out);
+	responses_event_end(out);
 	state_event(run, "response.failed", "failed", error, false, out);
 }
 
@@ -207,20 +198,20 @@ object(struct bridge_run *run, struct buf *out)
 /* --- Items --- */
 
 /* Tells of the item that was written behind `from` in items. */
-static void
-item_done(struct bridge_run *run, size_t from, struct buf *out)
+void
+responses_item_done(struct bridge_run *run, size_t from, struct buf *out)
 {
-	event(run, out, "response.output_item.done");
+	responses_event(run, out, "response.output_item.done");
 	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
 	if (from < run->items.len)
 		buf_add(out, run->items.p + from, run->items.len - from);
 	else
 		buf_puts(out, "null");
-	event_end(out);
+	responses_event_end(out);
 }
 
-static size_t
-item_begin(struct bridge_run *run)
+size_t
+responses_item_begin(struct bridge_run *run)
 {
 	if (run->items.len > 0)
 		buf_puts(&run->items, ",");
@@ -237,7 +228,7 @@ add_content(const struct bridge_run *run, struct span text, struct buf *out)
 	    out, "{\"type\":\"%s\"", refusal ? "refusal" : "output_text");
 	if (!refusal)
 		buf_puts(out, ",\"annotations\":[],\"logprobs\":[]");
-	add_string(out, refusal ? "refusal" : "text", text);
+	bridge_string(out, refusal ? "refusal" : "text", text);
 	buf_puts(out, "}");
 }
 
@@ -245,7 +236,7 @@ static void
 add_summary(struct span text, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"summary_text\"");
-	add_string(out, "text", text);
+	bridge_string(out, "text", text);
 	buf_puts(out, "}");
 }
 
@@ -255,9 +246,9 @@ add_part_item(
     const struct bridge_run *run, const struct span *text, struct buf *out)
 {
 	bool reasoning = run->part == CHUNK_REASONING;
-	char id[ID_SIZE];
+	char id[RESPONSES_ID_SIZE];
 
-	make_id(run, part_prefix(run), id);
+	responses_id(run, part_prefix(run), id);
 	buf_puts(out, "{\"id\":");
 	buf_json(out, span_of(id));
 	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
@@ -278,8 +269,8 @@ add_part_item(
 static void
 part_event(struct bridge_run *run, const char *type, struct buf *out)
 {
-	event(run, out, type);
-	add_place(run, out, part_prefix(run));
+	responses_event(run, out, type);
+	responses_place(run, out, part_prefix(run));
 	buf_puts(out,
 	    run->part == CHUNK_REASONING ? ",\"summary_index\":0"
 					 : ",\"content_index\":0");
@@ -295,16 +286,16 @@ part_frame(
 		add_summary(text, out);
 	else
 		add_content(run, text, out);
-	event_end(out);
+	responses_event_end(out);
 }
 
 static void
 part_open(struct bridge_run *run, struct buf *out)
 {
-	event(run, out, "response.output_item.added");
+	responses_event(run, out, "response.output_item.added");
 	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
 	add_part_item(run, NULL, out);
-	event_end(out);
+	responses_event_end(out);
 	part_frame(run,
 	    run->part == CHUNK_REASONING
 		? "response.reasoning_summary_part.added"
@@ -322,10 +313,10 @@ part_delta(struct bridge_run *run, struct span text, struct buf *out)
 	};
 
 	part_event(run, types[run->part], out);
-	add_string(out, "delta", text);
+	bridge_string(out, "delta", text);
 	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
-	event_end(out);
+	responses_event_end(out);
 }
 
 static void
@@ -340,203 +331,19 @@ part_close(struct bridge_run *run, struct buf *out)
 	size_t from;
 
 	part_event(run, types[run->part], out);
-	add_string(out, run->part == CHUNK_REFUSAL ? "refusal" : "text", text);
+	bridge_string(
+	    out, run->part == CHUNK_REFUSAL ? "refusal" : "text", text);
 	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
-	event_end(out);
+	responses_event_end(out);
 	part_frame(run,
 	    run->part == CHUNK_REASONING
 		? "response.reasoning_summary_part.done"
 		: "response.content_part.done",
 	    text, out);
-	from = item_begin(run);
+	from = responses_item_begin(run);
 	add_part_item(run, &text, &run->items);
-	item_done(run, from, out);
-}
-
-/* --- Calls --- */
-
-/* A reasoning item without a text; done: with what the client keeps. */
-static void
-add_carrying(const struct bridge_run *run, const struct bridge_call *c,
-    bool done, struct buf *out)
-{
-	char id[ID_SIZE];
-
-	make_id(run, "rs", id);
-	buf_puts(out, "{\"id\":");
-	buf_json(out, span_of(id));
-	buf_printf(out,
-	    ",\"type\":\"reasoning\",\"status\":\"%s\",\"summary\":[],"
-	    "\"encrypted_content\":",
-	    done ? "completed" : "in_progress");
-	if (done)
-		carry_write(span_of(run->upstream_model), span_of(c->id),
-		    span_of(c->extra), out);
-	else
-		buf_puts(out, "null");
-	buf_puts(out, "}");
-}
-
-static void
-carry(struct bridge_run *run, const struct bridge_call *c, struct buf *out)
-{
-	size_t from;
-
-	event(run, out, "response.output_item.added");
-	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
-	add_carrying(run, c, false, out);
-	event_end(out);
-	from = item_begin(run);
-	add_carrying(run, c, true, &run->items);
-	item_done(run, from, out);
-}
-
-static const char *
-call_prefix(const struct bridge_call *c)
-{
-	return c->custom ? "ctc" : "fc";
-}
-
-static void
-add_call_item(const struct bridge_run *run, const struct bridge_call *c,
-    const char *status, struct span input, struct buf *out)
-{
-	char id[ID_SIZE];
-
-	make_id(run, call_prefix(c), id);
-	buf_puts(out, "{\"id\":");
-	buf_json(out, span_of(id));
-	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
-	    c->custom ? "custom_tool_call" : "function_call", status);
-	add_string(out, "call_id", span_of(c->id));
-	add_string(out, "name", bridge_call_name(c));
-	if (c->tool != NULL && c->tool->space.len > 0)
-		add_string(out, "namespace", c->tool->space);
-	add_string(out, c->custom ? "input" : "arguments", input);
-	buf_puts(out, "}");
-}
-
-static void
-call_open(struct bridge_run *run, struct bridge_call *c, struct buf *out)
-{
-	event(run, out, "response.output_item.added");
-	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
-	add_call_item(run, c, "in_progress", span_of(""), out);
-	event_end(out);
-}
-
-static void
-call_event(struct bridge_run *run, const struct bridge_call *c,
-    const char *type, const char *key, struct span value, struct buf *out)
-{
-	event(run, out, type);
-	add_place(run, out, call_prefix(c));
-	add_string(out, key, value);
-}
-
-/* A custom tool's input stands inside the JSON that comes, and is told at
- * once when that is whole. */
-static void
-call_delta(struct bridge_run *run, struct bridge_call *c, struct span delta,
-    struct buf *out)
-{
-	if (c->custom)
-		return;
-	call_event(run, c, "response.function_call_arguments.delta", "delta",
-	    delta, out);
-	event_end(out);
-}
-
-static void
-close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
-{
-	struct span arguments = buf_span(&c->args);
-	size_t from = item_begin(run);
-
-	call_event(run, c, "response.function_call_arguments.done", "arguments",
-	    arguments, out);
-	add_string(out, "name", bridge_call_name(c));
-	event_end(out);
-	add_call_item(run, c, "completed", arguments, &run->items);
-	item_done(run, from, out);
-}
-
-struct input {
-	struct span raw; /* p NULL: there is none */
-	unsigned members;
-};
-
-static int
-on_input(void *ctx, const struct jscan_value *v)
-{
-	struct input *input = ctx;
-
-	if (v->depth != 1 || v->begin)
-		return 0;
-	input->members++;
-	if (v->type == JSCAN_STRING && jscan_key_is(&v->path[0], "input"))
-		input->raw = (struct span){ v->raw.p + 1, v->raw.len - 2 };
-	return 0;
-}
-
-/* The text inside {"input":…}.  A model that forgot the wrapping meant the
- * text itself. */
-static void
-add_input(const struct bridge_call *c, struct buf *out)
-{
-	struct span args = buf_span(&c->args);
-	struct chunk_half half = { 0 };
-	struct input input = { .members = 0 };
-	struct jscan_error error;
-	bool object = bridge_is_object(args);
-
-	if (object)
-		jscan(args, JSCAN_DEPTH_MAX, on_input, &input, &error);
-	if (input.raw.p != NULL) {
-		chunk_decode(&half, input.raw, out);
-		chunk_decode_end(&half, out);
-	} else if (!object || input.members > 0)
-		buf_add(out, args.p, args.len);
-}
-
-static void
-close_custom(struct bridge_run *run, struct bridge_call *c, struct buf *out)
-{
-	size_t from = item_begin(run);
-	struct span input;
-
-	buf_reset(&run->piece);
-	add_input(c, &run->piece);
-	input = buf_span(&run->piece);
-	call_event(run, c, "response.custom_tool_call_input.delta", "delta",
-	    input, out);
-	event_end(out);
-	call_event(run, c, "response.custom_tool_call_input.done", "input",
-	    input, out);
-	event_end(out);
-	add_call_item(run, c, "completed", input, &run->items);
-	item_done(run, from, out);
-}
-
-/* Codex runs a tool when its item is done: this one never is, and stands
- * incomplete in the response's output. */
-static void
-call_leave(struct bridge_run *run, struct bridge_call *c, struct buf *out)
-{
-	(void)out;
-	item_begin(run);
-	add_call_item(run, c, "incomplete",
-	    c->custom ? span_of("") : buf_span(&c->args), &run->items);
-}
-
-static void
-call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
-{
-	if (c->custom)
-		close_custom(run, c, out);
-	else
-		close_function(run, c, out);
+	responses_item_done(run, from, out);
 }
 
 const struct bridge_ops bridge_responses = {
@@ -545,11 +352,11 @@ const struct bridge_ops bridge_responses = {
 	.part_open = part_open,
 	.part_delta = part_delta,
 	.part_close = part_close,
-	.carry = carry,
-	.call_open = call_open,
-	.call_delta = call_delta,
-	.call_close = call_close,
-	.call_leave = call_leave,
+	.carry = responses_carry,
+	.call_open = responses_call_open,
+	.call_delta = responses_call_delta,
+	.call_close = responses_call_close,
+	.call_leave = responses_call_leave,
 	.end = end,
 	.fail = fail,
 	.alive = alive,

@@ -8,19 +8,22 @@
  *
  *	bridge.c		the interface
  *	{responses,messages}_request.c	client's body -> chat body
- *	{responses,messages}_input.c	its conversation -> messages
+ *	{responses,messages}_input.c, input.c	its conversation -> messages
  *	responses_tools.c	tools wherever they stand -> functions
  *	fields.c		the members of a body
  *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
  *	names.c			the client's tools by their upstream names
+ *	ids.c			the calls that the conversation has
  *	attribution.c		Claude Code's billing line
  *	carry.c			what an upstream wants back with a call
  *	chat.c			chat answer -> parts and calls, in order
  *	chunk.c			a chat chunk
  *	calls.c			tool calls, however they are packed
+ *	arguments.c		how far a call's arguments have come
  *	finish.c		finish reasons
  *	errors.c, words.c	an upstream's errors, and their words
  *	{responses,messages}_stream.c	parts and calls -> client
+ *	responses_calls.c	the calls of a Responses stream
  *
  * Everything is a span of the client's body on the way there, and of the
  * upstream's on the way back.
@@ -32,27 +35,22 @@
 #ifndef BRIDGE_RUN_H
 #define BRIDGE_RUN_H
 
+#include "bridge/arguments.h"
 #include "bridge/bridge.h"
 #include "bridge/chunk.h"
 #include "bridge/finish.h"
+#include "bridge/ids.h"
 #include "bridge/names.h"
 
 #define BRIDGE_CALLS_MAX 256
 
-/* How far a JSON text has come, byte by byte. */
-struct bridge_brackets {
-	unsigned depth;
-	bool in_string, escaped;
-};
-
 struct bridge_call {
 	long long index; /* upstream's, -1: it gave none */
-	char *id, *name;
-	struct buf args;
+	char *upstream_id; /* NULL: it gave none (yet) */
+	char *id; /* the client's; once it is open */
+	char *name;
+	struct arguments args;
 	struct chunk_half half; /* of args */
-	struct bridge_brackets brackets; /* of args */
-	size_t looked_at; /* length of args when is_object was found out */
-	bool is_object;
 	size_t sent; /* of args, as deltas */
 	enum {
 		BRIDGE_CALL_WAITING,
@@ -84,8 +82,8 @@ struct bridge_ops {
 	void (*part_close)(struct bridge_run *, struct buf *out);
 	/* A part of its own, where the client keeps what the upstream wants
 	 * back with the call that follows (carry.h). */
-	void (*carry)(struct bridge_run *, const struct bridge_call *,
-	    struct buf *out);
+	void (*carry)(
+	    struct bridge_run *, const struct bridge_call *, struct buf *out);
 	void (*call_open)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
 	void (*call_delta)(struct bridge_run *, struct bridge_call *,
@@ -119,6 +117,7 @@ struct bridge_run {
 	struct buf dropped;
 	struct buf echo; /* members that a Responses object repeats */
 	struct names *names; /* the tools, and those of earlier calls */
+	struct ids ids; /* of the earlier calls */
 	struct buf stops; /* the client's stop sequences: a JSON list */
 
 	/* Of the answer. */
@@ -184,6 +183,8 @@ int bridge_refuse(struct bridge_run *, enum refusal, const char *param,
 void bridge_drop(struct bridge_run *, struct span name);
 /* `,"key":` */
 void bridge_key(struct buf *, const char *key);
+/* The same and a text. */
+void bridge_string(struct buf *, const char *key, struct span text);
 /* What the client calls the tool of this upstream name, custom or in a
  * namespace; NULL: it offered none, the name is the model's own. */
 const struct name *bridge_tool(const struct bridge_run *, struct span upstream);
@@ -225,8 +226,6 @@ bool bridge_settle_call(struct bridge_run *, struct buf *out);
  * by its length or a filter, perhaps left. */
 void bridge_finish_calls(struct bridge_run *, struct buf *out);
 void bridge_free_calls(struct bridge_run *);
-/* Is it a JSON object, and nothing else? */
-bool bridge_is_object(struct span json);
 
 /* errors.c: an upstream's error body, or the `error` member of one.  status
  * 0: not known.  Its texts live in the run until the next one. */

@@ -5,8 +5,9 @@
 # Messages, whole and streamed.  Asked anew it calls the tool it knows (an
 # agent's shell, to write a proof; an application's `weather`), told what the
 # tool said it repeats it, asked for a JSON schema it fills it.  As the model
-# mcp (only by chat) it calls the tool `prove` of an MCP server; as slow-N it
-# takes N seconds before it calls a tool.
+# mcp (only by chat) it calls the tool `prove` of an MCP server, having searched
+# for it if the client has it do so; as slow-N it takes N seconds before it calls
+# a tool.  All its calls have one id, as with some local servers.
 # usage: model.py DIR; the port goes to DIR/port, one line for each request to
 # DIR/log.
 import http.server
@@ -17,8 +18,8 @@ import time
 
 COMMAND = "echo bridged-$((40+2)) >proof.txt && cat proof.txt"
 TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash", "weather")
-
-
+SEARCHES = {"ToolSearch": {"query": "select:mcp__proof__prove",
+                           "max_results": 5}}
 RESULTS = ('"role": "tool"', "function_call_output", "tool_result")
 
 
@@ -58,14 +59,19 @@ def turn(told, tools, schema):
     return "Hello from the model", None
 
 
-def mcp_turn(told, tools):
-    """The same with an MCP server, whose tool it calls."""
+def mcp_turn(said, tools):
+    """The same with an MCP server, whose tool it calls.  said are all that
+    tools have said."""
     name = next((name for name in tools if name.endswith("prove")), None)
-    if told is not None:
-        return "It said " + json.dumps(told), None
-    if name is not None:
+    proof = next((text for text in said if "mcp-proved" in text), None)
+    if proof is not None:
+        return "It said " + proof, None
+    if name is not None and not any("failed" in text for text in said):
         return None, (name, json.dumps({"word": "x"}))
-    return "There is no such tool: " + " ".join(tools), None
+    for search in SEARCHES:
+        if search in tools and not said:
+            return None, (search, json.dumps(SEARCHES[search]))
+    return "There is no such tool: " + " ".join([*tools, *said]), None
 
 
 def pieces(text, size):
@@ -81,7 +87,8 @@ def chat_turn(body):
     tools = {t["function"]["name"]: t["function"]["parameters"]
              for t in body.get("tools", [])}
     if body["model"] == "mcp":
-        return mcp_turn(told, tools)
+        return mcp_turn([json.dumps(m["content"]) for m in body["messages"]
+                         if m["role"] == "tool"], tools)
     return turn(told, tools, form.get("schema"))
 
 

@@ -1,0 +1,35 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The ids of the calls in a conversation.  Some upstreams begin anew with
+ * every response ("call_0"), but clients match results by id over the whole
+ * conversation: Claude Code takes a call whose id it knows for the old one.
+ */
+#ifndef BRIDGE_IDS_H
+#define BRIDGE_IDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+/* Longer ones of an upstream count as none. */
+#define IDS_BYTES_MAX 256
+
+/* All zero is none. */
+struct ids {
+	uint64_t *hashes;
+	size_t n, size;
+};
+
+/* An id as it stands in a JSON string.  Out of memory is fatal. */
+void ids_add(struct ids *, struct span inside);
+/* The id is a text.  Now and then one that is not there counts as known,
+ * which costs it its name and nothing else. */
+bool ids_known(const struct ids *, const char *id);
+void ids_free(struct ids *);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What the two files that write Responses events share; nobody else includes
+ * it.
+ */
+#ifndef BRIDGE_RESPONSES_H
+#define BRIDGE_RESPONSES_H
+
+#include "bridge/run.h"
+
+#define RESPONSES_ID_SIZE 160
+
+/* An event up to its number, and its end. */
+void responses_event(struct bridge_run *, struct buf *out, const char *type);
+void responses_event_end(struct buf *out);
+
+/* The id of the item that is open: PREFIX_REQUEST_SLOT. */
+void responses_id(
+    const struct bridge_run *, const char *prefix, char out[RESPONSES_ID_SIZE]);
+/* ,"item_id":…,"output_index":… */
+void
+responses_place(const struct bridge_run *, struct buf *out, const char *prefix);
+
+/* Where the next item begins in run->items. */
+size_t responses_item_begin(struct bridge_run *);
+/* Tells of the item that was written from there. */
+void responses_item_done(struct bridge_run *, size_t from, struct buf *out);
+
+/* responses_calls.c: see struct bridge_ops. */
+void responses_carry(
+    struct bridge_run *, const struct bridge_call *, struct buf *out);
+void
+responses_call_open(struct bridge_run *, struct bridge_call *, struct buf *out);
+void responses_call_delta(struct bridge_run *, struct bridge_call *,
+    struct span delta, struct buf *out);
+void responses_call_close(
+    struct bridge_run *, struct bridge_call *, struct buf *out);
+void responses_call_leave(
+    struct bridge_run *, struct bridge_call *, struct buf *out);
+
+#endif
