@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate explain: where a request would go, and why.  Measures a body and
- * makes a plan with the same two functions as the responder, and sends
- * nothing.  Exit status 1 where the request would be refused.
+ * tailgate explain: where a request would go, and why.  Measures a body, makes
+ * a plan and asks budgets and slots with the same functions as the responder,
+ * and sends nothing.  Exit status 1 if the request would be refused.
  */
 #include "config.h"
 
@@ -19,8 +19,11 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/explain_facts.h"
+#include "policy/admission.h"
 #include "policy/explain.h"
+#include "policy/identify.h"
 #include "policy/passing.h"
+#include "state/outlook.h"
 #include "wire/multipart.h"
 
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
@@ -52,6 +55,8 @@ struct work {
 	const struct client *client;
 	struct patterns *patterns;
 	struct arena *arena;
+	const struct facts *facts;
+	struct outlook outlook; /* of nothing with --facts */
 };
 
 /* The headers that matter; -1 for what the responder would refuse. */
@@ -135,10 +140,7 @@ read_all(int fd, struct buf *body)
 			return -1;
 		buf_add(body, chunk, (size_t)n);
 	}
-	if (!buf_failed(body))
-		return 0;
-	errno = EFBIG;
-	return -1;
+	return 0;
 }
 
 /* The body from the file, or from standard input for "-" or none. */
@@ -205,11 +207,14 @@ parse_form(const struct work *w, struct span body, struct passing *passing,
 		boundary = multipart_boundary(w->asked->type.p);
 	else if (body.len > 0)
 		boundary = first_line(body);
-	if (boundary.p == NULL ||
-	    multipart_scan(body, boundary, on_part, &form, &sent, &error) !=
-		0) {
+	if (boundary.p == NULL) {
 		*refused =
 		    (struct refused){ .refusal = REFUSE_INVALID_MULTIPART };
+		return -1;
+	}
+	if (multipart_scan(body, boundary, on_part, &form, &sent, &error) !=
+	    0) {
+		admission_bad_form(w->arena, error, refused);
 		return -1;
 	}
 	passing_boundary(passing, boundary);
@@ -218,52 +223,94 @@ parse_form(const struct work *w, struct span body, struct passing *passing,
 	    w->arena, call, refused);
 }
 
-/* What a request's way through the responder is up to its first byte. */
+static size_t
+body_max(const struct work *w)
+{
+	return w->endpoint->body == ENDPOINT_BODY_MULTIPART
+	    ? w->config->multipart_max_bytes
+	    : w->config->json_max_bytes;
+}
+
+/* What can be said before the body is looked at, and the body's size. */
+static bool
+may_ask(const struct work *w, const struct buf *body, struct refused *refused)
+{
+	if (!identify_is_valid(w->client, clock_wall_ms(), refused) ||
+	    !identify_may_call(w->client, w->endpoint->id, refused))
+		return false;
+	if (!buf_failed(body))
+		return true;
+	admission_too_large(w->arena, body_max(w), refused);
+	return false;
+}
+
 static int
-decide(const struct work *w, struct span body, const struct facts *facts)
+parse(const struct work *w, struct span body, struct call *call,
+    struct refused *refused)
 {
 	struct passing passing = w->asked->passing;
-	struct call call = { .endpoint = w->endpoint->id,
-		.header_local = w->asked->header_local,
-		.beside = passing.texts,
-		.nbeside = passing.ntexts };
-	struct plan plan = { .model = NULL };
-	int rc;
 
-	if (w->endpoint->body == ENDPOINT_BODY_MULTIPART)
-		rc = parse_form(w, body, &passing, &call, &plan.refused);
-	else
-		rc = call_parse_json(w->config, w->patterns, call.endpoint,
-		    body, w->arena, &call, &plan.refused);
-	if (rc == 0)
-		plan_make(w->config, w->client, &call, facts, w->arena, &plan);
-	print(&(struct explain){ w->config, w->client, &call, facts, &plan },
+	call->header_local = w->asked->header_local;
+	call->beside = passing.texts;
+	call->nbeside = passing.ntexts;
+	return w->endpoint->body == ENDPOINT_BODY_MULTIPART
+	    ? parse_form(w, body, &passing, call, refused)
+	    : call_parse_json(w->config, w->patterns, call->endpoint, body,
+		  w->arena, call, refused);
+}
+
+/* What a request's way through the responder is up to its first byte. */
+static int
+decide(struct work *w, const struct buf *body)
+{
+	struct call call = { .endpoint = w->endpoint->id };
+	struct plan plan = { .model = NULL };
+
+	if (may_ask(w, body, &plan.refused) &&
+	    parse(w, buf_span(body), &call, &plan.refused) == 0)
+		plan_make(
+		    w->config, w->client, &call, w->facts, w->arena, &plan);
+	outlook_make(&w->outlook, &plan, w->arena);
+	print(&(struct explain){ w->config, w->client, &call, w->facts, &plan,
+		  w->outlook.bounds, w->outlook.nbounds },
 	    w->asked->json);
 	return plan.refused.refusal == REFUSE_NONE ? 0 : 1;
 }
 
 static int
-explain_body(struct work *w, struct span body)
+decide_with(struct work *w, const struct buf *body)
 {
-	struct facts facts;
+	int status = 1;
+
+	w->patterns = patterns_new(w->config, stderr);
+	if (w->patterns != NULL)
+		status = decide(w, body);
+	patterns_free(w->patterns);
+	return status;
+}
+
+/* By the present state, or by the facts of a file. */
+static int
+explain_body(struct work *w, const struct buf *body)
+{
+	struct explain_state state = { .slots = NULL };
+	struct facts *facts = arena_alloc(w->arena, sizeof(*facts));
 	int status;
 
 	w->client = client_by_name(w->config, w->asked->client);
 	if (w->client == NULL)
 		return 1;
-	if (clock_wall_ms() >= w->client->expires_wall_ms)
-		fprintf(stderr,
-		    "tailgate explain: the client %s has expired: each of its "
-		    "requests is refused\n",
-		    w->client->name);
+	w->facts = facts;
 	if (w->asked->facts == NULL)
-		explain_facts_live(w->config, w->arena, &facts);
+		explain_facts_live(w->config, w->arena, facts, &state);
 	else if (explain_facts_load(
-		     w->config, w->asked->facts, w->arena, &facts) == -1)
+		     w->config, w->asked->facts, w->arena, facts) == -1)
 		return 1;
-	w->patterns = patterns_new(w->config, stderr);
-	status = w->patterns == NULL ? 1 : decide(w, body, &facts);
-	patterns_free(w->patterns);
+	w->outlook = (struct outlook){ .client = w->client,
+		.budgets = state.budgets,
+		.slots = state.slots };
+	status = decide_with(w, body);
+	explain_facts_close(&state);
 	return status;
 }
 
@@ -293,13 +340,9 @@ ctl_explain(int argc, char **argv)
 		return 1;
 	w.config = config;
 	w.arena = arena_new();
-	buf_init(&body,
-	    w.endpoint->body == ENDPOINT_BODY_MULTIPART
-		? config->multipart_max_bytes
-		: config->json_max_bytes);
-	status = read_body(asked.file, &body) == -1
-	    ? 1
-	    : explain_body(&w, buf_span(&body));
+	buf_init(&body, body_max(&w));
+	status =
+	    read_body(asked.file, &body) == -1 ? 1 : explain_body(&w, &body);
 	buf_free(&body);
 	arena_free(w.arena);
 	config_free(config);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "ctl/explain_facts.h"
+#include "ledger/rebuild.h"
 #include "state/health.h"
 #include "state/learned.h"
 #include "state/slots.h"
@@ -46,7 +47,7 @@ live_health(
 		free(learned);
 }
 
-static void
+static struct slots *
 live_slots(
     const struct config *config, struct arena *arena, struct facts *facts)
 {
@@ -55,26 +56,47 @@ live_slots(
 	char why[256];
 
 	if (config->nlimits == 0)
-		return;
+		return NULL;
 	slots = slots_open(config, why, sizeof(why));
 	if (slots == NULL) {
 		fprintf(
 		    stderr, "tailgate explain: slots are not known: %s\n", why);
-		return;
+		return NULL;
 	}
 	rows = arena_alloc(arena, config->nlimits * sizeof(*rows));
 	slots_facts(slots, rows);
 	facts->limits = rows;
-	slots_close(slots);
+	return slots;
+}
+
+static struct budget_book *
+live_budgets(const struct config *config)
+{
+	struct budget_book *book;
+	char why[256];
+
+	book = budget_open(config, &ledger_history, why, sizeof(why));
+	if (book == NULL)
+		fprintf(stderr, "tailgate explain: budgets are not known: %s\n",
+		    why);
+	return book;
 }
 
 void
-explain_facts_live(
-    const struct config *config, struct arena *arena, struct facts *facts)
+explain_facts_live(const struct config *config, struct arena *arena,
+    struct facts *facts, struct explain_state *state)
 {
 	*facts = (struct facts){ .wall_ms = clock_wall_ms() };
 	live_health(config, arena, facts);
-	live_slots(config, arena, facts);
+	state->slots = live_slots(config, arena, facts);
+	state->budgets = live_budgets(config);
+}
+
+void
+explain_facts_close(struct explain_state *state)
+{
+	slots_close(state->slots);
+	budget_close(state->budgets);
 }
 
 /* A member's number, 0 where there is none. */

@@ -20,9 +20,19 @@
 
 #include "base/arena.h"
 #include "policy/plan.h"
+#include "state/budget.h"
+#include "state/slots.h"
+
+/* What of the running state can be asked further; NULL: it can't. */
+struct explain_state {
+	struct budget_book *budgets;
+	struct slots *slots;
+};
 
 /* What can be read of the running state; a line on stderr for what cannot. */
-void explain_facts_live(const struct config *, struct arena *, struct facts *);
+void explain_facts_live(const struct config *, struct arena *, struct facts *,
+    struct explain_state *);
+void explain_facts_close(struct explain_state *);
 /* -1: a line on stderr says why. */
 int explain_facts_load(
     const struct config *, const char *file, struct arena *, struct facts *);

@@ -210,6 +210,28 @@ put_costs(const struct candidate *c, struct buf *out)
 		explain_usd(out, c->worst_nanousd);
 }
 
+/* refused NULL, or of nothing: null. */
+static void
+put_refused(const char *name, const struct refused *refused, struct buf *out)
+{
+	const struct refusal_spec *spec;
+
+	if (refused == NULL || refused->refusal == REFUSE_NONE) {
+		put_text(out, name, NULL);
+		return;
+	}
+	spec = refusal_spec(refused->refusal);
+	buf_printf(out, "\"%s\": {\"status\": %d, ", name, spec->status);
+	put_text(out, "code", spec->code);
+	buf_puts(out, ", ");
+	put_text(out, "message",
+	    refused->message != NULL ? refused->message : spec->text);
+	buf_puts(out, ", ");
+	put_text(out, "param", refused->param);
+	buf_printf(
+	    out, ", \"retry_after_ms\": %" PRId64 "}", refused->retry_after_ms);
+}
+
 static void
 put_candidate(
     const struct explain *e, const struct candidate *c, struct buf *out)
@@ -237,27 +259,9 @@ put_candidate(
 	put_limit(e, provider->limit, out);
 	buf_puts(out, ", ");
 	put_costs(c, out);
+	buf_puts(out, ", ");
+	put_refused("admission", c->met, out);
 	buf_puts(out, "}");
-}
-
-static void
-put_refused(const struct refused *refused, struct buf *out)
-{
-	const struct refusal_spec *spec = refusal_spec(refused->refusal);
-
-	if (refused->refusal == REFUSE_NONE) {
-		buf_puts(out, "\"refused\": null");
-		return;
-	}
-	buf_printf(out, "\"refused\": {\"status\": %d, ", spec->status);
-	put_text(out, "code", spec->code);
-	buf_puts(out, ", ");
-	put_text(out, "message",
-	    refused->message != NULL ? refused->message : spec->text);
-	buf_puts(out, ", ");
-	put_text(out, "param", refused->param);
-	buf_printf(
-	    out, ", \"retry_after_ms\": %" PRId64 "}", refused->retry_after_ms);
 }
 
 void
@@ -288,6 +292,8 @@ explain_json(const struct explain *e, struct buf *out)
 		put_candidate(e, &plan->candidates[i], out);
 	}
 	buf_puts(out, "], ");
-	put_refused(&plan->refused, out);
+	put_refused("refused", &plan->refused, out);
+	buf_puts(out, ", \"budgets\": ");
+	bounds_json(e->bounds, e->nbounds, out);
 	buf_puts(out, "}\n");
 }

@@ -12,6 +12,7 @@
 #define POLICY_EXPLAIN_H
 
 #include "base/buf.h"
+#include "policy/bounds.h"
 #include "policy/plan.h"
 
 struct explain {
@@ -21,6 +22,9 @@ struct explain {
 	const struct facts *facts;
 	/* Where the call itself was refused: all zero but `refused`. */
 	const struct plan *plan;
+	/* The budgets of the client and of the model, if they are known. */
+	const struct bound *bounds;
+	size_t nbounds;
 };
 
 /* One JSON object and a newline; its members are in tailgate(1). */

@@ -154,6 +154,42 @@ say_costs(const struct candidate *c, struct buf *out)
 }
 
 static void
+say_refused(const struct refused *refused, const char *how, struct buf *out)
+{
+	const struct refusal_spec *spec = refusal_spec(refused->refusal);
+
+	buf_printf(out, "%s%d %s: ", how, spec->status, spec->code);
+	say_foreign(
+	    out, refused->message != NULL ? refused->message : spec->text);
+	buf_puts(out, "\n");
+}
+
+/* "budget    client laptop, usd_per_day: 1.2 of 5 used, 0.01 held, 3.79 left;
+ * resets in 3600 s" */
+static void
+say_budgets(const struct explain *e, struct buf *out)
+{
+	for (size_t i = 0; i < e->nbounds; i++) {
+		const struct bound *b = &e->bounds[i];
+
+		buf_printf(out, "budget    %s ", b->kind);
+		say_foreign(out, b->name);
+		buf_printf(out, ", %s: ", b->setting);
+		bound_amount(b, b->used, out);
+		buf_puts(out, " of ");
+		bound_amount(b, b->limit, out);
+		buf_puts(out, " used, ");
+		bound_amount(b, b->held, out);
+		buf_puts(out, " held, ");
+		bound_amount(b, bound_left(b), out);
+		buf_puts(out, " left");
+		if (b->reset_ms > 0)
+			say_seconds(out, "; resets in", b->reset_ms);
+		buf_puts(out, "\n");
+	}
+}
+
+static void
 say_candidate(const struct explain *e, size_t i, struct buf *out)
 {
 	const struct candidate *c = &e->plan->candidates[i];
@@ -172,6 +208,8 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 	say_fit(c, out);
 	say_state(e, c, out);
 	say_costs(c, out);
+	if (c->met != NULL)
+		say_refused(c->met, "    meets     ", out);
 	if (c->verdict != VERDICT_IN)
 		return;
 	buf_puts(out, "    next on   ");
@@ -184,18 +222,13 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 void
 explain_text(const struct explain *e, struct buf *out)
 {
-	const struct refused *refused = &e->plan->refused;
-	const struct refusal_spec *spec = refusal_spec(refused->refusal);
 	size_t i;
 
 	say_request(e, out);
 	say_ceiling(e, out);
+	say_budgets(e, out);
 	for (i = 0; i < e->plan->ncandidates; i++)
 		say_candidate(e, i, out);
-	if (refused->refusal == REFUSE_NONE)
-		return;
-	buf_printf(out, "\nREFUSED   %d %s: ", spec->status, spec->code);
-	say_foreign(
-	    out, refused->message != NULL ? refused->message : spec->text);
-	buf_puts(out, "\n");
+	if (e->plan->refused.refusal != REFUSE_NONE)
+		say_refused(&e->plan->refused, "\nREFUSED   ", out);
 }

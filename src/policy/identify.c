@@ -186,10 +186,27 @@ identify(const struct config *config, const struct peer *peer, int64_t wall_ms,
 		return refuse(refused,
 		    "No key was given; send `Authorization: Bearer KEY` with a "
 		    "key of this gateway.");
-	if (wall_ms >= client->expires_wall_ms)
-		return refuse(refused,
-		    "The key has expired; ask the operator for a new one.");
-	return client;
+	return identify_is_valid(client, wall_ms, refused) ? client : NULL;
+}
+
+bool
+identify_is_valid(
+    const struct client *client, int64_t wall_ms, struct refused *refused)
+{
+	if (wall_ms < client->expires_wall_ms)
+		return true;
+	refuse(refused, "The key has expired; ask the operator for a new one.");
+	return false;
+}
+
+bool
+identify_may_call(const struct client *client, enum endpoint endpoint,
+    struct refused *refused)
+{
+	if (client->endpoints & ENDPOINT_BIT(endpoint))
+		return true;
+	*refused = (struct refused){ .refusal = REFUSE_ENDPOINT_NOT_ALLOWED };
+	return false;
 }
 
 static bool

@@ -32,6 +32,12 @@ int identify_address(const struct config *, const char *remote_addr,
 const struct client *identify(const struct config *, const struct peer *,
     int64_t wall_ms, struct refused *);
 
+/* The two refusals that follow from the client alone: false and *refused if it
+ * has expired, or if it may not call the endpoint. */
+bool identify_is_valid(
+    const struct client *, int64_t wall_ms, struct refused *);
+bool identify_may_call(const struct client *, enum endpoint, struct refused *);
+
 /* May it use this model?  requested is the name it wrote; id the model's.
  * Its globs are matched against names: of a model whose id is a pattern
  * ("gpt-*") against the one that was asked for, unless the client lists that

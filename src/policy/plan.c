@@ -183,14 +183,8 @@ admit(const struct plan_question *q)
 	const struct call *call = q->call;
 	const char *name = call->model == NULL ? "" : call->model;
 
-	if (!(q->client->endpoints & ENDPOINT_BIT(call->endpoint))) {
-		refuse(q, REFUSE_ENDPOINT_NOT_ALLOWED, NULL,
-		    arena_printf(q->arena,
-			"Client %s may not call the endpoint %s; ask the "
-			"operator to add it to the client's `endpoints`.",
-			q->client->name, endpoint_spec(call->endpoint)->name));
+	if (!identify_may_call(q->client, call->endpoint, &q->plan->refused))
 		return false;
-	}
 	q->plan->model = models_find(q->config, name);
 	if (q->plan->model == NULL) {
 		refuse(q, REFUSE_MODEL_NOT_FOUND, "model",

@@ -64,6 +64,8 @@ struct candidate {
 	uint64_t context;	/* what it allows; 0: not said */
 	int64_t open_ms;	/* circuit, as in the facts */
 	int64_t worst_nanousd;	/* -1: no price known */
+	const struct refused *met;	/* what it would meet after the plan,
+					   for an explanation; or NULL */
 };
 
 struct plan {

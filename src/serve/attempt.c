@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "bridge/attribution.h"
+#include "policy/admission.h"
 #include "serve/body.h"
 #include "serve/echo.h"
 #include "serve/relay.h"
@@ -56,16 +57,23 @@ struct attempt {
 };
 
 static bool
+fail_as(struct attempt *t, const struct refused *refused)
+{
+	t->result = (struct relay_result){ .end = RELAY_FAILED,
+		.reason = refusal_spec(refused->refusal)->fallback,
+		.health = HEALTH_ABANDONED,
+		.refused = *refused };
+	return false;
+}
+
+static bool
 fail(struct attempt *t, enum refusal refusal, int64_t retry_after_ms,
     const char *message)
 {
-	t->result = (struct relay_result){ .end = RELAY_FAILED,
-		.reason = refusal_spec(refusal)->fallback,
-		.health = HEALTH_ABANDONED,
-		.refused = { .refusal = refusal,
-		    .message = message,
-		    .retry_after_ms = retry_after_ms } };
-	return false;
+	return fail_as(t,
+	    &(struct refused){ .refusal = refusal,
+		.message = message,
+		.retry_after_ms = retry_after_ms });
 }
 
 /* ---- admit ------------------------------------------------------------ */
@@ -91,15 +99,10 @@ reserve_budget(struct attempt *t)
 	struct request *r = t->request;
 	struct budget_room room;
 	struct refused refused = { .refusal = REFUSE_NONE };
-	int64_t nanousd = t->candidate->worst_nanousd;
-
-	/* What is local and has no price is free. */
-	if (nanousd < 0 && t->provider->place == PLACE_LOCAL)
-		nanousd = 0;
 	t->hold.again = r->entry.ntries > 1;
 	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
-		t->candidate->need_tokens, nanousd, &t->hold, &room,
-		&refused) == -1) {
+		t->candidate->need_tokens, admission_nanousd(t->candidate),
+		&t->hold, &room, &refused) == -1) {
 		fail(t, refused.refusal, refused.retry_after_ms,
 		    refused.message == NULL
 			? NULL
@@ -115,24 +118,18 @@ static bool
 admit_health(struct attempt *t)
 {
 	struct request *r = t->request;
-	int64_t open_ms = 0;
-
-	open_ms = health_model_open_ms(
+	struct refused refused;
+	int64_t open_ms = health_model_open_ms(
 	    r->server->health, t->provider, t->candidate->model);
-	if (open_ms > 0)
-		return fail(t, REFUSE_UNAVAILABLE, open_ms,
-		    arena_printf(r->arena,
-			"This model is left alone at provider %s, which is "
-			"loading it or limits its rate; wait for the time in "
-			"Retry-After.",
-			t->provider->name));
+
+	if (open_ms > 0) {
+		admission_model_held(r->arena, t->provider, open_ms, &refused);
+		return fail_as(t, &refused);
+	}
 	if (health_admit(r->server->health, t->provider, &t->trial, &open_ms))
 		return true;
-	return fail(t, REFUSE_UNAVAILABLE, open_ms,
-	    arena_printf(r->arena,
-		"Provider %s is left alone after failures; wait for the time "
-		"in Retry-After.",
-		t->provider->name));
+	admission_circuit_open(r->arena, t->provider, open_ms, &refused);
+	return fail_as(t, &refused);
 }
 
 /* How long the client itself will wait, by what SDKs announce. */
@@ -172,6 +169,7 @@ static bool
 refuse_slot(struct attempt *t, enum slots_result result)
 {
 	struct request *r = t->request;
+	struct refused refused;
 
 	switch (result) {
 	case SLOTS_GONE:
@@ -189,11 +187,9 @@ refuse_slot(struct attempt *t, enum slots_result result)
 		return fail(
 		    t, REFUSE_CLIENT_SHARE, t->lease.retry_after_ms, NULL);
 	case SLOTS_FULL:
-		return fail(t, REFUSE_BUSY_FULL, t->lease.retry_after_ms,
-		    arena_printf(r->arena,
-			"%s is busy and its queue is full (%u wait); wait "
-			"for the time in Retry-After.",
-			t->provider->name, t->lease.position));
+		admission_queue_full(r->arena, t->provider, t->lease.position,
+		    t->lease.retry_after_ms, &refused);
+		return fail_as(t, &refused);
 	case SLOTS_TIMEOUT:
 		return fail(t, REFUSE_BUSY_TIMEOUT, t->lease.retry_after_ms,
 		    arena_printf(r->arena,

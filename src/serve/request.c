@@ -17,12 +17,14 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "policy/admission.h"
 #include "policy/ambient.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
 #include "policy/models.h"
 #include "serve/request.h"
 #include "serve/settle.h"
+#include "state/outlook.h"
 #include "wire/multipart.h"
 
 /* What is thrown away of a body that nobody wants (a web server that is
@@ -99,10 +101,8 @@ request_identify(struct request *r)
 	r->entry.client = r->client->name;
 	if (!r->spec->open && !r->client->has_key && !check_ambient(r))
 		return false;
-	if (r->spec->upstream != NULL &&
-	    (r->client->endpoints & ENDPOINT_BIT(r->spec->id)) == 0)
-		return request_refuse(r, REFUSE_ENDPOINT_NOT_ALLOWED);
-	return true;
+	return r->spec->upstream == NULL ||
+	    identify_may_call(r->client, r->spec->id, &r->refused);
 }
 
 bool
@@ -201,12 +201,8 @@ request_read(struct request *r)
 		r->entry.bytes_in = r->spool.len;
 		return true;
 	case SPOOL_TOO_LARGE:
-		return refuse_param(r, REFUSE_TOO_LARGE,
-		    arena_printf(r->arena,
-			"The body is larger than the %zu bytes that this "
-			"gateway takes here; send less, or ask the operator "
-			"to raise `body`.",
-			max));
+		admission_too_large(r->arena, max, &r->refused);
+		return false;
 	case SPOOL_CUT:
 		r->body_read = true;
 		return request_refuse(r, REFUSE_BODY_CUT);
@@ -244,13 +240,11 @@ parse_multipart(struct request *r)
 	struct span body = spool_span(&r->spool), sent = body;
 	const char *error;
 
-	if (multipart_scan(
-		body, r->passing.boundary, on_part, &form, &sent, &error) != 0)
-		return refuse_param(r, REFUSE_INVALID_MULTIPART,
-		    arena_printf(r->arena,
-			"The body is not well-formed multipart/form-data: "
-			"%s.",
-			error));
+	if (multipart_scan(body, r->passing.boundary, on_part, &form, &sent,
+		&error) != 0) {
+		admission_bad_form(r->arena, error, &r->refused);
+		return false;
+	}
 	form.sent_offset = (size_t)(sent.p - body.p);
 	form.sent_len = sent.len;
 	return call_parse_form(r->server->config, r->server->patterns,
@@ -337,11 +331,15 @@ wants_explanation(struct request *r)
 static void
 explain(struct request *r, const struct facts *facts)
 {
+	struct outlook outlook = { .client = r->client,
+		.budgets = r->server->budgets,
+		.slots = r->server->slots };
 	struct buf b;
 
+	outlook_make(&outlook, &r->plan, r->arena);
 	buf_init(&b, 1024 * 1024);
 	explain_json(&(struct explain){ r->server->config, r->client, &r->call,
-			 facts, &r->plan },
+			 facts, &r->plan, outlook.bounds, outlook.nbounds },
 	    &b);
 	answer_json(&r->answer, 200, buf_span(&b));
 	buf_free(&b);

@@ -113,14 +113,25 @@ take_cell(struct budget_file *f, struct budget_hold *h, int client, int model,
 	return 0;
 }
 
+/* Is there room, now or after the dead have given back what they held? */
+static int
+check(struct budget_book *b, const struct budget_side *sides,
+    struct budget_now now, const struct budget_hold *h, struct refused *out)
+{
+	return budget_check(sides, h, now, out) == -1 &&
+		(!reap_now(b->file, now) ||
+		    budget_check(sides, h, now, out) == -1)
+	    ? -1
+	    : 0;
+}
+
 static int
 reserve(struct budget_book *b, const struct budget_side *sides,
     struct budget_now now, struct budget_hold *h, struct refused *out)
 {
 	struct budget_file *f = b->file;
 
-	if (budget_check(sides, h, now, out) == -1 &&
-	    (!reap_now(f, now) || budget_check(sides, h, now, out) == -1))
+	if (check(b, sides, now, h, out) == -1)
 		return -1;
 	/* Nobody asks what those without a budget hold. */
 	if (sides[0].row == NULL && sides[1].row == NULL)
@@ -153,22 +164,12 @@ find_again(struct budget_book *b, const struct client *client,
 	find_sides(b, client, model, now, sides);
 }
 
-int
-budget_reserve(struct budget_book *b, const struct client *client,
-    const struct model *model, uint64_t tokens, int64_t nanousd,
-    struct budget_hold *hold, struct budget_room *room, struct refused *refused)
+/* Takes the lock, which it leaves to the caller. */
+static void
+lock_sides(struct budget_book *b, const struct client *client,
+    const struct model *model, struct budget_now now,
+    struct budget_side sides[2])
 {
-	struct budget_now now = budget_clock();
-	struct budget_side sides[2];
-	int rc;
-
-	/* No price known: it gets in until the money is spent. */
-	*hold = (struct budget_hold){ .again = hold->again,
-		.client = client,
-		.model = model,
-		.tokens = tokens > 0 ? tokens : 1,
-		.nanousd = nanousd < 0 ? 1 : nanousd,
-		.cell = -1 };
 	budget_lock(b);
 	budget_watch_clock(b->file, now);
 	if (!find_sides(b, client, model, now, sides))
@@ -179,6 +180,49 @@ budget_reserve(struct budget_book *b, const struct client *client,
 		budget_lock(b);
 		find_sides(b, client, model, now, sides);
 	}
+}
+
+static struct budget_hold
+make_hold(const struct client *client, const struct model *model,
+    uint64_t tokens, int64_t nanousd, bool again)
+{
+	/* No price known: it gets in until the money is spent. */
+	return (struct budget_hold){ .again = again,
+		.client = client,
+		.model = model,
+		.tokens = tokens > 0 ? tokens : 1,
+		.nanousd = nanousd < 0 ? 1 : nanousd,
+		.cell = -1 };
+}
+
+int
+budget_ask(struct budget_book *b, const struct client *client,
+    const struct model *model, uint64_t tokens, int64_t nanousd, bool again,
+    struct refused *refused)
+{
+	struct budget_hold hold =
+	    make_hold(client, model, tokens, nanousd, again);
+	struct budget_now now = budget_clock();
+	struct budget_side sides[2];
+	int rc;
+
+	lock_sides(b, client, model, now, sides);
+	rc = check(b, sides, now, &hold, refused);
+	budget_unlock(b);
+	return rc;
+}
+
+int
+budget_reserve(struct budget_book *b, const struct client *client,
+    const struct model *model, uint64_t tokens, int64_t nanousd,
+    struct budget_hold *hold, struct budget_room *room, struct refused *refused)
+{
+	struct budget_now now = budget_clock();
+	struct budget_side sides[2];
+	int rc;
+
+	*hold = make_hold(client, model, tokens, nanousd, hold->again);
+	lock_sides(b, client, model, now, sides);
 	rc = reserve(b, sides, now, hold, refused);
 	budget_find_room(sides, now, room);
 	budget_unlock(b);
@@ -258,4 +302,18 @@ budget_look(struct budget_book *b, const struct client *client,
 	if (row != NULL)
 		look(row, out);
 	budget_unlock(b);
+}
+
+size_t
+budget_bounds(struct budget_book *b, const struct client *client,
+    const struct model *model, struct bound out[BOUNDS_MAX])
+{
+	struct budget_now now = budget_clock();
+	struct budget_side sides[2];
+	size_t n;
+
+	lock_sides(b, client, client == NULL ? model : NULL, now, sides);
+	n = budget_tell(&sides[client == NULL], now, out);
+	budget_unlock(b);
+	return n;
 }

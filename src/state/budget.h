@@ -18,6 +18,7 @@
 
 #include "base/span.h"
 #include "config/settings.h"
+#include "policy/bounds.h"
 #include "policy/refusal.h"
 
 struct budget_book;
@@ -38,7 +39,10 @@ struct budget_history {
 	    void (*use)(void *ctx, const struct budget_use *), void *ctx);
 };
 
-/* A file that was lost is made again from the history (NULL: from nothing). */
+/* A file that was lost is made again from the history (NULL: from nothing).
+ *
+ * An onlooker (state/mapfile.h) gets a copy of its own, of this moment: what
+ * it does changes nothing for others. */
 struct budget_book *budget_open(const struct config *,
     const struct budget_history *, char *why, size_t size);
 void budget_close(struct budget_book *);
@@ -72,6 +76,11 @@ struct budget_room {
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
     struct budget_hold *, struct budget_room *, struct refused *);
+/* What budget_reserve() would say now; nothing is reserved.  again: the request
+ * is counted already. */
+int budget_ask(struct budget_book *, const struct client *,
+    const struct model *, uint64_t tokens, int64_t nanousd, bool again,
+    struct refused *);
 /* What it really was (0, 0 where nothing was used). Once per hold. */
 void budget_settle(struct budget_book *, struct budget_hold *, uint64_t tokens,
     int64_t nanousd);
@@ -88,5 +97,10 @@ struct budget_spent {
 };
 void budget_look(struct budget_book *, const struct client *,
     const struct model *, struct budget_spent *);
+
+/* The bounds of a client or (client NULL) of a model with what is used of
+ * them; returns how many.  Their names are the configuration's. */
+size_t budget_bounds(struct budget_book *, const struct client *,
+    const struct model *, struct bound out[BOUNDS_MAX]);
 
 #endif

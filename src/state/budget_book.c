@@ -64,8 +64,8 @@ budget_hold_cell(struct budget_file *f, const struct budget_cell *c, int sign)
 }
 
 /* After a crash in the middle: the rows' sums from the cells. */
-static void
-repair(struct budget_file *f)
+void
+budget_repair(struct budget_file *f)
 {
 	for (int i = 0; i < BUDGET_ROWS; i++) {
 		if (f->keys[i] == 0)
@@ -94,7 +94,7 @@ budget_lock(struct budget_book *b)
 		}
 		if (owner != 0 && !process_alive(owner) && try_lock(f, owner)) {
 			log_warn("budget: put right after a process that died");
-			repair(f);
+			budget_repair(f);
 			return;
 		}
 		usleep(100);
@@ -176,6 +176,31 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->reaped_ms = 0;
 }
 
+/* The file itself, or for an onlooker a copy of it. */
+static struct budget_file *
+open_file(const struct config *config, char *why, size_t size)
+{
+	bool looks = mapfile_only_looks();
+	struct budget_file *f, *copy;
+
+	/* Who looks before the first start sees what the account says. */
+	if (looks)
+		process_look(config->runtime_dir, why, size);
+	else if (process_open(config->runtime_dir, why, size) == -1)
+		return NULL;
+	f = mapfile_open_part(config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC,
+	    sizeof(*f), offsetof(struct budget_file, rows[FIRST_ROWS]));
+	if (f != NULL && looks) {
+		copy = budget_copy(f);
+		mapfile_close(f, sizeof(*f));
+		f = copy;
+	}
+	if (f == NULL)
+		snprintf(why, size, "%s/%s: %s", config->runtime_dir,
+		    BUDGET_NAME, mapfile_error(errno));
+	return f;
+}
+
 static struct budget_book *
 new_book(const struct config *config, struct budget_file *file)
 {
@@ -185,6 +210,7 @@ new_book(const struct config *config, struct budget_file *file)
 		fatal("out of memory");
 	b->config = config;
 	b->file = file;
+	b->copy = mapfile_only_looks();
 	budget_name_places(b);
 	return b;
 }
@@ -197,15 +223,8 @@ budget_open(const struct config *config, const struct budget_history *history,
 	struct budget_now now;
 	struct budget_file *f;
 
-	if (process_open(config->runtime_dir, why, size) == -1)
+	if ((f = open_file(config, why, size)) == NULL)
 		return NULL;
-	f = mapfile_open_part(config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC,
-	    sizeof(*f), offsetof(struct budget_file, rows[FIRST_ROWS]));
-	if (f == NULL) {
-		snprintf(why, size, "%s/%s: %s", config->runtime_dir,
-		    BUDGET_NAME, mapfile_error(errno));
-		return NULL;
-	}
 	b = new_book(config, f);
 	b->history = history;
 	now = budget_clock();
@@ -233,7 +252,10 @@ budget_close(struct budget_book *b)
 {
 	if (b == NULL)
 		return;
-	mapfile_close(b->file, sizeof(*b->file));
+	if (b->copy)
+		budget_copy_free(b->file);
+	else
+		mapfile_close(b->file, sizeof(*b->file));
 	pthread_mutex_destroy(&b->mutex);
 	free(b->clients);
 	free(b->models);

@@ -26,6 +26,12 @@ day_wait(struct budget_now now)
 	return (budget_day(now.wall_ms) + 1) * BUDGET_DAY_MS - now.wall_ms;
 }
 
+static int64_t
+month_wait(struct budget_now now)
+{
+	return budget_month_begin(budget_month(now.wall_ms) + 1) - now.wall_ms;
+}
+
 int
 budget_refuse(struct refused *out, enum refusal refusal, int64_t retry_after_ms)
 {
@@ -89,10 +95,7 @@ check_money(const struct budget_side *s, int64_t nanousd, struct budget_now now,
 		b->nanousd_per_month)) {
 		if (r->month.nanousd < b->nanousd_per_month)
 			return refuse_held(s, "monthly budget", out);
-		return refuse_spent(s, "monthly budget",
-		    budget_month_begin(budget_month(now.wall_ms) + 1) -
-			now.wall_ms,
-		    out);
+		return refuse_spent(s, "monthly budget", month_wait(now), out);
 	}
 	return 0;
 }
@@ -239,4 +242,57 @@ budget_find_room(const struct budget_side sides[2], struct budget_now now,
 				budget_amount(r->held_tokens)),
 			    day_wait(now));
 	}
+}
+
+/* ---- All bounds, with what is used of each ---- */
+
+struct telling {
+	const struct budget_side *side;
+	struct bound *out;
+	size_t n;
+};
+
+/* limit 0: there is no such bound. */
+static void
+tell(struct telling *t, const char *setting, bool money, int64_t limit,
+    int64_t used, int64_t held, int64_t reset_ms)
+{
+	if (limit == 0)
+		return;
+	t->out[t->n++] = (struct bound){ .kind = t->side->kind,
+		.name = t->side->name,
+		.setting = setting,
+		.money = money,
+		.limit = limit,
+		.used = used,
+		.held = held,
+		.reset_ms = reset_ms };
+}
+
+size_t
+budget_tell(
+    const struct budget_side *s, struct budget_now now, struct bound out[])
+{
+	const struct budget_row *r = s->row;
+	const struct budget *b = s->budget;
+	struct telling t = { s, out, 0 };
+	int64_t held;
+
+	if (r == NULL)
+		return 0;
+	held = budget_amount(r->held_tokens);
+	tell(&t, "usd_per_day", true, b->nanousd_per_day, r->day.nanousd,
+	    r->held_nanousd, day_wait(now));
+	tell(&t, "usd_per_month", true, b->nanousd_per_month, r->month.nanousd,
+	    r->held_nanousd, month_wait(now));
+	tell(&t, "tokens_per_day", false, budget_amount(b->tokens_per_day),
+	    budget_amount(r->day.tokens), held, day_wait(now));
+	tell(&t, "tokens_per_minute", false,
+	    budget_amount(b->tokens_per_minute), budget_minute_tokens(r), held,
+	    budget_minute_wait(r, true, INT64_MAX, now));
+	tell(&t, "requests_per_minute", false,
+	    budget_amount(b->requests_per_minute), budget_minute_requests(r), 0,
+	    budget_minute_wait(r, false, INT64_MAX, now));
+	tell(&t, "concurrent", false, b->concurrent, 0, r->in_flight, -1);
+	return t.n;
 }

@@ -86,6 +86,7 @@ struct budget_book {
 	const struct config *config;
 	const struct budget_history *history; /* NULL: none */
 	struct budget_file *file;
+	bool copy; /* file is an onlooker's own */
 	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
 	struct budget_place *clients, *models; /* by index */
 };
@@ -129,6 +130,15 @@ void budget_hold_cell(
     struct budget_file *, const struct budget_cell *, int sign);
 /* Gives back what processes that died had reserved: was there any? */
 bool budget_reap(struct budget_file *);
+/* The rows' sums of what is held, from the cells. */
+void budget_repair(struct budget_file *);
+
+/* ---- budget_copy.c ---- */
+
+/* An onlooker's own copy of the file as it is at this moment.  NULL with errno:
+ * no memory. */
+struct budget_file *budget_copy(const struct budget_file *);
+void budget_copy_free(struct budget_file *);
 
 /* ---- budget_rows.c ---- */
 
@@ -182,6 +192,9 @@ int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
 /* Is there room on both sides?  -1: no, as *out says. */
 int budget_check(const struct budget_side sides[2],
     const struct budget_hold *, struct budget_now, struct refused *out);
+/* The bounds of one side; returns how many. */
+size_t budget_tell(
+    const struct budget_side *, struct budget_now, struct bound out[]);
 /* What is left of the tightest bound of each kind. */
 void budget_find_room(const struct budget_side sides[2], struct budget_now,
     struct budget_room *);

@@ -177,11 +177,15 @@ find_existing(struct search *s, const struct budget_index *x,
 }
 
 static int
-rows_grown(const struct budget_file *f)
+rows_grown(const struct budget_book *b)
 {
-	size_t n = (mapfile_grown(f) - offsetof(struct budget_file, rows)) /
-	    sizeof(f->rows[0]);
+	const struct budget_file *f = b->file;
+	size_t n;
 
+	if (b->copy)
+		return BUDGET_ROWS;
+	n = (mapfile_grown(f) - offsetof(struct budget_file, rows)) /
+	    sizeof(f->rows[0]);
 	return n > BUDGET_ROWS ? BUDGET_ROWS : (int)n;
 }
 
@@ -190,7 +194,7 @@ budget_place_rows(struct budget_book *b, struct budget_now now)
 {
 	struct search s = { .file = b->file,
 		.now = now,
-		.nrows = rows_grown(b->file),
+		.nrows = rows_grown(b),
 		.ours = calloc(BUDGET_ROWS, sizeof(bool)) };
 	struct budget_index *x = budget_index_new(b->file);
 	size_t missing;
@@ -209,7 +213,7 @@ budget_place_rows(struct budget_book *b, struct budget_now now)
 int
 budget_grow_rows(struct budget_book *b, size_t more)
 {
-	size_t n = (size_t)rows_grown(b->file) + more;
+	size_t n = (size_t)rows_grown(b) + more;
 
 	n = (n + GROW_ROWS - 1) / GROW_ROWS * GROW_ROWS;
 	if (n > BUDGET_ROWS)

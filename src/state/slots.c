@@ -245,14 +245,19 @@ hold_ms(struct slots_limit *l)
 	return mean;
 }
 
+int64_t
+slots_retry_after_ms(struct slots_limit *l, unsigned position)
+{
+	int64_t ms = hold_ms(l) * position / l->limit->slots;
+
+	return ms < 1000 ? 1000 : ms;
+}
+
 static void
 answer(struct turn *t, unsigned position)
 {
-	int64_t ms;
-
-	ms = hold_ms(t->l) * position / t->l->limit->slots;
 	t->lease->position = position;
-	t->lease->retry_after_ms = ms < 1000 ? 1000 : ms;
+	t->lease->retry_after_ms = slots_retry_after_ms(t->l, position);
 }
 
 static void

@@ -125,6 +125,12 @@ enum slots_result slots_take(struct slots *, const struct slots_ask *,
 /* Gives a taken one back; nothing for any other. */
 void slots_release(struct slots_lease *);
 
+/* What slots_take() would do for a client now, without doing it: TAKEN, FULL,
+ * or TIMEOUT, which stands for any result of waiting.  *lease has position and
+ * retry_after_ms as a refusal would.  An onlooker may ask, too. */
+enum slots_result slots_look(struct slots *, const struct limit *,
+    const char *client, struct slots_lease *);
+
 /* Has the directory been removed or replaced, and does nobody hold a slot of
  * the old one any more?  Then it is safe to open it anew. */
 bool slots_lost(struct slots *);

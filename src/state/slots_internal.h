@@ -180,8 +180,13 @@ slots_see(struct slots_seen *seen, uint64_t id)
 /* --- slots_queue.c: rows, clocks, the dead -------------------------------- */
 
 unsigned slots_queue_client(struct slots_shared *, const char *name);
+/* The same without giving it a clock; SLOTS_CLIENTS: it has none yet. */
+unsigned slots_queue_find_client(struct slots_shared *, const char *name);
 unsigned slots_queue_held(struct slots_shared *, unsigned client);
 unsigned slots_queue_waiting(struct slots_shared *);
+/* Of so many that wait so many are a client's: is that its share? */
+bool slots_queue_is_share(
+    const struct limit *, unsigned waiting, unsigned mine);
 /* A row for a process, or -1: full, or the client has its share of it.  Nobody
  * sees it until it is published. */
 int slots_queue_claim(struct slots_limit *, uint64_t id, unsigned client);
@@ -238,6 +243,11 @@ void slots_wake_row(struct slots_limit *, int row, int what);
 int slots_wake_drain(int fd);
 /* Wakes whoever may take a slot now. */
 void slots_wake_next(struct slots_limit *);
+
+/* --- slots.c -------------------------------------------------------------- */
+
+/* What an honest refusal says to who would be at this place of the queue. */
+int64_t slots_retry_after_ms(struct slots_limit *, unsigned position);
 
 /* --- slots_status.c ------------------------------------------------------- */
 

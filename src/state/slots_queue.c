@@ -54,6 +54,23 @@ slots_queue_client(struct slots_shared *sh, const char *name)
 }
 
 unsigned
+slots_queue_find_client(struct slots_shared *sh, const char *name)
+{
+	uint64_t h = hash_name(name), old;
+	unsigned i, n, home = (unsigned)(h % SLOTS_CLIENTS);
+
+	for (n = 0; n < SLOTS_CLIENTS; n++) {
+		i = (home + n) % SLOTS_CLIENTS;
+		old = atomic_load(&sh->clocks[i].hash);
+		if (old == h)
+			return i;
+		if (old == 0)
+			return SLOTS_CLIENTS;
+	}
+	return home;
+}
+
+unsigned
 slots_queue_held(struct slots_shared *sh, unsigned client)
 {
 	unsigned s, n = 0;
@@ -112,6 +129,14 @@ claim_row(struct slots_limit *l, uint64_t id)
 /* A shorter queue is not divided. */
 #define SHARE_QUEUE_MIN 8
 
+bool
+slots_queue_is_share(const struct limit *limit, unsigned waiting, unsigned mine)
+{
+	return limit->queue >= SHARE_QUEUE_MIN && mine > 0 &&
+	    (waiting + 1 >= limit->queue ||
+		mine + 1 > SHARE_FACTOR * (limit->queue - waiting - 1));
+}
+
 static bool
 has_its_share(struct slots_limit *l, unsigned client)
 {
@@ -127,9 +152,7 @@ has_its_share(struct slots_limit *l, unsigned client)
 		waiting++;
 		mine += slots_key_client(key) == client;
 	}
-	return mine > 0 &&
-	    (waiting + 1 >= l->limit->queue ||
-		mine + 1 > SHARE_FACTOR * (l->limit->queue - waiting - 1));
+	return slots_queue_is_share(l->limit, waiting, mine);
 }
 
 int

@@ -1,0 +1,62 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how who only looks (`tailgate explain`, `client show`) gets the
+ * budgets: as a copy in its own memory.  The code that decides can work on
+ * that as on the file itself, with its lock, its periods and its rebuilding,
+ * and those who serve notice nothing.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "state/budget_internal.h"
+
+/* The lock is held for less than a microsecond; after so many looks its owner
+ * has died, or is busy all the time. */
+#define TRIES 1000
+
+/* Rows without a name were never written: they stay zeros. */
+static void
+copy_all(struct budget_file *to, const struct budget_file *from)
+{
+	memcpy(to, from, offsetof(struct budget_file, rows));
+	for (size_t i = 0; i < BUDGET_ROWS; i++)
+		if (to->keys[i] != 0)
+			to->rows[i] = from->rows[i];
+}
+
+struct budget_file *
+budget_copy(const struct budget_file *from)
+{
+	struct budget_file *to = mmap(NULL, sizeof(*to), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANON | MAP_NORESERVE, -1, 0);
+
+	bool whole = false;
+
+	if (to == MAP_FAILED)
+		return NULL;
+	for (unsigned i = 0; i < TRIES && !whole; i++) {
+		whole = atomic_load(&from->lock) == 0;
+		copy_all(to, from);
+		whole = whole && atomic_load(&from->lock) == 0;
+		if (!whole)
+			sched_yield();
+	}
+	/* What a dead owner left half done is put right, too. */
+	atomic_store(&to->lock, 0);
+	budget_repair(to);
+	return to;
+}
+
+void
+budget_copy_free(struct budget_file *copy)
+{
+	munmap(copy, sizeof(*copy));
+}
