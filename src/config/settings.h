@@ -6,12 +6,12 @@
  * The configuration as the rest of tailgate sees it: const structs.
  *
  * config_load() reads tailgate.conf and the clients file through the schema
- * table (schema_table.c), reports every mistake of both in one run, and proves what
- * can be proved before the first request: no dangling name, no model whose
- * ceiling is local with an external target.  (The private patterns are
- * compiled by policy/patterns.c, above: `tailgate check` and the responder's
- * start call patterns_new() for that.)  After that nothing changes; a reload
- * loads a second one.
+ * table (schema_table.c), reports every mistake of both in one run, and proves
+ * what can be proved before the first request: no dangling name, no model whose
+ * ceiling is local with an external target.  (The floor above compiles the
+ * private patterns: `tailgate check` and the responder's start call
+ * patterns_new() for that.)  After that nothing changes; a reload loads a
+ * second one.
  */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H

@@ -24,7 +24,7 @@
 #include "ctl/ctl.h"
 #include "ctl/mount.h"
 #include "ctl/probe_ask.h"
-#include "ctl/table.h"
+#include "ctl/probe_print.h"
 #include "state/health.h"
 #include "state/learned.h"
 #include "wire/upstream.h"
@@ -156,7 +156,7 @@ known(const struct facts_learned *facts, size_t n,
 }
 
 static size_t
-learned_merge(const struct round *r, const struct facts_learned *old,
+merge_learned(const struct round *r, const struct facts_learned *old,
     size_t nold, struct facts_learned *out)
 {
 	size_t n = 0;
@@ -172,7 +172,7 @@ learned_merge(const struct round *r, const struct facts_learned *old,
 
 /* The file is left alone where nothing changed: readers watch its stamp. */
 static void
-learned_keep(const struct round *r)
+keep_learned(const struct round *r)
 {
 	struct facts_learned *old, *all;
 	size_t nold = learned_load(r->config, &old), n = nold, same = 0;
@@ -181,7 +181,7 @@ learned_keep(const struct round *r)
 		n += r->probes[i].nlearned;
 	if ((all = calloc(n + 1, sizeof(*all))) == NULL)
 		fatal("out of memory for what was learned");
-	n = learned_merge(r, old, nold, all);
+	n = merge_learned(r, old, nold, all);
 	for (size_t i = 0; i < n; i++)
 		same += known(old, nold, &all[i]);
 	if ((same != n || n != nold) && learned_store(r->config, all, n) == -1)
@@ -189,81 +189,6 @@ learned_keep(const struct round *r)
 		    strerror(errno));
 	free(all);
 	free(old);
-}
-
-/* ---- what people see ---------------------------------------------------- */
-
-static void
-context_cell(struct table *t, const struct probe *probe)
-{
-	uint64_t least = 0, most = 0;
-
-	for (size_t i = 0; i < probe->nlearned; i++) {
-		uint64_t context = probe->learned[i].context;
-
-		if (context != 0 && (least == 0 || context < least))
-			least = context;
-		if (context > most)
-			most = context;
-	}
-	if (most == 0)
-		table_cell(t, "%s", "");
-	else if (least == most)
-		table_cell(t, "%llu", (unsigned long long)most);
-	else
-		table_cell(t, "%llu..%llu", (unsigned long long)least,
-		    (unsigned long long)most);
-}
-
-static void
-print_table(const struct round *r)
-{
-	struct table *t = table_new(
-	    "provider|place|health|>ms|>models|>context|server|remark");
-
-	for (size_t i = 0; i < r->nprobes; i++) {
-		const struct probe *probe = &r->probes[i];
-
-		table_cell(t, "%s", probe->provider->name);
-		table_cell(t, "%s", place_name(probe->provider->place));
-		table_cell(t, "%s", probe->ok ? "ok" : "failed");
-		if (probe->ms < 0)
-			table_cell(t, "%s", "");
-		else
-			table_cell(t, "%lld", (long long)probe->ms);
-		if (probe->nmodels == 0)
-			table_cell(t, "%s", "");
-		else
-			table_cell(t, "%zu", probe->nmodels);
-		context_cell(t, probe);
-		table_cell(t, "%s", probe->server == NULL ? "" : probe->server);
-		table_cell(t, "%s", probe->why);
-	}
-	table_print(t, stdout);
-	table_free(t);
-	fflush(stdout);
-}
-
-/* In a watch, after the first round: only what is no longer as it was. */
-static void
-print_changes(const struct round *r, const struct probe *before)
-{
-	char when[CLOCK_TEXT_SIZE];
-
-	clock_text(clock_wall_ms(), when);
-	for (size_t i = 0; i < r->nprobes; i++) {
-		const struct probe *probe = &r->probes[i];
-		char why[4 * PROBE_WHY_SIZE];
-
-		if (probe->ok == before[i].ok &&
-		    strcmp(probe->why, before[i].why) == 0)
-			continue;
-		log_escape(probe->why, strlen(probe->why), why, sizeof(why));
-		printf("%s %s: %s%s%s\n", when, probe->provider->name,
-		    probe->ok ? "ok" : "failed", why[0] == '\0' ? "" : ", ",
-		    why);
-	}
-	fflush(stdout);
 }
 
 /* ---- the command -------------------------------------------------------- */
@@ -310,8 +235,8 @@ watch_all(struct round *r, int seconds, const sigset_t *open)
 		round_run(r);
 		if (stop_asked())
 			break;
-		print_changes(r, before);
-		learned_keep(r);
+		probe_print_changes(r->probes, before, r->nprobes);
+		keep_learned(r);
 	}
 	free(before);
 	return 0;
@@ -367,9 +292,9 @@ probe_run(struct round *r, int watch_seconds)
 	round_run(r);
 	status = all_well(r) ? 0 : 1;
 	if (!stop_asked()) {
-		print_table(r);
+		probe_print_table(r->probes, r->nprobes);
 		if (r->health != NULL)
-			learned_keep(r);
+			keep_learned(r);
 		if (watch_seconds != 0)
 			status = watch_all(r, watch_seconds, &open);
 	}

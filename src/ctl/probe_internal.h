@@ -1,0 +1,34 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What probe_ask.c (is it well?) and probe_learn.c (what are its models like?)
+ * share.
+ */
+#ifndef CTL_PROBE_INTERNAL_H
+#define CTL_PROBE_INTERNAL_H
+
+#include <jansson.h>
+
+#include "ctl/probe_ask.h"
+
+struct probe_asking {
+	const struct config *config;
+	struct upstream_pool *pool;
+	const struct watch *watch;
+	struct arena *arena;
+	struct provider root; /* the provider, at its server's root */
+	struct probe *probe;
+};
+
+/* GET, or POST if there is a body, at the server's root.  The JSON of a 200,
+ * or NULL; the caller's. */
+json_t *probe_ask_json(
+    struct probe_asking *, const char *path, const char *body);
+
+/* Fills probe->server and probe->learned from the list of models and from what
+ * else its kind of server tells. */
+void probe_learn(struct probe_asking *, const json_t *models);
+
+#endif

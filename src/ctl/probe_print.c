@@ -1,0 +1,90 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What people see of `tailgate probe`: the table, and in a watch what has
+ * changed.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/probe_print.h"
+#include "ctl/table.h"
+
+static void
+context_cell(struct table *t, const struct probe *probe)
+{
+	uint64_t least = 0, most = 0;
+
+	for (size_t i = 0; i < probe->nlearned; i++) {
+		uint64_t context = probe->learned[i].context;
+
+		if (context != 0 && (least == 0 || context < least))
+			least = context;
+		if (context > most)
+			most = context;
+	}
+	if (most == 0)
+		table_cell(t, "%s", "");
+	else if (least == most)
+		table_cell(t, "%llu", (unsigned long long)most);
+	else
+		table_cell(t, "%llu..%llu", (unsigned long long)least,
+		    (unsigned long long)most);
+}
+
+void
+probe_print_table(const struct probe *probes, size_t n)
+{
+	struct table *t = table_new(
+	    "provider|place|health|>ms|>models|>context|server|remark");
+
+	for (size_t i = 0; i < n; i++) {
+		const struct probe *probe = &probes[i];
+
+		table_cell(t, "%s", probe->provider->name);
+		table_cell(t, "%s", place_name(probe->provider->place));
+		table_cell(t, "%s", probe->ok ? "ok" : "failed");
+		if (probe->ms < 0)
+			table_cell(t, "%s", "");
+		else
+			table_cell(t, "%lld", (long long)probe->ms);
+		if (probe->nmodels == 0)
+			table_cell(t, "%s", "");
+		else
+			table_cell(t, "%zu", probe->nmodels);
+		context_cell(t, probe);
+		table_cell(t, "%s", probe->server == NULL ? "" : probe->server);
+		table_cell(t, "%s", probe->why);
+	}
+	table_print(t, stdout);
+	table_free(t);
+	fflush(stdout);
+}
+
+void
+probe_print_changes(
+    const struct probe *probes, const struct probe *before, size_t n)
+{
+	char when[CLOCK_TEXT_SIZE];
+
+	clock_text(clock_wall_ms(), when);
+	for (size_t i = 0; i < n; i++) {
+		const struct probe *probe = &probes[i];
+		char why[4 * PROBE_WHY_SIZE];
+
+		if (probe->ok == before[i].ok &&
+		    strcmp(probe->why, before[i].why) == 0)
+			continue;
+		log_escape(probe->why, strlen(probe->why), why, sizeof(why));
+		printf("%s %s: %s%s%s\n", when, probe->provider->name,
+		    probe->ok ? "ok" : "failed", why[0] == '\0' ? "" : ", ",
+		    why);
+	}
+	fflush(stdout);
+}
