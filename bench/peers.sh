@@ -23,8 +23,10 @@ measure()
 	stub_config
 	[ -n "${chief_key:-}" ] || add_client chief
 	key=$chief_key
+	seat measured
 	start_tailgate
 	start_lighttpd
+	seat load
 	printf '%s' "$body" >"$dir/body.json"
 	"$load" -k "$key" -c "$requests" -d "$((wait_s + 60))" -b "$body" \
 		"${base#http://}" >"$dir/line" 2>&1 &

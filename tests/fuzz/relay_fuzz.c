@@ -93,7 +93,8 @@ check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 	MUST(head.len >= 11 && memcmp(head.p, "Status: ", 8) == 0);
 	if (!ask->bridged || body.len == 0)
 		return;
-	if (memmem(head.p, head.len, STREAM_TYPE, strlen(STREAM_TYPE)) == NULL) {
+	if (memmem(head.p, head.len, STREAM_TYPE, strlen(STREAM_TYPE)) ==
+	    NULL) {
 		must_be_json(body);
 		return;
 	}
