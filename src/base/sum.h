@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Sums that stay within their type: what would overflow is the type's maximum.
+ * Sums that stay within their type: the maximum where they would overflow, 0
+ * where a difference would be negative.
  */
 #ifndef BASE_SUM_H
 #define BASE_SUM_H
@@ -21,6 +22,12 @@ static inline int64_t
 sum_i64(int64_t a, int64_t b)
 {
 	return b > INT64_MAX - a ? INT64_MAX : a + b;
+}
+
+static inline uint64_t
+sum_minus_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
 }
 
 #endif

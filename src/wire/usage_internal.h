@@ -1,0 +1,17 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What usage_fields.c (the numbers) does for usage.c (where they stand).
+ */
+#ifndef WIRE_USAGE_INTERNAL_H
+#define WIRE_USAGE_INTERNAL_H
+
+#include "wire/usage.h"
+
+/* Reads the text of one usage object into *out; false: it is none, or says
+ * nothing. */
+bool usage_fold(enum endpoint_usage, struct span text, struct usage *out);
+
+#endif
