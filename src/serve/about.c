@@ -15,8 +15,8 @@
 
 #include "ledger/usage_view.h"
 #include "serve/catalog.h"
+#include "serve/about.h"
 #include "serve/query.h"
-#include "serve/request.h"
 #include "state/status.h"
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)

@@ -18,11 +18,11 @@
 #include "base/memory.h"
 #include "bridge/attribution.h"
 #include "policy/admission.h"
+#include "serve/attempt.h"
 #include "serve/body.h"
-#include "serve/echo.h"
 #include "serve/relay.h"
-#include "serve/request.h"
 #include "serve/settle.h"
+#include "wire/echo.h"
 
 #define FIELDS_MAX 8
 /* Of a body while it is translated, at the most. */

@@ -22,6 +22,8 @@
 #include "policy/explain.h"
 #include "policy/identify.h"
 #include "policy/models.h"
+#include "serve/about.h"
+#include "serve/attempt.h"
 #include "serve/request.h"
 #include "serve/settle.h"
 #include "state/outlook.h"

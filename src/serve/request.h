@@ -67,11 +67,7 @@ struct facts *request_facts(struct request *, void **learned_hold);
 /* route.c: which endpoint a path and a method mean, and what a web page may
  * do with it. */
 bool route(struct request *);
-/* about.c: GET /v1/models, /health, /metrics, status and usage. */
-bool about_serve(struct request *);
 /* mount.c: tells an operator what has arrived of a request. */
 bool mount_serve(struct request *);
-/* attempt.c: sends the request where the plan says. */
-bool attempt_serve(struct request *);
 
 #endif

@@ -5,8 +5,8 @@
 /*
  * What the files of the echo provider share: one exchange of it.
  */
-#ifndef SERVE_ECHO_INTERNAL_H
-#define SERVE_ECHO_INTERNAL_H
+#ifndef WIRE_ECHO_INTERNAL_H
+#define WIRE_ECHO_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

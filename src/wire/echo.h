@@ -8,8 +8,8 @@
  * its own (one for each word or mark), so that a fresh gateway has something
  * to talk to on any machine.
  */
-#ifndef SERVE_ECHO_H
-#define SERVE_ECHO_H
+#ifndef WIRE_ECHO_H
+#define WIRE_ECHO_H
 
 #include "base/span.h"
 #include "config/endpoint.h"

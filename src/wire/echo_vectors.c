@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "base/digest.h"
-#include "serve/echo_internal.h"
+#include "wire/echo_internal.h"
 
 #define ECHO_DIMENSIONS_PRESET 64
 #define ECHO_DIMENSIONS_MAX 4096

@@ -22,8 +22,8 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/jspan.h"
-#include "serve/echo.h"
-#include "serve/echo_internal.h"
+#include "wire/echo.h"
+#include "wire/echo_internal.h"
 
 #define ECHO_TEXT_MAX (1024 * 1024)
 /* Of a text, each byte escaped, and what stands around it. */
