@@ -1,0 +1,182 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What one candidate must pass before it is sent: the ledger, the budget,
+ * the circuit and a slot. Hides how long a request may wait for each.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "policy/admission.h"
+#include "serve/attempt_internal.h"
+#include "serve/settle.h"
+
+/* When to come back to a ledger that is stuck. */
+#define LEDGER_RETRY_MS 5000
+
+bool
+attempt_admit_ledger(struct attempt *t)
+{
+	struct server *s = t->request->server;
+	enum when_stuck stuck = s->config->ledger_when_stuck;
+
+	if (stuck == STUCK_COUNT ||
+	    (stuck == STUCK_REFUSE_EXTERNAL &&
+		t->provider->place == PLACE_LOCAL) ||
+	    ledger_keeps(s->ledger))
+		return true;
+	return attempt_fail(t, REFUSE_LEDGER, LEDGER_RETRY_MS, NULL);
+}
+
+bool
+attempt_reserve_budget(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct budget_room room;
+	struct refused refused = { .refusal = REFUSE_NONE };
+	t->hold.again = r->entry.ntries > 1;
+	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
+		t->candidate->need_tokens, admission_nanousd(t->candidate),
+		&t->hold, &room, &refused) == -1) {
+		attempt_fail(t, refused.refusal, refused.retry_after_ms,
+		    refused.message == NULL
+			? NULL
+			: arena_strdup(r->arena, refused.message));
+		settle_room(r, &room);
+		return false;
+	}
+	settle_room(r, &room);
+	return true;
+}
+
+bool
+attempt_admit_health(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct refused refused;
+	int64_t open_ms = health_model_open_ms(
+	    r->server->health, t->provider, t->candidate->model);
+
+	if (open_ms > 0) {
+		admission_model_held(r->arena, t->provider, open_ms, &refused);
+		return attempt_fail_as(t, &refused);
+	}
+	if (health_admit(r->server->health, t->provider, &t->trial, &open_ms))
+		return true;
+	admission_circuit_open(r->arena, t->provider, open_ms, &refused);
+	return attempt_fail_as(t, &refused);
+}
+
+/* How long the client itself will wait, by what SDKs announce. */
+static int64_t
+client_patience_ms(struct io *io)
+{
+	static const char *const names[] = { "HTTP_X_STAINLESS_READ_TIMEOUT",
+		"HTTP_REQUEST_TIMEOUT", "HTTP_X_STAINLESS_TIMEOUT" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = io_param(io, names[i]);
+		double seconds = value == NULL ? 0 : strtod(value, NULL);
+
+		if (seconds >= 0.001 && seconds < 86400)
+			return (int64_t)(seconds * 1000);
+	}
+	return CLOCK_NEVER;
+}
+
+static int64_t
+slot_deadline_ms(const struct attempt *t)
+{
+	const struct request *r = t->request;
+	int64_t now_ms = clock_now_ms();
+	int64_t patience_ms = client_patience_ms(r->io);
+	int64_t wait_ms = t->provider->limit->wait_ms;
+	int64_t end_ms = r->start_ms + r->server->config->total_ms;
+
+	if (t->provider->timeouts.total_ms < wait_ms)
+		wait_ms = t->provider->timeouts.total_ms;
+	if (patience_ms != CLOCK_NEVER && r->start_ms + patience_ms < end_ms)
+		end_ms = r->start_ms + patience_ms;
+	return now_ms + wait_ms < end_ms ? now_ms + wait_ms : end_ms;
+}
+
+static bool
+refuse_slot(struct attempt *t, enum slots_result result)
+{
+	struct request *r = t->request;
+	struct refused refused;
+
+	switch (result) {
+	case SLOTS_GONE:
+		if (!r->answer.gone) {
+			attempt_fail(t, REFUSE_UNAVAILABLE, 0,
+			    "The gateway is being stopped; try again in a "
+			    "moment.");
+			t->result.reason = 0; /* no other target either */
+			return false;
+		}
+		t->result.end = RELAY_GONE;
+		t->result.health = HEALTH_ABANDONED;
+		return false;
+	case SLOTS_DENIED:
+		return attempt_fail(
+		    t, REFUSE_CLIENT_SHARE, t->lease.retry_after_ms, NULL);
+	case SLOTS_FULL:
+		admission_queue_full(r->arena, t->provider, t->lease.position,
+		    t->lease.retry_after_ms, &refused);
+		return attempt_fail_as(t, &refused);
+	case SLOTS_TIMEOUT:
+		return attempt_fail(t, REFUSE_BUSY_TIMEOUT,
+		    t->lease.retry_after_ms,
+		    arena_printf(r->arena,
+			"%s did not become free in time (position %u in the "
+			"queue); wait for the time in Retry-After.",
+			t->provider->name, t->lease.position));
+	default:
+		server_limits_broken(r->server);
+		return attempt_fail(t, REFUSE_EXHAUSTED, 5000,
+		    "The gateway cannot keep its limits (runtime_dir fails, "
+		    "or descriptors have run out); its log says why.");
+	}
+}
+
+static bool
+may_wait(void *ctx)
+{
+	struct request *r = ctx;
+
+	return share_wait(&r->share) == REFUSE_NONE;
+}
+
+bool
+attempt_take_slot(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct slots_ask ask = { .limit = t->provider->limit,
+		.client = r->client->name,
+		.request_id = r->id,
+		.model = r->call.model,
+		.priority = r->client->priority,
+		.watch = &t->watch,
+		.may_wait = may_wait,
+		.ctx = r };
+	enum slots_result result;
+
+	if (t->provider->limit == NULL)
+		return true;
+	ask.deadline_ms = slot_deadline_ms(t);
+	result = slots_take(r->server->slots, &ask, &t->lease);
+	share_run(&r->share);
+	/* Nobody is told of a queue, and nothing is begun, for who has gone. */
+	if ((result != SLOTS_TAKEN || t->lease.waited_ms > 0) &&
+	    answer_gone(&r->answer))
+		result = SLOTS_GONE;
+	t->account->queue_ms = t->lease.waited_ms;
+	r->lease = &t->lease;
+	return result == SLOTS_TAKEN || refuse_slot(t, result);
+}

@@ -1,0 +1,67 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * One try of one candidate, as the files attempt*.c share it.  Nobody else
+ * includes this.
+ */
+#ifndef SERVE_ATTEMPT_INTERNAL_H
+#define SERVE_ATTEMPT_INTERNAL_H
+
+#include "serve/relay.h"
+#include "serve/request.h"
+
+#define ATTEMPT_FIELDS_MAX 8
+
+struct attempt {
+	struct request *request;
+	const struct candidate *candidate;
+	const struct provider *provider;
+	struct upstream_request upstream;
+	struct http1_field fields[ATTEMPT_FIELDS_MAX];
+	struct bridge_run *bridge;
+	struct buf chat; /* the bridge's request */
+	bool withhold;
+	struct watch watch;
+	struct budget_hold hold;
+	struct slots_lease lease;
+	bool trial;
+	struct relay relay;
+	bool relaying; /* relay is in use */
+	struct upstream_report report;
+	struct relay_result result;
+	struct entry_try *account;
+	bool again; /* an earlier try of the request was sent */
+	int64_t start_ms;
+};
+
+/* Always false, for `return`: the try has failed for this reason. */
+bool attempt_fail_as(struct attempt *, const struct refused *);
+bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
+    const char *message);
+
+/* --- attempt_admit.c: false, and the try has failed ------------------------ */
+
+/* What could not be recorded does not leave. */
+bool attempt_admit_ledger(struct attempt *);
+bool attempt_reserve_budget(struct attempt *);
+bool attempt_admit_health(struct attempt *);
+/* Waits for it. */
+bool attempt_take_slot(struct attempt *);
+
+/* --- attempt_make.c -------------------------------------------------------- */
+
+/* Fills t->upstream.  False, and the try has failed. */
+bool attempt_make_request(struct attempt *);
+
+/* --- attempt_account.c ----------------------------------------------------- */
+
+/* The account of a try of the candidate; there is room for one of each. */
+struct entry_try *attempt_add_try(struct request *, const struct candidate *);
+/* Completes the account of this try. */
+void attempt_note_end(struct attempt *);
+/* -1: no byte came. */
+int64_t attempt_first_byte_ms(const struct attempt *);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What is sent to one candidate: its head, and the body as it came, with
+ * another model, or translated by a bridge.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "bridge/attribution.h"
+#include "serve/attempt_internal.h"
+#include "serve/body.h"
+
+/* Of a body while it is translated, at the most. */
+#define BRIDGE_COPIES 2
+#define MEMORY_RETRY_MS 5000
+
+static void
+add_field(struct attempt *t, const char *name, const char *value)
+{
+	if (value == NULL || *value == '\0')
+		return;
+	/* What could end the line is no value. */
+	if (value[strcspn(value, "\r\n")] == '\0')
+		t->fields[t->upstream.nfields++] =
+		    (struct http1_field){ span_of(name), span_of(value) };
+}
+
+/* The client's key is none of what passes. */
+static void
+make_fields(struct attempt *t)
+{
+	const struct passing *p = &t->request->passing;
+
+	t->upstream.fields = t->fields;
+	add_field(t, "Content-Type",
+	    t->bridge != NULL ? "application/json"
+			      : passing_type(p, t->request->arena));
+	add_field(t, "User-Agent", "tailgate/" PACKAGE_VERSION);
+	if (t->bridge != NULL)
+		return;
+	for (size_t i = 0; i < PASSING_HEADERS; i++)
+		add_field(t, passing_headers[i].name, p->values[i]);
+}
+
+/* Not now, or not ever. */
+static bool
+fail_starved(struct attempt *t)
+{
+	size_t len = t->request->spool.len;
+
+	if (len < memory_budget() / (2 * BRIDGE_COPIES))
+		return attempt_fail(t, REFUSE_EXHAUSTED, MEMORY_RETRY_MS, NULL);
+	attempt_fail(t, REFUSE_TOO_LARGE, 0,
+	    "The body is too large to be translated in the memory that this "
+	    "gateway has; send less, or ask the operator to raise `memory`.");
+	t->result.reason = 0;
+	return false;
+}
+
+static bool
+make_bridged(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct bridge_ask ask = { .request_id = r->id,
+		.model = r->call.model,
+		.upstream_model = t->candidate->model,
+		.stream = r->call.stream,
+		.ask_usage = t->candidate->target->ask_usage,
+		.dialect = t->candidate->target->dialect,
+		.input_tokens = r->call.input_tokens,
+		.wall_ms = clock_wall_ms() };
+	struct refused refused = { .refusal = REFUSE_NONE };
+	const char *dropped;
+
+	t->bridge = bridge_new(t->candidate->bridge, &ask);
+	r->entry.bridge =
+	    t->candidate->bridge == BRIDGE_RESPONSES ? "responses" : "messages";
+	if (bridge_request(
+		t->bridge, spool_span(&r->spool), &t->chat, &refused) == -1) {
+		if (buf_starved(&t->chat))
+			return fail_starved(t);
+		attempt_fail(t, refused.refusal, 0,
+		    refused.message == NULL
+			? NULL
+			: arena_strdup(r->arena, refused.message));
+		if (refused.param != NULL)
+			t->result.refused.param =
+			    arena_strdup(r->arena, refused.param);
+		t->result.reason = 0;
+		return false;
+	}
+	alive_bridge(&r->answer.alive, t->bridge);
+	dropped = bridge_dropped(t->bridge);
+	if (dropped != NULL) {
+		dropped = arena_strdup(r->arena, dropped);
+		log_info("left out for a chat upstream: %s", dropped);
+		answer_add(&r->answer, "x-tailgate-dropped", dropped);
+	}
+	t->upstream.parts[0] = buf_span(&t->chat);
+	t->upstream.nparts = 1;
+	t->upstream.path = endpoint_spec(ENDPOINT_CHAT)->upstream;
+	return true;
+}
+
+/* It spoils a local server's prompt cache; a provider may want it. */
+static struct span
+attribution_to_cut(struct attempt *t, struct span body)
+{
+	enum endpoint endpoint = t->request->spec->id;
+	struct span cut = { NULL, 0 };
+
+	if ((endpoint != ENDPOINT_MESSAGES &&
+		endpoint != ENDPOINT_COUNT_TOKENS) ||
+	    t->provider->place != PLACE_LOCAL ||
+	    t->candidate->target->dialect.keep_attribution)
+		return cut;
+	cut = attribution_find(body);
+	if (cut.p != NULL)
+		answer_add(&t->request->answer, "x-tailgate-dropped",
+		    ATTRIBUTION_NAME);
+	return cut;
+}
+
+bool
+attempt_make_request(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct upstream_request *u = &t->upstream;
+
+	u->provider = t->provider;
+	u->method = "POST";
+	if (t->candidate->bridge != BRIDGE_NONE) {
+		if (!make_bridged(t))
+			return false;
+	} else {
+		struct span body = spool_span(&r->spool);
+
+		u->path = r->spec->upstream;
+		u->query = r->passing.query;
+		body_make(body, &r->call, t->candidate->model,
+		    t->candidate->target->ask_usage &&
+			(r->spec->id == ENDPOINT_CHAT ||
+			    r->spec->id == ENDPOINT_COMPLETIONS),
+		    attribution_to_cut(t, body), r->arena, u, &t->withhold);
+	}
+	make_fields(t);
+	return true;
+}
