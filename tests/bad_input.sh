@@ -11,7 +11,7 @@ more='body = { json = 65536; multipart = 100000; spool_over = 20000;
 stub_config
 add_client anna
 start_tailgate
-workers=$(children "$tailgate_pid" | sort)
+workers=$(workers_of "$tailgate_pid" | sort)
 
 # refused STATUS CODE DESCRIPTION: the last answer was this error, and the
 # upstream has seen nothing.
@@ -241,7 +241,7 @@ still_alive()
 	post /v1/chat/completions "$(chat plain)"
 	is "$server: it still serves" "$status" 200
 	is "$server: by the same processes" \
-		"$(children "$tailgate_pid" | sort)" "$workers"
+		"$(workers_of "$tailgate_pid" | sort)" "$workers"
 	tell stub reset >/dev/null
 }
 

@@ -69,11 +69,11 @@ check 'then 429, and not a rate' error_is 429 budget_exceeded
 is 'no use in trying again' "$(header x-should-retry)" false
 like 'with the type that SDKs know' "$(body)" '"insufficient_quota"'
 
-old=$(children "$tailgate_pid")
+old=$(workers_of "$tailgate_pid")
 none_of_old()
 {
 	for each in $old; do
-		case " $(children "$tailgate_pid" | tr '\n' ' ') " in
+		case " $(workers_of "$tailgate_pid" | tr '\n' ' ') " in
 		*" $each "*) return 1 ;;
 		esac
 	done
@@ -102,7 +102,7 @@ adopt waiting $!
 wait_until stat_is stub in_flight 1
 ask once
 check 'one at once' error_is 429 rate_limit_exceeded
-for worker in $(children "$tailgate_pid"); do
+for worker in $(workers_of "$tailgate_pid"); do
 	kill -9 "$worker"
 done
 wait "$waiting_pid"

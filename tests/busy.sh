@@ -133,7 +133,7 @@ like 'and how many' "$(cat "$dir/status")" '^gpu +1 +1 +2 +2'
 is 'ages are told' "$(rows '.age_ms >= 0 and .age_ms < 60000')" 3
 is 'pids are the workers' "$("$TAILGATE" -f "$conf" status --json |
 	jq -r '.requests[].pid' | sort -u | while read -r p; do
-		children "$tailgate_pid" | grep -c "^$p\$"
+		workers_of "$tailgate_pid" | grep -c "^$p\$"
 	done | sort -u)" 1
 
 ask "$(chat plain)"

@@ -58,7 +58,7 @@ ask_cgi()
 # reload: SIGHUP, and until no worker of before is left.
 reload()
 {
-	old=$(children "$tailgate_pid")
+	old=$(workers_of "$tailgate_pid")
 	kill -HUP "$tailgate_pid"
 	wait_until -p "$tailgate_pid" replaced ||
 		broken "no reload"
@@ -67,7 +67,7 @@ reload()
 # shellcheck disable=SC2317 # wait_until calls it
 replaced()
 {
-	now=$(children "$tailgate_pid")
+	now=$(workers_of "$tailgate_pid")
 	[ "$(printf '%s\n' "$now" | wc -l)" -eq 3 ] || return 1
 	for child in $old; do
 		case " $(echo "$now" | tr '\n' ' ') " in
@@ -199,7 +199,7 @@ many 1
 check "a trial is on its way" wait_until -p "$many_pid" \
 	stat_is stub in_flight 1
 is "nobody else tries" "$(ask_cgi)" 503
-for child in $(children "$tailgate_pid"); do
+for child in $(workers_of "$tailgate_pid"); do
 	kill -KILL "$child"
 done
 wait "$many_pid"

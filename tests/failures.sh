@@ -71,7 +71,7 @@ asked=0
 
 workers()
 {
-	children "$tailgate_pid"
+	workers_of "$tailgate_pid"
 }
 
 # load_on MODEL SECONDS: sixteen clients ask as fast as they are answered; what

@@ -94,7 +94,7 @@ connections()
 # victim PARENT N: one of its workers, another one for another N.
 victim()
 {
-	children "$1" | sort | awk -v n="$2" '{ w[NR] = $1 }
+	workers_of "$1" | sort | awk -v n="$2" '{ w[NR] = $1 }
 		END { if (NR) print w[n % NR + 1] }'
 }
 

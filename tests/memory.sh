@@ -33,7 +33,7 @@ begin()
 	post /v1/chat/completions "$(chat plain)"
 	post /v1/messages '{"model":"chat/plain","max_tokens":5,"messages":[
 		{"role":"user","content":"x"}]}'
-	workers=$(children "$tailgate_pid" | sort | tr '\n' ' ')
+	workers=$(workers_of "$tailgate_pid" | sort | tr '\n' ' ')
 	start_kb=$(resident VmRSS)
 }
 
@@ -55,7 +55,7 @@ resident()
 same_workers()
 {
 	is "$1: no worker has died" "$(
-		children "$tailgate_pid" | sort | tr '\n' ' '
+		workers_of "$tailgate_pid" | sort | tr '\n' ' '
 	)" "$workers"
 }
 

@@ -88,7 +88,7 @@ metrics worked
 is 'bytes, tokens and time, too' "$(counters "$dir/worked" |
 	grep -cE '_bytes_total|_tokens_total.*kind="output"|_seconds_count')" 6
 
-workers=$(children "$tailgate_pid")
+workers=$(workers_of "$tailgate_pid")
 for worker in $workers; do
 	kill -KILL "$worker"
 done
@@ -97,7 +97,7 @@ replaced()
 	for worker in $workers; do
 		alive "$worker" && return 1
 	done
-	[ "$(children "$tailgate_pid" | wc -l)" -ge 2 ] && serves
+	[ "$(workers_of "$tailgate_pid" | wc -l)" -ge 2 ] && serves
 }
 check 'all workers are killed and replaced' wait_until replaced
 metrics killed
@@ -107,7 +107,7 @@ work 30
 all_settled
 check 'and they go on counting' count_is 60
 
-workers=$(children "$tailgate_pid")
+workers=$(workers_of "$tailgate_pid")
 metrics before
 kill -HUP "$tailgate_pid"
 check 'SIGHUP: a new generation serves' wait_until replaced

@@ -32,7 +32,7 @@ count()
 
 workers()
 {
-	children "$tailgate_pid" | sort
+	workers_of "$tailgate_pid" | sort
 }
 
 changed()

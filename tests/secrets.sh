@@ -117,7 +117,7 @@ for p in "$tailgate_pid" $(children "$tailgate_pid"); do
 	shown="$shown $(ps -ww -o args= -p "$p")"
 done
 # holders KEY: which of our processes have it in their memory: "p" the parent,
-# "w" a worker.
+# "w" a worker, "l" the ledger's.
 holders()
 {
 	for p in "$tailgate_pid" $(children "$tailgate_pid"); do
@@ -139,14 +139,18 @@ holders()
 			sys.exit(1)
 		END
 		then
-			[ "$p" = "$tailgate_pid" ] && echo p || echo w
+			case $p in
+			"$tailgate_pid") echo p ;;
+			"$(keeper_of "$tailgate_pid")") echo l ;;
+			*) echo w ;;
+			esac
 		fi
 	done | sort -u | tr -d '\n'
 }
 # Only root may look into them, and not below another sandbox.
 if [ "$(id -u)" -eq 0 ] && command -v python3 >/dev/null &&
 	head -c 1 "/proc/$tailgate_pid/auxv" >/dev/null 2>&1; then
-	is 'a provider key is in workers only, not in the parent' \
+	is 'a provider key is in workers only, not in the parent or the ledger' \
 		"$(holders sk-MARKPROVIDERKEY)" w
 fi
 tell stub release >/dev/null

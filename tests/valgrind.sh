@@ -63,7 +63,7 @@ run()
 		n=$((n + 1))
 	done
 	stop_server
-	worker=$(children "$tailgate_pid" | head -n 1)
+	worker=$(workers_of "$tailgate_pid" | head -n 1)
 	stop "$tailgate_pid"
 	is "$1: valgrind finds no error in the parent" $? 0
 	is "$1: valgrind finds no error in any process" \

@@ -52,6 +52,12 @@ block_new(struct secrets_block *next)
 #elif defined(MADV_NOCORE)
 	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_NOCORE);
 #endif
+	/* Whoever we fork reads what it needs itself. */
+#if defined(MADV_WIPEONFORK)
+	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_WIPEONFORK);
+#elif defined(INHERIT_ZERO)
+	(void)minherit(block, SECRETS_BLOCK_BYTES, INHERIT_ZERO);
+#endif
 	block->next = next;
 	return block;
 }

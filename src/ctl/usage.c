@@ -318,8 +318,7 @@ verify(const struct config *config)
 {
 	struct ledger_report r;
 
-	if (ledger_verify(config->ledger_file, config->runtime_dir, say_finding,
-		NULL, &r) == -1) {
+	if (ledger_verify(config->ledger_file, say_finding, NULL, &r) == -1) {
 		fprintf(stderr, "tailgate: %s: %s\n", config->ledger_file,
 		    strerror(errno));
 		return 1;

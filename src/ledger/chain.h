@@ -16,10 +16,10 @@
  * zeros; the first line of a new file goes on where the old one ended.
  *
  * The number and hash of the last line are kept as a record, together with the
- * file and size they hold for: in a mapped file under runtime_dir, and once a
- * second in a file beside the ledger.  Where a record is not what is found (a
- * writer died between its line and the record, it is older, it is lost), they
- * are made from what stands in the ledger behind it.
+ * file and size they hold for: by each ledger's process in its memory, and
+ * once a second in a file beside the ledger.  Where a record is not what is
+ * found (a writer died between its line and the record, it is older, it is
+ * lost), they are made from what stands in the ledger behind it.
  */
 #ifndef LEDGER_CHAIN_H
 #define LEDGER_CHAIN_H
@@ -28,7 +28,6 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "ledger/gap.h"
 
 #define LEDGER_HASH_LEN 32
 /* Room for the tries of a model with as many targets as may be, each with the
@@ -52,13 +51,6 @@ struct ledger_record {
 	char hash[LEDGER_HASH_LEN];
 	unsigned char check[8];
 };
-/* The mapped file under runtime_dir. */
-struct ledger_shared {
-	struct ledger_record record;
-	struct ledger_gap gap;
-};
-#define LEDGER_SHARED_MAGIC UINT64_C(0x7461696c4c454432) /* "tailLED2" */
-#define LEDGER_SHARED_NAME "ledger"
 void ledger_tail_pack(const struct ledger_tail *, struct ledger_record *);
 /* -1 where it is none, or damaged. */
 int ledger_tail_unpack(const struct ledger_record *, struct ledger_tail *);

@@ -12,9 +12,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ledger/draft.h"
+#include "ledger/form.h"
+#include "ledger/read.h"
 
 /* Of a name as a client or an upstream wrote it. */
 #define TEXT_MAX_BYTES 256
+#define YEAR_9999_MS INT64_C(253402300799999)
 
 static void
 put_u64(struct buf *b, const char *name, uint64_t v)
@@ -209,6 +212,13 @@ put_time(struct buf *b, int64_t wall_ms)
 	buf_add(b, text, sizeof(text));
 }
 
+/* One that has a text. */
+static int64_t
+a_time(int64_t wall_ms)
+{
+	return wall_ms < 0 || wall_ms > YEAR_9999_MS ? 0 : wall_ms;
+}
+
 /* A line that begins as all do. */
 static struct ledger_draft *
 new_draft(int64_t wall_ms)
@@ -217,7 +227,7 @@ new_draft(int64_t wall_ms)
 
 	if (line == NULL)
 		fatal("out of memory");
-	line->wall_ms = wall_ms > 0 ? wall_ms : 0;
+	line->wall_ms = a_time(wall_ms);
 	line->born_ms = clock_now_ms();
 	buf_init(&line->text, LEDGER_LINE_MAX - 1);
 	buf_puts(&line->text, "\n{\"v\":2,\"time\":\"");
@@ -244,13 +254,39 @@ ledger_draft_new(const struct entry *e)
 }
 
 struct ledger_draft *
+ledger_draft_again(struct span text, bool external)
+{
+	struct ledger_draft *line = calloc(1, sizeof(*line));
+	struct span whole;
+	struct buf *b;
+
+	if (line == NULL)
+		fatal("out of memory");
+	b = &line->text;
+	buf_init(b, LEDGER_LINE_MAX - 1);
+	buf_puts(b, "\n");
+	buf_add(b, text.p, text.len);
+	line->len = b->len;
+	buf_puts(b, "}");
+	whole = (struct span){ b->p + 1, b->len - 1 };
+	if (buf_failed(b) || !ledger_form_is_request(whole)) {
+		ledger_draft_free(line);
+		return NULL;
+	}
+	line->external = external;
+	line->wall_ms = ledger_line_time(whole);
+	line->born_ms = clock_now_ms();
+	return line;
+}
+
+struct ledger_draft *
 ledger_draft_lost(const struct ledger_lost *lost)
 {
 	struct ledger_draft *line = new_draft(lost->since_ms);
 	struct buf *b = &line->text;
 
 	buf_puts(b, ",\"gap\":true,\"until\":\"");
-	put_time(b, lost->until_ms > 0 ? lost->until_ms : 0);
+	put_time(b, a_time(lost->until_ms));
 	buf_puts(b, "Z\"");
 	put_u64(b, ",\"lost\":", lost->lost);
 	put_u64(b, ",\"lost_external\":", lost->external);

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One line of the account in the making.  Between ledger.c, file.c and
- * draft.c only.
+ * One line of the account in the making.  Within src/ledger/ only.
  */
 #ifndef LEDGER_DRAFT_H
 #define LEDGER_DRAFT_H
@@ -31,6 +30,9 @@ STAILQ_HEAD(ledger_drafts, ledger_draft);
 
 /* All of the line but its end. */
 struct ledger_draft *ledger_draft_new(const struct entry *);
+/* One that another process made: its text without the newline before it.
+ * NULL: it has not the form of a request's line (form.h). */
+struct ledger_draft *ledger_draft_again(struct span text, bool external);
 void ledger_draft_free(struct ledger_draft *);
 
 /* Requests that have no line: how many, of them sent outside, and when the

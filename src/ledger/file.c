@@ -22,10 +22,12 @@
 #include "base/log.h"
 #include "ledger/current.h"
 #include "ledger/file.h"
-#include "state/mapfile.h"
 
 /* A write into a file costs more than the whole line otherwise does. */
 #define KEEP_EVERY_MS 1000
+/* What may have been written, after lines of which nobody knows, before these
+ * come again. */
+#define LOOK_BACK_BYTES (4 * 1024 * 1024)
 /* Lines in one write, at most. */
 #if defined(IOV_MAX) && IOV_MAX < 128
 #define BATCH_MAX IOV_MAX
@@ -35,10 +37,13 @@
 
 struct ledger_file {
 	struct ledger_current at;
-	struct ledger_shared *shared; /* NULL: no runtime_dir for us */
-	struct ledger_gap own; /* the gap, then */
-	int64_t kept_ms; /* when the record was written beside the ledger, */
-	uint64_t kept_ino; /* for which file */
+	bool open; /* it has been, and now opens by itself what it needs */
+	struct ledger_gap *gap; /* not ours to close */
+	struct ledger_tail tail; /* the record, */
+	bool known; /* if there is one, */
+	bool unkept; /* and not yet beside the ledger, where it was */
+	int64_t kept_ms; /* written then, */
+	uint64_t kept_ino; /* for that file */
 };
 
 /* ---- the tail --------------------------------------------------------- */
@@ -85,29 +90,37 @@ derive_tail(struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
 static int
 read_record(const struct ledger_file *l, struct ledger_tail *t)
 {
-	if (l->shared != NULL && ledger_tail_unpack(&l->shared->record, t) == 0)
+	if (l->known) {
+		*t = l->tail;
 		return 0;
+	}
 	if (l->at.tail_fd != -1 && ledger_tail_read(l->at.tail_fd, t) == 0)
 		return 0;
 	/* Where it was kept before it had a file of its own. */
 	return ledger_tail_read(l->at.lock_fd, t);
 }
 
-/* Where this fails, the next writer finds the line by itself. */
+/* Under the lock.  Where this fails, the next writer finds the line by
+ * itself. */
+static void
+write_record(struct ledger_file *l)
+{
+	l->kept_ms = clock_now_ms();
+	l->kept_ino = l->tail.ino;
+	l->unkept = false;
+	if (l->at.tail_fd != -1 &&
+	    ledger_tail_write(l->at.tail_fd, &l->tail) == -1)
+		log_debug("%s: %s", l->at.tail_path, strerror(errno));
+}
+
 static void
 keep_record(struct ledger_file *l, const struct ledger_tail *t)
 {
-	int64_t now = clock_now_ms();
-
-	if (l->shared != NULL) {
-		ledger_tail_pack(t, &l->shared->record);
-		if (now - l->kept_ms < KEEP_EVERY_MS && t->ino == l->kept_ino)
-			return;
-	}
-	l->kept_ms = now;
-	l->kept_ino = t->ino;
-	if (l->at.tail_fd != -1 && ledger_tail_write(l->at.tail_fd, t) == -1)
-		log_debug("%s: %s", l->at.tail_path, strerror(errno));
+	l->tail = *t;
+	l->known = l->unkept = true;
+	if (clock_now_ms() - l->kept_ms >= KEEP_EVERY_MS ||
+	    t->ino != l->kept_ino)
+		write_record(l);
 }
 
 /* Brings the tail to the end of the open file, whatever happened since it was
@@ -227,8 +240,7 @@ make_batch(
 				break;
 		if (batch->n > 0)
 			return;
-		ledger_gap_add(
-		    ledger_file_gap(l), line->external, line->wall_ms);
+		ledger_gap_add(l->gap, line->external, line->wall_ms);
 		drop_first(lines, 1);
 	}
 }
@@ -256,7 +268,7 @@ append(struct ledger_file *l, struct batch *batch, struct ledger_drafts *lines)
 static int
 append_gap(struct ledger_file *l, struct batch *batch)
 {
-	struct ledger_gap *gap = ledger_file_gap(l);
+	struct ledger_gap *gap = l->gap;
 	struct ledger_drafts lines = STAILQ_HEAD_INITIALIZER(lines);
 	struct ledger_lost lost = { .lost = atomic_load(&gap->lost),
 		.external = atomic_load(&gap->external),
@@ -301,96 +313,132 @@ ledger_file_append(
 	struct stat st;
 	int old_fd, rc, saved;
 
+	if (STAILQ_EMPTY(lines))
+		return 0;
 	if (ledger_current_lock(&l->at, until_ms, &old_fd, &st) == -1) {
-		ledger_gap_failed(ledger_file_gap(l));
+		ledger_gap_failed(l->gap);
 		return -1;
 	}
+	l->open = true;
 	rc = append_all(l, lines, old_fd, &st);
 	saved = errno;
 	ledger_current_unlock(&l->at);
 	if (old_fd != -1)
 		close(old_fd);
 	if (rc == -1)
-		ledger_gap_failed(ledger_file_gap(l));
+		ledger_gap_failed(l->gap);
 	else
-		ledger_gap_works(ledger_file_gap(l));
+		ledger_gap_works(l->gap);
 	errno = saved;
 	return rc;
 }
 
-const char *
-ledger_file_path(const struct ledger_file *l)
+/* ---- what a predecessor wrote ------------------------------------------ */
+
+/* The end of a file, as much as a predecessor can have written last; NULL:
+ * none.  *len bytes, to be freed. */
+static char *
+read_end(const char *path, size_t *len)
 {
-	return l->at.path;
+	int fd = ledger_current_open_plain(path, O_RDONLY, 0);
+	struct stat st;
+	char *p = NULL;
+	off_t from;
+	ssize_t n;
+
+	*len = 0;
+	if (fd == -1)
+		return NULL;
+	if (fstat(fd, &st) == 0 && (p = malloc(LOOK_BACK_BYTES)) != NULL) {
+		from = st.st_size > LOOK_BACK_BYTES
+		    ? st.st_size - LOOK_BACK_BYTES
+		    : 0;
+		n = pread(fd, p, LOOK_BACK_BYTES, from);
+		*len = n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	return p;
 }
 
-struct ledger_gap *
-ledger_file_gap(struct ledger_file *l)
+void
+ledger_file_drop_written(
+    const struct ledger_file *l, struct ledger_drafts *lines)
 {
-	return l->shared != NULL ? &l->shared->gap : &l->own;
+	static const char *const suffixes[] = { "", ".1" };
+	struct ledger_draft *line, *next;
+	char path[4096], *p;
+	size_t len;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s%s", l->at.path, suffixes[i]);
+		if ((p = read_end(path, &len)) == NULL)
+			continue;
+		STAILQ_FOREACH_SAFE(line, lines, entry, next)
+		{
+			if (memmem(p, len, line->text.p + 1, line->len - 1) ==
+			    NULL)
+				continue;
+			STAILQ_REMOVE(lines, line, ledger_draft, entry);
+			ledger_draft_free(line);
+		}
+		free(p);
+	}
 }
 
 /* ---- opening ---------------------------------------------------------- */
 
-/* Without a runtime_dir that we may use, each line writes its record. */
-static void
-open_shared(struct ledger_file *l, const char *runtime_dir)
-{
-	if (runtime_dir == NULL)
-		return;
-	l->shared = mapfile_open(runtime_dir, LEDGER_SHARED_NAME,
-	    LEDGER_SHARED_MAGIC, sizeof(*l->shared));
-	if (l->shared == NULL)
-		log_warn("%s/%s: %s", runtime_dir, LEDGER_SHARED_NAME,
-		    strerror(errno));
-}
-
 struct ledger_file *
-ledger_file_open(
-    const char *path, const char *runtime_dir, char *why, size_t size)
+ledger_file_new(const char *path, struct ledger_gap *gap)
 {
 	struct ledger_file *l = calloc(1, sizeof(*l));
-	const char *which;
 
 	if (l == NULL)
 		fatal("out of memory");
 	ledger_current_init(&l->at, path);
-	if (ledger_current_open(&l->at, &which) == 0) {
-		open_shared(l, runtime_dir);
-		return l;
-	}
-	snprintf(why, size, "%s: %s", which, strerror(errno));
-	ledger_file_close(l, 0);
-	return NULL;
+	l->gap = gap;
+	return l;
 }
 
-/* The last lines' record, which may only be in runtime_dir yet. */
-static void
-keep_last(struct ledger_file *l, int64_t until_ms)
+int
+ledger_file_check(struct ledger_file *l, const char **which)
 {
-	struct ledger_tail t;
+	if (!l->open && ledger_current_open(&l->at, which) == -1)
+		return -1;
+	l->open = true;
+	return 0;
+}
+
+int
+ledger_file_due_ms(const struct ledger_file *l)
+{
+	int64_t left_ms = l->kept_ms + KEEP_EVERY_MS - clock_now_ms();
+
+	return !l->unkept ? -1 : left_ms < 0 ? 0 : (int)left_ms;
+}
+
+void
+ledger_file_keep(struct ledger_file *l, int64_t until_ms)
+{
 	struct stat st;
 	int old_fd;
 
+	if (!l->unkept)
+		return;
+	/* Another's is newer then, or will be. */
+	l->unkept = false;
 	if (ledger_current_lock(&l->at, until_ms, &old_fd, &st) == -1)
 		return;
-	if (ledger_tail_unpack(&l->shared->record, &t) == 0 &&
-	    l->at.tail_fd != -1)
-		ledger_tail_write(l->at.tail_fd, &t);
+	if ((uint64_t)st.st_ino == l->tail.ino && st.st_size == l->tail.size)
+		write_record(l);
 	ledger_current_unlock(&l->at);
 	if (old_fd != -1)
 		close(old_fd);
 }
 
 void
-ledger_file_close(struct ledger_file *l, int64_t until_ms)
+ledger_file_free(struct ledger_file *l, int64_t until_ms)
 {
-	if (l == NULL)
-		return;
-	if (l->shared != NULL) {
-		keep_last(l, until_ms);
-		mapfile_close(l->shared, sizeof(*l->shared));
-	}
+	ledger_file_keep(l, until_ms);
 	ledger_current_free(&l->at);
 	free(l);
 }

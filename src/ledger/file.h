@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The file that the account is in.  Between ledger.c and file.c only.
+ * The file that the account is in.  Between keeper.c and file.c only.
  */
 #ifndef LEDGER_FILE_H
 #define LEDGER_FILE_H
@@ -16,22 +16,29 @@
 
 struct ledger_file;
 
-/* NULL with one line in why.  The tail's record and the gap are shared under
- * runtime_dir where that isn't NULL.  One per process, one thread at a
- * time. */
-struct ledger_file *ledger_file_open(
-    const char *path, const char *runtime_dir, char *why, size_t size);
-/* Waits no longer than until_ms (clock_now_ms()) for the lock. */
-void ledger_file_close(struct ledger_file *, int64_t until_ms);
-const char *ledger_file_path(const struct ledger_file *);
-/* Any thread may use it at any time. */
-struct ledger_gap *ledger_file_gap(struct ledger_file *);
+/* Opens nothing yet.  The gap stays the caller's.  One thread at a time. */
+struct ledger_file *ledger_file_new(const char *path, struct ledger_gap *);
+/* Writes the record of the end, as ledger_file_keep() does. */
+void ledger_file_free(struct ledger_file *, int64_t until_ms);
+
+/* Can it be written?  -1 with errno: *which can't be opened.  Once it could be,
+ * only ledger_file_append() tells. */
+int ledger_file_check(struct ledger_file *, const char **which);
 
 /* Appends them in this order, each of them whole, behind a line that tells of
  * the gap where there is one; what is written is taken out of the list and
  * freed.  -1: some are left, errno says why (EWOULDBLOCK: another process held
- * the lock until until_ms).  A line that is too long is counted in the gap. */
+ * the lock until until_ms, clock_now_ms()).  A line that is too long is counted
+ * in the gap. */
 int ledger_file_append(
     struct ledger_file *, struct ledger_drafts *, int64_t until_ms);
+/* Takes out of the list, and frees, what stands near the end of the file
+ * already. */
+void ledger_file_drop_written(
+    const struct ledger_file *, struct ledger_drafts *);
+
+/* In how many ms the record of the end is to be kept; -1: it is. */
+int ledger_file_due_ms(const struct ledger_file *);
+void ledger_file_keep(struct ledger_file *, int64_t until_ms);
 
 #endif

@@ -7,12 +7,42 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/clock.h"
+#include "base/log.h"
 #include "ledger/gap.h"
+#include "state/mapfile.h"
+
+#define GAP_NAME "ledger"
+#define GAP_MAGIC UINT64_C(0x7461696c4c454433) /* "tailLED3" */
 
 /* Whoever fails tries again more often than this: after it the failure is of
  * one who has gone. */
 #define FAILED_FOR_MS 3000
+
+/* Of a process that has no other. */
+static struct ledger_gap own;
+
+struct ledger_gap *
+ledger_gap_open(const char *runtime_dir)
+{
+	struct ledger_gap *g = mapfile_open(
+	    runtime_dir, GAP_NAME, GAP_MAGIC, sizeof(struct ledger_gap));
+
+	if (g != NULL)
+		return g;
+	log_warn("%s/%s: %s", runtime_dir, GAP_NAME, strerror(errno));
+	return &own;
+}
+
+void
+ledger_gap_close(struct ledger_gap *g)
+{
+	if (g != NULL && g != &own)
+		mapfile_close(g, sizeof(*g));
+}
 
 void
 ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)

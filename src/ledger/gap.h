@@ -24,6 +24,11 @@ struct ledger_gap {
 				      write; 0: none since a success */
 };
 
+/* The one under runtime_dir; where that can't be used, one of this process's
+ * own, and a warning.  Never NULL. */
+struct ledger_gap *ledger_gap_open(const char *runtime_dir);
+void ledger_gap_close(struct ledger_gap *);
+
 /* One more, of a request that began then. */
 void ledger_gap_add(struct ledger_gap *, bool external, int64_t wall_ms);
 /* What was told in a line is no longer to be told. */

@@ -3,17 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account's writer: the last step of each request, whatever became of it.
- * Hides who writes a line, and when.
+ * The account's near side: the last step of each request, whatever became of
+ * it.  Hides who brings a line to the ledger's process (keeper.h), and when.
  *
- * A line is made by its request's thread and then left to wait.  A write
- * under the lock costs more than all else that a line does, and most of that
- * once for any number of lines: in a worker a thread of its own writes what
- * has come in GATHER_MS.  Elsewhere (CGI) who brings a line writes it, unless
- * another thread is writing anyhow.
+ * A line is made by its request's thread and then left to wait.  To bring one
+ * and have it written costs more than all else that a line does, and most of
+ * that once for any number of lines: in a worker a thread of its own brings
+ * what has come in GATHER_MS.  Elsewhere (CGI) who makes a line brings it,
+ * unless another thread is at it anyhow.
  *
- * The thread may hang in the kernel for as long as a disk does: nobody else
- * ever waits for it without a bound.
+ * A line waits here until the ledger's process says that it is in the file.
  */
 #include "config.h"
 
@@ -21,31 +20,41 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log.h"
 #include "ledger/draft.h"
-#include "ledger/file.h"
+#include "ledger/gap.h"
+#include "ledger/keeper.h"
 #include "ledger/ledger.h"
+#include "ledger/post.h"
 
 #define WARN_EVERY_MS 60000
 #define GATHER_MS 5
-/* For another process's lock, in one try; and between two tries. */
-#define LOCK_WAIT_MS 500
+/* For a reply, which waits for another process's lock, in one try; and between
+ * two tries. */
+#define REPLY_WAIT_MS 1000
 #define RETRY_MS 200
 
 struct ledger {
-	struct ledger_file *file; /* NULL: nothing is written */
-	struct ledger_gap *gap; /* its */
+	const char *path; /* for messages */
+	struct ledger_post *post; /* NULL: nothing is written */
+	struct ledger_gap *gap;
+	int desk[2]; /* of a ledger's process of its own, */
+	pid_t keeper; /* that; 0: it is another's */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
-	unsigned nwaiting; /* with those that are being written */
+	unsigned nwaiting; /* with those that are being brought */
 	size_t waiting_bytes;
-	bool writing; /* a thread does, without the mutex */
+	bool writing; /* a thread brings some, without the mutex */
 	pthread_cond_t written; /* what was waiting */
 	_Atomic int64_t oldest_ms; /* when the first of them came; 0: none */
 	atomic_bool failing; /* the last try did */
@@ -123,7 +132,7 @@ lose(struct ledger *l, struct ledger_draft *line)
 	if (l->lost++ == 0 || may_warn(l))
 		log_error("%s can't be written; %" PRIu64
 			  " requests are not recorded",
-		    ledger_file_path(l->file), l->lost);
+		    l->path, l->lost);
 }
 
 /* Holding the mutex: all that waits. */
@@ -150,13 +159,12 @@ say_outcome(struct ledger *l, int rc, int why, unsigned left)
 	bool before = atomic_exchange(&l->failing, rc == -1);
 
 	if (rc == -1 && (!before || may_warn(l)))
-		log_error("%s: %s; %u requests wait to be recorded",
-		    ledger_file_path(l->file),
+		log_error("%s: %s; %u requests wait to be recorded", l->path,
 		    why == EWOULDBLOCK ? "another process holds its lock"
 				       : strerror(why),
 		    left);
 	else if (rc == 0 && before)
-		log_info("%s: can be written again", ledger_file_path(l->file));
+		log_info("%s: can be written again", l->path);
 }
 
 /* Holding the mutex, but not while it writes: all that waits now.  What can't
@@ -174,7 +182,7 @@ write_waiting(struct ledger *l, int64_t until_ms)
 	measure(&lines, &had, &had_bytes);
 	pthread_mutex_unlock(&l->mutex);
 	errno = 0;
-	rc = ledger_file_append(l->file, &lines, until_ms);
+	rc = ledger_post_append(l->post, &lines, until_ms);
 	why = errno;
 	measure(&lines, &left, &left_bytes);
 	say_outcome(l, rc, why, left);
@@ -211,7 +219,7 @@ ledger_write(struct ledger *l, const struct entry *e)
 {
 	struct ledger_draft *line;
 
-	if (l->file == NULL)
+	if (l->post == NULL)
 		return;
 	line = ledger_draft_new(e);
 	pthread_mutex_lock(&l->mutex);
@@ -238,7 +246,7 @@ ledger_keeps(struct ledger *l)
 {
 	int64_t oldest_ms;
 
-	if (l->file == NULL)
+	if (l->post == NULL)
 		return true;
 	if (atomic_load_explicit(&l->failing, memory_order_relaxed) ||
 	    ledger_gap_fails(l->gap))
@@ -274,7 +282,7 @@ ledger_lost(struct ledger *l)
 void
 ledger_metrics(struct ledger *l, struct buf *b)
 {
-	if (l->file == NULL)
+	if (l->post == NULL)
 		return;
 	buf_printf(b,
 	    "# HELP tailgate_ledger_writable 0 while the ledger can't be "
@@ -313,7 +321,7 @@ static void *
 writer_main(void *ctx)
 {
 	struct ledger *l = ctx;
-	int64_t pause_ms = GATHER_MS;
+	int64_t pause_ms = GATHER_MS, until_ms;
 	int rc = 0;
 
 	pthread_mutex_lock(&l->mutex);
@@ -322,12 +330,13 @@ writer_main(void *ctx)
 		/* Nobody has to wake it while lines keep coming. */
 		do {
 			pause_for(l, pause_ms);
-			rc = write_waiting(l, clock_now_ms() + LOCK_WAIT_MS);
+			rc = write_waiting(l, clock_now_ms() + REPLY_WAIT_MS);
 			pause_ms = rc == -1 ? RETRY_MS : GATHER_MS;
 		} while (l->nwaiting > 0 && !l->ending);
 	}
+	until_ms = clock_now_ms() + LEDGER_CLOSE_MS;
 	while (l->nwaiting > 0 && rc == 0)
-		rc = write_waiting(l, clock_now_ms() + LOCK_WAIT_MS);
+		rc = write_waiting(l, until_ms);
 	l->ended = true;
 	pthread_cond_broadcast(&l->written);
 	pthread_mutex_unlock(&l->mutex);
@@ -340,7 +349,7 @@ ledger_write_behind(
 {
 	int rc;
 
-	if (l->file == NULL)
+	if (l->post == NULL)
 		return;
 	l->told = waiting;
 	l->told_ctx = ctx;
@@ -352,33 +361,23 @@ ledger_write_behind(
 		log_warn("no thread for the ledger: %s", strerror(rc));
 }
 
-/* False: it hangs, and still uses all of it. */
-static bool
+/* It waits for nothing without a bound. */
+static void
 end_writer(struct ledger *l)
 {
-	int64_t until_ms = clock_now_ms() + LEDGER_CLOSE_MS;
-	bool ended;
-
 	if (!l->behind)
-		return true;
+		return;
 	pthread_mutex_lock(&l->mutex);
 	l->ending = true;
 	pthread_cond_signal(&l->wake);
-	while (!l->ended && clock_now_ms() < until_ms)
-		cond_wait_until(&l->written, &l->mutex, until_ms);
-	ended = l->ended;
 	pthread_mutex_unlock(&l->mutex);
-	if (ended)
-		pthread_join(l->writer, NULL);
-	else
-		pthread_detach(l->writer);
-	return ended;
+	pthread_join(l->writer, NULL);
 }
 
 void
 ledger_give_up(struct ledger *l)
 {
-	if (l->file == NULL)
+	if (l->post == NULL)
 		return;
 	pthread_mutex_lock(&l->mutex);
 	lose_all(l);
@@ -390,10 +389,40 @@ ledger_give_up(struct ledger *l)
 	pthread_mutex_unlock(&l->mutex);
 }
 
+/* ---- a ledger's process of one's own ----------------------------------- */
+
+static int
+start_keeper(struct ledger *l, const struct config *config)
+{
+	if (ledger_desk_open(l->desk) == -1)
+		return -1;
+	if ((l->keeper = fork()) == 0)
+		ledger_keeper_run(config, l->desk[LEDGER_DESK_KEEPS]);
+	if (l->keeper == -1)
+		return -1;
+	/* None would come after it. */
+	close(l->desk[LEDGER_DESK_KEEPS]);
+	l->desk[LEDGER_DESK_KEEPS] = -1;
+	return 0;
+}
+
+/* It ends when we have hung up; a disk that hangs may hold it for longer. */
+static void
+end_keeper(struct ledger *l)
+{
+	static const struct timespec pause = { 0, 1000000 };
+	int64_t until_ms = clock_now_ms() + LEDGER_CLOSE_MS;
+
+	ledger_desk_close(l->desk);
+	while (l->keeper > 0 && waitpid(l->keeper, NULL, WNOHANG) == 0 &&
+	    clock_now_ms() < until_ms)
+		nanosleep(&pause, NULL);
+}
+
 /* ---- opening ---------------------------------------------------------- */
 
-struct ledger *
-ledger_open(const struct config *config, char *why, size_t size)
+static struct ledger *
+new_ledger(const struct config *config)
 {
 	struct ledger *l = calloc(1, sizeof(*l));
 
@@ -402,16 +431,46 @@ ledger_open(const struct config *config, char *why, size_t size)
 	cond_init(&l->written);
 	cond_init(&l->wake);
 	STAILQ_INIT(&l->waiting);
+	l->path = config->ledger_file;
+	l->desk[0] = l->desk[1] = -1;
+	return l;
+}
+
+static struct ledger *
+open_post(struct ledger *l, const struct config *config, int desk, char *why,
+    size_t size)
+{
+	l->post = ledger_post_open(desk, why, size);
+	if (l->post == NULL) {
+		ledger_close(l);
+		return NULL;
+	}
+	l->gap = ledger_gap_open(config->runtime_dir);
+	return l;
+}
+
+struct ledger *
+ledger_open(const struct config *config, char *why, size_t size)
+{
+	struct ledger *l = new_ledger(config);
+
 	if (!config->ledger)
 		return l;
-	l->file = ledger_file_open(
-	    config->ledger_file, config->runtime_dir, why, size);
-	if (l->file != NULL) {
-		l->gap = ledger_file_gap(l->file);
-		return l;
+	if (start_keeper(l, config) == -1) {
+		snprintf(
+		    why, size, "the ledger's process: %s", strerror(errno));
+		ledger_close(l);
+		return NULL;
 	}
-	ledger_close(l);
-	return NULL;
+	return open_post(l, config, l->desk[LEDGER_DESK_SERVES], why, size);
+}
+
+struct ledger *
+ledger_join(const struct config *config, int desk, char *why, size_t size)
+{
+	struct ledger *l = new_ledger(config);
+
+	return config->ledger ? open_post(l, config, desk, why, size) : l;
 }
 
 void
@@ -419,17 +478,11 @@ ledger_close(struct ledger *l)
 {
 	if (l == NULL)
 		return;
-	if (!end_writer(l)) {
-		/* Its thread hangs in a write and still needs all of it. */
-		static struct ledger *volatile abandoned
-		    __attribute__((unused));
-
-		abandoned = l;
-		ledger_give_up(l);
-		return;
-	}
+	end_writer(l);
 	ledger_give_up(l);
-	ledger_file_close(l->file, clock_now_ms() + LOCK_WAIT_MS);
+	ledger_post_close(l->post);
+	end_keeper(l);
+	ledger_gap_close(l->gap);
 	pthread_cond_destroy(&l->wake);
 	pthread_cond_destroy(&l->written);
 	pthread_mutex_destroy(&l->mutex);

@@ -19,9 +19,15 @@
 
 struct ledger;
 
-/* NULL with one line in why.  One per process (after fork, not before: its
- * lock is its own), shared by its threads.  Where config->ledger is false it
- * writes nothing. */
+/* Lines are written by a process that does nothing else (keeper.h).
+ *
+ * ledger_join: by one that is there; desk is the end of its desk for those who
+ * serve, and stays the caller's.  ledger_open: by one of its own, which it
+ * forks; before there are threads.  NULL with one line in why.  One per
+ * process (after fork, not before), shared by its threads.  Where
+ * config->ledger is false it writes nothing. */
+struct ledger *ledger_join(
+    const struct config *, int desk, char *why, size_t size);
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
 /* Nobody else uses it any more.  What waits is written, if that can be done
  * within LEDGER_CLOSE_MS; else it is counted as lost. */

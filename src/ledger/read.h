@@ -109,10 +109,9 @@ struct ledger_report {
 	bool tail_holds; /* … and is where the chain ended */
 	struct ledger_tail tail; /* where the chain ended */
 };
-/* Follows the chain through all files.  runtime_dir: where the writers keep
- * the newest record of the tail (NULL: only the one beside the ledger).
- * say() gets each finding.  -1 with errno where a file can't be read. */
-int ledger_verify(const char *path, const char *runtime_dir,
+/* Follows the chain through all files.  say() gets each finding.  -1 with errno
+ * where a file can't be read. */
+int ledger_verify(const char *path,
     void (*say)(void *ctx, const char *file, uint64_t line, const char *what),
     void *ctx, struct ledger_report *);
 

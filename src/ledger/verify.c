@@ -17,7 +17,6 @@
 
 #include "base/log.h"
 #include "ledger/read.h"
-#include "state/mapfile.h"
 
 /* Of a record that is being written while it is read. */
 #define READ_TRIES 100
@@ -174,39 +173,13 @@ read_kept(const char *path, const char *suffix, struct ledger_tail *t)
 	return ok;
 }
 
-static bool
-read_shared(const char *runtime_dir, struct ledger_tail *t)
-{
-	struct ledger_shared *shared;
-	struct ledger_record copy;
-	char name[4096];
-	bool ok = false;
-
-	if (runtime_dir == NULL)
-		return false;
-	/* Only where it is: we are not the one to make it. */
-	snprintf(name, sizeof(name), "%s/%s", runtime_dir, LEDGER_SHARED_NAME);
-	if (access(name, R_OK | W_OK) == -1)
-		return false;
-	shared = mapfile_open(runtime_dir, LEDGER_SHARED_NAME,
-	    LEDGER_SHARED_MAGIC, sizeof(*shared));
-	if (shared == NULL)
-		return false;
-	for (int i = 0; i < READ_TRIES && !ok; i++) {
-		memcpy(&copy, &shared->record, sizeof(copy));
-		ok = ledger_tail_unpack(&copy, t) == 0;
-	}
-	mapfile_close(shared, sizeof(*shared));
-	return ok;
-}
-
 /* The newest one.  (The lock's is of before it had a file of its own.) */
 static bool
-read_record(const char *path, const char *runtime_dir, struct ledger_tail *t)
+read_record(const char *path, struct ledger_tail *t)
 {
 	static const char *const suffixes[] = { ".tail", ".lock" };
 	struct ledger_tail kept;
-	bool any = read_shared(runtime_dir, t);
+	bool any = false;
 
 	for (int i = 0; i < 2; i++) {
 		if (!read_kept(path, suffixes[i], &kept) ||
@@ -240,7 +213,7 @@ judge_record(struct walk *w, const char *path)
 }
 
 int
-ledger_verify(const char *path, const char *runtime_dir,
+ledger_verify(const char *path,
     void (*tell)(void *ctx, const char *file, uint64_t line, const char *what),
     void *ctx, struct ledger_report *report)
 {
@@ -252,7 +225,7 @@ ledger_verify(const char *path, const char *runtime_dir,
 	memset(report, 0, sizeof(*report));
 	ledger_tail_init(&report->tail);
 	/* The record first: what is behind it by the time we read is newer. */
-	report->tail_known = read_record(path, runtime_dir, &w.record);
+	report->tail_known = read_record(path, &w.record);
 	n = ledger_parts(path, &files);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = walk_file(&w, &files[i], i + 1 == n);

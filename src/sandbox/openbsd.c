@@ -30,10 +30,11 @@ sandbox_openbsd(const struct sandbox_rules *r)
 			return -1;
 	}
 	if (pledge(r->fork ? "stdio rpath wpath cpath flock unix inet dns proc "
-			     "fattr dpath unveil"
+			     "fattr dpath unveil sendfd recvfd"
+		    : !r->threads ? "stdio rpath wpath cpath flock fattr recvfd"
 		    : r->connect
 		    ? "stdio rpath wpath cpath flock unix inet dns dpath "
-		      "fattr"
+		      "fattr sendfd"
 		    : "stdio rpath wpath cpath flock dpath fattr",
 		NULL) == -1)
 		return -1;

@@ -19,7 +19,9 @@
 struct sandbox_rules {
 	bool files; /* held to the paths below */
 	bool connect; /* may connect at all */
+	bool sockets; /* may make them at all */
 	bool fork; /* may make processes (a parent) */
+	bool threads;
 	/* Strings of the configuration, literals, or below in dirs. */
 	struct sandbox_path {
 		const char *path;

@@ -91,8 +91,9 @@ add_providers(struct sandbox_rules *r, const struct config *c)
 		if (p->port == 0)
 			continue;
 		add_port(r, p->port);
-		/* Opened anew with each connection. */
-		add_dir_of(r, p->ca_file, false);
+		/* Opened anew with each connection.  Not its directory, which
+		 * may be the one of the configuration and the keys. */
+		add_path(r, p->ca_file, false);
 		add_path(r, p->ca_path, false);
 	}
 }
@@ -104,18 +105,25 @@ rules_make(
 	memset(r, 0, sizeof(*r));
 	r->fork = role == SANDBOX_PARENT;
 	r->files = role != SANDBOX_PARENT;
+	r->threads = role != SANDBOX_LEDGER;
+	r->sockets = r->threads || c->log_syslog;
 	r->connect = role == SANDBOX_PARENT || role == SANDBOX_WORKER ||
 	    role == SANDBOX_CGI || role == SANDBOX_PROBE;
 	if (!r->files)
 		return;
+	if (role == SANDBOX_LEDGER) {
+		add_path(r, "/dev/null", true);
+		add_dir_of(r, c->ledger_file, true);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths);
 	     i++)
 		add_path(r, system_paths[i],
 		    strcmp(system_paths[i], "/dev/null") == 0);
 	add_path(r, c->runtime_dir, true);
-	add_path(r, c->state_dir, true);
+	add_path(r, c->state_dir, false);
 	add_path(r, c->spool_dir, true);
-	add_dir_of(r, c->ledger_file, true);
+	add_dir_of(r, c->ledger_file, false);
 	if (role == SANDBOX_INSPECT || role == SANDBOX_EDIT) {
 		add_dir_of(r, c->path, false);
 		add_dir_of(r, c->clients_file, role == SANDBOX_EDIT);

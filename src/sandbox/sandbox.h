@@ -12,11 +12,13 @@
  *
  *	role		files				network		also
  *	parent		all that its user may		-		no exec
- *	worker, CGI	read: system files, CAs;	connect: ports	no exec
- *			write: runtime_dir, state_dir,	of providers,
- *			spool, the ledger's directory	proxies, DNS
- *	probe		the same			the same	no exec
- *	inspect		read: the same, and the		none		no exec
+ *	worker, CGI	read: system files, CAs,	connect: ports	no exec
+ *			state_dir, the ledger's		of providers,
+ *			directory; write: runtime_dir,	proxies, DNS
+ *			spool
+ *	ledger		write: the ledger's directory	none		no exec
+ *	probe		as a worker			as a worker	no exec
+ *	inspect		read: as a worker, and the	none		no exec
  *			configuration's directory
  *	edit		write: the clients file's	none		no exec
  *			directory too
@@ -40,6 +42,7 @@ enum sandbox_role {
 	SANDBOX_PARENT,
 	SANDBOX_WORKER,
 	SANDBOX_CGI,
+	SANDBOX_LEDGER,		/* ledger/keeper.h */
 	SANDBOX_PROBE,
 	SANDBOX_INSPECT,	/* status, usage, explain, check */
 	SANDBOX_EDIT,		/* client */

@@ -82,6 +82,21 @@ static const char *const usual[] = { "read", "write", "readv", "writev",
 	"getrandom", "uname", "sysinfo", "ioctl", "wait4", "waitid",
 	"socketcall" };
 
+/* Of the ledger's process, which writes a file and talks to sockets that it
+ * was given. */
+static const char *const writing[] = { "read", "write", "readv", "writev",
+	"pread64", "pwrite64", "pwritev", "close", "lseek", "_llseek", "open",
+	"openat", "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64",
+	"newfstatat", "fstatat64", "statx", "fcntl", "fcntl64", "flock",
+	"fsync", "fdatasync", "fchmod", "poll", "ppoll", "recvfrom", "recvmsg",
+	"recv", "sendto", "sendmsg", "send", "getsockopt", "shutdown", "mmap",
+	"mmap2", "munmap", "mremap", "mprotect", "madvise", "brk", "futex",
+	"futex_time64", "rseq", "gettid", "getpid", "tgkill", "exit",
+	"exit_group", "sched_yield", "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "sigreturn", "restart_syscall", "clock_gettime",
+	"clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64",
+	"nanosleep", "gettimeofday", "time", "getrandom" };
+
 /* A name that this architecture lacks is left out. */
 static int
 add_all(
@@ -159,10 +174,12 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 		return -1;
 	if (r->fork)
 		return 0;
-	return add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1 ||
-		add_sockets(ctx, r->connect) == -1 || add_threads(ctx) == -1
-	    ? -1
-	    : 0;
+	if (r->threads
+		? add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1 ||
+		    add_threads(ctx) == -1
+		: add_all(ctx, SCMP_ACT_ALLOW, writing, COUNT(writing)) == -1)
+		return -1;
+	return r->sockets ? add_sockets(ctx, r->connect) : 0;
 }
 
 int

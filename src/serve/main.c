@@ -70,8 +70,8 @@ serve_cgi(const struct config *config)
 	char why[512];
 	bool cut;
 
-	if (server_open(&cgi_server, config, SANDBOX_CGI, why, sizeof(why)) ==
-	    -1) {
+	if (server_open(
+		&cgi_server, config, SANDBOX_CGI, -1, why, sizeof(why)) == -1) {
 		log_error("%s", why);
 		fputs(
 		    "Status: 503 Service Unavailable\r\n"

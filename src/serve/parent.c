@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #ifdef HAVE_SYS_PRCTL_H
@@ -28,11 +29,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "config/settings.h"
+#include "ledger/keeper.h"
 #include "sandbox/sandbox.h"
+#include "serve/keeping.h"
 #include "serve/parent.h"
 #include "serve/server.h"
 #include "serve/share.h"
 #include "serve/worker.h"
+#include "state/mapfile.h"
 
 #define CHILDREN_MAX 512
 /* Dying sooner than this is dying young. */
@@ -52,6 +56,8 @@ struct generation {
 	uint64_t stamp; /* of the paths that they are held to */
 	int told[2]; /* what its workers say: server.h */
 	unsigned nready;
+	struct keeping keeping; /* of its ledger */
+	LIST_ENTRY(generation) entry; /* of old ones */
 };
 
 struct child {
@@ -67,6 +73,7 @@ struct parent {
 	const char *path; /* of the socket, NULL: not ours to remove */
 	struct generation *now; /* serving */
 	struct generation *next; /* starting, or NULL */
+	LIST_HEAD(, generation) old; /* whose workers are finishing */
 	struct child children[CHILDREN_MAX];
 	unsigned nchildren;
 	unsigned count; /* generations so far */
@@ -135,11 +142,35 @@ end_generation(struct parent *p, unsigned number)
 
 /* ---- generations ------------------------------------------------------ */
 
-/* NULL: for want of memory or descriptors (errno). */
+static void
+close_told(struct generation *g)
+{
+	for (int i = 0; i < 2; i++) {
+		if (g->told[i] != -1)
+			close(g->told[i]);
+		g->told[i] = -1;
+	}
+}
+
+static void
+generation_free(struct generation *g)
+{
+	if (g == NULL)
+		return;
+	close_told(g);
+	keeping_close(&g->keeping);
+	share_board_free(g->board);
+	config_free(g->config);
+	free(g);
+}
+
+/* NULL: for want of memory, processes or descriptors (errno). */
 static struct generation *
 generation_new(struct parent *p, struct config *config)
 {
 	struct generation *g = calloc(1, sizeof(*g));
+	char why[256];
+	int saved;
 
 	if (g == NULL || pipe(g->told) == -1) {
 		free(g);
@@ -158,19 +189,47 @@ generation_new(struct parent *p, struct config *config)
 	g->number = ++p->count;
 	g->config = config;
 	config_keys_forget(config);
-	return g;
+	/* Before anybody is held to them: what is replaced from now on is seen.
+	 * What workers would make themselves is none of that. */
+	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
+	g->stamp = sandbox_stamp(config);
+	if (keeping_open(&g->keeping, config) == 0)
+		return g;
+	saved = errno;
+	g->config = NULL;
+	generation_free(g);
+	errno = saved;
+	return NULL;
 }
 
+/* Old generations without workers go. */
 static void
-generation_free(struct generation *g)
+forget_ended(struct parent *p)
 {
-	if (g == NULL)
-		return;
-	for (int i = 0; i < 2; i++)
-		close(g->told[i]);
-	share_board_free(g->board);
-	config_free(g->config);
-	free(g);
+	struct generation *g, *next;
+
+	LIST_FOREACH_SAFE(g, &p->old, entry, next)
+	{
+		unsigned i = 0;
+
+		while (
+		    i < p->nchildren && p->children[i].generation != g->number)
+			i++;
+		if (i < p->nchildren)
+			continue;
+		LIST_REMOVE(g, entry);
+		generation_free(g);
+	}
+}
+
+/* It no longer serves; its ledger is kept until its last worker has ended. */
+static void
+retire(struct parent *p, struct generation *g)
+{
+	end_generation(p, g->number);
+	close_told(g);
+	LIST_INSERT_HEAD(&p->old, g, entry);
+	forget_ended(p);
 }
 
 /* ---- workers ---------------------------------------------------------- */
@@ -210,6 +269,26 @@ read_keys(struct config *config)
 	return good;
 }
 
+/* In the child: what is other generations', or the parent's end. */
+static void
+close_others(struct parent *p, struct generation *g)
+{
+	struct generation *old;
+
+	close(g->told[0]);
+	close(g->keeping.desk[LEDGER_DESK_KEEPS]);
+	if (p->next != NULL && p->next != g) {
+		close_told(p->next);
+		keeping_close(&p->next->keeping);
+	}
+	if (p->now != NULL && p->now != g) {
+		close_told(p->now);
+		keeping_close(&p->now->keeping);
+	}
+	LIST_FOREACH (old, &p->old, entry)
+		keeping_close(&old->keeping);
+}
+
 /* In the child: become a worker. */
 static void
 be_worker(struct parent *p, struct generation *g, unsigned index)
@@ -221,23 +300,15 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 		open_log(g->config);
 	close(signal_pipe[0]);
 	close(signal_pipe[1]);
-	close(g->told[0]);
-	if (p->next != NULL && p->next != g) {
-		close(p->next->told[0]);
-		close(p->next->told[1]);
-	}
-	if (p->now != NULL && p->now != g) {
-		close(p->now->told[0]);
-		close(p->now->told[1]);
-	}
+	close_others(p, g);
 #ifdef HAVE_SYS_PRCTL_H
 	/* Nobody would be left to replace or to stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
 	if (!read_keys(g->config))
 		exit(1);
-	status =
-	    worker_run(g->config, p->listen_fd, g->told[1], g->board, index);
+	status = worker_run(g->config, p->listen_fd, g->told[1],
+	    g->keeping.desk[LEDGER_DESK_SERVES], g->board, index);
 	exit(status);
 }
 
@@ -277,7 +348,6 @@ switch_generation(struct parent *p)
 
 	p->now = p->next;
 	p->next = NULL;
-	p->now->stamp = sandbox_stamp(p->now->config);
 	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
 	memset(p->pause_ms, 0, sizeof(p->pause_ms));
 	if (old == NULL) {
@@ -287,8 +357,7 @@ switch_generation(struct parent *p)
 	}
 	open_log(p->now->config);
 	log_info("configuration %u is in force", p->now->number);
-	end_generation(p, old->number);
-	generation_free(old);
+	retire(p, old);
 }
 
 /* A worker of the new generation ended before it could serve. */
@@ -297,8 +366,7 @@ give_up_generation(struct parent *p)
 {
 	log_error("%s: its workers can't start; %s", p->next->config->path,
 	    p->now == NULL ? "ending" : "the old configuration stays");
-	end_generation(p, p->next->number);
-	generation_free(p->next);
+	retire(p, p->next);
 	p->next = NULL;
 	if (p->now == NULL) {
 		p->stopping = true;
@@ -409,12 +477,28 @@ replace_worker(struct parent *p, const struct child *c)
 					: *pause * 2;
 }
 
+static bool
+is_keepers_end(struct parent *p, pid_t pid, int status)
+{
+	struct generation *old;
+
+	if ((p->now != NULL && keeping_ended(&p->now->keeping, pid, status)) ||
+	    (p->next != NULL && keeping_ended(&p->next->keeping, pid, status)))
+		return true;
+	LIST_FOREACH (old, &p->old, entry)
+		if (keeping_ended(&old->keeping, pid, status))
+			return true;
+	return false;
+}
+
 static void
 on_child(struct parent *p, pid_t pid, int status)
 {
 	struct child c;
 	unsigned i = 0;
 
+	if (is_keepers_end(p, pid, status))
+		return;
 	while (i < p->nchildren && p->children[i].pid != pid)
 		i++;
 	if (i == p->nchildren)
@@ -422,6 +506,7 @@ on_child(struct parent *p, pid_t pid, int status)
 	c = p->children[i];
 	p->children[i] = p->children[--p->nchildren];
 	say_end(&c, status);
+	forget_ended(p);
 	if (p->stopping)
 		return;
 	if (p->next != NULL && c.generation == p->next->number)
@@ -582,6 +667,23 @@ start_due_workers(struct parent *p)
 	return next_ms == INT32_MAX ? -1 : (int)next_ms;
 }
 
+/* Starts ledgers' processes in place of those that died; ms until one is
+ * due. */
+static int
+start_due_keepers(struct parent *p)
+{
+	struct generation *old;
+	int wait_ms = -1;
+
+	if (p->now != NULL)
+		wait_ms = keeping_start_due(&p->now->keeping);
+	if (p->next != NULL)
+		wait_ms = sooner(wait_ms, keeping_start_due(&p->next->keeping));
+	LIST_FOREACH (old, &p->old, entry)
+		wait_ms = sooner(wait_ms, keeping_start_due(&old->keeping));
+	return wait_ms;
+}
+
 /* Not once we are stopping: the old ones are told already. */
 static int
 told_fd(const struct parent *p, const struct generation *g)
@@ -594,7 +696,8 @@ loop(struct parent *p)
 {
 	while (!p->stopping || p->nchildren > 0) {
 		struct generation *now = p->now, *next = p->next;
-		int timeout_ms = start_due_workers(p);
+		int timeout_ms =
+		    sooner(start_due_workers(p), start_due_keepers(p));
 		struct pollfd fds[] = {
 			{ .fd = signal_pipe[0], .events = POLLIN },
 			{ .fd = told_fd(p, next), .events = POLLIN },
@@ -617,6 +720,20 @@ loop(struct parent *p)
 		if (p->next == NULL && p->reload)
 			reload(p);
 	}
+}
+
+/* No worker is left: what they brought is written, and the last of it
+ * recorded. */
+static void
+end_keeping(struct parent *p)
+{
+	pid_t now = p->now == NULL ? 0 : p->now->keeping.pid;
+	pid_t next = p->next == NULL ? 0 : p->next->keeping.pid;
+
+	generation_free(p->next);
+	generation_free(p->now);
+	keeping_wait(now);
+	keeping_wait(next);
 }
 
 int
@@ -645,8 +762,7 @@ parent_run(struct config *config, int listen_fd, const char *path)
 	status = p->status;
 	if (p->path != NULL)
 		unlink(p->path);
-	generation_free(p->next);
-	generation_free(p->now);
+	end_keeping(p);
 	free(p);
 	return status;
 }

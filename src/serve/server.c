@@ -22,19 +22,21 @@
 #define RENEW_MS 5000
 
 static bool
-open_state(struct server *s, const struct config *c, char *why, size_t size)
+open_state(
+    struct server *s, const struct config *c, int desk, char *why, size_t size)
 {
 	return mapfile_check_dir(c->runtime_dir, why, size) == 0 &&
 	    (s->health = health_open(c, why, size)) != NULL &&
 	    (s->slots = slots_open(c, why, size)) != NULL &&
 	    (s->budgets = budget_open(c, &ledger_history, why, size)) != NULL &&
 	    (s->meters = meters_open(c, why, size)) != NULL &&
-	    (s->ledger = ledger_open(c, why, size)) != NULL;
+	    (s->ledger = desk == -1 ? ledger_open(c, why, size)
+				    : ledger_join(c, desk, why, size)) != NULL;
 }
 
 int
 server_open(struct server *s, const struct config *c, enum sandbox_role role,
-    char *why, size_t size)
+    int desk, char *why, size_t size)
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
@@ -45,7 +47,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 		snprintf(why, size, "libfcgi or libcurl can't be set up");
 		return -1;
 	}
-	if (!open_state(s, c, why, size))
+	if (!open_state(s, c, desk, why, size))
 		return -1;
 	if ((s->patterns = patterns_new(c, stderr)) == NULL) {
 		snprintf(

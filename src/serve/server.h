@@ -50,9 +50,10 @@ struct server {
 };
 
 /* Opens everything, after fork and before any thread, and confines the process
- * to what the role needs (sandbox.h).  -1: one line in why. */
+ * to what the role needs (sandbox.h).  desk: of the ledger's process; -1: it
+ * has one of its own.  -1: one line in why. */
 int server_open(struct server *, const struct config *, enum sandbox_role,
-    char *why, size_t size);
+    int desk, char *why, size_t size);
 void server_close(struct server *);
 
 /* A limit can't be kept.  If its directory was removed or replaced, asks the

@@ -313,7 +313,7 @@ wait_for_stop(struct worker *w)
 }
 
 int
-worker_run(const struct config *config, int listen_fd, int parent_fd,
+worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
     struct share_board *board, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -325,8 +325,8 @@ worker_run(const struct config *config, int listen_fd, int parent_fd,
 	w->config = config;
 	pthread_mutex_init(&w->mutex, NULL);
 	cond_init(&w->changed);
-	if (server_open(&w->server, config, SANDBOX_WORKER, why, sizeof(why)) ==
-	    -1) {
+	if (server_open(&w->server, config, SANDBOX_WORKER, desk, why,
+		sizeof(why)) == -1) {
 		log_error("%s", why);
 		return 1;
 	}

@@ -11,6 +11,8 @@
 
 #include <sys/resource.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -28,9 +30,11 @@
 
 #include "check.h"
 #include "base/clock.h"
+#include "ledger/frame.h"
+#include "ledger/gap.h"
+#include "ledger/keeper.h"
 #include "ledger/ledger.h"
 #include "ledger/read.h"
-#include "state/mapfile.h"
 
 static char dir[] = "/tmp/ledger_test.XXXXXX";
 static char path[128], rotated[140], lock_path[140], tail_path[140];
@@ -38,15 +42,15 @@ static char shared_path[140];
 static char state_dir[64];
 static struct config config;
 
-/* A disk that hangs, as one thread sees it that writes. */
-static atomic_bool disk_hangs;
+/* A disk that hangs, as the process sees it that writes. */
+static atomic_bool *disk_hangs;
 
 ssize_t
 writev(int fd, const struct iovec *iov, int n)
 {
 	ssize_t done = 0, k;
 
-	while (atomic_load(&disk_hangs))
+	while (disk_hangs != NULL && atomic_load(disk_hangs))
 		usleep(1000);
 	for (int i = 0; i < n; i++) {
 		k = write(fd, iov[i].iov_base, iov[i].iov_len);
@@ -74,6 +78,55 @@ open_or_die(void)
 {
 	char why[256];
 	struct ledger *l = ledger_open(&config, why, sizeof(why));
+
+	if (l == NULL) {
+		fprintf(stderr, "%s\n", why);
+		exit(99);
+	}
+	return l;
+}
+
+/* A ledger's process that we know, as a parent has it. */
+static struct {
+	int desk[2];
+	pid_t pid;
+} keeper;
+
+static void
+keeper_start(void)
+{
+	if ((keeper.pid = fork()) == 0)
+		ledger_keeper_run(&config, keeper.desk[LEDGER_DESK_KEEPS]);
+}
+
+static void
+keeper_open(void)
+{
+	if (ledger_desk_open(keeper.desk) == -1)
+		exit(99);
+	keeper_start();
+}
+
+static void
+keeper_kill(void)
+{
+	kill(keeper.pid, SIGKILL);
+	waitpid(keeper.pid, NULL, 0);
+}
+
+static void
+keeper_close(void)
+{
+	ledger_desk_close(keeper.desk);
+	waitpid(keeper.pid, NULL, 0);
+}
+
+static struct ledger *
+join_or_die(void)
+{
+	char why[256];
+	struct ledger *l = ledger_join(
+	    &config, keeper.desk[LEDGER_DESK_SERVES], why, sizeof(why));
 
 	if (l == NULL) {
 		fprintf(stderr, "%s\n", why);
@@ -167,6 +220,31 @@ spill(const char *name, const char *p, size_t len)
 	fclose(f);
 }
 
+/* A whole ledger of one line, made by another. */
+static void
+spill_line(const struct entry *e)
+{
+	char *text, *copy, real[sizeof(path)];
+	struct ledger *l;
+	size_t len;
+
+	memcpy(real, path, sizeof(path));
+	strlcat(path, ".other", sizeof(path));
+	l = open_or_die();
+	ledger_write(l, e);
+	ledger_close(l);
+	text = slurp(path, &len);
+	unlink(path);
+	strlcat(path, ".lock", sizeof(path));
+	unlink(path);
+	copy = strrchr(path, '.');
+	strcpy(copy, ".tail");
+	unlink(path);
+	memcpy(path, real, sizeof(path));
+	spill(path, text, len);
+	free(text);
+}
+
 static char *
 line_at(char *text, unsigned k)
 {
@@ -190,11 +268,10 @@ say(void *ctx, const char *file, uint64_t line, const char *what)
 static uint64_t
 shared_lost(void)
 {
-	struct ledger_shared *shared = mapfile_open(config.runtime_dir,
-	    LEDGER_SHARED_NAME, LEDGER_SHARED_MAGIC, sizeof(*shared));
-	uint64_t lost = shared == NULL ? 0 : atomic_load(&shared->gap.lost);
+	struct ledger_gap *gap = ledger_gap_open(config.runtime_dir);
+	uint64_t lost = atomic_load(&gap->lost);
 
-	mapfile_close(shared, sizeof(*shared));
+	ledger_gap_close(gap);
 	return lost;
 }
 
@@ -204,7 +281,7 @@ verify(void)
 	struct ledger_report r;
 
 	said[0] = '\0';
-	if (ledger_verify(path, config.runtime_dir, say, NULL, &r) == -1)
+	if (ledger_verify(path, say, NULL, &r) == -1)
 		r.breaks = 999;
 	return r;
 }
@@ -546,8 +623,7 @@ test_lost_record(void)
 	write_n(l, 4);
 	ledger_close(l);
 	unlink(tail_path);
-	CHECK(verify().breaks == 0 &&
-		verify().tail_known == (config.runtime_dir != NULL),
+	CHECK(verify().breaks == 0 && !verify().tail_known,
 	    "without the record the lines still verify");
 	l = open_or_die();
 	write_n(l, 2);
@@ -636,16 +712,16 @@ test_full_disk(void)
 	size_t len;
 
 	fresh();
-	l = open_or_die();
+	keeper_open();
+	l = join_or_die();
 	write_n(l, 3);
 	free(slurp(path, &len));
-	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &old);
 	tight = old;
 	tight.rlim_cur = len + 100;
-	setrlimit(RLIMIT_FSIZE, &tight);
+	prlimit(keeper.pid, RLIMIT_FSIZE, &tight, NULL);
 	write_n(l, 2);
-	setrlimit(RLIMIT_FSIZE, &old);
+	prlimit(keeper.pid, RLIMIT_FSIZE, &old, NULL);
 	CHECK(ledger_lost(l) == 2, "what could not be written is counted");
 	write_n(l, 2);
 	r = verify();
@@ -656,26 +732,29 @@ test_full_disk(void)
 		    NULL,
 	    "and a line of its own says how many were lost");
 	ledger_close(l);
+	keeper_close();
 
 	/* In a worker they wait until there is room. */
 	fresh();
-	l = open_or_die();
+	keeper_open();
+	l = join_or_die();
 	write_n(l, 3);
 	free(slurp(path, &len));
 	ledger_write_behind(l, on_waiting, &told);
 	tight.rlim_cur = len + 100;
-	setrlimit(RLIMIT_FSIZE, &tight);
+	prlimit(keeper.pid, RLIMIT_FSIZE, &tight, NULL);
 	write_n(l, 2);
 	ledger_flush(l, clock_now_ms() + 300);
 	CHECK(!ledger_keeps(l) && ledger_lost(l) == 0,
 	    "a worker sees that it can't write");
-	setrlimit(RLIMIT_FSIZE, &old);
+	prlimit(keeper.pid, RLIMIT_FSIZE, &old, NULL);
 	ledger_flush(l, clock_now_ms() + 60000);
 	CHECK(ledger_keeps(l), "and that it can again");
 	r = verify();
 	CHECK(r.breaks == 0 && r.torn == 1 && r.lines == 6 && r.lost == 0,
 	    "nothing is lost then");
 	ledger_close(l);
+	keeper_close();
 }
 
 /* ---- Many writers ---- */
@@ -1038,7 +1117,7 @@ test_hung_disk(void)
 	ledger_write_behind(l, on_waiting, &told);
 	write_n(l, 1);
 	ledger_flush(l, clock_now_ms() + 60000);
-	atomic_store(&disk_hangs, true);
+	atomic_store(disk_hangs, true);
 	write_n(l, 2);
 	begin_ms = clock_now_ms();
 	while (ledger_keeps(l) && since(begin_ms) < 20000)
@@ -1051,7 +1130,7 @@ test_hung_disk(void)
 	CHECK(since(begin_ms) < 10000, "closing does not wait for it");
 	CHECK(shared_lost() == 5,
 	    "what was not written is counted for the next process");
-	atomic_store(&disk_hangs, false);
+	atomic_store(disk_hangs, false);
 	/* The thread that hung writes what it had, and ends. */
 	begin_ms = clock_now_ms();
 	while (verify().lines < 3 && since(begin_ms) < 20000)
@@ -1063,6 +1142,242 @@ test_hung_disk(void)
 	r = verify();
 	CHECK(r.breaks == 0 && r.lost >= 3, "which tells of it");
 	ledger_close(l);
+}
+
+/* ---- The ledger's process ---- */
+
+/* It is killed again and again while lines come: each is there once. */
+static void
+test_killed_keeper(void)
+{
+	struct ledger *l;
+	struct ledger_report r;
+	unsigned n = 0;
+	char id[32];
+
+	fresh();
+	keeper_open();
+	l = join_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	for (int round = 0; round < 60; round++) {
+		for (int i = 0; i < 40; i++) {
+			snprintf(id, sizeof(id), "req_k%u", n++);
+			struct entry e = entry(id);
+			ledger_write(l, &e);
+		}
+		usleep(3000 + (unsigned)round * 97);
+		keeper_kill();
+		if (round % 3 == 0)
+			usleep(20000);
+		keeper_start();
+	}
+	ledger_flush(l, clock_now_ms() + 60000);
+	ledger_close(l);
+	keeper_close();
+	r = verify();
+	CHECK(r.breaks == 0 && r.lines == n && r.lost == 0,
+	    "killed 60 times: %u lines, each once (%llu)", n,
+	    (unsigned long long)r.lines);
+}
+
+/* In the middle of a write: what it had is looked for, and not written
+ * twice. */
+static void
+test_killed_in_write(void)
+{
+	struct entry e = entry("req_once");
+	struct ledger_report r;
+	struct ledger *l;
+
+	fresh();
+	keeper_open();
+	l = join_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	atomic_store(disk_hangs, true);
+	ledger_write(l, &e);
+	usleep(50000);
+	/* As if the write had come through just before. */
+	kill(keeper.pid, SIGSTOP);
+	atomic_store(disk_hangs, false);
+	keeper_kill();
+	spill_line(&e);
+	keeper_start();
+	ledger_flush(l, clock_now_ms() + 60000);
+	ledger_close(l);
+	keeper_close();
+	r = verify();
+	CHECK(r.lines == 1 && r.lost == 0,
+	    "killed between its write and its reply: one line (%llu)",
+	    (unsigned long long)r.lines);
+}
+
+/* It stands still, and nobody else does. */
+static void
+test_stopped_keeper(void)
+{
+	struct ledger *l;
+	int64_t begin_ms;
+
+	fresh();
+	keeper_open();
+	l = join_or_die();
+	ledger_write_behind(l, on_waiting, &told);
+	kill(keeper.pid, SIGSTOP);
+	write_n(l, 2);
+	begin_ms = clock_now_ms();
+	while (ledger_keeps(l) && since(begin_ms) < 20000)
+		usleep(10000);
+	CHECK(!ledger_keeps(l) && since(begin_ms) < 10000,
+	    "a ledger's process that stands still is noticed");
+	kill(keeper.pid, SIGCONT);
+	ledger_flush(l, clock_now_ms() + 60000);
+	CHECK(ledger_keeps(l) && ledger_lost(l) == 0 && holds(2),
+	    "and nothing is lost when it goes on");
+	ledger_close(l);
+	keeper_close();
+}
+
+/* ---- What a process that was taken over may send ---- */
+
+/* A call as post.c makes it; the socket, greeted. */
+static int
+raw_call(void)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { "l", 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct frame_reply greeting;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == -1)
+		exit(99);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
+	if (sendmsg(keeper.desk[LEDGER_DESK_SERVES], &m, 0) != 1 ||
+	    recv(ends[0], &greeting, sizeof(greeting), MSG_WAITALL) !=
+		sizeof(greeting))
+		exit(99);
+	close(ends[1]);
+	return ends[0];
+}
+
+/* What comes of one line: 1 it is dealt with, 0 hung up. */
+static int
+raw_line(const char *text, size_t len, uint32_t said_len)
+{
+	struct frame head = { .magic = FRAME_MAGIC,
+		.nlines = 1,
+		.nbytes = (uint32_t)(sizeof(struct frame_line) + len) };
+	struct frame_line line = { .len = said_len };
+	struct frame_reply reply = { .done = 0 };
+	int fd = raw_call();
+	ssize_t n;
+
+	if (send(fd, &head, sizeof(head), MSG_NOSIGNAL) == -1 ||
+	    send(fd, &line, sizeof(line), MSG_NOSIGNAL) == -1 ||
+	    send(fd, text, len, MSG_NOSIGNAL) == -1)
+		n = 0;
+	else
+		n = recv(fd, &reply, sizeof(reply), MSG_WAITALL);
+	close(fd);
+	return n == sizeof(reply) ? (int)reply.done : 0;
+}
+
+static int
+raw_head(struct frame head)
+{
+	struct frame_reply reply;
+	int fd = raw_call();
+	ssize_t n;
+
+	send(fd, &head, sizeof(head), MSG_NOSIGNAL);
+	n = recv(fd, &reply, sizeof(reply), MSG_WAITALL);
+	close(fd);
+	return n > 0;
+}
+
+#define BEGIN "{\"v\":2,\"time\":\"2026-11-22T18:47:00.123Z\""
+
+static void
+test_hostile_frames(void)
+{
+	static const char *const bad[] = { "", "{", "{}", "[]", "x",
+		BEGIN "}\n" BEGIN, BEGIN ",\"id\":\"a\nb\"",
+		BEGIN ",\"id\":\"a\",\"id\":\"b\"",
+		BEGIN ",\"id\":\"a\",\"client\":\"\xff\"",
+		BEGIN ",\"client\":\"a\",\"id\":\"b\"", BEGIN ",\"gap\":true",
+		BEGIN ",\"lost\":5", BEGIN ",\"n\":7",
+		BEGIN ",\"prev\":\"00000000000000000000000000000000\"",
+		BEGIN ",\"n\":1,\"prev\":\"00000000000000000000000000000000\"}",
+		BEGIN ",\"new\":1", BEGIN ",\"status\":\"200\"",
+		BEGIN ",\"status\":-1", BEGIN ",\"status\":1e9",
+		BEGIN ",\"id\":{\"a\":1}", BEGIN ",\"sent\":false",
+		BEGIN ",\"tries\":[[]]", BEGIN ",\"tries\":[{\"x\":1}]",
+		BEGIN ",\"tries\":[{\"ms\":1,\"provider\":\"p\"}]",
+		BEGIN ",\"tries\":[{\"ms\":{\"a\":[]}}]",
+		BEGIN ",\"\\u0069d\":\"a\"",
+		"{\"v\":1,\"time\":\"2026-11-22T18:47:00.123Z\"",
+		"{\"v\":2,\"time\":\"yesterday at noon or so\"",
+		"{ \"v\":2,\"time\":\"2026-11-22T18:47:00.123Z\"" };
+	static const struct frame heads[] = { { 0, 0, 1, 100 },
+		{ FRAME_MAGIC, 2, 1, 100 }, { FRAME_MAGIC, 0, 0, 100 },
+		{ FRAME_MAGIC, 0, 1, 0 },
+		{ FRAME_MAGIC, 0, FRAME_LINES_MAX + 1, 100000 },
+		{ FRAME_MAGIC, 0, UINT32_MAX, UINT32_MAX },
+		{ FRAME_MAGIC, 0, 1, FRAME_BYTES_MAX + 1 } };
+	static char huge[LEDGER_LINE_MAX + 16];
+	struct ledger *l;
+	struct ledger_report r;
+	unsigned dealt = 0, n = sizeof(bad) / sizeof(bad[0]), answered = 0;
+	int silent[50];
+
+	fresh();
+	keeper_open();
+	l = join_or_die();
+	for (unsigned i = 0; i < n; i++) {
+		int done =
+		    raw_line(bad[i], strlen(bad[i]), (uint32_t)strlen(bad[i]));
+
+		if (done != 1)
+			printf("# %s\n", bad[i]);
+		dealt += done == 1;
+	}
+	CHECK(dealt == n, "what is no request's line is dealt with by a count");
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		answered += (unsigned)raw_head(heads[i]);
+	CHECK(answered == 0, "what is no frame is hung up on");
+	CHECK(raw_line(BEGIN, strlen(BEGIN), 100000) == 0,
+	    "a line longer than its frame");
+	memset(huge, 'x', sizeof(huge));
+	memcpy(huge, BEGIN ",\"id\":\"", strlen(BEGIN ",\"id\":\""));
+	huge[sizeof(huge) - 1] = '"';
+	CHECK(raw_line(huge, sizeof(huge), sizeof(huge)) == 1 &&
+		verify().lines == 0,
+	    "a line that is too long: none of it is written");
+	/* Many that never say anything, and a message without a socket. */
+	for (int i = 0; i < 50; i++)
+		silent[i] = raw_call();
+	send(keeper.desk[LEDGER_DESK_SERVES], "xyz", 3, 0);
+	CHECK(raw_line(BEGIN, strlen(BEGIN), strlen(BEGIN)) == 1 &&
+		verify().lines == 2 && verify().lost == n + 1,
+	    "and the next good line is written, with what was not");
+	write_n(l, 3);
+	r = verify();
+	CHECK(r.breaks == 0 && r.lines == 5 && ledger_lost(l) == 0,
+	    "others do not notice");
+	ledger_close(l);
+	for (int i = 0; i < 50; i++)
+		close(silent[i]);
+	keeper_close();
 }
 
 /* What stands in the way goes away, and lines are written again. */
@@ -1190,11 +1505,19 @@ main(void)
 	config.ledger = true;
 	config.ledger_file = path;
 	snprintf(shared_path, sizeof(shared_path), "%s/ledger", dir);
-	/* With the tail's record beside the ledger only, and mapped too. */
-	test_all();
 	config.runtime_dir = dir;
+	disk_hangs = mmap(NULL, sizeof(*disk_hangs), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (disk_hangs == MAP_FAILED)
+		return 99;
 	test_all();
 	test_hung_disk();
+	test_killed_keeper();
+	test_killed_in_write();
+	test_stopped_keeper();
+	test_hostile_frames();
+	/* Confined, it cannot follow a directory that is replaced. */
+	config.sandbox = CONFINE_OFF;
 	test_blocked();
 	fresh();
 	snprintf(remove, sizeof(remove), "%s/lock", dir);

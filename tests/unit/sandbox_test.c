@@ -30,6 +30,7 @@ enum { DONE, DENIED, BROKEN, KILLED };
 
 static char dir[] = "/tmp/tailgate-sandbox.XXXXXX";
 static char inside[128], outside[128], config_path[128], clients[128];
+static char ledger[128], other_ledger[128], key_path[128], ca_path[128];
 static uint16_t open_port, other_port;
 static pid_t sibling;
 static struct config config;
@@ -40,7 +41,8 @@ static struct provider provider;
 static int
 outcome(int rc)
 {
-	return rc == -1 ? DENIED : DONE;
+	/* What is not there proves nothing. */
+	return rc != -1 ? DONE : errno == ENOENT ? BROKEN : DENIED;
 }
 
 static int
@@ -62,9 +64,75 @@ try_config(void)
 }
 
 static int
+try_clients_read(void)
+{
+	return outcome(open(clients, O_RDONLY));
+}
+
+static int
 try_clients_write(void)
 {
 	return outcome(open(clients, O_WRONLY));
+}
+
+/* Of a provider, beside its CA. */
+static int
+try_key(void)
+{
+	return outcome(open(key_path, O_RDONLY));
+}
+
+static int
+try_ca(void)
+{
+	return outcome(open(ca_path, O_RDONLY));
+}
+
+static int
+try_ledger_read(void)
+{
+	return outcome(open(ledger, O_RDONLY));
+}
+
+static int
+try_ledger_append(void)
+{
+	return outcome(open(ledger, O_WRONLY | O_APPEND));
+}
+
+static int
+try_ledger_rewrite(void)
+{
+	int fd = open(ledger, O_RDWR);
+
+	return fd == -1 ? DENIED : outcome((int)pwrite(fd, "x", 1, 0));
+}
+
+static int
+try_ledger_truncate(void)
+{
+	return outcome(truncate(ledger, 0));
+}
+
+static int
+try_ledger_remove(void)
+{
+	return outcome(unlink(ledger));
+}
+
+static int
+try_ledger_replace(void)
+{
+	return outcome(rename(other_ledger, ledger));
+}
+
+static int
+try_ledger_lock(void)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s.lock", ledger);
+	return outcome(open(path, O_RDWR | O_CREAT, 0600));
 }
 
 static int
@@ -190,13 +258,26 @@ try_thread(void)
 
 /* ---- roles ------------------------------------------------------------- */
 
+static void
+file_make(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	if (fd == -1 || close(fd) == -1)
+		exit(99);
+}
+
 /* What a try of a role in a child came to. */
 static int
 as_role(enum sandbox_role role, int (*try)(void))
 {
 	int status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	/* Whoever may remove them may have. */
+	file_make(ledger);
+	file_make(other_ledger);
+	pid = fork();
 	if (pid == 0) {
 		unsigned force;
 		char why[256];
@@ -213,11 +294,14 @@ as_role(enum sandbox_role role, int (*try)(void))
 				: BROKEN;
 }
 
-static const char *const role_names[] = { "parent", "worker", "cgi", "probe",
-	"inspect", "edit" };
+static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
+	"probe", "inspect", "edit" };
 
-#define ALL 0x3f
+#define NROLES (sizeof(role_names) / sizeof(role_names[0]))
+#define ALL ((1u << NROLES) - 1)
 #define BIT(role) (1u << (role))
+#define LEDGER BIT(SANDBOX_LEDGER)
+#define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_EDIT))
 #define HELD (ALL & ~BIT(SANDBOX_PARENT))
 #define CONNECTS (BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI) | BIT(SANDBOX_PROBE))
 
@@ -230,19 +314,36 @@ static const struct row {
 } rows[] = {
 	{ "reads /etc/shadow", try_shadow, HELD, HELD, SANDBOX_FILES },
 	{ "reads /etc/passwd", try_passwd, HELD, HELD, SANDBOX_FILES },
-	{ "reads the configuration", try_config,
-	    HELD & ~(BIT(SANDBOX_INSPECT) | BIT(SANDBOX_EDIT)), HELD,
+	{ "reads the configuration", try_config, HELD & ~READERS, HELD,
+	    SANDBOX_FILES },
+	{ "reads the clients file", try_clients_read, HELD & ~READERS, HELD,
+	    SANDBOX_FILES },
+	{ "reads a provider's key", try_key, HELD & ~READERS, HELD,
+	    SANDBOX_FILES },
+	{ "reads a provider's CA", try_ca, LEDGER, HELD, SANDBOX_FILES },
+	{ "reads the ledger", try_ledger_read, 0, ALL, 0 },
+	{ "appends to the ledger", try_ledger_append, HELD & ~LEDGER, HELD,
+	    SANDBOX_FILES },
+	{ "rewrites the ledger", try_ledger_rewrite, HELD & ~LEDGER, HELD,
+	    SANDBOX_FILES },
+	{ "truncates the ledger", try_ledger_truncate, HELD & ~LEDGER,
+	    HELD & ~LEDGER, SANDBOX_FILES },
+	{ "replaces the ledger", try_ledger_replace, HELD, HELD & ~LEDGER,
+	    SANDBOX_FILES },
+	{ "removes the ledger", try_ledger_remove, HELD, HELD & ~LEDGER,
+	    SANDBOX_FILES },
+	{ "takes the ledger's lock", try_ledger_lock, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
 	{ "writes the clients file", try_clients_write,
 	    HELD & ~BIT(SANDBOX_EDIT), HELD, SANDBOX_FILES },
 	{ "writes outside of its directories", try_write_outside, HELD, HELD,
 	    SANDBOX_FILES },
-	{ "writes inside of them", try_write_inside, 0, ALL, 0 },
+	{ "writes to runtime_dir", try_write_inside, LEDGER, ALL, 0 },
 	{ "reads the memory of a sibling", try_proc_of_sibling, HELD, HELD,
 	    SANDBOX_FILES },
 	{ "runs a shell", try_exec, ALL, ALL, SANDBOX_CALLS },
 	{ "makes a process", try_fork, HELD, ALL, SANDBOX_CALLS },
-	{ "makes a thread", try_thread, 0, ALL, 0 },
+	{ "makes a thread", try_thread, LEDGER, ALL, SANDBOX_CALLS },
 	{ "traces a sibling", try_ptrace, ALL, ALL, SANDBOX_CALLS },
 	{ "changes its user", try_setuid, ALL, ALL, SANDBOX_CALLS },
 	{ "connects to a provider's port", try_named_port, HELD & ~CONNECTS,
@@ -273,7 +374,7 @@ try_row(const struct row *row, unsigned force)
 		printf("# %s: closed to this user anyway\n", row->what);
 		return;
 	}
-	for (unsigned role = 0; role < 6; role++) {
+	for (unsigned role = 0; role < NROLES; role++) {
 		int got;
 
 		if ((row->tested & BIT(role)) == 0)
@@ -307,39 +408,42 @@ listener(void)
 }
 
 static void
-file_make(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CREAT, 0600);
-
-	if (fd == -1 || close(fd) == -1)
-		exit(99);
-}
-
-static void
 world_make(void)
 {
-	static char runtime[128], etc[128];
+	static char runtime[128], etc[128], state[128];
 
 	if (mkdtemp(dir) == NULL)
 		exit(99);
 	snprintf(runtime, sizeof(runtime), "%s/run", dir);
 	snprintf(etc, sizeof(etc), "%s/etc", dir);
+	snprintf(state, sizeof(state), "%s/state", dir);
+	snprintf(ledger, sizeof(ledger), "%s/state/ledger.jsonl", dir);
+	snprintf(other_ledger, sizeof(other_ledger), "%s/state/other", dir);
+	snprintf(key_path, sizeof(key_path), "%s/etc/key", dir);
+	snprintf(ca_path, sizeof(ca_path), "%s/etc/ca.pem", dir);
 	snprintf(inside, sizeof(inside), "%s/run/file", dir);
 	snprintf(outside, sizeof(outside), "%s/file", dir);
 	snprintf(config_path, sizeof(config_path), "%s/etc/tailgate.conf", dir);
 	snprintf(clients, sizeof(clients), "%s/etc/clients.conf", dir);
-	if (mkdir(runtime, 0700) == -1 || mkdir(etc, 0700) == -1)
+	if (mkdir(runtime, 0700) == -1 || mkdir(etc, 0700) == -1 ||
+	    mkdir(state, 0700) == -1)
 		exit(99);
 	file_make(config_path);
 	file_make(clients);
+	file_make(key_path);
+	file_make(ca_path);
+	file_make(ledger);
+	file_make(other_ledger);
 	open_port = listener();
 	other_port = listener();
 	provider.port = open_port;
 	provider.url = "http://127.0.0.1";
 	config.path = config_path;
 	config.clients_file = clients;
-	config.runtime_dir = config.state_dir = config.spool_dir = runtime;
-	config.ledger_file = inside;
+	config.runtime_dir = config.spool_dir = runtime;
+	config.state_dir = state;
+	config.ledger_file = ledger;
+	provider.ca_file = ca_path;
 	config.providers = &provider;
 	config.nproviders = 1;
 	config.sandbox = CONFINE_ON;
@@ -356,15 +460,9 @@ world_end(void)
 
 	kill(sibling, SIGKILL);
 	waitpid(sibling, NULL, 0);
-	unlink(inside);
-	unlink(outside);
-	unlink(config_path);
-	unlink(clients);
-	snprintf(command, sizeof(command), "%s/run", dir);
-	rmdir(command);
-	snprintf(command, sizeof(command), "%s/etc", dir);
-	rmdir(command);
-	rmdir(dir);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	if (system(command) != 0)
+		exit(99);
 }
 
 /* Asked in a child: this process itself stays free. */

@@ -1,0 +1,40 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The ledger's process: the only one that can write the ledger.  It never
+ * parses a byte of a client or an upstream; those who do hand it whole lines
+ * (frame.h), and it takes nothing from them but lines.
+ *
+ * Whoever starts it makes the desk, keeps both ends for its successor, and
+ * forks:
+ *
+ *	int desk[2];
+ *	ledger_desk_open(desk);
+ *	if ((pid = fork()) == 0) {
+ *		close what is not its business, and desk[LEDGER_DESK_SERVES];
+ *		ledger_keeper_run(config, desk[LEDGER_DESK_KEEPS]);
+ *	}
+ *
+ * It ends by itself when nobody is left who could bring a line: signals that
+ * are to end the others do not end it.
+ */
+#ifndef LEDGER_KEEPER_H
+#define LEDGER_KEEPER_H
+
+#include <sys/types.h>
+
+#include "config/settings.h"
+
+/* Ends of the desk. */
+enum { LEDGER_DESK_KEEPS, LEDGER_DESK_SERVES };
+
+/* A new one; -1 with errno. */
+int ledger_desk_open(int desk[2]);
+void ledger_desk_close(int desk[2]);
+
+/* In the child: confines itself (SANDBOX_LEDGER), writes, ends. */
+_Noreturn void ledger_keeper_run(const struct config *, int desk);
+
+#endif

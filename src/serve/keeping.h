@@ -1,0 +1,42 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The parent's side of the ledger's process (ledger/keeper.h): one for each
+ * generation of workers, because it is confined to the directory that their
+ * configuration names.  One that dies has a successor, after a growing pause
+ * when it dies young; workers hold their lines for it meanwhile.
+ */
+#ifndef SERVE_KEEPING_H
+#define SERVE_KEEPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/settings.h"
+
+struct keeping {
+	const struct config *config;
+	int desk[2]; /* -1: no ledger is kept */
+	pid_t pid; /* 0: none runs */
+	int64_t start_ms; /* of it */
+	int64_t start_at_ms, pause_ms; /* of its successor; 0: no need */
+};
+
+/* With the first process, unless config wants no ledger.  -1 with errno, and
+ * nothing to close. */
+int keeping_open(struct keeping *, const struct config *);
+/* The process ends by itself when the last worker has closed its end. */
+void keeping_close(struct keeping *);
+
+/* A child has ended: true if it was this process. */
+bool keeping_ended(struct keeping *, pid_t, int status);
+/* Starts a successor that is due; ms until one is, -1: none will be. */
+int keeping_start_due(struct keeping *);
+/* Until it has ended, within a bound.  To be called after keeping_close(), by
+ * who reaps no other children meanwhile. */
+void keeping_wait(pid_t);
+
+#endif
