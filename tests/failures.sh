@@ -331,7 +331,7 @@ reload_without()
 }
 
 reload_without descriptors nofile 4 4096
-if ! grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"; then
+if ! sanitized; then
 	reload_without memory as 4096 unlimited
 fi
 

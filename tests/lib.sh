@@ -205,6 +205,12 @@ need()
 	done
 }
 
+# sanitized: this build has a sanitizer in it, with an allocator of its own.
+sanitized()
+{
+	grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"
+}
+
 # The last line of a test.
 finish()
 {

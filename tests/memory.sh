@@ -8,6 +8,11 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq curl caddy
+if sanitized; then
+	# Its allocator keeps what was freed: the figures would be its own.
+	pass 'a sanitizer is in this build'
+	finish
+fi
 
 start_upstream stub -n
 

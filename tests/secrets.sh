@@ -130,6 +130,8 @@ holders()
 			    if not access.startswith("rw"):
 			        continue
 			    start, end = (int(x, 16) for x in ends.split("-"))
+			    if end - start > 1 << 32: # a sanitizer's shadow
+			        continue
 			    try:
 			        memory.seek(start)
 			        if key in memory.read(end - start):

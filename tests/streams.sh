@@ -55,8 +55,7 @@ streams()
 # it disturbs nobody, and that is what is asked here.
 start_lighttpd
 streams lighttpd
-if [ -n "$memory" ] && ! grep -q -e __asan_init -e __tsan_init \
-	"$TAILGATE_FCGI"; then
+if [ -n "$memory" ] && ! sanitized; then
 	at_most 'memory of a thousand streams, KiB' "$memory" 81920
 fi
 stop_server

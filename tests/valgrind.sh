@@ -7,7 +7,7 @@
 
 shape= # one of its own, below
 need valgrind lighttpd
-if grep -q -e __asan_init -e __tsan_init "$TAILGATE_FCGI"; then
+if sanitized; then
 	# A sanitizer build looks for the same, and valgrind can't run it.
 	echo 'ok 1 - a sanitizer is in this build'
 	echo 1..1
