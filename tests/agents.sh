@@ -4,8 +4,8 @@
 # Codex, Claude Code and opencode, headless, do a task with a tool call against
 # a scripted model, set up as doc/clients.md says: through the bridges to a
 # model that speaks only chat, and passed through to one that speaks their API.
-# Codex and Claude Code call the tool of an MCP server, too, Claude Code having
-# searched for it; and they wait for a model that thinks longer than their idle
+# Codex and Claude Code call the tool of an MCP server, too, known or having been
+# searched for; and they wait for a model that thinks longer than their idle
 # timers run.  opencode is not among
 # what tests/clients/install brings; it is taken from PATH.
 . "${abs_srcdir:-.}/tests/lib.sh"
@@ -35,7 +35,7 @@ providers = (
 models = (
   { id = "bridged"; targets = (
     { provider = "chat"; model = "bridged"; usage = "ask"; } ); },
-  { id = "mcp"; targets = (
+  { id = "mcp"; aliases = [ "gpt-5.5" ]; targets = (
     { provider = "chat"; model = "mcp"; usage = "ask"; } ); },
   { id = "slow"; targets = (
     { provider = "chat"; model = "slow-5"; } ); },
@@ -88,9 +88,10 @@ in_new_work()
 	cd "$dir" || exit 99
 }
 
+# Models that it knows get a search instead of the tools (tool_search).
 mcp_codex()
 {
-	recipe Codex mcp >"$HOME/.codex/config.toml"
+	recipe Codex "$1" >"$HOME/.codex/config.toml"
 	cat >>"$HOME/.codex/config.toml" <<-END
 
 		[mcp_servers.proof]
@@ -200,7 +201,8 @@ suite()
 		[ "$agent" != codex ] || refuse_codex
 	done
 	case $agents in *codex*)
-		mcp_codex
+		mcp_codex mcp
+		mcp_codex gpt-5.5
 		slow_codex slow
 		slow_codex passed-slow
 		;;

@@ -69,7 +69,6 @@ open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	c->id = make_id(run, c->upstream_id);
 	c->state = BRIDGE_CALL_OPEN;
 	c->tool = bridge_tool(run, span_of(c->name));
-	c->custom = c->tool != NULL && c->tool->custom;
 	if (c->extra != NULL) {
 		run->ops->carry(run, c, out);
 		run->slot++;

@@ -11,10 +11,10 @@
 #include "bridge/run.h"
 
 struct name *
-bridge_name(
-    struct bridge_run *run, struct span space, struct span name, bool custom)
+bridge_name(struct bridge_run *run, struct span space, struct span name,
+    enum name_kind kind)
 {
-	struct name *n = names_take(run->names, space, name, custom);
+	struct name *n = names_take(run->names, space, name, kind);
 
 	if (n == NULL)
 		bridge_refuse(run, REFUSE_UNSUPPORTED, "tools",
@@ -27,6 +27,12 @@ const struct name *
 bridge_tool(const struct bridge_run *run, struct span upstream)
 {
 	return names_find(run->names, upstream);
+}
+
+enum name_kind
+bridge_call_kind(const struct bridge_call *c)
+{
+	return c->tool == NULL ? NAME_FUNCTION : c->tool->kind;
 }
 
 struct span

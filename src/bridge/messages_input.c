@@ -91,7 +91,8 @@ take_reference(struct input *in, struct span block, struct pieces *parts)
 	if (text.len == 0)
 		return input_malformed(
 		    in, "a tool_reference without tool_name");
-	name = bridge_name(in->run, (struct span){ NULL, 0 }, text, false);
+	name =
+	    bridge_name(in->run, (struct span){ NULL, 0 }, text, NAME_FUNCTION);
 	if (name == NULL)
 		return -1;
 	pieces_add(parts, PIECE_TOOL, span_of(name->upstream));
@@ -160,7 +161,7 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 		return input_malformed(
 		    in, "a tool_use needs id, name and input");
 	name = bridge_name(in->run, (struct span){ NULL, 0 },
-	    jspan_inside(want[1].value), false);
+	    jspan_inside(want[1].value), NAME_FUNCTION);
 	if (name == NULL)
 		return -1;
 	input_name_unknown(in, block, known, sizeof(known) / sizeof(*known));

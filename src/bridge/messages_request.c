@@ -75,7 +75,7 @@ write_tool(struct bridge_run *run, struct span tool, bool *any, struct buf *out)
 	if (name.len == 0 || !jspan_is_object(want[3].value))
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "tools",
 		    "A tool needs `name` and `input_schema`.");
-	n = bridge_name(run, (struct span){ NULL, 0 }, name, false);
+	n = bridge_name(run, (struct span){ NULL, 0 }, name, NAME_FUNCTION);
 	if (n == NULL)
 		return -1;
 	if (n->offered)
@@ -112,7 +112,7 @@ write_choice(struct bridge_run *run, struct span choice, struct buf *out)
 	if (!jspan_says(type, "tool") || name.len == 0)
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
 		    "`tool_choice` must be auto, any, none or name a tool.");
-	n = bridge_name(run, (struct span){ NULL, 0 }, name, false);
+	n = bridge_name(run, (struct span){ NULL, 0 }, name, NAME_FUNCTION);
 	if (n == NULL)
 		return -1;
 	bridge_choice(n, out);

@@ -75,7 +75,7 @@ names_free(struct names *names)
 }
 
 static struct entry *
-new_entry(struct span space, struct span name, bool custom)
+new_entry(struct span space, struct span name, enum name_kind kind)
 {
 	struct entry *e = calloc(1, sizeof(*e) + space.len + name.len + 1);
 	struct name *n;
@@ -83,7 +83,7 @@ new_entry(struct span space, struct span name, bool custom)
 	if (e == NULL)
 		fatal("out of memory for the name of a tool");
 	n = &e->name;
-	n->custom = custom;
+	n->kind = kind;
 	n->space.p = e->text;
 	if (space.len > 0)
 		n->space.len = jscan_decode(space, e->text);
@@ -185,16 +185,17 @@ find_client(const struct names *names, unsigned bucket, const struct name *n)
 
 	while (e != NULL &&
 	    !(span_eq(e->name.space, n->space) &&
-		span_eq(e->name.name, n->name)))
+		span_eq(e->name.name, n->name) &&
+		(e->name.kind == NAME_SEARCH) == (n->kind == NAME_SEARCH)))
 		e = e->next_client;
 	return e;
 }
 
 struct name *
-names_take(
-    struct names *names, struct span space, struct span name, bool custom)
+names_take(struct names *names, struct span space, struct span name,
+    enum name_kind kind)
 {
-	struct entry *made = new_entry(space, name, custom), *e;
+	struct entry *made = new_entry(space, name, kind), *e;
 	unsigned client = bucket_of(made->name.space, made->name.name), up;
 
 	e = find_client(names, client, &made->name);
@@ -215,7 +216,7 @@ names_take(
 const struct name *
 names_known(const struct names *names, struct span space, struct span name)
 {
-	struct entry *made = new_entry(space, name, false);
+	struct entry *made = new_entry(space, name, NAME_FUNCTION);
 	const struct entry *e = find_client(
 	    names, bucket_of(made->name.space, made->name.name), &made->name);
 

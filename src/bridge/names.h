@@ -23,11 +23,18 @@
 
 struct names;
 
+/* What it is in the Responses API; all of them are functions upstream. */
+enum name_kind {
+	NAME_FUNCTION,
+	NAME_CUSTOM,
+	NAME_SEARCH, /* tool_search that the client runs */
+};
+
 struct name {
 	struct span space; /* the client's namespace as text, or empty */
 	struct span name; /* the client's name as text */
 	char upstream[NAMES_UPSTREAM_MAX + 1];
-	bool custom; /* a custom tool of the Responses API */
+	enum name_kind kind;
 	bool offered; /* among the tools of this request */
 };
 
@@ -37,10 +44,11 @@ void names_free(struct names *);
 
 /* The entry of a tool, made where there is none: of a call in the history too,
  * whose tool may be offered no more.  space (p NULL: none) and name are
- * insides of JSON strings as they are written; custom counts as it is made.
+ * insides of JSON strings as they are written; a kind other than NAME_SEARCH
+ * counts as it is made, since a call of the history may not tell.
  * NULL: there are NAMES_MAX already.  Entries live as long as the names. */
 struct name *
-names_take(struct names *, struct span space, struct span name, bool custom);
+names_take(struct names *, struct span space, struct span name, enum name_kind);
 
 /* The entry of a tool, or NULL. */
 const struct name *

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the two files that write Responses events share; nobody else includes
- * it.
+ * What the files of the Responses API share; nobody else includes it.
  */
 #ifndef BRIDGE_RESPONSES_H
 #define BRIDGE_RESPONSES_H
@@ -12,6 +11,12 @@
 #include "bridge/run.h"
 
 #define RESPONSES_ID_SIZE 160
+/* The function that a client's own search for tools becomes. */
+#define RESPONSES_SEARCH "tool_search"
+
+/* Does the client run this tool_search (or a call of it, or its output)?
+ * Otherwise the provider does. */
+bool bridge_responses_is_ours(struct span object);
 
 /* An event up to its number, and its end. */
 void responses_event(struct bridge_run *, struct buf *out, const char *type);

@@ -50,28 +50,60 @@ responses_carry(
 	responses_item_done(run, from, out);
 }
 
+/* By enum name_kind. */
+static const struct {
+	const char *prefix, *type;
+} kinds[] = {
+	[NAME_FUNCTION] = { "fc", "function_call" },
+	[NAME_CUSTOM] = { "ctc", "custom_tool_call" },
+	[NAME_SEARCH] = { "tsc", "tool_search_call" },
+};
+
 static const char *
 call_prefix(const struct bridge_call *c)
 {
-	return c->custom ? "ctc" : "fc";
+	return kinds[bridge_call_kind(c)].prefix;
+}
+
+/* A search has no name, and its arguments as JSON. */
+static void
+add_search(struct span arguments, struct buf *out)
+{
+	buf_puts(out, ",\"execution\":\"client\"");
+	bridge_key(out, "arguments");
+	if (arguments_is_object(arguments)) {
+		buf_add(out, arguments.p, arguments.len);
+	} else if (arguments.len == 0) {
+		buf_puts(out, "{}");
+	} else {
+		buf_puts(out, "{\"query\":");
+		buf_json(out, arguments);
+		buf_puts(out, "}");
+	}
 }
 
 static void
 add_call_item(const struct bridge_run *run, const struct bridge_call *c,
     const char *status, struct span input, struct buf *out)
 {
+	enum name_kind kind = bridge_call_kind(c);
 	char id[RESPONSES_ID_SIZE];
 
 	responses_id(run, call_prefix(c), id);
 	buf_puts(out, "{\"id\":");
 	buf_json(out, span_of(id));
-	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"",
-	    c->custom ? "custom_tool_call" : "function_call", status);
+	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"", kinds[kind].type,
+	    status);
 	bridge_string(out, "call_id", span_of(c->id));
-	bridge_string(out, "name", bridge_call_name(c));
-	if (c->tool != NULL && c->tool->space.len > 0)
-		bridge_string(out, "namespace", c->tool->space);
-	bridge_string(out, c->custom ? "input" : "arguments", input);
+	if (kind == NAME_SEARCH) {
+		add_search(input, out);
+	} else {
+		bridge_string(out, "name", bridge_call_name(c));
+		if (c->tool != NULL && c->tool->space.len > 0)
+			bridge_string(out, "namespace", c->tool->space);
+		bridge_string(
+		    out, kind == NAME_CUSTOM ? "input" : "arguments", input);
+	}
 	buf_puts(out, "}");
 }
 
@@ -95,12 +127,12 @@ call_event(struct bridge_run *run, const struct bridge_call *c,
 }
 
 /* A custom tool's input stands inside the JSON that comes, and is told at
- * once when that is whole. */
+ * once when that is whole, as a search's arguments are. */
 void
 responses_call_delta(struct bridge_run *run, struct bridge_call *c,
     struct span delta, struct buf *out)
 {
-	if (c->custom)
+	if (bridge_call_kind(c) != NAME_FUNCTION)
 		return;
 	call_event(run, c, "response.function_call_arguments.delta", "delta",
 	    delta, out);
@@ -178,6 +210,16 @@ close_custom(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	responses_item_done(run, from, out);
 }
 
+static void
+close_search(struct bridge_run *run, struct bridge_call *c, struct buf *out)
+{
+	size_t from = responses_item_begin(run);
+
+	add_call_item(
+	    run, c, "completed", buf_span(&c->args.text), &run->items);
+	responses_item_done(run, from, out);
+}
+
 /* Codex runs a tool when its item is done: this one never is, and stands
  * incomplete in the response's output. */
 void
@@ -187,15 +229,23 @@ responses_call_leave(
 	(void)out;
 	responses_item_begin(run);
 	add_call_item(run, c, "incomplete",
-	    c->custom ? span_of("") : buf_span(&c->args.text), &run->items);
+	    bridge_call_kind(c) == NAME_FUNCTION ? buf_span(&c->args.text)
+						 : span_of(""),
+	    &run->items);
 }
 
 void
 responses_call_close(
     struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
-	if (c->custom)
+	switch (bridge_call_kind(c)) {
+	case NAME_CUSTOM:
 		close_custom(run, c, out);
-	else
+		break;
+	case NAME_SEARCH:
+		close_search(run, c, out);
+		break;
+	default:
 		close_function(run, c, out);
+	}
 }

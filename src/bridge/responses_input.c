@@ -14,7 +14,7 @@
 
 #include "base/jspan.h"
 #include "bridge/input.h"
-#include "bridge/run.h"
+#include "bridge/responses.h"
 
 /* --- Parts --- */
 
@@ -124,29 +124,32 @@ take_message(struct input *in, struct span item)
 }
 
 static int
-add_call(struct input *in, struct span item, bool custom)
+add_call(struct input *in, struct span item, enum name_kind kind)
 {
 	static const char *const known[] = { "type", "id", "call_id", "name",
 		"namespace", "arguments", "input", "status", "created_by",
-		"extra_content" };
+		"execution", "extra_content" };
+	bool custom = kind == NAME_CUSTOM;
 	struct jspan_want want[] = { { "call_id", { 0 } }, { "name", { 0 } },
 		{ custom ? "input" : "arguments", { 0 } },
 		{ "namespace", { 0 } } };
 	enum talk_arguments form = custom ? TALK_INPUT : TALK_STRING;
+	struct span text;
 	struct name *name;
 
 	jspan_pick(item, want, 4);
+	text = kind == NAME_SEARCH ? span_of(RESPONSES_SEARCH)
+				   : jspan_inside(want[1].value);
 	if (!custom && jspan_is_object(want[2].value))
 		form = TALK_OBJECT;
 	else if (!jspan_is_string(want[2].value))
 		return input_malformed(in,
 		    custom ? "a custom call without its input"
 			   : "a call needs call_id, name and its arguments");
-	if (!jspan_is_string(want[0].value) || !jspan_is_string(want[1].value))
+	if (!jspan_is_string(want[0].value) || text.p == NULL)
 		return input_malformed(
 		    in, "a call needs call_id, name and its arguments");
-	name = bridge_name(in->run, jspan_inside(want[3].value),
-	    jspan_inside(want[1].value), custom);
+	name = bridge_name(in->run, jspan_inside(want[3].value), text, kind);
 	if (name == NULL)
 		return -1;
 	input_name_unknown(in, item, known, sizeof(known) / sizeof(*known));
@@ -157,14 +160,14 @@ add_call(struct input *in, struct span item, bool custom)
 static int
 take_call(struct input *in, struct span item)
 {
-	return add_call(in, item, false);
+	return add_call(in, item, NAME_FUNCTION);
 }
 
 /* A custom tool was made a function of one text (see the tools). */
 static int
 take_custom_call(struct input *in, struct span item)
 {
-	return add_call(in, item, true);
+	return add_call(in, item, NAME_CUSTOM);
 }
 
 static int
@@ -173,6 +176,51 @@ take_output(struct input *in, struct span item)
 	if (talk_result(&in->talk) == PAIRS_LEFT_OUT)
 		bridge_drop(in->run, jspan_text(item, "type"));
 	return in->talk.failed ? -1 : 0;
+}
+
+/* What a search has found are tools, which are offered with the rest: their
+ * names. */
+static int
+name_found(struct input *in, struct span tools, struct span space,
+    struct pieces *parts)
+{
+	struct jspan_walk w = jspan_walk(tools);
+	struct name *name;
+
+	while (!w.object && jspan_next(&w)) {
+		struct span text = jspan_text(w.value, "name");
+
+		if (jspan_member_says(w.value, "type", "namespace")) {
+			if (space.p == NULL && text.len > 0 &&
+			    name_found(in, jspan_member(w.value, "tools"), text,
+				parts) == -1)
+				return -1;
+			continue;
+		}
+		if (text.len == 0)
+			continue;
+		name = bridge_name(in->run, space, text,
+		    jspan_member_says(w.value, "type", "custom")
+			? NAME_CUSTOM
+			: NAME_FUNCTION);
+		if (name == NULL)
+			return -1;
+		pieces_add(parts, PIECE_TOOL, span_of(name->upstream));
+	}
+	return 0;
+}
+
+static int
+read_found(struct input *in, struct span item, struct pieces *parts)
+{
+	size_t n = parts->n;
+
+	if (name_found(in, jspan_member(item, "tools"),
+		(struct span){ NULL, 0 }, parts) == -1)
+		return -1;
+	if (parts->n == n)
+		pieces_text(parts, span_of("No tools were found."));
+	return 0;
 }
 
 /* Called by the talk as it writes a result. */
@@ -184,7 +232,9 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	int result;
 
 	in->index = r->index;
-	result = take_parts(in, jspan_member(r->item, "output"), parts);
+	result = jspan_member_says(r->item, "type", "tool_search_output")
+	    ? read_found(in, r->item, parts)
+	    : take_parts(in, jspan_member(r->item, "output"), parts);
 	in->index = at;
 	return result;
 }
@@ -228,6 +278,20 @@ skip_item(struct input *in, struct span item)
 	return 0;
 }
 
+/* A search for tools, if the client runs it; else it is a hosted tool's. */
+static int
+take_search(struct input *in, struct span item)
+{
+	return bridge_responses_is_ours(item) ? add_call(in, item, NAME_SEARCH)
+					      : drop_item(in, item);
+}
+
+static int
+take_found(struct input *in, struct span item)
+{
+	return bridge_responses_is_ours(item) ? take_output(in, item) : 0;
+}
+
 /* The Vercel AI SDK refers to what it thinks is stored.  Of our own reasoning
  * no answer depends; of the rest it does. */
 static int
@@ -256,7 +320,8 @@ static const struct {
 	{ "reasoning", take_reasoning },
 	{ "item_reference", take_reference },
 	{ "additional_tools", skip_item },
-	{ "tool_search_output", skip_item },
+	{ "tool_search_call", take_search },
+	{ "tool_search_output", take_found },
 	/* No calls, but all the same of hosted tools. */
 	{ "mcp_list_tools", drop_item },
 	{ "mcp_approval_request", drop_item },
@@ -271,19 +336,22 @@ ends_with(struct span type, const char *end)
 	return type.len > n && memcmp(type.p + type.len - n, end, n) == 0;
 }
 
-enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT, ROLE_TOOLS };
+enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT };
 
 /* What a hosted tool left behind is a call that is none of the client's
  * functions, and the output of such a one. */
 static enum role
-role_of(struct span type)
+role_of(struct span type, struct span item)
 {
 	if (jspan_says(type, "function_call") ||
 	    jspan_says(type, "custom_tool_call"))
 		return ROLE_CALL;
-	if (jspan_says(type, "additional_tools") ||
-	    jspan_says(type, "tool_search_output"))
-		return ROLE_TOOLS;
+	if (jspan_says(type, "tool_search_call"))
+		return bridge_responses_is_ours(item) ? ROLE_CALL
+						      : ROLE_LEFT_OUT;
+	if (jspan_says(type, "tool_search_output"))
+		return bridge_responses_is_ours(item) ? ROLE_RESULT
+						      : ROLE_OTHER;
 	if (ends_with(type, "_call"))
 		return ROLE_LEFT_OUT;
 	return ends_with(type, "_call_output") ? ROLE_RESULT : ROLE_OTHER;
@@ -303,7 +371,7 @@ take_item(struct input *in, struct span item)
 	for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++)
 		if (jspan_says(type, items[i].type))
 			return items[i].take(in, item);
-	switch (role_of(type)) {
+	switch (role_of(type, item)) {
 	case ROLE_LEFT_OUT:
 		return drop_item(in, item);
 	case ROLE_RESULT:
@@ -320,7 +388,15 @@ static bool
 is_ours(struct span type)
 {
 	return jspan_says(type, "function_call_output") ||
-	    jspan_says(type, "custom_tool_call_output");
+	    jspan_says(type, "custom_tool_call_output") ||
+	    jspan_says(type, "tool_search_output");
+}
+
+static bool
+is_bringing(struct span type)
+{
+	return jspan_says(type, "additional_tools") ||
+	    jspan_says(type, "tool_search_output");
 }
 
 static int
@@ -333,7 +409,10 @@ note_item(struct input *in, struct span item)
 	jspan_pick(item, want, 3);
 	type = jspan_inside(want[0].value);
 	id = jspan_inside(want[1].value);
-	switch (role_of(type)) {
+	if (want[2].value.p != NULL && is_bringing(type) &&
+	    bridge_responses_gather(in->run, in->tools, want[2].value) == -1)
+		return -1;
+	switch (role_of(type, item)) {
 	case ROLE_CALL:
 		input_note_call(in, id);
 		return 0;
@@ -347,9 +426,6 @@ note_item(struct input *in, struct span item)
 		pairs_result(&in->talk.pairs, id, item, in->index,
 		    is_ours(type) ? PAIRS_ORPHAN : PAIRS_LEFT_OUT);
 		return 0;
-	case ROLE_TOOLS:
-		return bridge_responses_gather(
-		    in->run, in->tools, want[2].value);
 	default:
 		return 0;
 	}

@@ -14,7 +14,7 @@
 
 #include "base/jspan.h"
 #include "base/log.h"
-#include "bridge/run.h"
+#include "bridge/responses.h"
 
 #define NESTED_MAX 1 /* a namespace holds no other */
 
@@ -27,19 +27,27 @@ static const struct span nothing = { NULL, 0 };
 
 /* --- Gathering --- */
 
+bool
+bridge_responses_is_ours(struct span object)
+{
+	return jspan_member_says(object, "execution", "client");
+}
+
 /* The same tool may come again, as each turn repeats the items before. */
 static int
 add(struct bridge_run *run, struct responses_tools *tools, struct span tool,
-    struct span space, bool custom)
+    struct span space, enum name_kind kind)
 {
-	struct span text = jspan_text(tool, "name");
+	struct span text = kind == NAME_SEARCH ? span_of(RESPONSES_SEARCH)
+					       : jspan_text(tool, "name");
 	struct name *name;
 
 	if (text.len == 0)
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "tools",
-		    custom ? "A custom tool in `tools` has no name."
-			   : "A function in `tools` has no name.");
-	name = bridge_name(run, jspan_text(space, "name"), text, custom);
+		    kind == NAME_CUSTOM
+			? "A custom tool in `tools` has no name."
+			: "A function in `tools` has no name.");
+	name = bridge_name(run, jspan_text(space, "name"), text, kind);
 	if (name == NULL)
 		return -1;
 	if (name->offered)
@@ -69,9 +77,11 @@ gather_one(struct bridge_run *run, struct responses_tools *tools,
 		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "tools",
 		    "A tool in `tools` has no type.");
 	if (jspan_says(type, "function"))
-		return add(run, tools, tool, space, false);
+		return add(run, tools, tool, space, NAME_FUNCTION);
 	if (jspan_says(type, "custom"))
-		return add(run, tools, tool, space, true);
+		return add(run, tools, tool, space, NAME_CUSTOM);
+	if (jspan_says(type, "tool_search") && bridge_responses_is_ours(tool))
+		return add(run, tools, tool, nothing, NAME_SEARCH);
 	if (jspan_says(type, "namespace") && depth < NESTED_MAX) {
 		if (jspan_text(tool, "name").len == 0)
 			return bridge_refuse(run, REFUSE_INVALID_REQUEST,
@@ -158,7 +168,7 @@ write_tool(
 	struct jspan_want want[] = { { "description", { 0 } },
 		{ "parameters", { 0 } }, { "strict", { 0 } } };
 
-	if (t->name->custom) {
+	if (t->name->kind == NAME_CUSTOM) {
 		write_custom(run, t, out);
 		return;
 	}
@@ -184,8 +194,9 @@ note_allowed(struct names *allowed, struct span entry)
 	name = jspan_inside(want[1].value);
 	space = jspan_inside(want[2].value);
 	if (jspan_says(jspan_inside(want[0].value), "namespace"))
-		return names_take(allowed, name, nothing, false) != NULL;
-	return names_take(allowed, space, name, false) != NULL;
+		return names_take(allowed, name, nothing, NAME_FUNCTION) !=
+		    NULL;
+	return names_take(allowed, space, name, NAME_FUNCTION) != NULL;
 }
 
 static bool
@@ -229,18 +240,20 @@ choose_one(struct bridge_run *run, struct span choice, struct buf *out)
 		{ "namespace", { 0 } } };
 	struct span type, name;
 	const struct name *n;
-	bool custom;
+	enum name_kind kind = NAME_FUNCTION;
 
 	jspan_pick(choice, want, 3);
 	type = jspan_inside(want[0].value);
 	name = jspan_inside(want[1].value);
-	custom = jspan_says(type, "custom");
-	if (name.len == 0 || !(custom || jspan_says(type, "function")))
+	if (jspan_says(type, "custom"))
+		kind = NAME_CUSTOM;
+	if (name.len == 0 ||
+	    !(kind == NAME_CUSTOM || jspan_says(type, "function")))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
 		    "`tool_choice` names a tool that this model cannot have.");
 	n = names_find(run->names, name);
 	if (n == NULL || want[2].value.p != NULL)
-		n = bridge_name(run, jspan_inside(want[2].value), name, custom);
+		n = bridge_name(run, jspan_inside(want[2].value), name, kind);
 	if (n == NULL)
 		return -1;
 	bridge_choice(n, out);

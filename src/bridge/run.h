@@ -58,7 +58,6 @@ struct bridge_call {
 		BRIDGE_CALL_CLOSED
 	} state;
 	const struct name *tool; /* the client's, or NULL; once it is open */
-	bool custom; /* a Responses custom tool */
 	uint64_t chunk; /* the last one that brought some of it */
 	char *extra; /* the upstream's own member, "key":value; or NULL */
 };
@@ -188,11 +187,12 @@ void bridge_string(struct buf *, const char *key, struct span text);
 /* What the client calls the tool of this upstream name, custom or in a
  * namespace; NULL: it offered none, the name is the model's own. */
 const struct name *bridge_tool(const struct bridge_run *, struct span upstream);
+enum name_kind bridge_call_kind(const struct bridge_call *);
 /* What the client is told: its own name of the tool. */
 struct span bridge_call_name(const struct bridge_call *);
 /* The entry of a tool; NULL: there are too many, refused. */
 struct name *bridge_name(
-    struct bridge_run *, struct span space, struct span name, bool custom);
+    struct bridge_run *, struct span space, struct span name, enum name_kind);
 /* {"type":"function","function":{…}}; the spans are JSON values, the
  * description may be p NULL, a schema that is no object counts as none. */
 void bridge_function(struct bridge_run *, const struct name *,

@@ -19,7 +19,8 @@ import time
 COMMAND = "echo bridged-$((40+2)) >proof.txt && cat proof.txt"
 TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash", "weather")
 SEARCHES = {"ToolSearch": {"query": "select:mcp__proof__prove",
-                           "max_results": 5}}
+                           "max_results": 5},
+            "tool_search": {"query": "proves that it was called"}}
 RESULTS = ('"role": "tool"', "function_call_output", "tool_result")
 
 
