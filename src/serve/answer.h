@@ -17,12 +17,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
 #include "base/watch.h"
 #include "config/settings.h"
 #include "policy/refusal.h"
 #include "serve/alive.h"
+#include "state/budget.h"
 #include "wire/io.h"
 #include "wire/peer.h"
 #include "wire/upstream.h"
@@ -68,6 +70,11 @@ void answer_init(
     struct answer *, struct io *, const struct config *, int64_t start_ms);
 /* A header of ours; kept by reference; too many are dropped. */
 void answer_add(struct answer *, const char *name, const char *value);
+
+/* The room that the client's budget leaves, as x-ratelimit-* in OpenAI's form,
+ * for the bounds that there are. */
+void answer_room(
+    struct answer *, const struct budget_room *, struct arena *);
 
 /* Writes the head.  Of the upstream's fields those on the allow-list pass.
  * length -1: not known.  -1: the client can't be reached. */

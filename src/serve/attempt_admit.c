@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "policy/admission.h"
 #include "serve/attempt_internal.h"
-#include "serve/settle.h"
 
 /* When to come back to a ledger that is stuck. */
 #define LEDGER_RETRY_MS 5000
@@ -47,10 +46,10 @@ attempt_reserve_budget(struct attempt *t)
 		    refused.message == NULL
 			? NULL
 			: arena_strdup(r->arena, refused.message));
-		settle_room(r, &room);
+		answer_room(&r->answer, &room, r->arena);
 		return false;
 	}
-	settle_room(r, &room);
+	answer_room(&r->answer, &room, r->arena);
 	return true;
 }
 

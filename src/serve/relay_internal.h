@@ -3,13 +3,30 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between relay.c and relay_events.c only.
+ * Between the files relay*.c only.
  */
 #ifndef SERVE_RELAY_INTERNAL_H
 #define SERVE_RELAY_INTERNAL_H
 
 #include "serve/relay.h"
 
+/* A JSON response up to this size is looked at whole before it passes. */
+#define RELAY_HOLD_BYTES (64 * 1024)
+
+/* What the first bytes of a body tell. */
+enum relay_beginning {
+	RELAY_BEGINS_OTHER,
+	RELAY_BEGINS_EVENTS,
+	RELAY_BEGINS_JSON,
+	RELAY_BEGINS_UNSAID, /* not enough of them yet */
+};
+
+/* Does the client get an event stream, whatever the upstream sends? */
+bool relay_must_stream(const struct relay *);
+/* Decides what the response is: by its first bytes if events were asked for or
+ * are announced, else by its Content-Type.  -1: the client can't be given
+ * that. */
+int relay_decide(struct relay *, enum relay_beginning);
 /* The client gets its head; from now on nothing else can be tried. */
 int relay_commit(struct relay *, int64_t length);
 

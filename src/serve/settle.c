@@ -64,34 +64,3 @@ settle(struct request *r)
 	ledger_write(r->server->ledger, e);
 	meters_add(r->server->meters, e);
 }
-
-static void
-add_number(struct request *r, const char *name, int64_t value)
-{
-	if (value >= 0)
-		answer_add(&r->answer, name,
-		    arena_printf(r->arena, "%" PRId64, value));
-}
-
-static void
-add_reset(struct request *r, const char *name, int64_t limit, int64_t ms)
-{
-	if (limit >= 0 && ms >= 0)
-		answer_add(&r->answer, name,
-		    arena_printf(r->arena, "%" PRId64 "ms", ms));
-}
-
-void
-settle_room(struct request *r, const struct budget_room *room)
-{
-	add_number(r, "x-ratelimit-limit-requests", room->requests_limit);
-	add_number(r, "x-ratelimit-remaining-requests",
-	    room->requests_limit < 0 ? -1 : room->requests_left);
-	add_reset(r, "x-ratelimit-reset-requests", room->requests_limit,
-	    room->requests_reset_ms);
-	add_number(r, "x-ratelimit-limit-tokens", room->tokens_limit);
-	add_number(r, "x-ratelimit-remaining-tokens",
-	    room->tokens_limit < 0 ? -1 : room->tokens_left);
-	add_reset(r, "x-ratelimit-reset-tokens", room->tokens_limit,
-	    room->tokens_reset_ms);
-}

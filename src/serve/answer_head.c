@@ -1,0 +1,239 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The head of a response: hides which of an upstream's headers pass (an
+ * allow-list) and how CGI spells a status.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "config/redact.h"
+#include "serve/answer_internal.h"
+
+/* Of a head; what an upstream says has the first half at the most. */
+#define HEAD_BYTES (64 * 1024)
+/* A Content-Type that says more than is usual. */
+#define LONG_TYPE 48
+
+/* What passes from upstream; a '*' ends a prefix.  Not among them: anything
+ * that names the provider's account, connection or cookies. */
+#define NAME(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+static const struct span passing[] = { NAME("content-disposition"),
+	NAME("content-language"), NAME("cache-control"), NAME("retry-after"),
+	NAME("retry-after-ms"), NAME("x-should-retry"), NAME("x-ratelimit-*"),
+	NAME("anthropic-ratelimit-*"), NAME("openai-processing-ms") };
+
+static bool
+passes(struct span name)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		const char *p = passing[i].p;
+		size_t len = passing[i].len;
+
+		if (p[len - 1] == '*' ? name.len >= len : name.len == len) {
+			if (p[len - 1] == '*')
+				len--;
+			if (strncasecmp(name.p, p, len) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Does it pass because of how it begins? */
+static bool
+passes_by_prefix(struct span name)
+{
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		size_t len = passing[i].len - 1;
+
+		if (passing[i].p[len] == '*' && name.len >= len &&
+		    strncasecmp(name.p, passing[i].p, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing that could end the line or the head. */
+static bool
+is_clean(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < 0x20 ? c != '\t' : c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static void
+add_field(struct buf *b, size_t max, struct span name, struct span value)
+{
+	if (value.len == 0 || !is_clean(name) || !is_clean(value))
+		return;
+	/* Of a head that breaks off, the body would go on. */
+	if (b->len + name.len + value.len + 4 > max)
+		return;
+	buf_add(b, name.p, name.len);
+	buf_add(b, ": ", 2);
+	buf_add(b, value.p, value.len);
+	buf_add(b, "\r\n", 2);
+}
+
+/* Do we say that ourselves?  (Our budget's room, not the provider's.) */
+static bool
+is_ours(const struct answer *a, struct span name)
+{
+	for (unsigned i = 0; i < a->nextra; i++) {
+		if (span_is_nocase(name, a->extra[i].name.p))
+			return true;
+	}
+	return false;
+}
+
+static const char *
+reason_phrase(int status)
+{
+	static const struct {
+		int status;
+		const char *phrase;
+	} phrases[] = { { 200, "OK" }, { 204, "No Content" },
+		{ 400, "Bad Request" }, { 401, "Unauthorized" },
+		{ 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" }, { 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" } };
+
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+		if (phrases[i].status == status)
+			return phrases[i].phrase;
+	}
+	return "Status";
+}
+
+/* Caddy hands the field on to the client unless its configuration says
+ * otherwise; 200 is what a response has that says none (RFC 3875 6.3.3). */
+static void
+add_status(const struct answer *a, struct buf *b, int status)
+{
+	if (status == 200 && a->caddy)
+		return;
+	buf_puts(b, "Status: ");
+	buf_u64(b, (uint64_t)status);
+	buf_puts(b, " ");
+	buf_puts(b, reason_phrase(status));
+	buf_puts(b, "\r\n");
+}
+
+/* What a page's SDK reads of a head: it has no other way to know when to try
+ * again.  "*" would do for calls without cookies, but not in every browser. */
+static void
+add_exposed(struct buf *b, const struct http1_field *fields, size_t nfields)
+{
+	buf_puts(b,
+	    "Access-Control-Expose-Headers: retry-after, retry-after-ms, "
+	    "x-should-retry, x-request-id, x-tailgate-provider, "
+	    "x-tailgate-model, x-tailgate-place, x-tailgate-fallback, "
+	    "x-tailgate-dropped, openai-processing-ms, "
+	    "x-ratelimit-limit-requests, x-ratelimit-limit-tokens, "
+	    "x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, "
+	    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens");
+	for (size_t i = 0; i < nfields; i++) {
+		if (passes_by_prefix(fields[i].name) &&
+		    is_clean(fields[i].name) &&
+		    b->len + fields[i].name.len < HEAD_BYTES / 2) {
+			buf_puts(b, ", ");
+			buf_add(b, fields[i].name.p, fields[i].name.len);
+		}
+	}
+	buf_puts(b, "\r\n");
+}
+
+int
+answer_head(struct answer *a, int status, const char *content_type,
+    const struct http1_field *fields, size_t nfields, int64_t length)
+{
+	struct buf head;
+	int rc;
+
+	buf_init(&head, HEAD_BYTES);
+	a->status = status;
+	a->head_sent = true;
+	a->is_events = content_type != NULL &&
+	    strncasecmp(content_type, "text/event-stream", 17) == 0;
+	add_status(a, &head, status);
+	if (content_type != NULL &&
+	    (strlen(content_type) < LONG_TYPE ||
+		!redact_finds(a->config, span_of(content_type))))
+		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
+		    span_of(content_type));
+	/* No browser may guess that an upstream's bytes are a page. */
+	buf_puts(&head, "X-Content-Type-Options: nosniff\r\n");
+	if (a->exposes)
+		add_exposed(&head, fields, nfields);
+	for (size_t i = 0; i < nfields; i++) {
+		if (passes(fields[i].name) && !is_ours(a, fields[i].name) &&
+		    !redact_finds(a->config, fields[i].value))
+			add_field(&head, HEAD_BYTES / 2, fields[i].name,
+			    fields[i].value);
+	}
+	if (length >= 0) {
+		buf_puts(&head, "Content-Length: ");
+		buf_u64(&head, (uint64_t)length);
+		buf_puts(&head, "\r\n");
+	}
+	if (a->request_id != NULL)
+		add_field(&head, HEAD_BYTES - 2, span_of("x-request-id"),
+		    span_of(a->request_id));
+	for (unsigned i = 0; i < a->nextra; i++)
+		add_field(
+		    &head, HEAD_BYTES - 2, a->extra[i].name, a->extra[i].value);
+	buf_add(&head, "\r\n", 2);
+	rc = answer_put(a, head.p, head.len);
+	a->last_write_ms = clock_now_ms();
+	buf_free(&head);
+	return rc;
+}
+
+static void
+add_number(
+    struct answer *a, struct arena *arena, const char *name, int64_t value)
+{
+	if (value >= 0)
+		answer_add(a, name, arena_printf(arena, "%" PRId64, value));
+}
+
+static void
+add_reset(struct answer *a, struct arena *arena, const char *name,
+    int64_t limit, int64_t ms)
+{
+	if (limit >= 0 && ms >= 0)
+		answer_add(a, name, arena_printf(arena, "%" PRId64 "ms", ms));
+}
+
+void
+answer_room(
+    struct answer *a, const struct budget_room *room, struct arena *arena)
+{
+	add_number(
+	    a, arena, "x-ratelimit-limit-requests", room->requests_limit);
+	add_number(a, arena, "x-ratelimit-remaining-requests",
+	    room->requests_limit < 0 ? -1 : room->requests_left);
+	add_reset(a, arena, "x-ratelimit-reset-requests", room->requests_limit,
+	    room->requests_reset_ms);
+	add_number(a, arena, "x-ratelimit-limit-tokens", room->tokens_limit);
+	add_number(a, arena, "x-ratelimit-remaining-tokens",
+	    room->tokens_limit < 0 ? -1 : room->tokens_left);
+	add_reset(a, arena, "x-ratelimit-reset-tokens", room->tokens_limit,
+	    room->tokens_reset_ms);
+}

@@ -1,0 +1,232 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The end of an exchange: hides how it is decided that a response was whole,
+ * and what the client is told when it was not. verdict.c judges what it
+ * means for the provider.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "config/redact.h"
+#include "serve/relay_internal.h"
+#include "serve/restream.h"
+#include "serve/verdict.h"
+
+static enum relay_end
+serve_bridged(struct relay *r)
+{
+	bool failed;
+
+	relay_tell_usage(r);
+	if (!r->done && !r->bridge_failed)
+		relay_bridge_step(r,
+		    r->is_sse ? bridge_end(r->bridge, &r->out)
+			      : bridge_answer(
+				    r->bridge, buf_span(&r->held), &r->out));
+	failed = r->bridge_failed;
+	if (failed && r->state == RELAY_HOLD && !r->bridge_good)
+		return RELAY_FAILED;
+	if (relay_pass_bridged(
+		r, r->answer->streams ? -1 : (int64_t)r->out.len) == -1)
+		return RELAY_GONE;
+	answer_end(r->answer);
+	return failed ? RELAY_CUT : RELAY_SERVED;
+}
+
+/* A whole answer where a stream was asked for: its events. */
+static bool
+make_stream(struct relay *r)
+{
+	if (r->is_json &&
+	    restream(r->speaks, buf_span(&r->held),
+		r->withhold_usage || !r->call->asks_usage, &r->out) == 0 &&
+	    !buf_failed(&r->out) && !buf_failed(&r->held)) {
+		struct buf held = r->held;
+
+		r->held = r->out;
+		r->out = held;
+		return true;
+	}
+	r->no_stream = true;
+	return false;
+}
+
+/* The exchange ended as HTTP says it should, with a good status: give the
+ * client what is still held. */
+static enum relay_end
+serve_rest(struct relay *r)
+{
+	struct answer *a = r->answer;
+
+	if (r->bridge != NULL)
+		return serve_bridged(r);
+	if (relay_must_stream(r) && !r->is_sse && !make_stream(r))
+		return RELAY_FAILED;
+	if (r->state == RELAY_HOLD &&
+	    relay_commit(r, (int64_t)r->held.len) == -1)
+		return RELAY_GONE;
+	if (r->held.len > 0 && !a->ended &&
+	    answer_body(a, buf_span(&r->held)) == -1)
+		return RELAY_GONE;
+	answer_end(a);
+	return RELAY_SERVED;
+}
+
+/* What the upstream calls an error the client has seen as it came: it has
+ * only to be accounted. */
+static void
+ended_in_error(const struct relay *r, struct relay_result *result)
+{
+	if (!r->bridge_failed && !r->finish_failed &&
+	    (!r->error_passed || r->done))
+		return;
+	result->end = RELAY_CUT;
+	result->health = HEALTH_ERROR;
+	result->refused.refusal = REFUSE_UPSTREAM;
+}
+
+/* Does this API end each stream in an event of its own?  (Not every chat
+ * upstream sends [DONE].) */
+static bool
+always_says_last(enum endpoint endpoint)
+{
+	return endpoint == ENDPOINT_RESPONSES || endpoint == ENDPOINT_MESSAGES;
+}
+
+static bool
+says(const struct relay *r, const char *name)
+{
+	return answer_field(r->head.fields, r->head.nfields, name).len > 0;
+}
+
+/* An answer that ends before it is complete; and a stream that lacks its last
+ * event where that is always sent, or where nothing but the connection's end
+ * frames it: it may have lost the rest. */
+static bool
+is_whole(const struct relay *r, const struct upstream_report *report)
+{
+	if (verdict_is_short(r, report->bytes_in))
+		return false;
+	if (!r->is_sse || r->done || r->error_passed)
+		return true;
+	if (r->bridge == NULL && always_says_last(r->speaks))
+		return false;
+	/* A coding has an end of its own. */
+	return says(r, "content-length") || says(r, "transfer-encoding") ||
+	    says(r, "content-encoding");
+}
+
+/* All of it has come: what is it, where that was not said before? */
+static void
+settle(struct relay *r)
+{
+	if (!r->decided && r->state == RELAY_HOLD)
+		relay_decide(r, RELAY_BEGINS_UNSAID);
+	if (r->is_sse)
+		relay_end_events(r);
+}
+
+/* Before anybody reads an error, the keys in it are covered: bodies of every
+ * status, and what may be an error in a good one.  What is too long to be held
+ * is no error. */
+static void
+hide_keys(struct relay *r)
+{
+	struct buf *held = &r->held;
+
+	if (r->state == RELAY_COLLECT || r->error_first || r->holds_text ||
+	    (r->state == RELAY_HOLD && held->len > 0 &&
+		held->len <= RELAY_HOLD_BYTES &&
+		(memmem(held->p, held->len, "rror", 4) != NULL ||
+		    verdict_ends_badly(r->speaks, buf_span(held)))))
+		redact(r->answer->config, held->p, held->len);
+}
+
+void
+relay_finish(struct relay *r, const struct upstream_report *report,
+    struct relay_result *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->health = HEALTH_OK;
+	if (!r->answer->ended && !r->answer->gone &&
+	    report->result == UPSTREAM_OK && r->state != RELAY_COLLECT)
+		settle(r);
+	hide_keys(r);
+	if (r->scan != NULL)
+		usage_scan_finish(r->scan, &r->usage);
+	else if (r->state == RELAY_HOLD && r->is_json)
+		verdict_look(r);
+	if (r->error_whole)
+		redact(r->answer->config, r->held.p, r->held.len);
+	if (r->answer->ended) {
+		result->end = RELAY_SERVED;
+		ended_in_error(r, result);
+		return;
+	}
+	if (r->answer->gone) {
+		result->end = RELAY_GONE;
+		result->health = HEALTH_ABANDONED;
+		return;
+	}
+	if (report->result == UPSTREAM_OK && r->state != RELAY_COLLECT &&
+	    !verdict_is_dressed(r) && is_whole(r, report)) {
+		result->end = serve_rest(r);
+		if (r->answer->ended)
+			ended_in_error(r, result);
+		if (r->answer->ended || result->end == RELAY_GONE)
+			return;
+	}
+	verdict_judge(r, report, result);
+	result->end = r->state == RELAY_PASS ? RELAY_CUT : RELAY_FAILED;
+}
+
+bool
+relay_was_generated(const struct relay *r, const struct upstream_report *report)
+{
+	return r->head.status >= 200 && r->head.status <= 299 &&
+	    report->bytes_in > 0 && !verdict_is_dressed(r);
+}
+
+static void
+refuse_bridged(struct relay *r, const struct relay_result *result)
+{
+	struct answer *a = r->answer;
+	bool whole = result->end == RELAY_FAILED && result->upstream_error &&
+	    result->refused.refusal != REFUSE_TOO_LONG;
+	int status = result->status;
+
+	buf_reset(&r->out);
+	if (a->head_sent && a->streams) {
+		if (whole)
+			bridge_fail_upstream(
+			    r->bridge, status, buf_span(&r->held), &r->out);
+		else
+			bridge_fail(r->bridge, &result->refused, &r->out);
+		answer_body(a, buf_span(&r->out));
+		answer_end(a);
+	} else if (!a->head_sent && whole) {
+		bridge_error_body(
+		    r->bridge, status, buf_span(&r->held), &r->out);
+		answer_upstream_error(a, status, r->head.fields,
+		    r->head.nfields, buf_span(&r->out), &result->refused);
+	} else
+		answer_refuse(a, &result->refused);
+}
+
+void
+relay_refuse(struct relay *r, const struct relay_result *result)
+{
+	if (r->answer->ended)
+		return;
+	if (r->bridge != NULL)
+		refuse_bridged(r, result);
+	else if (result->end == RELAY_FAILED && result->upstream_error)
+		answer_upstream_error(r->answer, result->status, r->head.fields,
+		    r->head.nfields, buf_span(&r->held), &result->refused);
+	else
+		answer_refuse(r->answer, &result->refused);
+}
