@@ -39,20 +39,8 @@ on_head(void *ctx, const struct http1_head *head)
 	struct answer *answer = ctx;
 
 	answer->status = head->status;
-	for (size_t i = 0; i < head->nfields; i++) {
-		long seconds;
-		char text[16];
-		struct span value = head->fields[i].value;
-
-		if (!span_is_nocase(head->fields[i].name, "retry-after") ||
-		    value.len >= sizeof(text))
-			continue;
-		memcpy(text, value.p, value.len);
-		text[value.len] = '\0';
-		seconds = strtol(text, NULL, 10);
-		if (seconds > 0 && seconds < 100000000)
-			answer->retry_after_ms = seconds * 1000;
-	}
+	answer->retry_after_ms =
+	    http1_retry_after_ms(head->fields, head->nfields);
 	return 0;
 }
 

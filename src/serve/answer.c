@@ -52,16 +52,6 @@ answer_add(struct answer *a, const char *name, const char *value)
 		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
-struct span
-answer_field(const struct http1_field *fields, size_t nfields, const char *name)
-{
-	for (size_t i = 0; i < nfields; i++) {
-		if (span_is_nocase(fields[i].name, name))
-			return fields[i].value;
-	}
-	return (struct span){ NULL, 0 };
-}
-
 int
 answer_put(struct answer *a, const void *p, size_t len)
 {

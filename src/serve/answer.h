@@ -103,8 +103,4 @@ int answer_tick(void *answer);
 bool answer_gone(struct answer *);
 enum watch_out answer_out(void *answer);
 
-/* A header of the list, or an empty span. */
-struct span
-answer_field(const struct http1_field *, size_t nfields, const char *name);
-
 #endif

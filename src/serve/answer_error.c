@@ -128,7 +128,7 @@ add_missing_retry(struct answer *a, const struct http1_field *fields,
 		"x-should-retry" };
 
 	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++) {
-		if (answer_field(fields, nfields, advice[i]).len > 0)
+		if (http1_find(fields, nfields, advice[i]).len > 0)
 			return;
 	}
 	add_retry(a, wrapped, after);

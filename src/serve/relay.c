@@ -174,7 +174,7 @@ on_head(void *ctx, const struct http1_head *head)
 	/* The fields live in the arena, as long as the request. */
 	r->head = *head;
 	r->content_type =
-	    answer_field(head->fields, head->nfields, "content-type").p;
+	    http1_find(head->fields, head->nfields, "content-type").p;
 	if (head->status < 200 || head->status > 299) {
 		r->state = RELAY_COLLECT;
 		r->held.max_bytes = ERROR_BYTES;

@@ -100,7 +100,7 @@ always_says_last(enum endpoint endpoint)
 static bool
 says(const struct relay *r, const char *name)
 {
-	return answer_field(r->head.fields, r->head.nfields, name).len > 0;
+	return http1_find(r->head.fields, r->head.nfields, name).len > 0;
 }
 
 /* An answer that ends before it is complete; and a stream that lacks its last

@@ -19,10 +19,7 @@
 #include "serve/request_internal.h"
 #include "wire/multipart.h"
 
-/* What is thrown away of a body that nobody wants (a web server that is
- * still writing it would not read our refusal). */
-#define DRAIN_BYTES (512ULL * 1024 * 1024)
-/* Of the same, when there is no room in the pool even for that. */
+/* To throw a body away when there is no room for that in the pool. */
 #define HURRY_MS 1000
 #define HURRY_WAIT_MS 100
 #define MEMORY_RETRY_MS 5000
@@ -217,7 +214,7 @@ request_drain(struct request *r)
 		drain_in_a_hurry(r);
 		return;
 	}
-	while (!r->body_read && bytes < DRAIN_BYTES &&
+	while (!r->body_read && bytes < IO_DRAIN_MAX &&
 	    (n = io_read(r->io, junk, sizeof(junk))) > 0)
 		bytes += (unsigned long long)n;
 }

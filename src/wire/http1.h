@@ -91,4 +91,11 @@ enum http1_result http1_push(struct http1 *, struct span);
 /* The connection has ended: is the answer complete? */
 bool http1_ends(const struct http1 *);
 
+/* The first field of this name; an empty span: there is none. */
+struct span
+http1_find(const struct http1_field *, size_t nfields, const char *name);
+/* Retry-After in seconds or as a date (RFC 9110 section 10.2.3), up to a day;
+ * 0: none that can be read.  Values are terminated, as http1 makes them. */
+int64_t http1_retry_after_ms(const struct http1_field *, size_t nfields);
+
 #endif

@@ -20,6 +20,10 @@
 struct io;
 
 /* The functions of one implementation. */
+/* What is read and thrown away, at the most, of a body that nobody wants: a web
+ * server that is still writing it would not read the response. */
+#define IO_DRAIN_MAX ((size_t)512 * 1024 * 1024)
+
 struct io_ops {
 	const char *(*param)(struct io *, const char *name);
 	ssize_t (*read)(struct io *, void *, size_t);

@@ -1,0 +1,264 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What a failed response means: hides which refusal the client sees, which
+ * fallback it permits and what it says of the provider's health.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "policy/blame.h"
+#include "serve/verdict.h"
+
+static void
+judge_as(struct relay_result *result, enum refusal refusal,
+    enum health_outcome health)
+{
+	result->refused.refusal = refusal;
+	result->reason = refusal_spec(refusal)->fallback;
+	result->health = health;
+}
+
+static void
+judge_exchange(const struct relay *r, const struct upstream_report *report,
+    struct relay_result *result)
+{
+	const char *provider = r->candidate->target->provider->name;
+	const char *what = "failed";
+
+	switch (report->result) {
+	case UPSTREAM_EXHAUSTED:
+		/* Not the provider's doing, nor a reason to go elsewhere. */
+		judge_as(result, REFUSE_EXHAUSTED, HEALTH_ABANDONED);
+		return;
+	case UPSTREAM_CONNECT:
+	case UPSTREAM_TLS:
+	case UPSTREAM_FORBIDDEN:
+	case UPSTREAM_TIMEOUT_CONNECT:
+		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_CONNECT);
+		what = report->result == UPSTREAM_FORBIDDEN
+		    ? "has an address outside the private networks"
+		    : "cannot be reached";
+		break;
+	case UPSTREAM_TIMEOUT_FIRST_BYTE:
+	case UPSTREAM_TIMEOUT_IDLE:
+	case UPSTREAM_TIMEOUT_TOTAL:
+		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_TIMEOUT);
+		what = report->result == UPSTREAM_TIMEOUT_FIRST_BYTE
+		    ? "did not begin to answer in time"
+		    : "did not finish its answer in time";
+		break;
+	default:
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+		what = report->result == UPSTREAM_BAD
+		    ? "answered in a way that is no valid HTTP response"
+		    : report->result == UPSTREAM_OK &&
+			(report->bytes_in == 0 || r->is_sse)
+		    ? "gave an empty answer"
+		    : "closed the connection in the middle of its answer";
+	}
+	result->refused.message = arena_printf(
+	    r->arena, "Provider %s %s; try again.", provider, what);
+	if (report->result == UPSTREAM_FORBIDDEN)
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s %s; the operator can list its network in "
+		    "`addresses`.",
+		    provider, what);
+}
+
+/* The upstream's word is about the gateway's own key or account.  Its words
+ * often quote a part of that key, and would make the client think its own was
+ * meant. */
+static void
+judge_account(const struct relay *r, bool key, struct relay_result *result)
+{
+	const char *name = r->candidate->target->provider->name;
+
+	judge_as(result, REFUSE_PROVIDER_ACCOUNT, HEALTH_ACCOUNT);
+	result->upstream_error = false;
+	result->refused.message = arena_printf(r->arena,
+	    key ? "Provider %s did not accept the gateway's own key; the "
+		  "operator has to correct `key` in its configuration."
+		: "Provider %s serves the gateway's own account no longer (its "
+		  "credit, quota or key limit is used up); the operator has to "
+		  "top it up.",
+	    name);
+	log_warn("provider %s answered %d: its %s", name, r->head.status,
+	    key ? "key is missing or wrong"
+		: "account is out of credit or over its quota");
+}
+
+/* In the words of the API whose clients compact then: behind "prompt is too
+ * long: " (wire/reply.c). */
+static void
+judge_length(
+    const struct relay *r, const struct blamed *b, struct relay_result *result)
+{
+	const struct target *able = &r->candidate->able;
+	uint64_t tokens = b->tokens, limit = b->limit;
+	const char *name = r->candidate->target->provider->name;
+	char words[400];
+
+	judge_as(result, REFUSE_TOO_LONG, HEALTH_OK);
+	blame_words(buf_span(&r->held), words, sizeof(words));
+	if (tokens == 0 && able->context != 0 &&
+	    r->call->input_tokens > able->context) {
+		tokens = r->call->input_tokens;
+		limit = able->context;
+	}
+	result->refused.message = tokens > 0
+	    ? arena_printf(r->arena,
+		  "%llu tokens > %llu maximum (provider %s: %s)",
+		  (unsigned long long)tokens, (unsigned long long)limit, name,
+		  *words == '\0' ? "no words" : words)
+	    : arena_printf(r->arena,
+		  "the context is exceeded (provider %s: "
+		  "%s)",
+		  name, *words == '\0' ? "no words" : words);
+}
+
+/* What the blame means: for the fallback, for health.  tailgate.conf(5) has
+ * the same table. */
+static void
+judge_blame(
+    const struct relay *r, const struct blamed *b, struct relay_result *result)
+{
+	bool failed = result->status >= 500;
+
+	switch (b->blame) {
+	case BLAME_KEY:
+	case BLAME_ACCOUNT:
+		judge_account(r, b->blame == BLAME_KEY, result);
+		return;
+	case BLAME_LENGTH:
+		judge_length(r, b, result);
+		return;
+	case BLAME_RATE:
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_MODEL_LIMITED);
+		return;
+	case BLAME_RATE_ALL:
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_RATE_LIMITED);
+		return;
+	case BLAME_MODEL:
+		judge_as(result, REFUSE_PROVIDER_MODEL, HEALTH_NO_MODEL);
+		return;
+	case BLAME_LOADING:
+		judge_as(result, REFUSE_MODEL_LOADING, HEALTH_MODEL_LOADING);
+		return;
+	case BLAME_TIME:
+		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_ERROR);
+		return;
+	case BLAME_REFUSED:
+		judge_as(result, REFUSE_UNSUPPORTED, HEALTH_OK);
+		return;
+	case BLAME_CONFLICT:
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		return;
+	case BLAME_REQUEST:
+		judge_as(result,
+		    failed ? REFUSE_UPSTREAM : REFUSE_INVALID_REQUEST,
+		    HEALTH_OK);
+		if (!failed)
+			result->reason = 0;
+		return;
+	case BLAME_PROVIDER:
+		break;
+	}
+	judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+}
+
+/* An error of the upstream's own, by its status and body. */
+static void
+judge_status(const struct relay *r, struct relay_result *result)
+{
+	struct blamed b = blame_of(r->head.status, buf_span(&r->held));
+
+	result->status = r->head.status;
+	/* A redirect is not followed, nor passed. */
+	result->upstream_error = result->status >= 400;
+	result->refused.message = arena_printf(r->arena,
+	    "Provider %s answered with status %d and no JSON error.",
+	    r->candidate->target->provider->name, r->head.status);
+	judge_blame(r, &b, result);
+}
+
+/* An error dressed as 200: by the status that it names in itself. */
+static void
+judge_dressed(const struct relay *r, struct relay_result *result)
+{
+	struct span body = buf_span(&r->held);
+	int status = blame_status(body);
+	struct blamed b = blame_of(status == 0 ? 502 : status, body);
+
+	result->upstream_error = true;
+	result->status = 502;
+	if (b.blame == BLAME_RATE || b.blame == BLAME_RATE_ALL)
+		result->status = 429;
+	if (b.blame == BLAME_LENGTH ||
+	    (b.blame == BLAME_REQUEST && status >= 400 && status < 500))
+		result->status = 400;
+	result->refused.message = arena_printf(r->arena,
+	    "Provider %s answered 200 with an error inside.",
+	    r->candidate->target->provider->name);
+	judge_blame(r, &b, result);
+}
+
+/* Without a full stop: it goes into a sentence. */
+static struct span
+clause_of(const char *text)
+{
+	struct span s = span_of(text);
+
+	while (s.len > 0 && s.p[s.len - 1] == '.')
+		s.len--;
+	return s;
+}
+
+void
+verdict_judge(const struct relay *r, const struct upstream_report *report,
+    struct relay_result *result)
+{
+	if (report->result == UPSTREAM_EXHAUSTED) {
+		judge_exchange(r, report, result);
+		return;
+	}
+	result->retry_after_ms =
+	    http1_retry_after_ms(r->head.fields, r->head.nfields);
+	if (verdict_is_dressed(r)) {
+		judge_dressed(r, result);
+	} else if (report->result == UPSTREAM_CLIENT_GONE) {
+		/* It has not: we are told to end (answer_tick). */
+		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_ABANDONED);
+		result->reason = 0;
+		result->refused.message =
+		    "The gateway is being stopped; try again in a moment.";
+	} else if (r->odd_stream) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s answered with a stream, which was not asked "
+		    "for.",
+		    r->candidate->target->provider->name);
+	} else if (r->no_stream) {
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_OK);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s answered without a stream.",
+		    r->candidate->target->provider->name);
+	} else if (r->bridge_failed) {
+		struct span clause = clause_of(bridge_why(r->bridge));
+
+		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
+		result->refused.message = arena_printf(r->arena,
+		    "Provider %s gave no usable answer: %.*s.",
+		    r->candidate->target->provider->name, (int)clause.len,
+		    clause.p);
+	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK)
+		judge_status(r, result);
+	else
+		judge_exchange(r, report, result);
+	result->refused.retry_after_ms = result->retry_after_ms;
+}
