@@ -330,10 +330,10 @@ lib_end()
 	for p in $pids; do
 		stop "$p"
 	done
-	if grep -E -l 'Sanitizer|runtime error:' "$dir"/*.log >/dev/null \
+	if grep -E -l 'Sanitizer: |runtime error:' "$dir"/*.log >/dev/null \
 		2>&1; then
 		echo '# a sanitizer has found something:'
-		grep -h -A 30 -E 'Sanitizer|runtime error:' "$dir"/*.log |
+		grep -h -A 30 -E 'Sanitizer: |runtime error:' "$dir"/*.log |
 			head -n 60 | sed 's/^/# /'
 		lib_status=1
 	fi
@@ -481,7 +481,7 @@ start_tailgate()
 {
 	socket=$dir/sock
 	spawn tailgate "$TAILGATE_FCGI" -f "${1:-$conf}" -s "$socket"
-	wait_until -p "$tailgate_pid" "$bin/listen" -c "$socket" || {
+	wait_until -t 60 -p "$tailgate_pid" "$bin/listen" -c "$socket" || {
 		cat "$dir/tailgate.log"
 		broken "tailgate.fcgi did not start"
 	}

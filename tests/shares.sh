@@ -43,16 +43,23 @@ crowd()
 		'{"model":"%s","messages":[]}' "$1")" "${base#http://}" \
 		>"$dir/crowd" 2>&1 &
 	adopt crowd $!
-	wait_until -p "$crowd_pid" all_there ||
+	wait_until -p "$crowd_pid" all_there 600 ||
 		broken 'the crowd does not come'
+	# While they came we looked, which took places from them.  A few more
+	# take those.
+	"$load" -c 8 -k "$alice_key" -b "$(printf \
+		'{"model":"%s","messages":[]}' "$1")" "${base#http://}" \
+		>"$dir/late" 2>&1 &
+	adopt late $!
+	wait_until all_there 608 || broken 'a few more do not come'
 }
 
-# Each of the six hundred has been refused or is held by the gateway.
+# all_there COUNT: each of them has been refused or is held by the gateway.
 all_there()
 {
 	[ "$(metric tailgate_threads_busy)" -gt 150 ] &&
 		[ "$(($(metric tailgate_threads_busy) - 1 + $(refusals)))" \
-			-ge 600 ]
+			-ge "$1" ]
 }
 
 # refusals: how many of alice's were refused so far.
@@ -108,12 +115,14 @@ others()
 # over: the crowd ends; $dir/crowd says how.
 over()
 {
-	while alive "$crowd_pid"; do
+	while alive "$crowd_pid" || alive "$late_pid"; do
 		tell stub release >/dev/null
 		sleep 0.02
 	done
 	wait "$crowd_pid"
+	wait "$late_pid"
 	forget "$crowd_pid"
+	forget "$late_pid"
 	detail "$(cat "$dir/crowd")"
 	refused_before=$((${refused_before:-0} + $(refusals)))
 	wait_until nobody_else_is_busy
