@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides who is looked at when, and what follows from it.  Beside a request's
- * way, from its first wait to its end.
+ * Hides when each client's connection is looked at, and what follows from it
+ * (peer_find.c: which connection is whose).  Beside a request's way, from its
+ * first wait to its end.
  */
 #include "config.h"
 
@@ -20,33 +21,12 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log.h"
-#include "wire/peer.h"
+#include "wire/peer_internal.h"
 
 #define STACK_BYTES (256 * 1024)
 /* With nobody to look at, the thread still looks for so long: to wake it costs
  * more. */
 #define IDLE_MS 10000
-/* Ends of the web server's that were found: they are tried first. */
-#define KNOWN 4
-/* The whole table is read at most so often; after each time in vain half as
- * often, down to the second. */
-#define FIND_MS PEER_PERIOD_MS
-#define FIND_MAX_MS 64000
-
-TAILQ_HEAD(peers, peer_link);
-
-struct peer_board {
-	int table_fd; /* -1: not to be had */
-	pthread_mutex_t mutex; /* of all */
-	pthread_cond_t changed;
-	pthread_t thread;
-	bool started, idle, stopping;
-	struct peers peers; /* looked at longest ago first */
-	unsigned round;
-	struct peer_end known[KNOWN];
-	unsigned nknown, next_known;
-	int64_t find_at_ms, find_every_ms;
-};
 
 /* ---- whose connection ------------------------------------------------- */
 
@@ -108,8 +88,8 @@ name(struct peer_link *p, struct io *io)
 
 /* ---- looking; all of these hold the mutex ----------------------------- */
 
-static struct peer_ask
-ask_of(const struct peer_link *p)
+struct peer_ask
+peer_ask_of(const struct peer_link *p)
 {
 	return (struct peer_ask){ p->here, p->there, p->scope, PEER_UNKNOWN, 0,
 		PEER_TABLE_ANYBODY };
@@ -133,8 +113,8 @@ set_gone(struct peer_board *b, struct peer_link *p)
 		shutdown(p->fd, SHUT_RD);
 }
 
-static void
-note(struct peer_board *b, struct peer_link *p, const struct peer_ask *ask)
+void
+peer_note(struct peer_board *b, struct peer_link *p, const struct peer_ask *ask)
 {
 	bool other = p->seen && ask->cookie != p->cookie;
 
@@ -157,109 +137,6 @@ note(struct peer_board *b, struct peer_link *p, const struct peer_ask *ask)
 	}
 }
 
-static bool
-is_named(const struct peer_link *p)
-{
-	return p->here.port != 0;
-}
-
-/* Is it at one of the web server's ends that we know? */
-static void
-try_known(struct peer_board *b, struct peer_link *p)
-{
-	struct peer_ask asks[KNOWN];
-
-	for (unsigned i = 0; i < b->nknown; i++) {
-		asks[i] = ask_of(p);
-		asks[i].here = b->known[i];
-	}
-	if (b->nknown > 0)
-		peer_table_ask(b->table_fd, asks, b->nknown);
-	for (unsigned i = 0; i < b->nknown && !is_named(p); i++) {
-		if (asks[i].state != PEER_OPEN && asks[i].state != PEER_CLOSED)
-			continue;
-		if (asks[i].uid != p->uid)
-			continue;
-		p->here = asks[i].here;
-		note(b, p, &asks[i]);
-	}
-}
-
-static void
-remember(struct peer_board *b, const struct peer_end *here)
-{
-	for (unsigned i = 0; i < b->nknown; i++) {
-		if (b->known[i].port == here->port &&
-		    memcmp(b->known[i].net.addr, here->net.addr,
-			sizeof(here->net.addr)) == 0)
-			return;
-	}
-	b->known[b->next_known] = *here;
-	b->next_known = (b->next_known + 1) % KNOWN;
-	if (b->nknown < KNOWN)
-		b->nknown++;
-}
-
-/* Reads the whole table for those whose other end is not known. */
-static bool
-find_batch(struct peer_board *b, struct peer_link **wanted, size_t n)
-{
-	struct peer_ask asks[PEER_TABLE_BATCH];
-	bool found = false;
-
-	for (size_t i = 0; i < n; i++) {
-		wanted[i]->sought = true;
-		asks[i] = ask_of(wanted[i]);
-	}
-	peer_table_find(b->table_fd, asks, n, wanted[0]->uid);
-	for (size_t i = 0; i < n; i++) {
-		if (asks[i].state != PEER_OPEN && asks[i].state != PEER_CLOSED)
-			continue;
-		wanted[i]->here = asks[i].here;
-		wanted[i]->scope = asks[i].scope;
-		remember(b, &asks[i].here);
-		note(b, wanted[i], &asks[i]);
-		found = true;
-	}
-	return found;
-}
-
-/* One batch of a user's. */
-static size_t
-collect_unnamed(struct peer_board *b, struct peer_link **wanted)
-{
-	struct peer_link *p;
-	size_t n = 0;
-
-	TAILQ_FOREACH (p, &b->peers, entry) {
-		if (!is_named(p) && !p->sought && n < PEER_TABLE_BATCH &&
-		    (n == 0 || p->uid == wanted[0]->uid))
-			wanted[n++] = p;
-	}
-	return n;
-}
-
-static void
-find(struct peer_board *b, int64_t now_ms)
-{
-	struct peer_link *wanted[PEER_TABLE_BATCH], *p, *next;
-	bool found;
-	size_t n;
-
-	if (now_ms < b->find_at_ms || (n = collect_unnamed(b, wanted)) == 0)
-		return;
-	found = find_batch(b, wanted, n);
-	for (p = TAILQ_FIRST(&b->peers); found && p != NULL; p = next) {
-		next = TAILQ_NEXT(p, entry);
-		if (!is_named(p))
-			try_known(b, p);
-	}
-	b->find_every_ms = found ? FIND_MS : 2 * b->find_every_ms;
-	if (b->find_every_ms > FIND_MAX_MS)
-		b->find_every_ms = FIND_MAX_MS;
-	b->find_at_ms = now_ms + b->find_every_ms;
-}
-
 /* The next ones of this round; false: that was all. */
 static bool
 look_batch(struct peer_board *b)
@@ -273,16 +150,16 @@ look_batch(struct peer_board *b)
 		TAILQ_REMOVE(&b->peers, p, entry);
 		TAILQ_INSERT_TAIL(&b->peers, p, entry);
 		p->round = b->round;
-		if (!is_named(p))
+		if (!peer_is_named(p))
 			continue;
-		asks[n] = ask_of(p);
+		asks[n] = peer_ask_of(p);
 		looked[n++] = p;
 	}
 	if (n == 0)
 		return false;
 	peer_table_ask(b->table_fd, asks, n);
 	for (size_t i = 0; i < n; i++)
-		note(b, looked[i], &asks[i]);
+		peer_note(b, looked[i], &asks[i]);
 	return true;
 }
 
@@ -293,7 +170,7 @@ static void
 look_at_all(struct peer_board *b)
 {
 	b->round++;
-	find(b, clock_now_ms());
+	peer_find(b, clock_now_ms());
 	while (look_batch(b)) {
 		pthread_mutex_unlock(&b->mutex);
 		pthread_mutex_lock(&b->mutex);
@@ -367,7 +244,7 @@ peer_board_new(void)
 	pthread_mutex_init(&b->mutex, NULL);
 	cond_init(&b->changed);
 	TAILQ_INIT(&b->peers);
-	b->find_every_ms = FIND_MS;
+	b->find_every_ms = PEER_FIND_MS;
 	return b;
 }
 
@@ -395,14 +272,14 @@ peer_board_free(struct peer_board *b)
 static void
 look_now(struct peer_board *b, struct peer_link *p)
 {
-	struct peer_ask ask = ask_of(p);
+	struct peer_ask ask = peer_ask_of(p);
 
-	if (!is_named(p)) {
-		try_known(b, p);
+	if (!peer_is_named(p)) {
+		peer_try_known(b, p);
 		return;
 	}
 	peer_table_ask(b->table_fd, &ask, 1);
-	note(b, p, &ask);
+	peer_note(b, p, &ask);
 }
 
 /* The first look is at once: what vanishes has to have been seen. */

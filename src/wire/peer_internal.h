@@ -1,0 +1,48 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Between peer.c and peer_find.c only; all of it under the board's mutex.
+ */
+#ifndef WIRE_PEER_INTERNAL_H
+#define WIRE_PEER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "wire/peer.h"
+
+/* Ends of the web server's that were found: they are tried first. */
+#define PEER_KNOWN 4
+/* The whole table is read at most so often; after each time in vain half as
+ * often, down to the minute. */
+#define PEER_FIND_MS PEER_PERIOD_MS
+
+TAILQ_HEAD(peers, peer_link);
+
+struct peer_board {
+	int table_fd; /* -1: not to be had */
+	pthread_mutex_t mutex; /* of all */
+	pthread_cond_t changed;
+	pthread_t thread;
+	bool started, idle, stopping;
+	struct peers peers; /* looked at longest ago first */
+	unsigned round;
+	struct peer_end known[PEER_KNOWN];
+	unsigned nknown, next_known;
+	int64_t find_at_ms, find_every_ms;
+};
+
+/* What the kernel is asked of the link. */
+struct peer_ask peer_ask_of(const struct peer_link *);
+/* What it said of it. */
+void peer_note(
+    struct peer_board *, struct peer_link *, const struct peer_ask *);
+/* Is its other end known? */
+bool peer_is_named(const struct peer_link *);
+/* Looks for it at the web server's ends that were found before. */
+void peer_try_known(struct peer_board *, struct peer_link *);
+/* Seeks those that are not, if it is time to. */
+void peer_find(struct peer_board *, int64_t now_ms);
+
+#endif
