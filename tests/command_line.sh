@@ -43,7 +43,7 @@ for command in $commands; do
 	run help "$command"
 	is "help $command says the same" "$out" "$short"
 	# Each option has a line of its own, and stands in the manual.
-	for option in $(printf '%s\n' "$out" | sed -n 's/^  --\([a-z-]*\).*/\1/p')
+	for option in $(printf '%s\n' "$out" | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p')
 	do
 		like "the manual has $command --$option" "$manual" \
 			"Fl -$option"
@@ -101,7 +101,7 @@ if command -v bash >/dev/null; then
 	is 'after -f FILE too' "$(bash_completes tailgate -f x us)" 'usage'
 	is 'and its options' "$(bash_completes tailgate usage --fo)" \
 		'--format --follow'
-	is 'and the words of client' "$(bash_completes tailgate client r)" 'rm'
+	is 'and the words of client' "$(bash_completes tailgate client s)" 'set show'
 fi
 
 finish

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Editing the clients file: libconfig's tree is changed, proved by the same
- * schema as at a load, and replaces the file whole.  Never on a request's
- * way: the responder reads what is left here at its next reload.
+ * Editing the clients file: its text is changed in place (splice.h), proved by
+ * the same schema as at a load, and replaces the file whole.  Never on a
+ * request's way: the responder reads what is left here at its next reload.
  */
 #include "config.h"
 
@@ -21,9 +21,11 @@
 #include "base/clock.h"
 #include "config/clients.h"
 #include "config/load.h"
+#include "config/splice.h"
 
 #define CLIENTS_MODE 0640
-#define CLIENTS_TAKES_MAX 65536
+#define CLIENTS_TEXT_MAX (64 * 1024 * 1024)
+#define LIST "clients"
 
 /* The file while it is edited: locked, read, and its tree at hand. */
 struct edit {
@@ -31,13 +33,18 @@ struct edit {
 	const char *path;
 	int dir_fd; /* locked; the file itself is replaced */
 	config_setting_t *root;
-	config_setting_t *list;
+	config_setting_t *list; /* NULL: there is none */
+	struct buf text;
+	/* What messages call the settings that are changed. */
+	const struct clients_change *changes;
+	size_t nchanges;
 };
 
 static void
 edit_end(struct edit *e)
 {
 	load_end(&e->load);
+	buf_free(&e->text);
 	secrets_free(e->load.secrets);
 	arena_free(e->load.arena);
 	if (e->dir_fd != -1)
@@ -67,10 +74,9 @@ edit_read(struct edit *e)
 		e->root = config_root_setting(&load->files[0].config);
 	} else if ((e->root = load_file(load, e->path)) == NULL)
 		return -1;
-	e->list = config_setting_get_member(e->root, "clients");
-	if (e->list == NULL)
-		e->list =
-		    config_setting_add(e->root, "clients", CONFIG_TYPE_LIST);
+	e->list = config_setting_get_member(e->root, LIST);
+	if (load->files[0].text != NULL)
+		buf_puts(&e->text, load->files[0].text);
 	return 0;
 }
 
@@ -81,7 +87,9 @@ edit_begin(struct edit *e, const char *path, bool lock, FILE *err)
 	struct config config;
 	const char *slash = strrchr(path, '/'), *dir;
 
+	memset(e, 0, sizeof(*e));
 	load_begin(&e->load, 0);
+	buf_init(&e->text, CLIENTS_TEXT_MAX);
 	e->path = arena_strdup(e->load.arena, path);
 	dir = slash == NULL
 	    ? "."
@@ -123,47 +131,110 @@ file_owner(const struct edit *e, int fd)
 static int
 file_fill(struct edit *e, int fd)
 {
-	FILE *out = fdopen(fd, "w");
-	int status = -1;
+	const char *p = e->text.p;
+	size_t left = e->text.len;
 
-	if (out == NULL) {
-		close(fd);
-		return -1;
+	while (left > 0) {
+		ssize_t n = write(fd, p, left);
+
+		if (n == -1)
+			return -1;
+		p += n;
+		left -= (size_t)n;
 	}
-	fputs("# Managed by `tailgate client`: comments are not kept.\n", out);
-	config_write(&e->load.files[0].config, out);
-	if (fflush(out) == 0 && !ferror(out) && file_owner(e, fd) == 0 &&
-	    fsync(fd) == 0)
-		status = 0;
-	if (fclose(out) == EOF)
-		status = -1;
-	return status;
+	return file_owner(e, fd) == 0 ? fsync(fd) : -1;
 }
 
-/* Beside, synced, renamed: a reader sees the old file or the new one. */
+/* "clients[3].budget.usd_per_day: must be ..." under the option's name. */
+static const char *
+in_own_words(const struct edit *e, const char *text, const char **option)
+{
+	const char *path = strchr(text, '.');
+	size_t len;
+
+	*option = NULL;
+	if (path == NULL || strncmp(text, LIST "[", sizeof(LIST)) != 0)
+		return text;
+	path++;
+	len = strcspn(path, ":[");
+	for (size_t i = 0; i < e->nchanges; i++) {
+		const char *setting = e->changes[i].setting;
+
+		if (strlen(setting) != len ||
+		    strncmp(setting, path, len) != 0 ||
+		    strstr(path, ": ") == NULL)
+			continue;
+		*option = e->changes[i].option;
+		return strstr(path, ": ") + 2;
+	}
+	return text;
+}
+
+/* The mistakes of what would be written: nothing of it is in the file. */
+static void
+mistakes_say(const struct edit *e, const struct load *load, FILE *err)
+{
+	for (size_t i = 0; i < load->nmistakes; i++) {
+		const struct load_mistake *m = &load->mistakes[i];
+		const char *option, *text = in_own_words(e, m->text, &option);
+
+		if (option != NULL)
+			fprintf(err, "%s: %s\n", option, text);
+		else
+			fprintf(err, "%s: %s\n", e->path, text);
+	}
+}
+
+/* Is the new file a good one? */
+static bool
+file_prove(const struct edit *e, const char *temp, FILE *err)
+{
+	struct config config = { .path = NULL };
+	config_setting_t *root;
+	struct load load;
+
+	load_begin(&load, 0);
+	if ((root = load_file(&load, temp)) != NULL)
+		load_group(&load, SCHEMA_CLIENTS_FILE, root, &config);
+	mistakes_say(e, &load, err);
+	load_end(&load);
+	secrets_free(load.secrets);
+	arena_free(load.arena);
+	return load.nerrors == 0;
+}
+
+/* Beside, proved, synced, renamed: a reader sees the old file or the new
+ * one. */
 static int
 edit_write(struct edit *e, FILE *err)
 {
 	char *temp = arena_printf(e->load.arena, "%s.XXXXXX", e->path);
-	int fd = mkostemp(temp, O_CLOEXEC);
+	int fd = mkostemp(temp, O_CLOEXEC), status = -1;
 
-	if (fd == -1 || file_fill(e, fd) == -1 || rename(temp, e->path) == -1) {
-		fprintf(err, "%s: %s\n", e->path, strerror(errno));
-		if (fd != -1)
-			unlink(temp);
-		return -1;
+	if (fd != -1 && file_fill(e, fd) == 0) {
+		if (!file_prove(e, temp, err))
+			goto out;
+		status = rename(temp, e->path);
 	}
+	if (status == -1)
+		fprintf(err, "%s: %s\n", e->path, strerror(errno));
 	/* The rename has happened: a directory that cannot be synced (some
 	 * network file systems) takes nothing back. */
-	(void)fsync(e->dir_fd);
-	return 0;
+	if (status == 0)
+		(void)fsync(e->dir_fd);
+out:
+	if (status == -1 && fd != -1)
+		unlink(temp);
+	if (fd != -1)
+		close(fd);
+	return status;
 }
 
 /* Its index, or -1. */
 static int
 client_find(const struct edit *e, const char *name)
 {
-	int n = config_setting_length(e->list);
+	int n = e->list == NULL ? 0 : config_setting_length(e->list);
 
 	for (int i = 0; i < n; i++) {
 		const char *other;
@@ -177,43 +248,27 @@ client_find(const struct edit *e, const char *name)
 	return -1;
 }
 
-static void
-set_string(config_setting_t *group, const char *name, const char *value)
+/* For a splice that found something else than libconfig did. */
+static int
+say_by_hand(const struct edit *e, FILE *err)
 {
-	if (value != NULL)
-		config_setting_set_string(
-		    config_setting_add(group, name, CONFIG_TYPE_STRING), value);
+	fprintf(err,
+	    "%s: this can't be changed in the file as it is written (is the "
+	    "client in an included file?); edit it by hand\n",
+	    e->path);
+	return -1;
 }
 
-static void
-set_true(config_setting_t *group, const char *name, bool value)
+static int
+edit_change(struct edit *e, size_t at, FILE *err)
 {
-	if (value)
-		config_setting_set_bool(
-		    config_setting_add(group, name, CONFIG_TYPE_BOOL), 1);
-}
+	for (size_t i = 0; i < e->nchanges; i++) {
+		const struct clients_change *c = &e->changes[i];
 
-static void
-client_write(config_setting_t *list, const struct clients_entry *entry,
-    const char *digest)
-{
-	config_setting_t *group =
-	    config_setting_add(list, NULL, CONFIG_TYPE_GROUP);
-
-	set_string(group, "name", entry->name);
-	set_string(group, "key_sha256", digest);
-	if (entry->nmodels > 0) {
-		config_setting_t *models =
-		    config_setting_add(group, "models", CONFIG_TYPE_ARRAY);
-
-		for (size_t i = 0; i < entry->nmodels; i++)
-			config_setting_set_string_elem(
-			    models, -1, entry->models[i]);
+		if (splice_set(&e->text, LIST, at, c->setting, c->value) == -1)
+			return say_by_hand(e, err);
 	}
-	set_string(group, "place", entry->place);
-	set_string(group, "expires", entry->expires);
-	set_true(group, "operator", entry->operator);
-	set_true(group, "explain", entry->explain);
+	return edit_write(e, err);
 }
 
 static void
@@ -228,36 +283,152 @@ key_make(char key[CLIENTS_KEY_SIZE])
 	key[CLIENTS_KEY_SIZE - 1] = '\0';
 }
 
-int
-clients_add(const char *file, const struct clients_entry *entry,
-    char key[CLIENTS_KEY_SIZE], FILE *err)
+static void
+key_digest(const char key[CLIENTS_KEY_SIZE], char text[DIGEST_TEXT_SIZE])
 {
 	unsigned char digest[DIGEST_BYTES];
-	char text[DIGEST_TEXT_SIZE];
-	struct config config;
-	struct edit e;
-	int status = -1;
 
-	if (edit_begin(&e, file, true, err) == -1)
-		return -1;
-	if (client_find(&e, entry->name) != -1) {
-		fprintf(err,
-		    "%s: there is a client %s already; remove it "
-		    "first, or take another name\n",
-		    file, mistake_quote(&e.load, entry->name));
-		goto out;
-	}
-	key_make(key);
 	digest_make(key, CLIENTS_KEY_SIZE - 1, digest);
 	digest_text(digest, text);
-	client_write(e.list, entry, text);
-	if (!edit_prove(&e, &config))
-		mistakes_write(&e.load, err);
+}
+
+static bool
+has_key(const struct clients_change *changes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(changes[i].setting, "key_sha256") == 0)
+			return true;
+	return false;
+}
+
+/* name = "..."; key_sha256 = "..."; */
+static void
+body_make(struct buf *out, const char *name, const char *key)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	buf_init(out, 4096);
+	buf_puts(out, "name = ");
+	splice_quote(out, name);
+	buf_puts(out, ";");
+	if (*key == '\0')
+		return;
+	key_digest(key, text);
+	buf_printf(out, " key_sha256 = \"%s\";", text);
+}
+
+int
+clients_add(const char *file, const char *name,
+    const struct clients_change *changes, size_t n, char key[CLIENTS_KEY_SIZE],
+    FILE *err)
+{
+	struct buf body;
+	struct edit e;
+	int status = -1;
+	size_t at;
+
+	*key = '\0';
+	if (edit_begin(&e, file, true, err) == -1)
+		return -1;
+	e.changes = changes;
+	e.nchanges = n;
+	at = e.list == NULL ? 0 : (size_t)config_setting_length(e.list);
+	if (client_find(&e, name) != -1) {
+		fprintf(err,
+		    "%s: there is a client %s already; remove it first, take "
+		    "another name, or change it with `tailgate client set`\n",
+		    file, mistake_quote(&e.load, name));
+		edit_end(&e);
+		return -1;
+	}
+	if (!has_key(changes, n))
+		key_make(key);
+	body_make(&body, name, key);
+	if (buf_failed(&body) || splice_add(&e.text, LIST, body.p) == -1)
+		say_by_hand(&e, err);
 	else
-		status = edit_write(&e, err);
+		status = edit_change(&e, at, err);
 	if (status == -1)
 		explicit_bzero(key, CLIENTS_KEY_SIZE);
-out:
+	buf_free(&body);
+	edit_end(&e);
+	return status;
+}
+
+/* Its index; -1: said, and the edit is over. */
+static int
+begin_client(struct edit *e, const char *file, const char *name, FILE *err)
+{
+	int at;
+
+	if (edit_begin(e, file, true, err) == -1)
+		return -1;
+	if ((at = client_find(e, name)) != -1)
+		return at;
+	fprintf(err, "%s: there is no client %s\n", file,
+	    mistake_quote(&e->load, name));
+	edit_end(e);
+	return -1;
+}
+
+int
+clients_set(const char *file, const char *name,
+    const struct clients_change *changes, size_t n, FILE *err)
+{
+	struct edit e;
+	int at = begin_client(&e, file, name, err), status;
+
+	if (at == -1)
+		return -1;
+	e.changes = changes;
+	e.nchanges = n;
+	status = edit_change(&e, (size_t)at, err);
+	edit_end(&e);
+	return status;
+}
+
+/* The digest of its key as it is written; NULL: it has none. */
+static const char *
+old_digest(const struct edit *e, int at)
+{
+	const char *digest = NULL;
+
+	config_setting_lookup_string(
+	    config_setting_get_elem(e->list, (unsigned)at), "key_sha256",
+	    &digest);
+	return digest;
+}
+
+int
+clients_rotate(const char *file, const char *name, int64_t overlap_ms,
+    char key[CLIENTS_KEY_SIZE], FILE *err)
+{
+	char digest[DIGEST_TEXT_SIZE], until[CLOCK_TEXT_SIZE];
+	struct clients_change changes[3] = {
+		{ "key_sha256", NULL, "the key" },
+		{ "old_key_sha256", NULL, "the old key" },
+		{ "old_key_expires", NULL, "--overlap" },
+	};
+	const char *old;
+	struct edit e;
+	int at = begin_client(&e, file, name, err), status;
+
+	if (at == -1)
+		return -1;
+	key_make(key);
+	key_digest(key, digest);
+	changes[0].value = arena_printf(e.load.arena, "\"%s\"", digest);
+	old = old_digest(&e, at);
+	if (old != NULL && overlap_ms > 0) {
+		clock_text(clock_wall_ms() + overlap_ms, until);
+		changes[1].value = arena_printf(e.load.arena, "\"%s\"", old);
+		changes[2].value = arena_printf(e.load.arena, "\"%s\"", until);
+	}
+	e.changes = changes;
+	e.nchanges = 3;
+	status = edit_change(&e, (size_t)at, err);
+	if (status == -1)
+		explicit_bzero(key, CLIENTS_KEY_SIZE);
 	edit_end(&e);
 	return status;
 }
@@ -266,55 +437,13 @@ int
 clients_remove(const char *file, const char *name, FILE *err)
 {
 	struct edit e;
-	int status = -1, at;
+	int at = begin_client(&e, file, name, err), status;
 
-	if (edit_begin(&e, file, true, err) == -1)
+	if (at == -1)
 		return -1;
-	if ((at = client_find(&e, name)) == -1)
-		fprintf(err, "%s: there is no client %s\n", file,
-		    mistake_quote(&e.load, name));
-	else {
-		config_setting_remove_elem(e.list, (unsigned)at);
-		status = edit_write(&e, err);
-	}
+	status = splice_remove(&e.text, LIST, (size_t)at) == -1
+	    ? say_by_hand(&e, err)
+	    : edit_write(&e, err);
 	edit_end(&e);
 	return status;
-}
-
-static void
-client_line(struct load *load, const struct client *c, int width, FILE *out)
-{
-	char when[CLOCK_TEXT_SIZE] = "never", digest[DIGEST_TEXT_SIZE];
-	const char *models = "";
-
-	for (size_t i = 0; i < c->nmodels; i++)
-		models = arena_printf(load->arena, "%s%s%s", models,
-		    i > 0 ? "," : "", c->models[i]);
-	if (c->expires_wall_ms != CLOCK_NEVER)
-		clock_text(c->expires_wall_ms, when);
-	digest_text(c->key_digest, digest);
-	fprintf(out, "%-*s  %-8s  %-10.10s  %-8.8s  %-8s  %s\n", width, c->name,
-	    place_name(c->place), when, c->has_key ? digest : "-",
-	    c->operator? "operator" : "-", *models != '\0' ? models : "-");
-}
-
-int
-clients_list(const char *file, FILE *out, FILE *err)
-{
-	struct config config;
-	struct edit e;
-	int width = 4;
-
-	if (edit_begin(&e, file, false, err) == -1)
-		return -1;
-	edit_prove(&e, &config);
-	for (size_t i = 0; i < config.nclients; i++)
-		if ((int)strlen(config.clients[i].name) > width)
-			width = (int)strlen(config.clients[i].name);
-	fprintf(out, "%-*s  %-8s  %-10s  %-8s  %-8s  %s\n", width, "name",
-	    "place", "expires", "digest", "role", "models");
-	for (size_t i = 0; i < config.nclients; i++)
-		client_line(&e.load, &config.clients[i], width, out);
-	edit_end(&e);
-	return 0;
 }

@@ -3,38 +3,43 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The clients file as `tailgate client` edits it: add, list, remove.
+ * The clients file as `tailgate client` edits it.
  *
- * The file has the syntax of tailgate.conf and one setting, `clients`.  It is
- * replaced whole (written beside, synced, renamed) under a lock, so that a
- * reader sees the old one or the new one; comments are not kept, and its
- * first line says so.
+ * The file has the syntax of tailgate.conf and one setting, `clients`.  What
+ * is not changed keeps its bytes, comments included.  It is replaced whole
+ * (written beside, proved, synced, renamed) under a lock, so that a reader
+ * sees the old one or the new one.
+ *
+ * All functions return -1 if they fail; err says what is wrong and what to do.
  */
 #ifndef CONFIG_CLIENTS_H
 #define CONFIG_CLIENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* "tg-" and 43 characters of [A-Za-z0-9]: 256 bits of arc4random. */
 #define CLIENTS_KEY_SIZE 47
 
-struct clients_entry {
-	const char *name;
-	const char *const *models;	/* globs; none: "*" */
-	size_t nmodels;
-	const char *place;		/* "local", "external"; NULL: local */
-	const char *expires;		/* a date, or NULL */
-	bool operator, explain;
+/* One setting of a client. */
+struct clients_change {
+	const char *setting; /* "place", "budget.usd_per_day" */
+	const char *value; /* as it is written in the file; NULL: none */
+	const char *option; /* what messages call it, "--usd-per-day" */
 };
 
-/* Adds the client and makes its key.  -1 where the name is taken or a value
- * is wrong; err says which and what to do. */
-int clients_add(const char *file, const struct clients_entry *,
+/* Adds a client, and makes a key for it unless key_sha256 is among the
+ * changes; then *key is "". */
+int clients_add(const char *file, const char *name,
+    const struct clients_change *, size_t n, char key[CLIENTS_KEY_SIZE],
+    FILE *err);
+int clients_set(const char *file, const char *name,
+    const struct clients_change *, size_t n, FILE *err);
+/* Gives it a new key.  The one that it has is accepted for so long still. */
+int clients_rotate(const char *file, const char *name, int64_t overlap_ms,
     char key[CLIENTS_KEY_SIZE], FILE *err);
 int clients_remove(const char *file, const char *name, FILE *err);
-/* A table: name, place, models, expires, first digits of the digest. */
-int clients_list(const char *file, FILE *out, FILE *err);
 
 #endif

@@ -16,36 +16,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "config/load.h"
 
 static int
 by_digest(const void *pa, const void *pb)
 {
-	const struct client *const *a = pa, *const *b = pb;
-	int order = memcmp((*a)->key_digest, (*b)->key_digest, DIGEST_BYTES);
+	const struct keyed *a = pa, *b = pb;
+	int order = memcmp(a->digest, b->digest, DIGEST_BYTES);
 
-	return order != 0
-	    ? order
-	    : ((*a)->index > (*b)->index) - ((*a)->index < (*b)->index);
+	return order != 0 ? order
+			  : (a->client->index > b->client->index) -
+		(a->client->index < b->client->index);
 }
 
 void
 config_keyed_make(struct config *c, struct arena *arena)
 {
-	const struct client **keyed =
-	    arena_alloc(arena, (c->nclients + 1) * sizeof(*keyed));
+	struct keyed *keyed =
+	    arena_alloc(arena, (2 * c->nclients + 1) * sizeof(*keyed));
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->nclients; i++)
-		if (c->clients[i].has_key)
-			keyed[n++] = &c->clients[i];
+	for (size_t i = 0; i < c->nclients; i++) {
+		const struct client *client = &c->clients[i];
+
+		if (client->has_key)
+			keyed[n++] = (struct keyed){ client->key_digest, client,
+				CLOCK_NEVER };
+		if (client->has_old_key)
+			keyed[n++] = (struct keyed){ client->old_key_digest,
+				client, client->old_key_expires_ms };
+	}
 	if (n > 0)
 		qsort(keyed, n, sizeof(*keyed), by_digest);
 	c->keyed = keyed;
 	c->nkeyed = n;
 }
 
-const struct client *const *
+const struct keyed *
 config_keyed_find(
     const struct config *c, const unsigned char digest[DIGEST_BYTES], size_t *n)
 {
@@ -54,15 +62,13 @@ config_keyed_find(
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (memcmp(c->keyed[middle]->key_digest, digest, DIGEST_BYTES) <
-		    0)
+		if (memcmp(c->keyed[middle].digest, digest, DIGEST_BYTES) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
 	first = low;
-	while (
-	    low < c->nkeyed && digest_equal(c->keyed[low]->key_digest, digest))
+	while (low < c->nkeyed && digest_equal(c->keyed[low].digest, digest))
 		low++;
 	*n = low - first;
 	return *n == 0 ? NULL : &c->keyed[first];

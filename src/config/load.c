@@ -38,22 +38,83 @@ unknown_names(
 	}
 }
 
+/* Where a client finds what it does not say: its group, default_client.  After
+ * a mistake nothing is inherited: it would be told once for each client. */
+static void
+find_heritage(struct load *load, const config_setting_t *client,
+    config_setting_t *from[2])
+{
+	config_setting_t *root = config_root_setting(&load->files[0].config);
+	config_setting_t *groups;
+	const char *wanted, *name;
+
+	if (load->nerrors > 0)
+		return;
+	groups = config_setting_get_member(root, "client_groups");
+	from[1] = config_setting_get_member(root, "default_client");
+	if (groups == NULL ||
+	    !config_setting_lookup_string(client, "group", &wanted))
+		return;
+	for (int i = 0; i < config_setting_length(groups); i++) {
+		config_setting_t *group =
+		    config_setting_get_elem(groups, (unsigned)i);
+
+		if (config_setting_lookup_string(group, "name", &name) &&
+		    strcmp(name, wanted) == 0)
+			from[0] = group;
+	}
+}
+
+static bool
+is_inherited(const struct schema *row)
+{
+	return strcmp(row->group, "clients") != 0 ||
+	    schema_find("default_client", row->name) != NULL;
+}
+
+/* The setting itself, or what stands for it. */
+static config_setting_t *
+find_member(struct load *load, const struct schema *row,
+    config_setting_t *setting, config_setting_t *const from[2])
+{
+	config_setting_t *child = NULL;
+
+	if (setting != NULL)
+		child = config_setting_get_member(setting, row->name);
+	load->inherit[0] = load->inherit[1] = NULL;
+	for (int i = 0; i < 2; i++) {
+		config_setting_t *other = from[i] == NULL || !is_inherited(row)
+		    ? NULL
+		    : config_setting_get_member(from[i], row->name);
+
+		if (row->type == SCHEMA_GROUP)
+			load->inherit[i] = other;
+		if (child == NULL)
+			child = other;
+	}
+	return child;
+}
+
 void
 load_group(
     struct load *load, const char *group, config_setting_t *setting, void *base)
 {
+	config_setting_t *from[2] = { load->inherit[0], load->inherit[1] };
+
 	origin_add(load, base, group, setting);
 	if (setting != NULL)
 		unknown_names(load, group, setting);
+	if (setting != NULL && strcmp(group, "clients") == 0)
+		find_heritage(load, setting, from);
 	for (size_t i = 0; i < schema_count; i++) {
 		const struct schema *row = &schema_table[i];
-		config_setting_t *child = NULL;
+		config_setting_t *child;
 
 		if (strcmp(row->group, group) != 0)
 			continue;
-		if (setting != NULL)
-			child = config_setting_get_member(setting, row->name);
+		child = find_member(load, row, setting, from);
 		value_load(load, row, child, base);
+		load->inherit[0] = load->inherit[1] = NULL;
 		if (setting != NULL && child == NULL && row->required)
 			mistake(load, setting, "%s is missing: %s", row->name,
 			    row->text);
@@ -84,6 +145,7 @@ load_file(struct load *load, const char *path)
 	config_set_include_dir(&file->config, file->dir);
 	if ((text = text_read(load, file->path, file->dir)) == NULL)
 		return NULL;
+	file->text = text;
 	if (config_read_string(&file->config, text) == CONFIG_TRUE)
 		return config_root_setting(&file->config);
 	source = config_error_file(&file->config);

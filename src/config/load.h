@@ -22,6 +22,7 @@ struct load_file {
 	config_t config;
 	const char *path; /* as given: for messages */
 	const char *dir; /* of includes and relative paths; absolute */
+	const char *text; /* NULL: not read */
 };
 
 #define LOAD_FILES_MAX 3
@@ -59,6 +60,9 @@ struct load {
 	struct load_prices prices;
 	struct load_file files[LOAD_FILES_MAX];
 	size_t nfiles;
+	/* Where the group that is read next finds what it does not say, in this
+	 * order; NULL: nowhere. */
+	config_setting_t *inherit[2];
 	struct load_origin *origins;
 	size_t norigins, origins_size;
 	struct load_mistake *mistakes;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "config/load.h"
 
 #define TOKEN_CHARS                                                      \
@@ -270,20 +271,34 @@ static void
 prove_digests(struct load *load)
 {
 	const struct config *c = load->config;
-	const struct client *last = NULL;
+	const struct keyed *last = NULL;
 
 	for (size_t i = 0; i < c->nkeyed; i++) {
-		const struct client *k = c->keyed[i];
+		const struct keyed *k = &c->keyed[i];
+		const struct client *client = k->client;
 
-		if (k->nnetworks > 0 || k->user != NULL)
+		if (client->nnetworks > 0 || client->user != NULL)
 			continue;
 		if (last != NULL &&
-		    memcmp(last->key_digest, k->key_digest, DIGEST_BYTES) == 0)
-			mistake_of(load, k, "clients", "key_sha256",
+		    memcmp(last->digest, k->digest, DIGEST_BYTES) == 0)
+			mistake_of(load, client, "clients",
+			    k->digest == client->key_digest ? "key_sha256"
+							    : "old_key_sha256",
 			    "client %s has the same key",
-			    last->name != NULL ? last->name : "before it");
+			    last->client->name != NULL ? last->client->name
+						       : "before it");
 		last = k;
 	}
+}
+
+static bool
+has_group(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nclient_groups; i++)
+		if (c->client_groups[i].name != NULL &&
+		    strcmp(c->client_groups[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 static void
@@ -298,6 +313,16 @@ prove_clients(struct load *load)
 			mistake_of(load, c, "clients", NULL,
 			    "how is it known? give key_sha256 (`tailgate "
 			    "client add`), networks or user");
+		if (c->group != NULL && !has_group(load->config, c->group))
+			mistake_of(load, c, "clients", "group",
+			    "there is no %s in client_groups",
+			    mistake_quote(load, c->group));
+		if (c->has_old_key && !c->has_key)
+			mistake_of(load, c, "clients", "old_key_sha256",
+			    "needs a key_sha256 that follows it");
+		if (c->has_old_key && c->old_key_expires_ms == CLOCK_NEVER)
+			mistake_of(load, c, "clients", "old_key_sha256",
+			    "needs old_key_expires, a date");
 	}
 	prove_digests(load);
 	if (load->config->nclients > CONFIG_CLIENTS_MAX)

@@ -105,6 +105,32 @@
 	offsetof(struct load_price, price) + offsetof(struct price, m), \
 	    sizeof(int64_t), 0
 
+/* What a client may do: its own, its group's, or everybody's. */
+#define CLIENT_RIGHTS(g)                                                       \
+	TEXT(g, "models", SCHEMA_STRINGS, 0, 1024, "*", false,                 \
+	    "Models that it may use: ids, aliases, or patterns with *, ? and " \
+	    "[].",                                                             \
+	    MANY(client, models)),                                             \
+	    { g, "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL, WORDS_ENDPOINTS,   \
+		    NULL, false, "What it may call; all unless given.",        \
+		    IN(client, endpoints) },                                   \
+	    WORD(g, "place", SCHEMA_WORD, "local", WORDS_PLACE,                \
+		"How far its requests may go.", IN(client, place)),            \
+	    TEXT(g, "expires", SCHEMA_DATE, 1, 64, NULL, false,                \
+		"Until when it may call: a date (its beginning, UTC) or "      \
+		"\"2026-12-31T18:00:00Z\".",                                   \
+		IN(client, expires_wall_ms)),                                  \
+	    NUMBER(g, "priority", SCHEMA_INT, 1, 100, "10",                    \
+		"Its weight in the queue for a slot.", IN(client, priority)),  \
+	    BOOL(g, "explain", "false",                                        \
+		"May have its requests explained (X-Tailgate-Explain).",       \
+		IN(client, explain)),                                          \
+	    BOOL(g, "operator", "false",                                       \
+		"May read /metrics and the status page.",                      \
+		IN(client, operator)),                                         \
+	    GROUP(g, "budget", "budget", "What it may spend.",                 \
+		IN(client, budget))
+
 /* A group's rows are read in this order, so what is referred to (limits,
  * providers) stands before what refers to it. */
 const struct schema schema_table[] = {
@@ -199,6 +225,13 @@ const struct schema schema_table[] = {
 	ELEMENTS("", "private", "private", 0, 256, false,
 	    "Patterns: a request that matches one never leaves.",
 	    LIST(config, privates, private_rule)),
+	GROUP("", "default_client", "default_client",
+	    "What all clients may do that don't say it themselves.",
+	    IN(config, default_client)),
+	ELEMENTS("", "client_groups", "client_groups", 0, 1024, false,
+	    "What a client of the group may do that does not say it itself; "
+	    "it goes before default_client.",
+	    LIST(config, client_groups, client)),
 	ELEMENTS("", "clients", "clients", 0, CONFIG_CLIENTS_MAX, false,
 	    "Who may ask, and for what; more of them may stand in "
 	    "clients_file.",
@@ -477,32 +510,29 @@ const struct schema schema_table[] = {
 	{ "clients", "key_sha256", SCHEMA_DIGEST, 64, 64, NULL, NULL, NULL,
 	    false, "SHA-256 of its key.", offsetof(struct client, key_digest),
 	    DIGEST_BYTES, offsetof(struct client, has_key) },
+	{ "clients", "old_key_sha256", SCHEMA_DIGEST, 64, 64, NULL, NULL, NULL,
+	    false,
+	    "SHA-256 of the key that it had before, accepted until "
+	    "old_key_expires (`tailgate client rotate`).",
+	    offsetof(struct client, old_key_digest), DIGEST_BYTES,
+	    offsetof(struct client, has_old_key) },
+	TEXT("clients", "old_key_expires", SCHEMA_DATE, 1, 64, NULL, false,
+	    "Until when the old key is accepted.",
+	    IN(client, old_key_expires_ms)),
 	{ "clients", "networks", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
 	    "Where it may call from.", MANY(client, networks) },
 	TEXT("clients", "user", SCHEMA_STRING, 1, 256, NULL, false,
 	    "Who the web server says it is (REMOTE_USER).", IN(client, user)),
-	TEXT("clients", "models", SCHEMA_STRINGS, 0, 1024, "*", false,
-	    "Models that it may use: ids, aliases, or patterns with *, ? and "
-	    "[].",
-	    MANY(client, models)),
-	{ "clients", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL, WORDS_ENDPOINTS,
-	    NULL, false, "What it may call; all unless given.",
-	    IN(client, endpoints) },
-	WORD("clients", "place", SCHEMA_WORD, "local", WORDS_PLACE,
-	    "How far its requests may go.", IN(client, place)),
-	TEXT("clients", "expires", SCHEMA_DATE, 1, 64, NULL, false,
-	    "Until when it may call: a date (its beginning, UTC) or "
-	    "\"2026-12-31T18:00:00Z\".",
-	    IN(client, expires_wall_ms)),
-	NUMBER("clients", "priority", SCHEMA_INT, 1, 100, "10",
-	    "Its weight in the queue for a slot.", IN(client, priority)),
-	BOOL("clients", "explain", "false",
-	    "May have its requests explained (X-Tailgate-Explain).",
-	    IN(client, explain)),
-	BOOL("clients", "operator", "false",
-	    "May read /metrics and the status page.", IN(client, operator)),
-	GROUP("clients", "budget", "budget", "What it may spend.",
-	    IN(client, budget)),
+	TEXT("clients", "group", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, false,
+	    "The element of client_groups that says what it does not say "
+	    "itself.",
+	    IN(client, group)),
+	CLIENT_RIGHTS("clients"),
+
+	TEXT("client_groups", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL,
+	    true, "Its name in `group` of its clients.", IN(client, name)),
+	CLIENT_RIGHTS("client_groups"),
+	CLIENT_RIGHTS("default_client"),
 
 	ELEMENTS(SCHEMA_CLIENTS_FILE, "clients", "clients", 0,
 	    CONFIG_CLIENTS_MAX, false, "The only setting of clients_file.",

@@ -196,9 +196,13 @@ struct client {
 	/* How it is known: what is set must all hold. */
 	bool has_key;
 	unsigned char key_digest[DIGEST_BYTES];
+	bool has_old_key;	/* the one before, for a while still */
+	unsigned char old_key_digest[DIGEST_BYTES];
+	int64_t old_key_expires_ms;	/* wall clock */
 	const struct net *networks;
 	size_t nnetworks;
 	const char *user;	/* REMOTE_USER, or NULL */
+	const char *group;	/* or NULL */
 
 	const char *const *models;	/* globs (fnmatch) */
 	size_t nmodels;
@@ -209,6 +213,13 @@ struct client {
 	bool explain;		/* may send X-Tailgate-Explain */
 	bool operator;		/* may read /metrics and the status page */
 	struct budget budget;
+};
+
+/* A key by which a client is known. */
+struct keyed {
+	const unsigned char *digest;
+	const struct client *client;
+	int64_t expires_wall_ms;	/* of the key; CLOCK_NEVER: never */
 };
 
 /* A private pattern: what matches never leaves. */
@@ -267,10 +278,14 @@ struct config {
 	size_t nmodels;
 	const struct private_rule *privates;
 	size_t nprivates;
+	/* Only their rights count, which the clients have already. */
+	struct client default_client;
+	const struct client *client_groups;
+	size_t nclient_groups;
 	const struct client *clients;
 	size_t nclients;
-	/* Those that have a key, by its digest: config_keyed_find(). */
-	const struct client *const *keyed;
+	/* All keys by their digest: config_keyed_find(). */
+	const struct keyed *keyed;
 	size_t nkeyed;
 
 	struct config_memory *memory;	/* owns all of the above */
@@ -297,15 +312,16 @@ int config_keys_read(struct config *, FILE *err);
 /* The effective configuration in the file's own syntax, secrets as "***". */
 void config_dump(const struct config *, FILE *out);
 
-/* The clients whose key has this digest, in the files' order; NULL and 0:
+/* The keys that have this digest, in the clients' order; NULL and 0:
  * none.  The make is the loader's, after each client has its index. */
 void config_keyed_make(struct config *, struct arena *);
-const struct client *const *config_keyed_find(const struct config *,
+const struct keyed *config_keyed_find(const struct config *,
     const unsigned char digest[DIGEST_BYTES], size_t *n);
 
 /* NULL: none has this name (or name is NULL). */
 const struct provider *config_provider(const struct config *, const char *name);
 const struct limit *config_limit(const struct config *, const char *name);
+const struct client *config_client(const struct config *, const char *name);
 
 const char *place_name(enum place);
 

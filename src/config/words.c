@@ -65,3 +65,12 @@ config_limit(const struct config *c, const char *name)
 			return &c->limits[i];
 	return NULL;
 }
+
+const struct client *
+config_client(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nclients; i++)
+		if (strcmp(c->clients[i].name, name) == 0)
+			return &c->clients[i];
+	return NULL;
+}

@@ -59,7 +59,8 @@ print_bash(const struct completion_command *c, FILE *out)
 	    out);
 	put_names(c, out);
 	fputs("' ;;\n"
-	      "\tclient) [[ $word == -* ]] || words='add list rm' ;;&\n"
+	      "\tclient) [[ $word == -* ]] || words='add list rm rotate set "
+	      "show' ;;&\n"
 	      "\tcompletion) words='bash zsh fish' ;;\n",
 	    out);
 	for (; c->name != NULL; c++) {

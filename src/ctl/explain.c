@@ -112,21 +112,6 @@ take_options(int argc, char **argv, struct asked *asked)
 	return 0;
 }
 
-static const struct client *
-client_by_name(const struct config *config, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < config->nclients; i++)
-		if (strcmp(config->clients[i].name, name) == 0)
-			return &config->clients[i];
-	fprintf(stderr,
-	    "tailgate explain: there is no client %s; `tailgate client list` "
-	    "names them\n",
-	    name);
-	return NULL;
-}
-
 static int
 read_all(int fd, struct buf *body)
 {
@@ -297,9 +282,14 @@ explain_body(struct work *w, const struct buf *body)
 	struct facts *facts = arena_alloc(w->arena, sizeof(*facts));
 	int status;
 
-	w->client = client_by_name(w->config, w->asked->client);
-	if (w->client == NULL)
+	w->client = config_client(w->config, w->asked->client);
+	if (w->client == NULL) {
+		fprintf(stderr,
+		    "tailgate explain: there is no client %s; `tailgate "
+		    "client list` names them\n",
+		    w->asked->client);
 		return 1;
+	}
 	w->facts = facts;
 	if (w->asked->facts == NULL)
 		explain_facts_live(w->config, w->arena, facts, &state);

@@ -228,8 +228,9 @@ config_write_new(const struct init *init)
 static int
 client_make(const struct init *init)
 {
-	struct clients_entry entry = {
-		.name = init->client, .operator= true, .explain = true
+	static const struct clients_change rights[] = {
+		{ "operator", "true", "operator" },
+		{ "explain", "true", "explain" },
 	};
 	char key[CLIENTS_KEY_SIZE], *said = NULL;
 	size_t len = 0;
@@ -242,7 +243,8 @@ client_make(const struct init *init)
 		fclose(hush);
 		free(said);
 	}
-	if (clients_add(init->clients_file, &entry, key, stderr) == -1)
+	if (clients_add(
+		init->clients_file, init->client, rights, 2, key, stderr) == -1)
 		return -1;
 	fprintf(stderr, "client %s is in %s; its key:\n", init->client,
 	    init->clients_file);

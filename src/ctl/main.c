@@ -40,12 +40,14 @@ static const struct command {
 	    ctl_check_options,
 	    "proves the configuration and prints every mistake" },
 	{ "client",
-	    "add NAME [--models GLOB,...] [--place local|external]\n"
-	    "           [--expires DATE] [--operator] [--explain]\n"
-	    "       tailgate client list\n"
-	    "       tailgate client rm NAME",
+	    "add NAME [SETTINGS] [--key-sha256 DIGEST]\n"
+	    "       tailgate client set NAME SETTINGS\n"
+	    "       tailgate client show NAME [--json]\n"
+	    "       tailgate client rotate NAME [--overlap TIME]\n"
+	    "       tailgate client rm NAME\n"
+	    "       tailgate client list [--json]",
 	    ctl_client, ctl_client_options,
-	    "adds, lists and removes clients and their keys" },
+	    "adds, changes, shows and removes clients and their keys" },
 	{ "completion", "bash|zsh|fish", ctl_completion, NULL,
 	    "prints a completion script for a shell" },
 	{ "explain",

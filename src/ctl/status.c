@@ -18,9 +18,11 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
+#include "ledger/rebuild.h"
 #include "state/health.h"
 #include "state/meters.h"
 #include "state/slots.h"
+#include "state/spending.h"
 #include "state/status.h"
 
 #define JSON_MAX (16 * 1024 * 1024)
@@ -208,15 +210,49 @@ print_sandbox(struct meters *meters)
 	printf("sandbox: %s\n", text);
 }
 
+static void
+bound_row(void *ctx, const struct bound *bound)
+{
+	const int64_t amounts[] = { bound->limit, bound->used, bound->held,
+		bound_left(bound) };
+	struct table *t = ctx;
+	struct buf text;
+
+	table_cell(t, "%s %s", bound->kind, bound->name);
+	table_cell(t, "%s", bound->setting);
+	buf_init(&text, 64);
+	for (size_t i = 0; i < sizeof(amounts) / sizeof(amounts[0]); i++) {
+		bound_amount(bound, amounts[i], &text);
+		table_cell(t, "%s", text.p);
+		buf_reset(&text);
+	}
+	buf_free(&text);
+	age_cell(t, bound->reset_ms);
+}
+
+static void
+print_budgets(const struct config *config, struct budget_book *budgets)
+{
+	struct table *t =
+	    table_new("budget of|bound|>limit|>spent|>held|>left|>resets in");
+
+	spending_each(budgets, config, bound_row, t);
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
 static int
-print_json(
-    const struct config *config, struct health *health, struct slots *slots)
+print_json(const struct config *config, struct health *health,
+    struct slots *slots, struct budget_book *budgets)
 {
 	struct buf json;
 	int status = 0;
 
 	buf_init(&json, JSON_MAX);
-	status_json(config, health, slots, &json);
+	status_json(config, health, slots, budgets, &json);
 	if (buf_failed(&json) || fputs(json.p, stdout) == EOF)
 		status = 1;
 	buf_free(&json);
@@ -230,6 +266,7 @@ status_print(const struct config *config, bool json)
 	struct health *health;
 	struct slots *slots = NULL;
 	struct meters *meters = NULL;
+	struct budget_book *budgets = NULL;
 	int status = 1;
 
 	health = health_open(config, why, sizeof(why));
@@ -237,19 +274,24 @@ status_print(const struct config *config, bool json)
 		slots = slots_open(config, why, sizeof(why));
 	if (slots != NULL)
 		meters = meters_open(config, why, sizeof(why));
-	if (meters == NULL) {
+	if (meters != NULL)
+		budgets =
+		    budget_open(config, &ledger_history, why, sizeof(why));
+	if (budgets == NULL) {
 		fprintf(stderr, "tailgate status: %s\n", why);
 	} else if (json) {
-		status = print_json(config, health, slots);
+		status = print_json(config, health, slots, budgets);
 	} else {
 		print_providers(config, health);
 		print_held(config, health);
 		print_limits(config, slots);
 		print_requests(slots);
+		print_budgets(config, budgets);
 		putchar('\n');
 		print_sandbox(meters);
 		status = fflush(stdout) == EOF;
 	}
+	budget_close(budgets);
 	meters_close(meters);
 	slots_close(slots);
 	health_close(health);

@@ -119,24 +119,29 @@ strength(const struct client *client)
 	return (client->user != NULL ? 2 : 0) + (client->nnetworks > 0 ? 1 : 0);
 }
 
-/* The first entry with this key that holds; *known: some entry has it. */
+/* The first entry with this key that holds; *known: some entry has it;
+ * *expired: as its old key, whose time is over. */
 static const struct client *
-by_key(const struct config *config, const struct peer *peer, bool *known)
+by_key(const struct config *config, const struct peer *peer, int64_t wall_ms,
+    bool *known, bool *expired)
 {
 	unsigned char digest[DIGEST_BYTES];
-	const struct client *const *of_key;
+	const struct keyed *of_key;
 	size_t i, n;
 
-	*known = false;
+	*known = *expired = false;
 	if (peer->key.p == NULL || peer->key.len == 0)
 		return NULL;
 	digest_make(peer->key.p, peer->key.len, digest);
 	of_key = config_keyed_find(config, digest, &n);
 	*known = n > 0;
 	for (i = 0; i < n; i++)
-		if (network_holds(of_key[i], peer) &&
-		    user_holds(of_key[i], peer))
-			return of_key[i];
+		if (network_holds(of_key[i].client, peer) &&
+		    user_holds(of_key[i].client, peer)) {
+			*expired = wall_ms >= of_key[i].expires_wall_ms;
+			if (!*expired)
+				return of_key[i].client;
+		}
 	return NULL;
 }
 
@@ -169,9 +174,15 @@ const struct client *
 identify(const struct config *config, const struct peer *peer, int64_t wall_ms,
     struct refused *refused)
 {
-	bool known, presented = peer->key.p != NULL && peer->key.len > 0;
-	const struct client *client = by_key(config, peer, &known);
+	bool known, expired;
+	bool presented = peer->key.p != NULL && peer->key.len > 0;
+	const struct client *client =
+	    by_key(config, peer, wall_ms, &known, &expired);
 
+	if (client == NULL && expired)
+		return refuse(refused,
+		    "The key was replaced by a new one and has expired; ask "
+		    "the operator for the new one.");
 	if (client == NULL && known)
 		return refuse(refused,
 		    "The key is not valid from this network or for this "

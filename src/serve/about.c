@@ -17,6 +17,7 @@
 #include "serve/catalog.h"
 #include "serve/about.h"
 #include "serve/query.h"
+#include "state/spending.h"
 #include "state/status.h"
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)
@@ -60,6 +61,7 @@ answer_metrics(struct request *r, struct buf *b)
 	struct server *s = r->server;
 
 	meters_text(s->meters, s->health, s->slots, b);
+	spending_metrics(s->budgets, s->config, b);
 	ledger_metrics(s->ledger, b);
 	if (answer_head(&r->answer, 200,
 		"text/plain; version=0.0.4; charset=utf-8", NULL, 0,
@@ -73,6 +75,12 @@ serve_for_operators(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
 
+	/* What is spent and left of its own may everybody know. */
+	if (r->spec->id == ENDPOINT_USAGE && !r->client->operator) {
+		spending_of_json(s->budgets, r->client, b);
+		answer_json(&r->answer, 200, buf_span(b));
+		return true;
+	}
 	if (!request_check_operator(r))
 		return false;
 	if (r->spec->id == ENDPOINT_METRICS) {
@@ -83,7 +91,7 @@ serve_for_operators(struct request *r, struct buf *b)
 		usage_view_json(s->usage, query_number(r->io, "days", 1000, 30),
 		    query_number(r->io, "recent", 1000, 50), b);
 	else
-		status_json(s->config, s->health, s->slots, b);
+		status_json(s->config, s->health, s->slots, s->budgets, b);
 	answer_json(&r->answer, 200, buf_span(b));
 	return true;
 }

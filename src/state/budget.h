@@ -98,6 +98,8 @@ struct budget_spent {
 void budget_look(struct budget_book *, const struct client *,
     const struct model *, struct budget_spent *);
 
+/* Is there any bound in it? */
+bool budget_has(const struct budget *);
 /* The bounds of a client or (client NULL) of a model with what is used of
  * them; returns how many.  Their names are the configuration's. */
 size_t budget_bounds(struct budget_book *, const struct client *,

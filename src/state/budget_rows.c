@@ -224,8 +224,8 @@ budget_grow_rows(struct budget_book *b, size_t more)
 
 /* ---- Names ---- */
 
-static bool
-has_budget(const struct budget *b)
+bool
+budget_has(const struct budget *b)
 {
 	return b->nanousd_per_day != 0 || b->nanousd_per_month != 0 ||
 	    b->requests_per_minute != 0 || b->tokens_per_minute != 0 ||
@@ -242,11 +242,11 @@ budget_name_places(struct budget_book *b)
 	if (b->clients == NULL || b->models == NULL)
 		fatal("out of memory");
 	for (size_t i = 0; i < c->nclients; i++)
-		if (has_budget(&c->clients[i].budget))
+		if (budget_has(&c->clients[i].budget))
 			b->clients[i].key =
 			    budget_key('c', span_of(c->clients[i].name));
 	for (size_t i = 0; i < c->nmodels; i++)
-		if (has_budget(&c->models[i].budget))
+		if (budget_has(&c->models[i].budget))
 			b->models[i].key =
 			    budget_key('m', span_of(c->models[i].id));
 }

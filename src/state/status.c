@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "state/spending.h"
 #include "state/status.h"
 
 static void
@@ -141,7 +142,7 @@ request_json(void *ctx, const struct slots_row *row)
 
 void
 status_json(const struct config *config, struct health *health,
-    struct slots *slots, struct buf *b)
+    struct slots *slots, struct budget_book *budgets, struct buf *b)
 {
 	buf_puts(b, "{");
 	member_time(b, "at", clock_wall_ms());
@@ -157,5 +158,10 @@ status_json(const struct config *config, struct health *health,
 	member(b, "requests");
 	buf_puts(b, "[");
 	slots_each(slots, request_json, b);
-	buf_puts(b, "]}\n");
+	buf_puts(b, "]");
+	if (budgets != NULL) {
+		member(b, "budgets");
+		spending_json(budgets, config, b);
+	}
+	buf_puts(b, "}\n");
 }

@@ -16,7 +16,9 @@
  *    "queued": 2}],
  *  "requests": [{"limit": "gpu", "phase": "running" or "waiting",
  *    "client": "laptop", "model": "chat", "request_id": "…", "pid": 812,
- *    "age_ms": 5100}]}
+ *    "age_ms": 5100}],
+ *  "budgets": [{"of": "client laptop", "bound": "usd_per_day", "limit": 5,
+ *    "used": 1.2, "held": 0.1, "left": 3.7, "resets_in_ms": 3600000}]}
  *
  * requests are those that hold a slot or wait for one.  It names clients, so
  * it is for operators.
@@ -26,10 +28,12 @@
 
 #include "base/buf.h"
 #include "config/settings.h"
+#include "state/budget.h"
 #include "state/health.h"
 #include "state/slots.h"
 
-void status_json(
-    const struct config *, struct health *, struct slots *, struct buf *);
+/* budgets NULL: they are left out. */
+void status_json(const struct config *, struct health *, struct slots *,
+    struct budget_book *, struct buf *);
 
 #endif

@@ -217,7 +217,7 @@ test_crowd(void)
 	config_keyed_make(&many, arena);
 	config_keyed_find(&many, crowd[7].key_digest, &n);
 	CHECK(n == 2 &&
-		config_keyed_find(&many, crowd[7].key_digest, &n)[0] ==
+		config_keyed_find(&many, crowd[7].key_digest, &n)->client ==
 		    &crowd[7],
 	    "one key, two entries: both, the first in the file first");
 	arena_free(arena);
