@@ -248,11 +248,12 @@ read_string(struct reading *r, const struct jscan_value *v)
 	}
 	read_url(r, v, area, text);
 	read_meaning(r, v, area, text);
-	if (area & AREA_TEXT)
-		r->call->input_tokens +=
-		    key_is(v, "encrypted_content") || key_is(v, "signature")
-		    ? text.len / SEALED_BYTES
-		    : estimate_tokens(text);
+	if (area & AREA_TEXT) {
+		if (key_is(v, "encrypted_content") || key_is(v, "signature"))
+			r->call->input_tokens += text.len / SEALED_BYTES;
+		else
+			estimate_add(&r->texts, text);
+	}
 	layers_scan(&r->patterns, text);
 }
 
@@ -270,7 +271,7 @@ read_key(struct reading *r, const struct jscan_value *v)
 		return;
 	text = call_text(r, step->key, step->key_escaped);
 	if (counted)
-		r->call->input_tokens += estimate_tokens(text);
+		estimate_add(&r->texts, text);
 	layers_scan(&r->patterns, text);
 }
 
@@ -402,6 +403,7 @@ call_end(struct reading *r)
 {
 	for (size_t i = 0; i < r->call->nbeside; i++)
 		layers_scan(&r->patterns, r->call->beside[i]);
+	r->call->input_tokens += estimate_total(&r->texts);
 	r->call->private_rule = r->patterns.rule;
 	pattern_end(&r->patterns);
 	free(r->scratch);

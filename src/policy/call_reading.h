@@ -11,6 +11,7 @@
 
 #include "base/jscan.h"
 #include "policy/call.h"
+#include "policy/estimate.h"
 #include "policy/media.h"
 #include "policy/member.h"
 #include "policy/pattern.h"
@@ -21,6 +22,7 @@ struct reading {
 	struct arena *arena;
 	struct refused *refused;
 	struct pattern_run patterns;
+	struct estimate_sum texts; /* what they add to input_tokens */
 	enum member member; /* the top-level one we are in */
 	unsigned seen; /* rows of members that were there, by member_index() */
 	unsigned char area[JSCAN_DEPTH_MAX + 1]; /* by depth of the values */

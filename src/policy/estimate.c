@@ -34,6 +34,10 @@
 #define SAMPLE_OVER_BYTES ((size_t)256 * 1024)
 #define SAMPLE_BYTES ((size_t)64 * 1024)
 #define BLOCK_BYTES ((size_t)1024)
+/* Of a request's texts these are counted whole, and of the rest one byte in
+ * so many. */
+#define WHOLE_BYTES ((size_t)128 * 1024)
+#define REST_SHARE 8
 
 struct script {
 	uint32_t first, last;
@@ -236,6 +240,18 @@ count_units(const unsigned char *p, size_t len)
 	return e.units;
 }
 
+/* The next block at `at`; it does not begin inside a character. */
+static uint64_t
+block_units(const unsigned char *p, size_t len, size_t at, size_t *seen)
+{
+	size_t n = len - at < BLOCK_BYTES ? len - at : BLOCK_BYTES, skip = 0;
+
+	while (skip < n && (p[at + skip] & 0xc0) == 0x80)
+		skip++;
+	*seen += n;
+	return count_units(p + at + skip, n - skip);
+}
+
 /* In blocks from its whole length: each MB would cost 1.3 ms, and the rule is
  * off by more than a sample is. */
 static uint64_t
@@ -244,16 +260,8 @@ sample_units(const unsigned char *p, size_t len)
 	size_t step = len / (SAMPLE_BYTES / BLOCK_BYTES), seen = 0;
 	uint64_t units = 0;
 
-	for (size_t at = 0; at < len; at += step) {
-		size_t n = len - at < BLOCK_BYTES ? len - at : BLOCK_BYTES;
-		size_t skip = 0;
-
-		/* Not into the middle of a character. */
-		while (skip < n && (p[at + skip] & 0xc0) == 0x80)
-			skip++;
-		units += count_units(p + at + skip, n - skip);
-		seen += n;
-	}
+	for (size_t at = 0; at < len; at += step)
+		units += block_units(p, len, at, &seen);
 	return (uint64_t)((double)units * (double)len / (double)seen);
 }
 
@@ -268,4 +276,44 @@ estimate_tokens(struct span text)
 	units = text.len > SAMPLE_OVER_BYTES ? sample_units(p, text.len)
 					     : count_units(p, text.len);
 	return (units + TOKEN - 1) / TOKEN;
+}
+
+/* The middle of a text, where fewer than one byte in eight has been counted:
+ * of long texts more than one block. */
+static void
+add_sample(struct estimate_sum *sum, const unsigned char *p, size_t len)
+{
+	size_t step = BLOCK_BYTES * REST_SHARE;
+	size_t at = len > BLOCK_BYTES ? (len - BLOCK_BYTES) / 2 % step : 0;
+
+	sum->rest_bytes += len;
+	if (sum->sample_bytes > sum->rest_bytes / REST_SHARE)
+		return;
+	for (; at < len; at += step)
+		sum->sample_units +=
+		    block_units(p, len, at, &sum->sample_bytes);
+}
+
+void
+estimate_add(struct estimate_sum *sum, struct span text)
+{
+	if (text.len == 0)
+		return;
+	if (sum->whole_bytes < WHOLE_BYTES) {
+		sum->tokens += estimate_tokens(text);
+		sum->whole_bytes += text.len;
+	} else
+		add_sample(sum, (const unsigned char *)text.p, text.len);
+}
+
+uint64_t
+estimate_total(const struct estimate_sum *sum)
+{
+	double rest;
+
+	if (sum->sample_bytes == 0)
+		return sum->tokens;
+	rest = (double)sum->sample_units * (double)sum->rest_bytes /
+	    (double)sum->sample_bytes;
+	return sum->tokens + ((uint64_t)rest + TOKEN - 1) / TOKEN;
 }

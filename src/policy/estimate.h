@@ -21,4 +21,18 @@
  * each file, 1 for each 640 bytes of base64 sound, 1 for each number. */
 uint64_t estimate_tokens(struct span text);
 
+/* The sum over the texts of one request.  Each is counted until 128 KiB have
+ * been; of what comes then about an eighth is, spread over all of it, for a
+ * conversation of a megabyte is mostly short texts.  All zero at first. */
+struct estimate_sum {
+	uint64_t tokens; /* of the texts that were counted as they are */
+	size_t whole_bytes; /* of those */
+	uint64_t sample_units;
+	size_t sample_bytes; /* what was counted of the rest */
+	size_t rest_bytes; /* all of the rest */
+};
+
+void estimate_add(struct estimate_sum *, struct span text);
+uint64_t estimate_total(const struct estimate_sum *);
+
 #endif

@@ -161,7 +161,7 @@ read_fields(struct reading *r, const struct call_form *form)
 	call->model_len = f.model->content.len;
 	call->input_tokens = form->file_bytes / FORM_AUDIO_BYTES;
 	if (f.prompt != NULL)
-		call->input_tokens += estimate_tokens(f.prompt->content);
+		estimate_add(&r->texts, f.prompt->content);
 	return 0;
 }
 

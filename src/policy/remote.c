@@ -16,55 +16,72 @@
 
 #define HOST_MAX 255
 
-static bool
-ends_nocase(struct span text, const char *end)
-{
-	size_t n = strlen(end);
-
-	return text.len >= n && strncasecmp(text.p + text.len - n, end, n) == 0;
-}
+#define WORD(text)                     \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
 
 static bool
-is_any(struct span text, const char *const *words)
+is_any(struct span text, const struct span *words, size_t n)
 {
-	for (; *words != NULL; words++)
-		if (span_is_nocase(text, *words))
+	for (size_t i = 0; i < n; i++)
+		if (text.len == words[i].len &&
+		    strncasecmp(text.p, words[i].p, text.len) == 0)
 			return true;
 	return false;
 }
 
+static bool
+ends_any(struct span text, const struct span *ends, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (text.len >= ends[i].len &&
+		    strncasecmp(text.p + text.len - ends[i].len, ends[i].p,
+			ends[i].len) == 0)
+			return true;
+	return false;
+}
+
+#define ENDS_ANY(text, ends) ends_any(text, ends, sizeof(ends) / sizeof(*ends))
+#define IS_ANY(text, words) is_any(text, words, sizeof(words) / sizeof(*words))
+
 enum remote_key
 remote_key(struct span key)
 {
-	static const char *const media[] = { "image", "images", "video",
-		"videos", "audio", "input_image", "input_audio", "input_video",
-		"ref_audio", "reference_audio", "reference_image", "init_image",
-		"mask_image", NULL };
-	static const char *const url[] = { "url", "uri", "urls", NULL };
-	static const char *const data[] = { "file_data", "data", NULL };
+	static const struct span reference[] = { WORD("_url"), WORD("_uri"),
+		WORD("_urls"), WORD("fileUri"), WORD("imageUrl"),
+		WORD("fileUrl") };
+	static const struct span media[] = { WORD("image"), WORD("images"),
+		WORD("video"), WORD("videos"), WORD("audio"),
+		WORD("input_image"), WORD("input_audio"), WORD("input_video"),
+		WORD("ref_audio"), WORD("reference_audio"),
+		WORD("reference_image"), WORD("init_image"),
+		WORD("mask_image") };
+	static const struct span url[] = { WORD("url"), WORD("uri"),
+		WORD("urls") };
+	static const struct span data[] = { WORD("file_data"), WORD("data") };
 
-	if (key.p == NULL)
+	/* Most keys end otherwise, and this is asked of each string. */
+	if (key.len == 0 || strchr("aAeEiIlLoOsS", key.p[key.len - 1]) == NULL)
 		return REMOTE_KEY_NONE;
-	if (ends_nocase(key, "_url") || ends_nocase(key, "_uri") ||
-	    ends_nocase(key, "_urls") || ends_nocase(key, "fileUri") ||
-	    ends_nocase(key, "imageUrl") || ends_nocase(key, "fileUrl"))
+	if (ENDS_ANY(key, reference))
 		return REMOTE_KEY_REFERENCE;
-	if (is_any(key, media))
+	if (IS_ANY(key, media))
 		return REMOTE_KEY_MEDIA;
-	if (is_any(key, data))
+	if (IS_ANY(key, data))
 		return REMOTE_KEY_DATA;
-	return is_any(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
+	return IS_ANY(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
 }
 
 bool
 remote_holds_url(struct span key)
 {
-	static const char *const holders[] = { "source", "file", "files",
-		"document", NULL };
+	static const struct span holders[] = { WORD("source"), WORD("file"),
+		WORD("files"), WORD("document") };
 	enum remote_key kind = remote_key(key);
 
 	return kind == REMOTE_KEY_REFERENCE || kind == REMOTE_KEY_MEDIA ||
-	    (key.p != NULL && is_any(key, holders));
+	    (key.p != NULL && IS_ANY(key, holders));
 }
 
 /* ---- hosts ------------------------------------------------------------ */
@@ -129,17 +146,13 @@ is_plain(struct span host)
 static bool
 is_inside_name(struct span name)
 {
-	static const char *const zones[] = { ".localhost", ".local",
-		".localdomain", ".internal", ".intranet", ".lan", ".home",
-		".home.arpa", ".corp", ".private", ".test", ".invalid",
-		".onion", ".box" };
+	static const struct span zones[] = { WORD(".localhost"), WORD(".local"),
+		WORD(".localdomain"), WORD(".internal"), WORD(".intranet"),
+		WORD(".lan"), WORD(".home"), WORD(".home.arpa"), WORD(".corp"),
+		WORD(".private"), WORD(".test"), WORD(".invalid"),
+		WORD(".onion"), WORD(".box") };
 
-	if (memchr(name.p, '.', name.len) == NULL)
-		return true;
-	for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++)
-		if (ends_nocase(name, zones[i]))
-			return true;
-	return false;
+	return memchr(name.p, '.', name.len) == NULL || ENDS_ANY(name, zones);
 }
 
 bool

@@ -407,6 +407,61 @@ test_long_estimate(void)
 	free(text);
 }
 
+/* A conversation of many texts, in the order of `kinds`: samples of it stay
+ * near to the sum over all. */
+static void
+check_estimate_sum(const char *what, const char *kinds, size_t most)
+{
+	static const char *const sentences[] = {
+		"The old harbour has a lighthouse and some boats. ",
+		"\xe6\xb8\xaf\xe5\x8f\xa3\xe6\x9c\x89\xe4\xb8\x80\xe5\xba\xa7"
+		"\xe7\x81\xaf\xe5\xa1\x94\xe5\x92\x8c\xe5\xb0\x8f\xe8\x88\xb9",
+		"if (a[i] != 0x7f && n++ < 100) { return -1; }\n\t",
+	};
+	struct estimate_sum sum = { 0 };
+	uint64_t all = 0, got;
+	uint32_t seed = 7;
+	size_t bytes = 0;
+
+	for (size_t i = 0; bytes < (size_t)2 << 20; i++) {
+		/* The whole of it, a kind after the other, or in turns. */
+		size_t nkinds = strlen(kinds), one, n = 0;
+		size_t at = most == 0 ? bytes * nkinds >> 21 : i % nkinds;
+		const char *sentence = sentences[kinds[at] - '0'];
+		char text[8192];
+
+		seed = seed * 1664525 + 1013904223;
+		one = strlen(sentence);
+		while (n + one < 20 + (seed >> 8) % (most == 0 ? 2000 : most)) {
+			memcpy(text + n, sentence, one);
+			n += one;
+		}
+		all += estimate_tokens((struct span){ text, n });
+		estimate_add(&sum, (struct span){ text, n });
+		bytes += n + 1;
+	}
+	got = estimate_total(&sum);
+	CHECK(got > all * 93 / 100 && got < all * 107 / 100,
+	    "%s: %" PRIu64 " tokens, counted %" PRIu64, what, got, all);
+}
+
+static void
+test_estimate_sum(void)
+{
+	struct estimate_sum sum = { 0 };
+
+	CHECK(estimate_total(&sum) == 0, "no text is no token");
+	estimate_add(&sum, span_of("a"));
+	estimate_add(&sum, span_of(""));
+	estimate_add(&sum, span_of("b"));
+	CHECK(estimate_total(&sum) == 2, "few texts are counted one by one");
+	check_estimate_sum("one kind of text", "0", 1000);
+	check_estimate_sum("in turns", "012", 1000);
+	check_estimate_sum("in turns of eight", "00000001", 600);
+	check_estimate_sum("long texts in turns", "02", 8000);
+	check_estimate_sum("one kind after another", "0121", 0);
+}
+
 static void
 test_estimate(void)
 {
@@ -423,6 +478,7 @@ test_estimate(void)
 		    "%s: nor far over", samples[i].what);
 	}
 	test_long_estimate();
+	test_estimate_sum();
 	CHECK(estimate_tokens(span_of("")) == 0, "nothing is no token");
 	CHECK(estimate_tokens(span_of("a")) == 1, "a letter is one");
 	CHECK(estimate_tokens((struct span){ "\xc3", 1 }) > 0 &&
