@@ -216,6 +216,9 @@ class Read:
             self.text += p.get("text") or p.get("refusal") or ""
         for p in i.get("summary") or []:
             self.thought += p["text"]
+        self.call(i)
+
+    def call(self, i):
         if i["type"].endswith("_call"):
             name = i.get("namespace", "") + i.get("name", i["type"])
             self.calls.append([name, i.get("arguments", i.get("input"))])
@@ -238,12 +241,16 @@ class Read:
                 parts[e["index"]][1] += d["partial_json"]
         elif kind == "message_delta":
             self.end, self.usage = e["delta"]["stop_reason"], e["usage"]
+        elif kind in ("response.output_text.delta", "response.refusal.delta"):
+            self.text += e["delta"]
+        elif kind == "response.reasoning_summary_text.delta":
+            self.thought += e["delta"]
         elif kind == "response.output_item.done":
-            self.item(e["item"])
+            self.call(e["item"])
         elif kind in ("response.completed", "response.incomplete",
                       "response.failed"):
             self.end = e["response"]["status"]
-            self.usage = e["response"]["usage"]
+            self.usage = e["response"].get("usage")
 
 
 # --- Asking and judging -------------------------------------------------------

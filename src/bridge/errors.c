@@ -13,6 +13,7 @@
 #include "base/jscan.h"
 #include "bridge/run.h"
 #include "bridge/words.h"
+#include "policy/blame.h"
 
 static const struct {
 	int status;
@@ -156,8 +157,7 @@ bridge_error_of(struct bridge_run *run, int status, struct span body)
 	e.message = run->words.p;
 	if (meant == 429)
 		e.code = "rate_limit_exceeded";
-	if (mentions(&m, "context_length") ||
-	    mentions(&m, "exceed_context_size")) {
+	if (blame_of(meant == 0 ? 500 : meant, body).blame == BLAME_LENGTH) {
 		e.code = "context_length_exceeded";
 		e.anthropic = anthropic_type(400);
 	}

@@ -7,7 +7,7 @@
  *
  * Providers say the same thing in many ways: "the prompt is too long" with
  * 400, 413, 422, 429 or 500, "you are out of credit" with 400, 402, 403 or
- * 429.  All wordings that are known stand in one table (blame.c), and
+ * 429.  All wordings that are known stand in one table (wording.c), and
  * tests/unit/blame_test.c has a row for each.  Only an error's own words are
  * looked at (message, code, type, ...), and of those nothing that is quoted:
  * that is the request's, and could be written to look like anything.
@@ -47,13 +47,5 @@ struct blamed {
 
 /* status 400..599; anything else counts as 500. */
 struct blamed blame_of(int status, struct span body);
-
-/* The status that an error names in itself, as those do that come in a 200;
- * 0: none. */
-int blame_status(struct span body);
-
-/* The error's message, decoded, up to size - 1 bytes of it; "" where there is
- * none. */
-void blame_words(struct span body, char *out, size_t size);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "policy/blame.h"
+#include "policy/complaint.h"
 #include "serve/verdict.h"
 
 static void
@@ -105,7 +106,7 @@ judge_length(
 	char words[400];
 
 	judge_as(result, REFUSE_TOO_LONG, HEALTH_OK);
-	blame_words(buf_span(&r->held), words, sizeof(words));
+	complaint_message(buf_span(&r->held), words, sizeof(words));
 	if (tokens == 0 && able->context != 0 &&
 	    r->call->input_tokens > able->context) {
 		tokens = r->call->input_tokens;
@@ -192,7 +193,7 @@ static void
 judge_dressed(const struct relay *r, struct relay_result *result)
 {
 	struct span body = buf_span(&r->held);
-	int status = blame_status(body);
+	int status = complaint_status(body);
 	struct blamed b = blame_of(status == 0 ? 502 : status, body);
 
 	result->upstream_error = true;

@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "policy/blame.h"
+#include "policy/complaint.h"
 
 static const char *const blames[] = {
 	[BLAME_PROVIDER] = "provider",
@@ -168,6 +169,115 @@ static const struct {
 	    BLAME_LENGTH, 5213, 4096 },
 	{ "a server's text", 400, "input is too long", BLAME_LENGTH, 0, 0 },
 
+	{ "OpenAI, of its configured limit", 400,
+	    MESSAGE("Input tokens exceed the configured limit of 272000 "
+		    "tokens. Your messages resulted in 300112 tokens. Please "
+		    "reduce the length of the messages."),
+	    BLAME_LENGTH, 300112, 272000 },
+	{ "llama.cpp, older", 400,
+	    "{\"error\":{\"code\":400,\"message\":\"the request exceeds the "
+	    "available context size. try increasing the context size or enable "
+	    "context shift\",\"type\":\"exceed_context_size_error\","
+	    "\"n_prompt_tokens\":14429,\"n_ctx\":8192}}",
+	    BLAME_LENGTH, 14429, 8192 },
+	{ "llama.cpp, while it writes; LM Studio's MLX", 500,
+	    TYPED("Context size has been exceeded.", "server_error"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "vLLM, of prompt and output", 400,
+	    MESSAGE(
+		"This model's maximum context length is 128000 tokens. "
+		"However, you requested 65535 output tokens and your prompt "
+		"contains at least 62466 input tokens, for a total of at "
+		"least 128001 tokens. Please reduce the length of the input "
+		"prompt or the number of requested output tokens. "
+		"(parameter=input_tokens, value=62466)"),
+	    BLAME_LENGTH, 128001, 128000 },
+	{ "vLLM, of max_tokens", 400,
+	    MESSAGE("'max_tokens' or 'max_completion_tokens' is too large: "
+		    "8192. This model's maximum context length is 65536 tokens "
+		    "and your request has 57879 input tokens (8192 > 65536 - "
+		    "57879). None"),
+	    BLAME_LENGTH, 66071, 65536 },
+	{ "SGLang, by its memory", 400,
+	    MESSAGE("Input length (160062 tokens) exceeds the maximum allowed "
+		    "length (59862 tokens). Use a shorter input or enable "
+		    "--allow-auto-truncate."),
+	    BLAME_LENGTH, 160062, 59862 },
+	{ "SGLang, prompt and output", 400,
+	    MESSAGE("Requested token count exceeds the model's maximum context "
+		    "length of 40960 tokens. You requested a total of 41213 "
+		    "tokens: 8445 tokens from the input messages and 32768 "
+		    "tokens for the completion. Please reduce the number of "
+		    "tokens in the input messages or the completion to fit "
+		    "within the limit."),
+	    BLAME_LENGTH, 41213, 40960 },
+	{ "LM Studio, of a length", 400,
+	    "{\"error\":\"Input length 6491 exceeds context length 1500\"}",
+	    BLAME_LENGTH, 6491, 1500 },
+	{ "LM Studio, while it writes", 400,
+	    "{\"error\":\"Reached context length of 4096 tokens with model "
+	    "(arch: qwen3vlmoe) that does not currently support mid-generation "
+	    "context overflow. Try reloading with a larger context length or "
+	    "shortening the prompt/chat.\"}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "Ollama, older", 400,
+	    "{\"error\":\"input length exceeds maximum context length\"}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "Gemini without the number", 400,
+	    "{\"error\":{\"code\":400,\"message\":\"The input token count "
+	    "exceeds the maximum number of tokens allowed (1048576).\","
+	    "\"status\":\"INVALID_ARGUMENT\"}}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "Gemini in another's JSON", 400,
+	    "{\"error\":{\"message\":\"{\\n  \\\"error\\\": {\\n    "
+	    "\\\"code\\\": 400,\\n    \\\"message\\\": \\\"The input token "
+	    "count (3475108) exceeds the maximum number of tokens allowed "
+	    "(1048576).\\\"}}\",\"code\":400,\"status\":\"Bad Request\"}}",
+	    BLAME_LENGTH, 3475108, 1048576 },
+	{ "Vertex", 400,
+	    MESSAGE("Unable to submit request because the input token count is "
+		    "2000112 but model only supports up to 1048576. Reduce the "
+		    "input token count and try again."),
+	    BLAME_LENGTH, 2000112, 1048576 },
+	{ "Anthropic by 1 more", 400,
+	    MESSAGE("input length and `max_tokens` exceed context limit: "
+		    "178959 + 64000 > 200000, decrease input length or "
+		    "`max_tokens` and try again"),
+	    BLAME_LENGTH, 242959, 200000 },
+	{ "OpenRouter, of all parts", 400,
+	    "{\"error\":{\"message\":\"This endpoint's maximum context length "
+	    "is 262000 tokens. However, you requested about 263390 tokens (658 "
+	    "of text input, 732 of tool input, 262000 in the output). Please "
+	    "reduce the length of either one, or use the context-compression "
+	    "plugin to compress your prompt automatically.\",\"code\":400,"
+	    "\"metadata\":{\"provider_name\":null}}}",
+	    BLAME_LENGTH, 263390, 262000 },
+	{ "OpenRouter, of Poolside", 400,
+	    MESSAGE("Input length 300000 exceeds the maximum allowed input "
+		    "length of 262144 tokens."),
+	    BLAME_LENGTH, 300000, 262144 },
+	{ "Copilot", 400,
+	    MESSAGE("prompt token count of 130000 exceeds the limit of 128000"),
+	    BLAME_LENGTH, 130000, 128000 },
+	{ "MiniMax", 400,
+	    MESSAGE("invalid params, context window exceeds limit"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "Alibaba", 400,
+	    MESSAGE("Range of input length should be [1, 129024]"),
+	    BLAME_LENGTH, 0, 0 },
+	{ "Zhipu", 400,
+	    "{\"error\":{\"code\":\"model_context_window_exceeded\","
+	    "\"message\":"
+	    "\"no\"}}",
+	    BLAME_LENGTH, 0, 0 },
+	{ "Groq", 400,
+	    MESSAGE("Please reduce the length of the messages or completion."),
+	    BLAME_LENGTH, 0, 0 },
+	{ "a name that is too long", 400,
+	    MESSAGE("tools.0.name exceeds the maximum allowed length of 128 "
+		    "characters"),
+	    BLAME_REQUEST, 0, 0 },
+
 	/* The gateway's account. */
 	{ "DeepSeek's balance", 402, MESSAGE("Insufficient Balance"),
 	    BLAME_ACCOUNT, 0, 0 },
@@ -185,6 +295,21 @@ static const struct {
 	    "{\"error\":{\"message\":\"Key limit exceeded (total limit). "
 	    "Manage it using https://openrouter.ai/settings/keys\",\"code\":"
 	    "403}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenRouter's credits", 402,
+	    MESSAGE("This request requires more credits, or fewer max_tokens. "
+		    "You requested up to 32000 tokens, but can only afford "
+		    "5000."),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenRouter's credits, of a prompt", 402,
+	    MESSAGE(
+		"Prompt tokens limit exceeded: 230799 > 91442. To increase, "
+		"visit the settings and create a key with a higher monthly "
+		"limit"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "a proxy's 403 of them", 403,
+	    MESSAGE(
+		"You requested up to 64000 tokens, but can only afford 2666"),
 	    BLAME_ACCOUNT, 0, 0 },
 	{ "OpenAI's quota", 429,
 	    "{\"error\":{\"message\":\"You exceeded your current quota, please "
@@ -304,19 +429,20 @@ test_words(void)
 {
 	char words[64];
 
-	blame_words(span_of(MESSAGE("a \\u00e9")), words, sizeof(words));
+	complaint_message(span_of(MESSAGE("a \\u00e9")), words, sizeof(words));
 	CHECK_STR(words, "a \xc3\xa9", "a message is decoded");
-	blame_words(span_of("{\"error\":\"bare\"}"), words, sizeof(words));
+	complaint_message(
+	    span_of("{\"error\":\"bare\"}"), words, sizeof(words));
 	CHECK_STR(words, "bare", "a bare string is one");
-	blame_words(span_of("{\"detail\":[{\"msg\":\"first\"}]}"), words,
+	complaint_message(span_of("{\"detail\":[{\"msg\":\"first\"}]}"), words,
 	    sizeof(words));
 	CHECK_STR(words, "first", "so is the first of several problems");
-	blame_words(
+	complaint_message(
 	    span_of("[{\"error\":{\"message\":\"g\"}}]"), words, sizeof(words));
 	CHECK_STR(words, "g", "and Gemini's, in an array");
-	blame_words(span_of("<html>"), words, sizeof(words));
+	complaint_message(span_of("<html>"), words, sizeof(words));
 	CHECK_STR(words, "", "a page has none");
-	blame_words(span_of(MESSAGE("\xc3\xa9\xc3\xa9")), words, 4);
+	complaint_message(span_of(MESSAGE("\xc3\xa9\xc3\xa9")), words, 4);
 	CHECK_STR(words, "\xc3\xa9", "and a character is not cut");
 }
 
@@ -335,13 +461,14 @@ main(void)
 		    "%s: %llu tokens of %llu", rows[i].who,
 		    (unsigned long long)b.tokens, (unsigned long long)b.limit);
 	}
-	CHECK(blame_status(span_of("{\"error\":{\"code\":429}}")) == 429 &&
-		blame_status(span_of("{\"error\":{\"code\":\"402\"}}")) ==
+	CHECK(complaint_status(span_of("{\"error\":{\"code\":429}}")) == 429 &&
+		complaint_status(span_of("{\"error\":{\"code\":\"402\"}}")) ==
 		    402 &&
-		blame_status(span_of("{\"error\":\"x\",\"status\":503}")) ==
+		complaint_status(span_of("{\"error\":\"x\",\"status\":503}")) ==
 		    503 &&
-		blame_status(span_of("[{\"error\":{\"code\":400}}]")) == 400 &&
-		blame_status(span_of("{\"error\":{\"code\":\"x\"}}")) == 0,
+		complaint_status(span_of("[{\"error\":{\"code\":400}}]")) ==
+		    400 &&
+		complaint_status(span_of("{\"error\":{\"code\":\"x\"}}")) == 0,
 	    "the status that an error names");
 	test_words();
 	return check_done();
