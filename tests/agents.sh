@@ -6,12 +6,11 @@
 # model that speaks only chat, and passed through to one that speaks their API.
 # Codex and Claude Code call the tool of an MCP server, too, known or having been
 # searched for; and they wait for a model that thinks longer than their idle
-# timers run.  opencode is not among
-# what tests/clients/install brings; it is taken from PATH.
+# timers run.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
-PATH=$clients/node_modules/.bin:$PATH
+PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
 agents=
 for agent in codex claude opencode; do
 	! command -v "$agent" >/dev/null || agents="$agents $agent"

@@ -61,7 +61,9 @@ print_bash(const struct completion_command *c, FILE *out)
 	fputs("' ;;\n"
 	      "\tclient) [[ $word == -* ]] || words='add list rm rotate set "
 	      "show' ;;&\n"
-	      "\tcompletion) words='bash zsh fish' ;;\n",
+	      "\tcompletion) words='bash zsh fish' ;;\n"
+	      "\tsetup) [[ $word == -* ]] || words=$(tailgate setup | "
+	      "cut -d' ' -f1) ;;&\n",
 	    out);
 	for (; c->name != NULL; c++) {
 		if (c->options == NULL)

@@ -19,13 +19,14 @@
 
 extern const struct ctl_option ctl_check_options[], ctl_client_options[],
     ctl_explain_options[], ctl_init_options[], ctl_probe_options[],
-    ctl_status_options[], ctl_usage_options[];
+    ctl_setup_options[], ctl_status_options[], ctl_usage_options[];
 
 int ctl_check(int argc, char **argv);
 int ctl_client(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
 int ctl_init(int argc, char **argv);
 int ctl_probe(int argc, char **argv);
+int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_usage(int argc, char **argv);
 

@@ -66,6 +66,14 @@ static const struct command {
 	    "       tailgate probe --mount URL [--key-file FILE] "
 	    "[--silence SECONDS]",
 	    ctl_probe, ctl_probe_options, "asks the providers how they are" },
+	{ "setup",
+	    "[TOOL] [--url URL] [--key-file FILE | --client NAME]\n"
+	    "           [--place local|external] [--model NAME] "
+	    "[--small-model NAME]\n"
+	    "           [--print | --dry-run]\n"
+	    "       tailgate setup TOOL --undo [--dry-run]",
+	    ctl_setup, ctl_setup_options,
+	    "points a tool at the gateway, and takes it back" },
 	{ "status", "[--json]", ctl_status, ctl_status_options,
 	    "shows providers, slots, and who holds and waits" },
 	{ "usage",

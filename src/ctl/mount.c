@@ -360,28 +360,6 @@ read_key(const char *path, char key[KEY_MAX])
 	return key;
 }
 
-/* "https://ai.home/x/v1/" is the host "ai.home" and the prefix "/x". */
-static void
-mount_make(struct trial *t, struct arena *arena, const char *url)
-{
-	struct span host = { strstr(url, "://") + 3, 0 };
-	struct span prefix;
-
-	host.len = strcspn(host.p, "/");
-	prefix = span_of(host.p + host.len);
-	while (prefix.len > 0 && prefix.p[prefix.len - 1] == '/')
-		prefix.len--;
-	if (prefix.len >= 3 && memcmp(prefix.p + prefix.len - 3, "/v1", 3) == 0)
-		prefix.len -= 3;
-	t->mount.host = arena_text(arena, host);
-	t->mount.prefix = arena_text(arena, prefix);
-	t->mount.provider = (struct provider){ .name = "mount",
-		.place = PLACE_EXTERNAL,
-		.url = url,
-		.host = t->mount.host,
-		.timeouts = { .connect_ms = 10000 } };
-}
-
 int
 mount_probe(const char *url, const char *key_file, int silence_s)
 {
@@ -399,7 +377,7 @@ mount_probe(const char *url, const char *key_file, int silence_s)
 	if (connector_init() == -1)
 		fatal("libcurl cannot be used");
 	arena = arena_new();
-	mount_make(&t, arena, url);
+	mount_of_url(&t.mount, arena, url);
 	t.says.table = table_new("assumption|holds|remark");
 	try_all(&t, silence_s);
 	table_print(t.says.table, stdout);

@@ -280,3 +280,24 @@ mount_ask(const struct mount *m, const struct mount_request *q,
 	buf_free(&out);
 	arena_free(arena);
 }
+
+void
+mount_of_url(struct mount *m, struct arena *arena, const char *url)
+{
+	struct span host = { strstr(url, "://") + 3, 0 };
+	struct span prefix;
+
+	host.len = strcspn(host.p, "/");
+	prefix = span_of(host.p + host.len);
+	while (prefix.len > 0 && prefix.p[prefix.len - 1] == '/')
+		prefix.len--;
+	if (prefix.len >= 3 && memcmp(prefix.p + prefix.len - 3, "/v1", 3) == 0)
+		prefix.len -= 3;
+	m->host = arena_text(arena, host);
+	m->prefix = arena_text(arena, prefix);
+	m->provider = (struct provider){ .name = "mount",
+		.place = PLACE_EXTERNAL,
+		.url = url,
+		.host = m->host,
+		.timeouts = { .connect_ms = 10000 } };
+}

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "config/settings.h"
 
@@ -50,6 +51,10 @@ struct mount_reply {
 	/* CLOCK_MONOTONIC: its first byte, and its end. */
 	int64_t first_ms, end_ms;
 };
+
+/* "https://ai.home/x/v1/" is the host "ai.home" and the prefix "/x"; all of it
+ * lives in the arena or is the caller's. */
+void mount_of_url(struct mount *, struct arena *, const char *url);
 
 /* Blocks until the response has ended, timeout_ms have passed, or it has hung
  * up.  The caller frees reply->body. */

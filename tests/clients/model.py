@@ -17,7 +17,8 @@ import sys
 import time
 
 COMMAND = "echo bridged-$((40+2)) >proof.txt && cat proof.txt"
-TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash", "weather")
+TOOLS = ("exec_command", "shell_command", "shell", "Bash", "bash",
+         "run_shell_command", "run_terminal_command", "weather")
 SEARCHES = {"ToolSearch": {"query": "select:mcp__proof__prove",
                            "max_results": 5},
             "tool_search": {"query": "proves that it was called"}}
@@ -85,7 +86,7 @@ def chat_turn(body):
     last = body["messages"][-1]
     form = body.get("response_format", {}).get("json_schema", {})
     told = last["content"] if last["role"] == "tool" else None
-    tools = {t["function"]["name"]: t["function"]["parameters"]
+    tools = {t["function"]["name"]: t["function"].get("parameters", {})
              for t in body.get("tools", [])}
     if body["model"] == "mcp":
         return mcp_turn([json.dumps(m["content"]) for m in body["messages"]

@@ -1,0 +1,192 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides where the URL, the key and the models of a set-up come from.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/clients.h"
+#include "config/load.h"
+#include "ctl/ctl.h"
+#include "ctl/setup.h"
+
+/* ---- the gateway ------------------------------------------------------ */
+
+int
+setup_url_take(struct setup *s, const char *url)
+{
+	const char *wrong;
+	struct span text;
+
+	if (url == NULL)
+		url = getenv("TAILGATE_URL");
+	if (url == NULL || *url == '\0')
+		return ctl_misuse(
+		    "setup", "where is the gateway?  --url https://your.host");
+	if ((wrong = url_check(url, "http https")) == NULL &&
+	    !setup_is_plain(url))
+		wrong = "it has marks that a shell or a file may misread";
+	if (wrong != NULL)
+		return ctl_misuse("setup", "--url %s: %s", url, wrong);
+	text = span_of(url);
+	while (text.len > 0 && text.p[text.len - 1] == '/')
+		text.len--;
+	if (text.len > 3 && memcmp(text.p + text.len - 3, "/v1", 3) == 0)
+		text.len -= 3;
+	s->values.url = arena_text(s->arena, text);
+	return 0;
+}
+
+/* The first line of a file.  -1: said. */
+static int
+key_read(struct setup *s, const char *path)
+{
+	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	bool got = file != NULL && fgets(s->key, SETUP_KEY_MAX, file) != NULL;
+
+	if (!got)
+		fprintf(stderr, "tailgate setup: %s: cannot read a key: %s\n",
+		    path, file == NULL ? strerror(errno) : "it is empty");
+	if (file != NULL && file != stdin)
+		fclose(file);
+	if (!got)
+		return -1;
+	s->key[strcspn(s->key, "\r\n")] = '\0';
+	if (!setup_is_plain(s->key)) {
+		fprintf(stderr,
+		    "tailgate setup: %s: its first line is no key\n", path);
+		return -1;
+	}
+	s->values.key = s->key;
+	return 0;
+}
+
+static int
+client_make(struct setup *s)
+{
+	struct clients_change place = { "place",
+		s->external ? "\"external\"" : "\"local\"", "--place" };
+	struct config *config =
+	    config_load(ctl_config_path(), CONFIG_NO_SECRETS, stderr);
+	int status = -1;
+
+	if (config == NULL)
+		return -1;
+	if (*config->clients_file == '\0')
+		fprintf(stderr,
+		    "%s: clients_file is empty; name a file to keep clients "
+		    "in\n",
+		    ctl_config_path());
+	else if (clients_add(config->clients_file, s->client, &place, 1, s->key,
+		     stderr) == 0) {
+		s->clients_file = arena_strdup(s->arena, config->clients_file);
+		s->values.key = s->key;
+		status = 0;
+	}
+	config_free(config);
+	return status;
+}
+
+int
+setup_key_take(struct setup *s)
+{
+	bool looks = s->print || s->dry;
+
+	s->key_path = setup_key_path(s->tool->name);
+	s->values.key_file = s->key_path;
+	if (!setup_is_plain(s->key_path)) {
+		fprintf(stderr,
+		    "tailgate setup: %s: tools would misread this path\n",
+		    s->key_path);
+		return -1;
+	}
+	if (s->key_file != NULL)
+		return key_read(s, s->key_file);
+	if (s->client != NULL && !looks)
+		return client_make(s);
+	if (access(s->key_path, R_OK) == 0)
+		return key_read(s, s->key_path);
+	if (looks || s->tool->show != NULL)
+		return 0;
+	fprintf(stderr,
+	    "tailgate setup: no key: name its file (--key-file FILE), or have "
+	    "a "
+	    "client made\non the gateway's host (--client NAME)\n");
+	return -1;
+}
+
+/* ---- the models ------------------------------------------------------- */
+
+static const struct setup_model *
+model_pick(const struct setup_models *models)
+{
+	for (int tools = 1; tools >= 0; tools--)
+		for (size_t i = 0; i < models->n; i++)
+			if (models->list[i].talks &&
+			    (models->list[i].tools || !tools))
+				return &models->list[i];
+	return NULL;
+}
+
+static bool
+model_known(const struct setup_models *models, const char *id)
+{
+	for (size_t i = 0; i < models->n; i++)
+		if (strcmp(models->list[i].id, id) == 0)
+			return true;
+	return false;
+}
+
+/* A model of which only the name is known, as behind a pattern. */
+static void
+model_assume(struct setup_models *models, const char *id)
+{
+	if (!model_known(models, id) && models->n < SETUP_MODELS_MAX)
+		models->list[models->n++] = (struct setup_model){
+			.id = id, .tools = true, .talks = true
+		};
+}
+
+int
+setup_models_take(struct setup *s)
+{
+	struct setup_values *v = &s->values;
+	char why[256] = "there is no key yet";
+	int status = -1;
+
+	v->models = &s->models;
+	if (s->clients_file != NULL)
+		status = setup_models_read(&s->models, s->client, s->arena);
+	else if (v->key != NULL)
+		status = setup_models_ask(
+		    &s->models, v->url, v->key, s->arena, why, sizeof(why));
+	if (status == -1 && v->model == NULL && v->key == NULL)
+		v->model = "MODEL";
+	if (status == -1 && v->model == NULL) {
+		fprintf(stderr,
+		    "tailgate setup: %s: %s\n"
+		    "A model can be named without it: --model NAME\n",
+		    v->url, why);
+		return -1;
+	}
+	if (v->model == NULL && model_pick(&s->models) != NULL)
+		v->model = model_pick(&s->models)->id;
+	if (v->model == NULL) {
+		fprintf(stderr,
+		    "tailgate setup: this client may use no model that "
+		    "talks\n");
+		return -1;
+	}
+	if (v->small == NULL)
+		v->small = v->model;
+	model_assume(&s->models, v->model);
+	model_assume(&s->models, v->small);
+	return 0;
+}

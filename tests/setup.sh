@@ -1,0 +1,294 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# tailgate setup: for each tool that is installed here, beside settings that a
+# user has already: set up, a task with a tool call through the bridge to a
+# model that speaks only chat, --undo, files as before.
+. "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/clients/suite.sh"
+
+PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
+PATH=$PATH:$clients/aider/bin
+
+start_model
+new_config <<-END
+	commit = 0.5; heartbeat = 0.5;
+	providers = (
+	  { name = "chat"; place = "local"; url = "$model_url";
+	    endpoints = [ "chat" ]; } );
+	models = (
+	  { id = "no-tools"; targets = (
+	    { provider = "chat"; model = "m"; tools = false; } ); },
+	  { id = "org/chat.1"; aliases = [ "small" ]; targets = (
+	    { provider = "chat"; model = "m"; usage = "ask"; tools = true;
+	      context = 65536; } ); },
+	  { id = "more/*"; targets = (
+	    { provider = "chat"; model = "*"; } ); } );
+END
+add_client anna
+printf '%s\n' "$key" >"$dir/anna.key"
+start_tailgate
+
+# Of what the tools find at home nothing may be the caller's.
+unset XDG_CONFIG_HOME XDG_STATE_HOME CODEX_HOME CLAUDE_CONFIG_DIR TAILGATE_URL
+unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_API_BASE ANTHROPIC_API_KEY
+unset ANTHROPIC_BASE_URL ANTHROPIC_AUTH_TOKEN CONTINUE_GLOBAL_DIR
+IS_SANDBOX=1
+export IS_SANDBOX
+
+new_home()
+{
+	HOME=$dir/home.$1
+	export HOME
+	rm -rf "$HOME" "$dir/task"
+	mkdir -p "$HOME" "$dir/task"
+}
+
+# files: all files at home that are not the tool's own memory of its runs.
+files()
+{
+	(cd "$HOME" && find . -type f -exec cksum {} + | sort -k 3)
+}
+
+# set_up TOOL [arguments]
+set_up()
+{
+	"$TAILGATE" setup "$@" --url "$base/v1" >"$dir/setup.out" 2>&1
+	status=$?
+}
+
+# begin TOOL: set up beside what is at home.
+begin()
+{
+	files >"$dir/before"
+	(cd "$HOME" && find . -type f) >"$dir/names"
+	(cd "$HOME" && tar cf "$dir/home.tar" .)
+	set_up "$1" --key-file "$dir/anna.key" --dry-run
+	like "$1: a diff" "$(cat "$dir/setup.out")" '^\+.*org/chat\.1'
+	unlike "$1: without the key" "$(cat "$dir/setup.out")" "$key"
+	files >"$dir/after"
+	same "$1: and nothing is written" "$dir/before" "$dir/after"
+	set_up "$1" --key-file "$dir/anna.key"
+	is "$1: set up" "$status" 0
+	[ "$status" = 0 ] || detail "$(cat "$dir/setup.out")"
+	unlike "$1: the key is not shown" "$(cat "$dir/setup.out")" "$key"
+	is "$1: nobody else can read the key" \
+		"$(cd "$HOME" && grep -rl "$key" . | while read -r file; do
+			find "$file" -perm /077
+		done)" ""
+	files >"$dir/after"
+	set_up "$1"
+	files >"$dir/again"
+	same "$1: a second time changes nothing" "$dir/after" "$dir/again"
+}
+
+# work COMMAND...: a task of the tool.
+work()
+{
+	(cd "$dir/task" && timeout 100 "$@") </dev/null \
+		>"$dir/tool.out" 2>"$dir/tool.err"
+	status=$?
+}
+
+# worked TOOL: it has run the tool, and told what the tool said.
+worked()
+{
+	is "$1: the task ends well" "$status" 0
+	is "$1: its tool has run" \
+		"$(cat "$dir/task/proof.txt" 2>/dev/null)" bridged-42
+	# Qwen Code's shell tool may miss what a command wrote at its end.
+	like "$1: it tells what the tool said" "$(cat "$dir/tool.out")" \
+		'bridged-42|Exit Code: 0'
+	[ "$status" = 0 ] || detail "$(tail -n 15 "$dir/tool.out" "$dir/tool.err")"
+}
+
+# end TOOL: what was at home is as it was, and of ours nothing is left.
+end()
+{
+	"$TAILGATE" setup "$1" --undo >"$dir/setup.out" 2>&1
+	is "$1: undone" "$?" 0
+	while read -r file; do
+		tar xOf "$dir/home.tar" "$file" | cmp -s - "$HOME/$file" ||
+			echo "$file differs"
+	done <"$dir/names" >"$dir/differ"
+	is "$1: the files are as before" "$(cat "$dir/differ")" ""
+	is "$1: no key is left" "$(grep -rl "$key" "$HOME" |
+		grep -v -e /sessions/ -e /projects/ -e '/tmp/' -e /logs/)" ""
+	is "$1: nor anything else of ours" \
+		"$(cd "$HOME" && find . -path '*/tailgate/*' -type f)" ""
+	check_not "$1: there is nothing more to undo" \
+		"$TAILGATE" setup "$1" --undo
+}
+
+have()
+{
+	command -v "$1" >/dev/null && return
+	[ "${TAILGATE_CI:-0}" != 1 ] || [ "$1" = aider ] ||
+		fail "$1 is not installed (tests/clients/install $clients)"
+	return 1
+}
+
+try_codex()
+{
+	new_home codex
+	mkdir "$HOME/.codex"
+	printf '%s\r\n' '# mine' 'model = "gpt-x" # the best' '' \
+		'[model_providers.other]' 'name = "other"' \
+		'base_url = "http://127.0.0.1:9/v1"' '' \
+		'[tui]' 'notifications = [' '  "a", # ]' ']' |
+		sed '$s/\r//' | tr -d '\n' | tr '\r' '\n' \
+		>"$HOME/.codex/config.toml"
+	begin codex
+	work codex exec --skip-git-repo-check \
+		--dangerously-bypass-approvals-and-sandbox "write the proof"
+	worked codex
+	end codex
+}
+
+try_claude()
+{
+	new_home claude
+	mkdir "$HOME/.claude"
+	printf '{\r\n\t"env": {"FOO": "1"},\r\n\t"permissions": { "deny": [] }}' \
+		>"$HOME/.claude/settings.json"
+	begin claude-code
+	work claude -p --dangerously-skip-permissions "write the proof"
+	worked claude-code
+	end claude-code
+}
+
+try_opencode()
+{
+	new_home opencode
+	mkdir -p "$HOME/.config/opencode"
+	cat >"$HOME/.config/opencode/opencode.jsonc" <<-'END'
+		{
+		    // mine
+		    "autoupdate": false, /* never */
+		    "provider": { "other": { "name": "other" }, },
+		}
+	END
+	begin opencode
+	work env OPENCODE_DISABLE_MODELS_FETCH=1 opencode run "write the proof"
+	worked opencode
+	end opencode
+}
+
+try_qwen()
+{
+	new_home qwen
+	mkdir "$HOME/.qwen"
+	printf '{"ui":{"theme":"GitHub"},"$version":4}' >"$HOME/.qwen/settings.json"
+	printf 'OTHER_KEY=1' >"$HOME/.qwen/.env"
+	begin qwen-code
+	work qwen --yolo -p "write the proof"
+	worked qwen-code
+	end qwen-code
+}
+
+try_cn()
+{
+	new_home cn
+	mkdir "$HOME/.continue"
+	cat >"$HOME/.continue/config.yaml" <<-'END'
+		name: mine
+		version: 1.0.0
+		schema: v1
+		# the end
+	END
+	begin continue
+	work cn -p --auto --config "$HOME/.continue/config.yaml" \
+		"write the proof"
+	worked continue
+	end continue
+}
+
+# aider calls no tools: it has the model write.
+try_aider()
+{
+	new_home aider
+	printf 'gitignore: false\n# mine\nmodel: gpt-x # old' \
+		>"$HOME/.aider.conf.yml"
+	begin aider
+	work aider --yes-always --no-git --no-check-update --analytics-disable \
+		--no-show-release-notes --message "say hello"
+	is "aider: it ends well" "$status" 0
+	like "aider: the model has answered" "$(cat "$dir/tool.out")" \
+		'Hello from the model'
+	end aider
+}
+
+# What needs no tool: a client made at once, files that a tool would not read
+# either, lines changed since, and what is asked wrongly.
+try_rest()
+{
+	new_home rest
+	"$TAILGATE" -f "$conf" setup codex --client made --place local \
+		--url "$base" >"$dir/setup.out" 2>"$dir/setup.err"
+	is "a client is made for it" "$?" 0
+	like "which is said" "$(cat "$dir/setup.out")" 'client made after'
+	like "the model is the configuration's" \
+		"$(cat "$HOME/.codex/config.toml")" '^model = "org/chat.1"'
+	is "as its context is" "$(grep -c '^model_context_window = 65536$' \
+		"$HOME/.codex/config.toml")" 1
+	made=$(sed -n 's/^experimental_bearer_token = "\(.*\)"/\1/p' \
+		"$HOME/.codex/config.toml")
+	kill -HUP "$tailgate_pid"
+	key=$made
+	wait_until -p "$tailgate_pid" serves ||
+		fail "the gateway knows the key after a reload"
+	key=$anna_key
+	sed -i -e 's/^model = .*/model = "mine"/' -e '$a\
+# my end' "$HOME/.codex/config.toml"
+	"$TAILGATE" setup codex --undo >"$dir/setup.out" 2>&1
+	is "lines of ours that were changed stay" "$?" 1
+	like "which is said, with the backup" "$(cat "$dir/setup.out")" \
+		'changed since.*state/tailgate/setup/codex'
+	sed -i 's/^model = .*/model = "org\/chat.1"/' "$HOME/.codex/config.toml"
+	check "undone, beside a line that is new" "$TAILGATE" setup codex --undo
+	is "which stays" "$(cat "$HOME/.codex/config.toml")" '# my end'
+
+	printf '{ "a": [1, 2 }' >"$HOME/broken"
+	mkdir "$HOME/.claude"
+	ln -s ../broken "$HOME/.claude/settings.json"
+	set_up claude-code --key-file "$dir/anna.key"
+	is "what is not JSON is not touched" "$status $(cat "$HOME/broken")" \
+		'1 { "a": [1, 2 }'
+	like "and it is said what to do" "$(cat "$dir/setup.out")" \
+		'settings.json|broken: .*not JSON.*stays as it is'
+	is "nor is anything else written" "$(find "$HOME" -name '*.key')" ''
+	echo '{}' >"$HOME/broken"
+	set_up claude-code --key-file "$dir/anna.key"
+	is "a link stays a link" "$(readlink "$HOME/.claude/settings.json")" \
+		../broken
+	like "and its file is written" "$(cat "$HOME/broken")" apiKeyHelper
+
+	echo tg-wrong >"$dir/wrong.key"
+	set_up codex --key-file "$dir/wrong.key"
+	like "a wrong key" "$status $(cat "$dir/setup.out")" \
+		'^1 .*does not know the key'
+	set_up codxe
+	like "a wrong name" "$status $(cat "$dir/setup.out")" \
+		'^2 .*did you mean "codex"'
+	set_up codex
+	like "no key" "$status $(cat "$dir/setup.out")" '^1 .*--key-file'
+	set_up codex --key-file "$dir/anna.key" --model 'x";y'
+	is "a name that is none" "$status" 2
+	for shown in cursor open-webui librechat python js curl; do
+		set_up "$shown" --model chat
+		like "$shown is told the URL" "$status $(cat "$dir/setup.out")" \
+			"$base/v1"
+	done
+	set_up env --key-file "$dir/anna.key"
+	is "the environment, for sh" "$(unset OPENAI_API_KEY
+		. "$HOME/.config/tailgate/env.sh"
+		echo "$OPENAI_API_KEY $OPENAI_BASE_URL $ANTHROPIC_BASE_URL")" \
+		"$anna_key $base/v1 $base"
+}
+
+start_lighttpd
+try_rest
+for tool in ${TOOLS:-codex claude opencode qwen cn aider}; do
+	! have "$tool" || "try_$tool"
+done
+finish
