@@ -7,7 +7,7 @@
 # back.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-need jq curl caddy
+need jq curl caddy lighttpd
 if sanitized; then
 	# Its allocator keeps what was freed: the figures would be its own.
 	pass 'a sanitizer is in this build'
@@ -172,6 +172,101 @@ same_workers 'over the budget'
 gives_back 'over the budget'
 end
 
+# --- Readers that do not read, responses that are held -----------------------
+
+# One process, so that one budget is all.
+begin_one()
+{
+	shape='processes = 1; threads = 64;'
+	begin 'memory = "32 MiB";'
+	unset shape
+	stop_server
+	sed 's/stream-response-body *=.*/stream-response-body = 2/' \
+		"$abs_srcdir/contrib/lighttpd/tailgate.conf" >"$dir/inner.conf"
+	sed "s|include \"tailgate.conf\"|include \"$dir/inner.conf\"|" \
+		"$abs_srcdir/contrib/lighttpd/lighttpd.conf" \
+		>"$dir/slow.lighttpd"
+	start_lighttpd "$dir/slow.lighttpd"
+}
+
+# bob_is_served NAME: with a body of some size.
+bob_is_served()
+{
+	key=$bob_key
+	body_of 1 'x y ' stub/plain "$in_text" '"}]'
+	send /v1/chat/completions
+	is "$1: another client is served" "$status" 200
+	key=$alice_key
+}
+
+[ -n "${bob_key:-}" ] || add_client bob
+in_text='"messages":[{"role":"user","content":"'
+
+begin_one
+slow_body='{"model":"stub/n=400,size=100000","stream":true,"messages":[]}'
+readers=
+tell stub reset >/dev/null
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	curl -sN --max-time 60 --limit-rate 1k -o /dev/null \
+		-H "Authorization: Bearer $alice_key" \
+		-H 'Content-Type: application/json' -d "$slow_body" \
+		"$base/v1/chat/completions" 2>"$dir/slow.err" &
+	adopt slow $!
+	readers="$readers $!"
+done
+check 'twelve clients that do not read' \
+	wait_until -p "$tailgate_pid" stat_reaches stub requests 12
+bob_is_served 'slow readers'
+is 'slow readers: nothing of theirs is lost' "$(stat stub in_flight)" 12
+at_most 'slow readers: KB at the most' \
+	$(($(resident VmHWM) - start_kb)) $((36 * 1024))
+for reader in $readers; do
+	stop "$reader"
+done
+same_workers 'slow readers'
+gives_back 'slow readers'
+end
+
+# Whole responses, which a bridge has to hold: as many as there is room for.
+begin_one
+tell stub reset >/dev/null
+for i in 1 2 3 4 5 6 7 8; do
+	printf 'url = "%s/v1/messages"\n' "$base"
+	printf 'header = "Authorization: Bearer %s"\n' "$alice_key"
+	printf 'header = "Content-Type: application/json"\n'
+	printf 'data-binary = "{\\"model\\":\\"chat/size=2500000,stall-mid\\",'
+	printf '\\"max_tokens\\":5,\\"messages\\":[{\\"role\\":\\"user\\",'
+	printf '\\"content\\":\\"x\\"}]}"\n'
+	printf 'output = "%s/held.%d"\nwrite-out = "%%{http_code}\\n"\n' \
+		"$dir" $i
+	[ $i -eq 8 ] || echo next
+done >"$dir/held.conf"
+curl -s --parallel --parallel-immediate --max-time 60 -K "$dir/held.conf" \
+	>"$dir/codes" 2>"$dir/held.err" &
+adopt held $!
+wait_until -p "$held_pid" stat_reaches stub requests 8
+bob_is_served 'held responses'
+tell stub release >/dev/null
+wait "$held_pid"
+forget "$held_pid"
+is 'held responses: each is served or refused' \
+	"$(grep -c -x -e 200 -e 503 "$dir/codes")" 8
+check 'held responses: some are refused' grep -q -x 503 "$dir/codes"
+like 'held responses: for the share of their client' \
+	"$(cat "$dir"/held.[0-9])" 'hold its share of the gateway.s memory'
+is 'held responses: no provider is blamed' "$(
+	"$TAILGATE" -f "$conf" status --json |
+		jq -c '[.providers[] | select(.failures > 0) | .name]'
+)" '[]'
+at_most 'held responses: KB at the most' \
+	$(($(resident VmHWM) - start_kb)) $((40 * 1024))
+post /v1/messages '{"model":"chat/size=600000","max_tokens":5,
+	"messages":[{"role":"user","content":"x"}]}'
+is 'held responses: one alone has room' "$status" 200
+same_workers 'held responses'
+gives_back 'held responses'
+end
+
 # --- Without a key -----------------------------------------------------------
 
 # Nobody keeps it: Caddy a little of each, tailgate nothing.
@@ -243,8 +338,7 @@ begin_limited
 flood $flooded
 check "$flooded bodies of 15 MiB in $limit_kb KB: each is refused or sent" \
 	wait_until -t 90 -p "$flood_pid" all_there $flooded
-post /v1/chat/completions "$(chat plain)"
-is 'somebody else is served meanwhile' "$status" 200
+bob_is_served flood
 tell stub release >/dev/null
 wait "$flood_pid"
 forget "$flood_pid"
@@ -254,7 +348,7 @@ is 'every one is answered' "$(grep -c -x -e 200 -e 503 "$dir/codes")" $flooded
 check 'some are served' grep -q -x 200 "$dir/codes"
 check 'some are refused' grep -q -x 503 "$dir/codes"
 is 'and told why' "$(cat "$dir"/flood.[0-9]* | grep -o '"code": *"[a-z_]*"' |
-	sort -u)" '"code":"gateway_exhausted"'
+	sort -u)" '"code":"client_overloaded"'
 same_workers flood
 gives_back flood
 end

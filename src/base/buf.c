@@ -20,6 +20,7 @@
 #include "base/utf8.h"
 
 #define BUF_FIRST_BYTES 1024
+#define BUF_LITTLE_BYTES 16384
 
 void
 buf_init(struct buf *b, size_t max_bytes)
@@ -29,22 +30,19 @@ buf_init(struct buf *b, size_t max_bytes)
 }
 
 void
-buf_init_charged(struct buf *b, size_t max_bytes)
+buf_init_charged(struct buf *b, size_t max_bytes, struct memory_hold *hold)
 {
 	buf_init(b, max_bytes);
-	b->charged = true;
+	b->hold = hold;
 }
 
 void
 buf_free(struct buf *b)
 {
-	bool charged = b->charged;
-
 	free(b->p);
-	if (charged)
-		memory_give(b->size);
-	buf_init(b, b->max_bytes);
-	b->charged = charged;
+	if (b->hold != NULL)
+		memory_give(b->hold, b->size);
+	buf_init_charged(b, b->max_bytes, b->hold);
 }
 
 void
@@ -56,19 +54,24 @@ buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
-/* Charged, it may not have it. */
+/* Charged, it may not have it; a little it needs. */
 static bool
 resize(struct buf *b, size_t size)
 {
 	char *p = NULL;
 
-	if (!b->charged) {
+	if (b->hold == NULL || size <= BUF_LITTLE_BYTES) {
 		b->p = memory_grow(b->p, size);
+		if (b->hold != NULL)
+			memory_charge(b->hold, size - b->size);
 		b->size = size;
 		return true;
 	}
-	if (memory_take(size - b->size) && (p = realloc(b->p, size)) == NULL)
-		memory_give(size - b->size);
+	if (memory_take(b->hold, size - b->size) &&
+	    (p = realloc(b->p, size)) == NULL) {
+		memory_give(b->hold, size - b->size);
+		b->hold->lack = MEMORY_SPENT;
+	}
 	if (p == NULL) {
 		b->failed = b->starved = true;
 		return false;

@@ -9,7 +9,8 @@
  *
  * A charged buffer holds a request's own data: it is charged to the budget
  * (memory.h), and over that, or without memory, fails in the same way
- * (buf_starved).  Any other needs the little that it takes.
+ * (buf_starved) if it is more than 16 KiB.  Any other needs the little that it
+ * takes.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -21,17 +22,20 @@
 
 #include "base/span.h"
 
+struct memory_hold;
+
 struct buf {
-	char *p;	/* NUL-terminated whenever it is not NULL */
+	char *p; /* NUL-terminated whenever it is not NULL */
 	size_t len;
-	size_t size;	/* at most max_bytes and the NUL */
+	size_t size; /* at most max_bytes and the NUL */
 	size_t max_bytes;
-	bool failed;
-	bool charged, starved;
+	bool failed, starved;
+	struct memory_hold *hold; /* charged to; NULL: not charged */
 };
 
 void buf_init(struct buf *, size_t max_bytes);
-void buf_init_charged(struct buf *, size_t max_bytes);
+/* hold NULL: as buf_init(). */
+void buf_init_charged(struct buf *, size_t max_bytes, struct memory_hold *);
 void buf_free(struct buf *);
 /* Empty again; keeps the memory. */
 void buf_reset(struct buf *);

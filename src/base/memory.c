@@ -103,6 +103,8 @@ memory_give_back(void)
 #define PATH_BYTES 4096
 /* Kept for small needs when all else is taken. */
 #define RESERVE_BYTES ((size_t)1024 * 1024)
+/* A client may hold so many times what it leaves free. */
+#define SHARE_FACTOR 7
 #define WAIT_NS 5000000L
 #define WAIT_MAX 1000 /* so often */
 
@@ -234,25 +236,88 @@ refill_reserve(void)
 	return true;
 }
 
-bool
-memory_take(size_t bytes)
+/* May a client that holds so much of what is taken, both with what it asks
+ * for, have it? */
+static bool
+share_allows(size_t mine, size_t taken)
 {
-	size_t taken = atomic_load(&memory.taken);
+	size_t left = memory.budget - taken;
+	size_t kept = mine > memory.budget / 128 ? memory.budget / 8 : 0;
 
-	if (!refill_reserve())
-		return false;
-	do {
-		if (bytes > memory.budget || taken > memory.budget - bytes)
-			return false;
-	} while (!atomic_compare_exchange_weak(
-	    &memory.taken, &taken, taken + bytes));
-	return true;
+	return left >= kept && mine / SHARE_FACTOR <= left - kept;
+}
+
+/* Counted before it is compared, so two that come at the same time never both
+ * get the last of it; at the edge both may be refused. */
+static enum memory_lack
+count(struct memory_share *share, size_t bytes)
+{
+	size_t taken = atomic_fetch_add(&memory.taken, bytes) + bytes, mine;
+
+	if (memory.budget == SIZE_MAX) {
+		if (share != NULL)
+			atomic_fetch_add(&share->taken, bytes);
+		return MEMORY_ENOUGH;
+	}
+	mine =
+	    share == NULL ? 0 : atomic_fetch_add(&share->taken, bytes) + bytes;
+	if (taken > memory.budget)
+		return MEMORY_SPENT;
+	return share == NULL || share_allows(mine, taken) ? MEMORY_ENOUGH
+							  : MEMORY_SHARE;
+}
+
+static void
+note(struct memory_hold *hold, enum memory_lack lack)
+{
+	if (hold != NULL && hold->lack == MEMORY_ENOUGH)
+		hold->lack = lack;
+}
+
+bool
+memory_take(struct memory_hold *hold, size_t bytes)
+{
+	enum memory_lack lack = MEMORY_SPENT;
+
+	if (refill_reserve() && bytes <= memory.budget) {
+		lack = count(hold == NULL ? NULL : hold->share, bytes);
+		if (lack != MEMORY_ENOUGH)
+			memory_give(hold, bytes);
+	}
+	note(hold, lack);
+	return lack == MEMORY_ENOUGH;
 }
 
 void
-memory_give(size_t bytes)
+memory_give(struct memory_hold *hold, size_t bytes)
 {
+	if (hold != NULL && hold->share != NULL)
+		atomic_fetch_sub(&hold->share->taken, bytes);
 	atomic_fetch_sub(&memory.taken, bytes);
+}
+
+void
+memory_charge(struct memory_hold *hold, size_t bytes)
+{
+	count(hold == NULL ? NULL : hold->share, bytes);
+}
+
+bool
+memory_is_scarce(const struct memory_hold *hold)
+{
+	size_t taken = atomic_load(&memory.taken);
+
+	return taken >= memory.budget / 2 ||
+	    (hold != NULL && hold->share != NULL && memory.budget != SIZE_MAX &&
+		!share_allows(atomic_load(&hold->share->taken), taken));
+}
+
+size_t
+memory_share_most(void)
+{
+	size_t all = memory.budget - memory.budget / 8;
+
+	return all - all / (SHARE_FACTOR + 1);
 }
 
 size_t

@@ -13,6 +13,7 @@
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,11 +38,40 @@ size_t memory_part(size_t asked, unsigned processes);
 /* Of this process, from now on; without it there is no bound. */
 void memory_set_budget(size_t bytes);
 size_t memory_budget(void);
-/* Charges so many bytes; false: the budget is spent, or the process has just
- * run out of memory.  What was taken is given back by the same number. */
-bool memory_take(size_t bytes);
-void memory_give(size_t bytes);
+
+/* What all requests of one client hold in this process; all zero: nothing.  A
+ * client may hold seven times what it leaves free, and an eighth is kept for
+ * those that hold little (a 128th): alone it may have three quarters. */
+struct memory_share {
+	atomic_size_t taken;
+};
+
+enum memory_lack {
+	MEMORY_ENOUGH = 0,
+	MEMORY_SPENT, /* the budget, or the process's memory */
+	MEMORY_SHARE, /* the client's share */
+};
+
+/* In whose name something is held, and what it has not got.  Of one request,
+ * or a part of it: used by one thread at a time. */
+struct memory_hold {
+	struct memory_share *share; /* NULL: of nobody we know */
+	enum memory_lack lack; /* of the first that was refused */
+};
+
+/* Charges so many bytes; false, and lack is set: there is no room.  What was
+ * taken is given back by the same number.  hold NULL: only the budget is
+ * asked. */
+bool memory_take(struct memory_hold *, size_t bytes);
+void memory_give(struct memory_hold *, size_t bytes);
+/* Charges what is held whatever there is: it is little, or there already. */
+void memory_charge(struct memory_hold *, size_t bytes);
+/* Is half of the budget charged, or all that the client may have?  Then what is
+ * only kept for convenience should be little. */
+bool memory_is_scarce(const struct memory_hold *);
+/* All that is charged; the most that one client can have. */
 size_t memory_taken(void);
+size_t memory_share_most(void);
 
 /* malloc(3) and realloc(3) for what is small, or charged already.  With no
  * memory left they use a reserve (memory_take() refuses until it is there

@@ -47,6 +47,7 @@ bridge_new(enum bridge kind, const struct bridge_ask *ask)
 	if (run == NULL)
 		fatal("out of memory for a bridge");
 	run->kind = kind;
+	run->memory.share = ask->memory;
 	run->ops =
 	    kind == BRIDGE_MESSAGES ? &bridge_messages : &bridge_responses;
 	run->request_id = copy_of(ask->request_id);
@@ -59,16 +60,16 @@ bridge_new(enum bridge kind, const struct bridge_ask *ask)
 	run->names = names_new();
 	run->dialect = ask->dialect;
 	buf_init(&run->dropped, BRIDGE_DROPPED_MAX);
-	buf_init(&run->echo, max);
-	buf_init(&run->text, max);
-	buf_init(&run->items, max);
-	buf_init(&run->piece, max);
-	buf_init(&run->stops, max);
-	buf_init(&run->stop_sequence, max);
+	buf_init_charged(&run->echo, max, &run->memory);
+	buf_init_charged(&run->text, max, &run->memory);
+	buf_init_charged(&run->items, max, &run->memory);
+	buf_init_charged(&run->piece, max, &run->memory);
+	buf_init_charged(&run->stops, max, &run->memory);
+	buf_init_charged(&run->stop_sequence, max, &run->memory);
 	buf_init(&run->words, BRIDGE_WORDS_MAX);
 	for (size_t i = 0; i < sizeof(run->late) / sizeof(*run->late); i++)
-		buf_init(&run->late[i], max);
-	chunk_init(&run->chunk);
+		buf_init_charged(&run->late[i], max, &run->memory);
+	chunk_init(&run->chunk, &run->memory);
 	return run;
 }
 
@@ -95,6 +96,12 @@ bridge_free(struct bridge_run *run)
 	buf_free(&run->stop_sequence);
 	buf_free(&run->words);
 	free(run);
+}
+
+enum memory_lack
+bridge_lack(const struct bridge_run *run)
+{
+	return run->memory.lack;
 }
 
 /* --- The request --- */

@@ -32,6 +32,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/memory.h"
 #include "base/span.h"
 #include "policy/plan.h"
 #include "policy/refusal.h"
@@ -49,6 +50,7 @@ struct bridge_ask {
 	uint64_t input_tokens; /* our estimate, where upstream says none */
 	int64_t wall_ms; /* created_at */
 	size_t max_bytes; /* of an answer as it is gathered; 0: 64 MiB */
+	struct memory_share *memory; /* that is charged; NULL: the budget */
 };
 
 /* BRIDGE_RESPONSES or BRIDGE_MESSAGES. */
@@ -104,6 +106,10 @@ unsigned bridge_alive(struct bridge_run *, struct buf *out);
 /* The client's stream has begun before this run: its next event has this
  * number.  Before any event. */
 void bridge_resume(struct bridge_run *, unsigned sequence);
+
+/* Was there memory for what it has gathered?  Else what it made is of no
+ * use. */
+enum memory_lack bridge_lack(const struct bridge_run *);
 
 /* Why the last step failed: a sentence, perhaps the upstream's own; NULL: it
  * did not. */

@@ -241,7 +241,7 @@ new_call(struct bridge_run *run, long long index)
 		return NULL;
 	c = &run->calls[run->ncalls++];
 	c->index = index;
-	buf_init(&c->args.text, run->text.max_bytes);
+	buf_init_charged(&c->args.text, run->text.max_bytes, &run->memory);
 	return c;
 }
 

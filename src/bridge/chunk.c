@@ -21,49 +21,68 @@
 #define ESCAPE 6 /* bytes of \uXXXX */
 
 void
-chunk_init(struct chunk *c)
+chunk_init(struct chunk *c, struct memory_hold *hold)
 {
 	memset(c, 0, sizeof(*c));
-	buf_init(&c->repaired, SIZE_MAX / 4);
+	c->hold = hold;
+	buf_init_charged(&c->repaired, SIZE_MAX / 4, hold);
 }
 
 void
 chunk_free(struct chunk *c)
 {
+	memory_give(c->hold,
+	    c->texts_size * sizeof(*c->texts) +
+		c->calls_size * sizeof(*c->calls));
 	free(c->texts);
 	free(c->calls);
 	buf_free(&c->repaired);
 }
 
-/* Room for one more of them. */
+/* The list with room for one more of them; NULL: it stays as it is, without
+ * memory for that. */
 static void *
-grown(void *list, size_t n, size_t *size, size_t each)
+grown(struct chunk *c, void *list, size_t n, size_t *size, size_t each)
 {
+	size_t more = *size == 0 ? 4 : *size;
+	void *p;
+
 	if (n < *size)
 		return list;
-	*size = *size == 0 ? 4 : *size * 2;
-	if ((list = reallocarray(list, *size, each)) == NULL)
-		fatal("out of memory for a chat chunk");
-	return list;
+	if (!memory_take(c->hold, more * each))
+		return NULL;
+	if ((p = reallocarray(list, *size + more, each)) == NULL) {
+		memory_give(c->hold, more * each);
+		c->hold->lack = MEMORY_SPENT;
+		return NULL;
+	}
+	*size += more;
+	return p;
 }
 
 static void
 add_text(struct chunk *c, enum chunk_part part, struct span raw)
 {
-	if (raw.len == 0)
+	struct chunk_text *list;
+
+	if (raw.len == 0 ||
+	    (list = grown(c, c->texts, c->ntexts, &c->texts_size,
+		 sizeof(*list))) == NULL)
 		return;
-	c->texts =
-	    grown(c->texts, c->ntexts, &c->texts_size, sizeof(*c->texts));
+	c->texts = list;
 	c->texts[c->ntexts++] = (struct chunk_text){ part, raw };
 }
 
-static struct chunk_call *
-add_call(struct chunk *c)
+static void
+add_call(struct chunk *c, long long index)
 {
-	c->calls =
-	    grown(c->calls, c->ncalls, &c->calls_size, sizeof(*c->calls));
-	c->calls[c->ncalls] = (struct chunk_call){ .index = -1 };
-	return &c->calls[c->ncalls++];
+	struct chunk_call *list =
+	    grown(c, c->calls, c->ncalls, &c->calls_size, sizeof(*list));
+
+	if (list == NULL)
+		return;
+	c->calls = list;
+	c->calls[c->ncalls++] = (struct chunk_call){ .index = index };
 }
 
 /* The inside of a string; else p NULL. */
@@ -165,7 +184,7 @@ take_call(struct chunk *c, const struct jscan_value *v)
 	struct chunk_call *call;
 
 	if (v->depth == 5 && v->begin && v->type == JSCAN_OBJECT)
-		add_call(c);
+		add_call(c, -1);
 	if (v->depth < 6 || c->ncalls == 0 || v->begin)
 		return;
 	call = &c->calls[c->ncalls - 1];
@@ -187,7 +206,7 @@ static void
 take_old_call(struct chunk *c, const struct jscan_value *v)
 {
 	if (v->depth == 4 && v->begin && v->type == JSCAN_OBJECT)
-		add_call(c)->index = 0;
+		add_call(c, 0);
 	if (v->depth == 5 && !v->begin && c->ncalls > 0)
 		take_function(&c->calls[c->ncalls - 1], v, 4);
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/memory.h"
 #include "base/span.h"
 
 #define CHUNK_REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -47,6 +48,7 @@ struct chunk {
 	struct span error; /* the member, if it says something: raw JSON */
 	struct span finish; /* the reason: inside of a string, or raw */
 	struct span stop; /* the stop sequence that was met, if told */
+	struct memory_hold *hold;
 	struct chunk_text *texts; /* in the order of their writing */
 	size_t ntexts, texts_size;
 	struct chunk_call *calls;
@@ -59,7 +61,8 @@ struct chunk {
 	struct buf repaired; /* the text without its bad UTF-8 */
 };
 
-void chunk_init(struct chunk *);
+/* hold: what its lists are charged to. */
+void chunk_init(struct chunk *, struct memory_hold *hold);
 void chunk_free(struct chunk *);
 /* Reads the text of a JSON object.  The spans live as long as the text and
  * the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is no JSON object. */

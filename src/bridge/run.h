@@ -103,6 +103,7 @@ struct bridge_ops {
 
 struct bridge_run {
 	const struct bridge_ops *ops;
+	struct memory_hold memory; /* of all its buffers and lists */
 	enum bridge kind;
 	char *request_id, *model, *upstream_model;
 	bool stream, ask_usage;

@@ -37,6 +37,7 @@ struct answer {
 	const struct endpoint_spec *spec; /* NULL: no such URL */
 	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
+	const struct memory_hold *memory; /* of the request; or NULL */
 	atomic_bool *aborting;
 	struct peer_board *peers; /* NULL: only the web server tells of it */
 	struct peer_link peer;
@@ -92,9 +93,9 @@ void answer_json(struct answer *, int status, struct span body);
 void answer_refuse(struct answer *, const struct refused *);
 /* The upstream's own error as the client should see it: its JSON as it is,
  * anything else wrapped. */
-void answer_upstream_error(struct answer *, int status,
-    const struct http1_field *, size_t nfields, struct span body,
-    const struct refused *wrapped);
+void
+answer_upstream_error(struct answer *, int status, const struct http1_field *,
+    size_t nfields, struct span body, const struct refused *wrapped);
 
 /* struct watch's tick; ctx is the answer. */
 int answer_tick(void *answer);

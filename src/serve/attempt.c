@@ -50,7 +50,8 @@ send_echo(struct attempt *t, const struct upstream_sink *sink)
 	struct request *r = t->request;
 	struct buf whole;
 
-	buf_init_charged(&whole, r->server->config->json_max_bytes * 2 + 4096);
+	buf_init_charged(&whole, r->server->config->json_max_bytes * 2 + 4096,
+	    &t->relay.memory);
 	for (size_t i = 0; i < t->upstream.nparts; i++)
 		buf_add(
 		    &whole, t->upstream.parts[i].p, t->upstream.parts[i].len);
@@ -60,7 +61,8 @@ send_echo(struct attempt *t, const struct upstream_sink *sink)
 		t->report.detail = upstream_result_name(UPSTREAM_EXHAUSTED);
 	} else
 		echo_send(t->relay.speaks, t->candidate->model,
-		    buf_span(&whole), &t->watch, sink, &t->report);
+		    buf_span(&whole), &t->watch, sink, &t->relay.memory,
+		    &t->report);
 	buf_free(&whole);
 }
 
@@ -133,7 +135,7 @@ send_and_relay(struct attempt *t)
 	t->relay.answered_ctx = t;
 	health_begin(r->server->health, t->provider);
 	exchange_with_retries(t);
-	if (relay_starved(&t->relay))
+	if (relay_lack(&t->relay) != MEMORY_ENOUGH)
 		t->report.result = UPSTREAM_EXHAUSTED;
 	/* What fails while nobody is there is not the provider's failure. */
 	if (t->report.result != UPSTREAM_OK)
@@ -213,8 +215,9 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 		.tick = answer_tick,
 		.out = answer_out,
 		.ctx = &r->answer };
+	t->memory.share = r->memory.share;
 	buf_init_charged(
-	    &t->chat, r->server->config->json_max_bytes * 2 + 4096);
+	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);
 }
 
 /* Is the next candidate permitted, and is anybody there who waits for it? */

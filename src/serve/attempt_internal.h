@@ -21,6 +21,7 @@ struct attempt {
 	struct upstream_request upstream;
 	struct http1_field fields[ATTEMPT_FIELDS_MAX];
 	struct bridge_run *bridge;
+	struct memory_hold memory; /* of chat */
 	struct buf chat; /* the bridge's request */
 	bool withhold;
 	struct watch watch;

@@ -19,7 +19,6 @@
 
 /* Of a body while it is translated, at the most. */
 #define BRIDGE_COPIES 2
-#define MEMORY_RETRY_MS 5000
 
 static void
 add_field(struct attempt *t, const char *name, const char *value)
@@ -54,14 +53,34 @@ static bool
 fail_starved(struct attempt *t)
 {
 	size_t len = t->request->spool.len;
+	struct refused refused = request_starved(&t->memory);
 
-	if (len < memory_budget() / (2 * BRIDGE_COPIES))
-		return attempt_fail(t, REFUSE_EXHAUSTED, MEMORY_RETRY_MS, NULL);
-	attempt_fail(t, REFUSE_TOO_LARGE, 0,
-	    "The body is too large to be translated in the memory that this "
-	    "gateway has; send less, or ask the operator to raise `memory`.");
+	if (len >= memory_share_most() / (2 + BRIDGE_COPIES))
+		refused = (struct refused){ .refusal = REFUSE_TOO_LARGE,
+			.message = "The body is too large to be translated in "
+				   "the memory that this gateway has; send "
+				   "less, or ask the operator to raise "
+				   "`memory`." };
+	attempt_fail_as(t, &refused);
 	t->result.reason = 0;
 	return false;
+}
+
+/* The spans and lists of a translation are charged by what they can be. */
+static bool
+translate(struct attempt *t, struct refused *refused)
+{
+	struct span body = spool_span(&t->request->spool);
+	size_t bytes = BRIDGE_COPIES * body.len;
+	bool done;
+
+	if (!memory_take(&t->memory, bytes))
+		return false;
+	done = bridge_request(t->bridge, body, &t->chat, refused) == 0;
+	memory_give(&t->memory, bytes);
+	if (bridge_lack(t->bridge) != MEMORY_ENOUGH)
+		t->memory.lack = bridge_lack(t->bridge);
+	return done && t->memory.lack == MEMORY_ENOUGH;
 }
 
 static bool
@@ -75,16 +94,16 @@ make_bridged(struct attempt *t)
 		.ask_usage = t->candidate->target->ask_usage,
 		.dialect = t->candidate->target->dialect,
 		.input_tokens = r->call.input_tokens,
-		.wall_ms = clock_wall_ms() };
+		.wall_ms = clock_wall_ms(),
+		.memory = t->memory.share };
 	struct refused refused = { .refusal = REFUSE_NONE };
 	const char *dropped;
 
 	t->bridge = bridge_new(t->candidate->bridge, &ask);
 	r->entry.bridge =
 	    t->candidate->bridge == BRIDGE_RESPONSES ? "responses" : "messages";
-	if (bridge_request(
-		t->bridge, spool_span(&r->spool), &t->chat, &refused) == -1) {
-		if (buf_starved(&t->chat))
+	if (!translate(t, &refused)) {
+		if (t->memory.lack != MEMORY_ENOUGH)
 			return fail_starved(t);
 		attempt_fail(t, refused.refusal, 0,
 		    refused.message == NULL

@@ -38,11 +38,13 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 	r->arena = arena;
 	r->bridge = bridge;
 	r->speaks = bridge != NULL ? ENDPOINT_CHAT : call->endpoint;
-	buf_init_charged(&r->held, BRIDGE_BYTES);
-	buf_init_charged(&r->out, BRIDGE_BYTES);
+	r->memory.share = a->memory == NULL ? NULL : a->memory->share;
+	buf_init_charged(&r->held, BRIDGE_BYTES, &r->memory);
+	buf_init_charged(&r->out, BRIDGE_BYTES, &r->memory);
 	sse_init(&r->sse,
 	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ? LONG_EVENT_BYTES
-							      : EVENT_BYTES);
+							      : EVENT_BYTES,
+	    bridge != NULL ? &r->memory : &r->looking);
 	usage_init(&r->usage);
 }
 
@@ -263,7 +265,7 @@ take_first(struct relay *r, struct span bytes)
 	if (relay_decide(r, begins) == -1)
 		return -1;
 	first = r->held;
-	buf_init_charged(&r->held, first.max_bytes);
+	buf_init_charged(&r->held, first.max_bytes, &r->memory);
 	rc = take(r, buf_span(&first));
 	buf_free(&first);
 	return rc;
@@ -282,14 +284,15 @@ on_body(void *ctx, struct span bytes)
 		return 0;
 	}
 	rc = r->decided ? take(r, bytes) : take_first(r, bytes);
-	return relay_starved(r) ? -1 : rc;
+	return relay_lack(r) != MEMORY_ENOUGH ? -1 : rc;
 }
 
-bool
-relay_starved(const struct relay *r)
+enum memory_lack
+relay_lack(const struct relay *r)
 {
-	return buf_starved(&r->held) || buf_starved(&r->out) ||
-	    (r->bridge != NULL && r->sse.starved);
+	return r->memory.lack != MEMORY_ENOUGH || r->bridge == NULL
+	    ? r->memory.lack
+	    : bridge_lack(r->bridge);
 }
 
 static int

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/memory.h"
 #include "policy/call.h"
 #include "policy/plan.h"
 #include "policy/price.h"
@@ -51,6 +52,8 @@ struct relay {
 	const char *content_type;
 	bool decided; /* what it is, as the next two say */
 	bool is_sse, is_json;
+	struct memory_hold memory; /* of what follows */
+	struct memory_hold looking; /* of events that pass without it */
 	struct buf held;
 	struct buf out; /* what the bridge made of it */
 	struct sse sse;
@@ -103,8 +106,8 @@ struct relay_result {
 void relay_init(struct relay *, struct answer *, const struct call *,
     const struct candidate *, struct bridge_run *bridge, struct arena *);
 void relay_free(struct relay *);
-/* Was there no memory for what has to be held? */
-bool relay_starved(const struct relay *);
+/* Was there memory for what has to be held? */
+enum memory_lack relay_lack(const struct relay *);
 /* The sink for upstream_send. */
 struct upstream_sink relay_sink(struct relay *);
 

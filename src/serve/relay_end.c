@@ -27,6 +27,8 @@ serve_bridged(struct relay *r)
 		    r->is_sse ? bridge_end(r->bridge, &r->out)
 			      : bridge_answer(
 				    r->bridge, buf_span(&r->held), &r->out));
+	if (relay_lack(r) != MEMORY_ENOUGH)
+		return RELAY_FAILED; /* what is there is not all */
 	failed = r->bridge_failed;
 	if (failed && r->state == RELAY_HOLD && !r->bridge_good)
 		return RELAY_FAILED;

@@ -193,10 +193,14 @@ pass_covered(struct relay *r, const struct sse_event *event)
 
 	if (event->begin < r->written)
 		return 0;
-	buf_init(&copy, (size_t)(event->end - event->begin));
+	buf_init_charged(
+	    &copy, (size_t)(event->end - event->begin), &r->memory);
 	buf_add(&copy, r->window.p + (event->begin - r->written),
 	    (size_t)(event->end - event->begin));
-	if (copy.p != NULL && redact(r->answer->config, copy.p, copy.len)) {
+	if (buf_failed(&copy))
+		rc = -1;
+	else if (copy.p != NULL &&
+	    redact(r->answer->config, copy.p, copy.len)) {
 		rc = pass(r, event->begin) == -1 ? -1 : 1;
 		if (rc == 1 && r->state == RELAY_HOLD &&
 		    relay_commit(r, -1) == -1)
@@ -216,9 +220,9 @@ bridge_covered(struct relay *r, struct span data)
 {
 	struct buf copy;
 
-	buf_init(&copy, data.len);
+	buf_init_charged(&copy, data.len, &r->memory);
 	buf_add(&copy, data.p, data.len);
-	if (copy.p != NULL) {
+	if (copy.p != NULL && !buf_failed(&copy)) {
 		redact(r->answer->config, copy.p, copy.len);
 		relay_bridge_step(
 		    r, bridge_event(r->bridge, buf_span(&copy), &r->out));
@@ -357,7 +361,8 @@ relay_pass_bridged(struct relay *r, int64_t length)
 int
 relay_push_bridged(struct relay *r, struct span bytes)
 {
-	if (sse_push(&r->sse, bytes, on_event, r) != 0)
+	if (sse_push(&r->sse, bytes, on_event, r) != 0 ||
+	    relay_lack(r) != MEMORY_ENOUGH)
 		return -1;
 	if (r->bridge_failed && r->state == RELAY_HOLD && !r->bridge_good)
 		return -1;

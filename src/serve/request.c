@@ -116,6 +116,7 @@ request_enter(struct request *r)
 	enum refusal refusal = share_enter(&r->share, r->server->share,
 	    r->client, own ? SHARE_OWN : SHARE_RUN);
 
+	r->memory.share = share_memory(r->server->share, r->client);
 	if (refusal == REFUSE_NONE)
 		return true;
 	r->refused = (struct refused){ .refusal = refusal,
@@ -265,8 +266,10 @@ request_init(struct request *r, struct server *server, struct io *io,
 	io->wanted_ctx = r;
 	make_id(r->id);
 	log_set_request(r->id);
-	spool_init(&r->spool, c->spool_dir, c->spool_bytes);
+	spool_init(&r->spool, c->spool_dir, c->spool_bytes, &r->memory);
+	io->hold = &r->memory;
 	answer_init(&r->answer, io, c, r->start_ms);
+	r->answer.memory = &r->memory;
 	r->answer.request_id = r->id;
 	r->answer.aborting = &server->aborting;
 	r->answer.peers = server->peers;

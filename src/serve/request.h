@@ -40,6 +40,7 @@ struct request {
 	struct spool spool;
 	bool body_read;
 	struct share_hold share;
+	struct memory_hold memory; /* of its body, and what is queued */
 	const struct slots_lease *lease; /* while it holds a slot */
 	struct passing passing; /* goes upstream beside the body */
 	struct call call;
@@ -57,6 +58,10 @@ void request_settle(struct request *);
 
 /* Refuses with the table's own words; always false, for `return`. */
 bool request_refuse(struct request *, enum refusal);
+
+/* Why something could not be held: there is no memory, or not for this
+ * client. */
+struct refused request_starved(const struct memory_hold *);
 
 /* Is it an operator's?  Else refuses. */
 bool request_check_operator(struct request *);

@@ -74,6 +74,22 @@ parse_length(struct request *r, long long *length)
 	return true;
 }
 
+struct refused
+request_starved(const struct memory_hold *hold)
+{
+	if (hold->lack == MEMORY_SHARE)
+		return (struct refused){ .refusal = REFUSE_CLIENT_SHARE,
+			.message = "This client's open requests hold its share "
+				   "of the gateway's memory; wait for some to "
+				   "end, or for the time in Retry-After.",
+			.retry_after_ms = MEMORY_RETRY_MS };
+	return (struct refused){ .refusal = REFUSE_EXHAUSTED,
+		.message = "The bodies and responses of other requests take "
+			   "all of the gateway's memory; wait for the time in "
+			   "Retry-After.",
+		.retry_after_ms = MEMORY_RETRY_MS };
+}
+
 bool
 request_read(struct request *r)
 {
@@ -98,11 +114,7 @@ request_read(struct request *r)
 		r->body_read = true;
 		return request_refuse(r, REFUSE_BODY_CUT);
 	case SPOOL_STARVED:
-		r->refused = (struct refused){ .refusal = REFUSE_EXHAUSTED,
-			.message = "The bodies of other requests take all of "
-				   "the gateway's memory; wait for the time in "
-				   "Retry-After.",
-			.retry_after_ms = MEMORY_RETRY_MS };
+		r->refused = request_starved(&r->memory);
 		return false;
 	case SPOOL_ERROR:
 		break;

@@ -38,6 +38,7 @@ struct share_board {
 struct share {
 	struct share_board *board;
 	unsigned index;
+	struct memory_share memory[]; /* by client, as counts */
 };
 
 /* ---- the board -------------------------------------------------------- */
@@ -112,7 +113,8 @@ sum_of(struct share_board *b, size_t client, enum share_kind kind)
 struct share *
 share_new(struct share_board *board, unsigned index)
 {
-	struct share *s = calloc(1, sizeof(*s));
+	struct share *s = calloc(
+	    1, sizeof(*s) + (board->nclients + 1) * sizeof(s->memory[0]));
 
 	if (s == NULL)
 		fatal("out of memory");
@@ -194,6 +196,18 @@ judge(const struct share_hold *h)
 						: REFUSE_NONE;
 }
 
+static size_t
+index_of(const struct share *share, const struct client *client)
+{
+	return client != NULL ? client->index : share->board->nclients;
+}
+
+struct memory_share *
+share_memory(struct share *share, const struct client *client)
+{
+	return share == NULL ? NULL : &share->memory[index_of(share, client)];
+}
+
 enum refusal
 share_enter(struct share_hold *h, struct share *share,
     const struct client *client, enum share_kind kind)
@@ -203,7 +217,7 @@ share_enter(struct share_hold *h, struct share *share,
 	*h = (struct share_hold){ .share = share, .kind = kind };
 	if (share == NULL)
 		return REFUSE_NONE;
-	h->client = client != NULL ? client->index : share->board->nclients;
+	h->client = index_of(share, client);
 	count(h, 1);
 	refusal = judge(h);
 	if (refusal != REFUSE_NONE)

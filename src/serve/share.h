@@ -16,6 +16,8 @@
  *
  * A pool of fewer than SHARE_POOL_MIN requests is too small to be divided.
  *
+ * A worker's memory is divided in the same way (base/memory.h).
+ *
  * The counts lie in memory that the workers of a generation share; each
  * writes its own, and the parent clears those of one that has died.
  */
@@ -26,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/memory.h"
 #include "config/settings.h"
 #include "policy/refusal.h"
 
@@ -74,5 +77,9 @@ void share_run(struct share_hold *);
 bool share_wanted(const struct share_hold *);
 /* Nothing if it holds nothing. */
 void share_leave(struct share_hold *);
+
+/* What the worker's memory for a client's requests is charged to (memory.h);
+ * NULL where share is. */
+struct memory_share *share_memory(struct share *, const struct client *);
 
 #endif

@@ -25,6 +25,21 @@ judge_as(struct relay_result *result, enum refusal refusal,
 	result->health = health;
 }
 
+/* Not the provider's doing, nor a reason to go elsewhere. */
+static void
+judge_lack(const struct relay *r, struct relay_result *result)
+{
+	judge_as(result, REFUSE_EXHAUSTED, HEALTH_ABANDONED);
+	result->reason = 0;
+	if (relay_lack(r) == MEMORY_SHARE) {
+		result->refused.refusal = REFUSE_CLIENT_SHARE;
+		result->refused.message = "This client's open requests hold "
+					  "its share of the gateway's memory, "
+					  "and there is no room for this "
+					  "response; wait for some to end.";
+	}
+}
+
 static void
 judge_exchange(const struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
@@ -34,8 +49,7 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 
 	switch (report->result) {
 	case UPSTREAM_EXHAUSTED:
-		/* Not the provider's doing, nor a reason to go elsewhere. */
-		judge_as(result, REFUSE_EXHAUSTED, HEALTH_ABANDONED);
+		judge_lack(r, result);
 		return;
 	case UPSTREAM_CONNECT:
 	case UPSTREAM_TLS:
@@ -224,8 +238,9 @@ void
 verdict_judge(const struct relay *r, const struct upstream_report *report,
     struct relay_result *result)
 {
-	if (report->result == UPSTREAM_EXHAUSTED) {
-		judge_exchange(r, report, result);
+	if (report->result == UPSTREAM_EXHAUSTED ||
+	    relay_lack(r) != MEMORY_ENOUGH) {
+		judge_lack(r, result);
 		return;
 	}
 	result->retry_after_ms =

@@ -394,7 +394,7 @@ make_id(struct echo *e)
 void
 echo_send(enum endpoint endpoint, const char *model, struct span body,
     const struct watch *watch, const struct upstream_sink *sink,
-    struct upstream_report *report)
+    struct memory_hold *memory, struct upstream_report *report)
 {
 	struct echo e = { .endpoint = endpoint,
 		.model = model,
@@ -416,8 +416,8 @@ echo_send(enum endpoint endpoint, const char *model, struct span body,
 	memset(report, 0, sizeof(*report));
 	report->bytes_out = body.len;
 	make_id(&e);
-	buf_init_charged(&e.text, ECHO_TEXT_MAX);
-	buf_init_charged(&e.out, ECHO_OUT_MAX);
+	buf_init_charged(&e.text, ECHO_TEXT_MAX, memory);
+	buf_init_charged(&e.out, ECHO_OUT_MAX, memory);
 	jspan_pick(jspan_document(body), e.request, ECHO_WANTS);
 	if (endpoint == ENDPOINT_EMBEDDINGS)
 		echo_vectors(&e);

@@ -11,15 +11,16 @@
 #ifndef WIRE_ECHO_H
 #define WIRE_ECHO_H
 
+#include "base/memory.h"
 #include "base/span.h"
 #include "config/endpoint.h"
 #include "wire/upstream.h"
 
 /* Answers into the sink as upstream_send would.  body: the request as an
  * upstream would get it, which has passed jscan().  Looks at the watch between
- * the chunks. */
+ * the chunks.  What it makes is charged to the hold. */
 void echo_send(enum endpoint, const char *model, struct span body,
-    const struct watch *, const struct upstream_sink *,
+    const struct watch *, const struct upstream_sink *, struct memory_hold *,
     struct upstream_report *);
 
 #endif

@@ -48,6 +48,8 @@
 /* Beyond this a write does wait: the end of a bridged response (32 MiB at the
  * most) must not, for it may come in the pump. */
 #define QUEUE_BYTES (IO_HELD_BYTES + ((size_t)40 << 20))
+/* Where memory is scarce: still more than comes after io_full() was asked. */
+#define QUEUE_SHORT_BYTES (8 * IO_HELD_FEW_BYTES)
 #define KEPT_BYTES ((size_t)16 << 10) /* from one request to the next */
 #define LOOK_MS 250
 #define NO_RECORD SIZE_MAX
@@ -198,6 +200,12 @@ forget_sent(struct fcgi *f)
 		buf_free(&f->out);
 }
 
+static void
+charge(struct fcgi *f)
+{
+	io_charge(&f->io, f->out.len > KEPT_BYTES ? f->out.len : 0);
+}
+
 /* As much of the closed records as the socket takes at once. */
 static void
 send_some(struct fcgi *f)
@@ -220,6 +228,7 @@ send_some(struct fcgi *f)
 	}
 	set_queued(f, end - f->sent, f->sent != before);
 	forget_sent(f);
+	charge(f);
 }
 
 /* Waits until no more than max is queued, or the client is given up. */
@@ -236,6 +245,12 @@ wait_for_room(struct fcgi *f, size_t max)
 		} else if (poll(&p, 1, LOOK_MS) == 1)
 			send_some(f);
 	}
+}
+
+static size_t
+queue_most(const struct io *io)
+{
+	return memory_is_scarce(io->hold) ? QUEUE_SHORT_BYTES : QUEUE_BYTES;
 }
 
 static int
@@ -260,8 +275,9 @@ fcgi_write(struct io *io, const void *p, size_t len)
 		if (f->out.len - f->open == HEAD_BYTES + RECORD_BYTES) {
 			close_record(f);
 			send_some(f);
-			if (io->queued > QUEUE_BYTES)
-				wait_for_room(f, QUEUE_BYTES / 2);
+			if (io->queued > QUEUE_SHORT_BYTES &&
+			    io->queued > queue_most(io))
+				wait_for_room(f, queue_most(io) / 2);
 		}
 	}
 	return io->failed ? -1 : 0;
@@ -458,5 +474,7 @@ fcgi_end(struct fcgi *f, bool cut)
 	buf_reset(&f->out);
 	f->sent = 0;
 	forget_sent(f);
+	charge(f);
+	f->io.hold = NULL;
 	f->io.fd = -1;
 }

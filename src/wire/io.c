@@ -63,7 +63,18 @@ io_full(const struct io *io)
 {
 	return io->queued > IO_HELD_BYTES ||
 	    (io->queued > IO_HELD_FEW_BYTES &&
-		atomic_load(&held) > IO_HELD_ALL_BYTES);
+		(atomic_load(&held) > IO_HELD_ALL_BYTES ||
+		    memory_is_scarce(io->hold)));
+}
+
+void
+io_charge(struct io *io, size_t bytes)
+{
+	if (bytes > io->charged)
+		memory_charge(io->hold, bytes - io->charged);
+	else if (bytes < io->charged)
+		memory_give(io->hold, io->charged - bytes);
+	io->charged = bytes;
 }
 
 bool

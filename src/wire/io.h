@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/memory.h"
 #include "base/span.h"
 
 struct io;
@@ -37,6 +38,10 @@ struct io {
 	bool watchable; /* POLLIN on fd means "gone" (body is read) */
 	bool failed; /* a write or flush has failed */
 	size_t queued; /* written, but not taken by the web server */
+	/* What is queued is charged to hold (NULL: only to the budget), as far
+	 * as it is more than a connection keeps anyway. */
+	struct memory_hold *hold;
+	size_t charged;
 	int64_t moved_ms; /* when it last took a byte of what is queued */
 	/* A client that takes nothing for so long is dropped if others want
 	 * what it holds; wanted NULL: nobody ever does. */
@@ -46,7 +51,8 @@ struct io {
 };
 
 /* What is held of a response that the web server does not take: so much for
- * each, and, once all of them hold IO_HELD_ALL_BYTES, IO_HELD_FEW_BYTES. */
+ * each, and, once all of them hold IO_HELD_ALL_BYTES or memory is scarce,
+ * IO_HELD_FEW_BYTES. */
 #define IO_HELD_BYTES ((size_t)4 << 20)
 #define IO_HELD_ALL_BYTES ((size_t)64 << 20)
 #define IO_HELD_FEW_BYTES ((size_t)64 << 10)
@@ -98,6 +104,8 @@ bool io_full(const struct io *);
 bool io_stalls(const struct io *);
 /* A queue has become longer or shorter by so much. */
 void io_count(ptrdiff_t delta);
+/* So much is to be charged for what is queued from now on. */
+void io_charge(struct io *, size_t bytes);
 
 /* From now on no read waits for longer than ms for more of the body. */
 void io_hurry(struct io *, int ms);

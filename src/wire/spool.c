@@ -36,11 +36,13 @@
 #define SPOOL_ROUND_BYTES (4 * SPOOL_HUGE_BYTES)
 
 void
-spool_init(struct spool *s, const char *dir, size_t memory_max)
+spool_init(struct spool *s, const char *dir, size_t memory_max,
+    struct memory_hold *hold)
 {
 	memset(s, 0, sizeof(*s));
 	s->fd = -1;
 	s->dir = dir;
+	s->hold = hold;
 	/* None takes more than a quarter of what all have. */
 	if (memory_max > memory_budget() / 4)
 		memory_max = memory_budget() / 4;
@@ -112,10 +114,10 @@ static bool
 charge(struct spool *s, size_t size)
 {
 	if (size > s->charged) {
-		if (!memory_take(size - s->charged))
+		if (!memory_take(s->hold, size - s->charged))
 			return false;
 	} else
-		memory_give(s->charged - size);
+		memory_give(s->hold, s->charged - size);
 	s->charged = size;
 	return true;
 }

@@ -12,14 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/memory.h"
 #include "base/span.h"
 #include "wire/io.h"
 
 struct spool {
-	char *memory;		/* malloc'ed, or the mapping */
+	char *memory; /* malloc'ed, or the mapping */
 	size_t len, size;
-	size_t charged;		/* of the process's budget (base/memory.h) */
-	int fd;			/* -1: in memory */
+	size_t charged; /* to hold */
+	struct memory_hold *hold;
+	int fd; /* -1: in memory */
 	size_t memory_max;
 	const char *dir;
 };
@@ -28,15 +30,18 @@ enum spool_result {
 	SPOOL_OK,
 	SPOOL_TOO_LARGE,
 	SPOOL_CUT,
-	SPOOL_STARVED,	/* no memory is left for it, now */
+	SPOOL_STARVED, /* no memory is left for it, now */
 	SPOOL_ERROR
 };
 
-void spool_init(struct spool *, const char *dir, size_t memory_max);
+/* What lies in memory is charged to hold (or NULL), which says what is lacking
+ * when it is starved. */
+void spool_init(struct spool *, const char *dir, size_t memory_max,
+    struct memory_hold *hold);
 /* Reads to the end.  length as announced, -1 unknown.  SPOOL_CUT: the body
  * ended before its length, or the stream broke.  SPOOL_ERROR: errno. */
-enum spool_result spool_read(struct spool *, struct io *, long long length,
-    size_t max_bytes);
+enum spool_result
+spool_read(struct spool *, struct io *, long long length, size_t max_bytes);
 struct span spool_span(const struct spool *);
 /* Memory and file are given back; may be called twice. */
 void spool_free(struct spool *);

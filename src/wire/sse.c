@@ -19,12 +19,12 @@
 #define SSE_FIELD_ROOM (SSE_NAME_MAX + 64)
 
 void
-sse_init(struct sse *s, size_t max_event_bytes)
+sse_init(struct sse *s, size_t max_event_bytes, struct memory_hold *hold)
 {
 	memset(s, 0, sizeof(*s));
-	buf_init_charged(&s->line, max_event_bytes + SSE_FIELD_ROOM);
+	buf_init_charged(&s->line, max_event_bytes + SSE_FIELD_ROOM, hold);
 	buf_init(&s->name, SSE_NAME_MAX);
-	buf_init_charged(&s->data, max_event_bytes);
+	buf_init_charged(&s->data, max_event_bytes, hold);
 	s->max_event_bytes = max_event_bytes;
 	s->at_start = true;
 }

@@ -22,9 +22,9 @@
 #include "base/span.h"
 
 struct sse_event {
-	struct span name;	/* of "event:", empty where none */
-	struct span data;	/* lines joined by LF */
-	bool cut;		/* data was longer than the cap */
+	struct span name; /* of "event:", empty where none */
+	struct span data; /* lines joined by LF */
+	bool cut; /* data was longer than the cap */
 	/* Where it lies in the stream: from its first line, comments above it
 	 * included, to the end of its blank line.  However the bytes were
 	 * packed these are the same. */
@@ -32,24 +32,25 @@ struct sse_event {
 };
 
 struct sse {
-	struct buf line;	/* of a line split between pushes */
+	struct buf line; /* of a line split between pushes */
 	struct buf name, data;
-	struct span held;	/* data so far, where it needs no copy */
+	struct span held; /* data so far, where it needs no copy */
 	size_t max_event_bytes;
 	bool starved; /* there was no memory for a part of an event */
 	bool has_data;
 	bool cut;
-	uint64_t total;		/* bytes pushed */
-	uint64_t begin;		/* of the event that is open */
-	bool after_cr;		/* an LF here belongs to a line that ended */
-	bool pending_cr;	/* a line ends, here or behind an LF */
-	bool bare_cr;		/* the last line ended in CR alone */
-	bool at_start;		/* of the stream */
-	bool in_event;		/* bytes since the last boundary */
+	uint64_t total; /* bytes pushed */
+	uint64_t begin; /* of the event that is open */
+	bool after_cr; /* an LF here belongs to a line that ended */
+	bool pending_cr; /* a line ends, here or behind an LF */
+	bool bare_cr; /* the last line ended in CR alone */
+	bool at_start; /* of the stream */
+	bool in_event; /* bytes since the last boundary */
 	bool line_cut;
 };
 
-void sse_init(struct sse *, size_t max_event_bytes);
+/* What is kept of an event is charged to hold; NULL: not charged. */
+void sse_init(struct sse *, size_t max_event_bytes, struct memory_hold *hold);
 void sse_free(struct sse *);
 /* Feeds bytes; calls event() at the end of each event that has data.  Its
  * return other than 0 ends the push and is returned; the rest of the bytes is
@@ -60,8 +61,8 @@ int sse_push(struct sse *, struct span bytes,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* The stream has ended: hands out the event that lacks only its blank line
  * (or its last line end).  Strict clients drop such a one. */
-int sse_finish(struct sse *,
-    int (*event)(void *ctx, const struct sse_event *), void *ctx);
+int sse_finish(
+    struct sse *, int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* Between two events: a comment may be written here. */
 bool sse_at_boundary(const struct sse *);
 /* Up to where the stream is whole events (and what stands between them). */

@@ -64,7 +64,7 @@ answer_stream(struct chain *c, struct span answer)
 	struct sse sse;
 	size_t len;
 
-	sse_init(&sse, MAX_BYTES);
+	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, answer, take_event, c);
 	sse_free(&sse);
 	if (c->step == BRIDGE_MORE)
@@ -73,7 +73,7 @@ answer_stream(struct chain *c, struct span answer)
 	len = c->out.len;
 	MUST(bridge_end(c->run, &c->out) == c->step && c->out.len == len);
 	MUST((bridge_why(c->run) != NULL) == (c->step == BRIDGE_FAILED));
-	sse_init(&sse, MAX_BYTES);
+	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, buf_span(&c->out), check_event, NULL);
 	MUST(sse_at_boundary(&sse));
 	sse_free(&sse);

@@ -98,7 +98,7 @@ check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 		must_be_json(body);
 		return;
 	}
-	sse_init(&sse, (size_t)1 << 26);
+	sse_init(&sse, (size_t)1 << 26, NULL);
 	sse_push(&sse, body, check_event, NULL);
 	MUST(sse_at_boundary(&sse));
 	sse_free(&sse);

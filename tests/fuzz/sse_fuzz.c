@@ -41,7 +41,7 @@ run(struct span stream, size_t cap, size_t first, size_t piece, struct buf *out)
 	bool boundary;
 
 	buf_init(&s.text, (size_t)1 << 28);
-	sse_init(&sse, cap);
+	sse_init(&sse, cap, NULL);
 	for (size_t at = 0; at < stream.len; at += s.pushed) {
 		char *copy;
 

@@ -376,18 +376,21 @@ test_digest(void)
 static void
 test_budget(void)
 {
+	struct memory_hold hold = { NULL, MEMORY_ENOUGH };
 	struct buf b, other;
 
 	memory_set_budget(100000);
-	buf_init_charged(&b, SIZE_MAX / 4);
-	buf_init_charged(&other, SIZE_MAX / 4);
+	buf_init_charged(&b, SIZE_MAX / 4, &hold);
+	buf_init_charged(&other, SIZE_MAX / 4, &hold);
 	CHECK(buf_room(&b, 60000) && memory_taken() == b.size,
 	    "a charged buffer is charged all that it has");
 	CHECK(!buf_room(&other, 60000) && buf_starved(&other) &&
 		buf_failed(&other),
 	    "one over the budget fails, and says why");
 	CHECK(memory_taken() == b.size, "and is charged nothing");
-	CHECK(!memory_take(SIZE_MAX), "more than can be counted is refused");
+	CHECK(hold.lack == MEMORY_SPENT, "whoever holds it is told");
+	CHECK(!memory_take(&hold, SIZE_MAX),
+	    "more than can be counted is refused");
 	buf_free(&b);
 	buf_reset(&other);
 	CHECK(memory_taken() == 0 && buf_room(&other, 60000),
@@ -396,6 +399,61 @@ test_budget(void)
 	CHECK(memory_taken() == 0, "all is given back");
 	CHECK(memory_part(8000, 4) == 2000, "processes have equal parts");
 	CHECK(memory_part(0, 1) > 0, "a machine has some memory");
+	memory_set_budget(SIZE_MAX);
+}
+
+/* As much as it can get, in pieces of so many bytes; what that was. */
+static size_t
+take_all(struct memory_share *share, size_t each)
+{
+	struct memory_hold hold = { share, MEMORY_ENOUGH };
+	size_t n = 0;
+
+	while (memory_take(&hold, each))
+		n += each;
+	CHECK(hold.lack == (share == NULL ? MEMORY_SPENT : MEMORY_SHARE),
+	    "and then it is told why");
+	return n;
+}
+
+static void
+give(struct memory_share *share, size_t bytes)
+{
+	memory_give(&(struct memory_hold){ share, MEMORY_ENOUGH }, bytes);
+}
+
+static void
+test_memory_shares(void)
+{
+	struct memory_share a = { 0 }, b = { 0 }, c = { 0 };
+	struct memory_hold few = { &c, MEMORY_ENOUGH };
+	size_t all = 1280000, alone, second;
+
+	memory_set_budget(all);
+	alone = take_all(&a, 100);
+	CHECK(alone <= memory_share_most() &&
+		alone + 200 > memory_share_most() && alone > all / 4 * 3,
+	    "alone, a client gets three quarters");
+	second = take_all(&b, 100);
+	CHECK(second > all / 16, "the next one finds room");
+	CHECK(memory_take(&few, all / 128) && !memory_take(&few, all / 8),
+	    "and whoever needs a little does");
+	memory_give(&few, all / 128);
+	give(&a, alone);
+	CHECK(take_all(&b, 100) > all / 2, "what is given back can be had");
+	give(&b, b.taken);
+	memory_charge(&few, all / 2);
+	CHECK(memory_is_scarce(NULL), "half of it: scarce");
+	memory_charge(&few, all / 2);
+	CHECK(memory_taken() == all,
+	    "what is there already is charged whatever there is");
+	CHECK(!memory_take(&(struct memory_hold){ &a, MEMORY_ENOUGH }, 1),
+	    "and nobody gets more then");
+	memory_give(&few, all);
+	CHECK(take_all(NULL, 100) == all, "nobody's memory has no share");
+	give(NULL, all);
+	CHECK(memory_taken() == 0 && a.taken + b.taken + c.taken == 0,
+	    "all is given back");
 	memory_set_budget(SIZE_MAX);
 }
 
@@ -412,5 +470,6 @@ main(void)
 	test_net();
 	test_digest();
 	test_budget();
+	test_memory_shares();
 	return check_done();
 }

@@ -162,7 +162,7 @@ run_stream(struct chain *c, const char *name, const char *request,
 	usage_init(&c->usage);
 	c->step = BRIDGE_MORE;
 	bridge_request(c->run, span_of(request), &chat, &refused);
-	sse_init(&sse, MAX_BYTES);
+	sse_init(&sse, MAX_BYTES, NULL);
 	while (at < len && c->step == BRIDGE_MORE) {
 		size_t n = at == 0 ? first : piece;
 
@@ -336,7 +336,7 @@ check_reading(const char *name, const struct buf *out)
 
 	buf_init(&r.deltas, MAX_BYTES);
 	buf_puts(&r.deltas, "");
-	sse_init(&sse, MAX_BYTES);
+	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, buf_span(out), read_event, &r);
 	CHECK(r.ok && r.ended, "%s: a client can read it: %s", name,
 	    r.ok ? "it ends once" : r.why);

@@ -418,7 +418,7 @@ try_row(const struct row *row, enum bridge kind)
 	for (size_t i = 0; i < STEPS_MAX && row->steps[i] != NULL; i++)
 		push_step(run, row->steps[i], &out);
 	bridge_end(run, &out);
-	sse_init(&sse, MAX_BYTES);
+	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, buf_span(&out), on_event, &r);
 	CHECK_STR(r.out.p, row->outcome, "%s: %s",
 	    r.messages ? "messages" : "responses", row->name);

@@ -73,7 +73,7 @@ try_ok(size_t total, size_t piece, bool announced, size_t memory_max)
 	struct spool s;
 	enum spool_result r;
 
-	spool_init(&s, "/tmp", memory_max);
+	spool_init(&s, "/tmp", memory_max, NULL);
 	r = spool_read(&s, &f.io, announced ? (long long)total : -1, 10000000);
 	CHECK(r == SPOOL_OK && is_whole(&s, total),
 	    "%zu bytes in pieces of %zu, %s, are whole", total, piece,
@@ -91,7 +91,7 @@ try_bad(const char *what, struct feed f, long long length, size_t max,
 	struct spool s;
 	enum spool_result r;
 
-	spool_init(&s, dir, 1000);
+	spool_init(&s, dir, 1000, NULL);
 	r = spool_read(&s, &f.io, length, max);
 	CHECK(r == want, "%s: result %d", what, (int)r);
 	CHECK(
@@ -135,7 +135,7 @@ main(void)
 	    "/nonexistent/dir", SPOOL_ERROR);
 
 	f = feed_of(10, 10);
-	spool_init(&s, "/tmp", 1 << 30);
+	spool_init(&s, "/tmp", 1 << 30, NULL);
 	CHECK(spool_read(&s, &f.io, 1LL << 30, (size_t)1 << 31) == SPOOL_CUT,
 	    "a gigabyte announced and ten bytes sent is cut");
 	f = feed_of(10, 10);

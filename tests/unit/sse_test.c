@@ -69,7 +69,7 @@ gives(const char *stream, size_t cap, size_t first, size_t piece,
 
 	buf_init(&seen.text, 1 << 20);
 	buf_puts(&seen.text, "");
-	sse_init(&s, cap);
+	sse_init(&s, cap, NULL);
 	push_all(&s, &seen, stream, first, piece);
 	ok = strcmp(seen.text.p, want) == 0 && sse_at_boundary(&s) == boundary;
 	if (!ok)
@@ -156,7 +156,7 @@ test_places(void)
 	struct sse s;
 
 	buf_init(&seen.text, 1000);
-	sse_init(&s, 1000);
+	sse_init(&s, 1000, NULL);
 	CHECK(sse_at_boundary(&s), "a stream begins between two events");
 	sse_push(&s, span_of(stream), see, &seen);
 	CHECK(seen.in_place == 2, "whole events are handed out in place");
@@ -169,7 +169,7 @@ test_places(void)
 	CHECK_STR(seen.text.p, "=one|=two|=three|", "and nothing else");
 	sse_free(&s);
 
-	sse_init(&s, 1000);
+	sse_init(&s, 1000, NULL);
 	seen.count = 0;
 	seen.stop_at = 2;
 	CHECK(sse_push(&s, span_of("data: 1\n\ndata: 2\n\ndata: 3\n\n"), see,
