@@ -100,18 +100,52 @@ for file in $(ours '*.c'); do
 	    echo "$file: does not include config.h"
 done | found
 
-# A function that does not fit two screens is several.
+# How long functions are (tests/functions.sh prints the table).
+sh tests/functions.sh | grep '^src' | found
+
+# A file over 450 lines holds several things, except for these.
+long() {
+	case $1 in
+	src/config/schema_table.c) ;; # one table: a row for each setting
+	src/policy/blame.c) ;; # one table: a row for each status and wording
+	*) return 1 ;;
+	esac
+}
+for file in $(ours 'src/*.c' 'src/*.h'); do
+	lines=$(wc -l <"$file")
+	[ "$lines" -le 450 ] || long "$file" ||
+	    echo "$file: $lines lines; cut it along what it holds"
+done | found
+
+# What no other file calls is static: besides its own file and header a third
+# one names it.  Left out: what only an inline function of its header calls
+# (jscan), and what tests look at: how much is charged, held
+# or lost, and a word that is taken apart again.
 awk '
-	FNR == 1 { start = 0 }
-	/^[a-z_0-9]+\(/ && !start { name = $0; sub(/\(.*/, "", name) }
-	/^{/ { start = FNR }
-	/^}/ && start {
-		if (FNR - start > 90)
-			printf "%s:%d: %s() has %d lines\n",
-			    FILENAME, start, name, FNR - start - 1
-		start = 0
+	FNR == 1 { before = "" }
+	/^[a-z_0-9]+\(/ && before != "" && before !~ /static/ &&
+	    FILENAME ~ /c$/ {
+		name = $0
+		sub(/\(.*/, "", name)
+		where[name] = FILENAME ":" FNR
 	}
-' $(ours 'src/*.c') | found
+	{
+		before = $0
+		n = split($0, words, /[^A-Za-z0-9_]+/)
+		for (i = 1; i <= n; i++)
+			if (!((words[i], FILENAME) in seen)) {
+				seen[words[i], FILENAME] = 1
+				files[words[i]]++
+			}
+	}
+	END {
+		for (name in where)
+			if (files[name] < 3 && name !~ \
+			    /^(main|jscan_escaped_key_is|memory_taken|budget_look|ledger_lost|circuit_word)$/)
+				printf "%s: %s() has no caller in another file\n",
+				    where[name], name
+	}
+' $(ours 'src/*.c' 'src/*.h') | found
 
 LC_ALL=C awk '
 	{

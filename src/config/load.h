@@ -118,8 +118,6 @@ char *text_read(struct load *, const char *path, const char *dir);
  * that is NULL or wrong. */
 void value_load(
     struct load *, const struct schema *, config_setting_t *, void *base);
-/* "25 MB", "1 GiB", "4096"; -1 with EINVAL. */
-int64_t value_bytes(const char *text);
 
 /* --- url.c --------------------------------------------------------------- */
 

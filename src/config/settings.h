@@ -57,7 +57,6 @@ enum fallback {
 #define FALLBACK_COUNT 7
 /* "busy" for FALLBACK_BUSY, and back; 0 where there is no such word. */
 const char *fallback_name(enum fallback);
-unsigned fallback_by_name(const char *);
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO };
 enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };

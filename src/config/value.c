@@ -62,7 +62,8 @@ put_bool(const struct schema *row, void *base, bool value)
 		value_put_number(row, base, value);
 }
 
-int64_t
+/* "25 MB", "1 GiB", "4096"; -1 with EINVAL. */
+static int64_t
 value_bytes(const char *text)
 {
 	static const struct {
@@ -122,8 +123,9 @@ value_wrong_type(
 	mistake(load, setting, "must be %s, is %s", wanted, written(setting));
 }
 
-bool
-value_in_range(struct load *load, const struct schema *row,
+/* False: reported. */
+static bool
+in_range(struct load *load, const struct schema *row,
     const config_setting_t *setting, double value)
 {
 	char range[256];
@@ -148,7 +150,7 @@ read_int(struct load *load, const struct schema *row, config_setting_t *setting,
 {
 	if (!is_whole(setting))
 		value_wrong_type(load, setting, "a whole number");
-	else if (value_in_range(load, row, setting,
+	else if (in_range(load, row, setting,
 		     (double)config_setting_get_int64(setting)))
 		value_put_number(row, base, config_setting_get_int64(setting));
 }
@@ -170,7 +172,7 @@ read_decimal(struct load *load, const struct schema *row,
 		    seconds ? "a number of seconds" : "a number of USD");
 		return;
 	}
-	if (value_in_range(load, row, setting, value))
+	if (in_range(load, row, setting, value))
 		value_put_number(
 		    row, base, llround(value * (seconds ? 1000 : NANOUSD)));
 }
@@ -193,7 +195,7 @@ read_bytes(struct load *load, const struct schema *row,
 		    mistake_quote(load, config_setting_get_string(setting)));
 		return;
 	}
-	if (value_in_range(load, row, setting, (double)value))
+	if (in_range(load, row, setting, (double)value))
 		value_put_number(row, base, value);
 }
 
@@ -230,7 +232,7 @@ read_list(struct load *load, const struct schema *row,
 		value_wrong_type(load, setting, "a list ( { }, { } )");
 		return;
 	}
-	if (!value_in_range(load, row, setting, n))
+	if (!in_range(load, row, setting, n))
 		return;
 	elements = arena_alloc(load->arena, (size_t)n * row->width);
 	for (int i = 0; i < n; i++) {

@@ -11,7 +11,7 @@
 
 #include "config/load.h"
 
-/* --- value.c: keeps a value at the row's place in base --------------------- */
+/* --- value.c: keeps a value at the row's place in base -------------------- */
 
 void value_put_number(const struct schema *, void *base, int64_t value);
 void value_put_pointer(const struct schema *, void *base, const void *value);
@@ -21,11 +21,8 @@ void value_put_many(
 /* Reports a setting of another type than `wanted`. */
 void value_wrong_type(
     struct load *, const config_setting_t *, const char *wanted);
-/* False: reported. */
-bool value_in_range(struct load *, const struct schema *,
-    const config_setting_t *, double value);
 
-/* --- value_text.c: readers by type ----------------------------------------- */
+/* --- value_text.c: readers by type ---------------------------------------- */
 
 void value_read_ref(struct load *, const struct schema *,
     config_setting_t *, void *base);

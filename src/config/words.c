@@ -26,15 +26,6 @@ fallback_name(enum fallback reason)
 	return NULL;
 }
 
-unsigned
-fallback_by_name(const char *name)
-{
-	for (unsigned i = 0; i < FALLBACK_COUNT; i++)
-		if (strcmp(fallbacks[i], name) == 0)
-			return 1u << i;
-	return 0;
-}
-
 const char *
 place_name(enum place place)
 {

@@ -27,6 +27,7 @@
 #include "ctl/probe_print.h"
 #include "state/health.h"
 #include "state/learned.h"
+#include "state/process.h"
 #include "wire/upstream.h"
 
 #define WATCH_SECONDS "30"
@@ -386,6 +387,7 @@ ctl_probe(int argc, char **argv)
 	status = 1;
 	if (probes_make(&r, argc - optind, argv + optind) == 0)
 		status = probe_run(&r, o.watch_seconds);
+	process_close();
 	free(r.probes);
 	config_free(config);
 	return status;

@@ -55,7 +55,7 @@ record_check(const struct ledger_record *r, unsigned char out[8])
 	memcpy(out, &h, 8);
 }
 
-void
+static void
 ledger_tail_pack(const struct ledger_tail *t, struct ledger_record *r)
 {
 	r->magic = TAIL_MAGIC;
@@ -67,7 +67,8 @@ ledger_tail_pack(const struct ledger_tail *t, struct ledger_record *r)
 	record_check(r, r->check);
 }
 
-int
+/* -1 where it is none, or damaged. */
+static int
 ledger_tail_unpack(const struct ledger_record *r, struct ledger_tail *t)
 {
 	unsigned char check[8];

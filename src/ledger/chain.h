@@ -51,9 +51,6 @@ struct ledger_record {
 	char hash[LEDGER_HASH_LEN];
 	unsigned char check[8];
 };
-void ledger_tail_pack(const struct ledger_tail *, struct ledger_record *);
-/* -1 where it is none, or damaged. */
-int ledger_tail_unpack(const struct ledger_record *, struct ledger_tail *);
 
 /* The record in a file; -1 where there is none, or it is damaged. */
 int ledger_tail_read(int fd, struct ledger_tail *);

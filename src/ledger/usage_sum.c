@@ -59,7 +59,8 @@ usage_by_find(struct span name)
 	return i;
 }
 
-struct span
+/* The model's name as USAGE_BY_MODEL has it. */
+static struct span
 usage_model(const struct ledger_line *l)
 {
 	if (l->route.len > 0 && l->route.p[l->route.len - 1] != '*')

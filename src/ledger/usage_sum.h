@@ -71,7 +71,5 @@ void usage_sum_add(struct usage_sum *, const struct ledger_line *);
  * array is the sum's own. */
 size_t usage_sum_groups(struct usage_sum *, struct usage_group ***out);
 
-/* The model's name as USAGE_BY_MODEL has it. */
-struct span usage_model(const struct ledger_line *);
 
 #endif

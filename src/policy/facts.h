@@ -63,10 +63,6 @@ bool facts_held_is_sane(const struct provider *, int64_t open_ms);
 int64_t facts_held_ms(
     const struct facts *, const struct provider *, const char *model);
 
-/* What was learned of an upstream model; NULL: nothing, or the provider is not
- * to be learned from. */
-const struct facts_learned *facts_learned_of(
-    const struct facts *, const struct provider *, const char *model);
 /* The target as it is: what was learned of this upstream model stands over
  * what was configured. */
 struct target facts_target(

@@ -24,7 +24,8 @@
 
 static void look(struct pattern_run *, struct span text, unsigned depth);
 
-/* \xXX, which is not JSON's, or \uXXXX; *used bytes.  -1: neither. */
+/* \u with four digits, or \x with two, which is not JSON's; *used bytes.
+ * -1: neither. */
 static int32_t
 escaped_code(const char *p, const char *end, size_t *used)
 {

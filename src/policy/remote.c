@@ -155,8 +155,13 @@ is_inside_name(struct span name)
 	return memchr(name.p, '.', name.len) == NULL || ENDS_ANY(name, zones);
 }
 
-bool
-remote_is_inside(struct span host)
+/* Is this host (as it stands in a URL) inside a private network?  Addresses in
+ * every spelling that a resolver takes (decimal, hexadecimal, octal, short;
+ * IPv6 with an IPv4 address in it); names without a dot, localhost, .local,
+ * .internal and their like.  A name that is written with percent signs or
+ * beyond ASCII counts as inside: its reader may see another one. */
+static bool
+is_inside(struct span host)
 {
 	char text[HOST_MAX + 1];
 	struct in_addr v4;
@@ -240,7 +245,7 @@ judge_url(struct span url, size_t scheme)
 	url.p += scheme + 1;
 	url.len -= scheme + 1;
 	return REMOTE_MEDIA | (https ? 0 : REMOTE_PLAIN) |
-	    (remote_is_inside(host_of(url)) ? REMOTE_INSIDE : 0);
+	    (is_inside(host_of(url)) ? REMOTE_INSIDE : 0);
 }
 
 /* White space that URL readers drop may hide the beginning. */

@@ -40,11 +40,5 @@ bool remote_holds_url(struct span key);
 /* enum remote, of the decoded string. */
 unsigned remote_judge(struct span text, enum remote_key);
 
-/* Is this host (as it stands in a URL) inside a private network?  Addresses in
- * every spelling that a resolver takes (decimal, hexadecimal, octal, short;
- * IPv6 with an IPv4 address in it); names without a dot, localhost, .local,
- * .internal and their like.  A name that is written with percent signs or
- * beyond ASCII counts as inside: its reader may see another one. */
-bool remote_is_inside(struct span host);
 
 #endif

@@ -42,7 +42,7 @@ bool attempt_fail_as(struct attempt *, const struct refused *);
 bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
     const char *message);
 
-/* --- attempt_admit.c: false, and the try has failed ------------------------ */
+/* --- attempt_admit.c: false, and the try has failed ----------------------- */
 
 /* What could not be recorded does not leave. */
 bool attempt_admit_ledger(struct attempt *);
@@ -51,12 +51,12 @@ bool attempt_admit_health(struct attempt *);
 /* Waits for it. */
 bool attempt_take_slot(struct attempt *);
 
-/* --- attempt_make.c -------------------------------------------------------- */
+/* --- attempt_make.c ------------------------------------------------------- */
 
 /* Fills t->upstream.  False, and the try has failed. */
 bool attempt_make_request(struct attempt *);
 
-/* --- attempt_account.c ----------------------------------------------------- */
+/* --- attempt_account.c ---------------------------------------------------- */
 
 /* The account of a try of the candidate; there is room for one of each. */
 struct entry_try *attempt_add_try(struct request *, const struct candidate *);

@@ -265,15 +265,6 @@ budget_settle(struct budget_book *b, struct budget_hold *hold, uint64_t tokens,
 	*hold = (struct budget_hold){ .cell = -1 };
 }
 
-void
-budget_process_ended(struct budget_book *b, int pid)
-{
-	budget_lock(b);
-	if (budget_reap(b->file))
-		log_info("budget: reservations of process %d given back", pid);
-	budget_unlock(b);
-}
-
 static void
 look(const struct budget_row *r, struct budget_spent *out)
 {
@@ -295,6 +286,7 @@ budget_look(struct budget_book *b, const struct client *client,
 	const struct budget_row *row;
 
 	budget_lock(b);
+	budget_reap(b->file);
 	budget_watch_clock(b->file, now);
 	find_sides(b, client, model, now, sides);
 	row = sides[client == NULL].row;

@@ -84,9 +84,6 @@ int budget_ask(struct budget_book *, const struct client *,
 /* What it really was (0, 0 where nothing was used). Once per hold. */
 void budget_settle(struct budget_book *, struct budget_hold *, uint64_t tokens,
     int64_t nanousd);
-/* For whoever knows that a process has ended: its reservations are given back
- * now, not when the next one is refused.  Nothing depends on the call. */
-void budget_process_ended(struct budget_book *, int pid);
 
 /* What was used up to now, of a client or (client NULL) of a model. */
 struct budget_spent {

@@ -249,8 +249,8 @@ process_id_pid(uint64_t id)
 
 /* Shared, so that two who ask at once don't take each other for an owner.
  * Whoever cannot be asked counts as alive. */
-bool
-process_alive_index(unsigned index)
+static bool
+alive_index(unsigned index)
 {
 	bool alive;
 	int fd;
@@ -280,5 +280,5 @@ process_alive(uint64_t id)
 		return true;
 	row = &self.table->rows[index];
 	return make_id(index, atomic_load(&row->count)) == id &&
-	    process_alive_index(index);
+	    alive_index(index);
 }

@@ -12,8 +12,7 @@
  * mapped file under an id whose process is not alive has no owner any more.
  * Two ways to use it:
  *  - cells by index: process_open() and then zero (or settle) the cells at
- *    one's own index, for they are of a process that has died; clear those
- *    of process_alive_index() == false whenever they are in the way;
+ *    one's own index, for they are of a process that has died;
  *  - words holding an id: whoever needs one asks process_alive(id), and
  *    takes a dead one's place by compare-and-swap.
  */
@@ -48,9 +47,8 @@ int process_id_pid(uint64_t id);
 /* Never false for a live one; a syscall or three (5 us) for others than
  * oneself.  Whoever cannot be asked (no descriptor left) counts as alive. */
 bool process_alive(uint64_t id);
-bool process_alive_index(unsigned index);
 /* For onlookers (`tailgate status`), which must not call process_open(): names
- * the directory for the three functions above, claims nothing. */
+ * the directory for the functions above, claims nothing. */
 int process_look(const char *dir, char *why, size_t size);
 
 #endif

@@ -198,8 +198,6 @@ void slots_queue_free(struct slots_limit *, int row);
 /* One of the client's requests begins. */
 void slots_queue_charge(struct slots_limit *, unsigned client,
     unsigned priority);
-/* Buries what dead processes have left. */
-void slots_queue_reap(struct slots_limit *);
 /* The watchman's round: is the first alive, are the holders, does the first
  * take what is free?  True where the first should be woken. */
 bool slots_queue_check(struct slots_limit *, int64_t now_ms);

@@ -155,6 +155,74 @@ has_its_share(struct slots_limit *l, unsigned client)
 	return slots_queue_is_share(l->limit, waiting, mine);
 }
 
+/* The key is read before the owner: were it a later owner's, that owner would
+ * be read too, and not the dead one. */
+static void
+bury_row(struct slots_shared *sh, unsigned row, uint64_t dead)
+{
+	uint64_t key = atomic_load(&sh->key[row]), owner = dead;
+
+	if (atomic_load(&sh->owner[row]) != dead)
+		return;
+	if (key != 0 && !atomic_compare_exchange_strong(&sh->key[row], &key, 0))
+		return;
+	atomic_compare_exchange_strong(&sh->owner[row], &owner, 0);
+}
+
+static void
+bury_rows_of(struct slots_shared *sh, uint64_t dead)
+{
+	unsigned r, end = slots_rows(sh);
+
+	for (r = 0; r < end; r++)
+		if (atomic_load(&sh->owner[r]) == dead)
+			bury_row(sh, r, dead);
+}
+
+/* Whoever holds a slot stores its word anew: a dead one's matters only for
+ * the count of what its client holds. */
+static bool
+bury_holders(struct slots_shared *sh)
+{
+	struct slots_seen alive = { .count = 0 };
+	bool any = false;
+	uint64_t w;
+	unsigned s;
+
+	for (s = 0; s < SLOTS_MAX; s++) {
+		w = atomic_load(&sh->holder[s]);
+		if (w == 0 || !slots_see(&alive, slots_holder_id(w)))
+			continue;
+		if (process_alive(slots_holder_id(w)))
+			continue;
+		/* Others of the same owner may follow: forget it was seen. */
+		memset(&alive, 0, sizeof(alive));
+		atomic_compare_exchange_strong(&sh->holder[s], &w, 0);
+		any = true;
+	}
+	return any;
+}
+
+/* Buries what dead processes have left. */
+static void
+reap(struct slots_limit *l)
+{
+	struct slots_shared *sh = l->shared;
+	struct slots_seen seen = { .count = 0 };
+	unsigned r, end = slots_rows(sh);
+	uint64_t owner;
+
+	atomic_store(&sh->reaped_ms, clock_now_ms());
+	for (r = 0; r < end; r++) {
+		owner = atomic_load(&sh->owner[r]);
+		if (owner == 0 || !slots_see(&seen, owner))
+			continue;
+		if (!process_alive(owner))
+			bury_rows_of(sh, owner);
+	}
+	bury_holders(sh);
+}
+
 int
 slots_queue_claim(struct slots_limit *l, uint64_t id, unsigned client)
 {
@@ -165,7 +233,7 @@ slots_queue_claim(struct slots_limit *l, uint64_t id, unsigned client)
 	row = claim_row(l, id);
 	if (row == -1 && l->limit->queue > 0 &&
 	    due(&l->shared->reaped_ms, clock_now_ms(), 5 * SLOTS_CHECK_MS)) {
-		slots_queue_reap(l);
+		reap(l);
 		row = claim_row(l, id);
 	}
 	return row;
@@ -219,73 +287,6 @@ slots_queue_charge(struct slots_limit *l, unsigned client, unsigned priority)
 
 /* --- The dead ------------------------------------------------------------- */
 
-/* The key is read before the owner: were it a later owner's, that owner would
- * be read too, and not the dead one. */
-static void
-bury_row(struct slots_shared *sh, unsigned row, uint64_t dead)
-{
-	uint64_t key = atomic_load(&sh->key[row]), owner = dead;
-
-	if (atomic_load(&sh->owner[row]) != dead)
-		return;
-	if (key != 0 && !atomic_compare_exchange_strong(&sh->key[row], &key, 0))
-		return;
-	atomic_compare_exchange_strong(&sh->owner[row], &owner, 0);
-}
-
-static void
-bury_rows_of(struct slots_shared *sh, uint64_t dead)
-{
-	unsigned r, end = slots_rows(sh);
-
-	for (r = 0; r < end; r++)
-		if (atomic_load(&sh->owner[r]) == dead)
-			bury_row(sh, r, dead);
-}
-
-/* Whoever holds a slot stores its word anew: a dead one's matters only for
- * the count of what its client holds. */
-static bool
-bury_holders(struct slots_shared *sh)
-{
-	struct slots_seen alive = { .count = 0 };
-	bool any = false;
-	uint64_t w;
-	unsigned s;
-
-	for (s = 0; s < SLOTS_MAX; s++) {
-		w = atomic_load(&sh->holder[s]);
-		if (w == 0 || !slots_see(&alive, slots_holder_id(w)))
-			continue;
-		if (process_alive(slots_holder_id(w)))
-			continue;
-		/* Others of the same owner may follow: forget it was seen. */
-		memset(&alive, 0, sizeof(alive));
-		atomic_compare_exchange_strong(&sh->holder[s], &w, 0);
-		any = true;
-	}
-	return any;
-}
-
-void
-slots_queue_reap(struct slots_limit *l)
-{
-	struct slots_shared *sh = l->shared;
-	struct slots_seen seen = { .count = 0 };
-	unsigned r, end = slots_rows(sh);
-	uint64_t owner;
-
-	atomic_store(&sh->reaped_ms, clock_now_ms());
-	for (r = 0; r < end; r++) {
-		owner = atomic_load(&sh->owner[r]);
-		if (owner == 0 || !slots_see(&seen, owner))
-			continue;
-		if (!process_alive(owner))
-			bury_rows_of(sh, owner);
-	}
-	bury_holders(sh);
-}
-
 static bool
 seems_free(struct slots_shared *sh, unsigned reach)
 {
@@ -327,7 +328,7 @@ slots_queue_check(struct slots_limit *l, int64_t now_ms)
 	int first;
 
 	if (due(&sh->reaped_ms, now_ms, 50 * SLOTS_CHECK_MS))
-		slots_queue_reap(l);
+		reap(l);
 	if (!due(&sh->checked_ms, now_ms, SLOTS_CHECK_MS / 2))
 		return false;
 	if ((first = slots_order_first(l, 0, &reach, &far)) == -1)

@@ -522,7 +522,6 @@ test_crash(void)
 		exit(99);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	budget_process_ended(b, (int)pid);
 	budget_look(b, &clients[0], NULL, &spent);
 	CHECK(spent.in_flight == 0, "the parent gives back at once");
 	close(fds[0]);
@@ -567,7 +566,6 @@ test_kills(void)
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
-	budget_process_ended(b, (int)pids[0]);
 	budget_look(b, &clients[0], NULL, &spent);
 	CHECK(grows, "62 processes killed: nobody hangs, sums only grow");
 	CHECK(spent.in_flight == 0, "nothing stays held");

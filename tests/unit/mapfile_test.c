@@ -157,23 +157,30 @@ test_no_room(void)
 
 /* A child that claims an index and lives until its end of the pipe closes. */
 static pid_t
-spawn_process(int *index)
+spawn_process(int *index, uint64_t *id)
 {
-	int fds[2], i;
+	struct {
+		int index;
+		uint64_t id;
+	} child = { -1, 0 };
+	int fds[2];
 	pid_t pid;
 
 	if (pipe(fds) == -1 || (pid = fork()) == -1)
 		exit(99);
 	if (pid == 0) {
-		i = process_open(dir, why, sizeof(why));
-		if (write(fds[1], &i, sizeof(i)) != sizeof(i))
+		child.index = process_open(dir, why, sizeof(why));
+		child.id = process_id();
+		if (write(fds[1], &child, sizeof(child)) != sizeof(child))
 			_exit(99);
 		for (;;)
 			pause();
 	}
 	close(fds[1]);
-	if (read(fds[0], index, sizeof(*index)) != sizeof(*index))
-		*index = -1;
+	if (read(fds[0], &child, sizeof(child)) != sizeof(child))
+		exit(99);
+	*index = child.index;
+	*id = child.id;
 	close(fds[0]);
 	return pid;
 }
@@ -182,7 +189,7 @@ static void
 test_processes(void)
 {
 	int mine, index, again;
-	uint64_t id;
+	uint64_t id, other;
 	pid_t pid;
 
 	begin();
@@ -194,14 +201,14 @@ test_processes(void)
 	    "the same when asked again");
 	CHECK(process_alive(id) && process_id_pid(id) == (int)getpid(),
 	    "alive, with our pid");
-	pid = spawn_process(&index);
+	pid = spawn_process(&index, &other);
 	CHECK(index >= 0 && index != mine, "a child is somebody else");
-	CHECK(process_alive_index((unsigned)index), "and alive");
+	CHECK(process_alive(other), "and alive");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	CHECK(!process_alive_index((unsigned)index), "killed, it is not");
+	CHECK(!process_alive(other), "killed, it is not");
 	CHECK(process_alive(id), "we still are");
-	pid = spawn_process(&again);
+	pid = spawn_process(&again, &other);
 	CHECK(again >= 0 && again != mine, "the next one finds a place");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
