@@ -166,6 +166,40 @@ kill -CONT "$holder_pid"
 let_go
 over 'a stopped holder' 0
 
+# --- The ledger's process -----------------------------------------------------
+
+keeper=$(keeper_of "$tailgate_pid")
+kill -STOP "$keeper"
+stuck 'its process stands still'
+kill -CONT "$keeper"
+over 'its process stands still' 0
+
+# Killed again and again while requests end: each has its line, and only one.
+before=$(wc -l <"$ledger")
+"${load:=${bin%/tests}/bench/load}" -c 8 -n 4000 -k "$key" \
+	-b '{"model":"out","messages":[]}' "${base#http://}" \
+	>"$dir/load" 2>&1 &
+adopt load $!
+kills=0
+while kill -0 "$load_pid" 2>/dev/null && [ "$kills" -lt 40 ]; do
+	keeper=$(keeper_of "$tailgate_pid")
+	[ -z "$keeper" ] || kill -KILL "$keeper" 2>/dev/null && kills=$((kills + 1))
+done
+wait "$load_pid"
+forget "$load_pid"
+check "its process killed $kills times" test "$kills" -gt 1
+settled_as_they_were()
+{
+	"$TAILGATE" -f "$conf" usage --verify >"$dir/verified" 2>&1
+	wanted=$(($(sed -n 's/.*complete=\([0-9]*\).*/\1/p' "$dir/load") + before))
+	[ "$(jq -s 'length' "$ledger")" -ge "$wanted" ]
+}
+check 'its process killed: no request is without a line' \
+	wait_until settled_as_they_were
+is 'its process killed: none has two' \
+	"$(jq -r .id "$ledger" | sort | uniq -d | wc -l)" 0
+over 'its process killed' 0
+
 # More local work than memory is for: served, and counted.
 hold
 stuck 'a long time'
