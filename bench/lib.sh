@@ -81,7 +81,7 @@ drive()
 	ticks=$(cpu $its)
 	seat load
 	"$load" -k "$key" "$@" "$host" >"$dir/line" 2>&1 ||
-		echo "# $drive_name: $(cat "$dir/line")"
+		echo "# $drive_name: $(cat "$dir/line")" >&2
 	# shellcheck disable=SC2086
 	ticks=$(($(cpu $its) - ticks))
 }
