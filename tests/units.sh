@@ -40,4 +40,49 @@ for name in dynamic-user local-only; do
 			grep "$name.service:.*\(Unknown\|Failed\)")" ''
 done
 
+# --- The addresses that a service is held to ----------------------------------
+
+new_config <<-END
+	providers = (
+	  { name = "here"; place = "local"; url = "http://127.0.0.1:8080/v1"; },
+	  { name = "six"; place = "local"; url = "http://[fd00::5]:8080/v1"; },
+	  { name = "box"; place = "external"; url = "https://192.0.2.7/v1"; },
+	  { name = "by"; place = "external"; url = "https://deep.example/v1";
+	    proxy = "http://192.0.2.9:3128"; },
+	  { name = "echo"; kind = "echo"; place = "local"; } );
+	models = ( { id = "m"; targets = ( { provider = "here"; model = "m"; } ); } );
+END
+allow()
+{
+	"$TAILGATE" -f "$conf" check --systemd-allow >"$dir/allow.conf" \
+		2>"$dir/allow.err"
+}
+
+check 'check --systemd-allow' allow
+is 'nothing but the addresses of providers and of their proxies' \
+	"$(grep -v '^#' "$dir/allow.conf" | tr '\n' ' ')" \
+	"[Service] IPAddressDeny=any $(printf 'IPAddressAllow=%s ' \
+		127.0.0.1 fd00::5 192.0.2.7 192.0.2.9)"
+like 'it says what it is made of, and for how long' \
+	"$(cat "$dir/allow.conf")" "$conf.*other addresses tomorrow"
+cat "$dir/tailgate.service" "$dir/allow.conf" >"$dir/allowed.service"
+is 'as a drop-in: every setting is known to systemd' \
+	"$(systemd-analyze verify --man=no "$dir/allowed.service" 2>&1 |
+		grep "allowed.service:.*\(Unknown\|Failed\|Invalid\)")" ''
+
+sed -i 's|192.0.2.7|localhost|' "$conf"
+allow
+like 'a name: what it means now, and who says so' \
+	"$(tr '\n' ' ' <"$dir/allow.conf")" \
+	'# box: localhost, port 443 IPAddressAllow=[0-9a-f.:]+ .*# name servers'
+
+sed -i 's|localhost|nowhere.invalid|' "$conf"
+check_not 'a name that means nothing is a mistake' allow
+is 'and half of a list is none' "$(wc -c <"$dir/allow.conf" | tr -d ' ')" 0
+like 'the provider is named' "$(cat "$dir/allow.err")" \
+	'providers\[2\]: nowhere.invalid: '
+
+sed -i 's|nowhere.invalid|192.0.2.7|; s|127.0.0.1|192.0.2.8|' "$conf"
+check_not 'nor is an address where a local provider may not be' allow
+
 finish

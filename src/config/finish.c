@@ -103,13 +103,15 @@ static void
 finish_providers(struct load *load, struct provider *providers, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		providers[i].index = i;
-		if (providers[i].url == NULL)
+		struct provider *p = &providers[i];
+		const char *peer = p->proxy != NULL ? p->proxy : p->url;
+
+		p->index = i;
+		if (p->url == NULL)
 			continue;
-		providers[i].host = url_host(load->arena, providers[i].url);
-		providers[i].port =
-		    url_port(providers[i].proxy != NULL ? providers[i].proxy
-							: providers[i].url);
+		p->host = url_host(load->arena, p->url);
+		p->peer = url_host(load->arena, peer);
+		p->port = url_port(peer);
 	}
 }
 

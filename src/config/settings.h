@@ -116,7 +116,9 @@ struct provider {
 	int64_t keepalive_ms;	/* how long an idle connection is kept */
 	const char *ca_file, *ca_path;	/* or NULL: the system's */
 	const char *proxy;	/* or NULL; never for a local provider */
-	uint16_t port;		/* that is connected; 0: none */
+	const char *peer;	/* host that is connected: its own or the
+				   proxy's; NULL: none */
+	uint16_t port;		/* and its port; 0: none */
 	const struct net *addresses;	/* where a local one may be, beside */
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */

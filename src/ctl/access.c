@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "ctl/access.h"
+#include "ctl/ctl.h"
 #include "state/mapfile.h"
 
 #define FAILURES_MAX 100 /* an exit status holds no more */
@@ -199,7 +200,9 @@ look_as(struct looking *l, const struct passwd *pw)
 			fflush(l->out);
 			_exit(FAILURES_MAX + 1);
 		}
-		_exit(look(l));
+		_exit(ctl_confine(l->config, SANDBOX_CHECK) == -1
+			? FAILURES_MAX + 1
+			: look(l));
 	}
 	if (pid == -1 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		fatal("cannot look as another user: %s", strerror(errno));
@@ -225,5 +228,7 @@ access_check(const struct config *config, const char *user, FILE *out)
 	l.user = pw != NULL ? pw->pw_name : "?";
 	gr = getgrgid(pw != NULL ? pw->pw_gid : getegid());
 	l.group = gr != NULL ? gr->gr_name : "?";
-	return user == NULL ? look(&l) : look_as(&l, pw);
+	if (user != NULL)
+		return look_as(&l, pw);
+	return ctl_confine(config, SANDBOX_CHECK) == -1 ? -1 : look(&l);
 }

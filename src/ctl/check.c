@@ -14,6 +14,7 @@
 
 #include "config/schema.h"
 #include "ctl/access.h"
+#include "ctl/allow.h"
 #include "ctl/ctl.h"
 #include "policy/call.h"
 
@@ -113,29 +114,53 @@ patterns_good(const struct config *config)
 	return good;
 }
 
+enum mode { PROVE, DUMP, ALLOW, SETTINGS };
+
 static int
-config_check(bool dump, const char *user)
+say_good(const struct config *config)
+{
+	fprintf(stderr, "%s: good: %zu providers, %zu models, %zu clients\n",
+	    config->path, config->nproviders, config->nmodels,
+	    config->nclients);
+	return 0;
+}
+
+/* Once it is confined: as another user it is, the child that has become it. */
+static int
+config_show(const struct config *config, enum mode mode, const char *user)
+{
+	bool good = mode != PROVE || access_check(config, user, stderr) == 0;
+
+	if (mode != PROVE || user != NULL)
+		if (ctl_confine(config,
+			mode == ALLOW ? SANDBOX_PROBE : SANDBOX_CHECK) == -1)
+			return 1;
+	prices_check(config);
+	if (!patterns_good(config) || !good)
+		return 1;
+	switch (mode) {
+	case DUMP:
+		/* It is of what is written, wherever it is read. */
+		config_dump(config, stdout);
+		return 0;
+	case ALLOW:
+		return allow_print(config, stdout, stderr) == -1;
+	default:
+		return say_good(config);
+	}
+}
+
+static int
+config_check(enum mode mode, const char *user)
 {
 	struct config *config = config_load(ctl_config_path(), 0, stderr);
+	int status;
 
 	if (config == NULL)
 		return 1;
-	prices_check(config);
-	/* A dump is of what is written, wherever it is read. */
-	if (!patterns_good(config) ||
-	    (!dump && access_check(config, user, stderr) != 0)) {
-		config_free(config);
-		return 1;
-	}
-	if (dump)
-		config_dump(config, stdout);
-	else
-		fprintf(stderr,
-		    "%s: good: %zu providers, %zu models, %zu clients\n",
-		    config->path, config->nproviders, config->nmodels,
-		    config->nclients);
+	status = config_show(config, mode, user);
 	config_free(config);
-	return 0;
+	return status;
 }
 
 const struct ctl_option ctl_check_options[] = {
@@ -143,6 +168,9 @@ const struct ctl_option ctl_check_options[] = {
 	    "print what is in effect, defaults included, without secrets" },
 	{ "settings", NULL, 's',
 	    "print every setting: path, type, range, default, text" },
+	{ "systemd-allow", NULL, 'a',
+	    "print a drop-in that holds the service to the providers' "
+	    "addresses" },
 	{ "user", "NAME", 'u',
 	    "prove that this user can read and write what it must" },
 	{ NULL, NULL, 0, NULL },
@@ -152,15 +180,17 @@ int
 ctl_check(int argc, char **argv)
 {
 	const char *user = NULL;
-	bool dump = false, settings = false;
+	enum mode mode = PROVE;
 	int c;
 
 	while (
 	    (c = ctl_option_next(argc, argv, "check", ctl_check_options)) != -1)
 		if (c == 'd')
-			dump = true;
+			mode = DUMP;
+		else if (c == 'a')
+			mode = ALLOW;
 		else if (c == 's')
-			settings = true;
+			mode = SETTINGS;
 		else if (c == 'u')
 			user = optarg;
 		else
@@ -168,8 +198,8 @@ ctl_check(int argc, char **argv)
 	if (optind < argc)
 		return ctl_misuse(
 		    "check", "%s: the file is named by -f", argv[optind]);
-	if (!settings)
-		return config_check(dump, user);
+	if (mode != SETTINGS)
+		return config_check(mode, user);
 	settings_print("", "");
 	printf("# in price_file\n");
 	settings_print(SCHEMA_PRICE_FILE, "");

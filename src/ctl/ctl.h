@@ -32,6 +32,9 @@ int ctl_usage(int argc, char **argv);
 
 /* The configuration file: -f, else the installed one. */
 const char *ctl_config_path(void);
+/* Confines the process to what the role needs (sandbox.h).  -1: it must end;
+ * why has been printed. */
+int ctl_confine(const struct config *, enum sandbox_role);
 /* Loads it and confines the process to what the role needs and the
  * paths in more (sandbox.h);
  * warnings are left to `tailgate check`.  NULL: the mistakes have been

@@ -172,6 +172,13 @@ detect(struct detected found[DETECT_SERVERS_MAX])
 }
 
 void
+detect_ports(uint16_t ports[DETECT_SERVERS_MAX])
+{
+	for (size_t i = 0; i < DETECT_SERVERS_MAX; i++)
+		ports[i] = (uint16_t)usual[i].port;
+}
+
+void
 detect_free(struct detected *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -10,6 +10,7 @@
 #define CTL_DETECT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define DETECT_SERVERS_MAX 4
 #define DETECT_MODELS_MAX 64
@@ -24,6 +25,8 @@ struct detected {
 
 /* Fills those that answered and list a model; returns how many. */
 size_t detect(struct detected found[DETECT_SERVERS_MAX]);
+/* The ports that it asks. */
+void detect_ports(uint16_t ports[DETECT_SERVERS_MAX]);
 void detect_free(struct detected *, size_t n);
 
 #endif

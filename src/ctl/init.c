@@ -253,6 +253,25 @@ client_make(const struct init *init)
 	return 0;
 }
 
+/* Before anything that listens on this host is asked: from then on it writes
+ * the directory's files, and talks to the usual ports. */
+static int
+confine(const struct init *init)
+{
+	struct provider providers[DETECT_SERVERS_MAX] = { { .port = 0 } };
+	struct config config = { .path = init->file,
+		.clients_file = init->clients_file,
+		.providers = providers,
+		.nproviders = DETECT_SERVERS_MAX,
+		.sandbox = CONFINE_ON };
+	uint16_t ports[DETECT_SERVERS_MAX];
+
+	detect_ports(ports);
+	for (size_t i = 0; i < DETECT_SERVERS_MAX; i++)
+		providers[i].port = ports[i];
+	return ctl_confine(&config, SANDBOX_INIT);
+}
+
 static int
 init_run(struct init *init)
 {
@@ -265,7 +284,7 @@ init_run(struct init *init)
 		complain(init->dir);
 	else if (dir_make(init->dir, init->runtime_dir, 0700) == 0 &&
 	    dir_make(init->dir, init->state_dir, 0700) == 0 &&
-	    config_write_new(init) == 0 &&
+	    confine(init) == 0 && config_write_new(init) == 0 &&
 	    (init->client == NULL || client_make(init) == 0))
 		status = 0;
 	free(init->file);

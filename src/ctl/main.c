@@ -93,11 +93,29 @@ ctl_config_path(void)
 	return config_path;
 }
 
-struct config *
-ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
+/* As sandbox_enter(); -1 after a message. */
+static int
+enter(const struct config *config, enum sandbox_role role,
+    const char *const *more)
 {
 	unsigned sandbox;
 	char why[256];
+
+	if (sandbox_enter(role, config, more, &sandbox, why, sizeof(why)) == 0)
+		return 0;
+	fprintf(stderr, "tailgate: %s\n", why);
+	return -1;
+}
+
+int
+ctl_confine(const struct config *config, enum sandbox_role role)
+{
+	return enter(config, role, NULL);
+}
+
+struct config *
+ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
+{
 	char *text = NULL;
 	size_t len = 0;
 	FILE *err = open_memstream(&text, &len);
@@ -113,10 +131,7 @@ ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
 	if (config == NULL)
 		fwrite(text, 1, len, stderr);
 	free(text);
-	if (config != NULL &&
-	    sandbox_enter(role, config, more, &sandbox, why, sizeof(why)) ==
-		-1) {
-		fprintf(stderr, "tailgate: %s\n", why);
+	if (config != NULL && enter(config, role, more) == -1) {
 		config_free(config);
 		return NULL;
 	}

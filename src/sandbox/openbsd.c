@@ -20,7 +20,10 @@ sandbox_openbsd(const struct sandbox_rules *r)
 {
 	int bits = SANDBOX_CALLS;
 
-	if (r->files) {
+	if (r->looks) {
+		if (unveil("/", "r") == -1)
+			return -1;
+	} else if (r->files) {
 		for (size_t i = 0; i < r->npaths; i++)
 			/* What is not there cannot be unveiled. */
 			if (unveil(r->paths[i].path,

@@ -19,6 +19,7 @@
 struct sandbox_rules {
 	bool files; /* held to the paths below */
 	bool connect; /* may connect at all */
+	bool looks; /* may ask what any path is, and whether it could open it */
 	bool sockets; /* may make them at all */
 	bool fork; /* may make processes (a parent) */
 	bool threads;

@@ -99,16 +99,37 @@ add_providers(struct sandbox_rules *r, const struct config *c)
 }
 
 static void
+add_system(struct sandbox_rules *r)
+{
+	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths);
+	     i++)
+		add_path(r, system_paths[i],
+		    strcmp(system_paths[i], "/dev/null") == 0);
+}
+
+/* What processes share, and the ledger, which one of them alone writes. */
+static void
+add_state(struct sandbox_rules *r, const struct config *c, bool write)
+{
+	add_path(r, c->runtime_dir, write);
+	add_path(r, c->spool_dir, write);
+	add_path(r, c->state_dir, false);
+	add_dir_of(r, c->ledger_file, false);
+}
+
+static void
 rules_make(
     struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
 {
 	memset(r, 0, sizeof(*r));
 	r->fork = role == SANDBOX_PARENT;
 	r->files = role != SANDBOX_PARENT;
+	r->looks = role == SANDBOX_CHECK;
 	r->threads = role != SANDBOX_LEDGER;
 	r->sockets = r->threads || c->log_syslog;
 	r->connect = role == SANDBOX_PARENT || role == SANDBOX_WORKER ||
-	    role == SANDBOX_CGI || role == SANDBOX_PROBE;
+	    role == SANDBOX_CGI || role == SANDBOX_PROBE ||
+	    role == SANDBOX_INIT;
 	if (!r->files)
 		return;
 	if (role == SANDBOX_LEDGER) {
@@ -116,15 +137,13 @@ rules_make(
 		add_dir_of(r, c->ledger_file, true);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths);
-	     i++)
-		add_path(r, system_paths[i],
-		    strcmp(system_paths[i], "/dev/null") == 0);
-	add_path(r, c->runtime_dir, true);
-	add_path(r, c->state_dir, false);
-	add_path(r, c->spool_dir, true);
-	add_dir_of(r, c->ledger_file, false);
-	if (role == SANDBOX_INSPECT || role == SANDBOX_EDIT) {
+	add_system(r);
+	if (role == SANDBOX_INIT)
+		add_dir_of(r, c->path, true);
+	else
+		add_state(r, c, role != SANDBOX_CHECK);
+	if (role == SANDBOX_INSPECT || role == SANDBOX_CHECK ||
+	    role == SANDBOX_EDIT) {
 		add_dir_of(r, c->path, false);
 		add_dir_of(r, c->clients_file, role == SANDBOX_EDIT);
 	}

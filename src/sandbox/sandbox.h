@@ -20,8 +20,11 @@
  *	probe		as a worker			as a worker	no exec
  *	inspect		read: as a worker, and the	none		no exec
  *			configuration's directory
+ *	check		read: the same			none		no exec
  *	edit		write: the clients file's	none		no exec
  *			directory too
+ *	init		write: the configuration's	connect: ports	no exec
+ *			directory			of providers
  *
  * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on) and
  * seccomp; OpenBSD: pledge and unveil.  Elsewhere, and where the kernel has
@@ -44,8 +47,10 @@ enum sandbox_role {
 	SANDBOX_CGI,
 	SANDBOX_LEDGER,		/* ledger/keeper.h */
 	SANDBOX_PROBE,
-	SANDBOX_INSPECT,	/* status, usage, explain, check */
+	SANDBOX_INSPECT,	/* status, usage, explain */
+	SANDBOX_CHECK,
 	SANDBOX_EDIT,		/* client */
+	SANDBOX_INIT,
 };
 
 /* What is in force, as bits. */

@@ -26,12 +26,13 @@ open_state(
     struct server *s, const struct config *c, int desk, char *why, size_t size)
 {
 	return mapfile_check_dir(c->runtime_dir, why, size) == 0 &&
+	    (s->ledger = desk == -1
+		    ? ledger_open(c, why, size)
+		    : ledger_join(c, desk, why, size)) != NULL &&
 	    (s->health = health_open(c, why, size)) != NULL &&
 	    (s->slots = slots_open(c, why, size)) != NULL &&
 	    (s->budgets = budget_open(c, &ledger_history, why, size)) != NULL &&
-	    (s->meters = meters_open(c, why, size)) != NULL &&
-	    (s->ledger = desk == -1 ? ledger_open(c, why, size)
-				    : ledger_join(c, desk, why, size)) != NULL;
+	    (s->meters = meters_open(c, why, size)) != NULL;
 }
 
 int
@@ -43,12 +44,14 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	memory_set_budget(memory_part(c->memory_bytes, c->processes));
 	if (gethostname(s->own_name, sizeof(s->own_name) - 1) == -1)
 		s->own_name[0] = '\0';
+	/* A ledger's process of its own has the least when it is forked
+	 * first. */
+	if (!open_state(s, c, desk, why, size))
+		return -1;
 	if (fcgi_init() == -1 || upstream_init() == -1) {
 		snprintf(why, size, "libfcgi or libcurl can't be set up");
 		return -1;
 	}
-	if (!open_state(s, c, desk, why, size))
-		return -1;
 	if ((s->patterns = patterns_new(c, stderr)) == NULL) {
 		snprintf(
 		    why, size, "%s: private: a pattern is not valid", c->path);

@@ -295,15 +295,18 @@ as_role(enum sandbox_role role, int (*try)(void))
 }
 
 static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
-	"probe", "inspect", "edit" };
+	"probe", "inspect", "check", "edit", "init" };
 
 #define NROLES (sizeof(role_names) / sizeof(role_names[0]))
 #define ALL ((1u << NROLES) - 1)
 #define BIT(role) (1u << (role))
 #define LEDGER BIT(SANDBOX_LEDGER)
-#define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_EDIT))
+#define EDITORS (BIT(SANDBOX_EDIT) | BIT(SANDBOX_INIT))
+#define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_CHECK) | EDITORS)
 #define HELD (ALL & ~BIT(SANDBOX_PARENT))
-#define CONNECTS (BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI) | BIT(SANDBOX_PROBE))
+#define CONNECTS                                                       \
+	(BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI) | BIT(SANDBOX_PROBE) | \
+	    BIT(SANDBOX_INIT))
 
 static const struct row {
 	const char *what;
@@ -321,7 +324,8 @@ static const struct row {
 	{ "reads a provider's key", try_key, HELD & ~READERS, HELD,
 	    SANDBOX_FILES },
 	{ "reads a provider's CA", try_ca, LEDGER, HELD, SANDBOX_FILES },
-	{ "reads the ledger", try_ledger_read, 0, ALL, 0 },
+	{ "reads the ledger", try_ledger_read, BIT(SANDBOX_INIT), ALL,
+	    SANDBOX_FILES },
 	{ "appends to the ledger", try_ledger_append, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
 	{ "rewrites the ledger", try_ledger_rewrite, HELD & ~LEDGER, HELD,
@@ -334,11 +338,13 @@ static const struct row {
 	    SANDBOX_FILES },
 	{ "takes the ledger's lock", try_ledger_lock, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
-	{ "writes the clients file", try_clients_write,
-	    HELD & ~BIT(SANDBOX_EDIT), HELD, SANDBOX_FILES },
+	{ "writes the clients file", try_clients_write, HELD & ~EDITORS, HELD,
+	    SANDBOX_FILES },
 	{ "writes outside of its directories", try_write_outside, HELD, HELD,
 	    SANDBOX_FILES },
-	{ "writes to runtime_dir", try_write_inside, LEDGER, ALL, 0 },
+	{ "writes to runtime_dir", try_write_inside,
+	    LEDGER | BIT(SANDBOX_CHECK) | BIT(SANDBOX_INIT), ALL,
+	    SANDBOX_FILES },
 	{ "reads the memory of a sibling", try_proc_of_sibling, HELD, HELD,
 	    SANDBOX_FILES },
 	{ "runs a shell", try_exec, ALL, ALL, SANDBOX_CALLS },
