@@ -553,14 +553,15 @@ report(int64_t took_ns)
 	series_sort(&transits);
 	printf("complete=%ld failed=%ld retried=%ld refused=%ld first_bad=%d "
 	       "seconds=%.3f "
-	       "rps=%.1f p50_us=%.1f p99_us=%.1f ttfb_p50_us=%.1f "
+	       "rps=%.1f p50_us=%.1f p99_us=%.1f max_us=%.0f ttfb_p50_us=%.1f "
 	       "ttfb_p99_us=%.1f events=%zu transit_p50_us=%.1f "
 	       "transit_p99_us=%.1f bytes=%llu\n",
 	    complete, failed, retried, refused, first_bad,
 	    (double)took_ns / 1e9, (double)complete * 1e9 / (double)took_ns,
 	    percentile(&totals, .5), percentile(&totals, .99),
-	    percentile(&firsts, .5), percentile(&firsts, .99), transits.n,
-	    percentile(&transits, .5), percentile(&transits, .99), bytes);
+	    percentile(&totals, 1), percentile(&firsts, .5),
+	    percentile(&firsts, .99), transits.n, percentile(&transits, .5),
+	    percentile(&transits, .99), bytes);
 }
 
 int

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/spelling.h"
+#include "base/version.h"
 #include "ctl/completion.h"
 #include "ctl/ctl.h"
 #include "state/mapfile.h"
@@ -228,7 +229,7 @@ ctl_version(int argc, char **argv)
 	(void)argv;
 	if (argc > 1)
 		return ctl_misuse("version", "takes no arguments");
-	puts("tailgate " PACKAGE_VERSION);
+	puts("tailgate " TAILGATE_VERSION);
 	return 0;
 }
 

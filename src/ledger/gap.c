@@ -28,8 +28,8 @@ static struct ledger_gap own;
 struct ledger_gap *
 ledger_gap_open(const char *runtime_dir)
 {
-	struct ledger_gap *g = mapfile_open(
-	    runtime_dir, GAP_NAME, GAP_MAGIC, sizeof(struct ledger_gap));
+	struct ledger_gap *g = mapfile_open(runtime_dir, GAP_NAME,
+	    MAPFILE_MAGIC(GAP_MAGIC), sizeof(struct ledger_gap));
 
 	if (g != NULL)
 		return g;

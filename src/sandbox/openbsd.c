@@ -33,7 +33,7 @@ sandbox_openbsd(const struct sandbox_rules *r)
 			return -1;
 	}
 	if (pledge(r->fork ? "stdio rpath wpath cpath flock unix inet dns proc "
-			     "fattr dpath unveil sendfd recvfd"
+			     "fattr dpath unveil sendfd recvfd exec"
 		    : !r->threads ? "stdio rpath wpath cpath flock fattr recvfd"
 		    : r->connect
 		    ? "stdio rpath wpath cpath flock unix inet dns dpath "

@@ -11,7 +11,7 @@
  * opened what it keeps:
  *
  *	role		files				network		also
- *	parent		all that its user may		-		no exec
+ *	parent		all that its user may		-		own exec
  *	worker, CGI	read: system files, CAs,	connect: ports	no exec
  *			state_dir, the ledger's		of providers,
  *			directory; write: runtime_dir,	proxies, DNS

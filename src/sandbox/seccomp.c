@@ -5,7 +5,8 @@
 /*
  * Hides seccomp, by libseccomp.
  *
- * A parent may do anything but what no code of ours ever does; the others may
+ * A parent may do anything but what no code of ours ever does, and execute its
+ * own program anew, from which its workers inherit nothing; the others may
  * do only what the suite was seen to need (strace -f -c over it), with some
  * room for other C libraries.  What is never ours ends the process; what is
  * merely not listed fails with ENOSYS, so that a newer C library's new call
@@ -34,10 +35,10 @@
 #define NETLINK_SOCK_DIAG_PROTOCOL 4
 
 /* Nothing of ours, of the C library's, of curl's or OpenSSL's. */
-static const char *const never[] = { "execve", "execveat", "ptrace",
-	"process_vm_readv", "process_vm_writev", "mount", "umount2", "fsopen",
-	"fsmount", "move_mount", "open_tree", "pivot_root", "chroot", "setns",
-	"unshare", "bpf", "perf_event_open", "userfaultfd", "kexec_load",
+static const char *const never[] = { "ptrace", "process_vm_readv",
+	"process_vm_writev", "mount", "umount2", "fsopen", "fsmount",
+	"move_mount", "open_tree", "pivot_root", "chroot", "setns", "unshare",
+	"bpf", "perf_event_open", "userfaultfd", "kexec_load",
 	"kexec_file_load", "init_module", "finit_module", "delete_module",
 	"reboot", "swapon", "swapoff", "keyctl", "add_key", "request_key",
 	"iopl", "ioperm", "kcmp", "pidfd_getfd", "open_by_handle_at",
@@ -45,6 +46,9 @@ static const char *const never[] = { "execve", "execveat", "ptrace",
 	"setregid", "setresuid", "setresgid", "setgroups", "setfsuid",
 	"setfsgid", "settimeofday", "clock_settime", "adjtimex", "sethostname",
 	"quotactl", "acct", "vhangup" };
+
+/* A parent executes the next version of its program (serve/upgrade.h). */
+static const char *const never_but_parents[] = { "execve", "execveat" };
 
 static const char *const usual[] = { "read", "write", "readv", "writev",
 	"pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
@@ -174,6 +178,9 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 		return -1;
 	if (r->fork)
 		return 0;
+	if (add_all(ctx, ACTION_NEVER, never_but_parents,
+		COUNT(never_but_parents)) == -1)
+		return -1;
 	if (r->threads
 		? add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1 ||
 		    add_threads(ctx) == -1

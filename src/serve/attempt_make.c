@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "bridge/attribution.h"
 #include "serve/attempt_internal.h"
 #include "serve/body.h"
@@ -41,7 +42,7 @@ make_fields(struct attempt *t)
 	add_field(t, "Content-Type",
 	    t->bridge != NULL ? "application/json"
 			      : passing_type(p, t->request->arena));
-	add_field(t, "User-Agent", "tailgate/" PACKAGE_VERSION);
+	add_field(t, "User-Agent", "tailgate/" TAILGATE_VERSION);
 	if (t->bridge != NULL)
 		return;
 	for (size_t i = 0; i < PASSING_HEADERS; i++)

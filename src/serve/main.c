@@ -20,10 +20,12 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "config/settings.h"
 #include "serve/listener.h"
 #include "serve/parent.h"
 #include "serve/request.h"
+#include "serve/upgrade.h"
 #include "wire/cgi.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/tailgate/tailgate.conf"
@@ -31,10 +33,13 @@
 static void
 usage(FILE *out)
 {
-	fputs("usage: tailgate.fcgi [-f FILE] [-s SOCKET]\n"
-	      "       tailgate.fcgi --help | --version\n"
-	      "  -f FILE    the configuration (" DEFAULT_CONFIG ")\n"
-	      "  -s SOCKET  make a listening socket at this path\n",
+	fputs(
+	    "usage: tailgate.fcgi [-f FILE] [-s SOCKET]\n"
+	    "       tailgate.fcgi --prove [-f FILE]\n"
+	    "       tailgate.fcgi --help | --version\n"
+	    "  -f FILE    the configuration (" DEFAULT_CONFIG ")\n"
+	    "  -s SOCKET  make a listening socket at this path\n"
+	    "  --prove    only say whether it would start (an upgrade asks)\n",
 	    out);
 }
 
@@ -118,18 +123,22 @@ refuse_arguments(void)
 }
 
 static int
-serve_pool(struct config *config, const char *path)
+serve_pool(
+    struct config *config, const char *path, const struct upgrade *before)
 {
 	char why[512];
 	bool made;
 	int fd;
 
+	if (before != NULL)
+		return parent_run(config, before->listen_fd,
+		    before->made ? path : NULL, before);
 	if ((fd = listener_open(path, &made, why, sizeof(why))) == -1) {
 		log_error("%s", why);
 		config_free(config);
 		return 1;
 	}
-	return parent_run(config, fd, made ? path : NULL);
+	return parent_run(config, fd, made ? path : NULL, NULL);
 }
 
 int
@@ -137,11 +146,14 @@ main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "prove", no_argument, NULL, 'P' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = getenv("TAILGATE_CONFIG"), *path = NULL;
+	static struct upgrade before;
 	struct config *config;
+	bool prove = false, adopts = false;
 	int opt;
 
 	if (has_clients_arguments(argc))
@@ -154,8 +166,11 @@ main(int argc, char **argv)
 		case 's':
 			path = optarg;
 			break;
+		case 'P':
+			prove = true;
+			break;
 		case 'V':
-			puts("tailgate " PACKAGE_VERSION);
+			puts("tailgate " TAILGATE_VERSION);
 			return 0;
 		default:
 			usage(opt == 'h' ? stdout : stderr);
@@ -173,8 +188,19 @@ main(int argc, char **argv)
 	memory_tune();
 	signal(SIGPIPE, SIG_IGN);
 	log_open("tailgate.fcgi", false, LOG_LEVEL_INFO);
-	if ((config = config_load(file, 0, stderr)) == NULL)
+	if (!prove && !listener_is_cgi()) {
+		upgrade_init(argv);
+		adopts = upgrade_adopt(&before);
+	}
+	if ((config = config_load(file, 0, stderr)) == NULL) {
+		if (adopts)
+			upgrade_go_back(&before);
 		return 1;
+	}
+	if (prove) {
+		config_free(config);
+		return 0;
+	}
 	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
 	if (listener_is_cgi()) {
 		int status = serve_cgi(config);
@@ -182,5 +208,5 @@ main(int argc, char **argv)
 		config_free(config);
 		return status;
 	}
-	return serve_pool(config, path);
+	return serve_pool(config, path, adopts ? &before : NULL);
 }

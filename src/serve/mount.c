@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "serve/query.h"
 #include "serve/request.h"
 
@@ -227,7 +228,7 @@ facts(struct request *r, struct buf *b)
 {
 	const struct config *c = r->server->config;
 
-	buf_printf(b, "{\"tailgate\":\"" PACKAGE_VERSION "\",");
+	buf_printf(b, "{\"tailgate\":\"" TAILGATE_VERSION "\",");
 	buf_printf(b, "\"web_server\":\"%s\",\"twin\":\"%s\",", web_server(r),
 	    twin(r));
 	buf_printf(b, "\"authorization\":%s,\"proxy\":%s,",

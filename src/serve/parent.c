@@ -28,17 +28,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "config/settings.h"
 #include "ledger/keeper.h"
+#include "ledger/rebuild.h"
 #include "sandbox/sandbox.h"
 #include "serve/keeping.h"
+#include "serve/notify.h"
 #include "serve/parent.h"
+#include "serve/proof.h"
 #include "serve/server.h"
 #include "serve/share.h"
+#include "serve/upgrade.h"
 #include "serve/worker.h"
+#include "state/budget.h"
 #include "state/mapfile.h"
 
-#define CHILDREN_MAX 512
+#define CHILDREN_MAX UPGRADE_WORKERS_MAX
 /* Dying sooner than this is dying young. */
 #define YOUNG_MS 5000
 #define PAUSE_MS 100
@@ -71,6 +77,7 @@ struct child {
 struct parent {
 	int listen_fd;
 	const char *path; /* of the socket, NULL: not ours to remove */
+	char *config_path;
 	struct generation *now; /* serving */
 	struct generation *next; /* starting, or NULL */
 	LIST_HEAD(, generation) old; /* whose workers are finishing */
@@ -84,6 +91,13 @@ struct parent {
 	uint64_t tried; /* the stamp that they were last tried for */
 	int64_t renew_at_ms, renew_pause_ms; /* the next try, if that fails */
 	bool reload; /* asked for while another was under way */
+	/* From one program to another: */
+	struct proof *proof; /* of the new one, or NULL */
+	bool proved; /* it may have our place, */
+	bool handed_over; /* and may have the budgets */
+	unsigned adopted; /* generation of the one before, 0: there is none */
+	const struct upgrade *before; /* what it left; NULL: nothing, or over */
+	int64_t retry_at_ms; /* our first workers, 0: not again */
 	bool stopping;
 	int status;
 };
@@ -236,13 +250,13 @@ retire(struct parent *p, struct generation *g)
 
 /* What a load has to say, line by line; the text is changed. */
 static void
-log_lines(char *text)
+log_lines(char *text, void (*log)(const char *fmt, ...))
 {
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL)
 		if (*line != '\0')
-			log_warn("%s", line);
+			log("%s", line);
 }
 
 static void
@@ -264,7 +278,7 @@ read_keys(struct config *config)
 		fatal("out of memory");
 	good = config_keys_read(config, err) == 0;
 	fclose(err);
-	log_lines(errors);
+	log_lines(errors, good ? log_warn : log_error);
 	free(errors);
 	return good;
 }
@@ -340,6 +354,21 @@ start_worker(struct parent *p, struct generation *g, unsigned index)
 	return true;
 }
 
+/* We serve: the workers of the program before may finish. */
+static void
+end_adopted(struct parent *p)
+{
+	if (p->before == NULL)
+		return;
+	if (p->before->program_fd != -1)
+		close(p->before->program_fd);
+	p->before = NULL;
+	log_info("version " TAILGATE_VERSION
+		 " has taken over; the workers before it finish");
+	end_generation(p, p->adopted);
+	p->adopted = 0;
+}
+
 /* All workers of the new generation serve: it is the one now. */
 static void
 switch_generation(struct parent *p)
@@ -353,25 +382,72 @@ switch_generation(struct parent *p)
 	if (old == NULL) {
 		log_info("serving with %u processes of up to %u threads",
 		    p->now->config->processes, p->now->config->threads);
+		notify_ready("serving");
+		end_adopted(p);
 		return;
 	}
 	open_log(p->now->config);
 	log_info("configuration %u is in force", p->now->number);
+	notify_ready("serving, configuration %u", p->now->number);
 	retire(p, old);
+}
+
+/* All of our children, as the next program will find them. */
+static void
+describe(const struct parent *p, struct upgrade *u)
+{
+	if (p->before != NULL)
+		*u = *p->before;
+	u->listen_fd = p->listen_fd;
+	u->made = p->path != NULL;
+	u->generations = p->count;
+	u->nworkers = p->nchildren;
+	for (unsigned i = 0; i < p->nchildren; i++)
+		u->workers[i] = (struct upgrade_worker){ p->children[i].pid,
+			p->children[i].told };
+}
+
+/* Our first workers can't serve.  After an upgrade the program before does;
+ * without it, its workers do until ours can. */
+static void
+give_up(struct parent *p)
+{
+	static struct upgrade u;
+
+	if (p->before == NULL) {
+		log_error("its workers can't start; ending");
+		p->stopping = true;
+		p->status = 1;
+		return;
+	}
+	log_error("the workers of version " TAILGATE_VERSION
+		  " can't start; the program before it goes on");
+	describe(p, &u);
+	upgrade_go_back(&u);
+	log_error("it can't be had back: %s; its workers go on until those of "
+		  "this one can start",
+	    strerror(errno));
+	p->retry_at_ms = clock_now_ms() + RENEW_MAX_MS;
 }
 
 /* A worker of the new generation ended before it could serve. */
 static void
 give_up_generation(struct parent *p)
 {
-	log_error("%s: its workers can't start; %s", p->next->config->path,
-	    p->now == NULL ? "ending" : "the old configuration stays");
-	retire(p, p->next);
+	struct generation *next = p->next;
+
 	p->next = NULL;
-	if (p->now == NULL) {
-		p->stopping = true;
-		p->status = 1;
+	if (p->now != NULL) {
+		log_error("%s: its workers can't start; the old configuration "
+			  "stays",
+		    next->config->path);
+		notify_ready("serving; the new configuration's workers can't "
+			     "start");
+		retire(p, next);
+		return;
 	}
+	retire(p, next);
+	give_up(p);
 }
 
 static void
@@ -383,10 +459,10 @@ start_generation(struct parent *p, struct config *config)
 		    strerror(errno),
 		    p->now == NULL ? "" : "; the old configuration stays");
 		config_free(config);
-		if (p->now == NULL) {
-			p->stopping = true;
-			p->status = 1;
-		}
+		if (p->now == NULL)
+			give_up(p);
+		else
+			notify_ready("serving; the reload failed");
 		return;
 	}
 	for (unsigned i = 0; i < config->processes; i++) {
@@ -412,7 +488,7 @@ can_load(const struct parent *p)
 		set_signals(SIG_DFL);
 		if ((err = fopen("/dev/null", "w")) == NULL)
 			_exit(1);
-		config = config_load(p->now->config->path, 0, err);
+		config = config_load(p->config_path, 0, err);
 		config_free(config); /* wipes the keys */
 		_exit(0);
 	}
@@ -421,34 +497,136 @@ can_load(const struct parent *p)
 	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* Of this program.  p->next is NULL. */
 static void
-reload(struct parent *p)
+load_anew(struct parent *p)
 {
 	struct config *config;
 	char *errors = NULL;
 	size_t len = 0;
 	FILE *err;
 
-	/* One at a time; the one under way may have read the file before
-	 * its last change. */
-	p->reload = p->next != NULL;
-	if (p->stopping || p->next != NULL)
-		return;
 	if (!can_load(p) || (err = open_memstream(&errors, &len)) == NULL) {
 		log_error("%s: not reloaded, for want of memory, processes or "
 			  "descriptors; the old configuration stays",
-		    p->now->config->path);
+		    p->config_path);
+		notify_ready("serving; the reload failed");
 		return;
 	}
-	config = config_load(p->now->config->path, 0, err);
+	config = config_load(p->config_path, 0, err);
 	fclose(err);
-	log_lines(errors);
+	log_lines(errors, config == NULL ? log_error : log_warn);
 	free(errors);
-	if (config == NULL)
-		log_error("%s: not reloaded; the old configuration stays",
-		    p->now->config->path);
-	else
+	if (config != NULL) {
 		start_generation(p, config);
+		return;
+	}
+	log_error(
+	    "%s: not reloaded; the old configuration stays", p->config_path);
+	notify_ready("serving; the new configuration has mistakes");
+}
+
+/* ---- another version of the program ----------------------------------- */
+
+static void
+prove_program(struct parent *p)
+{
+	log_info("the program was replaced: trying the new one");
+	p->proof = proof_start(p->config_path);
+	if (p->proof == NULL) {
+		log_error("the new program can't be tried: %s; the old one "
+			  "stays",
+		    strerror(errno));
+		notify_ready("serving; the upgrade failed");
+	}
+}
+
+static void
+on_proof(struct parent *p, int status)
+{
+	p->proved = proof_end(p->proof, status);
+	p->proof = NULL;
+	if (p->proved)
+		return;
+	log_error("the new program refuses; the old one stays");
+	notify_ready("serving; the new program refuses");
+}
+
+/* What budgets hold and have spent is written down for a program that keeps
+ * them in another form; by a process of its own, since this one has nothing
+ * open. */
+static bool
+hand_over_budgets(const struct parent *p)
+{
+	char why[512];
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		set_signals(SIG_DFL);
+		if (budget_hand_over(
+			p->now->config, &ledger_history, why, sizeof(why)) == 0)
+			_exit(0);
+		log_error("%s", why);
+		_exit(1);
+	}
+	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static bool
+signals_wait(void)
+{
+	struct pollfd fd = { .fd = signal_pipe[0], .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/* Between two turns of the loop; once more, if a signal was faster. */
+static void
+execute_program(struct parent *p)
+{
+	static struct upgrade u;
+	sigset_t all, old;
+
+	/* Its end is a signal, which comes first. */
+	if (!p->handed_over) {
+		if ((p->handed_over = hand_over_budgets(p)))
+			return;
+		p->proved = false;
+		log_error("not upgraded; the old program stays");
+		notify_ready("serving; the upgrade failed");
+		return;
+	}
+	describe(p, &u);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	if (!signals_wait()) {
+		upgrade_execute(&u);
+		p->proved = p->handed_over = false;
+		log_error("the new program can't be executed: %s; the old one "
+			  "stays",
+		    strerror(errno));
+		notify_ready("serving; the upgrade failed");
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static void
+reload(struct parent *p)
+{
+	/* One at a time; the one under way may have read the file before
+	 * its last change. */
+	p->reload = p->next != NULL || p->proof != NULL || p->proved;
+	if (p->stopping || p->reload)
+		return;
+	p->retry_at_ms = 0;
+	notify_reloading();
+	if (p->now != NULL && upgrade_is_due())
+		prove_program(p);
+	else
+		load_anew(p);
 }
 
 /* ---- the end of a worker ---------------------------------------------- */
@@ -499,6 +677,10 @@ on_child(struct parent *p, pid_t pid, int status)
 
 	if (is_keepers_end(p, pid, status))
 		return;
+	if (p->proof != NULL && pid == proof_pid(p->proof)) {
+		on_proof(p, status);
+		return;
+	}
 	while (i < p->nchildren && p->children[i].pid != pid)
 		i++;
 	if (i == p->nchildren)
@@ -546,6 +728,7 @@ stop(struct parent *p)
 	}
 	close_socket(p);
 	p->stopping = true;
+	notify_stopping();
 	end_generation(p, 0);
 }
 
@@ -612,7 +795,8 @@ look_at_paths(struct parent *p)
 {
 	uint64_t stamp;
 
-	if (p->now == NULL || p->next != NULL || p->stopping)
+	if (p->now == NULL || p->next != NULL || p->stopping ||
+	    p->proof != NULL || p->proved)
 		return;
 	stamp = sandbox_stamp(p->now->config);
 	if (stamp == p->now->stamp || !time_to_renew(p, stamp))
@@ -691,23 +875,44 @@ told_fd(const struct parent *p, const struct generation *g)
 	return g == NULL || p->stopping ? -1 : g->told[0];
 }
 
+/* What waits for its time, or for another to end. */
+static void
+go_on(struct parent *p)
+{
+	if (p->proof != NULL)
+		proof_watch(p->proof);
+	if (p->stopping)
+		return;
+	look_at_paths(p);
+	if (p->retry_at_ms != 0 && clock_now_ms() >= p->retry_at_ms)
+		reload(p);
+	if (p->proved && p->next == NULL)
+		execute_program(p);
+	if (p->reload && p->next == NULL && p->proof == NULL && !p->proved)
+		reload(p);
+}
+
 static void
 loop(struct parent *p)
 {
 	while (!p->stopping || p->nchildren > 0) {
 		struct generation *now = p->now, *next = p->next;
+		struct proof *proof = p->proof;
 		int timeout_ms =
 		    sooner(start_due_workers(p), start_due_keepers(p));
 		struct pollfd fds[] = {
 			{ .fd = signal_pipe[0], .events = POLLIN },
 			{ .fd = told_fd(p, next), .events = POLLIN },
 			{ .fd = told_fd(p, now), .events = POLLIN },
+			{ .fd = proof == NULL ? -1 : proof_fd(proof),
+			    .events = POLLIN },
 		};
 
-		if (poll(fds, 3, sooner(timeout_ms, LOOK_MS)) == -1 &&
+		if (poll(fds, 4, sooner(timeout_ms, LOOK_MS)) == -1 &&
 		    errno != EINTR)
 			fatal("poll: %s", strerror(errno));
-		look_at_paths(p);
+		if (fds[3].revents != 0)
+			proof_read(proof);
 		if (fds[0].revents & POLLIN)
 			handle_signals(p);
 		/* A signal may have changed what there is to listen to. */
@@ -717,8 +922,7 @@ loop(struct parent *p)
 		else if (now != NULL && now == p->now && !p->stopping &&
 		    fds[2].revents & POLLIN)
 			listen_to(p, now);
-		if (p->next == NULL && p->reload)
-			reload(p);
+		go_on(p);
 	}
 }
 
@@ -736,8 +940,22 @@ end_keeping(struct parent *p)
 	keeping_wait(next);
 }
 
+/* The workers of the program before become our children. */
+static void
+adopt(struct parent *p, const struct upgrade *u)
+{
+	p->before = u;
+	p->count = u->generations + 1;
+	p->adopted = p->count;
+	p->nchildren = u->nworkers;
+	for (unsigned i = 0; i < u->nworkers; i++)
+		p->children[i] = (struct child){ u->workers[i].pid, p->adopted,
+			0, clock_now_ms(), u->workers[i].told };
+}
+
 int
-parent_run(struct config *config, int listen_fd, const char *path)
+parent_run(struct config *config, int listen_fd, const char *path,
+    const struct upgrade *before)
 {
 	struct parent *p = calloc(1, sizeof(*p));
 	unsigned sandbox;
@@ -755,7 +973,14 @@ parent_run(struct config *config, int listen_fd, const char *path)
 		fatal("%s", why);
 	p->listen_fd = listen_fd;
 	p->path = path;
+	if ((p->config_path = strdup(config->path)) == NULL)
+		fatal("out of memory");
 	set_signals(on_signal);
+	if (before != NULL) {
+		adopt(p, before);
+		upgrade_unblock();
+		reap(p);
+	}
 	start_generation(p, config);
 	memory_give_back();
 	loop(p);
@@ -763,6 +988,7 @@ parent_run(struct config *config, int listen_fd, const char *path)
 	if (p->path != NULL)
 		unlink(p->path);
 	end_keeping(p);
+	free(p->config_path);
 	free(p);
 	return status;
 }

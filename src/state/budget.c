@@ -22,8 +22,8 @@
 /* When what stands in the way is other requests still running. */
 #define RETRY_HELD_MS 1000
 
-static int
-find_cell(struct budget_file *f)
+int
+budget_find_cell(struct budget_file *f)
 {
 	for (uint32_t i = 0; i < BUDGET_CELLS; i++) {
 		uint32_t at = (f->hint + i) % BUDGET_CELLS;
@@ -98,9 +98,9 @@ take_cell(struct budget_file *f, struct budget_hold *h, int client, int model,
 {
 	struct budget_cell *c;
 
-	h->cell = find_cell(f);
+	h->cell = budget_find_cell(f);
 	if (h->cell == -1 && reap_now(f, now))
-		h->cell = find_cell(f);
+		h->cell = budget_find_cell(f);
 	if (h->cell == -1)
 		return -1;
 	c = &f->cells[h->cell];
@@ -109,6 +109,7 @@ take_cell(struct budget_file *f, struct budget_hold *h, int client, int model,
 	c->tokens = h->tokens;
 	c->nanousd = h->nanousd;
 	c->owner = process_id();
+	c->ticket = budget_ticket(c->owner, h->cell);
 	budget_hold_cell(f, c, 1);
 	return 0;
 }
@@ -219,11 +220,16 @@ budget_reserve(struct budget_book *b, const struct client *client,
 {
 	struct budget_now now = budget_clock();
 	struct budget_side sides[2];
-	int rc;
+	int rc, journal;
 
 	*hold = make_hold(client, model, tokens, nanousd, hold->again);
 	lock_sides(b, client, model, now, sides);
+	journal = budget_journal_enter(b, now);
 	rc = reserve(b, sides, now, hold, refused);
+	if (rc == 0 && journal != -1 && hold->cell != -1)
+		budget_journal_reserved(
+		    journal, b, &b->file->cells[hold->cell], !hold->again, now);
+	budget_journal_leave(journal);
 	budget_find_room(sides, now, room);
 	budget_unlock(b);
 	if (rc == -1)
@@ -237,6 +243,24 @@ spend(struct budget_row *r, bool request, uint64_t tokens, int64_t nanousd)
 	budget_spend_minute(r, r->second, tokens);
 	budget_spend_window(&r->day, request, tokens, nanousd);
 	budget_spend_window(&r->month, request, tokens, nanousd);
+}
+
+/* What others, who use a file of another form, have to know of it. */
+static void
+tell_settled(struct budget_book *b, const struct budget_side sides[2],
+    const struct budget_hold *hold, uint64_t tokens, int64_t nanousd,
+    struct budget_now now)
+{
+	const int rows[2] = { row_number(b, &sides[0]),
+		row_number(b, &sides[1]) };
+	int journal = budget_journal_enter(b, now);
+
+	if (journal == -1)
+		return;
+	budget_journal_settled(journal, b, rows,
+	    hold->cell < 0 ? 0 : budget_ticket(process_id(), hold->cell),
+	    !hold->again && !hold->unsent, tokens, nanousd, now);
+	budget_journal_leave(journal);
 }
 
 void
@@ -255,6 +279,7 @@ budget_settle(struct budget_book *b, struct budget_hold *hold, uint64_t tokens,
 		if (sides[i].row != NULL)
 			spend(sides[i].row, !hold->again && !hold->unsent,
 			    tokens, budget_at_least_0(nanousd));
+	tell_settled(b, sides, hold, tokens, budget_at_least_0(nanousd), now);
 	if (hold->cell >= 0 && hold->cell < BUDGET_CELLS &&
 	    b->file->cells[hold->cell].owner == process_id()) {
 		budget_hold_cell(b->file, &b->file->cells[hold->cell], -1);
@@ -289,6 +314,7 @@ budget_look(struct budget_book *b, const struct client *client,
 	budget_reap(b->file);
 	budget_watch_clock(b->file, now);
 	find_sides(b, client, model, now, sides);
+	budget_journal_leave(budget_journal_enter(b, now));
 	row = sides[client == NULL].row;
 	memset(out, 0, sizeof(*out));
 	if (row != NULL)

@@ -47,6 +47,13 @@ struct budget_book *budget_open(const struct config *,
     const struct budget_history *, char *why, size_t size);
 void budget_close(struct budget_book *);
 
+/* Before another version of the program takes over, by a process of this one:
+ * from now on until nobody of this version is left, both know what the other
+ * reserves and spends, also when they keep it in files of different form.
+ * -1: one line in why. */
+int budget_hand_over(const struct config *, const struct budget_history *,
+    char *why, size_t size);
+
 struct budget_hold { /* a reservation; zero it before, but for: */
 	bool again; /* a further try of a request that is counted already:
 		     * no request more */

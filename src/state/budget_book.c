@@ -148,9 +148,8 @@ budget_lock_placed(struct budget_book *b, struct budget_now now)
 	return 0;
 }
 
-/* Which boot of the machine this is, as far as the system tells. */
-static uint64_t
-boot_of(void)
+uint64_t
+budget_boot(void)
 {
 	char text[64] = "";
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
@@ -166,7 +165,7 @@ boot_of(void)
 static void
 begin_boot(struct budget_file *f, struct budget_now now)
 {
-	uint64_t boot = boot_of();
+	uint64_t boot = budget_boot();
 
 	if (f->boot == boot)
 		return;
@@ -174,6 +173,7 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->offset_ms = now.wall_ms - now.boot_ms;
 	f->built = 0;
 	f->reaped_ms = 0;
+	f->step = BUDGET_ALONE;
 }
 
 /* The file itself, or for an onlooker a copy of it. */
@@ -188,8 +188,9 @@ open_file(const struct config *config, char *why, size_t size)
 		process_look(config->runtime_dir, why, size);
 	else if (process_open(config->runtime_dir, why, size) == -1)
 		return NULL;
-	f = mapfile_open_part(config->runtime_dir, BUDGET_NAME, BUDGET_MAGIC,
-	    sizeof(*f), offsetof(struct budget_file, rows[FIRST_ROWS]));
+	f = mapfile_open_part(config->runtime_dir, BUDGET_NAME,
+	    MAPFILE_MAGIC(BUDGET_MAGIC), sizeof(*f),
+	    offsetof(struct budget_file, rows[FIRST_ROWS]));
 	if (f != NULL && looks) {
 		copy = budget_copy(f);
 		mapfile_close(f, sizeof(*f));
@@ -211,6 +212,7 @@ new_book(const struct config *config, struct budget_file *file)
 	b->config = config;
 	b->file = file;
 	b->copy = mapfile_only_looks();
+	b->user_fd = -1;
 	budget_name_places(b);
 	return b;
 }
@@ -227,6 +229,10 @@ budget_open(const struct config *config, const struct budget_history *history,
 		return NULL;
 	b = new_book(config, f);
 	b->history = history;
+	if (budget_journal_join(b, why, size) == -1) {
+		budget_close(b);
+		return NULL;
+	}
 	now = budget_clock();
 	budget_lock(b);
 	begin_boot(f, now);
@@ -240,7 +246,7 @@ budget_open(const struct config *config, const struct budget_history *history,
 		budget_close(b);
 		return NULL;
 	}
-	if (f->built == 0)
+	if (f->built == 0 && !budget_journal_import(b))
 		budget_build(b, now);
 	budget_unlock(b);
 	budget_catch_up(b);
@@ -252,6 +258,8 @@ budget_close(struct budget_book *b)
 {
 	if (b == NULL)
 		return;
+	if (b->user_fd != -1)
+		close(b->user_fd);
 	if (b->copy)
 		budget_copy_free(b->file);
 	else

@@ -6,7 +6,8 @@
  * The mapped file behind the budgets, between budget*.c only: budget.c
  * reserves and settles, budget_check.c says whether there is room,
  * budget_window.c counts over time, budget_book.c keeps layout, lock and
- * repair, budget_rebuild.c makes it from the account.
+ * repair, budget_rebuild.c makes it from the account, budget_journal.c keeps it
+ * and the file of another version in step.
  *
  * There is a row for each client and each model that has a budget, found by the
  * hash of its name (budget_rows.c).  A row counts what was used in the last
@@ -30,7 +31,7 @@
 
 #include "state/budget.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554433) /* "tailBUD3" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554434) /* "tailBUD4" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
 #define BUDGET_ROWS \
@@ -46,6 +47,9 @@ struct budget_window {
 };
 
 struct budget_row {
+#ifdef TAILGATE_OTHER_VERSION /* for tests/upgrade.sh */
+	uint64_t other_form[3];
+#endif
 	struct budget_window day, month;
 	int64_t second; /* of the newest bucket, since boot */
 	uint32_t requests[BUDGET_BUCKETS];
@@ -60,6 +64,7 @@ struct budget_cell {
 	int32_t client, model; /* rows, -1: none */
 	uint64_t tokens;
 	int64_t nanousd;
+	uint64_t ticket; /* see budget_journal.c */
 };
 
 struct budget_file {
@@ -70,6 +75,12 @@ struct budget_file {
 	uint64_t stale; /* the clock was set: the account is to be asked */
 	int64_t reaped_ms;
 	uint32_t hint; /* where a free cell may be */
+	/* budget_journal.c: */
+	uint64_t id; /* of this file, random */
+	uint64_t step; /* enum budget_step */
+	uint64_t journal; /* its inode, */
+	uint64_t followed; /* and up to where we know it */
+	int64_t step_ms, looked_ms; /* since boot */
 	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
 	struct budget_cell cells[BUDGET_CELLS];
 	/* Only those that a name has had, and the first few, have blocks. */
@@ -89,6 +100,7 @@ struct budget_book {
 	bool copy; /* file is an onlooker's own */
 	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
 	struct budget_place *clients, *models; /* by index */
+	int user_fd; /* locked: somebody uses the file of this id */
 };
 
 /* What a row is asked about. */
@@ -128,6 +140,8 @@ void budget_unlock(struct budget_book *);
 /* sign 1, -1: the rows hold the cell's amounts, or do no longer. */
 void budget_hold_cell(
     struct budget_file *, const struct budget_cell *, int sign);
+/* Which boot of the machine this is, as far as the system tells. */
+uint64_t budget_boot(void);
 /* Gives back what processes that died had reserved: was there any? */
 bool budget_reap(struct budget_file *);
 /* The rows' sums of what is held, from the cells. */
@@ -139,6 +153,11 @@ void budget_repair(struct budget_file *);
  * no memory. */
 struct budget_file *budget_copy(const struct budget_file *);
 void budget_copy_free(struct budget_file *);
+
+/* ---- budget.c ---- */
+
+/* A free cell; -1: there is none. */
+int budget_find_cell(struct budget_file *);
 
 /* ---- budget_rows.c ---- */
 
@@ -198,6 +217,36 @@ size_t budget_tell(
 /* What is left of the tightest bound of each kind. */
 void budget_find_room(const struct budget_side sides[2], struct budget_now,
     struct budget_room *);
+
+/* ---- budget_journal.c ---- */
+
+enum budget_step {
+	BUDGET_ALONE, /* all who serve use this file */
+	BUDGET_LEAVING, /* a program with another form may follow */
+	BUDGET_FOLLOWING, /* this file was made from another form's */
+};
+
+/* Says that this process uses the file.  -1: one line in why. */
+int budget_journal_join(struct budget_book *, char *why, size_t size);
+/* Under the lock: a new file from one of another form that is still in use.
+ * False: there is none. */
+bool budget_journal_import(struct budget_book *);
+/* Under the lock, before the rows are looked at: learns what others did, and
+ * keeps them out until budget_journal_leave().  -1: there are no others. */
+int budget_journal_enter(struct budget_book *, struct budget_now);
+void budget_journal_leave(int journal);
+/* What we did between the two.  rows: of client and model, -1: none. */
+void budget_journal_reserved(int journal, struct budget_book *,
+    const struct budget_cell *, bool request, struct budget_now);
+void budget_journal_settled(int journal, struct budget_book *,
+    const int rows[2], uint64_t ticket, bool request, uint64_t tokens,
+    int64_t nanousd, struct budget_now);
+
+static inline uint64_t
+budget_ticket(uint64_t owner, int cell)
+{
+	return owner * BUDGET_CELLS + (uint64_t)cell;
+}
 
 /* ---- budget_rebuild.c ---- */
 

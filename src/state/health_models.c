@@ -45,8 +45,8 @@ health_models_open(const struct config *config)
 
 	if (m == NULL)
 		fatal("out of memory for the models' health");
-	m->map = mapfile_open(
-	    config->runtime_dir, "models", MODELS_MAGIC, sizeof(*m->map));
+	m->map = mapfile_open(config->runtime_dir, "models",
+	    MAPFILE_MAGIC(MODELS_MAGIC), sizeof(*m->map));
 	/* An onlooker may come before the first server of this version. */
 	if (m->map == NULL && !mapfile_only_looks()) {
 		free(m);

@@ -149,8 +149,8 @@ health_open(const struct config *config, char *why, size_t size)
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		fatal("out of memory for the providers' health");
 	h->config = config;
-	h->map = mapfile_open(
-	    config->runtime_dir, "health", HEALTH_MAGIC, sizeof(*h->map));
+	h->map = mapfile_open(config->runtime_dir, "health",
+	    MAPFILE_MAGIC(HEALTH_MAGIC), sizeof(*h->map));
 	if (h->map == NULL) {
 		snprintf(why, size, "%s/health: %s", config->runtime_dir,
 		    mapfile_error(errno));

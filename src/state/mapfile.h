@@ -40,6 +40,15 @@ int mapfile_check_dir(const char *dir, char *why, size_t size);
 int mapfile_open_dir(const char *dir, const char *name, char *why,
     size_t size);
 
+/* Another build, which shares runtime_dir with this one, keeps the same in
+ * another form (for tests/upgrade.sh); all but the table of processes, whose
+ * form is a promise between versions. */
+#ifdef TAILGATE_OTHER_VERSION
+#define MAPFILE_MAGIC(magic) ((magic) + 1)
+#else
+#define MAPFILE_MAGIC(magic) (magic)
+#endif
+
 /* Maps dir/name, making it (zeroed, 0600) where it is missing or was made for
  * another magic or size.  NULL with errno.  magic holds the version; it stands
  * in a header of the file, not in what is returned: all of the bytes are the

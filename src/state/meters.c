@@ -285,8 +285,8 @@ meters_open(const struct config *config, char *why, size_t size)
 	if (m == NULL || pthread_mutex_init(&m->mutex, NULL) != 0)
 		fatal("out of memory");
 	m->config = config;
-	m->file = mapfile_open(
-	    config->runtime_dir, METERS_NAME, METERS_MAGIC, sizeof(*m->file));
+	m->file = mapfile_open(config->runtime_dir, METERS_NAME,
+	    MAPFILE_MAGIC(METERS_MAGIC), sizeof(*m->file));
 	if (m->file != NULL)
 		return m;
 	snprintf(why, size, "%s/%s: %s", config->runtime_dir, METERS_NAME,

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "sandbox/sandbox.h"
 #include "state/meters_internal.h"
 
@@ -318,7 +319,7 @@ meters_text(
 {
 	put_family(
 	    b, "tailgate_info", "gauge", "1, labelled with the version.");
-	put_gauge(b, "tailgate_info", "version", PACKAGE_VERSION, "", 1);
+	put_gauge(b, "tailgate_info", "version", TAILGATE_VERSION, "", 1);
 	put_processes(m, b);
 	put_sandbox(m, b);
 	if (slots != NULL)

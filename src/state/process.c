@@ -23,6 +23,8 @@
 #include "state/mapfile.h"
 #include "state/process.h"
 
+/* Never another one: versions that share runtime_dir during an upgrade know
+ * each other's processes by this table. */
 #define TABLE_MAGIC 0x7461696c50524f31 /* "tailPRO1" */
 #define INDEX_BITS 10
 #define COUNT_BITS (PROCESS_ID_BITS - INDEX_BITS)

@@ -82,8 +82,8 @@ limit_open(struct slots_limit *l, const char *dir, char *why, size_t size)
 	l->dir_fd = mapfile_open_dir(dir, l->limit->name, why, size);
 	if (l->dir_fd == -1 && !(mapfile_only_looks() && errno == ENOENT))
 		return -1;
-	l->shared =
-	    mapfile_open(l->dir, "queue", QUEUE_MAGIC, sizeof(*l->shared));
+	l->shared = mapfile_open(
+	    l->dir, "queue", MAPFILE_MAGIC(QUEUE_MAGIC), sizeof(*l->shared));
 	if (l->shared == NULL) {
 		snprintf(
 		    why, size, "%s/queue: %s", l->dir, mapfile_error(errno));

@@ -347,7 +347,8 @@ static const struct row {
 	    SANDBOX_FILES },
 	{ "reads the memory of a sibling", try_proc_of_sibling, HELD, HELD,
 	    SANDBOX_FILES },
-	{ "runs a shell", try_exec, ALL, ALL, SANDBOX_CALLS },
+	/* A parent executes its own program anew. */
+	{ "runs a shell", try_exec, HELD, ALL, SANDBOX_CALLS },
 	{ "makes a process", try_fork, HELD, ALL, SANDBOX_CALLS },
 	{ "makes a thread", try_thread, LEDGER, ALL, SANDBOX_CALLS },
 	{ "traces a sibling", try_ptrace, ALL, ALL, SANDBOX_CALLS },

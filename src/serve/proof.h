@@ -1,0 +1,30 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The trial of a new program, before it takes the place of this one: it is
+ * started once, only to say whether it can, while everything goes on.
+ */
+#ifndef SERVE_PROOF_H
+#define SERVE_PROOF_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+
+struct proof;
+
+/* NULL with errno. */
+struct proof *proof_start(const char *config_path);
+pid_t proof_pid(const struct proof *);
+/* Readable: call proof_read(). */
+int proof_fd(const struct proof *);
+void proof_read(struct proof *);
+/* Ends a program that does not come to an end. */
+void proof_watch(struct proof *);
+/* After it ended with this status of waitpid(2): logs what it said, and is
+ * true if it can.  Frees the proof. */
+bool proof_end(struct proof *, int status);
+
+#endif

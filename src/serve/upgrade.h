@@ -1,0 +1,70 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * From one version of the program to another without a pause.
+ *
+ * The parent executes the new program in its own place: the process id, the
+ * listening socket and the workers stay, so neither a service manager nor a web
+ * server that started the parent notices.  The new program finds in one
+ * variable of the environment what it takes over, starts workers of its own,
+ * and lets the old ones finish when those serve.  If they can't, it executes
+ * the old program again, of which it holds an open file.
+ *
+ * The variable's form is a promise between versions, so that a downgrade works
+ * as well: words "name=value" after the form's number; unknown names are
+ * skipped.
+ */
+#ifndef SERVE_UPGRADE_H
+#define SERVE_UPGRADE_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+
+#define UPGRADE_WORKERS_MAX 512
+#define UPGRADE_ARGS_MAX 16
+
+/* What one program hands to the next. */
+struct upgrade {
+	int listen_fd;
+	bool made; /* the socket's path is ours to remove */
+	/* The program before: its file, -1: it can't be had back; and how it
+	 * was called. */
+	int program_fd;
+	char *argv[UPGRADE_ARGS_MAX + 1];
+	unsigned nargs;
+	unsigned generations; /* so far */
+	struct upgrade_worker {
+		pid_t pid;
+		bool told; /* to end */
+	} workers[UPGRADE_WORKERS_MAX];
+	unsigned nworkers;
+};
+
+/* To be called first: remembers how the program was called, and which files it
+ * and its libraries are. */
+void upgrade_init(char **argv);
+
+/* Were they replaced since?  Is there one to start in their place? */
+bool upgrade_is_due(void);
+
+/* Starts the program that stands there now, only to say by its exit status (0)
+ * whether it can take over from one like us with this configuration.  What is
+ * wrong it writes to said_fd.  -1 with errno. */
+pid_t upgrade_prove(const char *config_path, int said_fd);
+
+/* Executes the new program with all signals blocked.  Returns only when that
+ * failed: -1 with errno, and nothing has changed. */
+int upgrade_execute(const struct upgrade *);
+/* The same with the program before, after the new one could not serve. */
+int upgrade_go_back(const struct upgrade *);
+
+/* Does this program take over from another?  What is left of it then: workers
+ * that are no children of this process are left out.  Every signal stays
+ * blocked until upgrade_unblock(). */
+bool upgrade_adopt(struct upgrade *);
+void upgrade_unblock(void);
+
+#endif
