@@ -87,17 +87,33 @@ derive_tail(struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
 	return rc;
 }
 
-static int
-read_record(const struct ledger_file *l, struct ledger_tail *t)
+static bool
+is_of(const struct ledger_tail *t, const struct stat *st)
 {
-	if (l->known) {
+	return (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
+}
+
+/* What we remember is of the file that we wrote to last.  Where the ledger is
+ * another one now, others may have written to one more in between. */
+static int
+read_record(
+    const struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
+{
+	bool kept;
+
+	if (l->known && is_of(&l->tail, st)) {
 		*t = l->tail;
 		return 0;
 	}
-	if (l->at.tail_fd != -1 && ledger_tail_read(l->at.tail_fd, t) == 0)
+	/* The lock's file is where it was kept before it had its own. */
+	kept = (l->at.tail_fd != -1 &&
+		   ledger_tail_read(l->at.tail_fd, t) == 0) ||
+	    ledger_tail_read(l->at.lock_fd, t) == 0;
+	if (l->known && (!kept || t->ino == l->tail.ino)) {
+		*t = l->tail;
 		return 0;
-	/* Where it was kept before it had a file of its own. */
-	return ledger_tail_read(l->at.lock_fd, t);
+	}
+	return kept ? 0 : -1;
 }
 
 /* Under the lock.  Where this fails, the next writer finds the line by
@@ -132,12 +148,12 @@ find_tail(struct ledger_file *l, int old_fd, const struct stat *st,
 {
 	bool same;
 
-	if (read_record(l, t) == -1) {
+	if (read_record(l, st, t) == -1) {
 		if (derive_tail(l, st, t) == -1)
 			return -1;
 		*behind = true;
 	}
-	same = (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
+	same = is_of(t, st);
 	if (same && t->size == st->st_size)
 		return 0;
 	*behind = true;

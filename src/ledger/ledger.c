@@ -66,7 +66,7 @@ struct ledger {
 	bool asleep, hurry, ending, ended;
 	pthread_cond_t wake;
 
-	int64_t warned_ms;
+	_Atomic int64_t warned_ms;
 	uint64_t lost; /* since this process began */
 };
 
@@ -115,12 +115,10 @@ has_room(const struct ledger *l, const struct ledger_draft *line)
 static bool
 may_warn(struct ledger *l)
 {
-	int64_t now = clock_now_ms();
+	int64_t now = clock_now_ms(), last = atomic_load(&l->warned_ms);
 
-	if (l->warned_ms != 0 && now - l->warned_ms < WARN_EVERY_MS)
-		return false;
-	l->warned_ms = now;
-	return true;
+	return (last == 0 || now - last >= WARN_EVERY_MS) &&
+	    atomic_compare_exchange_strong(&l->warned_ms, &last, now);
 }
 
 /* Holding the mutex. */

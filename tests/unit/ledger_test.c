@@ -814,6 +814,30 @@ test_many(void)
 	unlink(third);
 }
 
+/* One of two gateways sleeps while the ledger is rotated twice, and then is
+ * the first to write to the new one. */
+static void
+test_slept(void)
+{
+	struct ledger *one, *other;
+	char third[160];
+
+	fresh();
+	one = open_or_die();
+	other = open_or_die();
+	write_n(one, 1);
+	snprintf(third, sizeof(third), "%s.2", path);
+	rename(path, third);
+	write_n(other, 3);
+	rename(path, rotated);
+	write_n(one, 2);
+	write_n(other, 1);
+	CHECK(holds(7), "a writer that slept through two rotations");
+	ledger_close(one);
+	ledger_close(other);
+	unlink(third);
+}
+
 static void
 endless(unsigned arg)
 {
@@ -1475,6 +1499,7 @@ test_all(void)
 	test_behind();
 	test_full_disk();
 	test_many();
+	test_slept();
 	test_behind_us();
 	test_held_lock();
 	test_kills();
