@@ -9,8 +9,10 @@
 # for it if the client has it do so; as slow-N it takes N seconds before it calls
 # a tool.  All its calls have one id, as with some local servers.
 # usage: model.py DIR; the port goes to DIR/port, one line for each request to
-# DIR/log.
+# DIR/log, and its body, where there is a directory DIR/bodies, into a file there
+# whose name is its number.
 import http.server
+import itertools
 import json
 import os
 import sys
@@ -76,6 +78,14 @@ def mcp_turn(said, tools):
     return "There is no such tool: " + " ".join([*tools, *said]), None
 
 
+ids = itertools.count(1)
+
+
+def fresh(kind):
+    """Claude Code takes two messages of the same id for one."""
+    return "%s_%d" % (kind, next(ids))
+
+
 def pieces(text, size):
     return [text[at:at + size] for at in range(0, len(text), size)]
 
@@ -103,7 +113,7 @@ def chat(body):
     message = {"role": "assistant", "content": text}
     if call:
         message["tool_calls"] = [{
-            "id": "call_1", "type": "function",
+            "id": fresh("call"), "type": "function",
             "function": {"name": call[0], "arguments": call[1]}}]
     return {"id": "c", "object": "chat.completion", "created": 1,
             "model": "scripted", "choices": [
@@ -125,7 +135,7 @@ def chat_events(body):
         yield chunk({"content": piece})
     if call:
         yield chunk({"reasoning_content": "I run it."})
-        yield chunk({"tool_calls": [{"index": 0, "id": "call_1",
+        yield chunk({"tool_calls": [{"index": 0, "id": fresh("call"),
                     "type": "function",
                     "function": {"name": call[0], "arguments": ""}}]})
         for piece in pieces(call[1], 7):
@@ -147,9 +157,9 @@ def responses_item(body):
                        body.get("tools", []) if t["type"] == "function"},
                       form.get("schema"))
     if call:
-        return {"id": "fc_1", "type": "function_call", "status": "completed",
-                "call_id": "call_1", "name": call[0], "arguments": call[1]}
-    return {"id": "msg_1", "type": "message", "role": "assistant",
+        return {"id": fresh("fc"), "type": "function_call",
+                "status": "completed", "call_id": fresh("call"), "name": call[0], "arguments": call[1]}
+    return {"id": fresh("msg"), "type": "message", "role": "assistant",
             "status": "completed", "content": [
                 {"type": "output_text", "annotations": [], "text": text}]}
 
@@ -220,9 +230,9 @@ def messages(body):
                        for t in body.get("tools", [])}, form.get("schema"))
     block = {"type": "text", "text": text}
     if call:
-        block = {"type": "tool_use", "id": "toolu_1", "name": call[0],
+        block = {"type": "tool_use", "id": fresh("toolu"), "name": call[0],
                  "input": json.loads(call[1])}
-    return {"id": "msg_1", "type": "message", "role": "assistant",
+    return {"id": fresh("msg"), "type": "message", "role": "assistant",
             "model": "scripted", "content": [block],
             "stop_reason": "tool_use" if call else "end_turn",
             "stop_sequence": None,
@@ -258,6 +268,15 @@ ENDPOINTS = {
 }
 
 
+count = itertools.count(1)
+
+
+def keep(raw):
+    if os.path.isdir(sys.argv[1] + "/bodies"):
+        with open("%s/bodies/%d" % (sys.argv[1], next(count)), "wb") as f:
+            f.write(raw)
+
+
 class Model(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -290,7 +309,9 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        keep(raw)
+        body = json.loads(raw)
         path = self.path.partition("?")[0]
         log.write("%s %s %s\n" % (
             path, body.get("stream", False), body["model"]))
