@@ -104,4 +104,13 @@ if command -v bash >/dev/null; then
 	is 'and the words of client' "$(bash_completes tailgate client s)" 'set show'
 fi
 
+# The configuration by the environment; -f is stronger.
+TAILGATE_CONFIG=$dir/by-environment.conf
+export TAILGATE_CONFIG
+run check
+like 'TAILGATE_CONFIG names the configuration' "$err" 'by-environment\.conf'
+run -f "$dir/by-option.conf" check
+like '-f names another' "$err" 'by-option\.conf'
+unset TAILGATE_CONFIG
+
 finish

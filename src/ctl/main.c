@@ -300,10 +300,13 @@ command_run(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	const char *file = getenv("TAILGATE_CONFIG");
 	int i = 1;
 
 	memory_protect();
 	log_open("tailgate", false, LOG_LEVEL_WARN);
+	if (file != NULL)
+		config_path = file;
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "--version") == 0 ||
 		    strcmp(argv[i], "-V") == 0)

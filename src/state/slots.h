@@ -47,8 +47,8 @@
  *     per_client);
  *  7. a first row that leaves a free slot alone for 200 ms (stopped, or its
  *     watch->tick hangs) is passed over until it looks again.
- * Where FIFOs cannot be made (or TAILGATE_SLOTS_POLL is set in the
- * environment), the first two look every 2 ms instead, the others less often.
+ * If FIFOs cannot be made, the first two look every 2 ms instead, the others
+ * less often.
  *
  * Invariants (tests/model/slots.pml proves them for small numbers):
  *  - never more holders than slots, nor of one client than per_client;

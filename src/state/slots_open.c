@@ -47,7 +47,6 @@ limit_init(struct slots_limit *l, const struct limit *limit)
 
 	l->limit = limit;
 	l->dir_fd = -1;
-	l->poll_only = getenv("TAILGATE_SLOTS_POLL") != NULL;
 	pthread_mutex_init(&l->mutex, NULL);
 	for (i = 0; i < SLOTS_MAX; i++)
 		l->files[i].fd = -1;

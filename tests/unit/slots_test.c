@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "state/process.h"
 #include "state/slots.h"
+#include "state/slots_internal.h"
 
 #include "check.h"
 
@@ -56,6 +57,17 @@ remove_tree(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* tests/slots.sh runs all of this without wake-ups, too. */
+static struct slots *
+open_slots(const struct config *c)
+{
+	struct slots *s = slots_open(c, why, sizeof(why));
+
+	if (s != NULL && getenv("TAILGATE_SLOTS_POLL") != NULL)
+		slots_poll_only(s);
+	return s;
+}
+
 static void
 begin(unsigned nslots, unsigned queue, unsigned per_client)
 {
@@ -68,7 +80,7 @@ begin(unsigned nslots, unsigned queue, unsigned per_client)
 	config = (struct config){
 		.runtime_dir = dir, .limits = limits, .nlimits = 1
 	};
-	slots = slots_open(&config, why, sizeof(why));
+	slots = open_slots(&config);
 	if (slots == NULL) {
 		printf("Bail out! slots_open: %s\n", why);
 		exit(99);
@@ -202,7 +214,7 @@ spawn_taker(int64_t wait_ms, int *result_fd)
 	if (pipe(fds) == -1 || (pid = fork()) == -1)
 		exit(99);
 	if (pid == 0) {
-		slots = slots_open(&config, why, sizeof(why));
+		slots = open_slots(&config);
 		if (slots == NULL)
 			_exit(99);
 		byte = (char)take("other", wait_ms, &lease);
@@ -602,7 +614,7 @@ test_two_generations(void)
 	fewer.runtime_dir = dir;
 	fewer.limits = &less;
 	fewer.nlimits = 1;
-	new = slots_open(&fewer, why, sizeof(why));
+	new = open_slots(&fewer);
 	CHECK(new != NULL, "both have the directory open");
 	CHECK(take("x", 0, &a) == SLOTS_TAKEN && a.slot == 0, "old: slot 0");
 	CHECK(slots_take(new, &ask, &c) == SLOTS_TIMEOUT,
@@ -686,7 +698,7 @@ test_removed_directory(void)
 static void
 refuse_to_open(const char *what)
 {
-	struct slots *s = slots_open(&config, why, sizeof(why));
+	struct slots *s = open_slots(&config);
 
 	CHECK(s == NULL && why[0] != '\0' && strchr(why, '\n') == NULL,
 	    "%s is refused: %s", what, why);
