@@ -8,7 +8,7 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
-need jq
+need jq lighttpd caddy
 need_js openai
 need_js @anthropic-ai/sdk
 
@@ -41,10 +41,11 @@ models = ( { id = "*"; targets = (
 END
 add_client anna
 start_tailgate
-start_server lighttpd
-wait_until serves
-
-printf '%s %s\n' "$base/v1" "$key" >"$dir/go.new"
+for each in lighttpd caddy; do
+	start_server $each
+	wait_until serves || broken "$each does not find the gateway"
+	printf '%s %s\n' "$base/v1" "$key" >>"$dir/go.new"
+done
 mv "$dir/go.new" "$dir/go"
 wait "$upstream_pid"
 forget "$upstream_pid"

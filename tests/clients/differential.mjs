@@ -7,7 +7,7 @@
 // SDKs put them together.
 //
 // It is the chat upstream itself: its port goes to DIR/port; it begins when
-// DIR/go is there.  SEED and COUNT choose what; a number after FROM is where
+// DIR/go is there, each line a gateway (base and key) that gets its share.  SEED and COUNT choose what; a number after FROM is where
 // to begin, to play one again.
 import fs from 'node:fs';
 import http from 'node:http';
@@ -162,16 +162,17 @@ async function one(number, openai, anthropic) {
 async function when(path) {
 	while (!fs.existsSync(path))
 		await new Promise((go) => setTimeout(go, 20));
-	return fs.readFileSync(path, 'utf8').trim().split(' ');
+	return fs.readFileSync(path, 'utf8').trim().split('\n')
+		.map((line) => line.split(' '));
 }
 
 upstream.listen(0, '127.0.0.1', async () => {
 	fs.writeFileSync(`${DIR}/port.new`, `${upstream.address().port}`);
 	fs.renameSync(`${DIR}/port.new`, `${DIR}/port`);
-	const [base, key] = await when(`${DIR}/go`);
-	const openai = new OpenAI({ baseURL: base, apiKey: key, maxRetries: 0 });
-	const anthropic = new Anthropic({ baseURL: base.replace(/\/v1$/, ''),
-		apiKey: key, maxRetries: 0 });
+	const gateways = (await when(`${DIR}/go`)).map(([base, key]) => [
+		new OpenAI({ baseURL: base, apiKey: key, maxRetries: 0 }),
+		new Anthropic({ baseURL: base.replace(/\/v1$/, ''), apiKey: key,
+			maxRetries: 0 })]);
 	let next = FROM, bad = 0, good = 0;
 
 	await Promise.all(Array.from({ length: AT_ONCE }, async () => {
@@ -179,7 +180,7 @@ upstream.listen(0, '127.0.0.1', async () => {
 			const number = next++;
 
 			try {
-				await one(number, openai, anthropic);
+				await one(number, ...gateways[number % gateways.length]);
 				good++;
 			} catch (e) {
 				bad++;
