@@ -114,6 +114,9 @@ finish_of(struct span reason)
 	return FINISH_FAILED;
 }
 
+/* Inside a string the quotes would be escaped. */
+static const char key[] = "\"finish_reason\"";
+
 static int
 on_value(void *ctx, const struct jscan_value *v)
 {
@@ -134,7 +137,6 @@ on_value(void *ctx, const struct jscan_value *v)
 static bool
 says_reason(struct span json)
 {
-	static const char key[] = "\"finish_reason\"";
 	const char *end = json.p + json.len, *p = json.p;
 
 	while (p != NULL && p < end &&
@@ -160,4 +162,61 @@ finish_failed(struct span json)
 		return false;
 	jscan(json, JSCAN_DEPTH_MAX, on_value, &failed, &error);
 	return failed;
+}
+
+/* ---- in pieces -------------------------------------------------------- */
+
+static void
+match_key(struct finish_scan *s, char c)
+{
+	if (c != key[s->matched])
+		s->matched = 0;
+	if (c == key[s->matched])
+		s->matched++;
+	if (s->matched == sizeof(key) - 1) {
+		s->state = FINISH_COLON;
+		s->matched = s->len = 0;
+	}
+}
+
+/* A reason that is longer than there is room for is known by its beginning. */
+static void
+take_reason(struct finish_scan *s, char c)
+{
+	if (c != '"') {
+		if (s->len < sizeof(s->reason))
+			s->reason[s->len++] = c;
+		return;
+	}
+	s->failed |=
+	    finish_of((struct span){ s->reason, s->len }) == FINISH_FAILED;
+	s->state = FINISH_KEY;
+}
+
+static void
+find_reason(struct finish_scan *s, char c)
+{
+	if (c == '"')
+		s->state = FINISH_REASON;
+	else if (strchr(" \t\r\n:", c) == NULL || c == '\0')
+		s->state = FINISH_KEY; /* null */
+}
+
+void
+finish_scan_push(struct finish_scan *s, struct span bytes)
+{
+	const char *p = bytes.p, *end = bytes.p + bytes.len;
+
+	while (p < end) {
+		if (s->state == FINISH_KEY && s->matched == 0 &&
+		    (p = memchr(p, '"', (size_t)(end - p))) == NULL)
+			return;
+		if (s->state == FINISH_KEY)
+			match_key(s, *p);
+		else if (s->state == FINISH_COLON)
+			find_reason(s, *p);
+		else
+			take_reason(s, *p);
+		p++;
+	}
 }

@@ -198,14 +198,23 @@ on_head(void *ctx, const struct http1_head *head)
 	return 0;
 }
 
-/* Too large to be held until it is whole: its usage is read as it passes. */
+/* Too large to be held until it is whole: its usage and how it ended are read
+ * as it passes. */
+static void
+scan(struct relay *r, struct span bytes)
+{
+	usage_scan_push(r->scan, bytes);
+	if (r->speaks == ENDPOINT_CHAT || r->speaks == ENDPOINT_COMPLETIONS)
+		finish_scan_push(&r->finish, bytes);
+}
+
 static void
 begin_scan(struct relay *r)
 {
 	r->scan = arena_alloc(r->arena, sizeof(*r->scan));
 	usage_scan_init(r->scan, endpoint_spec(r->speaks)->usage);
 	if (r->held.len > 0)
-		usage_scan_push(r->scan, buf_span(&r->held));
+		scan(r, buf_span(&r->held));
 }
 
 static int
@@ -230,7 +239,7 @@ push_whole(struct relay *r, struct span bytes)
 		buf_free(&r->held);
 	}
 	if (r->is_json)
-		usage_scan_push(r->scan, bytes);
+		scan(r, bytes);
 	return answer_body(r->answer, bytes);
 }
 

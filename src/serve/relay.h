@@ -24,6 +24,7 @@
 #include "serve/answer.h"
 #include "state/health.h"
 #include "bridge/bridge.h"
+#include "bridge/finish.h"
 #include "wire/sse.h"
 #include "wire/upstream.h"
 #include "wire/usage.h"
@@ -82,6 +83,7 @@ struct relay {
 			   none */
 	struct usage usage;
 	struct usage_scan *scan; /* of a JSON answer too large to be held */
+	struct finish_scan finish; /* the same; chat and completions */
 };
 
 enum relay_end {

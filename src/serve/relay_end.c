@@ -162,6 +162,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_HOLD && r->is_json)
 		verdict_look(r);
+	r->finish_failed |= r->finish.failed;
 	if (r->error_whole)
 		redact(r->answer->config, r->held.p, r->held.len);
 	if (r->answer->ended) {

@@ -277,7 +277,9 @@ on_event(void *ctx, const struct sse_event *event)
 		r->delta_bytes += event->end - event->begin;
 	}
 	r->error_passed |= verdict_is_error(name, data);
-	r->finish_failed |= verdict_ends_badly(r->speaks, data);
+	r->finish_failed |= verdict_ends_badly(r->speaks, data) ||
+	    (r->speaks == ENDPOINT_RESPONSES &&
+		span_is(name, "response.failed"));
 	if (!is_last(r->speaks, name, data))
 		return 0;
 	r->done = true;

@@ -24,6 +24,7 @@ struct members {
 	bool type_error; /* "type": "error" */
 	bool words; /* `detail`, `message` or `msg`: what errors have */
 	bool choices; /* `choices` is there, empty or not */
+	bool failed; /* "status": "failed" */
 	bool is_object;
 	struct span type; /* the string's inside */
 	enum endpoint_usage kind;
@@ -61,6 +62,8 @@ on_member(void *ctx, const struct jscan_value *v)
 		m->error = v->type != JSCAN_NULL && v->type != JSCAN_FALSE;
 	else if (jscan_key_is(step, "type"))
 		note_type(m, v);
+	else if (jscan_key_is(step, "status"))
+		m->failed = span_is(v->raw, "\"failed\"");
 	else if (jscan_key_is(step, "choices")) {
 		m->choices = true;
 		m->empty_choices = v->raw.len <= 3;
@@ -180,7 +183,8 @@ verdict_look(struct relay *r)
 	/* {"detail": "…"} and nothing else that answers. */
 	r->error_whole =
 	    is_error(&m) || (m.words && !m.answer && !m.choices && !m.usage);
-	r->finish_failed |= verdict_ends_badly(r->speaks, held);
+	r->finish_failed |= verdict_ends_badly(r->speaks, held) ||
+	    (r->speaks == ENDPOINT_RESPONSES && m.failed);
 }
 
 bool
