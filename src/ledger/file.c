@@ -106,8 +106,8 @@ read_record(
 		return 0;
 	}
 	/* The lock's file is where it was kept before it had its own. */
-	kept = (l->at.tail_fd != -1 &&
-		   ledger_tail_read(l->at.tail_fd, t) == 0) ||
+	kept =
+	    (l->at.tail_fd != -1 && ledger_tail_read(l->at.tail_fd, t) == 0) ||
 	    ledger_tail_read(l->at.lock_fd, t) == 0;
 	if (l->known && (!kept || t->ino == l->tail.ino)) {
 		*t = l->tail;

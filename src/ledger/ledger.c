@@ -201,9 +201,8 @@ write_waiting(struct ledger *l, int64_t until_ms)
 static void
 write_now(struct ledger *l)
 {
-	/* Others have waited already. */
 	int64_t until_ms = clock_now_ms() +
-	    (ledger_gap_fails(l->gap) ? 0 : LEDGER_PATIENCE_MS);
+	    (ledger_gap_fails(l->gap) ? LEDGER_HURRY_MS : LEDGER_PATIENCE_MS);
 
 	while (l->nwaiting > 0)
 		if (write_waiting(l, until_ms) == -1) {

@@ -45,13 +45,15 @@ void ledger_write_behind(
  * that writes.  What can't be written waits in memory, up to the bounds below,
  * and is tried again; what is beyond them is logged (once a minute) and
  * counted, and a line of its own tells of it when one can be written.
- * Without such a thread it waits LEDGER_PATIENCE_MS at the most. */
+ * Without such a thread it waits LEDGER_PATIENCE_MS at the most, and
+ * LEDGER_HURRY_MS when somebody has just waited in vain. */
 #define LEDGER_WAITING_LINES 4096
 #define LEDGER_WAITING_BYTES (8 * 1024 * 1024)
 /* Lines of what was sent to an external provider may come to so many times as
  * much: their number is bounded by the requests that were under way. */
 #define LEDGER_WAITING_EXTERNAL 2
 #define LEDGER_PATIENCE_MS 2000
+#define LEDGER_HURRY_MS 250
 void ledger_write(struct ledger *, const struct entry *);
 
 /* Is what happens being recorded?  False when a line has waited for
