@@ -1,7 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The Grafana dashboard asks for nothing that /metrics does not have.
+# The Grafana dashboard and the alert rules ask for nothing that /metrics does
+# not have.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq curl lighttpd
@@ -20,6 +21,7 @@ is 'the metrics are there' "$status" 200
 
 board=$abs_srcdir/contrib/grafana/tailgate.json
 jq -r '.panels[].targets[].expr, .templating.list[].query.query?' "$board" |
+	cat - "$abs_srcdir/contrib/prometheus/alerts.yml" |
 	grep -o 'tailgate_[a-z_]*' | sort -u >"$dir/asked"
 check 'the dashboard asks for metrics' test -s "$dir/asked"
 while read -r metric; do

@@ -19,7 +19,9 @@ make_here() {
 	"$make" -C "$abs_builddir" DESTDIR="$root" prefix=/usr \
 	    exec_prefix=/usr bindir=/usr/bin sbindir=/usr/sbin \
 	    datarootdir=/usr/share datadir=/usr/share mandir=/usr/share/man \
-	    sysconfdir=/etc localstatedir=/var runstatedir=/run "$@"
+	    sysconfdir=/etc localstatedir=/var runstatedir=/run \
+	    docdir=/usr/share/doc/tailgate \
+	    systemdsystemunitdir=/usr/lib/systemd/system "$@"
 }
 
 check "make install" make_here install
@@ -29,6 +31,15 @@ done
 for page in tailgate.1 tailgate.conf.5 tailgate.fcgi.8; do
 	check "$page is installed" \
 	    test -s "$root/usr/share/man/man${page##*.}/$page"
+done
+for file in ChangeLog README.md SECURITY.md clients.md providers.md; do
+	check "the document $file" \
+	    test -s "$root/usr/share/doc/tailgate/$file"
+done
+for file in systemd/system/tailgate.service systemd/system/tailgate.socket \
+    systemd/system/tailgate-probe.service systemd/system/tailgate-probe.timer \
+    sysusers.d/tailgate.conf tmpfiles.d/tailgate.conf; do
+	check "$file is where systemd looks" test -s "$root/usr/lib/$file"
 done
 for file in index.html style.css app.js icon.svg; do
 	same "the status page's $file" "$datadir/www/$file" \
@@ -54,6 +65,35 @@ if command -v lighttpd >/dev/null; then
 	    lighttpd -tt -f "$dir/lighttpd.conf"
 	is "and it is three lines" "$(wc -l <"$dir/lighttpd.conf")" 4
 fi
+if command -v promtool >/dev/null; then
+	check "Prometheus takes the alert rules" \
+	    promtool check rules "$datadir/prometheus/alerts.yml"
+	# The rules and the key lie where an installation has them.
+	sed -e "s|/usr/share/tailgate|$datadir|" \
+	    -e "s|/etc/prometheus/tailgate.key|$dir/prometheus.key|" \
+	    "$datadir/prometheus/scrape.yml" >"$dir/prometheus.yml"
+	: >"$dir/prometheus.key"
+	check "and the scrape" promtool check config "$dir/prometheus.yml"
+fi
+if command -v logrotate >/dev/null; then
+	check "logrotate takes its file" \
+	    logrotate -d "$datadir/logrotate/tailgate"
+fi
+if command -v systemd-sysusers >/dev/null; then
+	check "systemd-sysusers makes the user" systemd-sysusers --root="$root"
+	like "and it is there" "$(cat "$root/etc/passwd")" '^tailgate:'
+	if [ "$(id -u)" -eq 0 ]; then
+		check "systemd-tmpfiles takes its file" systemd-tmpfiles \
+		    --create --root="$root" \
+		    "$root/usr/lib/tmpfiles.d/tailgate.conf"
+		is "the configuration is the user's to read" \
+		    "$(command stat -c %a:%g "$root/etc/tailgate")" \
+		    "750:$(sed -n 's/^tailgate:[^:]*:\([0-9]*\):.*/\1/p' \
+			"$root/etc/group")"
+	fi
+	rm -f "$root/etc/passwd" "$root/etc/group" "$root/etc/shadow" \
+	    "$root/etc/gshadow" "$root/etc/.pwd.lock"
+fi
 if command -v caddy >/dev/null; then
 	check "Caddy takes the Caddyfile" env "HOME=$dir" \
 	    caddy validate --adapter caddyfile \
@@ -74,5 +114,6 @@ rm -f "$conf"
 make_here install >/dev/null
 check "make uninstall of an untouched installation" make_here uninstall
 is "leaves nothing" "$(find "$root" -type f -o -type l)" ""
+is "and no directory of its own" "$(find "$root" -name 'tailgate*')" ""
 
 finish

@@ -85,4 +85,54 @@ like 'the provider is named' "$(cat "$dir/allow.err")" \
 sed -i 's|nowhere.invalid|192.0.2.7|; s|127.0.0.1|192.0.2.8|' "$conf"
 check_not 'nor is an address where a local provider may not be' allow
 
+# --- What systemd is told, and the journal --------------------------------------
+
+command -v python3 >/dev/null 2>&1 || finish
+
+cat >"$dir/hear.py" <<'END'
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+while True:
+    sys.stdout.write(s.recv(4096).decode())
+    sys.stdout.flush()
+END
+spawn heard python3 "$dir/hear.py" "$dir/notify"
+wait_until -p "$heard_pid" test -S "$dir/notify"
+new_config <<-END
+	providers = ( { name = "echo"; kind = "echo"; place = "local"; } );
+	models = ( { id = "m"; targets = ( { provider = "echo"; model = "m"; } ); } );
+END
+: >"$dir/tailgate.log"
+NOTIFY_SOCKET=$dir/notify
+JOURNAL_STREAM=$(command stat -c %d:%i "$dir/tailgate.log")
+export NOTIFY_SOCKET JOURNAL_STREAM
+start_tailgate
+# heard ERE [TIMES]: so often by now.
+heard()
+{
+	[ "$(grep -E -c "$1" "$dir/heard.log")" -ge "${2:-1}" ]
+}
+check 'it says when it serves' wait_until heard '^READY=1$'
+kill -HUP "$tailgate_pid"
+check 'that it reloads' wait_until heard '^RELOADING=1$'
+check 'since when' heard '^MONOTONIC_USEC=[0-9]+$'
+check 'and that it has' wait_until heard '^READY=1$' 2
+cp "$conf" "$dir/good.conf"
+echo 'no_such_setting = 1;' >>"$conf"
+kill -HUP "$tailgate_pid"
+check 'what kept it from that' wait_until heard '^STATUS=.*mistakes'
+check 'which is an error in the journal' \
+	file_has "$dir/tailgate.log" '^<3>error: .*no_such_setting'
+cp "$dir/good.conf" "$conf"
+is 'every line there has its priority, and no time of its own' \
+	"$(grep -E -v -m 1 '^<[3-7]>(error|warning|info|debug): ' \
+		"$dir/tailgate.log")" ''
+stop "$tailgate_pid"
+check 'it says when it ends' heard '^STOPPING=1$'
+JOURNAL_STREAM=1:1
+start_tailgate
+check 'another file than the journal has times' \
+	wait_until file_has "$dir/tailgate.log" '^20[0-9-]+T.* info: serving'
+
 finish

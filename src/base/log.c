@@ -5,7 +5,9 @@
 /*
  * The log: formats a line, escapes what is foreign in it, and hands it to
  * stderr in one write(2), so that lines of several threads and processes
- * never mix, or to syslog.
+ * never mix, or to syslog.  To systemd's journal, which notes the time, the
+ * program and the process by itself, it gives the level in front instead
+ * (sd-daemon(3)).
  */
 #include "config.h"
 
@@ -14,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -27,17 +30,31 @@
 
 static struct {
 	char program[64];
-	bool to_syslog;
+	bool to_syslog, to_journal;
 	atomic_int level;
-} log_state = { "tailgate", false, LOG_LEVEL_INFO };
+} log_state = { .program = "tailgate", .level = LOG_LEVEL_INFO };
 
 static _Thread_local const char *log_request;
+
+/* Is stderr what systemd says that it is? */
+static bool
+is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return text != NULL && sscanf(text, "%llu:%llu", &dev, &ino) == 2 &&
+	    fstat(STDERR_FILENO, &st) == 0 && st.st_dev == (dev_t)dev &&
+	    st.st_ino == (ino_t)ino;
+}
 
 void
 log_open(const char *program, bool to_syslog, enum log_level level)
 {
 	snprintf(log_state.program, sizeof(log_state.program), "%s", program);
 	log_state.level = (int)level;
+	log_state.to_journal = is_journal();
 	if (log_state.to_syslog)
 		closelog();
 	log_state.to_syslog = to_syslog;
@@ -145,14 +162,18 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 }
 
 static void
-log_to_stderr(const char *name, const char *text)
+log_to_stderr(int priority, const char *name, const char *text)
 {
-	char line[LOG_LINE_BYTES + 256], when[CLOCK_TEXT_SIZE];
+	char line[LOG_LINE_BYTES + 256], when[CLOCK_TEXT_SIZE], head[160];
 	int len;
 
 	clock_text(clock_wall_ms(), when);
-	len = snprintf(line, sizeof(line), "%s %s[%ld]: %s: %s%s%s%s\n", when,
-	    log_state.program, (long)getpid(), name,
+	if (log_state.to_journal)
+		snprintf(head, sizeof(head), "<%d>", priority);
+	else
+		snprintf(head, sizeof(head), "%s %s[%ld]: ", when,
+		    log_state.program, (long)getpid());
+	len = snprintf(line, sizeof(line), "%s%s: %s%s%s%s\n", head, name,
 	    log_request != NULL ? "[" : "",
 	    log_request != NULL ? log_request : "",
 	    log_request != NULL ? "] " : "", text);
@@ -182,7 +203,7 @@ log_write(enum log_level level, const char *fmt, va_list args)
 		len = sizeof(raw) - 1;
 	log_escape(raw, (size_t)len, text, sizeof(text));
 	if (!log_state.to_syslog)
-		log_to_stderr(names[level], text);
+		log_to_stderr(priorities[level], names[level], text);
 	else if (log_request != NULL)
 		syslog(priorities[level], "%s: [%s] %s", names[level],
 		    log_request, text);
