@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # How tools find their models: GET /v1/models as OpenAI's list, as Anthropic's
-# and as Codex's catalogue, and what Codex and Claude Code make of them.
+# and as Codex's catalogue, and what Codex and Claude Code make of them; and the
+# rest of what Claude Code asks of a gateway.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 need python3
@@ -10,7 +11,8 @@ need python3
 start_upstream stub
 new_config <<-END
 	providers = (
-	  { name = "stub"; place = "local"; url = "$stub_url"; },
+	  { name = "stub"; place = "local"; url = "$stub_url";
+	    endpoints = [ "chat", "messages", "count_tokens" ]; },
 	  { name = "chat"; place = "local"; url = "$stub_url";
 	    endpoints = [ "chat" ]; },
 	  { name = "voice"; place = "local"; url = "$stub_url";
@@ -185,8 +187,53 @@ found()
 		{ grep -i discovery "$dir/claude.debug"; return 1; }
 }
 
+last()
+{
+	find "$stub_dir" -name '*.head' | sed 's/.*\/\([0-9]*\).head/\1/' |
+		sort -n | tail -n 1
+}
+
+# Claude Code's contract for gateways, a row each: what goes up as it came, and
+# what comes back.
+contract()
+{
+	key=
+	for row in 'anthropic-version: 2023-06-01' \
+		'anthropic-beta: context-1m-2025-08-07,x-2'; do
+		for path in /v1/messages '/v1/messages?beta=true' \
+			/v1/messages/count_tokens; do
+			request "$path" -H "$row" -H "x-api-key: $anna_key" \
+				-H 'Content-Type: application/json' \
+				--data-binary '{"model":"bare","max_tokens":9,
+				"system":[{"type":"text","text":"s",
+				"cache_control":{"type":"ephemeral"}}],
+				"messages":[{"role":"user","content":"hi"}]}'
+			is "$1: POST $path" "$status" 200
+			like "$1: $row goes up" "$(tr -d '\r' \
+				<"$stub_dir/$(last).head" |
+				tr '[:upper:]' '[:lower:]')" "^$row\$"
+			unlike "$1: the key does not" \
+				"$(cat "$stub_dir/$(last).head")" "$anna_key"
+			like "$1: marks of the cache go up" \
+				"$(cat "$stub_dir/$(last).body")" \
+				'"cache_control":\{"type":"ephemeral"\}'
+		done
+	done
+	key=$anna_key
+	post /v1/messages/count_tokens '{"model":"coder",
+		"messages":[{"role":"user","content":"hi"}]}'
+	like "$1: tokens are counted without an upstream that counts" \
+		"$status $(body)" '^200 {"input_tokens": ?[1-9]'
+	post /v1/messages '{"model":"nothing","max_tokens":9,"messages":[]}'
+	like "$1: errors are Anthropic's" "$status $(body)" \
+		'^404 {"type":"error","error":{"type":"not_found_error"'
+	request / -I
+	is "$1: HEAD / says that it is there" "$status" 200
+}
+
 suite()
 {
+	contract "$1"
 	openai "$1"
 	anthropic "$1"
 	codex_list "$1"

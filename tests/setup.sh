@@ -135,6 +135,7 @@ try_codex()
 	printf '%s\r\n' '# mine' 'model = "gpt-x" # the best' '' \
 		'[model_providers.other]' 'name = "other"' \
 		'base_url = "http://127.0.0.1:9/v1"' '' \
+		'[model_providers.tailgate]' 'env_key = "NO_SUCH_KEY"' '' \
 		'[tui]' 'notifications = [' '  "a", # ]' ']' |
 		sed '$s/\r//' | tr -d '\n' | tr '\r' '\n' \
 		>"$HOME/.codex/config.toml"

@@ -25,7 +25,8 @@ struct edit {
 	const char *keys[EDIT_KEYS_MAX]; /* the way to it, from the top */
 	size_t nkeys;
 	/* In the file's language.  JSON: compact; it is laid out as the file
-	 * is.  A YAML list: its items, each line ended by a newline. */
+	 * is.  A YAML list: its items, each line ended by a newline.  TOML:
+	 * NULL takes the pair out. */
 	const char *value;
 	bool keep; /* what stands there already stays */
 };

@@ -375,7 +375,11 @@ edit_toml(
 		}
 	if ((*why = look(&t)) != NULL)
 		return -1;
-	if (t.found.kind == KIND_PAIR && e->keep)
+	if (e->value == NULL) {
+		/* Of what is not there, nothing is left out. */
+		buf_add(out, text.p, t.found.start);
+		buf_add(out, text.p + t.found.end, text.len - t.found.end);
+	} else if (t.found.kind == KIND_PAIR && e->keep)
 		buf_add(out, text.p, text.len);
 	else if (t.found.kind == KIND_PAIR) {
 		buf_add(out, text.p, t.found.value);

@@ -19,8 +19,8 @@
  *	<url> <v1>	the gateway without and with /v1
  *	<key> <keyfile>	the client's key, and the file that holds it
  *	<model> <small>	the names of the models that were picked
- *	<context> <window> <output> <images> <tools>	of the model; <window> is
- *			<context>, or a guess
+ *	<context> <window> <output> <images> <tools>	of the model; <window>
+ *			is <context>, or a guess
  *	<now>		the time, as 2027-01-31T12:00:00Z
  *	<?context>...<.>	only if it is known (images, tools: true)
  *	<[>...<]>	once for each model, with a comma between two
@@ -77,7 +77,7 @@ bool setup_is_plain(const char *);
 struct setup_edit {
 	edit_function *edit;
 	const char *way; /* keys, each a template, separated by '|' */
-	const char *value; /* a template */
+	const char *value; /* a template; NULL takes it out (TOML) */
 	bool keep;
 };
 

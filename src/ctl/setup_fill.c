@@ -236,8 +236,8 @@ edit_make(const struct setup_values *v, const struct setup_edit *row,
 	buf_init(&value, SETUP_TEXT_MAX);
 	buf_init(&out, SETUP_TEXT_MAX);
 	if (way_make(v, row->way, &e, &way) &&
-	    setup_fill(v, row->value, &value)) {
-		e.value = value.p;
+	    (row->value == NULL || setup_fill(v, row->value, &value))) {
+		e.value = row->value == NULL ? NULL : value.p;
 		status = row->edit(buf_span(text), &e, &out, why);
 		if (status == 0 && buf_failed(&out)) {
 			*why = "it is too long";

@@ -6,8 +6,8 @@
  * Hides how a set-up is remembered, so that it can be taken back.  A tool's
  * directory holds three files for each file that was changed, N from 0 on:
  *
- *	N.path		its path; "new" or its mode in octal; the first directory
- *			that had to be made for it, or "-": a line each
+ *	N.path		its path; "new" or its mode in octal; the first
+ *			directory that was made for it, or "-": a line each
  *	N.before	the file as it was
  *	N.after		the file as it was written
  *
@@ -110,8 +110,10 @@ record_read(struct record *r, const char *tool, unsigned i)
 static int
 take_back(const struct record *r, const struct buf *now, struct buf *out)
 {
+	bool back = span_eq(buf_span(now), buf_span(&r->before));
+
 	buf_puts(out, "");
-	if (span_eq(buf_span(now), buf_span(&r->after))) {
+	if (back || span_eq(buf_span(now), buf_span(&r->after))) {
 		buf_add(out, r->before.p, r->before.len);
 		return 0;
 	}

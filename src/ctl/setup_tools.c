@@ -159,6 +159,8 @@ const struct setup_tool setup_tools[] = {
 		    { edit_toml, PROVIDER "name", "\"tailgate\"", 0 },
 		    { edit_toml, PROVIDER "base_url", "\"<v1>\"", 0 },
 		    { edit_toml, PROVIDER "wire_api", "\"responses\"", 0 },
+		    /* By hand it stands in the environment. */
+		    { edit_toml, PROVIDER "env_key", NULL, 0 },
 		    /* With a command for the key (auth) Codex would take its
 		     * instructions from the gateway's catalogue. */
 		    { edit_toml, PROVIDER "experimental_bearer_token",
@@ -203,7 +205,8 @@ const struct setup_tool setup_tools[] = {
 		    "source ~/.config/tailgate/env.fish\n"
 		    "in PowerShell's $PROFILE:      "
 		    ". ~/.config/tailgate/env.ps1\n",
-	    .files = { { .path = "${XDG_CONFIG_HOME:-~/.config}/tailgate/env.sh",
+	    .files = { { .path =
+			     "${XDG_CONFIG_HOME:-~/.config}/tailgate/env.sh",
 			   .whole = env_sh },
 		{ .path = "${XDG_CONFIG_HOME:-~/.config}/tailgate/env.fish",
 		    .whole = env_fish },
