@@ -132,11 +132,59 @@ dir_of(struct load *load, const char *path)
 					   : arena_strdup(load->arena, full);
 }
 
+/* The first name of a line, into out. */
+static bool
+name_of_line(const char *text, unsigned line, char *out, size_t size)
+{
+	size_t len;
+
+	for (; line > 1 && text != NULL; line--)
+		if ((text = strchr(text, '\n')) != NULL)
+			text++;
+	if (text == NULL)
+		return false;
+	text += strspn(text, " \t,;{}()");
+	len = strcspn(text, " \t\n=:({");
+	if (len == 0 || len >= size)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return true;
+}
+
+/* What libconfig did not understand. */
+static void
+say_syntax(struct load *load, const struct load_file *file)
+{
+	const char *source = config_error_file(&file->config);
+	const char *what = config_error_text(&file->config);
+	unsigned line = (unsigned)config_error_line(&file->config);
+	char name[CONFIG_NAME_MAX];
+	const struct schema *row;
+
+	if (strstr(what, "duplicate") != NULL && source == NULL &&
+	    name_of_line(file->text, line, name, sizeof(name))) {
+		row = schema_find("", name);
+		mistake_in(load, file->path, line,
+		    row != NULL && row->type == SCHEMA_LIST
+			? "a second list %s; put the elements of both into "
+			  "one `%s` list"
+			: "%s is set twice; keep one `%s`",
+		    name, name);
+		return;
+	}
+	mistake_in(load,
+	    source == NULL ? file->path : arena_strdup(load->arena, source),
+	    line,
+	    "%s (is there a semicolon, a bracket or a quote missing before "
+	    "this?)",
+	    what);
+}
+
 config_setting_t *
 load_file(struct load *load, const char *path)
 {
 	struct load_file *file = &load->files[load->nfiles++];
-	const char *source;
 	char *text;
 
 	file->path = arena_strdup(load->arena, path);
@@ -148,13 +196,7 @@ load_file(struct load *load, const char *path)
 	file->text = text;
 	if (config_read_string(&file->config, text) == CONFIG_TRUE)
 		return config_root_setting(&file->config);
-	source = config_error_file(&file->config);
-	mistake_in(load,
-	    source == NULL ? file->path : arena_strdup(load->arena, source),
-	    (unsigned)config_error_line(&file->config),
-	    "%s (is there a semicolon, a bracket or a quote missing "
-	    "before this?)",
-	    config_error_text(&file->config));
+	say_syntax(load, file);
 	return NULL;
 }
 
@@ -208,6 +250,21 @@ prices_load(struct load *load)
 		load_group(load, SCHEMA_PRICE_FILE, root, &load->prices);
 }
 
+/* They are compiled a floor above. */
+static void
+prove_patterns(struct load *load)
+{
+	const struct config *c = load->config;
+	char message[256];
+
+	for (size_t i = 0; load->pattern_check != NULL && i < c->nprivates; i++)
+		if (c->privates[i].pattern != NULL &&
+		    load->pattern_check(
+			c->privates[i].pattern, message, sizeof(message)) == -1)
+			mistake_of(load, &c->privates[i], "private", "pattern",
+			    "%s", message);
+}
+
 static void
 load_all(struct load *load, const char *path)
 {
@@ -221,6 +278,9 @@ load_all(struct load *load, const char *path)
 	clients_load(load);
 	finish(load);
 	prove(load);
+	prove_patterns(load);
+	if (load->flags & CONFIG_ADVISE)
+		advise(load);
 	if ((load->flags & CONFIG_NO_SECRETS) == 0)
 		keys_load(load);
 }
@@ -247,10 +307,18 @@ load_end(struct load *load)
 struct config *
 config_load(const char *path, unsigned flags, FILE *err)
 {
+	return config_load_all(path, flags, NULL, err);
+}
+
+struct config *
+config_load_all(
+    const char *path, unsigned flags, config_pattern_check *check, FILE *err)
+{
 	struct load load;
 	struct config *config;
 
 	load_begin(&load, flags);
+	load.pattern_check = check;
 	config = load.config;
 	config->memory = arena_alloc(load.arena, sizeof(*config->memory));
 	*config->memory = (struct config_memory){ load.arena, load.secrets };

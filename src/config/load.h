@@ -54,6 +54,7 @@ struct load_mistake {
 
 struct load {
 	unsigned flags;
+	config_pattern_check *pattern_check; /* or NULL */
 	struct arena *arena;
 	struct secrets *secrets;
 	struct config *config;
@@ -125,6 +126,8 @@ void value_load(
 const char *url_check(const char *url, const char *schemes);
 /* The host of a URL that passed, without port and brackets. */
 const char *url_host(struct arena *, const char *url);
+/* Is it on this host or in a private network, as far as its name tells? */
+bool url_is_near(const char *host);
 /* Its port, or its scheme's. */
 uint16_t url_port(const char *url);
 
@@ -142,6 +145,8 @@ load_group(struct load *, const char *group, config_setting_t *, void *base);
 void finish(struct load *);
 /* Reports what contradicts itself. */
 void prove(struct load *);
+/* Warns of what will surprise (advise.c). */
+void advise(struct load *);
 /* Reads the providers' keys. */
 void keys_load(struct load *);
 

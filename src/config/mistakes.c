@@ -18,6 +18,7 @@
 
 #define MISTAKES_MAX 500 /* more than anybody reads */
 #define QUOTE_BYTES 64
+#define JSON_MAX (4 * 1024 * 1024)
 
 static const struct load_file *
 file_of(const struct load *load, const config_setting_t *setting)
@@ -260,12 +261,39 @@ by_line(const void *pa, const void *pb)
 			  : (a->number > b->number) - (a->number < b->number);
 }
 
+static void
+write_json(const struct load *load, FILE *err)
+{
+	struct buf out;
+
+	buf_init(&out, JSON_MAX);
+	buf_puts(&out, "[");
+	for (size_t i = 0; i < load->nmistakes; i++) {
+		const struct load_mistake *m = &load->mistakes[i];
+
+		buf_puts(&out, i == 0 ? "{\"file\": " : ",\n {\"file\": ");
+		buf_json(&out, span_of(m->file));
+		buf_printf(&out,
+		    ", \"line\": %u, \"level\": \"%s\", \"text\": ", m->line,
+		    m->warning ? "warning" : "error");
+		buf_json(&out, span_of(m->text));
+		buf_puts(&out, "}");
+	}
+	buf_puts(&out, "]");
+	fwrite(out.p, 1, out.len, err);
+	buf_free(&out);
+}
+
 void
 mistakes_write(const struct load *load, FILE *err)
 {
 	if (load->nmistakes > 0)
 		qsort(load->mistakes, load->nmistakes, sizeof(*load->mistakes),
 		    by_line);
+	if (load->flags & CONFIG_JSON) {
+		write_json(load, err);
+		return;
+	}
 	for (size_t i = 0; i < load->nmistakes; i++) {
 		const struct load_mistake *m = &load->mistakes[i];
 

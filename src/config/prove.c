@@ -181,7 +181,15 @@ prove_url(struct load *load, const struct provider *p)
 	if (!origin_has(load, p, "providers", "url"))
 		mistake_of(load, p, "providers", "url",
 		    "is missing: where is the provider?");
-	if (p->url != NULL && p->place == PLACE_EXTERNAL && is_http(p->url))
+	if (p->place == PLACE_EXTERNAL && url_is_near(p->host)) {
+		if (!origin_has(load, p, "providers", "place"))
+			warning_of(load, p, "providers", "place",
+			    "%s is this host or a private network, but a "
+			    "provider that says no place is external: write "
+			    "place = \"local\"",
+			    p->host);
+	} else if (p->url != NULL && p->place == PLACE_EXTERNAL &&
+	    is_http(p->url))
 		warning_of(load, p, "providers", "url",
 		    "http:// to an external provider: content and key travel "
 		    "unencrypted; use https://");

@@ -35,6 +35,17 @@ prove_place(struct load *load, const struct model *m, const struct target *t)
 {
 	if (t->provider->place <= m->place)
 		return;
+	if (url_is_near(t->provider->host) &&
+	    !origin_has(load, t->provider, "providers", "place")) {
+		mistake_of(load, t, "targets", "provider",
+		    "model %s -> provider %s: the model's place is local and "
+		    "the provider says none, which is external; write place = "
+		    "\"local\" for the provider at %s",
+		    mistake_quote(load, m->id != NULL ? m->id : ""),
+		    t->provider->name != NULL ? t->provider->name : "",
+		    t->provider->host);
+		return;
+	}
 	mistake_of(load, t, "targets", "provider",
 	    "model %s -> target %s -> provider %s: the model's place is %s, "
 	    "the provider's is %s; take the target out, or set the model's "

@@ -295,12 +295,23 @@ struct config {
 /* What a load may leave out. */
 enum config_flags {
 	CONFIG_NO_SECRETS = 1 << 0,	/* do not read key files (explain) */
+	/* What it may add, for `tailgate check`. */
+	CONFIG_ADVISE = 1 << 1,		/* warn of what will surprise */
+	CONFIG_JSON = 1 << 2,		/* mistakes as a JSON array of {"file",
+					   "line", "level", "text"} */
 };
+
+/* Can a private pattern be used?  -1 and a message: no. */
+typedef int config_pattern_check(const char *pattern, char *message,
+    size_t size);
 
 /* Reads and proves path.  Every mistake goes to err as one line
  * "FILE:LINE: SETTING: RULE"; warnings too, marked "warning: ".  NULL when
  * there was a mistake.  The caller frees. */
 struct config *config_load(const char *path, unsigned flags, FILE *err);
+/* The same with the private patterns among what is proved. */
+struct config *config_load_all(
+    const char *path, unsigned flags, config_pattern_check *, FILE *err);
 /* Wipes the secrets, frees everything. */
 void config_free(struct config *);
 

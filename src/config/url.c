@@ -135,3 +135,17 @@ url_port(const char *url)
 		port = port * 10 + (unsigned)(rest.p[i] - '0');
 	return (uint16_t)port;
 }
+
+bool
+url_is_near(const char *host)
+{
+	struct net address;
+	size_t n = host == NULL ? 0 : strlen(host);
+
+	if (n == 0)
+		return false;
+	if (strcasecmp(host, "localhost") == 0 ||
+	    (n > 10 && strcasecmp(host + n - 10, ".localhost") == 0))
+		return true;
+	return net_parse(host, &address) == 0 && net_is_ours(&address);
+}

@@ -214,7 +214,14 @@ read_group(struct load *load, const struct schema *row,
     config_setting_t *setting, void *base)
 {
 	if (!config_setting_is_group(setting)) {
-		value_wrong_type(load, setting, "a group { }");
+		/* What is written may be the key itself: it is not shown. */
+		if (strcmp(row->of, "key") == 0)
+			mistake(load, setting,
+			    "the key itself does not stand here: put it into a "
+			    "file and write key = { file = \"NAME.key\"; } (or "
+			    "{ env = \"NAME\"; }, { credential = \"NAME\"; })");
+		else
+			value_wrong_type(load, setting, "a group { }");
 		setting = NULL;
 	}
 	load_group(load, row->of, setting, (char *)base + row->offset);

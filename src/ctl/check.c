@@ -9,14 +9,19 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/log.h"
 #include "config/schema.h"
 #include "ctl/access.h"
 #include "ctl/allow.h"
 #include "ctl/ctl.h"
-#include "policy/call.h"
+#include "policy/patterns.h"
+
+#define JSON_MAX (8 * 1024 * 1024)
 
 static const char *
 type_name(const struct schema *row)
@@ -73,48 +78,104 @@ settings_print(const char *group, const char *prefix)
 	}
 }
 
-/* An external target without a price: its cost would not be known. */
-static void
-prices_check(const struct config *config)
+/* What was said while the files were read, and of what they name. */
+struct findings {
+	char *mistakes, *access;
+	size_t mistakes_len;
+};
+
+/* All of it, and closes it; the caller frees. */
+static char *
+read_back(FILE *file)
 {
-	for (size_t i = 0; i < config->nmodels; i++) {
-		const struct model *m = &config->models[i];
+	char *text = NULL;
+	long len = fseek(file, 0, SEEK_END) == 0 ? ftell(file) : 0;
 
-		for (size_t j = 0; j < m->ntargets; j++) {
-			const struct target *t = &m->targets[j];
+	if (len < 0 || (text = calloc(1, (size_t)len + 1)) == NULL)
+		fatal("out of memory");
+	rewind(file);
+	text[fread(text, 1, (size_t)len, file)] = '\0';
+	fclose(file);
+	return text;
+}
 
-			if (t->provider->place != PLACE_EXTERNAL ||
-			    t->price.known)
-				continue;
-			fprintf(stderr,
-			    "%s: warning: models[%zu].targets[%zu]: %s at %s "
-			    "has no price, so its cost is not known (unless "
-			    "the provider tells)\n",
-			    config->path, i, j, t->model, t->provider->name);
-		}
+/* The findings about files and directories are lines of text. */
+static void
+json_access(const char *lines, bool comma, struct buf *out)
+{
+	while (*lines != '\0') {
+		size_t len = strcspn(lines, "\n");
+
+		buf_puts(out, comma ? ",\n " : "");
+		buf_puts(out,
+		    "{\"file\": null, \"line\": 0, \"level\": "
+		    "\"error\", \"text\": ");
+		buf_json(out, (struct span){ lines, len });
+		buf_puts(out, "}");
+		comma = true;
+		lines += len + (lines[len] == '\n');
 	}
 }
 
-/* All of them, each with its line. */
-static bool
-patterns_good(const struct config *config)
+/* {"file": ..., "good": true, "mistakes": [{"file", "line", "level",
+ * "text"}, ...]} */
+static void
+print_json(bool good, const struct findings *f)
 {
-	char message[256];
+	size_t len = f->mistakes_len;
+	struct buf out;
+
+	buf_init(&out, JSON_MAX);
+	buf_puts(&out, "{\"file\": ");
+	buf_json(&out, span_of(ctl_config_path()));
+	buf_printf(
+	    &out, ", \"good\": %s, \"mistakes\": ", good ? "true" : "false");
+	/* Its closing bracket comes after what is added. */
+	buf_add(&out, f->mistakes, len > 0 ? len - 1 : 0);
+	json_access(f->access, len > 2, &out);
+	buf_puts(&out, "]}\n");
+	fwrite(out.p, 1, out.len, stdout);
+	buf_free(&out);
+}
+
+enum mode { PROVE, DUMP, ALLOW, SETTINGS, JSON };
+
+/* Loads it, with all that can be said of it in *f; NULL: it is no good. */
+static struct config *
+examine(enum mode mode, const char *user, struct findings *f)
+{
+	FILE *mistakes = open_memstream(&f->mistakes, &f->mistakes_len);
+	/* A file, because a child process writes to it as well. */
+	FILE *access = tmpfile();
+	struct config *config;
 	bool good = true;
 
-	for (size_t i = 0; i < config->nprivates; i++) {
-		const struct private_rule *rule = &config->privates[i];
-
-		if (patterns_check(rule->pattern, message, sizeof(message)) ==
-		    0)
-			continue;
-		fprintf(stderr, "%s: %s\n", rule->where, message);
-		good = false;
-	}
-	return good;
+	if (mistakes == NULL || access == NULL)
+		fatal("no memory, or no room for a temporary file");
+	config = config_load_all(ctl_config_path(),
+	    CONFIG_ADVISE | (mode == JSON ? CONFIG_JSON : 0), patterns_check,
+	    mistakes);
+	/* A dump is of what is written, wherever it is read. */
+	if (config != NULL && (mode == PROVE || mode == JSON))
+		good = access_check(config, user, access) == 0;
+	fclose(mistakes);
+	f->access = read_back(access);
+	if (good)
+		return config;
+	config_free(config);
+	return NULL;
 }
 
-enum mode { PROVE, DUMP, ALLOW, SETTINGS };
+static void
+findings_print(const struct findings *f, bool good, bool json)
+{
+	if (json) {
+		print_json(good, f);
+		return;
+	}
+	fputs(f->mistakes, stderr);
+	fputs(f->access, stderr);
+}
 
 static int
 say_good(const struct config *config)
@@ -129,22 +190,18 @@ say_good(const struct config *config)
 static int
 config_show(const struct config *config, enum mode mode, const char *user)
 {
-	bool good = mode != PROVE || access_check(config, user, stderr) == 0;
-
-	if (mode != PROVE || user != NULL)
+	if ((mode != PROVE && mode != JSON) || user != NULL)
 		if (ctl_confine(config,
 			mode == ALLOW ? SANDBOX_PROBE : SANDBOX_CHECK) == -1)
 			return 1;
-	prices_check(config);
-	if (!patterns_good(config) || !good)
-		return 1;
 	switch (mode) {
 	case DUMP:
-		/* It is of what is written, wherever it is read. */
 		config_dump(config, stdout);
 		return 0;
 	case ALLOW:
 		return allow_print(config, stdout, stderr) == -1;
+	case JSON:
+		return 0;
 	default:
 		return say_good(config);
 	}
@@ -153,12 +210,15 @@ config_show(const struct config *config, enum mode mode, const char *user)
 static int
 config_check(enum mode mode, const char *user)
 {
-	struct config *config = config_load(ctl_config_path(), 0, stderr);
-	int status;
+	struct findings f = { NULL, NULL, 0 };
+	struct config *config = examine(mode, user, &f);
+	int status = 1;
 
-	if (config == NULL)
-		return 1;
-	status = config_show(config, mode, user);
+	findings_print(&f, config != NULL, mode == JSON);
+	free(f.mistakes);
+	free(f.access);
+	if (config != NULL)
+		status = config_show(config, mode, user);
 	config_free(config);
 	return status;
 }
@@ -166,6 +226,7 @@ config_check(enum mode mode, const char *user)
 const struct ctl_option ctl_check_options[] = {
 	{ "dump", NULL, 'd',
 	    "print what is in effect, defaults included, without secrets" },
+	{ "json", NULL, 'j', "print what is wrong as JSON" },
 	{ "settings", NULL, 's',
 	    "print every setting: path, type, range, default, text" },
 	{ "systemd-allow", NULL, 'a',
@@ -191,6 +252,8 @@ ctl_check(int argc, char **argv)
 			mode = ALLOW;
 		else if (c == 's')
 			mode = SETTINGS;
+		else if (c == 'j')
+			mode = JSON;
 		else if (c == 'u')
 			user = optarg;
 		else

@@ -286,6 +286,8 @@ probe_ask(const struct config *config, const struct provider *provider,
 		models = ask_models(&a);
 		if (probe->ok && local && provider->learn)
 			probe_learn(&a, models);
+		if (probe->ok)
+			probe_names(&a, models);
 		json_decref(models);
 	}
 	arena_free(a.arena);

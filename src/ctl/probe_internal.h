@@ -30,5 +30,8 @@ json_t *probe_ask_json(
 /* Fills probe->server and probe->learned from the list of models and from what
  * else its kind of server tells. */
 void probe_learn(struct probe_asking *, const json_t *models);
+/* Remarks in probe->why that a target asks for a model which is not listed
+ * (probe_names.c); after probe_learn(). */
+void probe_names(struct probe_asking *, const json_t *models);
 
 #endif

@@ -156,6 +156,17 @@ static const struct {
 	{ TOP, "hosts = [ \"*ai.home\" ];",
 	    "tailgate.conf:11: hosts: \"*ai.home\" is no host name; write it "
 	    "without scheme, port and path" },
+	{ TOP, "providers = ( { name = \"x\"; kind = \"echo\"; } );",
+	    "tailgate.conf:11: a second list providers; put the elements of "
+	    "both into one `providers` list" },
+	{ TOP, "commit = 2.0;\ncommit = 3.0;",
+	    "tailgate.conf:12: commit is set twice; keep one `commit`" },
+	{ PROVIDERS,
+	    ", { name = \"x\"; url = \"https://x.example/v1\";\n"
+	    "    key = \"sk-abcdef\"; }",
+	    "tailgate.conf:6: providers[1].key: the key itself does not stand "
+	    "here: put it into a file and write key = { file = "
+	    "\"NAME.key\"; }" },
 	{ TOP, "cors = { origins = \"a\"; };",
 	    "tailgate.conf:11: cors.origins: must be an array" },
 	{ TOP, "ledger = { enabled = 1; };",
@@ -218,7 +229,8 @@ static const struct {
 	    "clients = ( { name = \"a\"; user = \"a\"; },\n"
 	    "{ name = \"a\"; user = \"b\"; } );",
 	    "tailgate.conf:12: clients[1].name: \"a\" is used twice" },
-	{ TOP, "threads = 5;\nthreads = 6;", "tailgate.conf:12: duplicate" },
+	{ TOP, "threads = 5;\nthreads = 6;",
+	    "tailgate.conf:12: threads is set twice" },
 	/* references */
 	{ PROVIDERS, ", { name = \"b\"; kind = \"echo\"; limit = \"gpx\"; }",
 	    "tailgate.conf:5: providers[1].limit: none of the limits has the "
@@ -657,6 +669,127 @@ test_warnings(void)
 	CHECK(strstr(said, "warning: models: there are none") != NULL,
 	    "a configuration without models is said");
 	config_free(config);
+}
+
+/* What `tailgate check` says beside: a line of the configuration, and what is
+ * said of it, or (want NULL) that nothing is said. */
+static const struct {
+	enum where where;
+	const char *text, *want;
+} surprises[] = {
+	{ PROVIDERS, ", { name = \"b\"; url = \"https://x.example/v1\"; }",
+	    "tailgate.conf:5: warning: providers[1].key: an external provider "
+	    "without a key will refuse every request; write key = { file = "
+	    "\"b.key\"; }" },
+	{ PROVIDERS,
+	    ", { name = \"b\"; url = \"https://x.example/v1\"; auth = "
+	    "\"none\"; }",
+	    NULL },
+	{ PROVIDERS, ", { name = \"b\"; url = \"http://localhost:8000/v1\"; }",
+	    "tailgate.conf:5: warning: providers[1].place: localhost is this "
+	    "host or a private network, but a provider that says no place is "
+	    "external: write place = \"local\"" },
+	{ PROVIDERS,
+	    ", { name = \"b\"; url = \"http://192.168.1.9:8000/v1\"; }",
+	    "tailgate.conf:5: warning: providers[1].place: 192.168.1.9 is" },
+	{ MODELS,
+	    ", { id = \"n\"; place = \"external\"; targets = ( { provider = "
+	    "\"far\"; model = \"n\"; } ); }",
+	    "tailgate.conf:9: warning: models[1].targets[0].price: n at far "
+	    "has no price" },
+	{ MODELS,
+	    ", { id = \"n\"; place = \"external\"; targets = ( { provider = "
+	    "\"far\"; model = \"n\"; price = { input = 1.0; }; } ); }",
+	    "tailgate.conf: warning: private: there are external targets and "
+	    "no private patterns" },
+	{ MODELS, "",
+	    "tailgate.conf:1: warning: clients_file: is empty and "
+	    "there are no clients, so nobody can call" },
+	{ TOP,
+	    "clients = ( { name = \"a\"; user = \"a\"; models = [ \"m*\", "
+	    "\"gpt-*\" ]; } );",
+	    "tailgate.conf:11: warning: clients[0].models: \"gpt-*\" matches "
+	    "no model" },
+	{ TOP,
+	    "clients = ( { name = \"a\"; user = \"a\"; models = [ \"?\", "
+	    "\"m\" ]; } );",
+	    NULL },
+};
+
+#define FAR                                                             \
+	", { name = \"far\"; url = \"https://far.example/v1\"; auth = " \
+	"\"none\"; }"
+
+/* Patterns of this test: "bad" is one. */
+static int
+pattern_of_test(const char *pattern, char *message, size_t size)
+{
+	snprintf(message, size, "is bad");
+	return strcmp(pattern, "bad") == 0 ? -1 : 0;
+}
+
+/* What is said with CONFIG_ADVISE, into `said`; true: it is good. */
+static bool
+advised(const char *text)
+{
+	FILE *err = tmpfile();
+	struct config *config;
+	size_t n;
+	char *p;
+
+	if (err == NULL)
+		exit(99);
+	write_file("tailgate.conf", text);
+	config = config_load_all(
+	    in_dir("tailgate.conf"), CONFIG_ADVISE, pattern_of_test, err);
+	rewind(err);
+	n = fread(said, 1, sizeof(said) - 1, err);
+	said[n] = '\0';
+	fclose(err);
+	while ((p = strstr(said, dir)) != NULL)
+		memmove(
+		    p, p + strlen(dir) + 1, strlen(p + strlen(dir) + 1) + 1);
+	config_free(config);
+	return config != NULL;
+}
+
+static void
+test_surprises(void)
+{
+	char text[4096];
+
+	for (size_t i = 0; i < sizeof(surprises) / sizeof(surprises[0]); i++) {
+		const char *want = surprises[i].want;
+
+		snprintf(text, sizeof(text), BASE,
+		    surprises[i].where == PROVIDERS ? surprises[i].text : FAR,
+		    surprises[i].where == MODELS ? surprises[i].text : "",
+		    surprises[i].where == TOP ? surprises[i].text : "");
+		CHECK(advised(text), "good: %s", said);
+		CHECK(want == NULL ? strstr(said, "].key") == NULL &&
+			    strstr(said, "].models") == NULL
+				   : said_line(want),
+		    "%s: %s", want == NULL ? "nothing" : want, said);
+	}
+	snprintf(text, sizeof(text), BASE,
+	    ", { name = \"x\"; url = \"http://127.0.0.1:8080/v1\"; }",
+	    ", { id = \"n\"; targets = ( { provider = \"x\"; model = \"n\"; } "
+	    "); }",
+	    "");
+	CHECK(!advised(text) &&
+		said_line("tailgate.conf:9: models[1].targets[0].provider: "
+			  "model \"n\" -> provider x: the model's place is "
+			  "local and the provider says none, which is "
+			  "external; write place = \"local\" for the provider "
+			  "at 127.0.0.1"),
+	    "a local model of a near provider without a place: %s", said);
+	base_text(text, sizeof(text), TOP,
+	    "private = ( { name = \"x\"; pattern = \"bad\"; } );\n"
+	    "comit = 1;");
+	CHECK(!advised(text) &&
+		said_line("tailgate.conf:11: private[0].pattern: is bad") &&
+		said_line("tailgate.conf:12: comit: there is no such"),
+	    "a pattern's mistake and another's in one run: %s", said);
 }
 
 static const char good[] =
@@ -1150,6 +1283,7 @@ main(void)
 	test_user();
 	test_all_at_once();
 	test_warnings();
+	test_surprises();
 	test_url_paths();
 	test_good();
 	test_secrets();

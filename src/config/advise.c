@@ -1,0 +1,138 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What is allowed and will surprise.  Said by `tailgate check` only
+ * (CONFIG_ADVISE): a gateway that starts has been checked.
+ */
+#include "config.h"
+
+#include <fnmatch.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/load.h"
+
+static void
+advise_key(struct load *load, const struct provider *p)
+{
+	const struct key_source *key = &p->key_source;
+
+	if (p->kind == PROVIDER_ECHO || p->place != PLACE_EXTERNAL ||
+	    p->auth == AUTH_NONE || key->file != NULL ||
+	    key->credential != NULL || key->env != NULL ||
+	    origin_has(load, p, "providers", "key") || url_is_near(p->host))
+		return;
+	warning_of(load, p, "providers", "key",
+	    "an external provider without a key will refuse every request; "
+	    "write key = { file = \"%s.key\"; }, or auth = \"none\" if it "
+	    "wants none",
+	    p->name != NULL ? p->name : "NAME");
+}
+
+/* Its cost would not be known. */
+static void
+advise_price(struct load *load, const struct target *t)
+{
+	if (t->provider->place == PLACE_EXTERNAL && !t->price.known)
+		warning_of(load, t, "targets", "price",
+		    "%s at %s has no price, so its cost is not known (unless "
+		    "the provider tells)",
+		    t->model, t->provider->name);
+}
+
+static void
+advise_targets(struct load *load)
+{
+	const struct config *c = load->config;
+	bool external = false;
+
+	for (size_t i = 0; i < c->nmodels; i++)
+		for (size_t j = 0; j < c->models[i].ntargets; j++) {
+			const struct target *t = &c->models[i].targets[j];
+
+			if (t->provider == NULL || t->model == NULL)
+				continue;
+			external |= t->provider->place == PLACE_EXTERNAL;
+			advise_price(load, t);
+		}
+	if (external && c->nprivates == 0)
+		warning_of(load, c, "", "private",
+		    "there are external targets and no private patterns: "
+		    "whatever a client that may go outside sends can leave; "
+		    "doc/providers.md begins with some patterns");
+}
+
+/* Is there a name that both the glob and the model's name allow? */
+static bool
+may_match(const char *glob, const char *name)
+{
+	size_t n = strlen(name), fixed = strcspn(glob, "*?[\\");
+
+	if (n == 0 || name[n - 1] != '*')
+		return fnmatch(glob, name, 0) == 0;
+	return strncmp(glob, name, fixed < n - 1 ? fixed : n - 1) == 0;
+}
+
+static bool
+matches_some(const struct config *c, const char *glob)
+{
+	for (size_t i = 0; i < c->nmodels; i++) {
+		const struct model *m = &c->models[i];
+
+		if (m->id != NULL && may_match(glob, m->id))
+			return true;
+		for (size_t j = 0; j < m->naliases; j++)
+			if (may_match(glob, m->aliases[j]))
+				return true;
+	}
+	return false;
+}
+
+/* What it has from its group is told of the group. */
+static void
+advise_globs(struct load *load, const struct client *c, const char *group)
+{
+	if (!origin_has(load, c, group, "models"))
+		return;
+	for (size_t i = 0; i < c->nmodels; i++)
+		if (!matches_some(load->config, c->models[i]))
+			warning_of(load, c, group, "models",
+			    "%s matches no model",
+			    mistake_quote(load, c->models[i]));
+}
+
+static void
+advise_clients(struct load *load)
+{
+	const struct config *c = load->config;
+
+	advise_globs(load, &c->default_client, "default_client");
+	for (size_t i = 0; i < c->nclient_groups; i++)
+		advise_globs(load, &c->client_groups[i], "client_groups");
+	for (size_t i = 0; i < c->nclients; i++)
+		advise_globs(load, &c->clients[i], "clients");
+	if (c->nclients > 0)
+		return;
+	if (*c->clients_file == '\0')
+		warning_of(load, c, "", "clients_file",
+		    "is empty and there are no clients, so nobody can call; "
+		    "name a file, and make one with `tailgate client add "
+		    "NAME`");
+	else if (access(c->clients_file, F_OK) == 0) /* else it is said */
+		warning_of(load, c, "", "clients",
+		    "there are none, so nobody can call; `tailgate client add "
+		    "NAME` makes one");
+}
+
+void
+advise(struct load *load)
+{
+	const struct config *c = load->config;
+
+	for (size_t i = 0; i < c->nproviders; i++)
+		advise_key(load, &c->providers[i]);
+	advise_targets(load);
+	advise_clients(load);
+}
