@@ -152,7 +152,7 @@ for path in /v1/metrics /v1/x/metrics /x/metrics /v1/x/tailgate/usage.json \
 	request $path
 	check "$path: is not served" error_is 404 unknown_url
 done
-for path in /metrics /tailgate/status.json /tailgate/usage.json; do
+for path in /metrics /tailgate/status.json; do
 	key=$boss_key
 	request $path
 	is "$path: an operator" "$status" 200
@@ -160,6 +160,10 @@ for path in /metrics /tailgate/status.json /tailgate/usage.json; do
 	request $path
 	check "$path: nobody else" error_is 403 endpoint_not_allowed
 done
+key=$anna_key
+request /tailgate/usage.json
+is 'a client sees its own budgets' "$status $(body)" \
+	"200 $(body | grep '^{"client": "anna", .*"budgets": \[')"
 
 # Key and network.
 cp "$dir/clients.new" "$dir/clients.conf"

@@ -43,7 +43,7 @@ ledger=$dir/state/ledger.jsonl
 ' "$ledger"
 like "the week is a whole ledger" \
 	"$("$TAILGATE" -f "$conf" usage --verify)" '^[0-9]+ lines, none changed'
-add_client laptop
+add_client laptop --usd-per-day 5 --concurrent 10
 add_client operator --operator
 start_tailgate
 
@@ -67,6 +67,10 @@ heads()
 	check "$1: not without a key" error_is 401 invalid_api_key
 	key=$laptop_key
 	request /tailgate/usage.json
+	is "$1: no operator sees more than what is its own" \
+		"$status $(jq -c 'keys' "$dir/body")" \
+		'200 ["at","budgets","client"]'
+	request /tailgate/status.json
 	check "$1: for operators only" error_is 403 endpoint_not_allowed
 }
 if command -v caddy >/dev/null; then

@@ -12,7 +12,8 @@ const HIDDEN_MS = 60000;
 const SLOWEST_MS = 30000;
 const ROWS_EVERY_MS = 15000;
 const DAYS = 30;
-const RECENT = 30;
+const RECENT = 100;
+const SHOWN = 40;
 const MODELS = 12;
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -292,6 +293,44 @@ function showLimits(status) {
 	const requests = list(status.requests).slice(0, 100);
 	$("holders").hidden = requests.length === 0;
 	showHolders(requests, (r) => `${r.request_id} ${r.limit}`);
+}
+
+// ---- Budgets ----------------------------------------------------------------
+
+const boundNames = { usd_per_day: "USD a day", usd_per_month: "USD a month",
+	tokens_per_day: "tokens a day", tokens_per_minute: "tokens a minute",
+	requests_per_minute: "requests a minute", concurrent: "requests at once" };
+const amount = (b, n) => String(b.bound).startsWith("usd")
+	? usd(num(n) * 1e9) : short(num(n));
+const usedShare = (b) => b.limit > 0
+	? Math.min(1, (num(b.used) + num(b.held)) / b.limit) : 0;
+
+const showBudgetRows = table($("budgets"), [
+	{ title: "Of", head: true, fill: (cell, b) => setTwo(cell, name(b.of),
+		boundNames[b.bound] ?? name(b.bound)) },
+	{ title: "Bound", style: "w", fill: (cell, b) =>
+		setText(cell, boundNames[b.bound] ?? name(b.bound)) },
+	{ title: "Spent", style: "n", fill: (cell, b) =>
+		setText(cell, amount(b, num(b.used) + num(b.held))) },
+	{ title: "Of", style: "n w", fill: (cell, b) =>
+		setText(cell, amount(b, b.limit)) },
+	{ title: "Left", style: "n", fill(cell, b) {
+		setClass(cell, num(b.left) === 0 ? "n bad" : "n");
+		setBar(cell, amount(b, b.left), usedShare(b),
+			usedShare(b) > 0.9 ? "bar-external" : "bar-local");
+	} },
+	{ title: "New in", style: "n w", fill: (cell, b) => setText(cell,
+		b.resets_in_ms > 0 ? duration(Math.ceil(b.resets_in_ms / 1000) * 1000)
+			.replace(".0 s", " s") : "–") },
+], "");
+
+// The fullest first: what will be refused next.
+function showBudgets(status) {
+	const bounds = list(status.budgets).sort((a, b) =>
+		usedShare(b) - usedShare(a)).slice(0, 50);
+
+	$("budgets-part").hidden = bounds.length === 0;
+	showBudgetRows(bounds, (b) => `${b.of} ${b.bound}`);
 }
 
 // ---- The headline -----------------------------------------------------------
@@ -706,17 +745,35 @@ const tokensText = (r) => num(r.input) + num(r.output) === 0 ? "–"
 
 const showRecent = table($("recent"), [
 	{ title: "Time", style: "k", fill(cell, r) {
-		if (!cell.firstChild)
-			cell.append(h("time", { datetime: name(r.time), title: name(r.time) }));
-		setText(cell.firstChild, clock(r.time));
+		if (r.day !== undefined) {
+			setText(cell, r.day);
+			return;
+		}
+		if (!cell.firstChild) {
+			const more = h("button", { type: "button", class: "more",
+				"aria-controls": "detail" },
+				h("time", { datetime: name(r.time), title: name(r.time) }));
+			more.addEventListener("click", () => {
+				open = open === String(r.id) ? null : String(r.id);
+				showRequests(latest);
+			});
+			cell.append(more);
+		}
+		setText(cell.firstChild.firstChild, clock(r.time));
+		cell.firstChild.setAttribute("aria-expanded", String(open === String(r.id)));
 	} },
-	{ title: "Client", style: "w who", fill: (cell, r) => setText(cell, name(r.client)) },
+	{ title: "Client", style: "w who", fill: (cell, r) => setText(cell,
+		r.day === undefined ? name(r.client) : "") },
 	{ title: "Model", fill(cell, r) {
+		if (r.day !== undefined)
+			return;
 		setTwo(cell, name(r.model, name(r.endpoint)),
 			[name(r.client, ""), name(r.provider, "")]
 				.filter((t) => t !== "").join(" → "));
 	} },
 	{ title: "Provider", style: "w", fill(cell, r) {
+		if (r.day !== undefined)
+			return;
 		const sent = r.sent === true;
 		// It may have gone outside before it was served at home.
 		const place = r.external === true ? "external" : r.place;
@@ -725,31 +782,160 @@ const showRecent = table($("recent"), [
 			name(r.provider) + (r.fallback ? `, ${words(r.fallback)}` : ""));
 	} },
 	{ title: "Status", fill(cell, r) {
+		if (r.day !== undefined)
+			return;
 		setClass(cell, isBad(r) ? "bad" : "");
 		setText(cell, statusText(r));
 	} },
 	{ title: "Tokens", style: "n ww", fill: (cell, r) =>
-		setText(cell, tokensText(r)) },
+		setText(cell, r.day !== undefined ? "" : tokensText(r)) },
 	{ title: "Cost", style: "n w", fill: (cell, r) =>
-		setText(cell, known(r.cost_nanousd) ? usd(r.cost_nanousd) : "–") },
+		setText(cell, r.day !== undefined ? "" : known(r.cost_nanousd) ? usd(r.cost_nanousd) : "–") },
 	{ title: "First byte", style: "n w", fill: (cell, r) =>
-		setText(cell, duration(r.first_byte_ms)) },
+		setText(cell, r.day !== undefined ? "" : duration(r.first_byte_ms)) },
 	{ title: "Took", style: "n", fill: (cell, r) =>
-		setText(cell, duration(r.total_ms)) },
+		setText(cell, r.day !== undefined ? "" : duration(r.total_ms)) },
 ], "None yet.  It will be here a moment after it has ended.");
 
-let seen = null;
+let seen = null, latest = null;
+
+// What the filter and the range leave.
+function chosen(requests) {
+	const wanted = $("filter").value.trim().toLowerCase();
+	const seconds = Number($("range").value);
+	const since = seconds === 0 ? -Infinity : Date.now() - seconds * 1000;
+
+	return requests.filter((r) => !(Date.parse(r.time) < since) &&
+		(wanted === "" || [r.client, r.model, r.provider, r.id, r.endpoint,
+			statusText(r), placeText(r.place)].some((value) =>
+			String(value ?? "").toLowerCase().includes(wanted))));
+}
+
+function percentile(values, share) {
+	const sorted = values.filter(known).sort((a, b) => a - b);
+
+	return sorted.length === 0 ? undefined
+		: sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+// Output tokens over the time from the first byte to the end.
+function speed(r) {
+	const ms = num(r.total_ms) - num(r.first_byte_ms);
+
+	return num(r.output) > 0 && known(r.first_byte_ms) && ms > 0
+		? num(r.output) / ms * 1000 : undefined;
+}
+
+const speedText = (v) => known(v) ? `${v < 10 ? v.toFixed(1) : Math.round(v)} tokens/s` : "–";
+
+function summary(requests) {
+	const of = (key) => requests.map((r) => known(r[key]) ? r[key] : undefined);
+	const first = of("first_byte_ms"), total = of("total_ms");
+
+	return `${many(requests.length, "request")}. First byte: half within ` +
+		`${duration(percentile(first, 0.5))}, nineteen of twenty within ` +
+		`${duration(percentile(first, 0.95))}; in all ` +
+		`${duration(percentile(total, 0.5))} and ` +
+		`${duration(percentile(total, 0.95))}. Speed: ` +
+		`${speedText(percentile(requests.map(speed), 0.5))}.`;
+}
+
+const showClientRows = table($("clients"), [
+	{ title: "Client", head: true, fill: (cell, c) => setText(cell, c.label) },
+	{ title: "Requests", style: "n", fill: (cell, c) => setText(cell, count(c.requests)) },
+	{ title: "Failed", style: "n w", fill(cell, c) {
+		setClass(cell, c.failed > 0 ? "n w bad" : "n w");
+		setText(cell, count(c.failed));
+	} },
+	{ title: "Outside", style: "n w", fill: (cell, c) => setText(cell, count(c.external)) },
+	{ title: "Tokens", style: "n", fill: (cell, c) => setText(cell, short(c.tokens)) },
+	{ title: "Cost", style: "n", fill: (cell, c) => setText(cell, usd(c.cost)) },
+	{ title: "First byte", style: "n w", fill: (cell, c) =>
+		setText(cell, duration(percentile(c.first, 0.5))) },
+	{ title: "Speed", style: "n w", fill: (cell, c) =>
+		setText(cell, speedText(percentile(c.speeds, 0.5))) },
+], "Nobody has asked.");
+
+function showClients(requests) {
+	const by = new Map();
+
+	for (const r of requests) {
+		const key = String(r.client ?? "");
+		if (!by.has(key))
+			by.set(key, { key, label: name(r.client, "(not known)"), requests: 0,
+				failed: 0, external: 0, tokens: 0, cost: 0, first: [], speeds: [] });
+		const c = by.get(key);
+		c.requests++;
+		c.failed += isBad(r) ? 1 : 0;
+		c.external += r.external === true ? 1 : 0;
+		c.tokens += num(r.input) + num(r.output);
+		c.cost += num(r.cost_nanousd);
+		c.first.push(r.first_byte_ms);
+		c.speeds.push(speed(r));
+	}
+	showClientRows([...by.values()].sort((a, b) => b.requests - a.requests)
+		.slice(0, 30), (c) => c.key);
+}
+
+// A row for each request, and one before the first of each day.
+function withDays(requests) {
+	const rows = [];
+	let day = dateFormat.format(new Date());
+
+	for (const r of requests) {
+		const at = new Date(r.time);
+		const of = Number.isNaN(at.getTime()) ? day : dateFormat.format(at);
+		if (of !== day)
+			rows.push({ day: of, id: `day ${of}` });
+		day = of;
+		rows.push(r);
+	}
+	return rows;
+}
+
+// The request that somebody has asked for more of, by its id.
+let open = null;
+
+const details = [["Request id", (r) => name(r.id)], ["Endpoint", (r) => name(r.endpoint)],
+	["Streamed", (r) => r.stream === true ? "yes" : "no"],
+	["Sent outside", (r) => r.external === true ? "yes" : "no"],
+	["Fell back after", (r) => r.fallback ? words(r.fallback) : "–"],
+	["Waited for a slot", (r) => duration(r.queue_ms)],
+	["First byte", (r) => duration(r.first_byte_ms)],
+	["In all", (r) => duration(r.total_ms)],
+	["Tokens", tokensText], ["Speed", (r) => speedText(speed(r))],
+	["Cost", (r) => known(r.cost_nanousd) ? usd(r.cost_nanousd) : "–"]];
+
+function showDetail(requests) {
+	const r = open === null ? undefined
+		: requests.find((one) => String(one.id) === open);
+
+	$("detail").hidden = r === undefined;
+	if (r !== undefined)
+		sync($("detail-list"), details, (d) => d[0],
+			() => h("div", {}, h("dt"), h("dd")), (node, [label, of]) => {
+				setText(node.firstChild, label);
+				setText(node.lastChild, of(r));
+			});
+}
 
 function showRequests(usage) {
-	const requests = list(usage.recent);
+	const all = list(usage.recent), left = chosen(all);
+	const requests = withDays(left.slice(0, SHOWN));
 	const body = showRecent(requests, (r) => String(r.id));
+
+	latest = usage;
+	setText($("recent-sum"), left.length === 0 ? "No request is like that."
+		: summary(left));
+	showClients(left);
+	showDetail(all);
 
 	if (seen !== null)
 		requests.forEach((r, i) => {
-			if (!seen.has(r.id) && body.children[i])
+			if (r.day === undefined && !seen.has(r.id) && body.children[i])
 				body.children[i].classList.add("fresh");
 		});
-	seen = new Set(requests.map((r) => r.id));
+	seen = new Set(all.map((r) => r.id));
 	$("recent-note").hidden = usage.ledger !== false;
 	setText($("recent-note"), "No ledger is kept, so this stays empty.");
 }
@@ -841,6 +1027,9 @@ async function lookOnce() {
 		showHeadline(status);
 		showProviders(list(status.providers), (p) => String(p.name));
 		showLimits(status);
+		showBudgets(status);
+		setText($("version"), status.version === undefined ? "tailgate"
+			: `tailgate ${name(status.version)}`);
 		if (whole_month) {
 			state.rows_at = performance.now();
 			showUsage(usage);
@@ -848,6 +1037,19 @@ async function lookOnce() {
 		showRequests(usage);
 		showClock();
 	};
+}
+
+// Nothing that was true before is said as if it were now.
+function showOld(why) {
+	const p = $("headline");
+
+	document.title = "tailgate: no answer";
+	setText($("say"), why);
+	if (!p.firstChild)
+		return;
+	setClass(p.firstChild, "bad");
+	setText(p.firstChild, "How things stand is not known.");
+	setText(p.lastChild, "All below is what was known before.");
 }
 
 // True: it is worth asking again by itself.
@@ -873,6 +1075,7 @@ function fail(error) {
 		: error instanceof SyntaxError ? "What answers here is not tailgate."
 		: "There is no connection to the web server.";
 	$("wait").hidden = true;
+	showOld(why);
 	showTrouble(`${why} ${state.good_at === null ? ""
 		: `What you see is from ${clockFormat.format(state.good_at)}. `}` +
 		`Next try in ${Math.round(delay() / 1000)} s.`);
@@ -930,6 +1133,12 @@ $("forget").addEventListener("click", () => {
 	keepKey("");
 	location.reload();
 });
+
+for (const id of ["filter", "range"])
+	$(id).addEventListener("input", () => {
+		if (latest !== null)
+			showRequests(latest);
+	});
 
 $("pause").addEventListener("click", () => {
 	state.paused = !state.paused;

@@ -146,6 +146,7 @@ status_json(const struct config *config, struct health *health,
 {
 	buf_puts(b, "{");
 	member_time(b, "at", clock_wall_ms());
+	member_text(b, "version", PACKAGE_VERSION);
 	member(b, "providers");
 	buf_puts(b, "[");
 	for (size_t i = 0; i < config->nproviders; i++)

@@ -6,7 +6,7 @@
  * How things stand, for machines: `tailgate status --json` and
  * GET /tailgate/status.json give the same object.
  *
- * {"at": "2026-11-22T18:47:00.123Z",
+ * {"at": "2026-11-22T18:47:00.123Z", "version": "0.1.0",
  *  "providers": [{"name": "qwen-local", "place": "local", "limit": "gpu",
  *    "state": "closed" or "open" or "half-open", "open_ms": 0 (how long yet),
  *    "failures": 0 (in a row), "since": time or null, "last_error": "timeout"

@@ -102,6 +102,7 @@ await page.goto(PAGE);
 await page.locator("#gate").waitFor();
 check("without a key it asks for one, and says nothing is wrong yet",
 	await error.isHidden() && await page.locator("#page").isHidden());
+is("it says what to do", await page.locator("#gate button").textContent(), "Sign in");
 is("the cursor is in the field", await page.evaluate(() =>
 	document.activeElement.id), "key");
 await page.keyboard.press("Enter");
@@ -232,6 +233,47 @@ function contrasts() {
 	return { seen, low };
 }
 
+// ---- Budgets, clients, one request ------------------------------------------
+
+check("budgets: what is spent, of what, what is left",
+	/client laptop\s+USD a day\s+\S+\s+\$5\.00\s+\$/.test(await text("#budgets")) &&
+	/client laptop\s+requests at once\s+3\s+10\s+7/.test(await text("#budgets")),
+	await text("#budgets"));
+check("requests by client", /laptop\s+\d+\s+\d+/.test(await text("#clients")),
+	await text("#clients"));
+check("how fast it was", /First byte: half within .* Speed: /.test(
+	await text("#recent-sum")), await text("#recent-sum"));
+check("the version and where else to look",
+	/^tailgate \d/.test(await text("#version")) &&
+	await page.locator("footer a").count() === 4, await text("footer"));
+const tomorrow = await open();
+await tomorrow.clock.setFixedTime(Date.now() + 2 * 86400000);
+await logIn(tomorrow);
+await until("a date between days", async () => /^\d+ [A-Z][a-z]+$/.test(
+	(await tomorrow.locator("#recent tbody td.k").first().innerText()).trim()));
+await tomorrow.context().close();
+await page.locator("#recent .more").first().click();
+const first_id = (await usage("days=0&recent=1")).recent[0].id;
+await until("more of a request, with its id, when it is asked for", async () =>
+	(await text("#detail")).includes(first_id));
+await page.locator("#recent .more").first().click();
+await until("and away again", () => page.locator("#detail").isHidden());
+const before = await page.locator("#recent tbody tr").count();
+await page.fill("#filter", "fresh-one");
+await until("a filter leaves what is like it", async () => {
+	const left = await page.locator("#recent tbody tr").allInnerTexts();
+	return left.length < before && left.filter((t) => !/^\d+ \S+$/.test(t.trim()))
+		.every((t) => t.includes("fresh-one"));
+});
+await page.fill("#filter", "nothing is like this");
+await until("or says that nothing is", async () =>
+	await text("#recent-sum") === "No request is like that.");
+await page.fill("#filter", "");
+await page.selectOption("#range", "300");
+await until("a range leaves what is as young", async () =>
+	await page.locator("#recent tbody tr").count() < before);
+await page.selectOption("#range", "0");
+
 const grounds = {};
 for (const colorScheme of ["light", "dark"]) {
 	await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
@@ -270,7 +312,7 @@ const bones = await page.evaluate(() => {
 			all("section").every((e) => document.getElementById(
 				e.getAttribute("aria-labelledby"))?.textContent),
 		"headings in order": levels.every((n, i) => i === 0 || n - levels[i - 1] <= 1),
-		"names for all that is operated": all("button, input, summary").every(named),
+		"names for all that is operated": all("button, input, select, summary").every(named),
 		"tables with names and headings": all("table").length >= 5 &&
 			all("table").every((t) => (t.caption?.textContent ||
 				document.getElementById(t.getAttribute("aria-labelledby"))) &&
@@ -293,7 +335,7 @@ await page.reload();
 await page.locator("#providers tbody th").first().waitFor();
 await page.evaluate(() => document.activeElement.blur());
 const reached = [];
-for (let i = 0; i < 8; i++) {
+for (let i = 0; i < 9; i++) {
 	await page.keyboard.press("Tab");
 	reached.push(await page.evaluate(() => {
 		const e = document.activeElement, style = getComputedStyle(e);
@@ -304,7 +346,7 @@ for (let i = 0; i < 8; i++) {
 }
 const order = reached.map(([id]) => id).join(" ");
 check("all of it is reached by Tab, in the order of reading",
-	/^skip pause forget summary summary/.test(order), order);
+	/^skip pause forget summary summary filter range more more/.test(order), order);
 check("and shows that it is", reached.slice(0, 5).every(([, ring]) => ring), reached);
 
 await page.locator("#pause").focus();
@@ -348,6 +390,9 @@ process.kill(Number(GATEWAY_PID), "SIGTERM");
 await until("a gateway that is down is told", async () =>
 	/does not answer .* What you see is from [\d:]+\. Next try in \d+ s/.test(
 		await page.locator("#trouble").textContent()));
+check("and nothing old is said as if it were true",
+	(await text("#headline")).startsWith("How things stand is not known.") &&
+	await page.title() === "tailgate: no answer", await text("#headline"));
 check("what was known stays", await page.locator("#page").isVisible() &&
 	(await text("#clock")).startsWith("as of "));
 await shoot(page, "down");
