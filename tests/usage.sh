@@ -7,7 +7,7 @@
 # hold, and nowhere a byte of what was said.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-need curl jq lighttpd
+need curl gzip jq lighttpd
 
 ledger=$dir/state/ledger.jsonl
 marker=mArKeR-$$-of-the-prompt
@@ -171,6 +171,17 @@ post /v1/chat/completions "$(chat n=3)"
 wait_until has_lines 1
 usage --verify
 like 'the chain goes on over a rotation' "$out" '^49 lines, none changed'
+unlike 'from its first line' "$out" 'It begins with'
+gzip -c "$ledger.1" >"$ledger.1.gz"
+mv "$ledger.1" "$dir/packed"
+"$TAILGATE" -f "$conf" usage >"$dir/out" 2>"$dir/err"
+like 'a compressed part is named, not silently missing' "$(cat "$dir/err")" \
+	'ledger\.jsonl\.1\.gz is compressed and left out'
+usage --verify
+like 'and the chain is said to begin later' "$out" \
+	'^It begins with number 49: the 48 lines before'
+mv "$dir/packed" "$ledger.1"
+rm "$ledger.1.gz"
 
 # --- Following ---------------------------------------------------------------
 

@@ -313,6 +313,31 @@ say_finding(void *ctx, const char *file, uint64_t line, const char *what)
 		printf("%s:%" PRIu64 ": %s\n", file, line, what);
 }
 
+/* Old files may have been removed: then there is no telling what they said. */
+static void
+say_begin(const struct ledger_report *r)
+{
+	if (r->first_n > 1)
+		printf("It begins with number %" PRIu64 ": the %" PRIu64
+		       " lines before are in files that are not here.\n",
+		    r->first_n, r->first_n - 1);
+}
+
+/* What is compressed is not read, and not silently missing either. */
+static void
+say_left_out(const char *ledger)
+{
+	struct ledger_part *files;
+	size_t n = ledger_packed_parts(ledger, &files);
+
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr,
+		    "tailgate usage: %s is compressed and left out; uncompress "
+		    "it beside the others to have it counted\n",
+		    files[i].path);
+	ledger_parts_free(files, n);
+}
+
 static int
 verify(const struct config *config)
 {
@@ -323,6 +348,7 @@ verify(const struct config *config)
 		    strerror(errno));
 		return 1;
 	}
+	say_begin(&r);
 	if (r.breaks > 0) {
 		printf(
 		    "The chain is broken in %" PRIu64 " places.\n", r.breaks);
@@ -363,12 +389,13 @@ ctl_usage(int argc, char **argv)
 		    "false)\n",
 		    config->path);
 		rc = 1;
-	} else if (o.verify)
-		rc = verify(config);
-	else if (o.follow)
+	} else if (o.follow)
 		rc = follow(config->ledger_file, &o);
-	else
-		rc = report(config->ledger_file, &o);
+	else {
+		say_left_out(config->ledger_file);
+		rc =
+		    o.verify ? verify(config) : report(config->ledger_file, &o);
+	}
 	config_free(config);
 	return rc;
 }

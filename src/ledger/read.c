@@ -129,21 +129,43 @@ first_number(void *ctx, struct span line, int64_t offset, uint64_t number)
 	return ledger_line_end(line, ctx, &prev) ? -2 : 0;
 }
 
-/* "ledger.jsonl", ".1", ".12", "-20261122": only digits behind the name. */
+/* "ledger.jsonl", ".1", ".12", "-20261122": only digits behind the name, of
+ * which the last `cut` bytes are not looked at. */
+static bool
+is_part_but(const char *name, const char *base, size_t cut)
+{
+	size_t len = strlen(base), all = strlen(name) - cut;
+
+	if (all < len || strncmp(name, base, len) != 0)
+		return false;
+	if (all == len)
+		return true;
+	if (name[len] != '.' && name[len] != '-')
+		return false;
+	return all > len + 1 &&
+	    strspn(name + len + 1, "0123456789-") >= all - len - 1;
+}
+
 static bool
 is_part(const char *name, const char *base)
 {
-	size_t len = strlen(base);
+	return is_part_but(name, base, 0);
+}
 
-	if (strncmp(name, base, len) != 0)
-		return false;
-	name += len;
-	if (*name == '\0')
-		return true;
-	if (*name != '.' && *name != '-')
-		return false;
-	return name[1] != '\0' &&
-	    strspn(name + 1, "0123456789-") == strlen(name + 1);
+static bool
+is_packed_part(const char *name, const char *base)
+{
+	static const char *const ends[] = { ".gz", ".zst", ".xz", ".bz2",
+		".lz4" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len > n && strcmp(name + len - n, ends[i]) == 0)
+			return is_part_but(name, base, n);
+	}
+	return false;
 }
 
 static bool
@@ -182,8 +204,10 @@ by_number(const void *a, const void *b)
 	return strcmp(y->path, x->path);
 }
 
-size_t
-ledger_parts(const char *path, struct ledger_part **out)
+/* Its files whose names are right. */
+static size_t
+parts(const char *path, bool (*right)(const char *name, const char *base),
+    struct ledger_part **out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
@@ -198,7 +222,7 @@ ledger_parts(const char *path, struct ledger_part **out)
 		fatal("out of memory");
 	if ((d = opendir(*dir == '\0' ? "/" : dir)) != NULL) {
 		while ((entry = readdir(d)) != NULL) {
-			if (!is_part(entry->d_name, base))
+			if (!right(entry->d_name, base))
 				continue;
 			*out = reallocarray(*out, n + 1, sizeof(**out));
 			if (*out == NULL)
@@ -211,6 +235,18 @@ ledger_parts(const char *path, struct ledger_part **out)
 	if (n > 1)
 		qsort(*out, n, sizeof(**out), by_number);
 	return n;
+}
+
+size_t
+ledger_parts(const char *path, struct ledger_part **out)
+{
+	return parts(path, is_part, out);
+}
+
+size_t
+ledger_packed_parts(const char *path, struct ledger_part **out)
+{
+	return parts(path, is_packed_part, out);
 }
 
 void

@@ -83,6 +83,8 @@ struct ledger_part {
 /* The ledger and its rotated files (path.1, path-20261122 …; no compressed
  * ones), oldest first.  Returns how many; *out is freed by the next. */
 size_t ledger_parts(const char *path, struct ledger_part **out);
+/* The compressed ones (path.2.gz …), which nothing here reads; likewise. */
+size_t ledger_packed_parts(const char *path, struct ledger_part **out);
 void ledger_parts_free(struct ledger_part *, size_t n);
 
 /* Calls line() for each line between two offsets of the file, without its
@@ -103,6 +105,7 @@ int ledger_each(const char *path, int64_t since_ms,
 /* What verifying found, said in one line each. */
 struct ledger_report {
 	uint64_t lines, torn, breaks;
+	uint64_t first_n; /* the number that it begins with; 0: no line */
 	uint64_t lost; /* requests without a line, as others say */
 	uint64_t lost_external; /* of them sent outside */
 	bool tail_known; /* a record of the end was there … */

@@ -121,6 +121,8 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	r->lines++;
 	if (ledger_line_end(text, &n, &prev)) {
 		/* Where old files were removed the chain begins anywhere. */
+		if (r->first_n == 0)
+			r->first_n = n;
 		if (!w->started)
 			memcpy(r->tail.hash, prev.p, LEDGER_HASH_LEN);
 		else if (memcmp(prev.p, r->tail.hash, LEDGER_HASH_LEN) != 0 ||

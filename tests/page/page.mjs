@@ -71,8 +71,11 @@ async function logIn(page, key = OPERATOR_KEY) {
 }
 
 async function shoot(page, file) {
-	if (SHOTS)
-		await page.screenshot({ path: `${SHOTS}/${file}.png`, fullPage: true });
+	if (!SHOTS)
+		return;
+	await page.screenshot({ path: `${SHOTS}/${file}.png`, fullPage: true });
+	await page.evaluate(() => scrollTo(0, 0));
+	await page.screenshot({ path: `${SHOTS}/${file}-top.png` });
 }
 
 // ---- What is served ---------------------------------------------------------
