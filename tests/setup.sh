@@ -132,12 +132,20 @@ try_codex()
 {
 	new_home codex
 	mkdir "$HOME/.codex"
-	printf '%s\r\n' '# mine' 'model = "gpt-x" # the best' '' \
-		'[model_providers.other]' 'name = "other"' \
-		'base_url = "http://127.0.0.1:9/v1"' '' \
-		'[model_providers.tailgate]' 'env_key = "NO_SUCH_KEY"' '' \
-		'[tui]' 'notifications = [' '  "a", # ]' ']' |
-		sed '$s/\r//' | tr -d '\n' | tr '\r' '\n' \
+	printf '%s' '# mine
+model = "gpt-x" # the best
+
+[model_providers.other]
+name = "other"
+base_url = "http://127.0.0.1:9/v1"
+
+[model_providers.tailgate]
+env_key = "NO_SUCH_KEY"
+
+[tui]
+notifications = [
+  "a", # ]
+]' \
 		>"$HOME/.codex/config.toml"
 	begin codex
 	work codex exec --skip-git-repo-check \
@@ -179,7 +187,9 @@ try_qwen()
 {
 	new_home qwen
 	mkdir "$HOME/.qwen"
-	printf '{"ui":{"theme":"GitHub"},"$version":4}' >"$HOME/.qwen/settings.json"
+	# shellcheck disable=SC2016 # a name of Qwen Code's
+	printf '{"ui":{"theme":"GitHub"},"$version":4}' \
+		>"$HOME/.qwen/settings.json"
 	printf 'OTHER_KEY=1' >"$HOME/.qwen/.env"
 	begin qwen-code
 	work qwen --yolo -p "write the proof"
