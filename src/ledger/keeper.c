@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ledger/desk.h"
 #include "ledger/file.h"
 #include "ledger/form.h"
 #include "ledger/frame.h"
@@ -139,49 +140,17 @@ caller_add(struct keeper *k, int fd)
 		caller_remove(k, k->ncallers - 1);
 }
 
-/* The socket in a message; -1: it brought none.  False: no more messages. */
-static bool
-next_call(struct keeper *k, int *fd)
-{
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c;
-	ssize_t n;
-
-	*fd = -1;
-	while ((n = recvmsg(k->desk, &m, MSG_DONTWAIT)) == -1 && errno == EINTR)
-		;
-	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EWOULDBLOCK)) {
-		close(k->desk);
-		k->desk = -1;
-	}
-	if (n <= 0)
-		return false;
-	c = CMSG_FIRSTHDR(&m);
-	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(fd, CMSG_DATA(c), sizeof(int));
-	return true;
-}
-
 static void
 take_calls(struct keeper *k)
 {
-	int fd;
+	int fd, rc;
 
-	while (next_call(k, &fd)) {
-		if (fd == -1)
-			continue;
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
-		caller_add(k, fd);
+	while ((rc = ledger_desk_take(k->desk, &fd)) == 1)
+		if (fd != -1)
+			caller_add(k, fd);
+	if (rc == -1) {
+		close(k->desk);
+		k->desk = -1;
 	}
 }
 
@@ -450,24 +419,4 @@ ledger_keeper_run(const struct config *config, int desk)
 	loop(&k);
 	ledger_file_free(k.file, clock_now_ms() + LOCK_WAIT_MS);
 	_exit(0);
-}
-
-int
-ledger_desk_open(int desk[2])
-{
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, desk) == -1)
-		return -1;
-	fcntl(desk[0], F_SETFD, FD_CLOEXEC);
-	fcntl(desk[1], F_SETFD, FD_CLOEXEC);
-	return 0;
-}
-
-void
-ledger_desk_close(int desk[2])
-{
-	for (int i = 0; i < 2; i++) {
-		if (desk[i] != -1)
-			close(desk[i]);
-		desk[i] = -1;
-	}
 }

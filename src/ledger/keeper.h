@@ -23,16 +23,7 @@
 #ifndef LEDGER_KEEPER_H
 #define LEDGER_KEEPER_H
 
-#include <sys/types.h>
-
 #include "config/settings.h"
-
-/* Ends of the desk. */
-enum { LEDGER_DESK_KEEPS, LEDGER_DESK_SERVES };
-
-/* A new one; -1 with errno. */
-int ledger_desk_open(int desk[2]);
-void ledger_desk_close(int desk[2]);
 
 /* In the child: confines itself (SANDBOX_LEDGER), writes, ends. */
 _Noreturn void ledger_keeper_run(const struct config *, int desk);

@@ -23,16 +23,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log.h"
+#include "ledger/desk.h"
 #include "ledger/draft.h"
 #include "ledger/gap.h"
-#include "ledger/keeper.h"
 #include "ledger/ledger.h"
 #include "ledger/post.h"
 
@@ -47,8 +44,7 @@ struct ledger {
 	const char *path; /* for messages */
 	struct ledger_post *post; /* NULL: nothing is written */
 	struct ledger_gap *gap;
-	int desk[2]; /* of a ledger's process of its own, */
-	pid_t keeper; /* that; 0: it is another's */
+	struct ledger_own own; /* if the ledger's process is no other's */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
@@ -111,23 +107,13 @@ has_room(const struct ledger *l, const struct ledger_draft *line)
 	    l->waiting_bytes < times * LEDGER_WAITING_BYTES;
 }
 
-/* True: it is time to say so. */
-static bool
-may_warn(struct ledger *l)
-{
-	int64_t now = clock_now_ms(), last = atomic_load(&l->warned_ms);
-
-	return (last == 0 || now - last >= WARN_EVERY_MS) &&
-	    atomic_compare_exchange_strong(&l->warned_ms, &last, now);
-}
-
 /* Holding the mutex. */
 static void
 lose(struct ledger *l, struct ledger_draft *line)
 {
 	ledger_gap_add(l->gap, line->external, line->wall_ms);
 	ledger_draft_free(line);
-	if (l->lost++ == 0 || may_warn(l))
+	if (l->lost++ == 0 || log_due(&l->warned_ms, WARN_EVERY_MS))
 		log_error("%s can't be written; %" PRIu64
 			  " requests are not recorded",
 		    l->path, l->lost);
@@ -156,7 +142,7 @@ say_outcome(struct ledger *l, int rc, int why, unsigned left)
 {
 	bool before = atomic_exchange(&l->failing, rc == -1);
 
-	if (rc == -1 && (!before || may_warn(l)))
+	if (rc == -1 && (!before || log_due(&l->warned_ms, WARN_EVERY_MS)))
 		log_error("%s: %s; %u requests wait to be recorded", l->path,
 		    why == EWOULDBLOCK ? "another process holds its lock"
 				       : strerror(why),
@@ -386,36 +372,6 @@ ledger_give_up(struct ledger *l)
 	pthread_mutex_unlock(&l->mutex);
 }
 
-/* ---- a ledger's process of one's own ----------------------------------- */
-
-static int
-start_keeper(struct ledger *l, const struct config *config)
-{
-	if (ledger_desk_open(l->desk) == -1)
-		return -1;
-	if ((l->keeper = fork()) == 0)
-		ledger_keeper_run(config, l->desk[LEDGER_DESK_KEEPS]);
-	if (l->keeper == -1)
-		return -1;
-	/* None would come after it. */
-	close(l->desk[LEDGER_DESK_KEEPS]);
-	l->desk[LEDGER_DESK_KEEPS] = -1;
-	return 0;
-}
-
-/* It ends when we have hung up; a disk that hangs may hold it for longer. */
-static void
-end_keeper(struct ledger *l)
-{
-	static const struct timespec pause = { 0, 1000000 };
-	int64_t until_ms = clock_now_ms() + LEDGER_CLOSE_MS;
-
-	ledger_desk_close(l->desk);
-	while (l->keeper > 0 && waitpid(l->keeper, NULL, WNOHANG) == 0 &&
-	    clock_now_ms() < until_ms)
-		nanosleep(&pause, NULL);
-}
-
 /* ---- opening ---------------------------------------------------------- */
 
 static struct ledger *
@@ -429,7 +385,7 @@ new_ledger(const struct config *config)
 	cond_init(&l->wake);
 	STAILQ_INIT(&l->waiting);
 	l->path = config->ledger_file;
-	l->desk[0] = l->desk[1] = -1;
+	l->own.desk[0] = l->own.desk[1] = -1;
 	return l;
 }
 
@@ -453,13 +409,13 @@ ledger_open(const struct config *config, char *why, size_t size)
 
 	if (!config->ledger)
 		return l;
-	if (start_keeper(l, config) == -1) {
+	if (ledger_own_start(&l->own, config) == -1) {
 		snprintf(
 		    why, size, "the ledger's process: %s", strerror(errno));
 		ledger_close(l);
 		return NULL;
 	}
-	return open_post(l, config, l->desk[LEDGER_DESK_SERVES], why, size);
+	return open_post(l, config, l->own.desk[LEDGER_DESK_SERVES], why, size);
 }
 
 struct ledger *
@@ -478,7 +434,7 @@ ledger_close(struct ledger *l)
 	end_writer(l);
 	ledger_give_up(l);
 	ledger_post_close(l->post);
-	end_keeper(l);
+	ledger_own_end(&l->own);
 	ledger_gap_close(l->gap);
 	pthread_cond_destroy(&l->wake);
 	pthread_cond_destroy(&l->written);

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ledger/desk.h"
 #include "ledger/frame.h"
 #include "ledger/post.h"
 
@@ -119,34 +120,6 @@ read_reply(struct ledger_post *p, struct frame_reply *reply, int64_t until_ms)
 
 /* ---- the desk ---------------------------------------------------------- */
 
-/* Hands one end of a pair of sockets over. */
-static int
-hand_over(int desk, int fd, int64_t until_ms)
-{
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte = 'l';
-	struct iovec iov = { &byte, 1 };
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c;
-
-	memset(&control, 0, sizeof(control));
-	c = CMSG_FIRSTHDR(&m);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	while (sendmsg(desk, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
-		if (!may_wait(desk, POLLOUT, until_ms))
-			return -1;
-	return 0;
-}
-
 static int
 call(struct ledger_post *p, int64_t until_ms)
 {
@@ -156,7 +129,9 @@ call(struct ledger_post *p, int64_t until_ms)
 		return -1;
 	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
 	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-	rc = hand_over(p->desk, ends[1], until_ms);
+	while ((rc = ledger_desk_send(p->desk, ends[1])) == -1 &&
+	    may_wait(p->desk, POLLOUT, until_ms))
+		;
 	saved = errno;
 	close(ends[1]);
 	if (rc == -1) {

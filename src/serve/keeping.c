@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ledger/desk.h"
 #include "ledger/keeper.h"
 #include "ledger/ledger.h"
 #include "serve/keeping.h"

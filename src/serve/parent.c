@@ -30,7 +30,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "config/settings.h"
-#include "ledger/keeper.h"
+#include "ledger/desk.h"
 #include "ledger/rebuild.h"
 #include "sandbox/sandbox.h"
 #include "serve/keeping.h"

@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "ledger/frame.h"
 #include "ledger/gap.h"
+#include "ledger/desk.h"
 #include "ledger/keeper.h"
 #include "ledger/ledger.h"
 #include "ledger/read.h"
@@ -1267,26 +1268,12 @@ test_stopped_keeper(void)
 static int
 raw_call(void)
 {
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { "l", 1 };
-	struct msghdr m = { .msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.bytes) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	struct frame_reply greeting;
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == -1)
 		exit(99);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
-	if (sendmsg(keeper.desk[LEDGER_DESK_SERVES], &m, 0) != 1 ||
+	if (ledger_desk_send(keeper.desk[LEDGER_DESK_SERVES], ends[1]) == -1 ||
 	    recv(ends[0], &greeting, sizeof(greeting), MSG_WAITALL) !=
 		sizeof(greeting))
 		exit(99);
