@@ -35,7 +35,8 @@ unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
 # In a sanitizer build an allocation that is too large fails, as it does
 # without one.
 ASAN_OPTIONS=${ASAN_OPTIONS:-allocator_may_return_null=1}
-export ASAN_OPTIONS
+TSAN_OPTIONS=${TSAN_OPTIONS:-allocator_may_return_null=1}
+export ASAN_OPTIONS TSAN_OPTIONS
 
 abs_srcdir=${abs_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 abs_builddir=${abs_builddir:-$PWD}

@@ -46,7 +46,8 @@ struct peer_link {
 	uid_t uid; /* the web server's, or PEER_TABLE_ANYBODY */
 	uint64_t cookie;
 	unsigned round; /* when it was looked at last */
-	bool begun, listed, seen, sought;
+	bool begun, seen, sought;
+	atomic_bool listed; /* the board takes it off */
 	atomic_bool gone;
 	TAILQ_ENTRY(peer_link) entry;
 };
