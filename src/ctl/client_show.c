@@ -98,7 +98,7 @@ put_digest(bool has, const unsigned char *digest, struct buf *out)
 	buf_add(out, text, DIGITS_SHOWN);
 }
 
-/* ---- JSON ---------------------------------------------------------------- */
+/* ---- JSON ---- */
 
 static void
 json_text(struct buf *out, const char *name, struct buf *value)
@@ -168,7 +168,7 @@ print(struct buf *out)
 	return status;
 }
 
-/* ---- list ----------------------------------------------------------------- */
+/* ---- list ---- */
 
 static void
 cell(struct table *t, struct buf *text)
@@ -226,7 +226,7 @@ client_list(const struct client_call *call)
 	return 0;
 }
 
-/* ---- show ----------------------------------------------------------------- */
+/* ---- show ---- */
 
 static void
 line(const char *name, struct buf *text)

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "ctl/detect.h"
 
+#define CONTEXT_MAX 1000000000
 #define WAIT_MS 300
 #define ANSWER_MAX (1024 * 1024)
 
@@ -112,6 +113,23 @@ model_ok(const char *id)
 	return true;
 }
 
+/* As vLLM and LM Studio tell it. */
+static uint64_t
+context_of(const json_t *model)
+{
+	static const char *const names[] = { "max_model_len",
+		"loaded_context_length" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_int_t n =
+		    json_integer_value(json_object_get(model, names[i]));
+
+		if (n > 0 && n <= CONTEXT_MAX)
+			return (uint64_t)n;
+	}
+	return 0;
+}
+
 static void
 models_take(struct detected *server, const struct buf *answer)
 {
@@ -131,6 +149,7 @@ models_take(struct detected *server, const struct buf *answer)
 		if (id == NULL || !model_ok(id) ||
 		    server->nmodels == DETECT_MODELS_MAX)
 			continue;
+		server->context[server->nmodels] = context_of(model);
 		if ((server->models[server->nmodels++] = strdup(id)) == NULL)
 			fatal("out of memory");
 	}

@@ -21,6 +21,8 @@ struct detected {
 	unsigned slots; /* requests it can bear at the same time */
 	size_t nmodels;
 	char *models[DETECT_MODELS_MAX];
+	/* What it says of each one's context, in tokens; 0: nothing. */
+	uint64_t context[DETECT_MODELS_MAX];
 };
 
 /* Fills those that answered and list a model; returns how many. */

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -87,7 +88,11 @@ put_models(struct buf *models, const struct detected *found, size_t server)
 		buf_printf(
 		    models, "\n    targets = ( { provider = \"%s\"; ", s->name);
 		put_string(models, "model", s->models[j]);
-		buf_puts(models, " } ); }");
+		if (s->context[j] > 0)
+			buf_printf(
+			    models, " context = %" PRIu64 ";", s->context[j]);
+		/* All of the usual servers know how. */
+		buf_puts(models, " usage = \"ask\"; } ); }");
 	}
 }
 
