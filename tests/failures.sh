@@ -123,10 +123,10 @@ back()
 	back_row=$1
 	back_within=$2
 	shift 2
-	back_from=$(date +%s)
+	row_from=$(now_ms)
 	check "$back_row: back within $back_within s, without a restart" \
 		wait_until -t "$back_within" -p "$tailgate_pid" "$@"
-	detail "back after $(($(date +%s) - back_from)) s"
+	took "$back_row: back"
 }
 
 circuits_closed()
@@ -173,6 +173,45 @@ recorded()
 		}
 		{ lines++ }
 		END { print lines + 0 }'
+}
+
+now_ms()
+{
+	date +%s%3N
+}
+
+# took ROW: how long it was since $row_from.
+took()
+{
+	detail "$1: after $(($(now_ms) - row_from)) ms"
+}
+
+same_workers()
+{
+	[ "$(workers)" = "$before" ]
+}
+
+new_workers()
+{
+	[ "$(workers | wc -l)" -eq 2 ] && ! same_workers
+}
+
+first_worker()
+{
+	workers | head -n 1
+}
+
+# load_cost ROW MOST: all requests of the load were served or refused, but for
+# so many that ended with what failed.
+load_cost()
+{
+	wait "$load_pid"
+	forget "$load_pid"
+	like "$1: the others were served" "$(cat "$dir/load")" '^complete='
+	at_most "$1: requests that ended with it" \
+		"$(sed -n 's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" "$2"
+	detail "$1: $(cat "$dir/load")"
+	accounted "$1"
 }
 
 # --- Descriptors --------------------------------------------------------------
@@ -235,7 +274,7 @@ fill()
 row()
 {
 	row=$(echo "$1" | tr _ ' ')
-	load_on "$3" 5
+	load_on "$3" 4
 	"break_$1"
 	check "$row: what would leave is refused by name" \
 		wait_until -t 8 -p "$tailgate_pid" refused_outside
@@ -299,17 +338,159 @@ wait_until test -s "$disk/state/ledger.jsonl"
 load_off renamed
 accounted renamed
 
+# --- Processes ----------------------------------------------------------------
+
+before=$(workers)
+load_on any/delay=10 2
+victim=$(first_worker)
+row_from=$(now_ms)
+kill -KILL "$victim"
+check 'a worker is killed: others serve' served
+took 'a worker is killed: served'
+check 'a worker is killed: another one takes its place' \
+	wait_until -t 5 -p "$tailgate_pid" new_workers
+took 'a worker is killed: replaced'
+load_cost 'a worker is killed' 16
+check 'a worker is killed: its slots are free' served_with_a_slot
+check 'a worker is killed: no circuit has opened' circuits_closed
+
+# What it had accepted waits for it; whoever comes is served by the others.
+load_on limited/delay=10 3
+victim=$(first_worker)
+kill -STOP "$victim"
+row_from=$(now_ms)
+for n in 1 2 3 4 5; do
+	check "a worker is stopped: others are served ($n)" served
+done
+took 'a worker is stopped: five requests'
+check 'a worker is stopped: the account goes on' served_outside
+kill -CONT "$victim"
+back 'a worker is stopped' 5 served_with_a_slot
+load_off 'a worker is stopped'
+accounted 'a worker is stopped'
+check 'a worker is stopped: no circuit has opened' circuits_closed
+is 'a worker is stopped: nobody waits for ever' "$(stat stub in_flight)" 0
+
+# --- The resolver -------------------------------------------------------------
+
+named_served()
+{
+	served_by named/plain
+}
+
+if [ "$own_mounts" = yes ]; then
+	load_on any/plain 3
+	for n in 1 2; do
+		post /v1/chat/completions \
+			'{"model":"named/plain","messages":[]}' --max-time 20
+		check "the resolver is down: refused ($n)" \
+			error_is 503 provider_unavailable
+		check "the resolver is down: others are served ($n)" served
+	done
+	echo '127.0.0.1 far.test' >>"$dir/hosts"
+	back 'the resolver is down' 10 named_served
+	load_off 'the resolver is down'
+	accounted 'the resolver is down'
+	is 'the resolver is down: the others did not notice' "$(sed -n \
+		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+fi
+
+# --- runtime_dir is full ------------------------------------------------------
+
+if [ "$own_mounts" = yes ]; then
+	before=$(workers)
+	load_on any/plain 3
+	fill "$small"
+	check 'runtime_dir is full: served' served
+	check 'runtime_dir is full: with a slot, too' served_with_a_slot
+	check 'runtime_dir is full: no worker has died' same_workers
+	kill -KILL "$(first_worker)"
+	check 'runtime_dir is full: a worker can be replaced' \
+		wait_until -t 5 -p "$tailgate_pid" new_workers
+	check 'runtime_dir is full: served by it, too' served_with_a_slot
+	rm "$small/filler"
+	back 'runtime_dir is full' 5 served_with_a_slot
+	load_cost 'runtime_dir is full' 16
+fi
+
+# --- Memory, threads ----------------------------------------------------------
+
+# memory_left KB: each worker may map so much more than it has.
+memory_left()
+{
+	for w in $(workers); do
+		prlimit --pid "$w" --as="$(($(sed -n \
+			's/^VmSize:[^0-9]*\([0-9]*\).*/\1/p' \
+			"/proc/$w/status") * 1024 + $1 * 1024)):"
+	done
+}
+
+memory_right()
+{
+	for w in $(workers); do
+		prlimit --pid "$w" --as=unlimited:
+	done
+}
+
+if ! sanitized; then
+	before=$(workers)
+	head -c 6000000 /dev/zero | tr '\0' x >"$dir/large"
+	printf '{"model":"any/plain","messages":[{"role":"user","content":"%s"}]}' \
+		"$(cat "$dir/large")" >"$dir/large.json"
+	load_on any/plain 3
+	memory_left 2048
+	post /v1/chat/completions "@$dir/large.json" --max-time 10
+	like 'no memory: what needs it is refused' "$status $(body)" \
+		'^503 .*gateway_(exhausted|overloaded)'
+	check 'no memory: what needs little is served' \
+		wait_until -t 5 -p "$tailgate_pid" served
+	# Nor has a new thread its stack.
+	"$load" -c 64 -n 256 -d 20 -k "$anna_key" \
+		-b '{"model":"any/delay=50","messages":[]}' \
+		"${base#http://}" >"$dir/many" 2>&1
+	is 'no memory: of many at once each is served or refused' \
+		"$(sed -n 's/.* failed=\([0-9]*\) .*/\1/p' "$dir/many")" \
+		"$(sed -n 's/.* refused=\([0-9]*\) .*/\1/p' "$dir/many")"
+	detail "$(cat "$dir/many")"
+	asked=$((asked + $(sed -n 's/.*complete=\([0-9]*\) .*/\1/p' \
+		"$dir/many")))
+	check 'no memory: no worker has died' same_workers
+	memory_right
+	post /v1/chat/completions "@$dir/large.json" --max-time 10
+	is 'no memory: and is served when there is some again' "$status" 200
+	asked=$((asked + 1))
+	back 'no memory' 5 served_outside
+	load_off 'no memory'
+	accounted 'no memory'
+	is 'no memory: nothing went elsewhere' "$(stat paid requests)" 0
+	check 'no memory: no circuit has opened' circuits_closed
+fi
+
+# --- The ledger is copied and truncated ---------------------------------------
+
+load_on any/delay=10 3
+wait_until test -s "$disk/state/ledger.jsonl"
+cp "$disk/state/ledger.jsonl" "$disk/state/ledger.jsonl.3"
+: >"$disk/state/ledger.jsonl"
+check 'copied and truncated: served' served_outside
+wait_until test -s "$disk/state/ledger.jsonl"
+load_off 'copied and truncated'
+accounted 'copied and truncated'
+is 'copied and truncated: nobody noticed' "$(sed -n \
+	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+wait_until served
+"$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
+last=$(tail -n 1 "$disk/state/ledger.jsonl.3" | jq .n)
+first=$(head -n 1 "$disk/state/ledger.jsonl" | jq .n)
+is 'copied and truncated: lines that came between the two are named' \
+	"$(awk '/ before it (is|are) missing/ {
+		sub(/.*jsonl:1: /, "")
+		n += $1
+	}
+	END { print n + 0 }' "$dir/verify")" $((first - last - 1))
+detail "$(cat "$dir/verify")"
+
 # --- A reload for which something is missing ----------------------------------
-
-same_workers()
-{
-	[ "$(workers)" = "$before" ]
-}
-
-new_workers()
-{
-	[ "$(workers | wc -l)" -eq 2 ] && ! same_workers
-}
 
 # reload_without WHAT LIMIT VALUE
 reload_without()
@@ -338,6 +519,37 @@ fi
 if [ "$own_mounts" = no ]; then
 	need unshare # for the rows of the disks, the resolver
 fi
+
+# --- The parent is killed -----------------------------------------------------
+
+all_gone()
+{
+	for pid in $everybody; do
+		! alive "$pid" || return 1
+	done
+}
+
+load_on any/delay=10 3
+everybody=$(children "$tailgate_pid")
+row_from=$(now_ms)
+kill -KILL "$tailgate_pid"
+check 'the parent is killed: nobody of its is left' \
+	wait_until -t 5 all_gone
+took 'the parent is killed: all have ended'
+wait "$tailgate_pid" 2>/dev/null
+forget "$tailgate_pid"
+row_from=$(now_ms)
+rm -f "$socket"
+start_tailgate
+check 'the parent is killed: started again' wait_until -t 5 served_with_a_slot
+took 'the parent is killed: started again'
+wait "$load_pid"
+forget "$load_pid"
+like 'the parent is killed: its clients are told' "$(cat "$dir/load")" \
+	'^complete='
+"$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
+detail "$(cat "$dir/verify")"
+unlike 'the parent is killed: no line is torn' "$(cat "$dir/verify")" 'torn'
 
 # --- Commands beside it -------------------------------------------------------
 
