@@ -292,4 +292,42 @@ let_go
 wait_until has_16
 end count
 
+# --- Workers are killed meanwhile ---------------------------------------------
+
+begin count
+hold
+served=1
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	for model in out stub/plain; do
+		ask "$model"
+		[ "$status" = 200 ] && served=$((served + 1))
+	done
+done
+is 'workers are killed: all had been served' $served 25
+killed=$(workers_of "$tailgate_pid")
+for worker in $killed; do
+	kill -KILL "$worker"
+done
+check 'workers are killed: the log says what was lost' \
+	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
+	'has died with [0-9]+ requests that were not recorded yet'
+let_go
+
+# counted FILTER: lines, or what they tell of gaps.
+counted()
+{
+	jq -s "map($1) | add" "$ledger"
+}
+
+all_counted()
+{
+	ask out && [ "$status" = 200 ] && served=$((served + 1))
+	[ "$(counted 'if .gap then .lost else 1 end')" -ge $served ]
+}
+check 'workers are killed: all are recorded or counted' \
+	wait_until -t 10 -p "$tailgate_pid" all_counted
+check 'workers are killed: some of them as sent outside' \
+	test "$(counted '.lost_external // 0')" -gt 0
+end count
+
 finish

@@ -8,7 +8,9 @@
 #include "config.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -16,7 +18,7 @@
 #include "state/mapfile.h"
 
 #define GAP_NAME "ledger"
-#define GAP_MAGIC UINT64_C(0x7461696c4c454433) /* "tailLED3" */
+#define GAP_MAGIC UINT64_C(0x7461696c4c454434) /* "tailLED4" */
 
 /* Whoever fails tries again more often than this: after it the failure is of
  * one who has gone. */
@@ -56,6 +58,82 @@ ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
 	atomic_fetch_add(&g->lost, 1);
 	atomic_fetch_add(&g->total, 1);
 }
+
+/* ---- what is on its way ------------------------------------------------ */
+
+static void
+bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
+{
+	int32_t lines = atomic_exchange(&way->lines, 0);
+	int32_t external = atomic_exchange(&way->external, 0);
+	int64_t since_ms = atomic_load(&way->since_ms);
+
+	for (int32_t i = 0; i < lines; i++)
+		ledger_gap_add(g, i < external, since_ms);
+	if (lines > 0)
+		log_warn("process %d has died with %d requests that were not "
+			 "recorded yet",
+		    pid, lines);
+	atomic_compare_exchange_strong(&way->pid, &pid, 0);
+}
+
+struct ledger_gap_way *
+ledger_gap_enter(struct ledger_gap *g)
+{
+	int32_t self = (int32_t)getpid(), pid;
+
+	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
+		pid = atomic_load(&g->ways[i].pid);
+		if (pid == self ||
+		    (pid > 0 && kill(pid, 0) == -1 && errno == ESRCH))
+			bury(g, &g->ways[i], pid);
+	}
+	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
+		pid = 0;
+		if (!atomic_compare_exchange_strong(
+			&g->ways[i].pid, &pid, self))
+			continue;
+		atomic_store(&g->ways[i].lines, 0);
+		atomic_store(&g->ways[i].external, 0);
+		return &g->ways[i];
+	}
+	return NULL;
+}
+
+void
+ledger_gap_on_way(
+    struct ledger_gap_way *way, int lines, int external, int64_t wall_ms)
+{
+	if (way == NULL)
+		return;
+	if (lines > 0)
+		atomic_store(&way->since_ms, wall_ms);
+	atomic_fetch_add(&way->external, external);
+	atomic_fetch_add(&way->lines, lines);
+}
+
+void
+ledger_gap_leave(struct ledger_gap_way *way)
+{
+	if (way == NULL)
+		return;
+	atomic_store(&way->lines, 0);
+	atomic_store(&way->external, 0);
+	atomic_store(&way->pid, 0);
+}
+
+void
+ledger_gap_died(const char *runtime_dir, int pid)
+{
+	struct ledger_gap *g = ledger_gap_open(runtime_dir);
+
+	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++)
+		if (atomic_load(&g->ways[i].pid) == pid)
+			bury(g, &g->ways[i], pid);
+	ledger_gap_close(g);
+}
+
+/* ---- what was lost ----------------------------------------------------- */
 
 void
 ledger_gap_told(struct ledger_gap *g, uint64_t lost, uint64_t external)

@@ -14,6 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What one process has that has not reached the ledger's process: lost with
+ * it, if it is killed. */
+struct ledger_gap_way {
+	_Atomic int32_t pid; /* 0: nobody's */
+	_Atomic int32_t lines, external;
+	_Atomic int64_t since_ms;
+};
+#define LEDGER_GAP_WAYS 256
+
 struct ledger_gap {
 	_Atomic uint64_t lost; /* requests */
 	_Atomic uint64_t external; /* of them sent to an external provider */
@@ -22,6 +31,7 @@ struct ledger_gap {
 					       last; 0: none */
 	_Atomic int64_t failed_ms; /* clock_now_ms() of the last failure to
 				      write; 0: none since a success */
+	struct ledger_gap_way ways[LEDGER_GAP_WAYS];
 };
 
 /* The one under runtime_dir; where that can't be used, one of this process's
@@ -32,8 +42,18 @@ void ledger_gap_close(struct ledger_gap *);
 /* One more, of a request that began then. */
 void ledger_gap_add(struct ledger_gap *, bool external, int64_t wall_ms);
 /* What was told in a line is no longer to be told. */
-void ledger_gap_told(
-    struct ledger_gap *, uint64_t lost, uint64_t external);
+void ledger_gap_told(struct ledger_gap *, uint64_t lost, uint64_t external);
+
+/* One of its own for this process, and what dead ones have left is counted;
+ * NULL: there are none left. */
+struct ledger_gap_way *ledger_gap_enter(struct ledger_gap *);
+/* So many more lines are on their way, or fewer.  Way NULL: nothing. */
+void ledger_gap_on_way(
+    struct ledger_gap_way *, int lines, int external, int64_t wall_ms);
+/* Nothing is on its way any more; the place is free. */
+void ledger_gap_leave(struct ledger_gap_way *);
+/* This process has died: what it had under way is lost.  For its parent. */
+void ledger_gap_died(const char *runtime_dir, int pid);
 
 void ledger_gap_failed(struct ledger_gap *);
 void ledger_gap_works(struct ledger_gap *);

@@ -45,6 +45,7 @@ struct ledger {
 	struct ledger_post *post; /* NULL: nothing is written */
 	struct ledger_gap *gap;
 	struct ledger_own own; /* if the ledger's process is no other's */
+	struct ledger_gap_way *way; /* what waits, if there is a thread */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
@@ -212,6 +213,7 @@ ledger_write(struct ledger *l, const struct entry *e)
 		return;
 	}
 	STAILQ_INSERT_TAIL(&l->waiting, line, entry);
+	ledger_gap_on_way(l->way, 1, line->external, line->wall_ms);
 	if (l->nwaiting++ == 0)
 		note_oldest(l);
 	l->waiting_bytes += line->len;
@@ -336,6 +338,8 @@ ledger_write_behind(
 		return;
 	l->told = waiting;
 	l->told_ctx = ctx;
+	l->way = ledger_gap_enter(l->gap);
+	ledger_post_count(l->post, l->way);
 	pthread_mutex_lock(&l->mutex);
 	rc = pthread_create(&l->writer, NULL, writer_main, l);
 	l->behind = rc == 0;
@@ -369,6 +373,8 @@ ledger_give_up(struct ledger *l)
 		ledger_gap_add(l->gap, false, clock_wall_ms());
 		l->lost++;
 	}
+	ledger_gap_leave(l->way);
+	l->way = NULL;
 	pthread_mutex_unlock(&l->mutex);
 }
 

@@ -34,7 +34,17 @@ struct ledger_post {
 	unsigned asked; /* of the first lines: sent, and no reply yet */
 	unsigned unsure; /* of them: sent, and nobody left to reply */
 	struct buf out;
+	struct ledger_gap_way *way; /* or NULL */
+	bool handed; /* those that are asked for: all of them were sent */
+	unsigned asked_external;
 };
+
+/* The first lines were handed over, or are to be again. */
+static void
+on_way(struct ledger_post *p, int lines, int external)
+{
+	ledger_gap_on_way(p->way, lines, external, clock_wall_ms());
+}
 
 static void
 hang_up(struct ledger_post *p)
@@ -43,9 +53,13 @@ hang_up(struct ledger_post *p)
 		close(p->fd);
 	p->fd = -1;
 	p->greeted = false;
-	if (p->asked > 0)
+	if (p->asked > 0) {
 		p->unsure = p->asked;
+		if (p->handed)
+			on_way(p, (int)p->asked, (int)p->asked_external);
+	}
 	p->asked = 0;
+	p->handed = false;
 }
 
 /* ---- bytes ------------------------------------------------------------- */
@@ -160,15 +174,19 @@ connect_to_keeper(
 
 /* ---- lines ------------------------------------------------------------- */
 
-static void
+/* How many of them were sent outside. */
+static unsigned
 drop_first(struct ledger_drafts *lines, unsigned n)
 {
 	struct ledger_draft *line;
+	unsigned external = 0;
 
 	while (n-- > 0 && (line = STAILQ_FIRST(lines)) != NULL) {
 		STAILQ_REMOVE_HEAD(lines, entry);
+		external += line->external;
 		ledger_draft_free(line);
 	}
+	return external;
 }
 
 static void
@@ -198,12 +216,14 @@ make_frame(struct ledger_post *p, const struct ledger_drafts *lines)
 	}
 	buf_reset(b);
 	buf_add(b, &head, sizeof(head));
+	p->asked_external = 0;
 	STAILQ_FOREACH (line, lines, entry) {
 		if (head.nlines == max ||
 		    b->len + sizeof(struct frame_line) + line->len >
 			FRAME_BYTES_MAX)
 			break;
 		put_line(b, line);
+		p->asked_external += line->external;
 		head.nlines++;
 	}
 	head.nbytes = (uint32_t)(b->len - sizeof(head));
@@ -226,11 +246,17 @@ exchange(struct ledger_post *p, struct ledger_drafts *lines, int64_t until_ms)
 			hang_up(p);
 			return -1;
 		}
+		p->handed = true;
+		on_way(p, -(int)p->asked, -(int)p->asked_external);
 	}
 	if (read_reply(p, &reply, until_ms) == -1)
 		return -1;
-	drop_first(lines, reply.done < p->asked ? reply.done : p->asked);
+	if (reply.done > p->asked)
+		reply.done = p->asked;
+	on_way(p, (int)(p->asked - reply.done),
+	    (int)(p->asked_external - drop_first(lines, reply.done)));
 	p->asked = p->unsure = 0;
+	p->handed = false;
 	errno = reply.error;
 	return reply.error == 0 ? 0 : -1;
 }
@@ -279,6 +305,12 @@ ledger_post_open(int desk, char *why, size_t size)
 		    why, size, "the ledger's process: %s", strerror(errno));
 	ledger_post_close(p);
 	return NULL;
+}
+
+void
+ledger_post_count(struct ledger_post *p, struct ledger_gap_way *way)
+{
+	p->way = way;
 }
 
 void

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "ledger/draft.h"
+#include "ledger/gap.h"
 
 struct ledger_post;
 
@@ -25,6 +26,8 @@ struct ledger_post;
  * it cannot write. */
 struct ledger_post *ledger_post_open(int desk, char *why, size_t size);
 void ledger_post_close(struct ledger_post *);
+/* What is handed over is no longer on its way; NULL: nobody counts. */
+void ledger_post_count(struct ledger_post *, struct ledger_gap_way *);
 
 /* Takes out of the list, and frees, what is written or counted in the gap.
  * Until until_ms (clock_now_ms()) at the most; -1: some are left, still in

@@ -31,6 +31,7 @@
 #include "base/version.h"
 #include "config/settings.h"
 #include "ledger/desk.h"
+#include "ledger/gap.h"
 #include "ledger/rebuild.h"
 #include "sandbox/sandbox.h"
 #include "serve/keeping.h"
@@ -642,6 +643,17 @@ say_end(const struct child *c, int status)
 		    WEXITSTATUS(status));
 }
 
+/* What it had not brought to the ledger's process yet. */
+static void
+count_unrecorded(struct parent *p, const struct child *c, int status)
+{
+	const struct config *config = p->now == NULL ? NULL : p->now->config;
+
+	if (config != NULL && config->ledger &&
+	    (WIFSIGNALED(status) || WEXITSTATUS(status) != 0))
+		ledger_gap_died(config->runtime_dir, (int)c->pid);
+}
+
 static void
 replace_worker(struct parent *p, const struct child *c)
 {
@@ -688,6 +700,7 @@ on_child(struct parent *p, pid_t pid, int status)
 	c = p->children[i];
 	p->children[i] = p->children[--p->nchildren];
 	say_end(&c, status);
+	count_unrecorded(p, &c, status);
 	forget_ended(p);
 	if (p->stopping)
 		return;
