@@ -25,7 +25,7 @@ void arena_free(struct arena *);
 /* Zeroed bytes, aligned for any type. */
 void *arena_alloc(struct arena *, size_t bytes);
 char *arena_strdup(struct arena *, const char *);
-/* The span's bytes with a NUL behind them. */
+/* The span's bytes with a NUL after them. */
 char *arena_text(struct arena *, struct span);
 char *arena_printf(struct arena *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

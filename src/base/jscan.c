@@ -117,7 +117,7 @@ scan_escape(struct scan *s, const char *p)
 	}
 }
 
-/* p behind the opening quote; returns the closing one. */
+/* p after the opening quote; returns the closing one. */
 static const char *
 scan_string(struct scan *s, const char *p, bool *escaped)
 {
@@ -242,7 +242,7 @@ scan_scalar(struct scan *s, const char *p, int *rc)
 	return end;
 }
 
-/* `"key" :` of the innermost object; the byte behind the colon. */
+/* `"key" :` of the innermost object; the byte after the colon. */
 static const char *
 scan_key(struct scan *s, const char *p)
 {
@@ -290,7 +290,7 @@ closes(const struct scan *s, const char *p)
 	return p < s->end && *p == (s->object[s->depth - 1] ? '}' : ']');
 }
 
-/* From behind an opening bracket or a whole value to where the next value
+/* From the byte after an opening bracket or a value to where the next value
  * begins; closes what ends there.  At depth 0 the text is over. */
 static const char *
 next_value(struct scan *s, const char *p, bool first, int *rc)
@@ -349,7 +349,7 @@ jscan(struct span text, unsigned max_depth,
 			return rc;
 	} while (s.depth > 0);
 	if (p != s.end) {
-		fail(&s, p, "something behind the text");
+		fail(&s, p, "something after the text");
 		return -1;
 	}
 	return 0;

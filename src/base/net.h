@@ -18,7 +18,7 @@ struct net {
 };
 
 /* "10.0.0.0/8", "fd00::/8", or one address.  -1 with EINVAL, also where bits
- * behind the prefix are set. */
+ * after the prefix are set. */
 int net_parse(const char *text, struct net *out);
 bool net_contains(const struct net *, const struct net *address);
 /* From a socket address; -1 for another family than INET and INET6. */

@@ -58,7 +58,7 @@ struct endpoint_spec {
 	const char *name;	/* in config, logs and the ledger: "chat" */
 	const char *method;	/* "GET" (HEAD too) or "POST" */
 	const char *path;	/* from the mount on: "/v1/chat/completions" */
-	const char *upstream;	/* behind a provider's url: "/chat/completions";
+	const char *upstream;	/* after a provider's url: "/chat/completions";
 				   NULL: answered by tailgate itself */
 	enum endpoint_body body;
 	enum endpoint_usage usage;

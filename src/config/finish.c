@@ -83,7 +83,7 @@ finish_target(const struct load *load, struct target *target)
 		target->endpoints = endpoint_all_upstream() & ~NOT_BY_ITSELF;
 }
 
-/* The loader made these; only behind it are they const. */
+/* The loader made these; they are const only after it. */
 static void
 finish_models(const struct load *load, struct model *models, size_t n)
 {

@@ -200,7 +200,7 @@ load_file(struct load *load, const char *path)
 	return NULL;
 }
 
-/* The clients of clients_file, behind those of tailgate.conf itself. */
+/* The clients of clients_file, after those of tailgate.conf itself. */
 static void
 clients_load(struct load *load)
 {

@@ -187,11 +187,11 @@ const struct schema schema_table[] = {
 	    "server is still open, while a request waits or runs.",
 	    IN(config, watch_peer)),
 	NUMBER("", "client_idle", SCHEMA_SECONDS, 0.1, 120, "30",
-	    "A client that takes nothing of its response for so long is "
+	    "A client that reads nothing of its response for so long is "
 	    "dropped when others wait for its slot, or for a place in a pool "
 	    "that is nearly full; after 120 s in any case.",
 	    IN(config, client_idle_ms)),
-	GROUP("", "log", "log", "What is logged, and where to.", NOWHERE),
+	GROUP("", "log", "log", "What is logged, and to which file.", NOWHERE),
 	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
 	GROUP("", "cors", "cors", "Access from web pages; off unless set.",
 	    NOWHERE),
@@ -217,10 +217,10 @@ const struct schema schema_table[] = {
 	    "How much a piece of hardware bears at the same time.",
 	    LIST(config, limits, limit)),
 	ELEMENTS("", "providers", "providers", 0, CONFIG_PROVIDERS_MAX, false,
-	    "Who answers: model servers here and elsewhere.",
+	    "The model servers, here and elsewhere.",
 	    LIST(config, providers, provider)),
 	ELEMENTS("", "models", "models", 0, CONFIG_MODELS_MAX, false,
-	    "The names that clients use, and where each leads.",
+	    "The names that clients use, and the targets of each.",
 	    LIST(config, models, model)),
 	ELEMENTS("", "private", "private", 0, 256, false,
 	    "Patterns: a request that matches one never leaves.",
@@ -293,7 +293,7 @@ const struct schema schema_table[] = {
 	    IN(limit, per_client)),
 
 	TEXT("providers", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
-	    "How targets refer to it, and its name in answers, log and "
+	    "How targets refer to it, and its name in responses, log and "
 	    "ledger.",
 	    IN(provider, name)),
 	WORD("providers", "kind", SCHEMA_WORD, "openai", "openai echo",
@@ -373,10 +373,10 @@ const struct schema schema_table[] = {
 	NUMBER("timeouts", "connect", SCHEMA_SECONDS, 0.01, 3600, "5",
 	    "For the connection, TLS included.", IN(timeouts, connect_ms)),
 	NUMBER("timeouts", "first_byte", SCHEMA_SECONDS, 0.01, DAY, "120",
-	    "From the request to the answer's first byte.",
+	    "From the request to the response's first byte.",
 	    IN(timeouts, first_byte_ms)),
 	NUMBER("timeouts", "idle", SCHEMA_SECONDS, 0.01, DAY, "120",
-	    "Between two bytes of the answer.", IN(timeouts, idle_ms)),
+	    "Between two bytes of the response.", IN(timeouts, idle_ms)),
 	NUMBER("timeouts", "total", SCHEMA_SECONDS, 0.01, DAY, "1800",
 	    "For one attempt as a whole.", IN(timeouts, total_ms)),
 
@@ -415,8 +415,8 @@ const struct schema schema_table[] = {
 	GROUP("models", "budget", "budget", "What may be spent on it.",
 	    IN(model, budget)),
 
-	REF("targets", "provider", "providers", true, "Who answers.",
-	    IN(target, provider)),
+	REF("targets", "provider", "providers", true,
+	    "The provider that is asked.", IN(target, provider)),
 	TEXT("targets", "model", SCHEMA_STRING, 1, 256, NULL, true,
 	    "What it calls the model; * is the rest of the id's *.",
 	    IN(target, model)),
@@ -501,7 +501,7 @@ const struct schema schema_table[] = {
 	TEXT("private", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How refusals and the ledger name it.", IN(private_rule, name)),
 	TEXT("private", "pattern", SCHEMA_STRING, 1, 4096, NULL, true,
-	    "A regular expression (PCRE2 where built with it, else POSIX "
+	    "A regular expression (PCRE2 if built with it, else POSIX "
 	    "extended).",
 	    IN(private_rule, pattern)),
 

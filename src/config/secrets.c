@@ -52,7 +52,7 @@ block_new(struct secrets_block *next)
 #elif defined(MADV_NOCORE)
 	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_NOCORE);
 #endif
-	/* Whoever we fork reads what it needs itself. */
+	/* A process that we fork reads what it needs itself. */
 #if defined(MADV_WIPEONFORK)
 	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_WIPEONFORK);
 #elif defined(INHERIT_ZERO)

@@ -18,7 +18,7 @@ struct secrets;
 /* Out of memory is fatal, here and below. */
 struct secrets *secrets_new(void);
 void secrets_free(struct secrets *);
-/* A copy with a NUL behind it; at most SECRET_MAX bytes. */
+/* A copy with a NUL after it; at most SECRET_MAX bytes. */
 const char *secrets_add(struct secrets *, struct span);
 
 #endif

@@ -6,9 +6,9 @@
  * The text of a configuration file, proved fit for libconfig.
  *
  * libconfig 1.5 ends the process when an @include names a directory, waits
- * for ever at a FIFO, stops silently at a NUL, and wraps an integer that does
- * not fit 32 bits (99999999999 becomes 1215752191).  All of that is refused
- * here, before it sees the text.
+ * without end at a FIFO, stops silently at a NUL, and wraps an integer that
+ * does not fit 32 bits (99999999999 becomes 1215752191).  All of that is
+ * refused here, before it sees the text.
  */
 #include "config.h"
 
@@ -128,7 +128,7 @@ prove_number(struct text *t)
 	    "the number %.*s is too large; %s", len > 40 ? 40 : (int)len,
 	    digits,
 	    errno == 0 && value <= INT64_MAX && *end != 'L'
-		? "write an L behind a whole number above 2147483647"
+		? "write an L after a whole number above 2147483647"
 		: "no setting takes it");
 	return false;
 }

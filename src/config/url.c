@@ -18,7 +18,7 @@
 #define HOST_CHARS \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
-/* The authority of a URL: behind "://", up to the path. */
+/* The authority of a URL: after "://", up to the path. */
 static struct span
 url_authority(const char *url)
 {
@@ -30,7 +30,7 @@ url_authority(const char *url)
 	return (struct span){ p, strcspn(p, "/?#") };
 }
 
-/* The authority's host; what stands behind it (":8080") in *rest. */
+/* The authority's host; what follows it (":8080") in *rest. */
 static struct span
 authority_host(struct span authority, struct span *rest)
 {

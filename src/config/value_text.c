@@ -256,7 +256,7 @@ value_read_nets(struct load *load, const struct schema *row,
 		else
 			mistake(load, element,
 			    "must be an address or a network such as "
-			    "\"10.0.0.0/8\" (no bits set behind the prefix), "
+			    "\"10.0.0.0/8\" (no bits set after the prefix), "
 			    "is %s",
 			    mistake_quote(load, text));
 	}

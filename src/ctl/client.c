@@ -27,7 +27,7 @@ const struct ctl_option ctl_client_options[] = {
 	    "how far its requests may go, local or external (local)" },
 	{ "expires", "DATE", 'x',
 	    "until when, as 2027-01-31 or 2027-01-31T12:00:00Z" },
-	{ "networks", "NET,...", 'n', "where it may call from (anywhere)" },
+	{ "networks", "NET,...", 'n', "networks it may call from (any)" },
 	{ "user", "NAME", 'u', "who the web server says it is" },
 	{ "group", "NAME", 'g', "whose settings it has, of client_groups" },
 	{ "priority", "N", 'r', "its weight in the queue, 1..100 (10)" },
@@ -127,7 +127,7 @@ client_set(const struct client_call *c)
 	if (c->nchanges == 0)
 		return ctl_misuse("client",
 		    "set wants at least one option; an empty value (--expires "
-		    "'') takes a setting away");
+		    "'') removes a setting");
 	if (clients_set(file, c->name, c->changes, c->nchanges, stderr) == -1)
 		return 1;
 	fprintf(stderr,
@@ -248,7 +248,7 @@ ctl_client(int argc, char **argv)
 		else
 			status = ctl_misuse("client",
 			    verb->named ? "%s wants one name"
-					: "%s takes no name",
+					: "%s needs no name",
 			    verb->name);
 	}
 	client_change_free(&call);

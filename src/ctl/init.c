@@ -300,8 +300,8 @@ init_run(struct init *init)
 const struct ctl_option ctl_init_options[] = {
 	{ "client", "NAME", 'c', "make a client too and print its key" },
 	{ "force", NULL, 'f', "replace a configuration that exists" },
-	{ "runtime-dir", "DIR", 'r', "where slots and shared state live" },
-	{ "state-dir", "DIR", 's', "where the ledger and budgets live" },
+	{ "runtime-dir", "DIR", 'r', "directory of slots and shared state" },
+	{ "state-dir", "DIR", 's', "directory of the ledger and budgets" },
 	{ NULL, NULL, 0, NULL },
 };
 

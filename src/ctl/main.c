@@ -228,7 +228,7 @@ ctl_version(int argc, char **argv)
 {
 	(void)argv;
 	if (argc > 1)
-		return ctl_misuse("version", "takes no arguments");
+		return ctl_misuse("version", "accepts no arguments");
 	puts("tailgate " TAILGATE_VERSION);
 	return 0;
 }

@@ -20,7 +20,7 @@ static const struct assumed {
 	    "mount /v1 as contrib/ does" },
 	[AUTHORIZATION] = { "Authorization arrives", NULL, NULL, NULL,
 	    "hand the header Authorization on as HTTP_AUTHORIZATION" },
-	[TWINS] = { "no header with underscores stands in for another", NULL,
+	[TWINS] = { "no header with underscores is read as another", NULL,
 	    "header_up -*_*", "underscores_in_headers off",
 	    "drop header names with underscores" },
 	[PROXY] = { "a header Proxy does not become HTTP_PROXY", NULL,

@@ -136,7 +136,7 @@ conclude_result(struct probe *probe, const struct upstream_report *report)
 
 	snprintf(why, sizeof(why), "%s%s%s",
 	    report->result == UPSTREAM_STOPPED
-		? "an answer beyond all measure"
+		? "the response is too large"
 		: upstream_result_name(report->result),
 	    report->detail == NULL ? "" : ": ",
 	    report->detail == NULL ? "" : report->detail);

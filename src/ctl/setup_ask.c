@@ -144,7 +144,7 @@ model_known(const struct setup_models *models, const char *id)
 	return false;
 }
 
-/* A model of which only the name is known, as behind a pattern. */
+/* A model of which only the name is known, as after a pattern. */
 static void
 model_assume(struct setup_models *models, const char *id)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Tables on a terminal, for status, probe, usage and whoever else of ctl
+ * Tables on a terminal, for status, probe, usage and the rest of ctl
  * prints rows.  Widths are counted in characters, not bytes.
  */
 #include "config.h"

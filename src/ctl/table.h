@@ -29,7 +29,7 @@ void table_cell(struct table *, const char *fmt, ...)
 void table_number(struct table *, long long);
 
 size_t table_rows(const struct table *);
-/* The titles and the rows, two spaces between columns, nothing behind the
+/* The titles and the rows, two spaces between columns, nothing after the
  * last one.  A row begun is filled up with "-". */
 void table_print(struct table *, FILE *);
 

@@ -255,7 +255,7 @@ follow_file(struct following *f, const struct ledger_part *file)
 		f->offset = end;
 }
 
-/* What was added to the file we are in, then whatever came behind it. */
+/* What was added to the file we are in, then whatever came after it. */
 static void
 follow_on(struct following *f, const char *path)
 {

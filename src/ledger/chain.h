@@ -19,7 +19,7 @@
  * file and size they hold for: by each ledger's process in its memory, and
  * once a second in a file beside the ledger.  Where a record is not what is
  * found (a writer died between its line and the record, it is older, it is
- * lost), they are made from what stands in the ledger behind it.
+ * lost), they are made from what the ledger holds after it.
  */
 #ifndef LEDGER_CHAIN_H
 #define LEDGER_CHAIN_H
@@ -37,7 +37,7 @@
 struct ledger_tail {
 	uint64_t n; /* of the last line; 0: there is none */
 	uint64_t dev, ino; /* the file that holds it */
-	int64_t size; /* of that file behind the last line */
+	int64_t size; /* of that file after the last line */
 	char hash[LEDGER_HASH_LEN + 1];
 };
 
@@ -61,7 +61,7 @@ void ledger_tail_push(struct ledger_tail *, struct span line);
 /* The number and prev at the end of a whole line; false: it is torn. */
 bool ledger_line_end(struct span line, uint64_t *n, struct span *prev);
 
-/* Goes on over what stands in the file behind tail->size; a rest without a
+/* Goes on over what the file holds after tail->size; a rest without a
  * newline counts as a line. */
 int ledger_tail_follow(int fd, struct ledger_tail *);
 /* Makes the tail from the file's end, where no record tells. */

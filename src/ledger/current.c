@@ -6,9 +6,9 @@
  * Hides rotation under our feet, and how long one waits for a lock.
  *
  * The lock is a flock on a file of its own, since the ledger itself may be
- * renamed at any time, and of mode 0600, since whoever may open a file may
- * lock it.  All the same nobody waits for it without end: another process of
- * ours may have been stopped with it.
+ * renamed at any time, and of mode 0600, since a process that may open a file
+ * may lock it.  All the same nobody waits for it without end: another process
+ * of ours may have been stopped with it.
  */
 #include "config.h"
 

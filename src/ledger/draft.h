@@ -43,7 +43,7 @@ struct ledger_lost {
 };
 struct ledger_draft *ledger_draft_lost(const struct ledger_lost *);
 
-/* Its place behind the tail, and the newline, instead of what it had before.
+/* Its place after the tail, and the newline, instead of what it had before.
  * False: it has become too long. */
 bool ledger_draft_finish(struct ledger_draft *, const struct ledger_tail *);
 

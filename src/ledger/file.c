@@ -208,8 +208,8 @@ write_whole(int fd, struct iovec *iov, size_t n)
 
 /* A batch in the making. */
 struct batch {
-	struct ledger_tail tail; /* behind it */
-	bool torn; /* what it goes behind has no end */
+	struct ledger_tail tail; /* after it */
+	bool torn; /* the line before it has no end */
 	struct iovec iov[BATCH_MAX];
 	size_t n;
 };

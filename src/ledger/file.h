@@ -25,7 +25,7 @@ void ledger_file_free(struct ledger_file *, int64_t until_ms);
  * only ledger_file_append() tells. */
 int ledger_file_check(struct ledger_file *, const char **which);
 
-/* Appends them in this order, each of them whole, behind a line that tells of
+/* Appends them in this order, each of them whole, after a line that tells of
  * the gap where there is one; what is written is taken out of the list and
  * freed.  -1: some are left, errno says why (EWOULDBLOCK: another process held
  * the lock until until_ms, clock_now_ms()).  A line that is too long is counted

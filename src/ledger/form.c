@@ -84,7 +84,7 @@ has_kind(enum kind kind, const struct jscan_value *v)
 	}
 }
 
-/* *next: the first of the members that may come; moves behind this one. */
+/* *next: the first of the members that may come; moves after this one. */
 static bool
 take(const struct member *members, size_t n, size_t *next,
     const struct jscan_value *v)

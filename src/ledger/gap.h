@@ -5,7 +5,8 @@
 /*
  * Requests that are not in the ledger, counted until a line can tell of them;
  * and whether lines can be written now.  Shared by all processes of a
- * runtime_dir, so that what one could not write is told by whoever can.
+ * runtime_dir, so that a process that can write tells of what another could
+ * not.
  */
 #ifndef LEDGER_GAP_H
 #define LEDGER_GAP_H

@@ -331,7 +331,7 @@ static void
 turn(struct keeper *k, const struct pollfd *fds, size_t n)
 {
 	k->lock_until_ms = clock_now_ms() + LOCK_WAIT_MS;
-	/* From the last: who is removed moves those behind him. */
+	/* From the last: removing one moves those after it. */
 	for (size_t i = n; i-- > 0;)
 		if (fds[i + 1].revents != 0 && !serve(k, k->callers[i]))
 			caller_remove(k, i);

@@ -65,7 +65,7 @@ bool ledger_keeps(struct ledger *);
 /* Returns when nothing waits any more, or until_ms (clock_now_ms()) has
  * come. */
 void ledger_flush(struct ledger *, int64_t until_ms);
-/* For whoever ends now: counts what waits still as lost. */
+/* Before the process ends at once: counts what still waits as lost. */
 void ledger_give_up(struct ledger *);
 /* For GET /metrics: can it be written, and how many requests are not in it. */
 void ledger_metrics(struct ledger *, struct buf *);

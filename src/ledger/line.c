@@ -311,7 +311,7 @@ take_value(struct cursor *c, const struct member *m, void *out)
 	}
 }
 
-/* The name that begins at the cursor, which moves behind it; *m NULL: not one
+/* The name that begins at the cursor, which moves after it; *m NULL: not one
  * that is wanted. */
 static bool
 take_name(struct cursor *c, const struct member **m)
@@ -327,7 +327,7 @@ take_name(struct cursor *c, const struct member **m)
 	return true;
 }
 
-/* The object that begins at the cursor, which moves behind it. */
+/* The object that begins at the cursor, which moves after it. */
 static bool
 take_object(struct cursor *c, void *out)
 {

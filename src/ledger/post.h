@@ -32,7 +32,7 @@ void ledger_post_count(struct ledger_post *, struct ledger_gap_way *);
 /* Takes out of the list, and frees, what is written or counted in the gap.
  * Until until_ms (clock_now_ms()) at the most; -1: some are left, still in
  * their order, and errno says why (EWOULDBLOCK: another process held the lock,
- * ETIMEDOUT: no reply yet).  The list must come again, with more behind it or
+ * ETIMEDOUT: no reply yet).  The list must come again, with more after it or
  * without.  One thread at a time. */
 int ledger_post_append(
     struct ledger_post *, struct ledger_drafts *, int64_t until_ms);

@@ -24,7 +24,7 @@
 
 /* ---- A file ---- */
 
-/* Reads on behind what is kept at the buffer's beginning. */
+/* Reads on after what is kept at the buffer's beginning. */
 static ssize_t
 read_more(int fd, char *p, size_t len, int64_t offset)
 {
@@ -129,7 +129,7 @@ first_number(void *ctx, struct span line, int64_t offset, uint64_t number)
 	return ledger_line_end(line, ctx, &prev) ? -2 : 0;
 }
 
-/* "ledger.jsonl", ".1", ".12", "-20261122": only digits behind the name, of
+/* "ledger.jsonl", ".1", ".12", "-20261122": only digits after the name, of
  * which the last `cut` bytes are not looked at. */
 static bool
 is_part_but(const char *name, const char *base, size_t cut)

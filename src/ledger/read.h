@@ -40,7 +40,7 @@ struct ledger_line {
 	struct span time, id, client, endpoint, model, route;
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span private_rule, fallback, bridge, refusal, usage;
-	/* The first try, and the array from behind it on: see below. */
+	/* The first try, and the array from after it on: see below. */
 	struct ledger_try first;
 	struct span more_tries;
 	bool tried;
@@ -89,7 +89,7 @@ void ledger_parts_free(struct ledger_part *, size_t n);
 
 /* Calls line() for each line between two offsets of the file, without its
  * newline; a rest without one is passed only where `rest` is true.  Returns
- * the offset behind the last line taken, -1 with errno, or, negative and
+ * the offset after the last line taken, -1 with errno, or, negative and
  * less than -1, what line() returned. */
 int64_t ledger_part_each(const struct ledger_part *, int64_t from, int64_t to,
     bool rest,

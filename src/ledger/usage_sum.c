@@ -114,7 +114,7 @@ column(
 	}
 }
 
-/* The columns' values one behind the other, each ended by a quote, which none
+/* The columns' values one after the other, each ended by a quote, which none
  * of them can hold as it stands in the line.  Names that are alike for so long
  * are one. */
 static size_t

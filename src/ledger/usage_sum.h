@@ -52,7 +52,7 @@ void usage_count_add(struct usage_count *, const struct usage_count *);
 
 struct usage_group {
 	/* One for each column asked for, decoded; "" where a line has none,
-	 * "(other)" behind USAGE_GROUPS_MAX. */
+	 * "(other)" after USAGE_GROUPS_MAX. */
 	const char *names[USAGE_BY_COUNT];
 	struct usage_count count;
 };

@@ -55,7 +55,7 @@ say_break(struct walk *w, uint64_t line, uint64_t n)
 		    (unsigned long long)before + 1, (unsigned long long)n - 1);
 	else if (n <= before)
 		snprintf(what, sizeof(what),
-		    "out of order: its number is %llu, behind %llu",
+		    "out of order: its number is %llu, after %llu",
 		    (unsigned long long)n, (unsigned long long)before);
 	else
 		snprintf(what, sizeof(what), "the line before it was changed");
@@ -226,7 +226,7 @@ ledger_verify(const char *path,
 
 	memset(report, 0, sizeof(*report));
 	ledger_tail_init(&report->tail);
-	/* The record first: what is behind it by the time we read is newer. */
+	/* The record first: what is after it by the time we read is newer. */
 	report->tail_known = read_record(path, &w.record);
 	n = ledger_parts(path, &files);
 	for (size_t i = 0; i < n && rc == 0; i++)

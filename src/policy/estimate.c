@@ -121,7 +121,7 @@ script_of(const struct script *last, uint32_t code)
 
 enum kind { SPACE, BREAK, LOWER, UPPER, DIGIT, PUNCT, WIDE, KINDS };
 
-/* What a character of a kind costs behind one of another, and whether it goes
+/* What a character of a kind costs after one of another, and whether it goes
  * on with the word before. */
 struct pair {
 	uint8_t units[2]; /* [1]: it is the same character again */
@@ -158,7 +158,7 @@ static const struct pair pairs[KINDS][KINDS] = {
 	[WIDE] = { COST(0), COST(8), WORD, WORD, COST(8), COST(8), COST(0) },
 };
 
-/* What the nth letter of a word adds.  Behind 63 it begins anew, for nobody
+/* What the nth letter of a word adds.  After 63 it begins anew, for nobody
  * writes such words and a run of letters that is none has no rule. */
 static const uint8_t letter_units[RUN_MASK + 1] = { 0, TOKEN, 0, 0, 0, 0, TOKEN,
 	0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0,

@@ -19,7 +19,7 @@
 /* Lines of a wrapped base64 text have 64 or 76 letters; shorter ones are taken
  * for words. */
 #define WRAPPED_MIN 16
-/* Starts within one run that are tried: behind its first '/', '-' or '_'. */
+/* Starts within one run that are tried: after its first '/', '-' or '_'. */
 #define STARTS_MAX 8
 
 static void look(struct pattern_run *, struct span text, unsigned depth);

@@ -40,7 +40,7 @@ models_find(const struct config *config, const char *name)
 	for (i = 0; i < config->nmodels; i++)
 		if (has_name(&config->models[i], name))
 			return &config->models[i];
-	/* A pattern is not a name, whoever asks for it. */
+	/* A pattern is not a name. */
 	if (strchr(name, '*') != NULL)
 		return NULL;
 	for (i = 0; i < config->nmodels; i++) {

@@ -96,7 +96,7 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "The body's length is not known; send Content-Length." },
 	{ REFUSE_TOO_LARGE, 413, INVALID, "request_too_large",
 	    "request_too_large", false, false, 0,
-	    "The body is larger than this gateway takes; send less, or ask "
+	    "The body is larger than this gateway accepts; send less, or ask "
 	    "the operator to raise the cap." },
 	{ REFUSE_MEDIA_TYPE, 415, INVALID, "unsupported_media_type", INVALID,
 	    false, false, 0,

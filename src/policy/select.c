@@ -71,7 +71,7 @@ same_group(const struct model *model, size_t a, size_t b)
 	    model->targets[b].provider->place;
 }
 
-/* How many places this target stands behind the one whose turn it is. */
+/* How many places this target comes after the one whose turn it is. */
 static double
 turns_away(const struct model *model, size_t index, uint32_t turn)
 {

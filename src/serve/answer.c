@@ -162,7 +162,7 @@ catch_up(struct answer *a)
 	if (io_flush(a->io) == -1)
 		a->gone = true;
 	else if (io_stalls(a->io)) {
-		log_info("the client takes nothing of its response; dropped");
+		log_info("the client reads nothing of its response; dropped");
 		a->gone = true;
 	}
 	return !a->gone && a->io->queued == 0;

@@ -474,9 +474,9 @@ start_generation(struct parent *p, struct config *config)
 	}
 }
 
-/* A process of its own loads it first: running out of memory ends whoever
- * runs out, and that must not be the one that all of the workers follow.  (A
- * configuration that is wrong can be loaded.) */
+/* A process of its own loads it first: running out of memory ends the
+ * process that runs out, and that must not be the one that all of the
+ * workers follow.  (A configuration that is wrong can be loaded.) */
 static bool
 can_load(const struct parent *p)
 {
@@ -818,7 +818,7 @@ look_at_paths(struct parent *p)
 	reload(p);
 }
 
-/* The least of two waits in ms, of which -1 is for ever. */
+/* The least of two waits in ms, of which -1 is without end. */
 static int
 sooner(int a, int b)
 {

@@ -20,7 +20,7 @@
 /* What a bridge, which needs all of it, takes. */
 #define BRIDGE_BYTES (32 * 1024 * 1024)
 #define EVENT_BYTES (256 * 1024)
-/* Where the last event tells all of it again, and the usage behind that. */
+/* Where the last event tells all of it again, and the usage after that. */
 #define LONG_EVENT_BYTES (32 * 1024 * 1024)
 
 #define EVENT_STREAM "text/event-stream; charset=utf-8"
@@ -287,7 +287,7 @@ on_body(void *ctx, struct span bytes)
 	int rc;
 
 	if (r->answer->ended || bytes.len == 0)
-		return 0; /* behind the last event */
+		return 0; /* after the last event */
 	if (r->state == RELAY_COLLECT) {
 		buf_add(&r->held, bytes.p, bytes.len);
 		return 0;

@@ -240,7 +240,7 @@ on_event(void *ctx, const struct sse_event *event)
 	int covered = 0;
 
 	if (r->done || r->bridge_failed)
-		return 0; /* behind the end */
+		return 0; /* after the end */
 	if (r->events == 0 && verdict_is_idle(r->speaks, name, data))
 		return 0;
 	if (begins_as_error(r, event))
@@ -321,7 +321,7 @@ pass_events(struct relay *r)
 		return -1;
 	if (pass(r, passable(r)) == -1)
 		return -1;
-	/* What stays behind changes nothing for the client. */
+	/* What is left over changes nothing for the client. */
 	a->at_boundary =
 	    r->written < r->sse.total || sse_at_boundary(&r->sse) || r->done;
 	return 0;

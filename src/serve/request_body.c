@@ -35,12 +35,13 @@ check_media_type(struct request *r)
 	if (coding != NULL && *coding != '\0' &&
 	    strcasecmp(coding, "identity") != 0)
 		return request_refuse_as(r, REFUSE_MEDIA_TYPE,
-		    "Content-Encoding is not taken; send the body as it is.");
+		    "Content-Encoding is not accepted; send the body as it "
+		    "is.");
 	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
 		return multipart_boundary(type).p != NULL
 		    ? true
 		    : request_refuse_as(r, REFUSE_MEDIA_TYPE,
-			  "This endpoint takes multipart/form-data with a "
+			  "This endpoint accepts multipart/form-data with a "
 			  "boundary.");
 	/* A page can send a body without a type unasked (Fetch, CORS-safelisted
 	 * requests), but no JSON. */
@@ -55,7 +56,7 @@ check_media_type(struct request *r)
 	    (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0))
 		return true;
 	return request_refuse_as(r, REFUSE_MEDIA_TYPE,
-	    "This endpoint takes JSON; send `Content-Type: "
+	    "This endpoint accepts JSON; send `Content-Type: "
 	    "application/json`.");
 }
 

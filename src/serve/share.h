@@ -10,7 +10,7 @@
  * Another eighth is kept for clients that hold only a few (a 128th of the
  * pool, one at least).  Of the rest a client may hold seven times as many as
  * it leaves free: alone seven eighths, two at once seven fifteenths each, and
- * so on; whoever comes next finds room.  Requests that wait for a slot are
+ * so on; the next client finds room.  Requests that wait for a slot are
  * counted apart: all of them may take half of the pool, a client seven times
  * what it leaves of that.
  *

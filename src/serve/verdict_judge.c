@@ -65,8 +65,8 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 	case UPSTREAM_TIMEOUT_TOTAL:
 		judge_as(result, REFUSE_UPSTREAM_TIMEOUT, HEALTH_TIMEOUT);
 		what = report->result == UPSTREAM_TIMEOUT_FIRST_BYTE
-		    ? "did not begin to answer in time"
-		    : "did not finish its answer in time";
+		    ? "did not begin its response in time"
+		    : "did not finish its response in time";
 		break;
 	default:
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
@@ -74,8 +74,8 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		    ? "answered in a way that is no valid HTTP response"
 		    : report->result == UPSTREAM_OK &&
 			(report->bytes_in == 0 || r->is_sse)
-		    ? "gave an empty answer"
-		    : "closed the connection in the middle of its answer";
+		    ? "sent an empty response"
+		    : "closed the connection in the middle of its response";
 	}
 	result->refused.message = arena_printf(
 	    r->arena, "Provider %s %s; try again.", provider, what);
@@ -108,7 +108,7 @@ judge_account(const struct relay *r, bool key, struct relay_result *result)
 		: "account is out of credit or over its quota");
 }
 
-/* In the words of the API whose clients compact then: behind "prompt is too
+/* In the words of the API whose clients compact then: after "prompt is too
  * long: " (wire/reply.c). */
 static void
 judge_length(
@@ -269,7 +269,7 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		result->refused.message = arena_printf(r->arena,
-		    "Provider %s gave no usable answer: %.*s.",
+		    "Provider %s sent no usable response: %.*s.",
 		    r->candidate->target->provider->name, (int)clause.len,
 		    clause.p);
 	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK)

@@ -5,9 +5,9 @@
 /*
  * What clients and models may spend: money, tokens, requests.
  *
- * Reserved before sending by the worst-case estimate, settled after; exact
- * over processes (a mapped file), and rebuilt from the ledger when that file
- * is lost.  A reservation of a process that died is given back by whoever
+ * Reserved before sending by the worst-case estimate, settled after; exact over
+ * processes (a mapped file), and rebuilt from the ledger when that file is
+ * lost.  A reservation of a process that died is given back by the process that
  * finds it dead.
  */
 #ifndef STATE_BUDGET_H

@@ -318,7 +318,7 @@ take_line(struct reader *r, const char *line, bool *inside, uint64_t *id)
 	}
 }
 
-/* The bytes from an offset on, up to the last whole line, with a NUL behind
+/* The bytes from an offset on, up to the last whole line, with a NUL after
  * them.  NULL: there are none. */
 static char *
 read_from(int fd, uint64_t from, size_t *len)

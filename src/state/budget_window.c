@@ -8,7 +8,7 @@
  * set.
  *
  * The clock was set when it and the time since boot (which counts a machine's
- * sleep) no longer go together.  Whoever sets it by days, forward or back,
+ * sleep) no longer go together.  To set it by days, forward or back,
  * must not get a fresh budget: the rows keep what they have.
  */
 #include "config.h"

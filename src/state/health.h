@@ -9,7 +9,7 @@
  * that a reload that reorders providers keeps their rows.  A row's circuit is
  * one 64-bit word changed by compare-and-swap: there is no lock that a crash
  * could leave behind.  In flight is the sum of per-process cells; a dead
- * process's cells are cleared by whoever finds it dead.
+ * process's cells are cleared by the process that finds it dead.
  */
 #ifndef STATE_HEALTH_H
 #define STATE_HEALTH_H
@@ -54,8 +54,8 @@ bool health_admit(
  * health_report (each thread has one request under way, with one provider at
  * a time). */
 void health_begin(struct health *, const struct provider *);
-/* A good answer has begun: closes the circuit now, so that a long stream is
- * not what all others wait for.  health_report follows as ever. */
+/* A good response has begun: closes the circuit now, so that a long stream is
+ * not what all others wait for.  health_report still follows. */
 void health_answered(struct health *, const struct provider *, bool trial);
 /* How it went; right after health_admit too, where nothing was sent in the
  * end (HEALTH_ABANDONED).  retry_after_ms from the provider, 0 none, counts

@@ -49,7 +49,7 @@ struct health_cells {
 struct health_map {
 	struct health_entry rows[HEALTH_ROWS];
 	struct health_turn turns[HEALTH_TURNS];
-	_Atomic uint32_t top; /* no index from here on was ever used */
+	_Atomic uint32_t top; /* indexes from here on were never used */
 	struct health_cells cells[PROCESS_MAX];
 };
 

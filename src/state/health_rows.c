@@ -93,7 +93,7 @@ trial_give_back(struct health_entry *row, unsigned owner)
 		    circuit_abandoned(word, true, clock_now_ms()));
 }
 
-/* Ends what whoever had our index before us left behind. */
+/* Ends what the last process of our index left behind. */
 static void
 take_over(struct health *h)
 {

@@ -152,7 +152,7 @@ put_histograms(struct meters *m, struct buf *b)
 			  wait[] = "tailgate_queue_wait_seconds";
 
 	put_family(b, first_byte, "histogram",
-	    "From the request's beginning to the first byte of its answer.");
+	    "From the request's beginning to the first byte of its response.");
 	each_row(m, KIND_TIME, b, first_byte, print_histogram, TIME_FIRST_BYTE);
 	put_family(
 	    b, total, "histogram", "From the request's beginning to its end.");
@@ -307,7 +307,7 @@ put_sandbox(struct meters *m, struct buf *b)
 	if (!meters_sandbox_least(m, &force))
 		return;
 	put_family(b, "tailgate_sandbox", "gauge",
-	    "1 where every worker is held by that part of the sandbox.");
+	    "1 if every worker is held by that part of the sandbox.");
 	for (unsigned i = 0; sandbox_part(i) != NULL; i++)
 		put_gauge(b, "tailgate_sandbox", "part", sandbox_part(i), "",
 		    force >> i & 1);

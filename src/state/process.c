@@ -250,7 +250,7 @@ process_id_pid(uint64_t id)
 }
 
 /* Shared, so that two who ask at once don't take each other for an owner.
- * Whoever cannot be asked counts as alive. */
+ * A process that cannot be asked counts as alive. */
 static bool
 alive_index(unsigned index)
 {

@@ -13,8 +13,8 @@
  * Two ways to use it:
  *  - cells by index: process_open() and then zero (or settle) the cells at
  *    one's own index, for they are of a process that has died;
- *  - words holding an id: whoever needs one asks process_alive(id), and
- *    takes a dead one's place by compare-and-swap.
+ *  - words that hold an id: a process that needs one asks process_alive(id),
+ *    and takes a dead one's place by compare-and-swap.
  */
 #ifndef STATE_PROCESS_H
 #define STATE_PROCESS_H
@@ -45,7 +45,8 @@ unsigned process_id_index(uint64_t id);
 int process_id_pid(uint64_t id);
 
 /* Never false for a live one; a syscall or three (5 us) for others than
- * oneself.  Whoever cannot be asked (no descriptor left) counts as alive. */
+ * oneself.  A process that cannot be asked (no descriptor left) counts as
+ * alive. */
 bool process_alive(uint64_t id);
 /* For onlookers (`tailgate status`), which must not call process_open(): names
  * the directory for the functions above, claims nothing. */

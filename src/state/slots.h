@@ -6,7 +6,7 @@
  * Slots: how many requests a piece of hardware may bear at once, over
  * threads, processes, CGI runs and separately started pools.
  *
- * A slot of a limit is a file runtime_dir/slots/LIMIT/slot.N; whoever holds
+ * A slot of a limit is a file runtime_dir/slots/LIMIT/slot.N; the holder of
  * its flock has the slot.  Nothing else decides: everything below is about
  * order and about not wasting time, so a wrong byte there can make a request
  * wait, but never let one too many through, and the kernel gives a dead

@@ -247,7 +247,7 @@ void slots_lock_release(struct slots_limit *, unsigned slot);
 int slots_wake_open(struct slots_limit *, int row);
 void slots_wake_row(struct slots_limit *, int row, int what);
 int slots_wake_drain(int fd);
-/* Wakes whoever may take a slot now. */
+/* Wakes the waiters that may take a slot now. */
 void slots_wake_next(struct slots_limit *);
 
 /* --- slots.c -------------------------------------------------------------- */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The slots themselves: one file each, and whoever holds its flock has it.
+ * The slots themselves: one file each; the holder of its flock has it.
  * It hides that a process opens each file once: threads exclude each other by
  * a flag under a mutex, processes by the lock, and the kernel frees it when
  * the process is gone.
@@ -84,8 +84,8 @@ lock_file(struct slots_limit *l, unsigned slot)
 }
 
 /* Those that nobody's name stands at come first: they are free but for a
- * moment's race.  The others are tried too, for a killed holder's name stays
- * behind. */
+ * moment's race.  The others are tried too, for a killed holder's name is
+ * left behind. */
 static enum slots_lock
 lock_any(struct slots_limit *l, unsigned from, unsigned *slot)
 {

@@ -179,7 +179,7 @@ bury_rows_of(struct slots_shared *sh, uint64_t dead)
 			bury_row(sh, r, dead);
 }
 
-/* Whoever holds a slot stores its word anew: a dead one's matters only for
+/* The holder of a slot stores its word anew: a dead one's matters only for
  * the count of what its client holds. */
 static bool
 bury_holders(struct slots_shared *sh)

@@ -53,7 +53,8 @@ slots_wake_open(struct slots_limit *l, int row)
 	return fd;
 }
 
-/* A full FIFO has woken its owner already; whoever has none looks by itself. */
+/* A full FIFO has woken its owner already; a waiter without one looks by
+ * itself. */
 void
 slots_wake_row(struct slots_limit *l, int row, int what)
 {

@@ -44,7 +44,7 @@ cgi_param(struct io *io, const char *name)
 	return found;
 }
 
-/* A server need not close descriptor 0 behind the body (RFC 3875 §4.2), so
+/* A server need not close descriptor 0 after the body (RFC 3875 §4.2), so
  * that a counted body ends where its count does. */
 static ssize_t
 cgi_read(struct io *io, void *p, size_t len)

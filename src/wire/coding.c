@@ -68,7 +68,7 @@ inflate_all(struct coding *c, struct span bytes,
 
 	c->z.next_in = (Bytef *)bytes.p;
 	c->z.avail_in = (uInt)bytes.len;
-	/* Bytes behind the end are nobody's. */
+	/* Bytes after the end are nobody's. */
 	while (!c->ended) {
 		struct span part = { (char *)text, 0 };
 

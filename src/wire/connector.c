@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides libcurl.  Behind upstream_handle.c, which keeps what was connected.
+ * Hides libcurl.  upstream_handle.c keeps what it connected.
  */
 #include "config.h"
 

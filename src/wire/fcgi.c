@@ -4,7 +4,7 @@
  */
 /*
  * Hides libfcgi.  The first and last step of a request's way: a connected
- * socket becomes a struct io, and is closed behind it.
+ * socket becomes a struct io, and is closed after it.
  *
  * FCGX_Accept_r can lose a request when a signal comes between its accept and
  * the end of the parameters.  So the connection is accepted by serve/ and put
@@ -56,7 +56,7 @@
 
 enum record { END_REQUEST = 3, STDOUT = 6 };
 
-/* As many as any web server sends; behind them a plain search serves. */
+/* As many as any web server sends; after them a plain search serves. */
 #define PARAMS_MAX 128
 #define SLOTS 64
 
@@ -239,7 +239,7 @@ wait_for_room(struct fcgi *f, size_t max)
 
 	while (!f->io.failed && f->io.queued > max) {
 		if (io_stalls(&f->io)) {
-			log_info("the client takes nothing of its response; "
+			log_info("the client reads nothing of its response; "
 				 "dropped");
 			f->io.failed = true;
 		} else if (poll(&p, 1, LOOK_MS) == 1)

@@ -15,7 +15,7 @@
 #include "wire/http1_internal.h"
 
 #define SIZE_DIGITS_MAX 15
-#define EXTENSION_MAX 4096 /* bytes behind a chunk's size */
+#define EXTENSION_MAX 4096 /* bytes after a chunk's size */
 
 void
 http1_init(struct http1 *h, struct arena *arena, const struct http1_sink *sink)
@@ -126,7 +126,7 @@ give(struct http1 *h, struct span *in, size_t n)
 						    : HTTP1_STOPPED;
 }
 
-/* Of a length or a chunk; `then` is what comes behind it. */
+/* Of a length or a chunk; `then` is what comes after it. */
 static enum http1_result
 take_left(struct http1 *h, struct span *in, enum http1_state then)
 {

@@ -81,12 +81,12 @@ struct http1 {
 	bool line_cr; /* which is "\r" */
 	bool chunked;
 	uint64_t left; /* of the body or the chunk */
-	unsigned digits; /* of a chunk's size, then bytes behind it */
+	unsigned digits; /* of a chunk's size, then bytes after it */
 };
 
 /* What is handed to the sink's head() lies in the arena. */
 void http1_init(struct http1 *, struct arena *, const struct http1_sink *);
-/* After DONE it takes no more; bytes behind the end only make `keeps` false. */
+/* After DONE it takes no more; bytes after the end only make `keeps` false. */
 enum http1_result http1_push(struct http1 *, struct span);
 /* The connection has ended: is the answer complete? */
 bool http1_ends(const struct http1 *);

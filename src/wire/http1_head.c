@@ -24,7 +24,7 @@ struct reading {
 	bool http10, close, keep_alive, coded;
 };
 
-/* The next line, without its end; false behind the last. */
+/* The next line, without its end; false after the last. */
 static bool
 next_line(char **at, char *end, struct span *line)
 {
@@ -46,7 +46,7 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* "HTTP/1.1 200 OK", or without what stands behind the number. */
+/* "HTTP/1.1 200 OK", or without the phrase after the number. */
 static bool
 read_status(struct span line, struct reading *r)
 {
@@ -63,7 +63,7 @@ read_status(struct span line, struct reading *r)
 	return true;
 }
 
-/* Digits alone, perhaps the same again behind a comma; -1: not so. */
+/* Digits alone, perhaps the same again after a comma; -1: not so. */
 static int64_t
 read_length(struct span text)
 {

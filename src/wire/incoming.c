@@ -134,6 +134,7 @@ incoming_end(struct incoming *in, bool clean)
 		ended_well(in);
 	else
 		incoming_fail(in, UPSTREAM_CUT,
-		    in->http.bytes == 0 ? "closed before it answered"
-					: "closed in the middle of its answer");
+		    in->http.bytes == 0
+			? "closed before it answered"
+			: "closed in the middle of its response");
 }

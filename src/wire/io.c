@@ -45,7 +45,7 @@ io_gone(struct io *io)
 		return true;
 	if (io->fd == -1 || !io->watchable)
 		return false;
-	/* Behind the body a web server has nothing more to say but that it
+	/* After the body a web server has nothing more to say but that it
 	 * aborts: whatever can be read there, bytes or the end, is that. */
 	return poll(&p, 1, 0) == 1;
 }

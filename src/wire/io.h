@@ -79,7 +79,7 @@ io_read(struct io *io, void *p, size_t len)
 	return io->ops->read(io, p, len);
 }
 
-/* Both return -1 once the client can't be reached; and then for ever.  Over
+/* Both return -1 once the client can't be reached, and from then on.  Over
  * FastCGI neither waits for the web server (but far beyond IO_HELD_BYTES):
  * what it does not take is queued, and goes out with a later flush. */
 static inline int

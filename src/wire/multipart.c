@@ -5,7 +5,7 @@
 /*
  * Hides the form's framing.  It stands between the spool and the measuring of
  * the call: what it says of a form, the upstream must see in the same bytes.
- * So whatever two parsers are known to read differently (a boundary behind a
+ * So whatever two parsers are known to read differently (a boundary after a
  * bare LF, a folded header, a name given twice or escaped without need) is
  * refused here instead of guessed.
  */
@@ -241,7 +241,7 @@ take_headers(struct scan *s, size_t *at, struct multipart_part *part)
 }
 
 /* The next delimiter from `from` on; its offset in *at.  -1: none, or one
- * that stands behind half a line end. */
+ * that comes after half a line end. */
 static int
 find_delimiter(struct scan *s, size_t from, size_t *at)
 {
@@ -256,7 +256,7 @@ find_delimiter(struct scan *s, size_t from, size_t *at)
 			return 0;
 		}
 		if (p[-1] == '\n' || p[-1] == '\r') {
-			s->error = "a boundary behind a bare line end";
+			s->error = "a boundary after a bare line end";
 			return -1;
 		}
 		p++;
@@ -279,8 +279,8 @@ end_delimiter(struct scan *s, size_t *at)
 	if (last && rest.len == 0)
 		return 1;
 	if (rest.len < 2 || memcmp(rest.p, "\r\n", 2) != 0) {
-		s->error = rest.len == 0 ? "the form ends behind a boundary"
-					 : "bytes behind a boundary";
+		s->error = rest.len == 0 ? "the form ends after a boundary"
+					 : "bytes after a boundary";
 		return -1;
 	}
 	/* Of blanks before the line end nothing is sent. */

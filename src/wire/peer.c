@@ -103,7 +103,7 @@ leave(struct peer_board *b, struct peer_link *p)
 	p->listed = false;
 }
 
-/* Whoever polls the web server's socket wakes, and io_gone() is true. */
+/* A thread that polls the web server's socket wakes; io_gone() is true. */
 static void
 set_gone(struct peer_board *b, struct peer_link *p)
 {

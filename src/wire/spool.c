@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where a request's body lies.  It stands behind identify and before
+ * Hides where a request's body lies.  It comes after identify and before
  * the call is measured: the body is read to its end here, once, and is a span
  * from then on, whether it fitted into memory or went to an unlinked file.
  * Memory grows with the bytes that came, not with the length announced: up to

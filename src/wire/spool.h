@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A request's body, gathered once: in memory up to a size, behind that in an
+ * A request's body, gathered once: in memory up to a size, after that in an
  * unlinked file that is mapped for reading.  Either way it is one span.
  */
 #ifndef WIRE_SPOOL_H

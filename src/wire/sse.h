@@ -42,7 +42,7 @@ struct sse {
 	uint64_t total; /* bytes pushed */
 	uint64_t begin; /* of the event that is open */
 	bool after_cr; /* an LF here belongs to a line that ended */
-	bool pending_cr; /* a line ends, here or behind an LF */
+	bool pending_cr; /* a line ends, here or after an LF */
 	bool bare_cr; /* the last line ended in CR alone */
 	bool at_start; /* of the stream */
 	bool in_event; /* bytes since the last boundary */
@@ -56,7 +56,7 @@ void sse_free(struct sse *);
  * return other than 0 ends the push and is returned; the rest of the bytes is
  * then lost.  The event's spans live until event() returns.  A CR at the end
  * of the bytes waits for the next ones, unless lines end in CR alone: the end
- * of an event is behind its LF then, in every packing. */
+ * of an event is after its LF then, in every packing. */
 int sse_push(struct sse *, struct span bytes,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* The stream has ended: hands out the event that lacks only its blank line

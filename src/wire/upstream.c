@@ -136,7 +136,7 @@ all_sent(const struct exchange *x)
 	return outgoing_sent(&x->up);
 }
 
-/* As much as the connection takes.  Where it takes no more for ever there may
+/* As much as the connection takes.  If it never accepts more, there may
  * still be an answer that says why. */
 static void
 send_some(struct exchange *x)

@@ -34,7 +34,7 @@ struct upstream_pool;
 struct upstream_request {
 	const struct provider *provider;
 	const char *method; /* "POST", "GET" */
-	const char *path; /* behind provider->url: "/chat/completions" */
+	const char *path; /* after provider->url: "/chat/completions" */
 	const char *query; /* raw, without '?'; or NULL */
 	const struct http1_field *fields; /* to send; provider's own and
 						   its key are added here */

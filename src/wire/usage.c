@@ -25,7 +25,7 @@ enum {
 	S_ESCAPE,
 	S_KEY, /* a string where a member's name is due */
 	S_KEY_ESCAPE,
-	S_COLON, /* behind such a string */
+	S_COLON, /* after such a string */
 };
 
 void
@@ -122,7 +122,7 @@ usage_value(
 	return fold_at(kind, v->depth == 2, v->raw, out);
 }
 
-/* Behind the bracket that ended the captured object. */
+/* After the bracket that ended the captured object. */
 static void
 close_level(struct usage_scan *s)
 {
@@ -281,7 +281,7 @@ usage_scan_push(struct usage_scan *s, struct span bytes)
 		case S_COLON:
 			n = step_colon(s, p);
 			break;
-		default: /* the byte behind a backslash */
+		default: /* the byte after a backslash */
 			n = 1;
 			keep(s, p, 1);
 			s->state = s->state == S_ESCAPE ? S_STRING : S_KEY;

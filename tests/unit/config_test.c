@@ -192,7 +192,7 @@ static const struct {
 	    "tailgate.conf:11: commit: must be 0.1..3600 (seconds), is inf" },
 	{ TOP, "threads = 99999999999;",
 	    "tailgate.conf:11: the number 99999999999 is too large; write an "
-	    "L behind" },
+	    "L after" },
 	{ TOP, "threads = 99999999999L;",
 	    "tailgate.conf:11: threads: must be 1..4096, is 99999999999" },
 	{ TOP, "threads = 0xfffffffff;",

@@ -134,26 +134,26 @@ test_bad(void)
 {
 	bad("", "the form is empty");
 	bad("x", "the form has no final boundary");
-	bad("--b0", "the form ends behind a boundary");
+	bad("--b0", "the form ends after a boundary");
 	bad("--b0\r\n", "the form ends inside a part's headers");
 	bad("--b0\r\n\r\n1\r\n--b0--", "a part without a name");
 	bad("--b0\r\n" PART("a") "\r\n1", "the form has no final boundary");
 	bad("--b0\r\n" PART("a") "\r\n1\r\n--b",
 	    "the form has no final boundary");
 	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0",
-	    "the form ends behind a boundary");
+	    "the form ends after a boundary");
 	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0x\r\n",
-	    "bytes behind a boundary");
+	    "bytes after a boundary");
 	bad("--b0\r\n" PART("a") "\r\n1\r\n--b0--x\r\n",
-	    "bytes behind a boundary");
+	    "bytes after a boundary");
 	bad("--b0\r\n" PART("a") "\r\n1\n--b0\r\n" PART(
 		"model") "\r\nm\r\n--b0--",
-	    "a boundary behind a bare line end");
+	    "a boundary after a bare line end");
 	bad("--b0\r\n" PART("a") "\r\n1\r--b0--",
-	    "a boundary behind a bare line end");
+	    "a boundary after a bare line end");
 	bad("x\n--b0\r\n" PART("a") "\r\n1\r\n--b0--",
-	    "a boundary behind a bare line end");
-	bad("--b0\n" PART("a") "\r\n1\r\n--b0--", "bytes behind a boundary");
+	    "a boundary after a bare line end");
+	bad("--b0\n" PART("a") "\r\n1\r\n--b0--", "bytes after a boundary");
 	bad("--b0\r\n" PART("a") "--b0--",
 	    "the form ends inside a part's headers");
 	bad("--b0\r\n" PART("a") "\r\n--b0--", "a part without content");

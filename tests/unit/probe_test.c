@@ -411,7 +411,7 @@ test_too_much(void)
 	config_make(LOCAL, "m", NULL);
 	probe = run(answers);
 	CHECK(!probe.ok && probe.outcome == HEALTH_ERROR, "9 MB are refused");
-	CHECK_STR(probe.why, "an answer beyond all measure", "and named");
+	CHECK_STR(probe.why, "the response is too large", "and named");
 	probe_free(&probe);
 	body[1024 * 1024] = '\0';
 	probe = run(answers);
