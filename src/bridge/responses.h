@@ -8,6 +8,7 @@
 #ifndef BRIDGE_RESPONSES_H
 #define BRIDGE_RESPONSES_H
 
+#include "bridge/input.h"
 #include "bridge/run.h"
 
 #define RESPONSES_ID_SIZE 160
@@ -17,6 +18,9 @@
 /* Does the client run this tool_search (or a call of it, or its output)?
  * Otherwise the provider does. */
 bool bridge_responses_is_ours(struct span object);
+
+/* Reads the content of an item, a string or a list of parts; -1: refused. */
+int responses_parts(struct input *, struct span content, struct pieces *parts);
 
 /* An event up to its number, and its end. */
 void responses_event(struct bridge_run *, struct buf *out, const char *type);

@@ -153,7 +153,7 @@ close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	responses_item_done(run, from, out);
 }
 
-struct input {
+struct custom_input {
 	struct span raw; /* p NULL: there is none */
 	unsigned members;
 };
@@ -161,7 +161,7 @@ struct input {
 static int
 on_input(void *ctx, const struct jscan_value *v)
 {
-	struct input *input = ctx;
+	struct custom_input *input = ctx;
 
 	if (v->depth != 1 || v->begin)
 		return 0;
@@ -178,7 +178,7 @@ add_input(const struct bridge_call *c, struct buf *out)
 {
 	struct span args = buf_span(&c->args.text);
 	struct chunk_half half = { 0 };
-	struct input input = { .members = 0 };
+	struct custom_input input = { .members = 0 };
 	struct jscan_error error;
 	bool object = arguments_is_object(args);
 

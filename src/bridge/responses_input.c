@@ -16,85 +16,6 @@
 #include "bridge/input.h"
 #include "bridge/responses.h"
 
-/* --- Parts --- */
-
-static int
-take_image(struct input *in, struct span part, struct pieces *parts)
-{
-	if (!jspan_is_string(jspan_member(part, "image_url")))
-		return input_refuse(in, "The image by", span_of("file_id"));
-	pieces_add(parts, PIECE_INPUT_IMAGE, part);
-	return 0;
-}
-
-static int
-take_file(struct input *in, struct span part, struct pieces *parts)
-{
-	if (!jspan_is_string(jspan_member(part, "file_data")))
-		return input_refuse(in, "The file by",
-		    span_of(jspan_member(part, "file_url").p != NULL
-			    ? "file_url"
-			    : "file_id"));
-	pieces_add(parts, PIECE_INPUT_FILE, part);
-	return 0;
-}
-
-static const char *
-text_member(struct span type)
-{
-	static const char *const texts[] = { "input_text", "output_text",
-		"text", "reasoning_text", "summary_text" };
-
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (jspan_says(type, texts[i]))
-			return "text";
-	return jspan_says(type, "refusal") ? "refusal" : NULL;
-}
-
-static int
-take_part(struct input *in, struct span part, struct pieces *parts)
-{
-	struct span type = jspan_text(part, "type"), text;
-	const char *member;
-
-	if (type.p == NULL)
-		return input_malformed(in, "a content part without a type");
-	if (jspan_says(type, "input_image"))
-		return take_image(in, part, parts);
-	if (jspan_says(type, "input_file"))
-		return take_file(in, part, parts);
-	if (jspan_says(type, "input_audio")) {
-		pieces_add(parts, PIECE_PART, part);
-		return 0;
-	}
-	if ((member = text_member(type)) == NULL)
-		return input_refuse(in, "The content part", type);
-	text = jspan_text(part, member);
-	if (text.p == NULL)
-		return input_malformed(in, "a text part without its text");
-	pieces_text(parts, text);
-	return 0;
-}
-
-/* A string or a list of parts. */
-static int
-take_parts(struct input *in, struct span content, struct pieces *parts)
-{
-	struct jspan_walk w = jspan_walk(content);
-
-	if (jspan_is_string(content)) {
-		pieces_text(parts, jspan_inside(content));
-		return 0;
-	}
-	if (!jspan_is_array(content))
-		return input_malformed(
-		    in, "its content is no text and no list");
-	while (jspan_next(&w))
-		if (take_part(in, w.value, parts) == -1)
-			return -1;
-	return 0;
-}
-
 /* --- Items --- */
 
 static int
@@ -112,7 +33,7 @@ take_message(struct input *in, struct span item)
 		return role.p == NULL
 		    ? input_malformed(in, "a message without role")
 		    : input_refuse(in, "The role", role);
-	if (take_parts(in, want[1].value, &in->parts) == -1)
+	if (responses_parts(in, want[1].value, &in->parts) == -1)
 		return -1;
 	if (system)
 		talk_system(&in->talk, &in->parts);
@@ -234,7 +155,7 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	in->index = r->index;
 	result = jspan_member_says(r->item, "type", "tool_search_output")
 	    ? read_found(in, r->item, parts)
-	    : take_parts(in, jspan_member(r->item, "output"), parts);
+	    : responses_parts(in, jspan_member(r->item, "output"), parts);
 	in->index = at;
 	return result;
 }
@@ -253,7 +174,7 @@ take_reasoning(struct input *in, struct span item)
 	list = want[jspan_is_empty(want[0].value) ? 1 : 0].value;
 	if (!jspan_is_array(list))
 		return 0;
-	if (take_parts(in, list, &in->parts) == -1)
+	if (responses_parts(in, list, &in->parts) == -1)
 		return -1;
 	for (size_t i = 0; i < in->parts.n; i++)
 		if (in->parts.list[i].kind != PIECE_TEXT)

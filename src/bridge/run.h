@@ -9,6 +9,7 @@
  *	bridge.c		the interface
  *	{responses,messages}_request.c	client's body -> chat body
  *	{responses,messages}_input.c, input.c	its conversation -> messages
+ *	responses_parts.c	texts, pictures and files of an item
  *	responses_tools.c	tools wherever they stand -> functions
  *	fields.c		the members of a body
  *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
