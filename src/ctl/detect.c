@@ -141,8 +141,7 @@ models_take(struct detected *server, const struct buf *answer)
 	    strncmp(answer->p + 8, " 200", 4) != 0 || body == NULL)
 		return;
 	list = json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL);
-	json_array_foreach(json_object_get(list, "data"), i, model)
-	{
+	json_array_foreach (json_object_get(list, "data"), i, model) {
 		const char *id =
 		    json_string_value(json_object_get(model, "id"));
 

@@ -161,8 +161,7 @@ learn_listed(struct probe_asking *a, const json_t *data)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(data, i, row)
-	{
+	json_array_foreach (data, i, row) {
 		const char *id = json_string_value(json_object_get(row, "id"));
 		struct facts_learned what = {
 			.context =
@@ -214,11 +213,11 @@ running_context(const json_t *running, const char *model)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(running, i,
-	    row) if (same_model(model,
-			 json_string_value(json_object_get(row,
-			     "name")))) return tokens_of(json_object_get(row,
-	    "context_length"));
+	json_array_foreach (running, i, row)
+		if (same_model(
+			model, json_string_value(json_object_get(row, "name"))))
+			return tokens_of(
+			    json_object_get(row, "context_length"));
 	return 0;
 }
 
@@ -228,8 +227,10 @@ holds(const json_t *array, const char *word)
 	json_t *item;
 	size_t i;
 
-	json_array_foreach(array, i, item) if (json_is_string(item) &&
-	    strcmp(json_string_value(item), word) == 0) return true;
+	json_array_foreach (array, i, item)
+		if (json_is_string(item) &&
+		    strcmp(json_string_value(item), word) == 0)
+			return true;
 	return false;
 }
 
@@ -284,8 +285,7 @@ learn_ollama(struct probe_asking *a, const json_t *tags)
 
 	each_target(a, learn_shown, &ollama);
 	if (takes_any(a))
-		json_array_foreach(tags, i, row)
-		{
+		json_array_foreach (tags, i, row) {
 			const char *name =
 			    json_string_value(json_object_get(row, "name"));
 

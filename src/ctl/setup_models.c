@@ -55,8 +55,10 @@ has_word(const json_t *array, const char *word)
 	const json_t *value;
 	size_t i;
 
-	json_array_foreach(array, i, value) if (json_is_string(value) &&
-	    strcmp(json_string_value(value), word) == 0) return true;
+	json_array_foreach (array, i, value)
+		if (json_is_string(value) &&
+		    strcmp(json_string_value(value), word) == 0)
+			return true;
 	return false;
 }
 
@@ -116,8 +118,8 @@ setup_models_ask(struct setup_models *models, const char *url, const char *key,
 		    reply.status);
 	else {
 		*why = '\0';
-		json_array_foreach(json_object_get(body, "data"), i, row)
-		    take_model(models, row, arena);
+		json_array_foreach (json_object_get(body, "data"), i, row)
+			take_model(models, row, arena);
 	}
 	json_decref(body);
 	buf_free(&reply.body);

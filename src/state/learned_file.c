@@ -74,8 +74,7 @@ rows_count(const struct config *config, const json_t *rows, size_t *bytes)
 	size_t i, n = 0;
 	json_t *item;
 
-	json_array_foreach(rows, i, item)
-	{
+	json_array_foreach (rows, i, item) {
 		if (n == LEARNED_MAX || !row_parse(config, item, &row))
 			continue;
 		n++;
@@ -96,8 +95,7 @@ rows_copy(
 
 	if (out == NULL)
 		fatal("out of memory for what was learned");
-	json_array_foreach(rows, i, item)
-	{
+	json_array_foreach (rows, i, item) {
 		if (at == n || !row_parse(config, item, &row))
 			continue;
 		out[at] = row;

@@ -58,13 +58,11 @@ depth_of(const json_t *j)
 
 	if (!json_is_object(j) && !json_is_array(j))
 		return 0;
-	json_object_foreach((json_t *)j, key, child)
-	{
+	json_object_foreach ((json_t *)j, key, child) {
 		d = depth_of(child);
 		most = d > most ? d : most;
 	}
-	json_array_foreach(j, i, child)
-	{
+	json_array_foreach (j, i, child) {
 		d = depth_of(child);
 		most = d > most ? d : most;
 	}

@@ -259,8 +259,8 @@ requests(json_t *j)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(j, "rows"), i, row) sum +=
-	    json_integer_value(json_object_get(row, "requests"));
+	json_array_foreach (json_object_get(j, "rows"), i, row)
+		sum += json_integer_value(json_object_get(row, "requests"));
 	return sum;
 }
 

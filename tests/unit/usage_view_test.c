@@ -82,8 +82,8 @@ sum(const json_t *root, const char *member)
 	int64_t n = 0;
 	size_t i;
 
-	json_array_foreach(rows, i, row) n +=
-	    json_integer_value(json_object_get(row, member));
+	json_array_foreach (rows, i, row)
+		n += json_integer_value(json_object_get(row, member));
 	return n;
 }
 
