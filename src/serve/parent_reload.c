@@ -1,0 +1,140 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides when and how the configuration is read again: when it is asked for,
+ * and when what workers are held to was replaced.
+ */
+#include "config.h"
+
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sandbox/sandbox.h"
+#include "serve/notify.h"
+#include "serve/parent_internal.h"
+
+/* What a load has to say, line by line; the text is changed. */
+void
+parent_log_lines(char *text, void (*log)(const char *fmt, ...))
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL)
+		if (*line != '\0')
+			log("%s", line);
+}
+
+/* A process of its own loads it first: running out of memory ends the
+ * process that runs out, and that must not be the one that all of the
+ * workers follow.  (A configuration that is wrong can be loaded.) */
+static bool
+can_load(const struct parent *p)
+{
+	struct config *config;
+	int status = -1;
+	pid_t pid = fork();
+	FILE *err;
+
+	if (pid == 0) {
+		parent_signals_default();
+		if ((err = fopen("/dev/null", "w")) == NULL)
+			_exit(1);
+		config = config_load(p->config_path, 0, err);
+		config_free(config); /* wipes the keys */
+		_exit(0);
+	}
+	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Of this program.  p->next is NULL. */
+static void
+load_anew(struct parent *p)
+{
+	struct config *config;
+	char *errors = NULL;
+	size_t len = 0;
+	FILE *err;
+
+	if (!can_load(p) || (err = open_memstream(&errors, &len)) == NULL) {
+		log_error("%s: not reloaded, for want of memory, processes or "
+			  "descriptors; the old configuration stays",
+		    p->config_path);
+		notify_ready("serving; the reload failed");
+		return;
+	}
+	config = config_load(p->config_path, 0, err);
+	fclose(err);
+	parent_log_lines(errors, config == NULL ? log_error : log_warn);
+	free(errors);
+	if (config != NULL) {
+		parent_generation_start(p, config);
+		return;
+	}
+	log_error(
+	    "%s: not reloaded; the old configuration stays", p->config_path);
+	notify_ready("serving; the new configuration has mistakes");
+}
+
+void
+parent_reload(struct parent *p)
+{
+	/* One at a time; the one under way may have read the file before
+	 * its last change. */
+	p->reload = p->next != NULL || p->proof != NULL || p->proved;
+	if (p->stopping || p->reload)
+		return;
+	p->retry_at_ms = 0;
+	notify_reloading();
+	if (p->now != NULL && upgrade_is_due())
+		parent_upgrade_prove(p);
+	else
+		load_anew(p);
+}
+
+/* Is it time for new workers, which are held to what has this stamp?  At once
+ * if that is new, else after growing pauses: new workers can't start yet when
+ * the new directory can't be written, say. */
+static bool
+time_to_renew(struct parent *p, uint64_t stamp)
+{
+	int64_t now_ms = clock_now_ms(), *pause = &p->renew_pause_ms;
+
+	if (stamp != p->tried)
+		*pause = 0;
+	else if (now_ms < p->renew_at_ms)
+		return false;
+	p->tried = stamp;
+	*pause = *pause == 0            ? LOOK_MS
+	    : *pause * 2 > RENEW_MAX_MS ? RENEW_MAX_MS
+					: *pause * 2;
+	p->renew_at_ms = now_ms + *pause;
+	return true;
+}
+
+/* Workers cannot follow a directory that was replaced, or a resolver's file:
+ * they are held to the old one. */
+void
+parent_reload_look(struct parent *p)
+{
+	uint64_t stamp;
+
+	if (p->now == NULL || p->next != NULL || p->stopping ||
+	    p->proof != NULL || p->proved)
+		return;
+	stamp = sandbox_stamp(p->now->config);
+	if (stamp == p->now->stamp || !time_to_renew(p, stamp))
+		return;
+	log_info("a directory or a system file was replaced: new workers");
+	parent_reload(p);
+}
