@@ -176,7 +176,7 @@ over 'its process stands still' 0
 
 # Killed again and again while requests end: each has its line, and only one.
 before=$(wc -l <"$ledger")
-"${load:=${bin%/tests}/bench/load}" -c 8 -n 4000 -k "$key" \
+"$load" -c 8 -n 4000 -k "$key" \
 	-b '{"model":"out","messages":[]}' "${base#http://}" \
 	>"$dir/load" 2>&1 &
 adopt load $!
@@ -203,7 +203,7 @@ over 'its process killed' 0
 # More local work than memory is for: served, and counted.
 hold
 stuck 'a long time'
-"${load:=${bin%/tests}/bench/load}" -c 16 -n 12000 -k "$key" \
+"$load" -c 16 -n 12000 -k "$key" \
 	-b '{"model":"stub/plain","messages":[]}' "${base#http://}" \
 	>"$dir/load" 2>&1
 like 'a long time: all of it is served' "$(cat "$dir/load")" \
@@ -322,7 +322,7 @@ counted()
 all_counted()
 {
 	ask out && [ "$status" = 200 ] && served=$((served + 1))
-	[ "$(counted 'if .gap then .lost else 1 end')" -ge $served ]
+	[ "$(counted 'if .gap then .lost else 1 end')" -ge "$served" ]
 }
 check 'workers are killed: all are recorded or counted' \
 	wait_until -t 10 -p "$tailgate_pid" all_counted

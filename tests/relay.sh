@@ -351,7 +351,8 @@ methods()
 	request /v1/nothing
 	check "$1: an unknown path" error_is 404 unknown_url
 	request /v1
-	check "$1: the mount itself" error_is 404 unknown_url
+	is "$1: the mount itself tells of a gateway" "$status $(body)" \
+		'200 {"service":"tailgate","status":"ok"}'
 	post /ai/v1/chat/completions "$(chat plain)"
 	is "$1: under a prefix" "$status" 200
 	request /ai/v1/models

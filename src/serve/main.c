@@ -141,8 +141,14 @@ serve_pool(
 	return parent_run(config, fd, made ? path : NULL, NULL);
 }
 
-int
-main(int argc, char **argv)
+struct arguments {
+	const char *file, *path;
+	bool prove;
+};
+
+/* -1: go on; else the exit status. */
+static int
+read_arguments(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
@@ -150,24 +156,18 @@ main(int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *file = getenv("TAILGATE_CONFIG"), *path = NULL;
-	static struct upgrade before;
-	struct config *config;
-	bool prove = false, adopts = false;
 	int opt;
 
-	if (has_clients_arguments(argc))
-		return refuse_arguments();
 	while ((opt = getopt_long(argc, argv, "f:s:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 'f':
-			file = optarg;
+			a->file = optarg;
 			break;
 		case 's':
-			path = optarg;
+			a->path = optarg;
 			break;
 		case 'P':
-			prove = true;
+			a->prove = true;
 			break;
 		case 'V':
 			puts("tailgate " TAILGATE_VERSION);
@@ -181,32 +181,54 @@ main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (file == NULL)
-		file = DEFAULT_CONFIG;
+	if (a->file == NULL)
+		a->file = DEFAULT_CONFIG;
+	return -1;
+}
+
+static int
+serve(char **argv, const struct arguments *a)
+{
+	static struct upgrade before;
+	struct config *config;
+	bool adopts = false;
+	int status;
+
+	if (!a->prove && !listener_is_cgi()) {
+		upgrade_init(argv);
+		adopts = upgrade_adopt(&before);
+	}
+	if ((config = config_load(a->file, 0, stderr)) == NULL) {
+		if (adopts)
+			upgrade_go_back(&before);
+		return 1;
+	}
+	if (a->prove) {
+		config_free(config);
+		return 0;
+	}
+	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
+	if (!listener_is_cgi())
+		return serve_pool(config, a->path, adopts ? &before : NULL);
+	status = serve_cgi(config);
+	config_free(config);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments a = { .file = getenv("TAILGATE_CONFIG") };
+	int status;
+
+	if (has_clients_arguments(argc))
+		return refuse_arguments();
+	if ((status = read_arguments(argc, argv, &a)) != -1)
+		return status;
 	memory_protect();
 	raise_limits();
 	memory_tune();
 	signal(SIGPIPE, SIG_IGN);
 	log_open("tailgate.fcgi", false, LOG_LEVEL_INFO);
-	if (!prove && !listener_is_cgi()) {
-		upgrade_init(argv);
-		adopts = upgrade_adopt(&before);
-	}
-	if ((config = config_load(file, 0, stderr)) == NULL) {
-		if (adopts)
-			upgrade_go_back(&before);
-		return 1;
-	}
-	if (prove) {
-		config_free(config);
-		return 0;
-	}
-	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
-	if (listener_is_cgi()) {
-		int status = serve_cgi(config);
-
-		config_free(config);
-		return status;
-	}
-	return serve_pool(config, path, adopts ? &before : NULL);
+	return serve(argv, &a);
 }
