@@ -301,6 +301,21 @@ read_inner(struct reading *r, const struct jscan_value *v)
 		r->call->asks_usage = true;
 }
 
+/* Of a number, up to its end: a body may end with it.  One that is too large
+ * to matter may be any other such. */
+static long
+exponent(const char *p, const char *end)
+{
+	bool minus = p < end && *p == '-';
+	long n = 0;
+
+	if (p < end && (*p == '-' || *p == '+'))
+		p++;
+	for (; p < end && n <= DIGITS_MAX * 2; p++)
+		n = n * 10 + (*p - '0');
+	return minus ? -n : n;
+}
+
 /* 4.1e15 as its reader prints it: without a point and an exponent. */
 static void
 read_exponent(struct reading *r, struct span number)
@@ -317,9 +332,7 @@ read_exponent(struct reading *r, struct span number)
 			point = n;
 		else if (*p != '-')
 			digits[n++] = *p;
-	/* The scanner has seen the whole number: a comma, a bracket or a
-	 * blank ends it. */
-	whole = strtol(e + 1, NULL, 10);
+	whole = exponent(e + 1, number.p + number.len);
 	if (whole > DIGITS_MAX || whole < -DIGITS_MAX)
 		return;
 	whole += point < 0 ? n : point;
