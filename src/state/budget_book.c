@@ -229,7 +229,7 @@ budget_open(const struct config *config, const struct budget_history *history,
 		return NULL;
 	b = new_book(config, f);
 	b->history = history;
-	if (budget_journal_join(b, why, size) == -1) {
+	if (budget_users_join(b, why, size) == -1) {
 		budget_close(b);
 		return NULL;
 	}

@@ -7,7 +7,8 @@
  * reserves and settles, budget_check.c says whether there is room,
  * budget_window.c counts over time, budget_book.c keeps layout, lock and
  * repair, budget_rebuild.c makes it from the account, budget_journal.c keeps it
- * and the file of another version in step.
+ * and the file of another version in step (budget_journal_read.c reads what the
+ * other wrote), budget_users.c tells who uses which.
  *
  * There is a row for each client and each model that has a budget, found by the
  * hash of its name (budget_rows.c).  A row counts what was used in the last
@@ -218,6 +219,13 @@ size_t budget_tell(
 void budget_find_room(const struct budget_side sides[2], struct budget_now,
     struct budget_room *);
 
+/* ---- budget_users.c ---- */
+
+/* Says that this process uses the file.  -1: one line in why. */
+int budget_users_join(struct budget_book *, char *why, size_t size);
+/* Does a process use another file?  One that can't be asked counts. */
+bool budget_users_others(const struct budget_book *);
+
 /* ---- budget_journal.c ---- */
 
 enum budget_step {
@@ -226,11 +234,6 @@ enum budget_step {
 	BUDGET_FOLLOWING, /* this file was made from another form's */
 };
 
-/* Says that this process uses the file.  -1: one line in why. */
-int budget_journal_join(struct budget_book *, char *why, size_t size);
-/* Under the lock: a new file from one of another form that is still in use.
- * False: there is none. */
-bool budget_journal_import(struct budget_book *);
 /* Under the lock, before the rows are looked at: learns what others did, and
  * keeps them out until budget_journal_leave().  -1: there are no others. */
 int budget_journal_enter(struct budget_book *, struct budget_now);
@@ -241,6 +244,19 @@ void budget_journal_reserved(int journal, struct budget_book *,
 void budget_journal_settled(int journal, struct budget_book *,
     const int rows[2], uint64_t ticket, bool request, uint64_t tokens,
     int64_t nanousd, struct budget_now);
+
+/* The journal, locked until it is closed; -1: there is none. */
+int budget_journal_open(const struct budget_book *, int flags);
+/* The first line of a journal of this boot; its length. */
+int budget_journal_head(char *line, size_t size);
+
+/* ---- budget_journal_read.c ---- */
+
+/* Under the lock: a new file from one of another form that is still in use.
+ * False: there is none. */
+bool budget_journal_import(struct budget_book *);
+/* What others have written since; fd: of the journal, which is locked. */
+void budget_journal_follow(int fd, struct budget_book *, struct budget_now);
 
 static inline uint64_t
 budget_ticket(uint64_t owner, int cell)
