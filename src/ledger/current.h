@@ -5,7 +5,7 @@
 /*
  * The files that lines go into: which one stands at the ledger's path now,
  * and the lock under which one writes.  Both may be renamed, removed or
- * replaced at any time, with their directory.  Between file.c and current.c
+ * replaced at any time, with their directory.  Between file*.c and current.c
  * only.
  */
 #ifndef LEDGER_CURRENT_H

@@ -18,13 +18,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "ledger/current.h"
-#include "ledger/file.h"
+#include "ledger/file_internal.h"
 
-/* A write into a file costs more than the whole line otherwise does. */
-#define KEEP_EVERY_MS 1000
 /* What may have been written, after lines of which nobody knows, before these
  * come again. */
 #define LOOK_BACK_BYTES (4 * 1024 * 1024)
@@ -34,151 +30,6 @@
 #else
 #define BATCH_MAX 128
 #endif
-
-struct ledger_file {
-	struct ledger_current at;
-	bool open; /* it has been, and now opens by itself what it needs */
-	struct ledger_gap *gap; /* not ours to close */
-	struct ledger_tail tail; /* the record, */
-	bool known; /* if there is one, */
-	bool unkept; /* and not yet beside the ledger, where it was */
-	int64_t kept_ms; /* written then, */
-	uint64_t kept_ino; /* for that file */
-};
-
-/* ---- the tail --------------------------------------------------------- */
-
-/* Goes on over what the tail's own file got after it was recorded, where that
- * file was rotated meanwhile: we may have it open, else it is path.1. */
-static void
-settle_rotated(struct ledger_file *l, int old_fd, struct ledger_tail *t)
-{
-	char path[4096];
-	struct stat st;
-	int fd = old_fd;
-
-	if (fd == -1 || fstat(fd, &st) == -1 || (uint64_t)st.st_ino != t->ino ||
-	    (uint64_t)st.st_dev != t->dev) {
-		snprintf(path, sizeof(path), "%s.1", l->at.path);
-		fd = ledger_current_open_plain(path, O_RDONLY, 0);
-	}
-	if (fd != -1 && fstat(fd, &st) == 0 && (uint64_t)st.st_ino == t->ino &&
-	    (uint64_t)st.st_dev == t->dev && ledger_tail_follow(fd, t) == -1)
-		log_warn("%s: %s", l->at.path, strerror(errno));
-	if (fd != -1 && fd != old_fd)
-		close(fd);
-}
-
-/* No record: from the ledger's end, or where it is new, the rotated one's. */
-static int
-derive_tail(struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
-{
-	char path[4096];
-	int fd, rc;
-
-	if (st->st_size > 0)
-		return ledger_tail_derive(l->at.fd, t);
-	ledger_tail_init(t);
-	snprintf(path, sizeof(path), "%s.1", l->at.path);
-	if ((fd = ledger_current_open_plain(path, O_RDONLY, 0)) == -1)
-		return 0;
-	rc = ledger_tail_derive(fd, t);
-	close(fd);
-	return rc;
-}
-
-static bool
-is_of(const struct ledger_tail *t, const struct stat *st)
-{
-	return (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
-}
-
-/* What we remember is of the file that we wrote to last.  Where the ledger is
- * another one now, others may have written to one more in between. */
-static int
-read_record(
-    const struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
-{
-	bool kept;
-
-	if (l->known && is_of(&l->tail, st)) {
-		*t = l->tail;
-		return 0;
-	}
-	/* The lock's file is where it was kept before it had its own. */
-	kept =
-	    (l->at.tail_fd != -1 && ledger_tail_read(l->at.tail_fd, t) == 0) ||
-	    ledger_tail_read(l->at.lock_fd, t) == 0;
-	if (l->known && (!kept || t->ino == l->tail.ino)) {
-		*t = l->tail;
-		return 0;
-	}
-	return kept ? 0 : -1;
-}
-
-/* Under the lock.  Where this fails, the next writer finds the line by
- * itself. */
-static void
-write_record(struct ledger_file *l)
-{
-	l->kept_ms = clock_now_ms();
-	l->kept_ino = l->tail.ino;
-	l->unkept = false;
-	if (l->at.tail_fd != -1 &&
-	    ledger_tail_write(l->at.tail_fd, &l->tail) == -1)
-		log_debug("%s: %s", l->at.tail_path, strerror(errno));
-}
-
-static void
-keep_record(struct ledger_file *l, const struct ledger_tail *t)
-{
-	l->tail = *t;
-	l->known = l->unkept = true;
-	if (clock_now_ms() - l->kept_ms >= KEEP_EVERY_MS ||
-	    t->ino != l->kept_ino)
-		write_record(l);
-}
-
-/* Brings the tail to the end of the open file, whatever happened since it was
- * recorded.  *behind: the file had, or may have had, more than the record
- * knew. */
-static int
-find_tail(struct ledger_file *l, int old_fd, const struct stat *st,
-    struct ledger_tail *t, bool *behind)
-{
-	bool same;
-
-	if (read_record(l, st, t) == -1) {
-		if (derive_tail(l, st, t) == -1)
-			return -1;
-		*behind = true;
-	}
-	same = is_of(t, st);
-	if (same && t->size == st->st_size)
-		return 0;
-	*behind = true;
-	if (same && t->size > st->st_size) {
-		/* Emptied or cut: verify shall see what is missing. */
-		log_warn("%s: %lld bytes are missing at its end", l->at.path,
-		    (long long)(t->size - st->st_size));
-		t->size = st->st_size;
-		return 0;
-	}
-	if (!same) {
-		settle_rotated(l, old_fd, t);
-		t->size = 0;
-	}
-	return ledger_tail_follow(l->at.fd, t);
-}
-
-static bool
-ends_torn(int fd, const struct stat *st)
-{
-	char c;
-
-	return st->st_size > 0 && pread(fd, &c, 1, st->st_size - 1) == 1 &&
-	    c != '\n';
-}
 
 /* ---- appending -------------------------------------------------------- */
 
@@ -204,6 +55,15 @@ write_whole(int fd, struct iovec *iov, size_t n)
 		}
 	}
 	return i;
+}
+
+static bool
+ends_torn(int fd, const struct stat *st)
+{
+	char c;
+
+	return st->st_size > 0 && pread(fd, &c, 1, st->st_size - 1) == 1 &&
+	    c != '\n';
 }
 
 /* A batch in the making. */
@@ -276,7 +136,7 @@ append(struct ledger_file *l, struct batch *batch, struct ledger_drafts *lines)
 		/* The next writer finds by itself what has become of it. */
 		if (n < batch->n)
 			return -1;
-		keep_record(l, &batch->tail);
+		ledger_file_keep_tail(l, &batch->tail);
 	}
 }
 
@@ -311,7 +171,7 @@ append_all(struct ledger_file *l, struct ledger_drafts *lines, int old_fd,
 	struct batch batch = { .torn = false };
 	bool behind = false;
 
-	if (find_tail(l, old_fd, st, &batch.tail, &behind) == -1)
+	if (ledger_file_find_tail(l, old_fd, st, &batch.tail, &behind) == -1)
 		return -1;
 	batch.torn = behind && ends_torn(l->at.fd, st);
 	batch.tail.dev = (uint64_t)st->st_dev;
@@ -422,33 +282,6 @@ ledger_file_check(struct ledger_file *l, const char **which)
 		return -1;
 	l->open = true;
 	return 0;
-}
-
-int
-ledger_file_due_ms(const struct ledger_file *l)
-{
-	int64_t left_ms = l->kept_ms + KEEP_EVERY_MS - clock_now_ms();
-
-	return !l->unkept ? -1 : left_ms < 0 ? 0 : (int)left_ms;
-}
-
-void
-ledger_file_keep(struct ledger_file *l, int64_t until_ms)
-{
-	struct stat st;
-	int old_fd;
-
-	if (!l->unkept)
-		return;
-	/* Another's is newer then, or will be. */
-	l->unkept = false;
-	if (ledger_current_lock(&l->at, until_ms, &old_fd, &st) == -1)
-		return;
-	if ((uint64_t)st.st_ino == l->tail.ino && st.st_size == l->tail.size)
-		write_record(l);
-	ledger_current_unlock(&l->at);
-	if (old_fd != -1)
-		close(old_fd);
 }
 
 void

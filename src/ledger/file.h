@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The file that the account is in.  Between keeper.c and file.c only.
+ * The file that the account is in.  Between keeper.c and file*.c only.
  */
 #ifndef LEDGER_FILE_H
 #define LEDGER_FILE_H
