@@ -90,6 +90,8 @@ if command -v systemd-sysusers >/dev/null; then
 		    "$(command stat -c %a:%g "$root/etc/tailgate")" \
 		    "750:$(sed -n 's/^tailgate:[^:]*:\([0-9]*\):.*/\1/p' \
 			"$root/etc/group")"
+		check "and what a restart may lose has its directory" \
+		    rmdir "$root/run/tailgate"
 	fi
 	rm -f "$root/etc/passwd" "$root/etc/group" "$root/etc/shadow" \
 	    "$root/etc/gshadow" "$root/etc/.pwd.lock"
