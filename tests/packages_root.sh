@@ -86,6 +86,11 @@ is 'no unit is enabled' \
 check 'the units are there' sh -c 'cd /lib/systemd/system &&
     ls tailgate.service tailgate.socket tailgate-probe.service \
     tailgate-probe.timer'
+sed -n 's/^Exec[A-Za-z]*=\([^ ]*\).*/\1/p' \
+    /lib/systemd/system/tailgate*.service | sort -u >"$dir/programs"
+while read -r program; do
+	check "the units start $program, which is there" test -x "$program"
+done <"$dir/programs"
 is 'the configuration is for the service to read' \
     "$(mode /etc/tailgate)" '750 root:tailgate'
 is 'and there is none yet' "$(ls -A /etc/tailgate)" ''
