@@ -145,7 +145,7 @@ for at in lighttpd caddy; do
 	unlike "$at: and does not look whole" \
 		"$(tail -c 2000 "$dir/stuck.rest")" '\[DONE\]'
 	check "$at: the log says why" \
-		file_has "$dir/tailgate.log" 'takes nothing of its response'
+		file_has "$dir/tailgate.log" 'reads nothing of its response'
 	no_way
 	: >"$dir/tailgate.log"
 done

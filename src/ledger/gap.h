@@ -15,8 +15,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What one process has that has not reached the ledger's process: lost with
- * it, if it is killed. */
+/* What one process has that the ledger's process has not said to be written:
+ * lost with it, if it is killed.  Lines whose reply was on its way then are
+ * counted although they are there: better than one that nobody tells of. */
 struct ledger_gap_way {
 	_Atomic int32_t pid; /* 0: nobody's */
 	_Atomic int32_t lines, external;

@@ -35,16 +35,7 @@ struct ledger_post {
 	unsigned unsure; /* of them: sent, and nobody left to reply */
 	struct buf out;
 	struct ledger_gap_way *way; /* or NULL */
-	bool handed; /* those that are asked for: all of them were sent */
-	unsigned asked_external;
 };
-
-/* The first lines were handed over, or are to be again. */
-static void
-on_way(struct ledger_post *p, int lines, int external)
-{
-	ledger_gap_on_way(p->way, lines, external, clock_wall_ms());
-}
 
 static void
 hang_up(struct ledger_post *p)
@@ -53,13 +44,9 @@ hang_up(struct ledger_post *p)
 		close(p->fd);
 	p->fd = -1;
 	p->greeted = false;
-	if (p->asked > 0) {
+	if (p->asked > 0)
 		p->unsure = p->asked;
-		if (p->handed)
-			on_way(p, (int)p->asked, (int)p->asked_external);
-	}
 	p->asked = 0;
-	p->handed = false;
 }
 
 /* ---- bytes ------------------------------------------------------------- */
@@ -216,14 +203,12 @@ make_frame(struct ledger_post *p, const struct ledger_drafts *lines)
 	}
 	buf_reset(b);
 	buf_add(b, &head, sizeof(head));
-	p->asked_external = 0;
 	STAILQ_FOREACH (line, lines, entry) {
 		if (head.nlines == max ||
 		    b->len + sizeof(struct frame_line) + line->len >
 			FRAME_BYTES_MAX)
 			break;
 		put_line(b, line);
-		p->asked_external += line->external;
 		head.nlines++;
 	}
 	head.nbytes = (uint32_t)(b->len - sizeof(head));
@@ -236,6 +221,7 @@ static int
 exchange(struct ledger_post *p, struct ledger_drafts *lines, int64_t until_ms)
 {
 	struct frame_reply reply;
+	unsigned external;
 
 	if (connect_to_keeper(p, &reply, until_ms) == -1)
 		return -1;
@@ -246,17 +232,15 @@ exchange(struct ledger_post *p, struct ledger_drafts *lines, int64_t until_ms)
 			hang_up(p);
 			return -1;
 		}
-		p->handed = true;
-		on_way(p, -(int)p->asked, -(int)p->asked_external);
 	}
 	if (read_reply(p, &reply, until_ms) == -1)
 		return -1;
 	if (reply.done > p->asked)
 		reply.done = p->asked;
-	on_way(p, (int)(p->asked - reply.done),
-	    (int)(p->asked_external - drop_first(lines, reply.done)));
+	external = drop_first(lines, reply.done);
+	ledger_gap_on_way(
+	    p->way, -(int)reply.done, -(int)external, clock_wall_ms());
 	p->asked = p->unsure = 0;
-	p->handed = false;
 	errno = reply.error;
 	return reply.error == 0 ? 0 : -1;
 }
