@@ -146,6 +146,13 @@ is 'the chain holds' "$code" 0
 like 'and says so' "$out" '^48 lines, none changed'
 cp "$ledger" "$dir/copy"
 
+# Where the chain ends is recorded within a second of the last line.
+end_is_recorded()
+{
+	[ -n "$(find "$ledger.tail" -newer "$ledger")" ]
+}
+wait_until end_is_recorded
+
 # found HOW ERE: after $ledger was changed.
 found()
 {
