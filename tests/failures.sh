@@ -379,7 +379,7 @@ named_served()
 }
 
 if [ "$own_mounts" = yes ]; then
-	load_on any/plain 3
+	load_on any/delay=10 3
 	for n in 1 2; do
 		post /v1/chat/completions \
 			'{"model":"named/plain","messages":[]}' --max-time 20
@@ -399,7 +399,7 @@ fi
 
 if [ "$own_mounts" = yes ]; then
 	before=$(workers)
-	load_on any/plain 3
+	load_on any/delay=10 3
 	fill "$small"
 	check 'runtime_dir is full: served' served
 	check 'runtime_dir is full: with a slot, too' served_with_a_slot
@@ -437,7 +437,7 @@ if ! sanitized; then
 	head -c 6000000 /dev/zero | tr '\0' x >"$dir/large"
 	printf '{"model":"any/plain","messages":[{"role":"user","content":"%s"}]}' \
 		"$(cat "$dir/large")" >"$dir/large.json"
-	load_on any/plain 3
+	load_on any/delay=10 3
 	memory_left 2048
 	post /v1/chat/completions "@$dir/large.json" --max-time 10
 	like 'no memory: what needs it is refused' "$status $(body)" \
@@ -471,6 +471,9 @@ fi
 load_on any/delay=10 3
 wait_until test -s "$disk/state/ledger.jsonl"
 cp "$disk/state/ledger.jsonl" "$disk/state/ledger.jsonl.3"
+# The copy may end inside a line.
+[ -z "$(tail -c 1 "$disk/state/ledger.jsonl.3")" ] ||
+	sed -i '$d' "$disk/state/ledger.jsonl.3"
 : >"$disk/state/ledger.jsonl"
 check 'copied and truncated: served' served_outside
 wait_until test -s "$disk/state/ledger.jsonl"
