@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#include "base/jscan.h"
 #include "fuzz.h"
+#include "must_stream.h"
 #include "bridge/bridge.h"
 #include "wire/sse.h"
 
@@ -23,31 +23,6 @@ struct chain {
 	struct buf out;
 	enum bridge_step step;
 };
-
-static int
-pass(void *ctx, const struct jscan_value *v)
-{
-	(void)ctx;
-	(void)v;
-	return 0;
-}
-
-static void
-must_be_json(struct span text)
-{
-	struct jscan_error error;
-
-	MUST(jscan(text, JSCAN_DEPTH_MAX + 8, pass, NULL, &error) == 0);
-}
-
-static int
-check_event(void *ctx, const struct sse_event *e)
-{
-	(void)ctx;
-	MUST(!e->cut && e->name.len > 0);
-	must_be_json(e->data);
-	return 0;
-}
 
 static int
 take_event(void *ctx, const struct sse_event *e)
@@ -74,7 +49,7 @@ answer_stream(struct chain *c, struct span answer)
 	MUST(bridge_end(c->run, &c->out) == c->step && c->out.len == len);
 	MUST((bridge_why(c->run) != NULL) == (c->step == BRIDGE_FAILED));
 	sse_init(&sse, MAX_BYTES, NULL);
-	sse_push(&sse, buf_span(&c->out), check_event, NULL);
+	sse_push(&sse, buf_span(&c->out), must_event, NULL);
 	MUST(sse_at_boundary(&sse));
 	sse_free(&sse);
 }

@@ -11,9 +11,9 @@
  */
 #include "config.h"
 
-#include "base/jscan.h"
 #include "exchange.h"
 #include "fuzz.h"
+#include "must_stream.h"
 
 #define STREAM_TYPE "\nContent-Type: text/event-stream"
 
@@ -49,31 +49,6 @@ pieces(void *ctx, size_t left)
 	return n < left ? n : left;
 }
 
-static int
-pass(void *ctx, const struct jscan_value *v)
-{
-	(void)ctx;
-	(void)v;
-	return 0;
-}
-
-static void
-must_be_json(struct span text)
-{
-	struct jscan_error error;
-
-	MUST(jscan(text, JSCAN_DEPTH_MAX + 8, pass, NULL, &error) == 0);
-}
-
-static int
-check_event(void *ctx, const struct sse_event *e)
-{
-	(void)ctx;
-	MUST(!e->cut && e->name.len > 0);
-	must_be_json(e->data);
-	return 0;
-}
-
 /* A head and a body; of a bridge's, whole events or JSON. */
 static void
 check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
@@ -99,7 +74,7 @@ check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 		return;
 	}
 	sse_init(&sse, (size_t)1 << 26, NULL);
-	sse_push(&sse, body, check_event, NULL);
+	sse_push(&sse, body, must_event, NULL);
 	MUST(sse_at_boundary(&sse));
 	sse_free(&sse);
 }
