@@ -18,7 +18,7 @@ body='{"model":"stub/stall-head","messages":[{"role":"user","content":"x"}]}'
 # measure true|false
 measure()
 {
-	more="processes = 2; threads = 2048; commit = 600.0;
+	more="processes = 2; commit = 600.0;
 		watch_peer = $1;"
 	stub_config
 	[ -n "${chief_key:-}" ] || add_client chief

@@ -15,7 +15,7 @@ spawn upstream python3 "$player" serve "$file" "$dir"
 wait_until -p "$upstream_pid" test -s "$dir/port" ||
 	broken 'the upstream did not start'
 {
-	echo 'heartbeat = 0.5; commit = 0.5; threads = 64;'
+	echo 'heartbeat = 0.5; commit = 0.5; requests = 64;'
 	echo 'cors = { origins = [ "https://chat.example" ]; };'
 	python3 "$player" config "$file" "$dir"
 } >"$dir/body.conf"

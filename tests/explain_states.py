@@ -142,7 +142,7 @@ class Gateway:
             text = self.ask(self.host, "GET", "/metrics", None, {
                 "Authorization": f"Bearer {key_of(99)}"})[1].decode()
             busy = [line.split()[1] for line in text.split("\n")
-                    if line.startswith("tailgate_threads_busy ")]
+                    if line.startswith("tailgate_requests_open ")]
             if busy == [str(1 + len(self.holds))]:
                 return
             time.sleep(0.002)

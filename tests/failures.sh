@@ -33,7 +33,7 @@ if [ "$own_mounts" = yes ]; then
 		broken 'no /etc/resolv.conf'
 fi
 
-shape='processes = 2; threads = 32;'
+shape='processes = 2; requests = 32;'
 start_upstream stub -n
 start_upstream paid -n
 start_upstream cloud -n

@@ -21,7 +21,7 @@
 #   TAILGATE_KEEP=1           keep $dir anyway
 #   TAILGATE_SHAPE            settings for all configurations that do not
 #                             have their own $shape, such as
-#                             'processes = 4; threads = 1;'
+#                             'processes = 4; requests = 1;'
 #   abs_srcdir, abs_builddir  as automake's test environment gives them
 
 # Variables made by eval, and ones that only tests use.
@@ -671,7 +671,7 @@ all_settled()
 nobody_else_is_busy()
 {
 	curl -sS --max-time 5 -H "Authorization: Bearer $chief_key" \
-		"$base/metrics" | grep -c -e '^tailgate_threads_busy 1$' \
+		"$base/metrics" | grep -c -e '^tailgate_requests_open 1$' \
 		-e '^tailgate_ledger_waiting 0$' | grep -qx 2
 }
 

@@ -21,7 +21,7 @@ include "$abs_srcdir/contrib/lighttpd/cgi.conf"
 END
 # Two threads per process would leave 120 clients in the backlog of a pool;
 # that is what one thread per process is for.
-shape=${TAILGATE_SHAPE:-processes = 2; threads = 256;}
+shape=${TAILGATE_SHAPE:-processes = 2; requests = 256;}
 
 # with_limit SLOTS: the configuration, and the three that serve by it.
 with_limit()

@@ -177,7 +177,7 @@ end
 # One process, so that one budget is all.
 begin_one()
 {
-	shape='processes = 1; threads = 64;'
+	shape='processes = 1; requests = 64;'
 	begin 'memory = "32 MiB";'
 	unset shape
 	stop_server

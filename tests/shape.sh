@@ -5,7 +5,7 @@
 # thread in each of several processes.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-TAILGATE_SHAPE='processes = 4; threads = 1;'
+TAILGATE_SHAPE='processes = 4; requests = 1;'
 export TAILGATE_SHAPE
 
 scripts='limits busy cancel'

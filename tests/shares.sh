@@ -8,7 +8,7 @@
 
 need jq lighttpd
 
-shape= # the default, which six hundred requests fill
+shape="processes = 2; requests = 256;" # six hundred requests fill it
 start_upstream stub -n
 start_upstream second -n
 more_providers=", { name = \"gpu\"; place = \"local\"; url = \"$stub_url\";
@@ -57,8 +57,8 @@ crowd()
 # all_there COUNT: each of them has been refused or is held by the gateway.
 all_there()
 {
-	[ "$(metric tailgate_threads_busy)" -gt 150 ] &&
-		[ "$(($(metric tailgate_threads_busy) - 1 + $(refusals)))" \
+	[ "$(metric tailgate_requests_open)" -gt 150 ] &&
+		[ "$(($(metric tailgate_requests_open) - 1 + $(refusals)))" \
 			-ge "$1" ]
 }
 

@@ -14,7 +14,7 @@ shape= # one of its own, below
 
 start_upstream stub -n
 # Twice the default's room, so that chance can't fill one worker.
-more='processes = 2; threads = 1024;'
+more='processes = 2; requests = 1024;'
 stub_config
 add_client anna
 start_tailgate

@@ -17,7 +17,7 @@ fi
 start_upstream stub -n
 # One worker and one request thread: the same work leaves the same behind.
 # valgrind's own system calls are not on the sandbox's list.
-more='processes = 1; threads = 4; sandbox = "off";'
+more='processes = 1; requests = 4; sandbox = "off";'
 stub_config
 add_client anna
 

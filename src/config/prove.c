@@ -376,6 +376,10 @@ prove_top(struct load *load)
 		c->client_address_header, TOKEN_CHARS)] != '\0')
 		mistake_of(load, c, "", "client_address_header",
 		    "holds a character that no header name may hold");
+	if (c->threads != 0)
+		warning_of(load, c, "", "threads",
+		    "has no effect any more; `requests` says how many a "
+		    "process holds");
 }
 
 void

@@ -158,8 +158,13 @@ const struct schema schema_table[] = {
 	    "Worker processes; the work of one that crashes is lost, the "
 	    "others go on.",
 	    IN(config, processes)),
-	NUMBER("", "threads", SCHEMA_INT, 1, 4096, "256",
-	    "Requests that one process serves at the same time.",
+	NUMBER("", "requests", SCHEMA_INT, 1, 60000, "16384",
+	    "Requests that one process holds at the same time; fewer where "
+	    "descriptors or memory are not enough for so many.",
+	    IN(config, requests)),
+	NUMBER("", "threads", SCHEMA_INT, 0, 4096, "0",
+	    "Has no effect any more: a process serves all its requests in "
+	    "one loop; see requests.",
 	    IN(config, threads)),
 	NUMBER("", "drain", SCHEMA_SECONDS, 0, DAY, "600",
 	    "How long running requests may take to end when tailgate stops "

@@ -238,7 +238,8 @@ struct config {
 	const char *price_file;		/* or NULL */
 
 	enum confine sandbox;
-	unsigned processes, threads;
+	unsigned processes, requests;
+	unsigned threads; /* has no effect */
 	int64_t drain_ms;
 	int64_t commit_ms;	/* a waiting stream gets its head after this */
 	int64_t heartbeat_ms;	/* between comments; 0: by web server */

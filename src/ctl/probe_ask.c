@@ -75,8 +75,7 @@ ask(struct probe_asking *a, const struct provider *at, const char *path,
 		{ span_of("Accept"), span_of("application/json") },
 		{ span_of("Content-Type"), span_of("application/json") },
 	};
-	struct upstream_sink sink = { on_head, on_body, on_pause, NULL,
-		answer };
+	struct upstream_sink sink = { on_head, on_body, on_pause, answer };
 	struct upstream_request request = {
 		.provider = at,
 		.method = body == NULL ? "GET" : "POST",

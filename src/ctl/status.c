@@ -195,7 +195,7 @@ print_requests(struct slots *slots)
 	table_free(t);
 }
 
-/* What every worker is held by. */
+/* What every worker is held by, and how well it serves many at once. */
 static void
 print_sandbox(struct meters *meters)
 {
@@ -208,6 +208,8 @@ print_sandbox(struct meters *meters)
 	}
 	sandbox_text(force, text, sizeof(text));
 	printf("sandbox: %s\n", text);
+	printf("longest turn of a request: %.1f ms\n",
+	    meters_longest_turn_us(meters) / 1000.0);
 }
 
 static void

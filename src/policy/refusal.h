@@ -51,7 +51,7 @@ enum refusal {
 	REFUSE_BUSY_TIMEOUT,		/* local_queue_timeout */
 	REFUSE_UNAVAILABLE,		/* provider_unavailable */
 	REFUSE_MODEL_LOADING,
-	REFUSE_OVERLOADED,		/* all of our own threads are taken */
+	REFUSE_OVERLOADED,		/* as many run as may */
 	REFUSE_LEDGER,			/* it can't be recorded */
 	REFUSE_CLIENT_SHARE,		/* or this client's share of them */
 	REFUSE_EXHAUSTED,		/* descriptors, memory, runtime_dir */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "ledger/usage_view.h"
 #include "serve/catalog.h"
 #include "serve/about.h"
@@ -70,6 +71,21 @@ answer_metrics(struct request *r, struct buf *b)
 	answer_end(&r->answer);
 }
 
+struct usage_ask {
+	struct usage_view *view;
+	unsigned days, recent;
+	struct buf *out;
+};
+
+/* From the ledger's files. */
+static void
+read_usage(void *ctx)
+{
+	struct usage_ask *ask = ctx;
+
+	usage_view_json(ask->view, ask->days, ask->recent, ask->out);
+}
+
 static bool
 serve_for_operators(struct request *r, struct buf *b)
 {
@@ -87,10 +103,13 @@ serve_for_operators(struct request *r, struct buf *b)
 		answer_metrics(r, b);
 		return true;
 	}
-	if (r->spec->id == ENDPOINT_USAGE)
-		usage_view_json(s->usage, query_number(r->io, "days", 1000, 30),
-		    query_number(r->io, "recent", 1000, 50), b);
-	else
+	if (r->spec->id == ENDPOINT_USAGE) {
+		struct usage_ask ask = { s->usage,
+			query_number(r->io, "days", 1000, 30),
+			query_number(r->io, "recent", 1000, 50), b };
+
+		task_offload(read_usage, &ask);
+	} else
 		status_json(s->config, s->health, s->slots, s->budgets, b);
 	answer_json(&r->answer, 200, buf_span(b));
 	return true;

@@ -11,10 +11,10 @@
 #include "config.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "serve/attempt.h"
 #include "serve/attempt_internal.h"
 #include "wire/echo.h"
@@ -96,15 +96,13 @@ note_sent(struct attempt *t)
 static void
 exchange_with_retries(struct attempt *t)
 {
-	static const struct timespec gap = { 0, RETRY_PAUSE_MS * 1000000L };
-
 	exchange(t);
 	note_sent(t);
 	for (unsigned i = 0; i < t->provider->retries &&
 	     t->report.result == UPSTREAM_CONNECT && !t->request->answer.gone;
 	     i++) {
 		if (i > 0)
-			nanosleep(&gap, NULL);
+			task_sleep(RETRY_PAUSE_MS);
 		log_debug("provider %s: %s; trying again", t->provider->name,
 		    t->report.detail);
 		exchange(t);
@@ -164,6 +162,7 @@ attempt_free(struct attempt *t)
 		health_report(r->server->health, t->provider, true,
 		    HEALTH_ABANDONED, 0, -1);
 	r->lease = NULL;
+	r->io->has_slot = false;
 	slots_release(&t->lease);
 	t->hold.again = t->again;
 	t->hold.unsent = !a->sent;

@@ -177,5 +177,6 @@ attempt_take_slot(struct attempt *t)
 		result = SLOTS_GONE;
 	t->account->queue_ms = t->lease.waited_ms;
 	r->lease = &t->lease;
+	r->io->has_slot = result == SLOTS_TAKEN;
 	return result == SLOTS_TAKEN || refuse_slot(t, result);
 }

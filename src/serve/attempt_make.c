@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/task.h"
 #include "base/version.h"
 #include "bridge/attribution.h"
 #include "serve/attempt_internal.h"
@@ -67,21 +68,36 @@ fail_starved(struct attempt *t)
 	return false;
 }
 
+struct translation {
+	struct attempt *attempt;
+	struct refused *refused;
+	bool done;
+};
+
+static void
+translate_body(void *ctx)
+{
+	struct translation *n = ctx;
+	struct attempt *t = n->attempt;
+
+	n->done = bridge_request(t->bridge, spool_span(&t->request->spool),
+		      &t->chat, n->refused) == 0;
+}
+
 /* The spans and lists of a translation are charged by what they can be. */
 static bool
 translate(struct attempt *t, struct refused *refused)
 {
-	struct span body = spool_span(&t->request->spool);
-	size_t bytes = BRIDGE_COPIES * body.len;
-	bool done;
+	size_t bytes = BRIDGE_COPIES * t->request->spool.len;
+	struct translation n = { t, refused, false };
 
 	if (!memory_take(&t->memory, bytes))
 		return false;
-	done = bridge_request(t->bridge, body, &t->chat, refused) == 0;
+	task_work(t->request->spool.len, translate_body, &n);
 	memory_give(&t->memory, bytes);
 	if (bridge_lack(t->bridge) != MEMORY_ENOUGH)
 		t->memory.lack = bridge_lack(t->bridge);
-	return done && t->memory.lack == MEMORY_ENOUGH;
+	return n.done && t->memory.lack == MEMORY_ENOUGH;
 }
 
 static bool

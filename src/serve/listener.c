@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where the listening socket comes from.  Never FCGX_OpenSocket: it
- * unlinks whatever is at the path and exits on errors (FACTS §9).
+ * Hides where the listening socket comes from.
  */
 #include "config.h"
 
@@ -20,8 +19,8 @@
 
 #include "serve/listener.h"
 
-/* A burst of connections waits here while threads start; lighttpd answers 500
- * to what does not fit.  The system caps it (somaxconn). */
+/* A burst of connections waits here while others are accepted; lighttpd answers
+ * 500 to what does not fit.  The system caps it (somaxconn). */
 #define BACKLOG 4096
 #define LISTEN_FDS_START 3
 
@@ -161,7 +160,7 @@ listener_open(const char *path, bool *made, char *why, size_t size)
 		return -1;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* acceptor.c blocks in accept. */
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	/* A worker takes what has come, and does not wait there for more. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	return fd;
 }

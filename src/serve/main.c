@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +21,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/task.h"
 #include "base/version.h"
 #include "config/settings.h"
 #include "serve/listener.h"
@@ -56,6 +58,7 @@ raise_limits(void)
 }
 
 static struct server cgi_server;
+static struct task *cgi_task;
 
 /* The web server's word for a client that has gone (lighttpd's cgi.limits). */
 static void
@@ -63,17 +66,33 @@ on_term(int sig)
 {
 	(void)sig;
 	atomic_store(&cgi_server.aborting, true);
+	if (cgi_task != NULL)
+		task_wake(cgi_task);
 }
 
+static void
+serve_one(void *ctx)
+{
+	struct arena *arena = arena_new();
+	struct io *io = cgi_begin();
+	struct request *request;
+	bool *cut = ctx;
+
+	cgi_task = task_self();
+	request = request_serve(&cgi_server, io, arena);
+	io_flush(io);
+	*cut = request->answer.cut;
+	request_settle(request);
+	arena_free(arena);
+	cgi_task = NULL;
+}
+
+/* The loop of a worker, for one request. */
 static int
 serve_cgi(const struct config *config)
 {
-	struct sigaction sa = { .sa_handler = on_term };
-	struct request *request;
-	struct arena *arena;
-	struct io *io;
 	char why[512];
-	bool cut;
+	bool cut = false;
 
 	if (server_open(
 		&cgi_server, config, SANDBOX_CGI, -1, why, sizeof(why)) == -1) {
@@ -88,16 +107,13 @@ serve_cgi(const struct config *config)
 		    stdout);
 		return 1;
 	}
-	arena = arena_new();
-	io = cgi_begin();
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGTERM, &sa, NULL);
-	request = request_serve(&cgi_server, io, arena);
-	io_flush(io);
-	cut = request->answer.cut;
-	request_settle(request);
-	arena_free(arena);
+	task_open();
+	task_on_signal(SIGTERM, on_term);
+	if (task_start(serve_one, &cut) == -1)
+		fatal("can't start: %s", strerror(errno));
+	task_loop();
 	server_close(&cgi_server);
+	task_close();
 	return cut ? 1 : 0;
 }
 

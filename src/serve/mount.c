@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "base/version.h"
 #include "serve/query.h"
 #include "serve/request.h"
@@ -131,7 +132,7 @@ stay(struct request *r, int64_t ms)
 			note_gone(r);
 			return false;
 		}
-		poll(&p, 1, tick_ms < left_ms ? tick_ms : (int)left_ms);
+		task_poll(&p, 1, tick_ms < left_ms ? tick_ms : (int)left_ms);
 	}
 	return true;
 }

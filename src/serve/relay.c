@@ -317,21 +317,10 @@ on_pause(void *ctx)
 	return answer_flush(r->answer);
 }
 
-/* Only event streams come in pieces that are worth the pump. */
-static size_t
-on_held(void *ctx)
-{
-	const struct relay *r = ctx;
-
-	if (r->state != RELAY_PASS || !r->is_sse)
-		return SIZE_MAX;
-	return r->held.len + r->out.len;
-}
-
 struct upstream_sink
 relay_sink(struct relay *r)
 {
-	return (struct upstream_sink){ on_head, on_body, on_pause, on_held, r };
+	return (struct upstream_sink){ on_head, on_body, on_pause, r };
 }
 
 /* ---- the end ---------------------------------------------------------- */

@@ -11,10 +11,21 @@
 
 #include <string.h>
 
+#include "base/task.h"
 #include "config/redact.h"
 #include "serve/relay_internal.h"
 #include "serve/restream.h"
 #include "serve/verdict.h"
+
+static void
+end_bridge(void *ctx)
+{
+	struct relay *r = ctx;
+
+	relay_bridge_step(r,
+	    r->is_sse ? bridge_end(r->bridge, &r->out)
+		      : bridge_answer(r->bridge, buf_span(&r->held), &r->out));
+}
 
 static enum relay_end
 serve_bridged(struct relay *r)
@@ -23,10 +34,8 @@ serve_bridged(struct relay *r)
 
 	relay_tell_usage(r);
 	if (!r->done && !r->bridge_failed)
-		relay_bridge_step(r,
-		    r->is_sse ? bridge_end(r->bridge, &r->out)
-			      : bridge_answer(
-				    r->bridge, buf_span(&r->held), &r->out));
+		task_work(r->is_sse ? r->answer->bytes_out : r->held.len,
+		    end_bridge, r);
 	if (relay_lack(r) != MEMORY_ENOUGH)
 		return RELAY_FAILED; /* what is there is not all */
 	failed = r->bridge_failed;
@@ -40,21 +49,21 @@ serve_bridged(struct relay *r)
 }
 
 /* A whole answer where a stream was asked for: its events. */
-static bool
-make_stream(struct relay *r)
+static void
+make_stream(void *ctx)
 {
-	if (r->is_json &&
+	struct relay *r = ctx;
+
+	r->no_stream = !r->is_json ||
 	    restream(r->speaks, buf_span(&r->held),
-		r->withhold_usage || !r->call->asks_usage, &r->out) == 0 &&
-	    !buf_failed(&r->out) && !buf_failed(&r->held)) {
+		r->withhold_usage || !r->call->asks_usage, &r->out) != 0 ||
+	    buf_failed(&r->out) || buf_failed(&r->held);
+	if (!r->no_stream) {
 		struct buf held = r->held;
 
 		r->held = r->out;
 		r->out = held;
-		return true;
 	}
-	r->no_stream = true;
-	return false;
 }
 
 /* The exchange ended as HTTP says it should, with a good status: give the
@@ -66,8 +75,11 @@ serve_rest(struct relay *r)
 
 	if (r->bridge != NULL)
 		return serve_bridged(r);
-	if (relay_must_stream(r) && !r->is_sse && !make_stream(r))
-		return RELAY_FAILED;
+	if (relay_must_stream(r) && !r->is_sse) {
+		task_work(r->held.len, make_stream, r);
+		if (r->no_stream)
+			return RELAY_FAILED;
+	}
 	if (r->state == RELAY_HOLD &&
 	    relay_commit(r, (int64_t)r->held.len) == -1)
 		return RELAY_GONE;

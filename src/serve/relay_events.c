@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/task.h"
 #include "config/redact.h"
 #include "serve/relay_internal.h"
 #include "serve/verdict.h"
@@ -214,6 +215,28 @@ pass_covered(struct relay *r, const struct sse_event *event)
 	return rc;
 }
 
+struct bridging {
+	struct relay *relay;
+	struct span data;
+};
+
+static void
+bridge_one(void *ctx)
+{
+	struct bridging *b = ctx;
+	struct relay *r = b->relay;
+
+	relay_bridge_step(r, bridge_event(r->bridge, b->data, &r->out));
+}
+
+static void
+bridge_data(struct relay *r, struct span data)
+{
+	struct bridging b = { r, data };
+
+	task_work(data.len, bridge_one, &b);
+}
+
 /* A bridge reads it with its keys covered. */
 static void
 bridge_covered(struct relay *r, struct span data)
@@ -224,8 +247,7 @@ bridge_covered(struct relay *r, struct span data)
 	buf_add(&copy, data.p, data.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
 		redact(r->answer->config, copy.p, copy.len);
-		relay_bridge_step(
-		    r, bridge_event(r->bridge, buf_span(&copy), &r->out));
+		bridge_data(r, buf_span(&copy));
 	}
 	buf_free(&copy);
 }
@@ -253,8 +275,7 @@ on_event(void *ctx, const struct sse_event *event)
 		if (data.len > 0 && may_be_error(r->speaks, name, data))
 			bridge_covered(r, data);
 		else if (data.len > 0)
-			relay_bridge_step(
-			    r, bridge_event(r->bridge, data, &r->out));
+			bridge_data(r, data);
 		return 0;
 	}
 	/* What began to pass already passes whole. */

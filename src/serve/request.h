@@ -38,7 +38,7 @@ struct request {
 	struct span rest; /* /v1/models/{rest} */
 	const struct client *client;
 	struct spool spool;
-	bool body_read;
+	bool body_read, parsed;
 	struct share_hold share;
 	struct memory_hold memory; /* of its body, and what is queued */
 	const struct slots_lease *lease; /* while it holds a slot */

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "policy/admission.h"
 #include "serve/request_internal.h"
 #include "wire/multipart.h"
@@ -168,23 +169,30 @@ take_passing(struct request *r)
 	r->call.nbeside = p->ntexts;
 }
 
-bool
-request_parse(struct request *r)
+/* Reads and searches the body. */
+static void
+parse_body(void *ctx)
 {
-	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
-	bool ok;
+	struct request *r = ctx;
 
-	take_passing(r);
-	ok = r->spec->body == ENDPOINT_BODY_MULTIPART
+	r->parsed = r->spec->body == ENDPOINT_BODY_MULTIPART
 	    ? parse_multipart(r)
 	    : call_parse_json(r->server->config, r->server->patterns,
 		  r->spec->id, spool_span(&r->spool), r->arena, &r->call,
 		  &r->refused) == 0;
+}
 
+bool
+request_parse(struct request *r)
+{
+	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
+
+	take_passing(r);
+	task_work(r->spool.len, parse_body, r);
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
 	r->entry.private_rule = r->call.private_rule;
-	if (!ok ||
+	if (!r->parsed ||
 	    passing_take_query(&r->passing, io_param(r->io, "QUERY_STRING"),
 		&r->call, r->arena, &r->refused) == -1)
 		return false;

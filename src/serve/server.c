@@ -17,7 +17,6 @@
 #include "ledger/rebuild.h"
 #include "serve/server.h"
 #include "state/mapfile.h"
-#include "wire/fcgi.h"
 
 #define RENEW_MS 5000
 
@@ -48,8 +47,8 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	 * first. */
 	if (!open_state(s, c, desk, why, size))
 		return -1;
-	if (fcgi_init() == -1 || upstream_init() == -1) {
-		snprintf(why, size, "libfcgi or libcurl can't be set up");
+	if (upstream_init() == -1) {
+		snprintf(why, size, "libcurl can't be set up");
 		return -1;
 	}
 	if ((s->patterns = patterns_new(c, stderr)) == NULL) {

@@ -31,7 +31,7 @@ struct share_board {
 	atomic_uint capacity[SHARE_WORKERS_MAX];
 	atomic_uint busy[SHARE_WORKERS_MAX];
 	atomic_uint waiting[SHARE_WORKERS_MAX];
-	/* [worker][client][kind]; threads are 4096 at the most. */
+	/* [worker][client][kind]; requests are 60000 at the most. */
 	_Atomic uint16_t counts[];
 };
 
@@ -130,9 +130,9 @@ share_free(struct share *s)
 }
 
 void
-share_capacity(struct share *s, unsigned threads)
+share_capacity(struct share *s, unsigned requests)
 {
-	atomic_store(&s->board->capacity[s->index], threads);
+	atomic_store(&s->board->capacity[s->index], requests);
 }
 
 void

@@ -5,7 +5,7 @@
 /*
  * How the requests that a pool can hold are divided among its clients.
  *
- * A pool holds processes x threads requests.  A few of them are a reserve for
+ * A pool holds processes x requests requests.  A few of them are a reserve for
  * what needs no upstream (models, health, metrics, status) and for refusing.
  * Another eighth is kept for clients that hold only a few (a 128th of the
  * pool, one at least).  Of the rest a client may hold seven times as many as
@@ -54,8 +54,8 @@ struct share; /* of one worker */
 
 struct share *share_new(struct share_board *, unsigned index);
 void share_free(struct share *);
-/* How many threads the worker can have now. */
-void share_capacity(struct share *, unsigned threads);
+/* How many requests the worker can hold. */
+void share_capacity(struct share *, unsigned requests);
 /* A connection has been accepted (1), or is closed (-1). */
 void share_busy(struct share *, int delta);
 

@@ -3,220 +3,219 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the threads of a worker: when they start, what they do, how they stop.
+ * Hides a worker's life: it opens everything, accepts connections, gives each
+ * a task (base/task.h) that serves it, and ends when it is told to.
  *
- * All signals are blocked in every thread but the one that waits for them: a
- * signal in the middle of libfcgi's blocking calls would lose a request or
- * truncate an answer (FACTS §5).
+ * Everything that waits is a task of the one loop.  Signals come between
+ * tasks, so none interrupts a request.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
-#include <time.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/cond.h"
 #include "base/log.h"
-#include "serve/acceptor.h"
+#include "base/memory.h"
+#include "base/task.h"
 #include "serve/request.h"
 #include "serve/worker.h"
 #include "wire/fcgi.h"
 
-#define STACK_BYTES (256 * 1024)
-#define THREADS_AT_START 2
-/* Between two calls to threads that wait for a connection. */
-#define STOP_PAUSE_NS 2000000
-/* Answers that were told to end get this long: they look once a second. */
+/* Connections that are accepted before those that came earlier go on.  While
+ * little is to do there is rarely a second one, and to ask costs a call. */
+#define ACCEPTS_MAX 16
+#define BUSY_REQUESTS 4
+/* Before accept is tried again when descriptors have run out. */
+#define PAUSE_MS 10
+#define WARN_EVERY_MS 60000
+/* Responses that were told to end get this long: they look once a second. */
 #define ABORT_MS 2500
 /* And the ledger this, whatever its disk does. */
 #define FLUSH_MS 1000
-/* Before it is tried again to start a thread. */
-#define RETRY_MS 100
-#define WARN_EVERY_MS 60000
 /* Of descriptors: for the process itself, and for a request (its client, its
- * provider, a name or a connection in the making, a place in a queue). */
-#define FILES_BASE 64
-#define FILES_PER_THREAD 6
+ * provider, a place in a queue; a name or a handshake takes more, for a
+ * moment). */
+#define FILES_BASE 128
+#define FILES_PER_REQUEST 3
+/* What one takes while it waits, its body not counted. */
+#define MEMORY_PER_REQUEST ((size_t)32 * 1024)
+/* Seats that are kept for the next requests. */
+#define SEATS_MAX 64
+
+/* What a request needs while it is served. */
+struct seat {
+	struct worker *worker;
+	struct fcgi *fcgi;
+	struct arena *arena;
+	int fd;
+	SLIST_ENTRY(seat) entry;
+};
+
+SLIST_HEAD(seats, seat);
 
 struct worker {
 	struct server server;
 	const struct config *config;
-	struct acceptor *acceptor;
-	unsigned threads; /* that may serve at the same time */
 	int listen_fd;
-
-	pthread_mutex_t mutex; /* of what follows */
-	pthread_cond_t changed;
-	unsigned nthreads;
-	unsigned leaving; /* of them, who will not take another request */
-	bool wanted; /* a thread, but there were as many as there may be */
-	bool retry; /* one could not be started */
+	struct task *task; /* accepts, and then waits for the last request */
+	unsigned capacity; /* requests at the same time */
+	unsigned nrequests;
+	struct seats seats; /* free ones */
+	unsigned nseats;
 	unsigned stops; /* SIGTERMs so far */
 };
 
-static void *thread_main(void *);
-
-/* ---- threads ---------------------------------------------------------- */
-
-/* Holding the mutex. */
-static void
-no_thread(struct worker *w, int error)
-{
-	static _Atomic int64_t warned_ms;
-
-	acceptor_unexpect(w->acceptor);
-	if (log_due(&warned_ms, WARN_EVERY_MS))
-		log_warn("no further thread than %u: %s; requests that find "
-			 "none are refused",
-		    w->nthreads, strerror(error));
-	w->retry = true;
-	pthread_cond_signal(&w->changed);
-}
-
-static void
-start_thread(struct worker *w)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int rc = EAGAIN;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_mutex_lock(&w->mutex);
-	if (w->nthreads - w->leaving >= w->config->threads)
-		w->wanted = true;
-	else {
-		acceptor_expect(w->acceptor);
-		rc = pthread_create(&thread, &attr, thread_main, w);
-		if (rc == 0)
-			w->nthreads++;
-		else
-			no_thread(w, rc);
-	}
-	/* The last one that there can be only refuses: it would begin what
-	 * takes long, and nobody would take the next. */
-	share_capacity(w->server.share,
-	    w->retry ? w->nthreads - w->leaving - 1 : w->threads);
-	pthread_mutex_unlock(&w->mutex);
-	pthread_attr_destroy(&attr);
-}
+static struct worker *worker; /* for signals */
 
 /* ---- serving ---------------------------------------------------------- */
 
+static struct seat *
+take_seat(struct worker *w)
+{
+	struct seat *seat = SLIST_FIRST(&w->seats);
+
+	if (seat != NULL) {
+		SLIST_REMOVE_HEAD(&w->seats, entry);
+		w->nseats--;
+		return seat;
+	}
+	seat = calloc(1, sizeof(*seat));
+	if (seat == NULL)
+		fatal("out of memory");
+	seat->worker = w;
+	seat->fcgi = fcgi_new();
+	seat->arena = arena_new();
+	return seat;
+}
+
 static void
-serve_connection(struct worker *w, struct fcgi *f, struct arena *arena, int fd)
+free_seat(struct seat *seat)
+{
+	arena_free(seat->arena);
+	fcgi_free(seat->fcgi);
+	free(seat);
+}
+
+static void
+leave_seat(struct seat *seat)
+{
+	struct worker *w = seat->worker;
+
+	if (w->nseats >= SEATS_MAX) {
+		free_seat(seat);
+		return;
+	}
+	SLIST_INSERT_HEAD(&w->seats, seat, entry);
+	w->nseats++;
+}
+
+static void
+serve_connection(struct seat *seat)
 {
 	struct request *request;
 	struct io *io;
 
-	io = fcgi_begin(f, fd);
+	io = fcgi_begin(seat->fcgi, seat->fd);
 	if (io == NULL) {
 		log_debug("a connection that is no FastCGI request");
 		return;
 	}
-	request = request_serve(&w->server, io, arena);
-	fcgi_end(f, request->answer.cut);
+	request = request_serve(&seat->worker->server, io, seat->arena);
+	fcgi_end(seat->fcgi, request->answer.cut);
 	request_settle(request);
-	arena_reset(arena);
-}
-
-/* A thread that was parked for long ends, unless it is needed just now. */
-static bool
-may_leave(struct worker *w)
-{
-	bool wanted;
-
-	pthread_mutex_lock(&w->mutex);
-	wanted = w->wanted && w->stops == 0;
-	w->wanted = false;
-	w->leaving += !wanted;
-	pthread_mutex_unlock(&w->mutex);
-	return !wanted;
+	arena_reset(seat->arena);
 }
 
 static void
-serve_all(struct worker *w, struct acceptor_seat *seat, struct fcgi *f,
-    struct arena *arena)
+serve_seat(void *ctx)
 {
-	bool alone;
-	int fd;
+	struct seat *seat = ctx;
+	struct worker *w = seat->worker;
 
-	while ((fd = acceptor_next(w->acceptor, seat, &alone)) != -1) {
-		share_busy(w->server.share, 1);
-		if (alone)
-			start_thread(w);
-		meters_busy(w->server.meters, 1);
-		serve_connection(w, f, arena, fd);
-		meters_busy(w->server.meters, -1);
-		share_busy(w->server.share, -1);
+	serve_connection(seat);
+	leave_seat(seat);
+	meters_busy(w->server.meters, -1);
+	meters_turn(w->server.meters, task_longest_ns());
+	share_busy(w->server.share, -1);
+	w->nrequests--;
+	if (w->nrequests == 0 || w->nrequests + 1 == w->capacity)
+		task_wake(w->task);
+}
+
+/* ---- accepting -------------------------------------------------------- */
+
+/* No descriptor, or no memory: who connects waits. */
+static void
+pause_accepting(struct worker *w, const char *why)
+{
+	static _Atomic int64_t warned_ms;
+
+	if (log_due(&warned_ms, WARN_EVERY_MS))
+		log_error("accept: %s; who connects waits", why);
+	/* Kept connections are worth less than the next client. */
+	upstream_pool_trim(w->server.upstreams);
+	task_sleep(PAUSE_MS);
+}
+
+static void
+start_request(struct worker *w, int fd)
+{
+	struct seat *seat = take_seat(w);
+
+	seat->fd = fd;
+	/* Others end meanwhile, and leave their stacks. */
+	while (task_start(serve_seat, seat) == -1)
+		pause_accepting(w, strerror(errno));
+	w->nrequests++;
+	share_busy(w->server.share, 1);
+	meters_busy(w->server.meters, 1);
+}
+
+/* Takes those that have come. */
+static void
+accept_some(struct worker *w)
+{
+	int most = w->nrequests < BUSY_REQUESTS ? 1 : ACCEPTS_MAX, fd;
+
+	for (int i = 0; i < most && w->nrequests < w->capacity; i++) {
+		fd = accept4(
+		    w->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd != -1)
+			start_request(w, fd);
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		else if (errno != EINTR && errno != ECONNABORTED) {
+			pause_accepting(w, strerror(errno));
+			return;
+		}
 	}
 }
 
-static void *
-thread_main(void *ctx)
-{
-	struct worker *w = ctx;
-	struct acceptor_seat *seat = acceptor_join(w->acceptor);
-	struct fcgi *f = fcgi_new();
-	struct arena *arena = arena_new();
-
-	do
-		serve_all(w, seat, f, arena);
-	while (!may_leave(w));
-	acceptor_leave(w->acceptor, seat);
-	arena_free(arena);
-	fcgi_free(f);
-	pthread_mutex_lock(&w->mutex);
-	w->nthreads--;
-	w->leaving--;
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->mutex);
-	return NULL;
-}
-
-/* Kept connections are worth less than the next client. */
 static void
-give_back_connections(void *ctx)
+accept_until_stopped(struct worker *w)
 {
-	struct worker *w = ctx;
+	struct pollfd p = { .events = POLLIN };
 
-	upstream_pool_trim(w->server.upstreams);
-}
-
-/* Threads that there are descriptors for: what comes in spite of that would
- * run into errors in the middle of its work. */
-static unsigned
-threads_of(const struct config *config)
-{
-	unsigned threads = config->threads;
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) == -1 ||
-	    files.rlim_cur == RLIM_INFINITY ||
-	    files.rlim_cur >= FILES_BASE + (rlim_t)threads * FILES_PER_THREAD)
-		return threads;
-	threads = files.rlim_cur < FILES_BASE + FILES_PER_THREAD
-	    ? 1
-	    : (unsigned)((files.rlim_cur - FILES_BASE) / FILES_PER_THREAD);
-	log_warn("%llu descriptors are enough for %u threads, not for %u; "
-		 "raise the limit (LimitNOFILE=, ulimit -n)",
-	    (unsigned long long)files.rlim_cur, threads, config->threads);
-	return threads;
+	while (w->stops == 0) {
+		p.fd = w->nrequests < w->capacity ? w->listen_fd : -1;
+		if (task_poll_again(&p, 1, -1) == 1)
+			accept_some(w);
+	}
+	task_forget(w->listen_fd);
 }
 
 /* ---- signals and the end ---------------------------------------------- */
 
-/* Whatever still runs: its threads may hold any lock, so nothing is closed or
- * freed.  The kernel gives back slots, rows and connections; the ledger is all
- * that has to be done. */
+/* Whatever still runs: nothing is closed or freed.  The kernel gives back
+ * slots, rows and connections; the ledger is all that has to be done. */
 static _Noreturn void
 end_now(struct worker *w)
 {
@@ -226,109 +225,100 @@ end_now(struct worker *w)
 }
 
 static void
-stop_once_more(struct worker *w)
+on_signal(int sig)
 {
-	bool again;
+	struct worker *w = worker;
 
-	pthread_mutex_lock(&w->mutex);
-	again = w->stops++ > 0;
-	pthread_cond_signal(&w->changed);
-	pthread_mutex_unlock(&w->mutex);
-	if (again)
-		end_now(w);
+	if (sig == SIGUSR1 && log_get_level() < LOG_LEVEL_DEBUG)
+		log_set_level(log_get_level() + 1);
+	else if (sig == SIGUSR2 && log_get_level() > LOG_LEVEL_ERROR)
+		log_set_level(log_get_level() - 1);
+	else if (sig == SIGTERM || sig == SIGINT) {
+		if (w->stops++ > 0)
+			end_now(w);
+		task_wake(w->task);
+	}
 }
 
-static void *
-signals_main(void *ctx)
-{
-	struct worker *w = ctx;
-	sigset_t set;
-	int sig = 0, rc;
-
-	sigfillset(&set);
-	do {
-		/* Nowhere else, where it might hold a lock. */
-		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-		rc = sigwait(&set, &sig);
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-		if (sig == SIGUSR1 && log_get_level() < LOG_LEVEL_DEBUG)
-			log_set_level(log_get_level() + 1);
-		else if (sig == SIGUSR2 && log_get_level() > LOG_LEVEL_ERROR)
-			log_set_level(log_get_level() - 1);
-		else if (sig == SIGTERM || sig == SIGINT)
-			stop_once_more(w);
-	} while (rc == 0);
-	return NULL;
-}
-
-/* Waits until all threads have ended or ms have passed. */
+/* Until all requests have ended or ms have passed. */
 static bool
-wait_for_threads(struct worker *w, int64_t ms)
+wait_for_requests(struct worker *w, int64_t ms)
 {
-	int64_t until_ms = clock_now_ms() + ms;
-	bool ended;
+	int64_t until_ms = clock_now_ms() + ms, now_ms;
 
-	pthread_mutex_lock(&w->mutex);
-	while (w->nthreads > 0 && clock_now_ms() < until_ms)
-		cond_wait_until(&w->changed, &w->mutex, until_ms);
-	ended = w->nthreads == 0;
-	pthread_mutex_unlock(&w->mutex);
-	return ended;
+	while (w->nrequests > 0 && (now_ms = clock_now_ms()) < until_ms)
+		task_sleep(until_ms - now_ms > WATCH_FOREVER
+			? WATCH_FOREVER
+			: (int)(until_ms - now_ms));
+	return w->nrequests == 0;
 }
 
 static void
-drain(struct worker *w)
+worker_main(void *ctx)
 {
-	static const struct timespec pause = { 0, STOP_PAUSE_NS };
+	struct worker *w = ctx;
 
-	while (!acceptor_stop(w->acceptor))
-		nanosleep(&pause, NULL);
+	w->task = task_self();
+	accept_until_stopped(w);
 	/* Who connects now is refused at once, unless the socket's owner
 	 * (lighttpd, systemd) keeps it open for the next pool. */
 	close(w->listen_fd);
-	if (wait_for_threads(w, w->config->drain_ms))
+	if (wait_for_requests(w, w->config->drain_ms))
 		return;
 	log_warn("`drain` is over: ending what is still running");
 	atomic_store(&w->server.aborting, true);
-	wait_for_threads(w, ABORT_MS);
+	if (!wait_for_requests(w, ABORT_MS))
+		end_now(w);
+}
+
+/* ---- the beginning ---------------------------------------------------- */
+
+/* Requests that there are descriptors for: what comes in spite of that would
+ * run into errors in the middle of its work. */
+static unsigned
+capacity_of(const struct config *config)
+{
+	rlim_t capacity = config->requests;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	    files.rlim_cur != RLIM_INFINITY &&
+	    files.rlim_cur < FILES_BASE + capacity * FILES_PER_REQUEST)
+		capacity = files.rlim_cur < FILES_BASE + FILES_PER_REQUEST
+		    ? 1
+		    : (files.rlim_cur - FILES_BASE) / FILES_PER_REQUEST;
+	if (memory_budget() / MEMORY_PER_REQUEST < capacity)
+		capacity = memory_budget() / MEMORY_PER_REQUEST + 1;
+	if (capacity < config->requests)
+		log_warn(
+		    "descriptors (%llu) and memory (%zu MiB) are enough "
+		    "for %u requests in a process, not for %u; raise the "
+		    "limit (LimitNOFILE=, ulimit -n) or `memory`, or lower "
+		    "`requests`",
+		    (unsigned long long)files.rlim_cur, memory_budget() >> 20,
+		    (unsigned)capacity, config->requests);
+	return (unsigned)capacity;
 }
 
 static void
-wait_for_stop(struct worker *w)
+watch_signals(void)
 {
-	pthread_mutex_lock(&w->mutex);
-	while (w->stops == 0) {
-		if (!w->retry) {
-			pthread_cond_wait(&w->changed, &w->mutex);
-			continue;
-		}
-		cond_wait_until(
-		    &w->changed, &w->mutex, clock_now_ms() + RETRY_MS);
-		w->retry = false;
-		pthread_mutex_unlock(&w->mutex);
-		start_thread(w);
-		pthread_mutex_lock(&w->mutex);
-	}
-	pthread_mutex_unlock(&w->mutex);
+	static const int signals[] = { SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		task_on_signal(signals[i], on_signal);
 }
 
-int
-worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
+static bool
+open_worker(struct worker *w, int parent_fd, int desk,
     struct share_board *board, unsigned index)
 {
-	struct worker *w = calloc(1, sizeof(*w));
-	pthread_t signals;
 	char why[512];
 
-	if (w == NULL)
-		fatal("out of memory");
-	w->config = config;
-	pthread_mutex_init(&w->mutex, NULL);
-	cond_init(&w->changed);
-	if (server_open(&w->server, config, SANDBOX_WORKER, desk, why,
+	if (server_open(&w->server, w->config, SANDBOX_WORKER, desk, why,
 		sizeof(why)) == -1) {
 		log_error("%s", why);
-		return 1;
+		return false;
 	}
 	if (index == 0) {
 		sandbox_text(w->server.sandbox, why, sizeof(why));
@@ -338,27 +328,41 @@ worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
 	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->server.share = share_new(board, index);
 	w->server.parent_fd = parent_fd;
-	w->threads = threads_of(config);
-	share_capacity(w->server.share, w->threads);
+	w->capacity = capacity_of(w->config);
+	share_capacity(w->server.share, w->capacity);
+	return true;
+}
+
+int
+worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
+    struct share_board *board, unsigned index)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		fatal("out of memory");
+	worker = w;
+	w->config = config;
 	w->listen_fd = listen_fd;
-	w->acceptor = acceptor_new(config, listen_fd, give_back_connections, w);
-	if (pthread_create(&signals, NULL, signals_main, w) != 0)
+	SLIST_INIT(&w->seats);
+	task_open();
+	if (!open_worker(w, parent_fd, desk, board, index))
+		return 1;
+	if (task_start(worker_main, w) == -1)
 		fatal("can't start: %s", strerror(errno));
-	for (unsigned i = 0; i < THREADS_AT_START; i++)
-		start_thread(w);
 	if (write(parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
-	wait_for_stop(w);
-	drain(w);
-	/* Threads that did not end in time may still use all of it. */
-	if (wait_for_threads(w, 0)) {
-		pthread_cancel(signals);
-		pthread_join(signals, NULL);
-		share_free(w->server.share);
-		server_close(&w->server);
-		acceptor_free(w->acceptor);
-		free(w);
-		return 0;
+	watch_signals();
+	task_loop();
+	while (!SLIST_EMPTY(&w->seats)) {
+		struct seat *seat = SLIST_FIRST(&w->seats);
+
+		SLIST_REMOVE_HEAD(&w->seats, entry);
+		free_seat(seat);
 	}
-	end_now(w);
+	share_free(w->server.share);
+	server_close(&w->server);
+	task_close();
+	free(w);
+	return 0;
 }

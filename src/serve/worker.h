@@ -3,10 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A worker process: request threads on one listening socket.
- *
- * One thread serves one request from accept to end in plain blocking code.
- * Threads are started as they are needed and then stay.
+ * A worker process: one event loop on one listening socket.
  */
 #ifndef SERVE_WORKER_H
 #define SERVE_WORKER_H

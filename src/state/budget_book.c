@@ -20,11 +20,14 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/sum.h"
+#include "base/task.h"
 #include "state/budget_internal.h"
 #include "state/mapfile.h"
 #include "state/process.h"
 
 #define FIRST_ROWS 64
+/* Between two tries where another process holds the lock for long. */
+#define LOCK_PAUSE_MS 1
 
 /* ---- The lock ---- */
 
@@ -84,7 +87,6 @@ budget_lock(struct budget_book *b)
 {
 	struct budget_file *f = b->file;
 
-	pthread_mutex_lock(&b->mutex);
 	for (unsigned tries = 1; !try_lock(f, 0); tries++) {
 		uint64_t owner = atomic_load(&f->lock);
 
@@ -97,7 +99,7 @@ budget_lock(struct budget_book *b)
 			budget_repair(f);
 			return;
 		}
-		usleep(100);
+		task_sleep(LOCK_PAUSE_MS);
 	}
 }
 
@@ -105,7 +107,6 @@ void
 budget_unlock(struct budget_book *b)
 {
 	atomic_store(&b->file->lock, 0);
-	pthread_mutex_unlock(&b->mutex);
 }
 
 bool
@@ -207,7 +208,7 @@ new_book(const struct config *config, struct budget_file *file)
 {
 	struct budget_book *b = calloc(1, sizeof(*b));
 
-	if (b == NULL || pthread_mutex_init(&b->mutex, NULL) != 0)
+	if (b == NULL)
 		fatal("out of memory");
 	b->config = config;
 	b->file = file;
@@ -264,7 +265,6 @@ budget_close(struct budget_book *b)
 		budget_copy_free(b->file);
 	else
 		mapfile_close(b->file, sizeof(*b->file));
-	pthread_mutex_destroy(&b->mutex);
 	free(b->clients);
 	free(b->models);
 	free(b);

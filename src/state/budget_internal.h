@@ -25,7 +25,6 @@
 #ifndef STATE_BUDGET_INTERNAL_H
 #define STATE_BUDGET_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -99,7 +98,6 @@ struct budget_book {
 	const struct budget_history *history; /* NULL: none */
 	struct budget_file *file;
 	bool copy; /* file is an onlooker's own */
-	pthread_mutex_t mutex; /* before the lock word: one of us at a time */
 	struct budget_place *clients, *models; /* by index */
 	int user_fd; /* locked: somebody uses the file of this id */
 };

@@ -13,16 +13,26 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "state/health_internal.h"
 #include "state/health_models.h"
 
-/* What this thread has under way: it serves one request at a time, with one
+/* What a task has under way: it serves one request at a time, with one
  * provider at a time. */
-static _Thread_local struct {
+struct under_way {
 	const struct health_entry *trial_row;
 	uint64_t trial_word;
 	const struct health_entry *begun;
-} current;
+};
+
+_Static_assert(
+    sizeof(struct under_way) <= TASK_LOCAL_BYTES, "a task's own memory");
+
+static struct under_way *
+under_way(void)
+{
+	return task_local();
+}
 
 static const char *const outcome_names[HEALTH_OUTCOMES] = {
 	[HEALTH_OK] = "ok",
@@ -61,8 +71,8 @@ health_admit(
 		next = circuit_begin_trial(
 		    word, h->self_index, now_ms + health_lease_ms(p));
 	} while (!atomic_compare_exchange_weak(&row->circuit, &word, next));
-	current.trial_row = row;
-	current.trial_word = next;
+	under_way()->trial_row = row;
+	under_way()->trial_word = next;
 	*wait_ms = 0;
 	*trial = true;
 	return true;
@@ -76,7 +86,7 @@ health_begin(struct health *h, const struct provider *p)
 	atomic_fetch_add(&row->requests, 1);
 	atomic_fetch_add(&h->self->all, 1);
 	atomic_fetch_add(&h->self->row[row - h->map->rows], 1);
-	current.begun = row;
+	under_way()->begun = row;
 }
 
 static uint64_t
@@ -132,8 +142,8 @@ circuit_change(struct health_entry *row, const struct provider *p, bool trial,
 	bool mine;
 
 	do {
-		mine = trial && current.trial_row == row &&
-		    current.trial_word == word;
+		mine = trial && under_way()->trial_row == row &&
+		    under_way()->trial_word == word;
 		next = after(word, mine, p, outcome, retry_after_ms);
 		if (next == word)
 			return;
@@ -201,14 +211,14 @@ health_report(struct health *h, const struct provider *p, bool trial,
 {
 	struct health_entry *row = h->rows[p->index];
 
-	if (current.begun == row) {
-		current.begun = NULL;
+	if (under_way()->begun == row) {
+		under_way()->begun = NULL;
 		count_down(&h->self->row[row - h->map->rows]);
 		count_down(&h->self->all);
 	}
 	circuit_change(row, p, trial, outcome, retry_after_ms);
 	if (trial)
-		current.trial_row = NULL;
+		under_way()->trial_row = NULL;
 	if (outcome == HEALTH_OK && first_byte_ms >= 0)
 		sample_add(row, first_byte_ms);
 	if (outcome != HEALTH_OK && outcome != HEALTH_ABANDONED)

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "state/learned.h"
 
 #define LEARNED_AGE_MS 5000
@@ -79,21 +80,40 @@ learned_free(struct learned *l)
 	free(l);
 }
 
+struct reading {
+	const struct config *config;
+	struct facts_set *set;
+	int error;
+};
+
+static void
+read_set(void *ctx)
+{
+	struct reading *r = ctx;
+
+	errno = 0;
+	r->set = set_read(r->config);
+	r->error = errno;
+}
+
 /* Holding the mutex, but not while the file (up to 4 MB) is read. */
 static void
 read_again(struct learned *l)
 {
 	struct facts_set *set = NULL;
+	struct reading reading;
 	uint64_t stamp, old = l->stamp;
 
 	l->reading = true;
 	pthread_mutex_unlock(&l->mutex);
 	stamp = learned_stamp(l->config);
 	if (stamp != old) {
-		errno = 0;
-		set = set_read(l->config);
+		reading.config = l->config;
+		task_offload(read_set, &reading);
+		set = reading.set;
 	}
-	if (set != NULL && set->n == 0 && stamp != 0 && errno == EMFILE) {
+	if (set != NULL && set->n == 0 && stamp != 0 &&
+	    reading.error == EMFILE) {
 		set_release(set); /* what we know is better than nothing */
 		set = NULL;
 		stamp = old;

@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,7 @@ my_cell(struct meters *m)
 			atomic_store(&c->busy, 0);
 			atomic_store(&c->unwritten, 0);
 			atomic_store(&c->sandbox, 0);
+			atomic_store(&c->turn_us, 0);
 			atomic_store(&c->owner, process_id());
 		}
 		pthread_mutex_unlock(&m->mutex);
@@ -232,6 +234,32 @@ meters_busy(struct meters *m, int delta)
 
 	if (c != NULL)
 		atomic_fetch_add(&c->busy, delta);
+}
+
+void
+meters_turn(struct meters *m, int64_t ns)
+{
+	struct meters_cell *c = my_cell(m);
+	unsigned us = ns / 1000 < UINT_MAX ? (unsigned)(ns / 1000) : UINT_MAX;
+
+	if (c != NULL && us > atomic_load(&c->turn_us))
+		atomic_store(&c->turn_us, us);
+}
+
+unsigned
+meters_longest_turn_us(struct meters *m)
+{
+	unsigned longest = 0;
+
+	for (int i = 0; i < PROCESS_MAX; i++) {
+		const struct meters_cell *c = &m->file->cells[i];
+		uint64_t owner = atomic_load(&c->owner);
+		unsigned us = atomic_load(&c->turn_us);
+
+		if (us > longest && owner != 0 && process_alive(owner))
+			longest = us;
+	}
+	return longest;
 }
 
 void

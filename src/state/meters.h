@@ -23,8 +23,12 @@ struct meters *meters_open(const struct config *, char *why, size_t size);
 void meters_close(struct meters *);
 void meters_add(struct meters *, const struct entry *);
 
-/* Threads busy in this process. */
+/* Requests that this process holds. */
 void meters_busy(struct meters *, int delta);
+/* One of its tasks has kept the others waiting for so long. */
+void meters_turn(struct meters *, int64_t ns);
+/* The longest of those, in all processes that serve. */
+unsigned meters_longest_turn_us(struct meters *);
 /* Its lines that wait (ledger_write_behind()). */
 void meters_unwritten(void *meters, int delta);
 

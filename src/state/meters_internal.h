@@ -73,6 +73,7 @@ struct meters_cell {
 	_Atomic int busy;
 	_Atomic int unwritten;
 	_Atomic unsigned sandbox; /* enum sandbox_force */
+	_Atomic unsigned turn_us; /* the longest turn of its loop */
 };
 
 struct meters_file {

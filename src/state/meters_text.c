@@ -287,16 +287,21 @@ put_processes(struct meters *m, struct buf *b)
 	put_family(
 	    b, "tailgate_workers", "gauge", "Processes that serve requests.");
 	buf_printf(b, "tailgate_workers %u\n", workers);
-	put_family(b, "tailgate_threads_busy", "gauge",
-	    "Threads serving a request now.");
-	buf_printf(b, "tailgate_threads_busy %" PRId64 "\n", busy);
+	put_family(b, "tailgate_requests_open", "gauge",
+	    "Requests that are served or wait now.");
+	buf_printf(b, "tailgate_requests_open %" PRId64 "\n", busy);
 	put_family(b, "tailgate_ledger_waiting", "gauge",
 	    "Lines of the ledger that are about to be written.");
 	buf_printf(b, "tailgate_ledger_waiting %" PRId64 "\n", unwritten);
-	put_family(b, "tailgate_threads_limit", "gauge",
-	    "Threads that may serve requests at once.");
-	buf_printf(b, "tailgate_threads_limit %" PRIu64 "\n",
-	    (uint64_t)workers * m->config->threads);
+	put_family(b, "tailgate_longest_turn_seconds", "gauge",
+	    "The longest that one request kept the others of its process "
+	    "from going on.");
+	buf_printf(b, "tailgate_longest_turn_seconds %.6f\n",
+	    meters_longest_turn_us(m) / 1e6);
+	put_family(b, "tailgate_requests_limit", "gauge",
+	    "Requests that may be open at once.");
+	buf_printf(b, "tailgate_requests_limit %" PRIu64 "\n",
+	    (uint64_t)workers * m->config->requests);
 }
 
 static void

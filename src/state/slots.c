@@ -11,12 +11,12 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "state/slots_internal.h"
 
 #define SLEEP_MAX_MS 10000
@@ -146,7 +146,8 @@ sleep_turn(struct turn *t, const struct slots_view *v, int64_t now_ms)
 		fds[1].events = watch->events;
 	}
 	t->told = 0;
-	if (poll(fds, 2, (int)(sleep_until(t, v, now_ms) - now_ms)) <= 0)
+	if (task_poll_again(
+		fds, 2, (int)(sleep_until(t, v, now_ms) - now_ms)) <= 0)
 		return;
 	if (fds[0].revents != 0)
 		t->told = slots_wake_drain(t->wake_fd);
@@ -212,8 +213,10 @@ leave(struct turn *t)
 	int watchman;
 
 	slots_queue_retract(t->l, t->row);
-	if (t->wake_fd != -1)
+	if (t->wake_fd != -1) {
+		task_forget(t->wake_fd);
 		close(t->wake_fd);
+	}
 	slots_queue_free(t->l, t->row);
 	watchman = slots_order_watchman(t->l, process_id());
 	if (watchman > t->row)

@@ -5,7 +5,7 @@
 /*
  * Hides that there is no FastCGI: the same struct io over the environment and
  * descriptors 0 and 1, for a web server that starts one process for each
- * request.  fcgiapp itself has no CGI mode (FCGX_Accept_r: ENOTSOCK).
+ * request.
  */
 #include "config.h"
 

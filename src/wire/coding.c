@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
+#include "base/task.h"
 #include "wire/coding.h"
 
 #define OUT_BYTES 16384
@@ -81,6 +82,8 @@ inflate_all(struct coding *c, struct span bytes,
 		part.len = sizeof(text) - c->z.avail_out;
 		if (part.len > 0 && out(ctx, part) != 0)
 			return 1;
+		/* A few bytes may unfold to very many. */
+		task_breathe();
 		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
 			return -1;
 		if (c->z.avail_out > 0)

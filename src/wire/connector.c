@@ -18,8 +18,10 @@
 
 #include <curl/curl.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/net.h"
+#include "base/task.h"
 #include "wire/connector.h"
 
 /* OpenSSL takes a write whole or not at all: of a large one no progress could
@@ -33,11 +35,16 @@ struct connector {
 	CURLM *multi;
 	CURL *easy;
 	const struct provider *provider;
+	bool tls; /* with the provider or its proxy */
 	bool added; /* to the multi: connecting or connected */
 	bool forbidden; /* the last address was outside the place */
+	bool starved; /* curl had no memory for its own lists */
 	bool exhausted; /* no socket could be made */
 	bool reset; /* what is closed now, is reset */
 	int leaving; /* this one is not closed */
+	struct pollfd fds[TASK_FDS_MAX]; /* what curl waits for, the last one */
+	unsigned nfds; /* is the caller's */
+	int64_t due_ms; /* when curl wants to be called */
 	CURLcode code; /* how it failed */
 	char error[CURL_ERROR_SIZE];
 };
@@ -143,6 +150,7 @@ connector_close(int fd, bool reset)
 {
 	struct linger hard = { .l_onoff = 1 };
 
+	task_forget(fd);
 	if (reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	return close(fd);
@@ -154,6 +162,42 @@ close_socket(void *ctx, curl_socket_t fd)
 	struct connector *c = ctx;
 
 	return fd == c->leaving ? 0 : connector_close(fd, c->reset);
+}
+
+/* curl tells what it waits for. */
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socket)
+{
+	struct connector *c = ctx;
+	unsigned i = 0;
+
+	(void)easy;
+	(void)of_socket;
+	while (i < c->nfds && c->fds[i].fd != fd)
+		i++;
+	if (what == CURL_POLL_REMOVE) {
+		if (i < c->nfds)
+			c->fds[i] = c->fds[--c->nfds];
+		return 0;
+	}
+	if (i == TASK_FDS_MAX - 1)
+		return -1; /* more than it ever has */
+	if (i == c->nfds)
+		c->nfds++;
+	c->fds[i].fd = fd;
+	c->fds[i].events = (short)((what & CURL_POLL_IN ? POLLIN : 0) |
+	    (what & CURL_POLL_OUT ? POLLOUT : 0));
+	return 0;
+}
+
+static int
+on_timer(CURLM *multi, long ms, void *ctx)
+{
+	struct connector *c = ctx;
+
+	(void)multi;
+	c->due_ms = ms < 0 ? CLOCK_NEVER : clock_now_ms() + ms;
+	return 0;
 }
 
 /* ---- options ---------------------------------------------------------- */
@@ -207,6 +251,13 @@ set_up(struct connector *c, const struct provider *p)
 	set_tls(easy, p);
 }
 
+bool
+connector_tls(const struct provider *p)
+{
+	return strncmp(p->url, "https:", 6) == 0 ||
+	    (p->proxy != NULL && strncmp(p->proxy, "https:", 6) == 0);
+}
+
 struct connector *
 connector_new(const struct provider *p)
 {
@@ -223,6 +274,10 @@ connector_new(const struct provider *p)
 	}
 	set_up(c, p);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	return c;
 }
 
@@ -243,10 +298,13 @@ void
 connector_begin(struct connector *c, const struct provider *p)
 {
 	c->provider = p;
+	c->tls = connector_tls(p);
 	c->forbidden = c->exhausted = false;
 	c->code = CURLE_OK;
 	c->error[0] = '\0';
-	curl_multi_add_handle(c->multi, c->easy);
+	c->nfds = 0;
+	c->due_ms = clock_now_ms();
+	c->starved = curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
 	c->added = true;
 }
 
@@ -268,15 +326,54 @@ result_of(const struct connector *c)
 	}
 }
 
+/* Lets curl go on where something has come, or is due. */
+static void
+drive(void *ctx)
+{
+	struct connector *c = ctx;
+	struct pollfd fds[TASK_FDS_MAX];
+	unsigned n = c->nfds;
+	int running;
+
+	/* It changes the list meanwhile. */
+	memcpy(fds, c->fds, n * sizeof(*fds));
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i].revents != 0)
+			c->starved |=
+			    curl_multi_socket_action(c->multi, fds[i].fd,
+				(fds[i].revents & POLLIN ? CURL_CSELECT_IN
+							 : 0) |
+				    (fds[i].revents & POLLOUT ? CURL_CSELECT_OUT
+							      : 0),
+				&running) == CURLM_OUT_OF_MEMORY;
+	if (c->due_ms <= clock_now_ms()) {
+		c->due_ms = CLOCK_NEVER;
+		c->starved |=
+		    curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0,
+			&running) == CURLM_OUT_OF_MEMORY;
+	}
+	for (unsigned i = 0; i < c->nfds; i++)
+		c->fds[i].revents = 0;
+}
+
 int
 connector_step(struct connector *c, int *fd, enum upstream_result *why)
 {
 	curl_socket_t active = CURL_SOCKET_BAD;
 	CURLMsg *message;
-	int running, left;
+	int left;
 
-	curl_multi_perform(c->multi, &running);
+	/* A handshake takes the processor for a millisecond. */
+	if (c->tls)
+		task_offload(drive, c);
+	else
+		drive(c);
 	message = curl_multi_info_read(c->multi, &left);
+	if (message == NULL && c->starved) {
+		c->code = CURLE_OUT_OF_MEMORY;
+		*why = UPSTREAM_EXHAUSTED;
+		return -1;
+	}
 	if (message == NULL)
 		return 0;
 	c->code = message->data.result;
@@ -299,10 +396,15 @@ connector_error(const struct connector *c)
 bool
 connector_wait(struct connector *c, int also, int timeout_ms)
 {
-	struct curl_waitfd extra = { also, CURL_WAIT_POLLIN, 0 };
+	struct pollfd *own = &c->fds[c->nfds];
+	int64_t left_ms = c->due_ms - clock_now_ms();
 
-	curl_multi_poll(c->multi, &extra, also != -1 ? 1 : 0, timeout_ms, NULL);
-	return extra.revents != 0;
+	*own = (struct pollfd){ .fd = also, .events = POLLIN };
+	if (c->due_ms != CLOCK_NEVER && left_ms < timeout_ms)
+		timeout_ms = left_ms > 0 ? (int)left_ms : 0;
+	if (task_poll(c->fds, c->nfds + 1, timeout_ms) <= 0)
+		return false;
+	return own->revents != 0;
 }
 
 /* curl closes a connection of CONNECT_ONLY when its handle leaves the

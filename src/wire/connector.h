@@ -25,6 +25,9 @@ struct connector;
 /* Once, before the first; -1: libcurl can't be used. */
 int connector_init(void);
 
+/* Is TLS spoken, with the provider or with its proxy? */
+bool connector_tls(const struct provider *);
+
 /* NULL when curl cannot make one. */
 struct connector *connector_new(const struct provider *);
 void connector_free(struct connector *);

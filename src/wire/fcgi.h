@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * FastCGI by libfcgi, on connections that we accept ourselves (FACTS: no
- * signal can then lose a request).
+ * FastCGI, on connections that do not block.
  */
 #ifndef WIRE_FCGI_H
 #define WIRE_FCGI_H
@@ -13,10 +12,7 @@
 
 struct fcgi;
 
-/* Once per process, before threads. */
-int fcgi_init(void);
-
-/* One per thread, used again for each connection. */
+/* One per connection at a time, used again for the next. */
 struct fcgi *fcgi_new(void);
 void fcgi_free(struct fcgi *);
 

@@ -9,9 +9,6 @@
  */
 #include "config.h"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-
 #include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -61,10 +58,10 @@ io_count(ptrdiff_t delta)
 bool
 io_full(const struct io *io)
 {
-	return io->queued > IO_HELD_BYTES ||
-	    (io->queued > IO_HELD_FEW_BYTES &&
-		(atomic_load(&held) > IO_HELD_ALL_BYTES ||
-		    memory_is_scarce(io->hold)));
+	return io->queued > IO_HELD_BYTES &&
+	    (!io->has_slot || io->queued > IO_HELD_SLOT_BYTES ||
+		atomic_load(&held) > IO_HELD_ALL_BYTES ||
+		memory_is_scarce(io->hold));
 }
 
 void
@@ -93,8 +90,5 @@ io_stalls(const struct io *io)
 void
 io_hurry(struct io *io, int ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	if (io->fd != -1)
-		setsockopt(io->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+	io->wait_ms = ms;
 }

@@ -4,8 +4,8 @@
  */
 /*
  * One request's connection to the web server, FastCGI or plain CGI: its
- * parameters, its body, and the way back.  The only file that knows libfcgi
- * is wire/fcgi.c; wire/cgi.c is the other implementation.
+ * parameters, its body, and the way back.  wire/fcgi.c is one
+ * implementation, wire/cgi.c the other.
  */
 #ifndef WIRE_IO_H
 #define WIRE_IO_H
@@ -37,11 +37,13 @@ struct io {
 	int fd; /* to watch for the client's going; -1: none */
 	bool watchable; /* POLLIN on fd means "gone" (body is read) */
 	bool failed; /* a write or flush has failed */
+	int wait_ms; /* a read waits no longer for more of the body */
 	size_t queued; /* written, but not taken by the web server */
 	/* What is queued is charged to hold (NULL: only to the budget), as far
 	 * as it is more than a connection keeps anyway. */
 	struct memory_hold *hold;
 	size_t charged;
+	bool has_slot; /* more may be queued then */
 	int64_t moved_ms; /* when it last took a byte of what is queued */
 	/* A client that takes nothing for so long is dropped if others want
 	 * what it holds; wanted NULL: nobody ever does. */
@@ -50,12 +52,13 @@ struct io {
 	void *wanted_ctx;
 };
 
-/* What is held of a response that the web server does not take: so much for
- * each, and, once all of them hold IO_HELD_ALL_BYTES or memory is scarce,
- * IO_HELD_FEW_BYTES. */
-#define IO_HELD_BYTES ((size_t)4 << 20)
+/* With more held of a response that the web server does not take, nothing is
+ * read from the provider: IO_HELD_BYTES, or for a response that holds a slot
+ * IO_HELD_SLOT_BYTES, so that most give their slot back when they are complete
+ * (unless all of the process hold IO_HELD_ALL_BYTES, or memory is scarce). */
+#define IO_HELD_BYTES ((size_t)64 << 10)
+#define IO_HELD_SLOT_BYTES ((size_t)4 << 20)
 #define IO_HELD_ALL_BYTES ((size_t)64 << 20)
-#define IO_HELD_FEW_BYTES ((size_t)64 << 10)
 
 /* What stands for a parameter that is there twice: of two headers that differ
  * only in - and _ one is smuggled in, and who can say which.  It is no value
@@ -100,12 +103,12 @@ bool io_gone(struct io *);
 
 /* Does it hold more than it should? */
 bool io_full(const struct io *);
-/* Has the client taken nothing for so long that it is to be dropped? */
-bool io_stalls(const struct io *);
 /* A queue has become longer or shorter by so much. */
 void io_count(ptrdiff_t delta);
 /* So much is to be charged for what is queued from now on. */
 void io_charge(struct io *, size_t bytes);
+/* Has the client taken nothing for so long that it is to be dropped? */
+bool io_stalls(const struct io *);
 
 /* From now on no read waits for longer than ms for more of the body. */
 void io_hurry(struct io *, int ms);

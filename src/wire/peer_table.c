@@ -13,6 +13,7 @@
 
 #include <errno.h>
 
+#include "base/scratch.h"
 #include "wire/peer_table.h"
 
 #ifdef HAVE_LINUX_INET_DIAG_H
@@ -30,7 +31,6 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 
-#define REPLY_BYTES 32768
 #define V4_OFFSET 12 /* of an IPv4 address in its mapped form */
 /* A child of a listening socket that has not been accepted (TCP fast open
  * serves even these); tcp.h does not name it. */
@@ -159,13 +159,14 @@ take_message(struct batch *b, const struct nlmsghdr *head)
 static bool
 receive(int fd, bool (*take)(void *, const struct nlmsghdr *), void *ctx)
 {
-	_Alignas(struct nlmsghdr) char bytes[REPLY_BYTES];
-	ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+	char *bytes = scratch_take();
+	ssize_t n = recv(fd, bytes, SCRATCH_BYTES, 0);
 	struct nlmsghdr *head = (struct nlmsghdr *)bytes;
 	bool more = n > 0;
 
 	for (; n > 0 && NLMSG_OK(head, (size_t)n); head = NLMSG_NEXT(head, n))
 		more = take(ctx, head) && more;
+	scratch_give(bytes);
 	return more;
 }
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/task.h"
 #include "wire/spool.h"
 
 /* A body up to here takes one malloc and no growing. */
@@ -76,20 +77,41 @@ open_unlinked(const char *dir)
 	return fd;
 }
 
-static int
-write_all(int fd, const char *p, size_t len)
+struct writing {
+	int fd;
+	const char *p;
+	size_t len;
+	int error;
+};
+
+static void
+write_here(void *ctx)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+	struct writing *w = ctx;
+
+	while (w->len > 0) {
+		ssize_t n = write(w->fd, w->p, w->len);
 
 		if (n == -1 && errno == EINTR)
 			continue;
-		if (n == -1)
-			return -1;
-		p += n;
-		len -= (size_t)n;
+		if (n == -1) {
+			w->error = errno;
+			return;
+		}
+		w->p += n;
+		w->len -= (size_t)n;
 	}
-	return 0;
+}
+
+/* A disk may hang. */
+static int
+write_all(int fd, const char *p, size_t len)
+{
+	struct writing w = { fd, p, len, 0 };
+
+	task_offload(write_here, &w);
+	errno = w.error;
+	return w.error == 0 ? 0 : -1;
 }
 
 /* A page fault for each 4 KiB would cost more than reading a large body. */

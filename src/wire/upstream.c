@@ -15,20 +15,18 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/scratch.h"
+#include "base/task.h"
 #include "wire/incoming.h"
 #include "wire/outgoing.h"
-#include "wire/pump.h"
 #include "wire/upstream.h"
 #include "wire/upstream_handle.h"
 
-#define RECV_BYTES (16 * 1024)
 /* Reads in one step, before what has come is handed on. */
 #define RECVS_MAX 2
 #define STALE_MS 1000
 /* An answer that comes sooner costs no look at the client. */
-#define FIRST_TICK_MS HANDLE_AWAIT_MS
-/* With more held back the pump's one thread would have much to copy. */
-#define PUMP_HELD_BYTES (32 * 1024)
+#define FIRST_TICK_MS 10
 
 struct exchange {
 	const struct upstream_request *request;
@@ -38,7 +36,6 @@ struct exchange {
 	struct upstream_report *report;
 	struct upstream_pool *pool;
 	struct handle *handle;
-	const char *log_request;
 
 	struct outgoing up;
 	struct incoming in;
@@ -47,8 +44,8 @@ struct exchange {
 	int64_t moved_ms; /* when a byte last went up or came */
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
+	bool ticked; /* an answer that comes sooner costs no look at it */
 	bool readable; /* the connection has, or may have, bytes for us */
-	bool patient; /* the next look for them waits a little */
 	bool unsent; /* not all of the request was taken */
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
@@ -99,17 +96,13 @@ push(struct exchange *x, struct span bytes)
 		x->moved_ms = clock_now_ms();
 }
 
-/* Takes what is at hand; true: there may be more. */
 static bool
-receive(struct exchange *x)
+receive_to(struct exchange *x, char *buf)
 {
-	char buf[RECV_BYTES];
 	ssize_t n = 0;
 
 	for (int i = 0; i < RECVS_MAX && !x->in.over; i++) {
-		n = x->patient ? handle_await(x->handle, buf, sizeof(buf))
-			       : handle_recv(x->handle, buf, sizeof(buf));
-		x->patient = false;
+		n = handle_recv(x->handle, buf, SCRATCH_BYTES);
 		if (n == -1 && errno == EINTR)
 			x->tick_ms = 0; /* a signal is for the watch */
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -122,10 +115,21 @@ receive(struct exchange *x)
 		if (x->stopped != UPSTREAM_OK)
 			return false;
 		/* Under TLS more may be at hand than the socket shows. */
-		if ((size_t)n < sizeof(buf) && !x->handle->tls)
+		if ((size_t)n < SCRATCH_BYTES && !x->handle->tls)
 			return false;
 	}
 	return !x->in.over;
+}
+
+/* Takes what is at hand; true: there may be more. */
+static bool
+receive(struct exchange *x)
+{
+	char *buf = scratch_take();
+	bool more = receive_to(x, buf);
+
+	scratch_give(buf);
+	return more;
 }
 
 /* ---- the request ------------------------------------------------------ */
@@ -189,6 +193,7 @@ tick(struct exchange *x, int64_t now_ms)
 {
 	int next_ms = x->watch->tick(x->watch->ctx);
 
+	x->ticked = true;
 	if (next_ms == WATCH_GONE)
 		x->stopped = UPSTREAM_CLIENT_GONE;
 	else
@@ -242,8 +247,9 @@ static void
 wait_for(struct exchange *x)
 {
 	enum watch_out out = out_of(x);
-	short events = (short)((x->watching ? x->watch->events : 0) |
-	    (out != WATCH_OUT_NONE ? POLLOUT : 0));
+	short events =
+	    (short)((x->watching && x->ticked ? x->watch->events : 0) |
+		(out != WATCH_OUT_NONE ? POLLOUT : 0));
 	struct pollfd fds[2] = {
 		{ .fd = out == WATCH_OUT_FULL ? -1 : x->handle->fd,
 		    .events = all_sent(x) ? POLLIN : POLLIN | POLLOUT },
@@ -257,7 +263,7 @@ wait_for(struct exchange *x)
 	timeout_ms = patience_ms(x);
 	if (x->stopped != UPSTREAM_OK || timeout_ms == 0)
 		return;
-	n = poll(fds, 2, timeout_ms);
+	n = task_poll_again(fds, 2, timeout_ms);
 	if (out != WATCH_OUT_FULL)
 		x->readable = n > 0 && (fds[0].revents & ~POLLOUT) != 0;
 	if (n > 0 && fds[1].revents == POLLOUT)
@@ -286,58 +292,6 @@ step(struct exchange *x)
 	return x->stopped == UPSTREAM_OK;
 }
 
-/* ---- in the pump ------------------------------------------------------ */
-
-/* The pump has many streams: one whose client does not keep up waits for it in
- * its own thread. */
-static bool
-can_pump(struct exchange *x)
-{
-	/* What a coding unfolds to has no bound. */
-	return handle_pump(x->pool) != NULL && x->in.coding == NULL &&
-	    x->in.body_seen && all_sent(x) && x->sink->held != NULL &&
-	    x->watch->fd != -1 &&
-	    x->sink->held(x->sink->ctx) <= PUMP_HELD_BYTES &&
-	    out_of(x) == WATCH_OUT_NONE;
-}
-
-static int
-pump_step(void *ctx, bool client)
-{
-	struct exchange *x = ctx;
-	bool more = false;
-	int due_ms = 0;
-
-	log_set_request(x->log_request);
-	if (client)
-		tick_for_client(x);
-	x->readable = true;
-	if (x->stopped == UPSTREAM_OK && can_pump(x))
-		more = step(x);
-	if (more && !x->readable)
-		due_ms = patience_ms(x);
-	log_set_request(NULL);
-	return more && x->stopped == UPSTREAM_OK && out_of(x) == WATCH_OUT_NONE
-	    ? due_ms
-	    : PUMP_DONE;
-}
-
-/* Until it is over, or the pump can't have it any longer. */
-static bool
-run_in_pump(struct exchange *x)
-{
-	struct pump_job job = { .fd = x->handle->fd,
-		.client_fd = x->watching ? x->watch->fd : -1,
-		.step = pump_step,
-		.ctx = x };
-
-	job.due_ms = clock_now_ms() + patience_ms(x);
-	if (x->stopped != UPSTREAM_OK)
-		return false;
-	x->log_request = log_get_request();
-	return pump_run(handle_pump(x->pool), &job);
-}
-
 /* ---- the exchange ----------------------------------------------------- */
 
 static void
@@ -355,15 +309,11 @@ run(struct exchange *x)
 {
 	begin(x);
 	send_some(x);
-	/* Before the first tick nobody looks at the client: one recv serves
-	 * for poll and recv. */
-	x->patient = x->readable = all_sent(x) && !x->handle->tls;
 	while (step(x)) {
-		if (!x->readable && can_pump(x) && run_in_pump(x) &&
-		    (x->in.over || x->stopped != UPSTREAM_OK))
-			break;
 		if (!x->readable || out_of(x) == WATCH_OUT_FULL)
 			wait_for(x);
+		else
+			task_yield(); /* more is at hand than one's share */
 		if (x->stopped != UPSTREAM_OK)
 			break;
 	}

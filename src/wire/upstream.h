@@ -79,11 +79,6 @@ struct upstream_sink {
 	int (*body)(void *ctx, struct span);
 	/* All that is at hand has been given to body(): hand it on. */
 	int (*pause)(void *ctx);
-	/* How much may have to be written when more comes: what is held back
-	 * of an answer that passes already; SIZE_MAX: it does not.  Such an
-	 * answer, with little held, may be run by the pump (pump.h), whose
-	 * thread then calls these functions and the watch.  NULL: never. */
-	size_t (*held)(void *ctx);
 	void *ctx;
 };
 

@@ -9,7 +9,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "wire/pump.h"
 #include "wire/upstream_handle.h"
 
 /* Idle connections kept for each provider: a burst's worth is given back. */
@@ -28,7 +26,6 @@
 TAILQ_HEAD(handle_list, handle);
 
 struct upstream_pool {
-	struct pump *pump;
 	pthread_mutex_t mutex;
 	struct {
 		struct handle_list idle;
@@ -51,17 +48,10 @@ upstream_pool_new(void)
 
 	if (pool == NULL)
 		fatal("out of memory");
-	pool->pump = pump_new();
 	pthread_mutex_init(&pool->mutex, NULL);
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
 		TAILQ_INIT(&pool->providers[i].idle);
 	return pool;
-}
-
-struct pump *
-handle_pump(struct upstream_pool *pool)
-{
-	return pool->pump;
 }
 
 /* ---- connectors ------------------------------------------------------- */
@@ -108,9 +98,7 @@ handle_new(const struct provider *p)
 	if (h == NULL)
 		fatal("out of memory");
 	h->fd = -1;
-	/* To the provider, or only to the proxy. */
-	h->tls = strncmp(p->url, "https:", 6) == 0 ||
-	    (p->proxy != NULL && strncmp(p->proxy, "https:", 6) == 0);
+	h->tls = connector_tls(p);
 	return h;
 }
 
@@ -195,7 +183,6 @@ upstream_pool_free(struct upstream_pool *pool)
 	if (pool == NULL)
 		return;
 	upstream_pool_trim(pool);
-	pump_free(pool->pump);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool);
 }
@@ -213,18 +200,6 @@ handle_connect(struct upstream_pool *pool, struct handle *h)
 	return true;
 }
 
-/* A blocking socket, for handle_await() alone: all else says MSG_DONTWAIT. */
-static void
-make_awaitable(int fd)
-{
-	struct timeval wait = { 0, HANDLE_AWAIT_MS * 1000 };
-	int flags = fcntl(fd, F_GETFL);
-
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0 &&
-	    flags != -1)
-		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
-
 int
 handle_connecting(
     struct upstream_pool *pool, struct handle *h, enum upstream_result *why)
@@ -233,7 +208,6 @@ handle_connecting(
 
 	if (rc == 1 && !h->tls) {
 		connector_leave(h->connector, h->fd);
-		make_awaitable(h->fd);
 		give_connector(pool, h);
 	}
 	return rc;
@@ -257,12 +231,6 @@ handle_recv(struct handle *h, void *p, size_t len)
 	if (h->tls)
 		return connector_recv(h->connector, p, len);
 	return recv(h->fd, p, len, MSG_DONTWAIT);
-}
-
-ssize_t
-handle_await(struct handle *h, void *p, size_t len)
-{
-	return recv(h->fd, p, len, 0);
 }
 
 /* A provider that has nothing to answer has nothing to say either: what can be

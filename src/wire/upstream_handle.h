@@ -30,9 +30,6 @@ struct handle {
 	TAILQ_ENTRY(handle) entry;
 };
 
-/* The pool's pump, or NULL. */
-struct pump *handle_pump(struct upstream_pool *);
-
 /* The provider's most recently used connection, or one that has to be
  * connected yet. */
 struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
@@ -51,10 +48,6 @@ int handle_connecting(
 /* As sendmsg(2) and recv(2), which never block (EAGAIN); n > 0. */
 ssize_t handle_send(struct handle *, const struct iovec *, int n);
 ssize_t handle_recv(struct handle *, void *, size_t len);
-/* As handle_recv(), which may wait so long for the first byte; not with TLS. */
-#define HANDLE_AWAIT_MS 10
-ssize_t handle_await(struct handle *, void *, size_t len);
-
 /* Closes what there is; reset: by RST. */
 void handle_disconnect(struct handle *, bool reset);
 

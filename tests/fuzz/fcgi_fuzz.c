@@ -46,10 +46,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct io *io;
 	int fds[2];
 
-	if (f == NULL) {
-		MUST(fcgi_init() == 0);
+	if (f == NULL)
 		f = fcgi_new();
-	}
 	/* More than a socket holds would have to be fed by a thread. */
 	if (size > 65536)
 		return 0;

@@ -184,20 +184,20 @@ static const struct {
 	/* ranges */
 	{ TOP, "processes = 0;",
 	    "tailgate.conf:11: processes: must be 1..64, is 0" },
-	{ TOP, "threads = 4097;",
-	    "tailgate.conf:11: threads: must be 1..4096, is 4097" },
+	{ TOP, "requests = 60001;",
+	    "tailgate.conf:11: requests: must be 1..60000, is 60001" },
 	{ TOP, "commit = -1;",
 	    "tailgate.conf:11: commit: must be 0.1..3600 (seconds), is -1" },
 	{ TOP, "commit = 1e999;",
 	    "tailgate.conf:11: commit: must be 0.1..3600 (seconds), is inf" },
-	{ TOP, "threads = 99999999999;",
+	{ TOP, "requests = 99999999999;",
 	    "tailgate.conf:11: the number 99999999999 is too large; write an "
 	    "L after" },
-	{ TOP, "threads = 99999999999L;",
-	    "tailgate.conf:11: threads: must be 1..4096, is 99999999999" },
-	{ TOP, "threads = 0xfffffffff;",
+	{ TOP, "requests = 99999999999L;",
+	    "tailgate.conf:11: requests: must be 1..60000, is 99999999999" },
+	{ TOP, "requests = 0xfffffffff;",
 	    "tailgate.conf:11: the number 0xfffffffff is too large" },
-	{ TOP, "threads = 99999999999999999999L;",
+	{ TOP, "requests = 99999999999999999999L;",
 	    "tailgate.conf:11: the number 99999999999999999999L is too "
 	    "large; no setting takes it" },
 	{ TOP, "body = { json = \"64 Mib\"; };",
@@ -229,8 +229,8 @@ static const struct {
 	    "clients = ( { name = \"a\"; user = \"a\"; },\n"
 	    "{ name = \"a\"; user = \"b\"; } );",
 	    "tailgate.conf:12: clients[1].name: \"a\" is used twice" },
-	{ TOP, "threads = 5;\nthreads = 6;",
-	    "tailgate.conf:12: threads is set twice" },
+	{ TOP, "requests = 5;\nrequests = 6;",
+	    "tailgate.conf:12: requests is set twice" },
 	/* references */
 	{ PROVIDERS, ", { name = \"b\"; kind = \"echo\"; limit = \"gpx\"; }",
 	    "tailgate.conf:5: providers[1].limit: none of the limits has the "
@@ -475,9 +475,9 @@ static const struct {
 	{ TOP, "@include \"loop.conf\"",
 	    "loop.conf:1: @include: too many files include each other" },
 	{ TOP, "\n@include \"more.conf\"",
-	    "more.conf:2: threads: must be 1..4096, is 0" },
+	    "more.conf:2: requests: must be 1..60000, is 0" },
 	/* syntax */
-	{ TOP, "threads = ;", "tailgate.conf:11: syntax error" },
+	{ TOP, "requests = ;", "tailgate.conf:11: syntax error" },
 	{ TOP, "private = ( { name = \"k\"; );",
 	    "tailgate.conf:11: syntax error" },
 	{ TOP, "state_dir = \"unfinished;", "tailgate.conf:1" },
@@ -575,7 +575,7 @@ test_all_at_once(void)
 	struct config *config;
 
 	write_file("clients.conf",
-	    "clients = (\n  { name = \"a\"; priority = 0; } );\nthreads = "
+	    "clients = (\n  { name = \"a\"; priority = 0; } );\nrequests = "
 	    "1;\n");
 	config = load(text);
 	CHECK(config == NULL, "there are mistakes in two files");
@@ -583,7 +583,7 @@ test_all_at_once(void)
 	    "clients.conf:2: clients[0].priority: must be 1..100, is 0\n"
 	    "clients.conf:2: clients[0]: how is it known? give key_sha256 "
 	    "(`tailgate client add`), networks or user\n"
-	    "clients.conf:3: threads: there is no such setting\n"
+	    "clients.conf:3: requests: there is no such setting\n"
 	    "tailgate.conf:1: processes: must be 1..64, is 0\n"
 	    "tailgate.conf:2: comit: there is no such setting; did you mean "
 	    "commit?\n"
@@ -844,9 +844,9 @@ test_good_top(const struct config *c)
 {
 	CHECK_STR(c->runtime_dir, in_dir("run"),
 	    "a relative path is beside the file");
-	CHECK(c->processes == 2 && c->threads == 256 && c->drain_ms == 600000 &&
-		c->commit_ms == 3000 && c->heartbeat_ms == 0 &&
-		c->total_ms == 3600000,
+	CHECK(c->processes == 2 && c->requests == 16384 &&
+		c->drain_ms == 600000 && c->commit_ms == 3000 &&
+		c->heartbeat_ms == 0 && c->total_ms == 3600000,
 	    "the responder's defaults");
 	CHECK(c->json_max_bytes == 1572864 &&
 		c->multipart_max_bytes == 5000000 && c->spool_bytes == 16777216,
@@ -1252,7 +1252,7 @@ files_make(void)
 	write_bytes("nul.key", "a\0b\n", 4, 0600);
 	write_bytes("huge.key", huge, sizeof(huge), 0600);
 	write_file("loop.conf", "@include \"loop.conf\"\n");
-	write_file("more.conf", "drain = 5;\nthreads = 0;\n");
+	write_file("more.conf", "drain = 5;\nrequests = 0;\n");
 	write_file("bad-prices.conf",
 	    "prices = (\n  { provider = \"no\"; model = \"x\"; } );\n");
 }

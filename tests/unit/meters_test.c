@@ -411,8 +411,8 @@ test_crash(void)
 		print(m);
 		if (i == 0)
 			CHECK(says("tailgate_workers 2") &&
-				says("tailgate_threads_busy 3") &&
-				says("tailgate_threads_limit 16"),
+				says("tailgate_requests_open 3") &&
+				says("tailgate_requests_limit 16"),
 			    "busy threads of all processes");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
@@ -422,7 +422,7 @@ test_crash(void)
 		grows = grows && now >= last;
 		last = now;
 	}
-	CHECK(says("tailgate_workers 1") && says("tailgate_threads_busy 1"),
+	CHECK(says("tailgate_workers 1") && says("tailgate_requests_open 1"),
 	    "the dead are not busy");
 	meters_close(m);
 	process_close();
@@ -486,7 +486,7 @@ main(void)
 		.name = "local", .index = 1, .limit = &limits[0]
 	};
 	config = (struct config){ .runtime_dir = dir,
-		.threads = 8,
+		.requests = 8,
 		.providers = providers,
 		.nproviders = 2,
 		.limits = limits,

@@ -19,7 +19,7 @@
 
 static struct client clients[CLIENTS];
 static struct config config = {
-	.processes = 2, .threads = 256, .clients = clients, .nclients = CLIENTS
+	.processes = 2, .requests = 256, .clients = clients, .nclients = CLIENTS
 };
 static struct share_board *board;
 static struct share *workers[2];
@@ -30,7 +30,7 @@ static void
 begin(unsigned threads)
 {
 	nholds = 0;
-	config.threads = threads;
+	config.requests = threads;
 	board = share_board_new(&config);
 	for (unsigned i = 0; i < 2; i++) {
 		workers[i] = share_new(board, i);
