@@ -107,9 +107,6 @@ sh tests/functions.sh | grep '^src' | found
 long() {
 	case $1 in
 	src/config/schema_table.c) ;; # one table: a row for each setting
-	# One connection, one exchange; the event loop that comes takes their
-	# waiting away.
-	src/wire/fcgi.c | src/wire/upstream.c) ;;
 	*) return 1 ;;
 	esac
 }

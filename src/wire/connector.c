@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include "base/log.h"
 #include "base/net.h"
 #include "base/task.h"
+#include "wire/ca_path.h"
 #include "wire/connector.h"
 
 /* OpenSSL takes a write whole or not at all: of a large one no progress could
@@ -49,35 +49,15 @@ struct connector {
 	char error[CURL_ERROR_SIZE];
 };
 
-/* The system's hashed CA directory, or NULL: take curl's default.  With
- * Debian's default of bundle and directory each new connection would parse
- * the whole bundle (FACTS §2: 23-37 ms). */
+/* The system's, or NULL (ca_path.h). */
 static const char *system_ca_path;
-
-static const char *
-find_ca_path(void)
-{
-	static const char *const dirs[] = { "/etc/ssl/certs",
-		"/etc/openssl/certs" };
-	char pattern[64];
-	glob_t found;
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(pattern, sizeof(pattern), "%s/????????.0", dirs[i]);
-		if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-			globfree(&found);
-			return dirs[i];
-		}
-	}
-	return NULL;
-}
 
 int
 connector_init(void)
 {
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return -1;
-	system_ca_path = find_ca_path();
+	system_ca_path = ca_path_find();
 	return 0;
 }
 
