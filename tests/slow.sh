@@ -10,7 +10,7 @@
 
 need lighttpd caddy
 
-shape='processes = 1; requests = 64;' # one process: one pump
+shape='processes = 1; requests = 64;' # one process: one loop
 start_upstream stub -n
 more_providers=", { name = \"gpu\"; place = \"local\"; url = \"$stub_url\";
 	  limit = \"gpu\"; },

@@ -330,6 +330,7 @@ open_worker(struct worker *w, int parent_fd, int desk,
 	w->server.parent_fd = parent_fd;
 	w->capacity = capacity_of(w->config);
 	share_capacity(w->server.share, w->capacity);
+	meters_capacity(w->server.meters, w->capacity);
 	return true;
 }
 

@@ -220,6 +220,7 @@ my_cell(struct meters *m)
 			atomic_store(&c->unwritten, 0);
 			atomic_store(&c->sandbox, 0);
 			atomic_store(&c->turn_us, 0);
+			atomic_store(&c->capacity, 0);
 			atomic_store(&c->owner, process_id());
 		}
 		pthread_mutex_unlock(&m->mutex);
@@ -234,6 +235,15 @@ meters_busy(struct meters *m, int delta)
 
 	if (c != NULL)
 		atomic_fetch_add(&c->busy, delta);
+}
+
+void
+meters_capacity(struct meters *m, unsigned requests)
+{
+	struct meters_cell *c = my_cell(m);
+
+	if (c != NULL)
+		atomic_store(&c->capacity, requests);
 }
 
 void

@@ -25,6 +25,8 @@ void meters_add(struct meters *, const struct entry *);
 
 /* Requests that this process holds. */
 void meters_busy(struct meters *, int delta);
+/* As many as it may hold. */
+void meters_capacity(struct meters *, unsigned requests);
 /* One of its tasks has kept the others waiting for so long. */
 void meters_turn(struct meters *, int64_t ns);
 /* The longest of those, in all processes that serve. */

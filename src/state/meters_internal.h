@@ -74,6 +74,7 @@ struct meters_cell {
 	_Atomic int unwritten;
 	_Atomic unsigned sandbox; /* enum sandbox_force */
 	_Atomic unsigned turn_us; /* the longest turn of its loop */
+	_Atomic unsigned capacity; /* requests that it may hold */
 };
 
 struct meters_file {

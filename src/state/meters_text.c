@@ -268,19 +268,21 @@ static void
 put_processes(struct meters *m, struct buf *b)
 {
 	unsigned workers = 0;
+	uint64_t capacity = 0;
 	int64_t busy = 0, unwritten = 0;
 
 	for (int i = 0; i < PROCESS_MAX; i++) {
 		struct meters_cell *c = &m->file->cells[i];
 		uint64_t owner = atomic_load(&c->owner);
-		/* In this order: whose thread is seen to be free has its line
-		 * among those that wait, or in the file. */
+		/* In this order: a request that is seen to have ended has its
+		 * line among those that wait, or in the file. */
 		int n = atomic_load(&c->busy), lines;
 
 		lines = atomic_load(&c->unwritten);
 		if (owner == 0 || !process_alive(owner))
 			continue;
 		workers++;
+		capacity += atomic_load(&c->capacity);
 		busy += n > 0 ? n : 0;
 		unwritten += lines > 0 ? lines : 0;
 	}
@@ -299,9 +301,9 @@ put_processes(struct meters *m, struct buf *b)
 	buf_printf(b, "tailgate_longest_turn_seconds %.6f\n",
 	    meters_longest_turn_us(m) / 1e6);
 	put_family(b, "tailgate_requests_limit", "gauge",
-	    "Requests that may be open at once.");
-	buf_printf(b, "tailgate_requests_limit %" PRIu64 "\n",
-	    (uint64_t)workers * m->config->requests);
+	    "Requests that may be open at once, as many as there are "
+	    "descriptors and memory for.");
+	buf_printf(b, "tailgate_requests_limit %" PRIu64 "\n", capacity);
 }
 
 static void

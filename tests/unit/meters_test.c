@@ -384,6 +384,7 @@ busy_process(void)
 	for (int i = 0; i < 3; i++)
 		meters_busy(m, 1);
 	meters_busy(m, -1);
+	meters_capacity(m, 7);
 	if (write(ready_fd, "x", 1) != 1)
 		_exit(1);
 	for (;;)
@@ -402,6 +403,7 @@ test_crash(void)
 	if (pipe(fds) == -1)
 		exit(99);
 	ready_fd = fds[1];
+	meters_capacity(m, 9);
 	meters_busy(m, 1);
 	for (int i = 0; i < 10; i++) {
 		pid_t pid = spawn(busy_process);
@@ -413,7 +415,7 @@ test_crash(void)
 			CHECK(says("tailgate_workers 2") &&
 				says("tailgate_requests_open 3") &&
 				says("tailgate_requests_limit 16"),
-			    "busy threads of all processes");
+			    "requests of all processes that serve");
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 		print(m);
