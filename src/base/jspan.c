@@ -118,6 +118,32 @@ jspan_is_false(struct span value)
 	return begins(value, 'f');
 }
 
+bool
+jspan_is_deep(struct span text)
+{
+	const char *p = text.p, *end = p == NULL ? p : p + text.len;
+	size_t depth = 0;
+
+	while (p < end && depth <= JSCAN_DEPTH_MAX) {
+		switch (*p++) {
+		case '"':
+			p = skip_string(p, end);
+			break;
+		case '{':
+		case '[':
+			depth++;
+			break;
+		case '}':
+		case ']':
+			depth -= depth > 0;
+			break;
+		default:
+			break;
+		}
+	}
+	return depth > JSCAN_DEPTH_MAX;
+}
+
 struct span
 jspan_document(struct span text)
 {

@@ -28,6 +28,11 @@ bool jspan_is_string(struct span value);
 bool jspan_is_true(struct span value);
 bool jspan_is_false(struct span value);
 
+/* Do so many containers lie in each other that no reader that calls itself
+ * for each may have it?  JSON_PARSER_MAX_DEPTH of Jansson, 2048, takes 650 KB
+ * of stack; a task has less.  text need not be JSON. */
+bool jspan_is_deep(struct span text);
+
 /* The value of a document: without the blanks around it. */
 struct span jspan_document(struct span text);
 

@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/jspan.h"
 #include "bridge/words.h"
 #include "serve/answer_internal.h"
 #include "wire/reply.h"
@@ -134,12 +135,13 @@ add_missing_retry(struct answer *a, const struct http1_field *fields,
 	add_retry(a, wrapped, after);
 }
 
-/* One JSON value, or NULL. */
+/* One JSON value that can be gone through, or NULL. */
 static json_t *
 parse(struct span body)
 {
-	return json_loadb(
-	    body.p == NULL ? "" : body.p, body.len, JSON_ALLOW_NUL, NULL);
+	if (body.p == NULL || jspan_is_deep(body))
+		return NULL;
+	return json_loadb(body.p, body.len, JSON_ALLOW_NUL, NULL);
 }
 
 void

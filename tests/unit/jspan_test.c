@@ -203,6 +203,35 @@ test_counts(void)
 		    "the count %s", rows[i].text);
 }
 
+/* `levels` of the one in the other, in what is no JSON by its end. */
+static bool
+is_deep(const char *open, size_t levels)
+{
+	size_t n = strlen(open) * levels;
+	char *text = malloc(n);
+	bool deep;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = open[i % strlen(open)];
+	deep = jspan_is_deep((struct span){ text, n });
+	free(text);
+	return deep;
+}
+
+static void
+test_depth(void)
+{
+	CHECK(!is_deep("[", JSCAN_DEPTH_MAX) && is_deep("[", 65) &&
+		!is_deep("{\"a\":", 64) && is_deep("{\"a\":", 65) &&
+		is_deep("[{\"a\":", 33),
+	    "more than 64 levels are deep");
+	CHECK(!is_deep("[]", 10000) && !is_deep("\"[[\"", 1000) &&
+		!is_deep("]", 1000) &&
+		!jspan_is_deep((struct span){ NULL, 0 }),
+	    "in turn, and in texts, they are not");
+	CHECK(is_deep("\"\\\"\"[", 65), "after an escaped quote they are");
+}
+
 int
 main(void)
 {
@@ -210,5 +239,6 @@ main(void)
 	test_members();
 	test_texts();
 	test_counts();
+	test_depth();
 	return check_done();
 }
