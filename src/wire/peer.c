@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,14 +18,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/cond.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "wire/peer_internal.h"
-
-#define STACK_BYTES (256 * 1024)
-/* With nobody to look at, the thread still looks for so long: to wake it costs
- * more. */
-#define IDLE_MS 10000
 
 /* ---- whose connection ------------------------------------------------- */
 
@@ -86,7 +80,7 @@ name(struct peer_link *p, struct io *io)
 	return p->uid != PEER_TABLE_ANYBODY;
 }
 
-/* ---- looking; all of these hold the mutex ----------------------------- */
+/* ---- looking ---------------------------------------------------------- */
 
 struct peer_ask
 peer_ask_of(const struct peer_link *p)
@@ -95,19 +89,23 @@ peer_ask_of(const struct peer_link *p)
 		PEER_TABLE_ANYBODY };
 }
 
+/* The task ends with the last one. */
 static void
 leave(struct peer_board *b, struct peer_link *p)
 {
-	if (p->listed)
-		TAILQ_REMOVE(&b->peers, p, entry);
+	if (!p->listed)
+		return;
+	TAILQ_REMOVE(&b->peers, p, entry);
 	p->listed = false;
+	if (TAILQ_EMPTY(&b->peers) && b->task != NULL)
+		task_wake(b->task);
 }
 
-/* A thread that polls the web server's socket wakes; io_gone() is true. */
+/* Who waits for the web server's socket wakes; io_gone() is true. */
 static void
 set_gone(struct peer_board *b, struct peer_link *p)
 {
-	atomic_store(&p->gone, true);
+	p->gone = true;
 	leave(b, p);
 	if (p->fd != -1)
 		shutdown(p->fd, SHUT_RD);
@@ -143,89 +141,67 @@ look_batch(struct peer_board *b)
 {
 	struct peer_ask asks[PEER_TABLE_BATCH];
 	struct peer_link *looked[PEER_TABLE_BATCH], *p;
-	size_t n = 0;
+	size_t seen = 0, n = 0;
 
-	while (n < PEER_TABLE_BATCH && (p = TAILQ_FIRST(&b->peers)) != NULL &&
+	while (seen < PEER_TABLE_BATCH && (p = TAILQ_FIRST(&b->peers)) != NULL &&
 	    p->round != b->round) {
 		TAILQ_REMOVE(&b->peers, p, entry);
 		TAILQ_INSERT_TAIL(&b->peers, p, entry);
 		p->round = b->round;
-		if (!peer_is_named(p))
+		seen++;
+		if (!peer_is_named(p)) {
+			if (p->tried != b->nremembered)
+				peer_try_known(b, p);
 			continue;
+		}
 		asks[n] = peer_ask_of(p);
 		looked[n++] = p;
 	}
-	if (n == 0)
-		return false;
-	peer_table_ask(b->table_fd, asks, n);
+	if (n > 0)
+		peer_table_ask(b->table_fd, asks, n);
 	for (size_t i = 0; i < n; i++)
 		peer_note(b, looked[i], &asks[i]);
-	return true;
+	return seen > 0;
 }
 
-/* ---- the thread ------------------------------------------------------- */
+/* ---- the task --------------------------------------------------------- */
 
-/* Others get the mutex between two batches. */
+/* Requests come and go between two batches. */
 static void
 look_at_all(struct peer_board *b)
 {
 	b->round++;
 	peer_find(b, clock_now_ms());
-	while (look_batch(b)) {
-		pthread_mutex_unlock(&b->mutex);
-		pthread_mutex_lock(&b->mutex);
-	}
+	while (look_batch(b))
+		task_yield();
 }
 
 static void
-wait_for_peers(struct peer_board *b)
-{
-	b->idle = true;
-	while (TAILQ_EMPTY(&b->peers) && !b->stopping)
-		pthread_cond_wait(&b->changed, &b->mutex);
-	b->idle = false;
-}
-
-static void *
 board_main(void *ctx)
 {
 	struct peer_board *b = ctx;
-	int64_t used_ms = clock_now_ms(), next_ms = used_ms + PEER_PERIOD_MS;
+	int64_t next_ms = clock_now_ms() + PEER_PERIOD_MS, now_ms;
 
-	pthread_mutex_lock(&b->mutex);
-	while (!b->stopping) {
-		int64_t now_ms = clock_now_ms();
-
-		if (!TAILQ_EMPTY(&b->peers))
-			used_ms = now_ms;
-		if (now_ms - used_ms >= IDLE_MS) {
-			wait_for_peers(b);
-			used_ms = clock_now_ms();
-			next_ms = used_ms + PEER_PERIOD_MS;
-		} else if (now_ms < next_ms)
-			cond_wait_until(&b->changed, &b->mutex, next_ms);
-		else {
-			next_ms = now_ms + PEER_PERIOD_MS;
-			look_at_all(b);
+	b->task = task_self();
+	while (!TAILQ_EMPTY(&b->peers)) {
+		now_ms = clock_now_ms();
+		if (now_ms < next_ms) {
+			task_sleep((int)(next_ms - now_ms));
+			continue;
 		}
+		next_ms = now_ms + PEER_PERIOD_MS;
+		look_at_all(b);
 	}
-	pthread_mutex_unlock(&b->mutex);
-	return NULL;
+	b->task = NULL;
+	b->started = false;
 }
 
-/* It takes no signals: all are blocked in the threads that come here. */
+/* False: there is none, as in CGI. */
 static bool
 start(struct peer_board *b)
 {
-	pthread_attr_t attr;
-
-	if (!b->started) {
-		pthread_attr_init(&attr);
-		pthread_attr_setstacksize(&attr, STACK_BYTES);
-		b->started =
-		    pthread_create(&b->thread, &attr, board_main, b) == 0;
-		pthread_attr_destroy(&attr);
-	}
+	if (!b->started && task_self() != NULL)
+		b->started = task_start(board_main, b) == 0;
 	return b->started;
 }
 
@@ -237,12 +213,11 @@ peer_board_new(void)
 	if (b == NULL)
 		fatal("out of memory");
 	b->table_fd = peer_table_open();
+	b->find_fd = peer_table_open();
 	if (b->table_fd == -1)
 		log_info("clients that have gone are noticed only as the web "
 			 "server tells: %s",
 		    strerror(errno));
-	pthread_mutex_init(&b->mutex, NULL);
-	cond_init(&b->changed);
 	TAILQ_INIT(&b->peers);
 	b->find_every_ms = PEER_FIND_MS;
 	return b;
@@ -253,22 +228,15 @@ peer_board_free(struct peer_board *b)
 {
 	if (b == NULL)
 		return;
-	pthread_mutex_lock(&b->mutex);
-	b->stopping = true;
-	pthread_cond_signal(&b->changed);
-	pthread_mutex_unlock(&b->mutex);
-	if (b->started)
-		pthread_join(b->thread, NULL);
 	if (b->table_fd != -1)
 		close(b->table_fd);
-	pthread_cond_destroy(&b->changed);
-	pthread_mutex_destroy(&b->mutex);
+	if (b->find_fd != -1)
+		close(b->find_fd);
 	free(b);
 }
 
 /* ---- one request ------------------------------------------------------ */
 
-/* Holding the mutex. */
 static void
 look_now(struct peer_board *b, struct peer_link *p)
 {
@@ -289,17 +257,13 @@ begin(struct peer_link *p, struct peer_board *b, struct io *io)
 	p->begun = true;
 	if (b->table_fd == -1 || !name(p, io))
 		return;
-	pthread_mutex_lock(&b->mutex);
 	p->board = b;
 	p->round = b->round;
 	look_now(b, p);
-	if (!atomic_load(&p->gone) && p->fd != -1 && start(b)) {
+	if (!p->gone && p->fd != -1 && start(b)) {
 		TAILQ_INSERT_TAIL(&b->peers, p, entry);
 		p->listed = true;
-		if (b->idle)
-			pthread_cond_signal(&b->changed);
 	}
-	pthread_mutex_unlock(&b->mutex);
 }
 
 bool
@@ -309,12 +273,9 @@ peer_look(struct peer_link *p, struct peer_board *board, struct io *io)
 		return false;
 	if (!p->begun)
 		begin(p, board, io);
-	else if (p->board != NULL && !atomic_load(&p->gone)) {
-		pthread_mutex_lock(&board->mutex);
+	else if (p->board != NULL && !p->gone)
 		look_now(board, p);
-		pthread_mutex_unlock(&board->mutex);
-	}
-	return atomic_load(&p->gone);
+	return p->gone;
 }
 
 bool
@@ -324,7 +285,7 @@ peer_gone(struct peer_link *p, struct peer_board *board, struct io *io)
 		return false;
 	if (!p->begun || (p->board != NULL && !p->listed))
 		return peer_look(p, board, io);
-	return atomic_load(&p->gone);
+	return p->gone;
 }
 
 void
@@ -334,8 +295,6 @@ peer_end(struct peer_link *p)
 
 	if (b == NULL)
 		return;
-	pthread_mutex_lock(&b->mutex);
 	leave(b, p);
 	p->fd = -1;
-	pthread_mutex_unlock(&b->mutex);
 }

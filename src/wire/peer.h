@@ -16,16 +16,15 @@
  * (the web server runs on another host or in another network namespace, or
  * REMOTE_ADDR is what a proxy said) is not known, and then nothing follows.
  *
- * One thread of a process looks at all connections each PEER_PERIOD_MS, in
+ * One task of a process looks at all connections each PEER_PERIOD_MS, in
  * batches; so a client that goes is noticed within PEER_PERIOD_MS and the
  * little that the look takes.  It wakes the request that waits: the web
- * server's socket reads as ended from then on.  Without a thread (CGI)
+ * server's socket reads as ended from then on.  Without a loop (CGI)
  * peer_gone() looks itself.
  */
 #ifndef WIRE_PEER_H
 #define WIRE_PEER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -46,13 +45,14 @@ struct peer_link {
 	uid_t uid; /* the web server's, or PEER_TABLE_ANYBODY */
 	uint64_t cookie;
 	unsigned round; /* when it was looked at last */
+	unsigned tried; /* when it was tried with the ends that are known */
+	size_t place; /* among those that are sought now; + 1, 0 is none */
 	bool begun, seen, sought;
-	atomic_bool listed; /* the board takes it off */
-	atomic_bool gone;
+	bool listed; /* the board takes it off */
+	bool gone;
 	TAILQ_ENTRY(peer_link) entry;
 };
 
-/* Its thread is started with the first peer. */
 struct peer_board *peer_board_new(void);
 /* There is no peer any more. */
 void peer_board_free(struct peer_board *);

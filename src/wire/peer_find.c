@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/task.h"
 #include "wire/peer_internal.h"
 
 #define FIND_MAX_MS 64000
@@ -25,6 +26,7 @@ peer_try_known(struct peer_board *b, struct peer_link *p)
 {
 	struct peer_ask asks[PEER_KNOWN];
 
+	p->tried = b->nremembered;
 	for (unsigned i = 0; i < b->nknown; i++) {
 		asks[i] = peer_ask_of(p);
 		asks[i].here = b->known[i];
@@ -50,66 +52,87 @@ remember(struct peer_board *b, const struct peer_end *here)
 			sizeof(here->net.addr)) == 0)
 			return;
 	}
+	b->nremembered++;
 	b->known[b->next_known] = *here;
 	b->next_known = (b->next_known + 1) % PEER_KNOWN;
 	if (b->nknown < PEER_KNOWN)
 		b->nknown++;
 }
 
-/* Reads the whole table for those whose other end is not known. */
-static bool
-find_batch(struct peer_board *b, struct peer_link **wanted, size_t n)
-{
+struct finding {
+	int fd;
+	uid_t uid; /* of all of them */
 	struct peer_ask asks[PEER_TABLE_BATCH];
+	size_t n;
+};
+
+/* One batch of a user's. */
+static void
+collect_unnamed(struct peer_board *b, struct finding *f)
+{
+	struct peer_link *p;
+
+	TAILQ_FOREACH (p, &b->peers, entry) {
+		if (peer_is_named(p) || p->sought ||
+		    (f->n > 0 && p->uid != f->uid))
+			continue;
+		if (f->n == PEER_TABLE_BATCH)
+			return;
+		p->sought = true;
+		f->uid = p->uid;
+		f->asks[f->n++] = peer_ask_of(p);
+		p->place = f->n;
+	}
+}
+
+static void
+read_table(void *ctx)
+{
+	struct finding *f = ctx;
+
+	peer_table_find(f->fd, f->asks, f->n, f->uid);
+}
+
+/* Of those that are still there. */
+static bool
+take_found(struct peer_board *b, const struct finding *f)
+{
+	struct peer_link *p, *next;
 	bool found = false;
 
-	for (size_t i = 0; i < n; i++) {
-		wanted[i]->sought = true;
-		asks[i] = peer_ask_of(wanted[i]);
-	}
-	peer_table_find(b->table_fd, asks, n, wanted[0]->uid);
-	for (size_t i = 0; i < n; i++) {
-		if (asks[i].state != PEER_OPEN && asks[i].state != PEER_CLOSED)
+	for (p = TAILQ_FIRST(&b->peers); p != NULL; p = next) {
+		const struct peer_ask *ask;
+
+		next = TAILQ_NEXT(p, entry);
+		if (p->place == 0)
 			continue;
-		wanted[i]->here = asks[i].here;
-		wanted[i]->scope = asks[i].scope;
-		remember(b, &asks[i].here);
-		peer_note(b, wanted[i], &asks[i]);
+		ask = &f->asks[p->place - 1];
+		p->place = 0;
+		if (ask->state != PEER_OPEN && ask->state != PEER_CLOSED)
+			continue;
+		p->here = ask->here;
+		p->scope = ask->scope;
+		remember(b, &ask->here);
+		peer_note(b, p, ask);
 		found = true;
 	}
 	return found;
 }
 
-/* One batch of a user's. */
-static size_t
-collect_unnamed(struct peer_board *b, struct peer_link **wanted)
-{
-	struct peer_link *p;
-	size_t n = 0;
-
-	TAILQ_FOREACH (p, &b->peers, entry) {
-		if (!peer_is_named(p) && !p->sought && n < PEER_TABLE_BATCH &&
-		    (n == 0 || p->uid == wanted[0]->uid))
-			wanted[n++] = p;
-	}
-	return n;
-}
-
 void
 peer_find(struct peer_board *b, int64_t now_ms)
 {
-	struct peer_link *wanted[PEER_TABLE_BATCH], *p, *next;
+	struct finding f = { .fd = b->find_fd };
 	bool found;
-	size_t n;
 
-	if (now_ms < b->find_at_ms || (n = collect_unnamed(b, wanted)) == 0)
+	if (now_ms < b->find_at_ms)
 		return;
-	found = find_batch(b, wanted, n);
-	for (p = TAILQ_FIRST(&b->peers); found && p != NULL; p = next) {
-		next = TAILQ_NEXT(p, entry);
-		if (!peer_is_named(p))
-			peer_try_known(b, p);
-	}
+	collect_unnamed(b, &f);
+	if (f.n == 0)
+		return;
+	/* A long table takes milliseconds. */
+	task_offload(read_table, &f);
+	found = take_found(b, &f);
 	b->find_every_ms = found ? PEER_FIND_MS : 2 * b->find_every_ms;
 	if (b->find_every_ms > FIND_MAX_MS)
 		b->find_every_ms = FIND_MAX_MS;

@@ -3,13 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between peer.c and peer_find.c only; all of it under the board's mutex.
+ * Between peer.c and peer_find.c only.
  */
 #ifndef WIRE_PEER_INTERNAL_H
 #define WIRE_PEER_INTERNAL_H
 
-#include <pthread.h>
-
+#include "base/task.h"
 #include "wire/peer.h"
 
 /* Ends of the web server's that were found: they are tried first. */
@@ -22,14 +21,13 @@ TAILQ_HEAD(peers, peer_link);
 
 struct peer_board {
 	int table_fd; /* -1: not to be had */
-	pthread_mutex_t mutex; /* of all */
-	pthread_cond_t changed;
-	pthread_t thread;
-	bool started, idle, stopping;
+	int find_fd; /* the same for another thread */
+	bool started; /* a task that looks */
+	struct task *task; /* NULL: it has not begun */
 	struct peers peers; /* looked at longest ago first */
 	unsigned round;
 	struct peer_end known[PEER_KNOWN];
-	unsigned nknown, next_known;
+	unsigned nknown, next_known, nremembered;
 	int64_t find_at_ms, find_every_ms;
 };
 
@@ -42,7 +40,7 @@ void peer_note(
 bool peer_is_named(const struct peer_link *);
 /* Looks for it at the web server's ends that were found before. */
 void peer_try_known(struct peer_board *, struct peer_link *);
-/* Seeks those that are not, if it is time to. */
+/* Seeks those that are not, if it is time to; others run meanwhile. */
 void peer_find(struct peer_board *, int64_t now_ms);
 
 #endif

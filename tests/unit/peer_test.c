@@ -11,10 +11,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/task.h"
 #include "check.h"
 #include "wire/peer.h"
 
@@ -196,7 +197,7 @@ is_seen_to_end(struct fake *f)
 {
 	struct pollfd p = { .fd = f->io.fd, .events = POLLIN };
 
-	return poll(&p, 1, WAIT_MS) == 1;
+	return task_poll(&p, 1, WAIT_MS) == 1;
 }
 
 static void
@@ -317,6 +318,32 @@ test_many(struct peer_board *b, int listener, in_port_t port)
 		end(&f[i]);
 }
 
+/* Requests that end while the table is read are not looked at any more. */
+static void
+test_ending(struct peer_board *b)
+{
+	struct fake f[2];
+	in_port_t port;
+	/* No other connection's end, which would be known. */
+	int listener = listen_at(&hosts[0], &port);
+
+	for (size_t i = 0; i < 2; i++) {
+		begin(&f[i], &hosts[0], listener, port);
+		f[i].server_addr[0] = '\0';
+		peer_gone(&f[i].peer, b, &f[i].io);
+	}
+	for (int ms = 0; ms < WAIT_MS && !f[0].peer.sought; ms++)
+		task_sleep(1);
+	CHECK(f[0].peer.sought, "the table is read for those of unknown ends");
+	end(&f[0]);
+	memset(&f[0], 0xff, sizeof(f[0]));
+	half_close(&f[1]);
+	CHECK(is_seen_to_end(&f[1]) && peer_gone(&f[1].peer, b, &f[1].io),
+	    "the one that is left is looked at");
+	end(&f[1]);
+	close(listener);
+}
+
 /* A CGI program has no socket to be woken by: it asks. */
 static void
 test_cgi(struct peer_board *b, int listener, in_port_t port)
@@ -334,6 +361,40 @@ test_cgi(struct peer_board *b, int listener, in_port_t port)
 	end(&f);
 }
 
+static void
+test_hosts(struct peer_board *b)
+{
+	in_port_t port;
+	int listener;
+
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		listener = listen_at(&hosts[i], &port);
+		if (listener == -1) {
+			printf("# no %s here\n", hosts[i].name);
+			continue;
+		}
+		test_ways(b, &hosts[i], listener, port);
+		test_no_server_addr(b, &hosts[i], listener, port);
+		close(listener);
+	}
+}
+
+/* In the loop, as requests are. */
+static void
+test_in_loop(void *ctx)
+{
+	struct peer_board *b = ctx;
+	in_port_t port;
+	int listener;
+
+	test_hosts(b);
+	listener = listen_at(&hosts[0], &port);
+	test_unknown(b, listener, port);
+	test_many(b, listener, port);
+	close(listener);
+	test_ending(b);
+}
+
 int
 main(void)
 {
@@ -347,21 +408,15 @@ main(void)
 		return check_done();
 	}
 	close(fd);
-	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-		listener = listen_at(&hosts[i], &port);
-		if (listener == -1) {
-			printf("# no %s here\n", hosts[i].name);
-			continue;
-		}
-		test_ways(b, &hosts[i], listener, port);
-		test_no_server_addr(b, &hosts[i], listener, port);
-		close(listener);
-	}
 	listener = listen_at(&hosts[0], &port);
-	test_unknown(b, listener, port);
-	test_many(b, listener, port);
 	test_cgi(b, listener, port);
 	close(listener);
+	task_open();
+	if (task_start(test_in_loop, b) == -1)
+		fatal("no task: %s", strerror(errno));
+	task_loop();
+	/* The one that looks ended with the last connection. */
+	task_close();
 	peer_board_free(b);
 	peer_board_free(NULL);
 	return check_done();
