@@ -9,9 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "ctl/ctl.h"
 #include "ctl/mount.h"
 #include "ctl/probe_ask.h"
@@ -33,7 +32,7 @@
 #define WATCH_SECONDS "30"
 #define WATCH_SECONDS_MAX 86400
 #define SILENCE_MAX 3600
-#define THREADS_MAX 8
+#define TASKS_MAX 8 /* providers that are asked at once */
 #define TICK_MS 200
 
 /* One look at all the providers that were named. */
@@ -43,7 +42,7 @@ struct round {
 	struct upstream_pool *pool;
 	struct probe *probes;
 	size_t nprobes;
-	_Atomic size_t next;
+	size_t next;
 };
 
 /* The signals that end a watch are blocked all the time but in a pause. */
@@ -81,33 +80,32 @@ probe_one(struct round *r, struct probe *probe)
 		    probe->retry_after_ms, -1);
 }
 
-static void *
+static void
 prober(void *arg)
 {
 	struct round *r = arg;
-	size_t i;
 
-	while ((i = atomic_fetch_add(&r->next, 1)) < r->nprobes)
+	while (r->next < r->nprobes) {
+		struct probe *probe = &r->probes[r->next++];
+
 		if (!stop_asked())
-			probe_one(r, &r->probes[i]);
+			probe_one(r, probe);
 		else
-			r->probes[i].outcome = HEALTH_ABANDONED;
-	return NULL;
+			probe->outcome = HEALTH_ABANDONED;
+	}
 }
 
 static void
 round_run(struct round *r)
 {
-	pthread_t threads[THREADS_MAX];
-	size_t n = 0;
-
 	r->next = 0;
-	while (n < THREADS_MAX && n + 1 < r->nprobes &&
-	    pthread_create(&threads[n], NULL, prober, r) == 0)
-		n++;
-	prober(r);
-	while (n > 0)
-		pthread_join(threads[--n], NULL);
+	task_open();
+	for (size_t n = 0; n < TASKS_MAX && n < r->nprobes; n++)
+		if (task_start(prober, r) == -1 && n == 0)
+			fatal("no memory for a task");
+	task_loop();
+	upstream_pool_trim(r->pool);
+	task_close();
 }
 
 static void
@@ -211,7 +209,7 @@ signals_block(sigset_t *before)
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGTERM);
 	sigaddset(&ours, SIGINT);
-	pthread_sigmask(SIG_BLOCK, &ours, before);
+	sigprocmask(SIG_BLOCK, &ours, before);
 }
 
 /* Sleeps; false where it was asked to stop. */

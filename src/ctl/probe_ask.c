@@ -18,6 +18,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/jspan.h"
 #include "base/log.h"
 #include "ctl/probe_internal.h"
 #include "policy/blame.h"
@@ -186,7 +187,7 @@ static json_t *
 parsed(const struct answer *answer)
 {
 	if (answer->report.result != UPSTREAM_OK || answer->status != 200 ||
-	    answer->body.p == NULL)
+	    answer->body.p == NULL || jspan_is_deep(buf_span(&answer->body)))
 		return NULL;
 	return json_loadb(answer->body.p, answer->body.len, 0, NULL);
 }

@@ -5,7 +5,7 @@
 /*
  * One exchange with a provider over HTTP/1.1, on a connection by libcurl.
  *
- * A process keeps a LIFO list of connections; a thread borrows one for an
+ * A process keeps a LIFO list of connections; a task borrows one for an
  * exchange, so that a quiet gateway keeps reusing one warm connection.  A
  * kept connection that turns out to be closed is replaced without anybody
  * noticing.  TLS is always verified; no redirects, no proxy from the

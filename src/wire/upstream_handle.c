@@ -9,7 +9,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,7 +25,6 @@
 TAILQ_HEAD(handle_list, handle);
 
 struct upstream_pool {
-	pthread_mutex_t mutex;
 	struct {
 		struct handle_list idle;
 		unsigned nidle;
@@ -48,7 +46,6 @@ upstream_pool_new(void)
 
 	if (pool == NULL)
 		fatal("out of memory");
-	pthread_mutex_init(&pool->mutex, NULL);
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++)
 		TAILQ_INIT(&pool->providers[i].idle);
 	return pool;
@@ -61,11 +58,9 @@ take_connector(struct upstream_pool *pool, const struct provider *p)
 {
 	struct connector *c = NULL;
 
-	pthread_mutex_lock(&pool->mutex);
 	if (pool->providers[p->index].nconnectors > 0)
 		c = pool->providers[p->index]
 			.connectors[--pool->providers[p->index].nconnectors];
-	pthread_mutex_unlock(&pool->mutex);
 	return c != NULL ? c : connector_new(p);
 }
 
@@ -78,13 +73,11 @@ give_connector(struct upstream_pool *pool, struct handle *h)
 	h->connector = NULL;
 	if (c == NULL)
 		return;
-	pthread_mutex_lock(&pool->mutex);
 	if (pool->providers[i].nconnectors < CONNECTORS_IDLE_MAX) {
 		pool->providers[i]
 		    .connectors[pool->providers[i].nconnectors++] = c;
 		c = NULL;
 	}
-	pthread_mutex_unlock(&pool->mutex);
 	connector_free(c);
 }
 
@@ -115,13 +108,11 @@ handle_borrow(struct upstream_pool *pool, const struct provider *p)
 {
 	struct handle *h;
 
-	pthread_mutex_lock(&pool->mutex);
 	h = TAILQ_FIRST(&pool->providers[p->index].idle);
 	if (h != NULL) {
 		TAILQ_REMOVE(&pool->providers[p->index].idle, h, entry);
 		pool->providers[p->index].nidle--;
 	}
-	pthread_mutex_unlock(&pool->mutex);
 	if (h == NULL)
 		h = handle_new(p);
 	/* A probe asks the same provider under another url. */
@@ -142,7 +133,6 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 		return;
 	}
 	h->idle_since_ms = now_ms;
-	pthread_mutex_lock(&pool->mutex);
 	TAILQ_INSERT_HEAD(&pool->providers[i].idle, h, entry);
 	pool->providers[i].nidle++;
 	oldest = TAILQ_LAST(&pool->providers[i].idle, handle_list);
@@ -152,7 +142,6 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 		pool->providers[i].nidle--;
 	} else
 		oldest = NULL;
-	pthread_mutex_unlock(&pool->mutex);
 	if (oldest != NULL)
 		handle_free(oldest);
 }
@@ -162,7 +151,6 @@ upstream_pool_trim(struct upstream_pool *pool)
 {
 	struct handle *h;
 
-	pthread_mutex_lock(&pool->mutex);
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
 		while ((h = TAILQ_FIRST(&pool->providers[i].idle)) != NULL) {
 			TAILQ_REMOVE(&pool->providers[i].idle, h, entry);
@@ -174,7 +162,6 @@ upstream_pool_trim(struct upstream_pool *pool)
 			    pool->providers[i]
 				.connectors[--pool->providers[i].nconnectors]);
 	}
-	pthread_mutex_unlock(&pool->mutex);
 }
 
 void
@@ -183,7 +170,6 @@ upstream_pool_free(struct upstream_pool *pool)
 	if (pool == NULL)
 		return;
 	upstream_pool_trim(pool);
-	pthread_mutex_destroy(&pool->mutex);
 	free(pool);
 }
 

@@ -4,7 +4,7 @@
  */
 /*
  * Between upstream.c and upstream_handle.c only: one connection to a provider,
- * that a thread borrows for one exchange.
+ * that a task borrows for one exchange.
  *
  * Connections belong to one provider, not to one host: one that was made under
  * an external provider's rules is never used for a local one.
