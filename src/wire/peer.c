@@ -143,8 +143,8 @@ look_batch(struct peer_board *b)
 	struct peer_link *looked[PEER_TABLE_BATCH], *p;
 	size_t seen = 0, n = 0;
 
-	while (seen < PEER_TABLE_BATCH && (p = TAILQ_FIRST(&b->peers)) != NULL &&
-	    p->round != b->round) {
+	while (seen < PEER_TABLE_BATCH &&
+	    (p = TAILQ_FIRST(&b->peers)) != NULL && p->round != b->round) {
 		TAILQ_REMOVE(&b->peers, p, entry);
 		TAILQ_INSERT_TAIL(&b->peers, p, entry);
 		p->round = b->round;

@@ -226,8 +226,7 @@ test_depth(void)
 		is_deep("[{\"a\":", 33),
 	    "more than 64 levels are deep");
 	CHECK(!is_deep("[]", 10000) && !is_deep("\"[[\"", 1000) &&
-		!is_deep("]", 1000) &&
-		!jspan_is_deep((struct span){ NULL, 0 }),
+		!is_deep("]", 1000) && !jspan_is_deep((struct span){ NULL, 0 }),
 	    "in turn, and in texts, they are not");
 	CHECK(is_deep("\"\\\"\"[", 65), "after an escaped quote they are");
 }
