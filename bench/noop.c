@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include <fcgiapp.h>
+#include <fcgiapp.h> /* libfcgi-dev; the bench alone needs it */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
