@@ -80,6 +80,7 @@ bridge_free(struct bridge_run *run)
 		return;
 	bridge_free_calls(run);
 	chunk_free(&run->chunk);
+	extras_free(&run->extras);
 	for (size_t i = 0; i < sizeof(run->late) / sizeof(*run->late); i++)
 		buf_free(&run->late[i]);
 	free(run->request_id);

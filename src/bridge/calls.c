@@ -19,7 +19,6 @@
 
 #include "base/jscan.h"
 #include "base/log.h"
-#include "bridge/carry.h"
 #include "bridge/run.h"
 #include "policy/call.h"
 #include "policy/estimate.h"
@@ -69,10 +68,8 @@ open_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	c->id = make_id(run, c->upstream_id);
 	c->state = BRIDGE_CALL_OPEN;
 	c->tool = bridge_tool(run, span_of(c->name));
-	if (c->extra != NULL) {
-		run->ops->carry(run, c, out);
-		run->slot++;
-	}
+	bridge_put_extras(run, out);
+	bridge_put_call_extras(run, c, out);
 	run->ops->call_open(run, c, out);
 }
 
@@ -103,6 +100,7 @@ close_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {
 	run->ops->call_close(run, c, out);
 	end_call(run, c);
+	bridge_put_call_extras(run, c, out);
 	bridge_put_late(run, out);
 }
 
@@ -304,17 +302,6 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	run->gathered += s.len;
 }
 
-/* A signature is a text or an object; the first one counts. */
-static void
-take_extra(struct bridge_call *c, struct span member)
-{
-	char last = member.len > 0 ? member.p[member.len - 1] : '\0';
-
-	if (c->extra == NULL && (last == '"' || last == '}') &&
-	    member.len <= CARRY_BYTES_MAX)
-		c->extra = copy_of(member.p, member.len);
-}
-
 static void
 decode_args(struct bridge_run *run, struct bridge_call *c,
     const struct chunk_call *piece)
@@ -327,9 +314,9 @@ decode_args(struct bridge_run *run, struct bridge_call *c,
 }
 
 void
-bridge_take_call(
-    struct bridge_run *run, const struct chunk_call *piece, struct buf *out)
+bridge_take_call(struct bridge_run *run, size_t number, struct buf *out)
 {
+	const struct chunk_call *piece = &run->chunk.calls[number];
 	struct piece p = { .index = piece->index };
 	struct bridge_call *c;
 	struct buf name;
@@ -349,7 +336,7 @@ bridge_take_call(
 			c->upstream_id = copy_of(p.id, strlen(p.id));
 		if (c->index == -1)
 			c->index = p.index;
-		take_extra(c, piece->extra);
+		bridge_take_call_extras(run, number, c);
 		add_name(run, c, p.name);
 		c->chunk = run->chunks;
 		run->touched = c;
@@ -379,6 +366,7 @@ finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 			return false;
 		send_args(run, c, out);
 		run->ops->call_leave(run, c, out);
+		run->slot++;
 		return false;
 	}
 	if (c->name == NULL || arguments_unfinished(&c->args)) {
@@ -408,7 +396,9 @@ bridge_finish_calls(struct bridge_run *run, struct buf *out)
 {
 	while (run->first_call < run->ncalls && !run->ended)
 		if (!finish_one(run, &run->calls[run->first_call], out))
-			return;
+			break;
+	for (size_t i = 0; i < run->first_call && !run->ended; i++)
+		bridge_put_call_extras(run, &run->calls[i], out);
 }
 
 void
@@ -418,7 +408,8 @@ bridge_free_calls(struct bridge_run *run)
 		free(run->calls[i].upstream_id);
 		free(run->calls[i].id);
 		free(run->calls[i].name);
-		free(run->calls[i].extra);
+		extras_free(&run->calls[i].extras);
+		extras_free(&run->calls[i].function);
 		buf_free(&run->calls[i].args.text);
 	}
 	free(run->calls);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how an upstream's own members of a call are written into a text and
- * read again.  The text comes from a client: it is hostile until it is parsed.
+ * Hides how an upstream's own members are written into a text and read again.
+ * The text comes from a client: it is hostile until it is parsed.
  */
 #include "config.h"
 
@@ -21,19 +21,38 @@ pass(void *ctx, const struct jscan_value *v)
 	return 0;
 }
 
+/* {"key":value,…} */
+static void
+write_function(const struct extras *x, struct buf *out)
+{
+	struct buf members;
+
+	buf_init(&members, EXTRAS_BYTES_MAX);
+	extras_write(x, NULL, &members);
+	if (members.len > 0) {
+		buf_puts(out, ",\"function\":{");
+		buf_add(out, members.p + 1, members.len - 1);
+		buf_puts(out, "}");
+	}
+	buf_free(&members);
+}
+
 void
-carry_write(
-    struct span model, struct span id, struct span member, struct buf *out)
+carry_write(struct span model, struct span id, const struct extras *x,
+    const struct extras *function, struct buf *out)
 {
 	struct buf text;
 
-	buf_init(&text, CARRY_BYTES_MAX + 4096);
+	buf_init(&text, CARRY_BYTES_MAX);
 	buf_puts(&text, PREFIX "{\"for\":");
 	buf_json(&text, model);
-	buf_puts(&text, ",\"id\":");
-	buf_json(&text, id);
-	buf_puts(&text, ",");
-	buf_add(&text, member.p, member.len);
+	if (id.p != NULL) {
+		buf_puts(&text, ",\"id\":");
+		buf_json(&text, id);
+	}
+	extras_write(x, NULL, &text);
+	if (function != NULL)
+		write_function(function, &text);
 	buf_puts(&text, "}");
 	buf_json(out, buf_span(&text));
 	buf_free(&text);
@@ -62,29 +81,44 @@ carry_read(struct span inside, const char *model, struct arena **arena)
 	return jspan_document(text);
 }
 
-bool
-carry_is_of(struct span object, struct span id)
+struct span
+carry_id(struct span object)
 {
-	return jspan_same(jspan_text(object, "id"), id);
+	return jspan_text(object, "id");
 }
 
-void
-carry_restore(struct span object, struct buf *out)
+static void
+take_but(
+    struct span object, const char *const *known, size_t n, struct extras *out)
 {
-	static const char *const known[] = { "for", "id", "index", "type",
-		"function" };
 	struct jspan_walk w = jspan_walk(object);
 
 	while (jspan_next(&w)) {
-		size_t i = 0, n = sizeof(known) / sizeof(*known);
+		size_t i = 0;
 
 		while (i < n && !jspan_key_is(w.key, known[i]))
 			i++;
-		if (i < n)
-			continue;
-		buf_puts(out, ",\"");
-		buf_add(out, w.key.p, w.key.len);
-		buf_puts(out, "\":");
-		buf_add(out, w.value.p, w.value.len);
+		if (i == n)
+			extras_add(out, w.key, w.value, false);
 	}
+}
+
+void
+carry_take(struct span object, struct extras *out)
+{
+	static const char *const known[] = { "for", "id", "index", "type",
+		"function", "role", "name", "tool_calls", "function_call",
+		"tool_call_id", "reasoning_content", "reasoning", "refusal",
+		EXTRAS_CONTENT };
+
+	take_but(object, known, sizeof(known) / sizeof(*known), out);
+}
+
+void
+carry_take_function(struct span object, struct extras *out)
+{
+	static const char *const known[] = { "name", "arguments" };
+
+	take_but(jspan_member(object, "function"), known,
+	    sizeof(known) / sizeof(*known), out);
 }

@@ -3,18 +3,20 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What an upstream says of a call beside what the API knows, and wants back
- * with it: Gemini's thought signature in `extra_content`, without which it
- * refuses the next request.
+ * What an upstream says beside what the API knows, and wants back: Gemini's
+ * thought signature in `extra_content` of a call, without which it refuses the
+ * next request; OpenRouter's `reasoning_details` of a message; the signature
+ * of a part of the content.
  *
  * Clients send back what they know, so it goes by the place that their API has
  * for what a provider alone understands: the `encrypted_content` of a reasoning
- * item, the `signature` of a thinking block, in front of the call.  There it is
- * a text,
+ * item, the `signature` of a thinking block.  There it is a text,
  *
  *	tailgate:{"for":MODEL,"id":CALL,"extra_content":…}
  *
- * not encoded any further, as private patterns have to see it.
+ * of a call (what stood in its `function` stands there again), or, without an
+ * id, of the message: its members, and under `content` what parts of that had.
+ * It is not encoded any further, as private patterns have to see it.
  */
 #ifndef BRIDGE_CARRY_H
 #define BRIDGE_CARRY_H
@@ -24,23 +26,28 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/span.h"
+#include "bridge/extras.h"
 
-#define CARRY_BYTES_MAX ((size_t)256 * 1024)
+/* What is carried, with its model and id. */
+#define CARRY_BYTES_MAX (2 * EXTRAS_BYTES_MAX + 8192)
 
-/* Adds such a text as a JSON string.  model and id are texts, member is
- * `"key":value` as the upstream wrote it. */
-void carry_write(
-    struct span model, struct span id, struct span member, struct buf *out);
+/* Adds such a text as a JSON string.  model and id are texts; id p NULL: of
+ * the message; function: what stood in that of a call, or NULL. */
+void carry_write(struct span model, struct span id, const struct extras *,
+    const struct extras *function, struct buf *out);
 
 /* Reads the inside of a string; the object is in the arena, made if there is
  * none.  p NULL: it is no such text, or for another model. */
 struct span
 carry_read(struct span inside, const char *model, struct arena **arena);
 
-/* Is it of the call with this id (inside of a string)? */
-bool carry_is_of(struct span object, struct span id);
+/* The id of the call that it is of (inside of a string); p NULL: the
+ * message's. */
+struct span carry_id(struct span object);
 
-/* Writes `,"key":value` of what it carries. */
-void carry_restore(struct span object, struct buf *out);
+/* Adds what it carries, but for what the bridge writes itself. */
+void carry_take(struct span object, struct extras *);
+/* The same of what it carries inside of `function`. */
+void carry_take_function(struct span object, struct extras *);
 
 #endif

@@ -68,6 +68,8 @@ put_part(struct bridge_run *run, enum chunk_part part, struct span text,
 		return;
 	if (run->part != part) {
 		bridge_close_part(run, out);
+		if (part != CHUNK_REASONING)
+			bridge_put_extras(run, out);
 		run->part = part;
 		run->ops->part_open(run, out);
 	}
@@ -168,15 +170,30 @@ bridge_estimate(const struct bridge_run *run)
 	return tokens;
 }
 
+/* They close their text, as they are of it alone.  While a call is open it has
+ * not been written. */
+static void
+take_part_extras(struct bridge_run *run, size_t of, struct buf *out)
+{
+	if (bridge_take_part_extras(run, of) && run->part == CHUNK_TEXT) {
+		bridge_close_part(run, out);
+		bridge_put_extras(run, out);
+	}
+}
+
 static void
 take_choice(struct bridge_run *run, struct buf *out)
 {
 	struct chunk *c = &run->chunk;
 
-	for (size_t i = 0; i < c->ntexts && !run->ended; i++)
+	bridge_take_extras(run);
+	take_part_extras(run, 0, out);
+	for (size_t i = 0; i < c->ntexts && !run->ended; i++) {
 		take_text(run, &c->texts[i], out);
+		take_part_extras(run, i + 1, out);
+	}
 	for (size_t i = 0; i < c->ncalls && !run->ended; i++)
-		bridge_take_call(run, &c->calls[i], out);
+		bridge_take_call(run, i, out);
 	take_reason(run, c->finish);
 	take_stop(run, c->stop);
 	if (!run->ended)
@@ -258,6 +275,7 @@ bridge_finish(struct bridge_run *run, struct buf *out)
 	bridge_put_late(run, out);
 	put_halves(run, out);
 	bridge_close_part(run, out);
+	bridge_put_extras(run, out);
 	check_room(run, out);
 	if (run->ended)
 		return;

@@ -12,13 +12,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/hex.h"
 #include "base/jscan.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "bridge/chunk.h"
-
-#define ESCAPE 6 /* bytes of \uXXXX */
 
 void
 chunk_init(struct chunk *c, struct memory_hold *hold)
@@ -33,9 +30,11 @@ chunk_free(struct chunk *c)
 {
 	memory_give(c->hold,
 	    c->texts_size * sizeof(*c->texts) +
-		c->calls_size * sizeof(*c->calls));
+		c->calls_size * sizeof(*c->calls) +
+		c->extras_size * sizeof(*c->extras));
 	free(c->texts);
 	free(c->calls);
+	free(c->extras);
 	buf_free(&c->repaired);
 }
 
@@ -85,6 +84,24 @@ add_call(struct chunk *c, long long index)
 	c->calls[c->ncalls++] = (struct chunk_call){ .index = index };
 }
 
+/* The value of v at this depth of its path, if it says something. */
+static void
+add_extra(struct chunk *c, enum chunk_place place, size_t of, unsigned depth,
+    const struct jscan_value *v)
+{
+	struct span key = v->path[depth].key;
+	struct chunk_extra *list;
+
+	if (v->begin || v->type == JSCAN_NULL ||
+	    (key.p == NULL && place != CHUNK_OF_THOUGHT) ||
+	    (list = grown(c, c->extras, c->nextras, &c->extras_size,
+		 sizeof(*list))) == NULL)
+		return;
+	c->extras = list;
+	c->extras[c->nextras++] =
+	    (struct chunk_extra){ place, of, key, v->raw };
+}
+
 /* The inside of a string; else p NULL. */
 static struct span
 string_of(const struct jscan_value *v)
@@ -98,6 +115,16 @@ static bool
 key_is(const struct jscan_value *v, unsigned depth, const char *name)
 {
 	return jscan_key_is(&v->path[depth], name);
+}
+
+static bool
+key_is_one(const struct jscan_value *v, unsigned depth,
+    const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (key_is(v, depth, names[i]))
+			return true;
+	return false;
 }
 
 /* --- Content as a list of parts (Mistral) --- */
@@ -114,45 +141,71 @@ part_kind(struct span type)
 	return CHUNK_NONE;
 }
 
+/* choices[0].delta.content[n], whole.  What else stands in a text goes with
+ * it, a thought with all that is in it. */
+static void
+end_part(struct chunk *c, const struct jscan_value *v)
+{
+	enum chunk_part kind = c->part.part;
+
+	if (kind != CHUNK_NONE)
+		add_text(c, kind, c->part.raw);
+	if (kind != CHUNK_TEXT)
+		c->nextras = c->part_extras;
+	if (kind == CHUNK_REASONING)
+		add_extra(c, CHUNK_OF_THOUGHT, 0, 4, v);
+	for (size_t i = c->part_extras; i < c->nextras; i++)
+		c->extras[i].of = c->ntexts;
+}
+
+static void
+take_part_member(struct chunk *c, const struct jscan_value *v)
+{
+	static const char *const texts[] = { "text", "thinking", "reasoning",
+		"refusal" };
+	static const char *const known[] = { "summary", "annotations",
+		"logprobs", "citations", "index" };
+
+	if (key_is(v, 5, "type"))
+		c->part.part = part_kind(string_of(v));
+	else if (key_is_one(v, 5, texts, sizeof(texts) / sizeof(*texts))) {
+		if (v->type == JSCAN_STRING)
+			c->part.raw = string_of(v);
+	} else if (!key_is_one(v, 5, known, sizeof(known) / sizeof(*known)))
+		add_extra(c, CHUNK_OF_PART, 0, 5, v);
+}
+
 /* choices[0].delta.content[n]…: {"type":"text","text":…}, or
- * {"type":"thinking","thinking":[{"type":"text","text":…}]}, or a string. */
+ * {"type":"thinking","thinking":[{"type":"text","text":…}]} (Databricks:
+ * "reasoning", with a "summary"), or a string. */
 static void
 take_content(struct chunk *c, const struct jscan_value *v)
 {
 	bool nested = v->depth == 8 &&
-	    (key_is(v, 5, "thinking") || key_is(v, 5, "reasoning"));
+	    (key_is(v, 5, "thinking") || key_is(v, 5, "reasoning") ||
+		key_is(v, 5, "summary"));
 
 	if (v->depth == 5 && v->type == JSCAN_STRING)
 		add_text(c, CHUNK_TEXT, string_of(v));
-	else if (v->depth == 5 && v->begin)
+	else if (v->depth == 5 && v->begin) {
 		c->part = (struct chunk_text){ CHUNK_NONE, { NULL, 0 } };
-	else if (v->depth == 5 && c->part.part != CHUNK_NONE)
-		add_text(c, c->part.part, c->part.raw);
-	else if (v->depth == 6 && key_is(v, 5, "type"))
-		c->part.part = part_kind(string_of(v));
-	else if (v->depth == 6 && v->type == JSCAN_STRING &&
-	    (key_is(v, 5, "text") || key_is(v, 5, "thinking") ||
-		key_is(v, 5, "reasoning") || key_is(v, 5, "refusal")))
-		c->part.raw = string_of(v);
+		c->part_extras = c->nextras;
+	} else if (v->depth == 5 && v->type == JSCAN_OBJECT)
+		end_part(c, v);
+	else if (v->depth == 6)
+		take_part_member(c, v);
 	else if (nested && key_is(v, 7, "text"))
 		add_text(c, CHUNK_REASONING, string_of(v));
 }
 
 /* --- Calls --- */
 
-/* The key and the value as they stand. */
-static struct span
-member_of(const struct jscan_value *v, unsigned depth)
-{
-	const char *begin = v->path[depth].key.p - 1;
-
-	return (struct span){ begin, (size_t)(v->raw.p + v->raw.len - begin) };
-}
-
+/* Of the last call. */
 static void
-take_function(
-    struct chunk_call *call, const struct jscan_value *v, unsigned depth)
+take_function(struct chunk *c, const struct jscan_value *v, unsigned depth)
 {
+	struct chunk_call *call = &c->calls[c->ncalls - 1];
+
 	if (key_is(v, depth, "name"))
 		call->name = string_of(v);
 	else if (key_is(v, depth, "arguments") && v->type == JSCAN_OBJECT) {
@@ -160,6 +213,8 @@ take_function(
 		call->is_object = true;
 	} else if (key_is(v, depth, "arguments"))
 		call->arguments = string_of(v);
+	else
+		add_extra(c, CHUNK_OF_FUNCTION, c->ncalls - 1, depth, v);
 }
 
 static long long
@@ -181,6 +236,7 @@ index_of(struct span raw)
 static void
 take_call(struct chunk *c, const struct jscan_value *v)
 {
+	static const char *const known[] = { "function", "type", "name" };
 	struct chunk_call *call;
 
 	if (v->depth == 5 && v->begin && v->type == JSCAN_OBJECT)
@@ -189,16 +245,17 @@ take_call(struct chunk *c, const struct jscan_value *v)
 		return;
 	call = &c->calls[c->ncalls - 1];
 	if (v->depth == 7 && key_is(v, 5, "function"))
-		take_function(call, v, 6);
-	if (v->depth != 6 || key_is(v, 5, "function") || key_is(v, 5, "type"))
+		take_function(c, v, 6);
+	if (v->depth != 6 ||
+	    key_is_one(v, 5, known, sizeof(known) / sizeof(*known)))
 		return;
 	if (key_is(v, 5, "index"))
 		call->index =
 		    index_of(v->type == JSCAN_STRING ? string_of(v) : v->raw);
 	else if (key_is(v, 5, "id"))
 		call->id = string_of(v);
-	else if (v->type != JSCAN_NULL && v->path[5].key.p != NULL)
-		call->extra = member_of(v, 5);
+	else
+		add_extra(c, CHUNK_OF_CALL, c->ncalls - 1, 5, v);
 }
 
 /* choices[0].delta.function_call: what came before tool_calls. */
@@ -208,7 +265,7 @@ take_old_call(struct chunk *c, const struct jscan_value *v)
 	if (v->depth == 4 && v->begin && v->type == JSCAN_OBJECT)
 		add_call(c, 0);
 	if (v->depth == 5 && !v->begin && c->ncalls > 0)
-		take_function(&c->calls[c->ncalls - 1], v, 4);
+		take_function(c, v, 4);
 }
 
 /* --- The choice --- */
@@ -216,6 +273,10 @@ take_old_call(struct chunk *c, const struct jscan_value *v)
 static void
 take_delta(struct chunk *c, const struct jscan_value *v)
 {
+	static const char *const known[] = { "role", "name", "audio",
+		"annotations", "logprobs", "id", "index", "type",
+		"tool_call_id" };
+
 	if (key_is(v, 3, "tool_calls"))
 		take_call(c, v);
 	else if (key_is(v, 3, "content") && v->depth > 4)
@@ -232,6 +293,8 @@ take_delta(struct chunk *c, const struct jscan_value *v)
 		add_text(c, CHUNK_TEXT, string_of(v));
 	else if (key_is(v, 3, "refusal"))
 		add_text(c, CHUNK_REFUSAL, string_of(v));
+	else if (!key_is_one(v, 3, known, sizeof(known) / sizeof(*known)))
+		add_extra(c, CHUNK_OF_MESSAGE, 0, 3, v);
 }
 
 /* A delta is what a stream goes by, even if a message stands beside it. */
@@ -240,7 +303,7 @@ begin_delta(struct chunk *c, bool whole)
 {
 	c->has_delta |= !whole;
 	c->whole = whole;
-	c->ntexts = c->ncalls = 0;
+	c->ntexts = c->ncalls = c->nextras = 0;
 	memset(c->names, 0, sizeof(c->names));
 }
 
@@ -320,7 +383,7 @@ static void
 forget(struct chunk *c)
 {
 	c->has_choice = c->whole = c->has_delta = false;
-	c->ntexts = c->ncalls = 0;
+	c->ntexts = c->ncalls = c->nextras = 0;
 	c->error = c->finish = c->stop = (struct span){ NULL, 0 };
 	memset(c->names, 0, sizeof(c->names));
 }
@@ -330,6 +393,23 @@ scan(struct chunk *c, struct span json, struct jscan_error *error)
 {
 	forget(c);
 	return jscan(json, JSCAN_DEPTH_MAX, on_value, c, error);
+}
+
+/* Reasoning comes before the text, wherever its member stands. */
+static void
+put_reasoning_first(struct chunk *c)
+{
+	struct span raw = c->names[c->names[0].len > 0 ? 0 : 1];
+	size_t n = c->ntexts;
+
+	add_text(c, CHUNK_REASONING, raw);
+	if (c->ntexts == n)
+		return;
+	memmove(c->texts + 1, c->texts, n * sizeof(*c->texts));
+	c->texts[0] = (struct chunk_text){ CHUNK_REASONING, raw };
+	for (size_t i = 0; i < c->nextras; i++)
+		if (c->extras[i].of > 0 && c->extras[i].place == CHUNK_OF_PART)
+			c->extras[i].of++;
 }
 
 int
@@ -343,93 +423,6 @@ chunk_read(struct chunk *c, struct span json)
 		rc = scan(c, repair(&c->repaired, json), &error);
 	if (rc != 0)
 		return -1;
-	/* Reasoning comes before the text, wherever its member stands. */
-	for (size_t i = 0; i < 2; i++)
-		if (c->names[i].len > 0) {
-			add_text(c, CHUNK_REASONING, c->names[i]);
-			memmove(c->texts + 1, c->texts,
-			    (c->ntexts - 1) * sizeof(*c->texts));
-			c->texts[0] =
-			    (struct chunk_text){ CHUNK_REASONING, c->names[i] };
-			break;
-		}
+	put_reasoning_first(c);
 	return 0;
-}
-
-/* The value of \uXXXX at p, or 0. */
-static unsigned
-escape_at(const char *p)
-{
-	unsigned value = 0;
-
-	if (p[0] != '\\' || p[1] != 'u')
-		return 0;
-	for (int i = 2; i < ESCAPE; i++)
-		value = value << 4 | (unsigned)hex_value(p[i]);
-	return value;
-}
-
-/* The half that a text ends with: an escape whose backslash is not itself
- * escaped. */
-static unsigned
-last_half(struct span raw)
-{
-	size_t at = raw.len - ESCAPE, slashes = 0;
-	unsigned value;
-
-	if (raw.len < ESCAPE || raw.p[at] != '\\' || raw.p[at + 1] != 'u')
-		return 0;
-	while (slashes < at && raw.p[at - 1 - slashes] == '\\')
-		slashes++;
-	if (slashes % 2 != 0)
-		return 0;
-	value = escape_at(raw.p + at);
-	return value >= 0xd800 && value < 0xdc00 ? value : 0;
-}
-
-/* Two halves are one character of four bytes. */
-static void
-add_joined(struct buf *out, unsigned high, unsigned low)
-{
-	unsigned c = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-	char bytes[4] = { (char)(0xf0 | c >> 18), (char)(0x80 | (c >> 12 & 63)),
-		(char)(0x80 | (c >> 6 & 63)), (char)(0x80 | (c & 63)) };
-
-	buf_add(out, bytes, sizeof(bytes));
-}
-
-void
-chunk_decode(struct chunk_half *half, struct span raw, struct buf *out)
-{
-	unsigned high = half->high, low;
-
-	if (raw.len == 0)
-		return;
-	if (high != 0) {
-		low = raw.len < ESCAPE ? 0 : escape_at(raw.p);
-		half->high = 0;
-		if (low >= 0xdc00 && low < 0xe000) {
-			add_joined(out, high, low);
-			raw = (struct span){ raw.p + ESCAPE, raw.len - ESCAPE };
-		} else
-			buf_puts(out, CHUNK_REPLACEMENT);
-	}
-	if (raw.len > 0 && (half->high = last_half(raw)) != 0)
-		raw.len -= ESCAPE;
-	if (raw.len == 0)
-		return;
-	if (memchr(raw.p, '\\', raw.len) == NULL)
-		buf_add(out, raw.p, raw.len);
-	else if (buf_room(out, raw.len)) {
-		out->len += jscan_decode(raw, out->p + out->len);
-		out->p[out->len] = '\0';
-	}
-}
-
-void
-chunk_decode_end(struct chunk_half *half, struct buf *out)
-{
-	if (half->high != 0)
-		buf_puts(out, CHUNK_REPLACEMENT);
-	half->high = 0;
 }

@@ -39,7 +39,20 @@ struct chunk_call {
 	struct span id, name;
 	struct span arguments; /* of a string; or, if is_object, all of it */
 	bool is_object;
-	struct span extra; /* a member that is not the API's: "key":value */
+};
+
+/* A member that is none of the API's. */
+struct chunk_extra {
+	enum chunk_place {
+		CHUNK_OF_MESSAGE,
+		CHUNK_OF_CALL,
+		CHUNK_OF_FUNCTION, /* in the call */
+		CHUNK_OF_PART, /* of the text that ends with the texts[of] */
+		CHUNK_OF_THOUGHT, /* no member: all of a part that is one */
+	} place;
+	size_t of; /* the call; of texts one more, 0 is the one before */
+	struct span key; /* inside of a string */
+	struct span value;
 };
 
 struct chunk {
@@ -53,11 +66,14 @@ struct chunk {
 	size_t ntexts, texts_size;
 	struct chunk_call *calls;
 	size_t ncalls, calls_size;
+	struct chunk_extra *extras;
+	size_t nextras, extras_size;
 
 	/* While it is read. */
 	struct span names[2]; /* reasoning, under two names */
 	bool has_delta;
 	struct chunk_text part; /* of a list of content */
+	size_t part_extras; /* those before it */
 	struct buf repaired; /* the text without its bad UTF-8 */
 };
 

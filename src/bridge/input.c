@@ -60,9 +60,9 @@ input_note_call(struct input *in, struct span id)
 
 void
 input_name_unknown(
-    struct input *in, struct span call, const char *const *known, size_t n)
+    struct input *in, struct span object, const char *const *known, size_t n)
 {
-	struct jspan_walk w = jspan_walk(call);
+	struct jspan_walk w = jspan_walk(object);
 
 	while (jspan_next(&w)) {
 		size_t i = 0;
@@ -72,6 +72,32 @@ input_name_unknown(
 		if (i == n)
 			bridge_drop(in->run, w.key);
 	}
+}
+
+void
+input_opaque(struct input *in, struct span inside, const char *member)
+{
+	if (inside.len > 0 && !talk_carried(&in->talk, inside))
+		bridge_drop(in->run, span_of(member));
+}
+
+int
+input_content(struct input *in, struct span content, struct pieces *parts,
+    int (*take)(struct input *, struct span part, struct pieces *))
+{
+	struct jspan_walk w = jspan_walk(content);
+
+	if (jspan_is_string(content)) {
+		pieces_text(parts, jspan_inside(content));
+		return 0;
+	}
+	if (!jspan_is_array(content))
+		return input_malformed(
+		    in, "its content is no text and no list");
+	while (jspan_next(&w))
+		if (take(in, w.value, parts) == -1)
+			return -1;
+	return 0;
 }
 
 int

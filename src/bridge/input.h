@@ -42,10 +42,18 @@ int input_malformed(struct input *, const char *what);
 
 /* A call: its id, as it is told of by the first walk. */
 void input_note_call(struct input *, struct span id);
-/* Names what a call holds beside the n known members: an upstream may have
- * wanted it. */
+/* Names what something that the assistant said holds beside the n known
+ * members: an upstream may have wanted it. */
 void input_name_unknown(
-    struct input *, struct span call, const char *const *known, size_t n);
+    struct input *, struct span object, const char *const *known, size_t n);
+/* The opaque text of a reasoning item or thinking block (its inside), and the
+ * member that holds it: named if it is not ours. */
+void input_opaque(struct input *, struct span inside, const char *member);
+
+/* A content: a text, or a list whose parts are taken one by one.  -1:
+ * refused. */
+int input_content(struct input *, struct span content, struct pieces *,
+    int (*take)(struct input *, struct span part, struct pieces *));
 
 /* Takes each element of a list; -1: refused. */
 int input_walk(struct input *, struct span list,

@@ -19,16 +19,20 @@
 
 /* --- Blocks that may stand anywhere --- */
 
-static int take_content(
-    struct input *, struct span content, bool nested, struct pieces *parts);
+static int take_nested(struct input *, struct span block, struct pieces *);
 
 static int
 take_text(struct input *in, struct span block, struct pieces *parts)
 {
+	static const char *const known[] = { "type", "text", "cache_control",
+		"citations" };
 	struct span text = jspan_text(block, "text");
 
 	if (text.p == NULL)
 		return input_malformed(in, "a text block without its text");
+	if (in->assistant)
+		input_name_unknown(
+		    in, block, known, sizeof(known) / sizeof(*known));
 	pieces_text(parts, text);
 	return 0;
 }
@@ -62,8 +66,8 @@ take_document(struct input *in, struct span block, struct pieces *parts)
 	struct span type = jspan_text(source, "type"), text;
 
 	if (jspan_says(type, "content"))
-		return take_content(
-		    in, jspan_member(source, "content"), true, parts);
+		return input_content(
+		    in, jspan_member(source, "content"), parts, take_nested);
 	if (jspan_says(type, "text")) {
 		text = jspan_text(source, "data");
 		if (text.p == NULL)
@@ -117,29 +121,37 @@ read_result(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	struct input *in = ctx;
 	struct jspan_want want[] = { { "content", { 0 } },
 		{ "is_error", { 0 } } };
+	bool assistant = in->assistant;
 	size_t at = in->index;
 	int result = 0;
 
 	jspan_pick(r->item, want, 2);
 	in->index = r->index;
+	in->assistant = false;
 	if (jspan_is_true(want[1].value))
 		pieces_text(parts, span_of("The tool has failed:"));
 	if (want[0].value.p != NULL)
-		result = take_content(in, want[0].value, true, parts);
+		result = input_content(in, want[0].value, parts, take_nested);
 	in->index = at;
+	in->assistant = assistant;
 	return result;
 }
 
 static int
 take_thinking(struct input *in, struct span block, struct pieces *parts)
 {
+	static const char *const known[] = { "type", "thinking", "signature",
+		"cache_control" };
 	struct pieces thoughts = { NULL, 0, 0 };
 
-	(void)parts;
 	if (in->assistant) {
+		/* What is carried belongs to the text before it. */
+		talk_text(&in->talk, parts);
+		input_name_unknown(
+		    in, block, known, sizeof(known) / sizeof(*known));
 		pieces_text(&thoughts, jspan_text(block, "thinking"));
 		talk_thoughts(&in->talk, &thoughts);
-		talk_carried(&in->talk, jspan_text(block, "signature"));
+		input_opaque(in, jspan_text(block, "signature"), "signature");
 	}
 	pieces_free(&thoughts);
 	return 0;
@@ -169,13 +181,12 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 	return 0;
 }
 
-/* Encrypted thinking is nobody's. */
+/* Encrypted thinking is nobody's here. */
 static int
-skip_block(struct input *in, struct span block, struct pieces *parts)
+drop_block(struct input *in, struct span block, struct pieces *parts)
 {
-	(void)in;
-	(void)block;
 	(void)parts;
+	bridge_drop(in->run, jspan_text(block, "type"));
 	return 0;
 }
 
@@ -191,7 +202,7 @@ static const struct {
 	{ "tool_result", take_result, false },
 	{ "tool_use", take_use, false },
 	{ "thinking", take_thinking, false },
-	{ "redacted_thinking", skip_block, false },
+	{ "redacted_thinking", drop_block, false },
 };
 
 /* Its row, or -1. */
@@ -231,18 +242,28 @@ role_of(struct span block, struct span *id)
 }
 
 static int
-take_block(
-    struct input *in, struct span block, bool nested, struct pieces *parts)
+take_nested(struct input *in, struct span block, struct pieces *parts)
+{
+	struct span type = jspan_text(block, "type");
+	int row = row_of(type);
+
+	if (type.p == NULL)
+		return input_malformed(in, "a content block without a type");
+	return row != -1 && blocks[row].nested
+	    ? blocks[row].take(in, block, parts)
+	    : input_refuse(in, "The content block", type);
+}
+
+static int
+take_block(struct input *in, struct span block, struct pieces *parts)
 {
 	struct span type = jspan_text(block, "type"), id;
 	int row = row_of(type);
 
 	if (type.p == NULL)
 		return input_malformed(in, "a content block without a type");
-	if (row != -1 && (!nested || blocks[row].nested))
+	if (row != -1)
 		return blocks[row].take(in, block, parts);
-	if (nested)
-		return input_refuse(in, "The content block", type);
 	switch (role_of(block, &id)) {
 	case ROLE_RESULT:
 		return take_result(in, block, parts);
@@ -254,30 +275,14 @@ take_block(
 	}
 }
 
-static int
-take_content(
-    struct input *in, struct span content, bool nested, struct pieces *parts)
-{
-	struct jspan_walk w = jspan_walk(content);
-
-	if (jspan_is_string(content)) {
-		pieces_text(parts, jspan_inside(content));
-		return 0;
-	}
-	if (!jspan_is_array(content))
-		return input_malformed(
-		    in, "its content is no text and no list");
-	while (jspan_next(&w))
-		if (take_block(in, w.value, nested, parts) == -1)
-			return -1;
-	return 0;
-}
-
 /* --- Messages --- */
 
 static int
 take_message(struct input *in, struct span message)
 {
+	static const char *const known[] = { "role", "content", "id", "type",
+		"model", "stop_reason", "stop_sequence", "stop_details",
+		"usage", "container" };
 	struct jspan_want want[] = { { "role", { 0 } }, { "content", { 0 } } };
 	struct span role;
 	bool system;
@@ -290,7 +295,10 @@ take_message(struct input *in, struct span message)
 	system = jspan_says(role, "system");
 	if (!in->assistant && !system && !jspan_says(role, "user"))
 		return input_refuse(in, "The role", role);
-	if (take_content(in, want[1].value, false, &in->parts) == -1)
+	if (in->assistant)
+		input_name_unknown(
+		    in, message, known, sizeof(known) / sizeof(*known));
+	if (input_content(in, want[1].value, &in->parts, take_block) == -1)
 		return -1;
 	if (in->assistant)
 		talk_text(&in->talk, &in->parts);
@@ -326,7 +334,7 @@ take_system(struct input *in, struct span system)
 {
 	if (system.p == NULL)
 		return 0;
-	if (take_content(in, system, true, &in->parts) == -1)
+	if (input_content(in, system, &in->parts, take_nested) == -1)
 		return -1;
 	drop_attribution(in);
 	talk_system(&in->talk, &in->parts);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bridge/carry.h"
 #include "bridge/pulse.h"
 #include "bridge/run.h"
 
@@ -236,13 +235,8 @@ part_close(struct bridge_run *run, struct buf *out)
 
 /* A thinking block without a text: its signature is the client's to keep. */
 static void
-carry(struct bridge_run *run, const struct bridge_call *c, struct buf *out)
+carry(struct bridge_run *run, struct span text, struct buf *out)
 {
-	struct buf text;
-
-	buf_init(&text, 2 * CARRY_BYTES_MAX);
-	carry_write(span_of(run->upstream_model), span_of(c->id),
-	    span_of(c->extra), &text);
 	block_start(run, out);
 	buf_puts(out,
 	    "{\"type\":\"thinking\",\"thinking\":\"\",\"signature\":\"\"}");
@@ -264,7 +258,6 @@ carry(struct bridge_run *run, const struct bridge_call *c, struct buf *out)
 		buf_add(&run->items, text.p, text.len);
 		buf_puts(&run->items, "}");
 	}
-	buf_free(&text);
 }
 
 /* A tool_use block up to its input. */

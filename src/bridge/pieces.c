@@ -46,6 +46,15 @@ pieces_text(struct pieces *p, struct span inside)
 		pieces_add(p, PIECE_TEXT, inside);
 }
 
+bool
+pieces_extra(struct pieces *p, struct span object)
+{
+	if (p->n == 0 || p->list[p->n - 1].kind != PIECE_TEXT)
+		return false;
+	pieces_add(p, PIECE_EXTRA, object);
+	return true;
+}
+
 void
 pieces_move(struct pieces *from, struct pieces *to)
 {
@@ -162,14 +171,32 @@ write_text(const struct piece *piece, struct buf *out)
 }
 
 static void
-write_part(const struct piece *piece, struct buf *out)
+write_extra(struct span object, struct buf *out)
+{
+	struct jspan_walk w = jspan_walk(object);
+
+	while (jspan_next(&w)) {
+		if (jspan_key_is(w.key, "type") || jspan_key_is(w.key, "text"))
+			continue;
+		buf_puts(out, ",\"");
+		add_span(out, w.key);
+		buf_puts(out, "\":");
+		add_span(out, w.value);
+	}
+}
+
+static void
+write_part(const struct piece *piece, bool more, struct buf *out)
 {
 	switch (piece->kind) {
 	case PIECE_TEXT:
 	case PIECE_TOOL:
 		buf_puts(out, "{\"type\":\"text\",\"text\":\"");
 		write_text(piece, out);
-		buf_puts(out, "\"}");
+		buf_puts(out, "\"");
+		if (more && piece[1].kind == PIECE_EXTRA)
+			write_extra(piece[1].span, out);
+		buf_puts(out, "}");
 		break;
 	case PIECE_PART:
 		add_span(out, piece->span);
@@ -185,6 +212,8 @@ write_part(const struct piece *piece, struct buf *out)
 		break;
 	case PIECE_DOCUMENT:
 		write_document(piece->span, out);
+		break;
+	case PIECE_EXTRA: /* with its text */
 		break;
 	}
 }
@@ -210,9 +239,11 @@ void
 pieces_write_parts(const struct pieces *p, struct buf *out)
 {
 	for (size_t i = 0; i < p->n; i++) {
+		if (p->list[i].kind == PIECE_EXTRA)
+			continue;
 		if (i > 0)
 			buf_puts(out, ",");
-		write_part(&p->list[i], out);
+		write_part(&p->list[i], i + 1 < p->n, out);
 	}
 }
 

@@ -24,6 +24,7 @@ enum piece_kind {
 	PIECE_INPUT_FILE, /* Responses: the part; file_data, filename */
 	PIECE_IMAGE, /* Messages: the block; its source is checked */
 	PIECE_DOCUMENT, /* Messages: the block; base64 */
+	PIECE_EXTRA, /* an object; its members are the text's before it */
 };
 
 struct piece {
@@ -43,6 +44,9 @@ void pieces_text(struct pieces *, struct span inside);
 void pieces_add(struct pieces *, enum piece_kind, struct span);
 /* Moves all to the end of another. */
 void pieces_move(struct pieces *from, struct pieces *to);
+/* Adds an object whose members go with the last text.  False: there is no
+ * text. */
+bool pieces_extra(struct pieces *, struct span object);
 /* Moves what is no text: a tool's result can hold none. */
 void pieces_move_media(struct pieces *from, struct pieces *to);
 

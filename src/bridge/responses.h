@@ -39,8 +39,7 @@ size_t responses_item_begin(struct bridge_run *);
 void responses_item_done(struct bridge_run *, size_t from, struct buf *out);
 
 /* responses_calls.c: see struct bridge_ops. */
-void responses_carry(
-    struct bridge_run *, const struct bridge_call *, struct buf *out);
+void responses_carry(struct bridge_run *, struct span text, struct buf *out);
 void
 responses_call_open(struct bridge_run *, struct bridge_call *, struct buf *out);
 void responses_call_delta(struct bridge_run *, struct bridge_call *,

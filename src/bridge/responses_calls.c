@@ -4,19 +4,18 @@
  */
 /*
  * Hides how a tool call is told in the Responses API: as an item of its own,
- * of a function or a custom tool, and before it a reasoning item if the
- * upstream wants something back with the call.
+ * of a function or a custom tool; and that what an upstream wants back goes as
+ * a reasoning item.
  */
 #include "config.h"
 
 #include "base/jscan.h"
-#include "bridge/carry.h"
 #include "bridge/responses.h"
 
-/* A reasoning item without a text; done: with what the client keeps. */
+/* A reasoning item without a text; text: what the client keeps, JSON. */
 static void
-add_carrying(const struct bridge_run *run, const struct bridge_call *c,
-    bool done, struct buf *out)
+add_carrying(const struct bridge_run *run, const char *status, struct span text,
+    struct buf *out)
 {
 	char id[RESPONSES_ID_SIZE];
 
@@ -26,27 +25,22 @@ add_carrying(const struct bridge_run *run, const struct bridge_call *c,
 	buf_printf(out,
 	    ",\"type\":\"reasoning\",\"status\":\"%s\",\"summary\":[],"
 	    "\"encrypted_content\":",
-	    done ? "completed" : "in_progress");
-	if (done)
-		carry_write(span_of(run->upstream_model), span_of(c->id),
-		    span_of(c->extra), out);
-	else
-		buf_puts(out, "null");
+	    status);
+	buf_add(out, text.p, text.len);
 	buf_puts(out, "}");
 }
 
 void
-responses_carry(
-    struct bridge_run *run, const struct bridge_call *c, struct buf *out)
+responses_carry(struct bridge_run *run, struct span text, struct buf *out)
 {
 	size_t from;
 
 	responses_event(run, out, "response.output_item.added");
 	buf_printf(out, ",\"output_index\":%u,\"item\":", run->slot);
-	add_carrying(run, c, false, out);
+	add_carrying(run, "in_progress", span_of("null"), out);
 	responses_event_end(out);
 	from = responses_item_begin(run);
-	add_carrying(run, c, true, &run->items);
+	add_carrying(run, "completed", text, &run->items);
 	responses_item_done(run, from, out);
 }
 

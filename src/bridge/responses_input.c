@@ -21,23 +21,28 @@
 static int
 take_message(struct input *in, struct span item)
 {
+	static const char *const known[] = { "type", "id", "status", "role",
+		"content", "phase", "created_by" };
 	struct jspan_want want[] = { { "role", { 0 } }, { "content", { 0 } } };
 	struct span role;
-	bool system, assistant;
+	bool system;
 
 	jspan_pick(item, want, 2);
 	role = jspan_inside(want[0].value);
 	system = jspan_says(role, "system") || jspan_says(role, "developer");
-	assistant = jspan_says(role, "assistant");
-	if (!system && !assistant && !jspan_says(role, "user"))
+	in->assistant = jspan_says(role, "assistant");
+	if (!system && !in->assistant && !jspan_says(role, "user"))
 		return role.p == NULL
 		    ? input_malformed(in, "a message without role")
 		    : input_refuse(in, "The role", role);
+	if (in->assistant)
+		input_name_unknown(
+		    in, item, known, sizeof(known) / sizeof(*known));
 	if (responses_parts(in, want[1].value, &in->parts) == -1)
 		return -1;
 	if (system)
 		talk_system(&in->talk, &in->parts);
-	else if (assistant)
+	else if (in->assistant)
 		talk_text(&in->talk, &in->parts);
 	else
 		talk_user(&in->talk, &in->parts);
@@ -153,6 +158,7 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	int result;
 
 	in->index = r->index;
+	in->assistant = false;
 	result = jspan_member_says(r->item, "type", "tool_search_output")
 	    ? read_found(in, r->item, parts)
 	    : responses_parts(in, jspan_member(r->item, "output"), parts);
@@ -165,12 +171,16 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 static int
 take_reasoning(struct input *in, struct span item)
 {
+	static const char *const known[] = { "type", "id", "status", "summary",
+		"content", "encrypted_content", "created_by" };
 	struct jspan_want want[] = { { "content", { 0 } }, { "summary", { 0 } },
 		{ "encrypted_content", { 0 } } };
 	struct span list;
 
 	jspan_pick(item, want, 3);
-	talk_carried(&in->talk, jspan_inside(want[2].value));
+	input_name_unknown(in, item, known, sizeof(known) / sizeof(*known));
+	input_opaque(in, jspan_inside(want[2].value), "encrypted_content");
+	in->assistant = true;
 	list = want[jspan_is_empty(want[0].value) ? 1 : 0].value;
 	if (!jspan_is_array(list))
 		return 0;

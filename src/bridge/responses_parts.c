@@ -44,6 +44,18 @@ text_member(struct span type)
 	return jspan_says(type, "refusal") ? "refusal" : NULL;
 }
 
+/* What an upstream said. */
+static void
+name_unknown(struct input *in, struct span part)
+{
+	static const char *const known[] = { "type", "text", "refusal",
+		"annotations", "logprobs" };
+
+	if (in->assistant)
+		input_name_unknown(
+		    in, part, known, sizeof(known) / sizeof(*known));
+}
+
 static int
 take_part(struct input *in, struct span part, struct pieces *parts)
 {
@@ -65,6 +77,7 @@ take_part(struct input *in, struct span part, struct pieces *parts)
 	text = jspan_text(part, member);
 	if (text.p == NULL)
 		return input_malformed(in, "a text part without its text");
+	name_unknown(in, part);
 	pieces_text(parts, text);
 	return 0;
 }
@@ -72,17 +85,5 @@ take_part(struct input *in, struct span part, struct pieces *parts)
 int
 responses_parts(struct input *in, struct span content, struct pieces *parts)
 {
-	struct jspan_walk w = jspan_walk(content);
-
-	if (jspan_is_string(content)) {
-		pieces_text(parts, jspan_inside(content));
-		return 0;
-	}
-	if (!jspan_is_array(content))
-		return input_malformed(
-		    in, "its content is no text and no list");
-	while (jspan_next(&w))
-		if (take_part(in, w.value, parts) == -1)
-			return -1;
-	return 0;
+	return input_content(in, content, parts, take_part);
 }

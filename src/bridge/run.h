@@ -13,12 +13,13 @@
  *	responses_tools.c	tools wherever they stand -> functions
  *	fields.c		the members of a body
  *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
+ *	talk_carried.c		what an upstream wants back, in a turn
  *	names.c			the client's tools by their upstream names
  *	ids.c			the calls that the conversation has
  *	attribution.c		Claude Code's billing line
- *	carry.c			what an upstream wants back with a call
- *	chat.c			chat answer -> parts and calls, in order
- *	chunk.c			a chat chunk
+ *	extras.c, carry.c	what an upstream wants back, there and back
+ *	chat.c, chat_extras.c	chat answer -> parts and calls, in order
+ *	chunk.c, chunk_decode.c	a chat chunk
  *	calls.c			tool calls, however they are packed
  *	arguments.c		how far a call's arguments have come
  *	finish.c		finish reasons
@@ -39,6 +40,7 @@
 #include "bridge/arguments.h"
 #include "bridge/bridge.h"
 #include "bridge/chunk.h"
+#include "bridge/extras.h"
 #include "bridge/finish.h"
 #include "bridge/ids.h"
 #include "bridge/names.h"
@@ -60,7 +62,9 @@ struct bridge_call {
 	} state;
 	const struct name *tool; /* the client's, or NULL; once it is open */
 	uint64_t chunk; /* the last one that brought some of it */
-	char *extra; /* the upstream's own member, "key":value; or NULL */
+	struct extras extras; /* the upstream's own members of it, */
+	struct extras function; /* and in its function; not yet carried */
+	bool carried; /* some were */
 };
 
 /* Error as the client is told it. */
@@ -81,9 +85,8 @@ struct bridge_ops {
 	void (*part_delta)(struct bridge_run *, struct span, struct buf *out);
 	void (*part_close)(struct bridge_run *, struct buf *out);
 	/* A part of its own, where the client keeps what the upstream wants
-	 * back with the call that follows (carry.h). */
-	void (*carry)(
-	    struct bridge_run *, const struct bridge_call *, struct buf *out);
+	 * back: a JSON string (carry.h). */
+	void (*carry)(struct bridge_run *, struct span text, struct buf *out);
 	void (*call_open)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
 	void (*call_delta)(struct bridge_run *, struct bridge_call *,
@@ -135,6 +138,7 @@ struct bridge_run {
 	unsigned sequence;
 	struct buf text; /* of the part so far */
 	struct buf piece; /* as it is decoded */
+	struct extras extras; /* of the message, not yet carried */
 	uint64_t gathered; /* bytes of texts and arguments */
 	struct bridge_call *calls;
 	size_t ncalls;
@@ -219,9 +223,20 @@ void bridge_close_part(struct bridge_run *, struct buf *out);
 /* Text that waited for the end of a call. */
 void bridge_put_late(struct bridge_run *, struct buf *out);
 
-/* calls.c */
-void bridge_take_call(
-    struct bridge_run *, const struct chunk_call *, struct buf *out);
+/* chat_extras.c: what the chunk holds beside the API: of the message, of a
+ * text (of as in chunk.h; true: it has some), of a call. */
+void bridge_take_extras(struct bridge_run *);
+bool bridge_take_part_extras(struct bridge_run *, size_t of);
+void
+bridge_take_call_extras(struct bridge_run *, size_t of, struct bridge_call *);
+/* Gives the client what has been gathered, if it is worth that: before the
+ * text that follows, since some clients take the last part for the answer. */
+void bridge_put_extras(struct bridge_run *, struct buf *out);
+void bridge_put_call_extras(
+    struct bridge_run *, struct bridge_call *, struct buf *out);
+
+/* calls.c: the call with this number of the chunk. */
+void bridge_take_call(struct bridge_run *, size_t number, struct buf *out);
 /* Closes the open call if it is complete.  False: it is open still. */
 bool bridge_settle_call(struct bridge_run *, struct buf *out);
 /* The answer has ended: every call is closed or, if the answer was cut short

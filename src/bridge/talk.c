@@ -13,7 +13,6 @@
 
 #include "base/jspan.h"
 #include "base/log.h"
-#include "bridge/carry.h"
 #include "bridge/talk.h"
 
 #define NO_RESULT "The call was interrupted: it has no result."
@@ -79,14 +78,22 @@ write_arguments(
 	buf_puts(out, "\"");
 }
 
+/* The client may know that member, too. */
+static bool
+is_not_own(struct span key)
+{
+	return !span_is(key, "extra_content");
+}
+
 static void
-write_call(const struct talk *t, const struct talk_call *c,
-    const struct talk_extra *extra, struct buf *out)
+write_call(const struct talk *t, const struct talk_call *c, struct buf *out)
 {
 	struct jspan_want want[] = { { t->id, { 0 } }, { "arguments", { 0 } },
 		{ "input", { 0 } }, { "extra_content", { 0 } } };
+	struct extras call = { 0 }, function = { 0 };
 
 	jspan_pick(c->item, want, 4);
+	talk_call_extras(t, c, &call, &function);
 	buf_puts(out, "{\"id\":");
 	add_span(out, want[0].value);
 	buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":\"");
@@ -95,48 +102,60 @@ write_call(const struct talk *t, const struct talk_call *c,
 	write_arguments(c->form,
 	    want[t->arguments_in_input || c->form == TALK_INPUT ? 2 : 1].value,
 	    out);
+	extras_write(&function, NULL, out);
 	buf_puts(out, "}");
+	extras_write(&call, want[3].value.p == NULL ? NULL : is_not_own, out);
 	if (want[3].value.p != NULL) {
 		buf_puts(out, ",\"extra_content\":");
 		add_span(out, want[3].value);
-	} else if (extra != NULL) {
-		carry_restore(extra->object, out);
 	}
 	buf_puts(out, "}");
+	extras_free(&call);
+	extras_free(&function);
 }
 
 static void
 write_calls(struct talk *t)
 {
-	size_t at = 0; /* in extras, which are in the order of the calls */
-
 	if (t->ncalls == 0)
 		return;
 	buf_puts(t->out, ",\"tool_calls\":[");
 	for (size_t i = 0; i < t->ncalls; i++) {
-		bool has = at < t->nextras && t->extras[at].call == i;
-
 		if (i > 0)
 			buf_puts(t->out, ",");
-		write_call(
-		    t, &t->calls[i], has ? &t->extras[at] : NULL, t->out);
-		at += has;
+		write_call(t, &t->calls[i], t->out);
 	}
 	buf_puts(t->out, "]");
 }
 
 static void
-write_content(struct talk *t, bool think)
+write_thought_part(struct talk *t)
 {
-	bool as_part = think && t->thoughts.n > 0 &&
-	    t->dialect.reasoning_as == REASONING_AS_THINKING;
+	struct buf list;
 
-	if (as_part) {
+	talk_carried_thoughts(t, &list);
+	if (list.len > 0) {
+		buf_add(t->out, list.p, list.len);
+	} else {
 		buf_puts(t->out,
-		    "[{\"type\":\"thinking\",\"thinking\":"
+		    "{\"type\":\"thinking\",\"thinking\":"
 		    "[{\"type\":\"text\",\"text\":");
 		pieces_write_texts(&t->thoughts, t->out);
 		buf_puts(t->out, "}]}");
+	}
+	buf_free(&list);
+}
+
+static void
+write_content(struct talk *t, bool think)
+{
+	bool carried = talk_carried_thoughts(t, NULL);
+	bool as_part = think && t->thoughts.n > 0 &&
+	    t->dialect.reasoning_as == REASONING_AS_THINKING;
+
+	if (as_part || carried) {
+		buf_puts(t->out, "[");
+		write_thought_part(t);
 		if (t->text.n > 0)
 			buf_puts(t->out, ",");
 		pieces_write_parts(&t->text, t->out);
@@ -160,6 +179,21 @@ write_thoughts(struct talk *t)
 		? ",\"reasoning\":"
 		: ",\"reasoning_content\":");
 	pieces_write_texts(&t->thoughts, t->out);
+}
+
+/* Members that hold what it thought go where reasoning does. */
+static bool
+is_no_thought(struct span key)
+{
+	return memmem(key.p, key.len, "reasoning", 9) == NULL &&
+	    memmem(key.p, key.len, "thinking", 8) == NULL &&
+	    !span_is(key, EXTRAS_CONTENT);
+}
+
+static bool
+is_no_content(struct span key)
+{
+	return !span_is(key, EXTRAS_CONTENT);
 }
 
 /* Its content is read into scratch, which may hold media for later. */
@@ -196,14 +230,19 @@ end_turn(struct talk *t)
 		write_content(t, think);
 		if (think)
 			write_thoughts(t);
+		extras_write(&t->extras,
+		    t->dialect.reasoning == REASONING_NONE ? is_no_thought
+							   : is_no_content,
+		    t->out);
 		write_calls(t);
 		buf_puts(t->out, "}");
 	}
 	for (size_t i = 0; i < t->ncalls && !t->failed; i++)
 		write_result(
 		    t, &t->calls[i], pairs_of_call(&t->pairs, first + i));
-	t->text.n = t->thoughts.n = t->ncalls = t->nextras = 0;
+	t->text.n = t->thoughts.n = t->ncalls = t->ncall_extras = 0;
 	t->carried.p = NULL;
+	extras_reset(&t->extras);
 }
 
 /* --- What a dialect says --- */
@@ -252,32 +291,6 @@ talk_thoughts(struct talk *t, struct pieces *p)
 }
 
 void
-talk_carried(struct talk *t, struct span inside)
-{
-	t->carried = carry_read(inside, t->model, &t->arena);
-	t->in_turn = t->in_turn || t->carried.p != NULL;
-}
-
-/* What was carried to this call, if it is for it. */
-static void
-take_carried(struct talk *t, struct span id)
-{
-	bool mine = t->carried.p != NULL && carry_is_of(t->carried, id);
-
-	if (mine && t->nextras == t->extras_size) {
-		t->extras_size = t->extras_size * 2 + 4;
-		t->extras =
-		    reallocarray(t->extras, t->extras_size, sizeof(*t->extras));
-		if (t->extras == NULL)
-			fatal("out of memory for the calls of a message");
-	}
-	if (mine)
-		t->extras[t->nextras++] =
-		    (struct talk_extra){ t->carried, t->ncalls };
-	t->carried.p = NULL;
-}
-
-void
 talk_call(struct talk *t, const struct name *name, struct span item,
     enum talk_arguments form)
 {
@@ -290,8 +303,8 @@ talk_call(struct talk *t, const struct name *name, struct span item,
 		if (t->calls == NULL)
 			fatal("out of memory for the calls of a message");
 	}
-	take_carried(t, jspan_text(item, t->id));
-	t->calls[t->ncalls++] = (struct talk_call){ name, item, form };
+	t->calls[t->ncalls] = (struct talk_call){ name, item, form, 0 };
+	talk_take_carried(t, &t->calls[t->ncalls++]);
 	t->next_call++;
 }
 
@@ -330,7 +343,8 @@ talk_free(struct talk *t)
 	pieces_free(&t->thoughts);
 	pieces_free(&t->scratch);
 	free(t->calls);
-	free(t->extras);
+	free(t->call_extras);
+	extras_free(&t->extras);
 	if (t->arena != NULL)
 		arena_free(t->arena);
 }

@@ -26,6 +26,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "bridge/extras.h"
 #include "bridge/names.h"
 #include "bridge/pairs.h"
 #include "bridge/pieces.h"
@@ -44,12 +45,14 @@ struct talk_call {
 	const struct name *name;
 	struct span item;
 	enum talk_arguments form;
+	unsigned extra; /* the first of those carried to it; 0: none */
 };
 
-/* What a text in front of a call carried for it (carry.h). */
+/* What an opaque text carried for a call (carry.h). */
 struct talk_extra {
 	struct span object;
-	size_t call; /* in its turn */
+	unsigned next; /* to the same call; 0: none */
+	unsigned last; /* of the first one: the last */
 };
 
 struct talk {
@@ -72,8 +75,9 @@ struct talk {
 	size_t ncalls, calls_size;
 	struct arena *arena; /* of what is carried; or NULL */
 	struct span carried; /* for the next call */
-	struct talk_extra *extras;
-	size_t nextras, extras_size;
+	struct talk_extra *call_extras; /* of the turn, from 1 on */
+	size_t ncall_extras, call_extras_size;
+	struct extras extras; /* of the turn's message */
 	size_t next_call, next_result; /* their numbers */
 };
 
@@ -83,8 +87,9 @@ void talk_user(struct talk *, struct pieces *);
 void talk_text(struct talk *, struct pieces *);
 void talk_thoughts(struct talk *, struct pieces *);
 /* The inside of a reasoning item's or thinking block's opaque text: what is
- * ours goes with the next call. */
-void talk_carried(struct talk *, struct span inside);
+ * ours goes with the message, or with the call that it names: the next one, or
+ * one of the last.  False: it is not ours, or for another model. */
+bool talk_carried(struct talk *, struct span inside);
 void talk_call(
     struct talk *, const struct name *, struct span item, enum talk_arguments);
 /* The next result of the walk. */
@@ -92,5 +97,14 @@ enum pairs_fate talk_result(struct talk *);
 /* After the last. */
 void talk_end(struct talk *);
 void talk_free(struct talk *);
+
+/* talk_carried.c, for talk.c: what waits for this call goes with it. */
+void talk_take_carried(struct talk *, struct talk_call *);
+/* All that was carried to a call, and to its function. */
+void talk_call_extras(const struct talk *, const struct talk_call *,
+    struct extras *call, struct extras *function);
+/* Were parts of thought carried to the turn?  They go to list, made for it,
+ * comma-separated, if that is not NULL. */
+bool talk_carried_thoughts(const struct talk *, struct buf *list);
 
 #endif
