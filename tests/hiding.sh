@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # The table of hiding places of tailgate.conf(5), row by row through the
-# gateway: what is found stays here, what is not sent does not arrive.
+# gateway, under both web servers: what is found stays here, what is not sent
+# does not arrive, and no form names a second model in another spelling.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub
@@ -18,14 +19,13 @@ new_config <<-END
 END
 add_client anna --place external
 start_tailgate
-start_lighttpd
 
 # found WHAT: the last request stayed here, and a rule was why.
 found()
 {
-	is "found: $1" "$status" 403
-	like "found: $1: it is said why" "$(body)" 'private pattern'
-	is "found: $1: nothing went up" "$(stat stub requests)" 0
+	is "$server: found: $1" "$status" 403
+	like "$server: found: $1: it is said why" "$(body)" 'private pattern'
+	is "$server: found: $1: nothing went up" "$(stat stub requests)" 0
 	tell stub reset >/dev/null
 }
 
@@ -54,96 +54,131 @@ texts()
 	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
 	json "$1" 'a key' "$2\"x\"$3,\"y\":{\"OMEGA-123\":1}"
 }
-texts /v1/chat/completions '"messages":[{"role":"user","content":' '}]'
-texts /v1/completions '"prompt":' ''
-texts /v1/embeddings '"input":[' ']'
-texts /v1/rerank '"query":"q","documents":[' ']'
-texts /v1/responses '"input":[{"role":"user","content":' '}]'
-texts /v1/messages '"max_tokens":9,"messages":[{"role":"user","content":' '}]'
-texts /v1/messages/count_tokens '"messages":[{"role":"user","content":' '}]'
-texts /v1/audio/speech '"voice":"a","input":' ''
-
-# Headers that are passed on.
-for header in Idempotency-Key anthropic-beta openai-beta anthropic-version; do
-	post /v1/chat/completions '{"model":"m","messages":[]}' \
-		-H "$header: OMEGA-123"
-	found "the header $header"
-done
-
-# Forms.
-printf 'ID3\377\373' >"$dir/sound"
-printf 'my OMEGA-123' >"$dir/text"
-printf '\377\376m\0y\0 \0O\0M\0E\0G\0A\0-\0001\0002\0003\0' >"$dir/utf16"
-printf '\001\002\377' >"$dir/unknown"
-form()
+table()
 {
-	form_what=$1
-	shift
-	request "$form_path" -F model=m "$@"
-	found "$form_path: $form_what"
-}
-for form_path in /v1/audio/transcriptions /v1/audio/translations; do
-	form 'a field' -F "file=@$dir/sound" -F hotwords=OMEGA-123
-	form "a field's name" -F "file=@$dir/sound" -F OMEGA-123=x
-	form "a file's name" -F "file=@$dir/sound;filename=OMEGA-123"
-	form "a part's type" -F "file=@$dir/sound;type=audio/OMEGA-123"
-	form "a part's header" \
-		-F "file=@$dir/sound;headers=\"X-Note: OMEGA-123\""
-	form 'a text file' -F "file=@$dir/text"
-	form 'a text file in UTF-16' -F "file=@$dir/utf16"
-	form 'a file that cannot be read' -F "file=@$dir/unknown"
-	form 'a field that is not UTF-8' -F "file=@$dir/sound" \
-		-F "x=<$dir/unknown"
-done
-part='Content-Disposition: form-data; name='
-printf -- '--OMEGA-123\r\n%s"model"\r\n\r\nm\r\n--OMEGA-123--\r\n' "$part" \
-	>"$dir/form"
-request /v1/audio/transcriptions --data-binary "@$dir/form" \
-	-H 'Content-Type: multipart/form-data; boundary=OMEGA-123'
-found 'the boundary of a form'
+	texts /v1/chat/completions '"messages":[{"role":"user","content":' '}]'
+	texts /v1/completions '"prompt":' ''
+	texts /v1/embeddings '"input":[' ']'
+	texts /v1/rerank '"query":"q","documents":[' ']'
+	texts /v1/responses '"input":[{"role":"user","content":' '}]'
+	texts /v1/messages '"max_tokens":9,"messages":[{"role":"user","content":' '}]'
+	texts /v1/messages/count_tokens '"messages":[{"role":"user","content":' '}]'
+	texts /v1/audio/speech '"voice":"a","input":' ''
 
-# What is not sent: the request goes up without it.
-sent()
-{
-	is "not sent: $1: the rest is served" "$status" 200
-	wait_until stat_reaches stub requests 1
-	unlike "not sent: $1" "$(cat "$stub_dir"/*)" OMEGA-123
+	# Headers that are passed on.
+	for header in Idempotency-Key anthropic-beta openai-beta anthropic-version; do
+		post /v1/chat/completions '{"model":"m","messages":[]}' \
+			-H "$header: OMEGA-123"
+		found "the header $header"
+	done
+
+	# Forms.
+	printf 'ID3\377\373' >"$dir/sound"
+	printf 'my OMEGA-123' >"$dir/text"
+	printf '\377\376m\0y\0 \0O\0M\0E\0G\0A\0-\0001\0002\0003\0' >"$dir/utf16"
+	printf '\001\002\377' >"$dir/unknown"
+	form()
+	{
+		form_what=$1
+		shift
+		request "$form_path" -F model=m "$@"
+		found "$form_path: $form_what"
+	}
+	for form_path in /v1/audio/transcriptions /v1/audio/translations; do
+		form 'a field' -F "file=@$dir/sound" -F hotwords=OMEGA-123
+		form "a field's name" -F "file=@$dir/sound" -F OMEGA-123=x
+		form "a file's name" -F "file=@$dir/sound;filename=OMEGA-123"
+		form "a part's type" -F "file=@$dir/sound;type=audio/OMEGA-123"
+		form "a part's header" \
+			-F "file=@$dir/sound;headers=\"X-Note: OMEGA-123\""
+		form 'a text file' -F "file=@$dir/text"
+		form 'a text file in UTF-16' -F "file=@$dir/utf16"
+		form 'a file that cannot be read' -F "file=@$dir/unknown"
+		form 'a field that is not UTF-8' -F "file=@$dir/sound" \
+			-F "x=<$dir/unknown"
+	done
+	part='Content-Disposition: form-data; name='
+	printf -- '--OMEGA-123\r\n%s"model"\r\n\r\nm\r\n--OMEGA-123--\r\n' "$part" \
+		>"$dir/form"
+	request /v1/audio/transcriptions --data-binary "@$dir/form" \
+		-H 'Content-Type: multipart/form-data; boundary=OMEGA-123'
+	found 'the boundary of a form'
+
+	# What is not sent: the request goes up without it.
+	sent()
+	{
+		is "$server: not sent: $1: the rest is served" "$status" 200
+		wait_until stat_reaches stub requests 1
+		unlike "$server: not sent: $1" "$(cat "$stub_dir"/*)" OMEGA-123
+		rm -f "$stub_dir"/*
+		tell stub reset >/dev/null
+	}
+	rm -f "$stub_dir"/*
+	post '/v1/chat/completions?user=OMEGA-123&x=y' '{"model":"m","messages":[]}'
+	sent 'the query'
+	post '/v1/chat/completions' '{"model":"m","messages":[]}' -H 'X-Note: OMEGA-123'
+	sent 'another header'
+	request /v1/chat/completions -d '{"model":"m","messages":[]}' \
+		-H 'Content-Type: application/json; note=OMEGA-123'
+	sent 'a parameter of Content-Type'
+	printf -- 'OMEGA-123\r\n--b\r\n%s"model"\r\n\r\nm\r\n--b--\r\nOMEGA-123' \
+		"$part" >"$dir/form"
+	request /v1/audio/transcriptions --data-binary "@$dir/form" \
+		-H 'Content-Type: multipart/form-data; boundary=b; note=OMEGA-123'
+	sent 'what stands around a form'
+	post '/v1/messages?beta=true' '{"model":"m","max_tokens":9,"messages":[]}'
+	is "Messages' beta=true is served" "$status" 200
+	like 'and sent' "$(cat "$stub_dir"/*)" 'beta=true'
+	tell stub reset >/dev/null
+
+	# A second model.
+	for query in model=n 'mod%65l=n' stream=true 'prompt=x' 'Model=n' 'models=n'; do
+		post "/v1/chat/completions?$query" '{"model":"m","messages":[]}'
+		check "$server: refused: ?$query" error_is 400 invalid_value
+	done
+	request /v1/audio/transcriptions -F model=m -F "file=@$dir/sound" \
+		-F 'model=<-;filename=""' </dev/null
+	check "$server: refused: a part model with an empty file name" \
+		error_is 400 invalid_value
+	for name in '"mod%65l"' '"%6D%6f%64%65%6C"' '"mod%2565l"' '"m&#111;del"' \
+		'"Model"' '"MODEL"' '"model "' '" model"' '"model[]"' '"model[0]"' \
+		'"mo\\del"' "'model'" '"=?utf-8?B?bW9kZWw=?="' 'x; name*=utf-8'"''model" \
+		'x; name*0=mod; name*1=el' '"x"; name="model"' '"model"; filename*0=a' \
+		'"stre%61m"' '"Prompt"' '"models"' '"fallb%61cks"' '"engine"'; do
+		{
+			printf -- '--b\r\n%s"model"\r\n\r\nm\r\n' "$part"
+			printf -- '--b\r\n%s%s\r\n\r\nn\r\n--b--\r\n' \
+				"$part" "$name"
+		} >"$dir/form"
+		request /v1/audio/transcriptions --data-binary "@$dir/form" \
+			-H 'Content-Type: multipart/form-data; boundary=b'
+		like "$server: refused: a part with name=$name" "$status $(body)" \
+			'^400 .*"code":"invalid_(value|multipart)"'
+	done
+	for member in '"mod%65l":"n"' '"Model":"n"' '"model ":"n"' \
+		'"model\u0000x":"n"' '"extra_body":{"model":"n"}' \
+		'"extra_body":{"x":[{"MODEL":"n"}]}' '"body":{"stream":true}' \
+		'"litellm_params":{"fallbacks":["n"]}' '"params":{"messages":[]}'; do
+		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],$member}"
+		check "$server: refused: $member" error_is 400 invalid_value
+	done
+	is "$server: none of them went up" "$(stat stub requests)" 0
+	for member in '"metadata":{"model":"n"}' '"extra_body":{"top_k":1}' \
+		'"tools":[{"type":"image_generation","model":"n"}]'; do
+		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],$member}"
+		is "$server: not another model: $member" "$status" 200
+	done
+	rm -f "$stub_dir"/*
+	tell stub reset >/dev/null
+
+	# By design not found: split, compressed, spelled in another way.
+	for text in '"OMEGA-","x":"123"' '"O M E G A - 1 2 3"' '"4f4d4547412d313233"' \
+		'"H4sIAAAAAAAAA/N3dXXUNTQyBgBmR0TnCQAAAA=="' '"&#79;MEGA-123"'; do
+		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],\"user\":$text}"
+		is "$server: not found, as the manual says: $text" "$status" 200
+	done
 	rm -f "$stub_dir"/*
 	tell stub reset >/dev/null
 }
-rm -f "$stub_dir"/*
-post '/v1/chat/completions?user=OMEGA-123&x=y' '{"model":"m","messages":[]}'
-sent 'the query'
-post '/v1/chat/completions' '{"model":"m","messages":[]}' -H 'X-Note: OMEGA-123'
-sent 'another header'
-request /v1/chat/completions -d '{"model":"m","messages":[]}' \
-	-H 'Content-Type: application/json; note=OMEGA-123'
-sent 'a parameter of Content-Type'
-printf -- 'OMEGA-123\r\n--b\r\n%s"model"\r\n\r\nm\r\n--b--\r\nOMEGA-123' \
-	"$part" >"$dir/form"
-request /v1/audio/transcriptions --data-binary "@$dir/form" \
-	-H 'Content-Type: multipart/form-data; boundary=b; note=OMEGA-123'
-sent 'what stands around a form'
-post '/v1/messages?beta=true' '{"model":"m","max_tokens":9,"messages":[]}'
-is "Messages' beta=true is served" "$status" 200
-like 'and sent' "$(cat "$stub_dir"/*)" 'beta=true'
-tell stub reset >/dev/null
-
-# A second model.
-for query in model=n 'mod%65l=n' stream=true 'prompt=x' 'Model=n' 'models=n'; do
-	post "/v1/chat/completions?$query" '{"model":"m","messages":[]}'
-	check "refused: ?$query" error_is 400 invalid_value
-done
-request /v1/audio/transcriptions -F model=m -F "file=@$dir/sound" \
-	-F 'model=<-;filename=""' </dev/null
-check 'refused: a part model with an empty file name' \
-	error_is 400 invalid_value
-is 'none of them went up' "$(stat stub requests)" 0
-
-# By design not found: split, compressed, spelled in another way.
-for text in '"OMEGA-","x":"123"' '"O M E G A - 1 2 3"' '"4f4d4547412d313233"' \
-	'"H4sIAAAAAAAAA/N3dXXUNTQyBgBmR0TnCQAAAA=="' '"&#79;MEGA-123"'; do
-	post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],\"user\":$text}"
-	is "not found, as the manual says: $text" "$status" 200
-done
+each_server table
 finish

@@ -5,7 +5,8 @@
 # shows: markers are planted in each, then everything is searched.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-printf 'sk-MARKPROVIDERKEY\n' >"$dir/provider.secret"
+secret=sk-MARKPROVIDERKEYabcdefghijMARKPROVIDERKEY
+printf '%s\n' $secret >"$dir/provider.secret"
 chmod 600 "$dir/provider.secret"
 start_upstream stub
 reserve_port nobody
@@ -84,24 +85,116 @@ data: {"detail":"'"$echoes"'"}
 raw 200 application/json '{"detail":"'"$echoes"'"}' >"$dir/raw/detail.http"
 raw 200 application/json '{"choices":[{"message":{"content":"a"},"finish_reason":"'"$echoes"'"}]}' \
 	>"$dir/raw/reason.http"
+# spelled BEFORE: every letter of it in one coding.
+spelled()
+{
+	printf %s "$secret" | od -An -v -tx1 | tr -d ' \n' |
+		sed "s/../$1&/g"
+}
+data='data: {"choices":[{"index":0,"delta":{"content":"'
+raw 200 text/event-stream ": debug: Authorization: Bearer $secret
+
+$data"'a"}}]}
+
+: key sk-MARKP***RKEY of MARKPROVIDERKEYab
+x-debug: '"$secret
+event: $secret
+id: $secret
+$data"'b"}}]}
+
+data: [DONE]
+
+' >"$dir/raw/lines.http"
+raw 200 text/event-stream "$data$secret"'"}}]}
+
+'"${data}sk-MARKPROVIDERKEYabcd"'"}}]}
+
+'"${data}efghijMARKPROVIDERKEY"'"}}]}
+
+'"${data}see $(spelled '\\u00')"'"}}]}
+
+'"${data}$(spelled %)"'"}}]}
+
+'"$data$(printf %s "$secret" | tr '[:lower:]' '[:upper:]')"'"}}]}
+
+'"$data$(printf 'user:%s' "$secret" | base64 -w 0)"'"}}]}
+
+data: [DONE]
+
+' >"$dir/raw/words.http"
+raw 200 application/json '{"choices":[{"message":{"content":"'"$secret"'"}}],
+	"debug":{"authorization":"Bearer '"$secret"'"}}' >"$dir/raw/whole.http"
+for coding in '\\u00' '%'; do
+	raw 400 application/json '{"error":{"message":"wrong: '"$(
+		spelled "$coding")"'"}}' >"$dir/raw/spelled$coding.http"
+done
+mv "$dir/raw/spelled%.http" "$dir/raw/percent.http"
+mv "$dir"/raw/spelled*u00.http "$dir/raw/escapes.http"
+raw 400 application/json '{"error":{"message":"wrong: '"$(printf %s "$secret" |
+	tr '[:lower:]' '[:upper:]')"' SK-MARKP***RKEY"}}' >"$dir/raw/capitals.http"
+# Fields that pass, with it in their names and values; a trailer; two reads.
+{
+	printf 'HTTP/1.1 200 %s\r\nContent-Type: audio/wav; k=%s\r\n' \
+		"$secret" "$secret"
+	printf 'x-ratelimit-%s: 1\r\nanthropic-ratelimit-x: %s\r\n' \
+		"$secret" "$(printf %s "$secret" | tr '[:lower:]' '[:upper:]')"
+	printf 'Content-Disposition: attachment; filename="%s"\r\n' "$secret"
+	printf 'Cache-Control: sk-MARKP...RKEY\r\nRetry-After: %s\r\n' \
+		"$(spelled %)"
+	printf 'Transfer-Encoding: chunked\r\nTrailer: X-Key\r\n\r\n'
+	printf 'a\r\nRIFF sk-MA\r\n1\r\nR\r\n'
+	printf '%x\r\n%s\r\n' $((${#secret} - 6)) "${secret#sk-MAR}"
+	printf '5\r\n error\r\n0\r\nX-Key: %s\r\n\r\n' "$secret"
+} >"$dir/raw/chunks.http"
+sed -i 's/^5\r$/6\r/' "$dir/raw/chunks.http"
 start_upstream echoer --raw "$dir/raw"
 sed "s|$stub_url|$echoer_url|" "$conf" >"$dir/echoer.conf"
 stop "$tailgate_pid"
 start_tailgate "$dir/echoer.conf"
+all_spelled=$(spelled % ''
+	echo
+	spelled '\\\\u00'
+	echo
+	printf 'user:%s' "$secret" | base64 -w 0 | cut -c 8-30)
 for file in 400 402 403 404 409 422 429 500 503 200 html event \
-	event-detail detail reason; do
+	event-detail detail reason lines words whole percent escapes capitals \
+	chunks; do
 	for stream in false true; do
 		post /v1/chat/completions \
-			"$(say "stub/raw,file=$file.http" "\"stream\":$stream")"
+			"$(say "stub/raw,file=$file" "\"stream\":$stream")"
 		unlike "echoed by $file, stream $stream: not in the body" \
 			"$(body)" 'MARKPROV|MARKP|RKEY'
+		unlike "echoed by $file, stream $stream: in no coding" \
+			"$(tail -c 1000 "$dir/body"; cat "$dir/head")" \
+			"$(echo "$all_spelled" | cut -c 1-60 | paste -sd'|')"
 		unlike "echoed by $file, stream $stream: not in the head" \
-			"$(cat "$dir/head")" 'MARKPROV'
-		[ "$file" = 429 ] || [ "$file" = html ] || like \
+			"$(cat "$dir/head")" 'MARKPROV|%4[dD]'
+		case $file in
+		429 | html | lines | words | whole | chunks) continue ;;
+		esac
+		like \
 			"echoed by $file, stream $stream: the rest is said" \
 			"$(body)" 'ending in|wrong|error'
 	done
 done
+for reason in $secret 'sk-MARKP***RKEY'; do
+	raw 200 text/event-stream 'event: response.created
+data: {"type":"response.created","response":{"id":"r1"}}
+
+event: response.incomplete
+data: {"type":"response.incomplete","response":{"id":"r1","incomplete_details":{"reason":"'"$reason"'"}}}
+
+' >"$dir/raw/incomplete.http"
+	post /v1/responses "$(say stub/raw,file=incomplete '"stream":true')"
+	like 'why a response is incomplete is said' "$(body)" incomplete_details
+	unlike 'without a key in it' "$(body)" 'MARKPROV|MARKP|RKEY'
+done
+post /v1/audio/speech '{"model":"stub/raw,file=chunks","input":"x","voice":"a"}'
+is 'sound that holds it in three reads passes' \
+	"$(head -c 5 "$dir/body") $(wc -c <"$dir/body")" \
+	"RIFF  $((11 + ${#secret}))"
+unlike 'without it' "$(cat "$dir/body" "$dir/head")" 'MARKPROV|MARKP|RKEY'
+check 'the upstream has said all that' alive "$echoer_pid"
 stop "$tailgate_pid"
 start_tailgate
 

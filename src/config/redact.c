@@ -3,137 +3,42 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how providers print keys.  It looks at a decoded view of the text,
- * whose bytes know where they came from; only errors and single header values
- * come here, so it may take its time.
+ * Hides how providers print keys.  It looks at views of the text (in small
+ * letters, decoded up to LAYERS times), whose bytes know where they came from.
+ * Errors, comments and single header values come here, and what sieve.c has
+ * found suspicious; so it may take its time.
  */
 #include "config.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "config/redact.h"
+#include "config/redact_view.h"
 #include "config/secrets.h"
 
 #define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row hold an aligned one */
 #define BASE64_MIN 14 /* letters in a row that are looked at */
 #define SHOWN_MIN 4 /* letters of a key that tell something of it */
-#define MASK 1 /* in a view: an ellipsis or a bullet that was escaped */
+#define LAYERS 2 /* JSON within a string of JSON */
 #define WORDS_BACK 32 /* "ending in" stands within these before its letters */
-
-/* A text with what is encoded decoded: p[i] came from from[i] up to
- * from[i + 1]. */
-struct view {
-	char *p;
-	size_t *from;
-	size_t len;
-};
 
 struct cover {
 	char *out; /* the original; NULL: only look */
-	const struct view *view;
+	const struct redact_view *view;
+	bool only_long;
 	bool found;
 };
 
 static void
 cover(struct cover *c, size_t at, size_t len)
 {
-	const struct view *v = c->view;
+	const struct redact_view *v = c->view;
 
 	c->found = true;
 	if (c->out != NULL)
 		memset(
 		    c->out + v->from[at], '*', v->from[at + len] - v->from[at]);
-}
-
-/* ---- the view --------------------------------------------------------- */
-
-/* &#47; &#x2f; and the few that have names; 0: none. */
-static size_t
-entity(const char *p, const char *end, char *out)
-{
-	static const struct {
-		const char *name;
-		char c;
-	} names[] = { { "&amp;", '&' }, { "&lt;", '<' }, { "&gt;", '>' },
-		{ "&quot;", '"' }, { "&apos;", '\'' } };
-	const char *semicolon =
-	    memchr(p, ';', end - p < 8 ? (size_t)(end - p) : 8);
-	long code;
-
-	if (semicolon == NULL)
-		return 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(p, names[i].name, (size_t)(semicolon - p + 1)) ==
-		    0) {
-			*out = names[i].c;
-			return (size_t)(semicolon - p + 1);
-		}
-	if (p[1] != '#')
-		return 0;
-	code = (p[2] | 0x20) == 'x'
-	    ? hex_number(p + 3, semicolon, (size_t)(semicolon - p - 3))
-	    : strtol(p + 2, NULL, 10);
-	if (code <= 0x20 || code >= 0x7f)
-		return 0;
-	*out = (char)code;
-	return (size_t)(semicolon - p + 1);
-}
-
-/* One character; how many bytes it takes. */
-static size_t
-decode(const char *p, const char *end, char *out)
-{
-	int code = -1;
-	size_t n = 1;
-
-	*out = *p;
-	if (*p == '\\' && end - p >= 2) {
-		if (p[1] == 'u' && (code = hex_number(p + 2, end, 4)) > 0x20)
-			n = 6;
-		else if (p[1] != 'u')
-			return *out = p[1], 2;
-	} else if (*p == '%' && (code = hex_number(p + 1, end, 2)) > 0x20)
-		n = 3;
-	else if (*p == '&' && end - p >= 4 && (n = entity(p, end, out)) > 0)
-		return n;
-	/* What stands for letters that are not shown. */
-	if (code == 0x2026 || code == 0x2022 || code == 0x25cf)
-		code = MASK;
-	else if (code <= 0x20 || code >= 0x7f)
-		return 1;
-	*out = (char)code;
-	return n;
-}
-
-static bool
-view_init(struct view *v, struct span text, bool decoded)
-{
-	const char *p = text.p, *end = p + text.len;
-
-	v->len = 0;
-	v->p = malloc(text.len + 1);
-	v->from = malloc((text.len + 1) * sizeof(*v->from));
-	if (v->p == NULL || v->from == NULL)
-		return false;
-	while (p < end) {
-		v->from[v->len] = (size_t)(p - text.p);
-		if (decoded)
-			p += decode(p, end, &v->p[v->len++]);
-		else
-			v->p[v->len++] = *p++;
-	}
-	v->from[v->len] = text.len;
-	return true;
-}
-
-static void
-view_free(struct view *v)
-{
-	free(v->p);
-	free(v->from);
 }
 
 /* ---- what is looked for ----------------------------------------------- */
@@ -148,7 +53,7 @@ is_word(char c)
 static void
 find_short(struct cover *c, struct span key)
 {
-	const struct view *v = c->view;
+	const struct redact_view *v = c->view;
 	const char *end = v->p + v->len, *p = v->p;
 
 	while ((p = memmem(p, (size_t)(end - p), key.p, key.len)) != NULL) {
@@ -164,7 +69,7 @@ find_short(struct cover *c, struct span key)
 static void
 find_pieces(struct cover *c, struct span key, size_t least)
 {
-	const struct view *v = c->view;
+	const struct redact_view *v = c->view;
 	const char *end = v->p + v->len, *p;
 
 	for (size_t at = 0; at + BLOCK <= key.len; at += BLOCK) {
@@ -188,7 +93,7 @@ find_pieces(struct cover *c, struct span key, size_t least)
 
 /* The length of what stands for letters that are not shown; 0: nothing. */
 static size_t
-mask_length(const struct view *v, size_t at)
+mask_length(const struct redact_view *v, size_t at)
 {
 	static const char *const signs[] = { "*", ".", "\xe2\x80\xa6",
 		"\xe2\x80\xa2", "\xe2\x97\x8f", "\x01", "#", "x", "X", "_",
@@ -208,7 +113,7 @@ mask_length(const struct view *v, size_t at)
 		for (len = 0; (size_t)(end - p) >= len + n &&
 		     memcmp(p + len, signs[i], n) == 0;)
 			len += n;
-		if (len >= 2 || (len == 1 && *p == MASK))
+		if (len >= 2 || (len == 1 && *p == REDACT_MASK))
 			return len;
 	}
 	return 0;
@@ -216,7 +121,7 @@ mask_length(const struct view *v, size_t at)
 
 /* How many letters before `at` are the key's first ones. */
 static size_t
-first_shown(const struct view *v, size_t at, struct span key)
+first_shown(const struct redact_view *v, size_t at, struct span key)
 {
 	size_t n = at < key.len ? at : key.len;
 
@@ -226,7 +131,7 @@ first_shown(const struct view *v, size_t at, struct span key)
 }
 
 static size_t
-last_shown(const struct view *v, size_t at, struct span key)
+last_shown(const struct redact_view *v, size_t at, struct span key)
 {
 	size_t n = v->len - at < key.len ? v->len - at : key.len;
 
@@ -238,7 +143,7 @@ last_shown(const struct view *v, size_t at, struct span key)
 static void
 find_masked(struct cover *c, struct span key)
 {
-	const struct view *v = c->view;
+	const struct redact_view *v = c->view;
 	size_t len, first, last;
 
 	for (size_t at = 0; at < v->len; at += len == 0 ? 1 : len) {
@@ -269,7 +174,7 @@ find_masked(struct cover *c, struct span key)
 }
 
 static bool
-says_end(const struct view *v, size_t at)
+says_end(const struct redact_view *v, size_t at)
 {
 	static const char *const words[] = { "ending", "ends", "last", "suffix",
 		"end in", "finishing" };
@@ -286,7 +191,7 @@ says_end(const struct view *v, size_t at)
 static void
 find_endings(struct cover *c, struct span key)
 {
-	const struct view *v = c->view;
+	const struct redact_view *v = c->view;
 	const char *end = v->p + v->len, *p = v->p;
 	const char *tail = key.p + key.len - SHOWN_MIN;
 	size_t at, more;
@@ -324,7 +229,7 @@ base64_core(struct span key, unsigned shift, const char *letters, char *out)
 }
 
 static bool
-may_be_base64(const struct view *v)
+may_be_base64(const struct redact_view *v)
 {
 	size_t run = 0;
 
@@ -336,8 +241,84 @@ may_be_base64(const struct view *v)
 	return run >= BASE64_MIN;
 }
 
+/* In small letters, as the view is: its own alphabet is lost, which so many
+ * letters can do without. */
 static void
-find_base64(struct cover *c, struct span key)
+find_base64(struct cover *c, struct span key, size_t least)
+{
+	char core[REDACT_BASE64_MAX];
+
+	if (!may_be_base64(c->view))
+		return;
+	for (unsigned i = 0; i < REDACT_BASE64_FORMS; i++) {
+		struct span text = { core, redact_base64(key, i, core) };
+
+		if (text.len >= least)
+			find_pieces(c, text, least);
+	}
+	explicit_bzero(core, sizeof(core));
+}
+
+/* Wherever it stands; nothing that a text could say by chance. */
+static void
+find_long(struct cover *c, struct span key, struct span folded)
+{
+	if (redact_is_long(key)) {
+		find_pieces(c, folded, REDACT_LONG_MIN);
+		find_base64(c, key, REDACT_LONG_MIN);
+	}
+}
+
+static void
+find_all(struct cover *c, struct span key, struct span folded)
+{
+	if (key.len < REDACT_PIECE_MIN)
+		find_short(c, folded);
+	else
+		find_pieces(c, folded, REDACT_PIECE_MIN);
+	find_masked(c, folded);
+	find_endings(c, folded);
+	find_base64(c, key, BASE64_MIN);
+}
+
+static void
+find_key(void *ctx, struct span key)
+{
+	char folded[SECRET_MAX];
+	struct span small = { folded, key.len };
+	struct cover *c = ctx;
+
+	if (key.len < REDACT_KEY_MIN || key.len > SECRET_MAX)
+		return;
+	redact_fold(key.p, key.len, folded);
+	if (c->only_long)
+		find_long(c, key, small);
+	else
+		find_all(c, key, small);
+	explicit_bzero(folded, key.len);
+}
+
+/* ---- the keys --------------------------------------------------------- */
+
+bool
+redact_is_long(struct span key)
+{
+	/* What people write where a server wants none. */
+	static const char *const placeholders[] = { "no-key", "not-needed",
+		"no_key", "not_needed" };
+
+	if (key.len < REDACT_LONG_MIN || key.len > SECRET_MAX)
+		return false;
+	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]);
+	     i++)
+		if (memmem(key.p, key.len, placeholders[i],
+			strlen(placeholders[i])) != NULL)
+			return false;
+	return true;
+}
+
+size_t
+redact_base64(struct span key, unsigned form, char *out)
 {
 	static const char *const alphabets[] = {
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -345,37 +326,17 @@ find_base64(struct cover *c, struct span key)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789-_"
 	};
-	char core[SECRET_MAX * 4 / 3 + 4];
-	struct span text = { core, 0 };
+	size_t n = base64_core(key, form / 2, alphabets[form % 2], out);
 
-	if (!may_be_base64(c->view))
-		return;
-	for (unsigned i = 0; i < 6; i++) {
-		text.len = base64_core(key, i / 2, alphabets[i % 2], core);
-		if (text.len >= BASE64_MIN)
-			find_pieces(c, text, BASE64_MIN);
-	}
-	explicit_bzero(core, sizeof(core));
-}
-
-static void
-find_key(struct cover *c, struct span key)
-{
-	if (key.len < REDACT_KEY_MIN || key.len > SECRET_MAX)
-		return;
-	if (key.len < REDACT_PIECE_MIN)
-		find_short(c, key);
-	else
-		find_pieces(c, key, REDACT_PIECE_MIN);
-	find_masked(c, key);
-	find_endings(c, key);
-	find_base64(c, key);
+	redact_fold(out, n, out);
+	return n;
 }
 
 /* What of a provider's own headers is a key, too: the last word of one whose
  * name says so. */
 static void
-find_headers(struct cover *c, const struct provider *provider)
+each_header(const struct provider *provider,
+    void (*take)(void *ctx, struct span key), void *ctx)
 {
 	static const char *const names[] = { "key", "auth", "token", "secret",
 		"cookie", "password" };
@@ -388,50 +349,59 @@ find_headers(struct cover *c, const struct provider *provider)
 			if (strcasestr(h->name, names[j]) == NULL)
 				continue;
 			blank = strrchr(h->value, ' ');
-			find_key(
-			    c, span_of(blank == NULL ? h->value : blank + 1));
+			take(
+			    ctx, span_of(blank == NULL ? h->value : blank + 1));
 			break;
 		}
 }
 
-static bool
-look(const struct config *config, struct span text, char *out)
+void
+redact_each_key(const struct config *config,
+    void (*take)(void *ctx, struct span key), void *ctx)
 {
-	bool encoded = false;
-	struct view view;
-	struct cover c = { .out = out, .view = &view };
-
-	for (size_t i = 0; i < text.len && !encoded; i++)
-		encoded =
-		    text.p[i] == '\\' || text.p[i] == '%' || text.p[i] == '&';
-	for (int pass = 0; pass < (encoded ? 2 : 1); pass++) {
-		if (!view_init(&view, text, pass == 1)) {
-			/* What cannot be looked at is not shown. */
-			if (out != NULL)
-				memset(out, '*', text.len);
-			c.found = true;
-		} else
-			for (size_t i = 0; i < config->nproviders; i++) {
-				const struct provider *p =
-				    &config->providers[i];
-
-				if (p->key != NULL)
-					find_key(&c, span_of(p->key));
-				find_headers(&c, p);
-			}
-		view_free(&view);
+	for (size_t i = 0; i < config->nproviders; i++) {
+		if (config->providers[i].key != NULL)
+			take(ctx, span_of(config->providers[i].key));
+		each_header(&config->providers[i], take, ctx);
 	}
+}
+
+/* ---- looking ---------------------------------------------------------- */
+
+static bool
+look(const struct config *config, struct span text, char *out, bool only_long)
+{
+	struct redact_view view;
+	struct cover c = { .out = out, .view = &view, .only_long = only_long };
+	unsigned layer = 0;
+
+	if (redact_view_init(&view, text) == -1) {
+		/* What cannot be looked at is not shown. */
+		if (out != NULL)
+			memset(out, '*', text.len);
+		return true;
+	}
+	do
+		redact_each_key(config, find_key, &c);
+	while (layer++ < LAYERS && redact_view_decode(&view));
+	redact_view_free(&view);
 	return c.found;
 }
 
 bool
 redact(const struct config *config, char *p, size_t len)
 {
-	return len > 0 && look(config, (struct span){ p, len }, p);
+	return len > 0 && look(config, (struct span){ p, len }, p, false);
+}
+
+bool
+redact_long(const struct config *config, char *p, size_t len)
+{
+	return len > 0 && look(config, (struct span){ p, len }, p, true);
 }
 
 bool
 redact_finds(const struct config *config, struct span text)
 {
-	return text.len > 0 && look(config, text, NULL);
+	return text.len > 0 && look(config, text, NULL, false);
 }

@@ -17,7 +17,11 @@
  *	or more after words like "ending in";
  *	its base64, as Basic authentication has it;
  *
- * each also in JSON's escapes, percent-encoded or as HTML entities.
+ * each also in capitals, in JSON's escapes (twice, too), percent-encoded or as
+ * HTML entities.
+ *
+ * That is for errors, comments and headers.  In what a model says only a long
+ * key is looked for, whole or in pieces of REDACT_LONG_MIN: see sieve.h.
  */
 #ifndef CONFIG_REDACT_H
 #define CONFIG_REDACT_H
@@ -26,14 +30,33 @@
 #include <stddef.h>
 
 #include "base/span.h"
+#include "config/secrets.h"
 #include "config/settings.h"
 
 #define REDACT_KEY_MIN 6
 #define REDACT_PIECE_MIN 12
+#define REDACT_LONG_MIN 16
+/* Three places within base64's groups, two alphabets. */
+#define REDACT_BASE64_FORMS 6
+/* Of what redact_base64 writes. */
+#define REDACT_BASE64_MAX (SECRET_MAX * 4 / 3 + 4)
 
 /* Covers them in place.  True: there was one. */
 bool redact(const struct config *, char *p, size_t len);
+/* The same of long keys alone. */
+bool redact_long(const struct config *, char *p, size_t len);
 /* Does it hold one?  (A header: it is left out then.) */
 bool redact_finds(const struct config *, struct span text);
+
+/* ---- for sieve.c ------------------------------------------------------ */
+
+/* Each key of the configuration, of any length. */
+void redact_each_key(const struct config *,
+    void (*take)(void *ctx, struct span key), void *ctx);
+/* Long enough to be looked for anywhere, and no placeholder? */
+bool redact_is_long(struct span key);
+/* The letters of base64 that only the key decides, in small letters; out has
+ * room for REDACT_BASE64_MAX.  Returns how many. */
+size_t redact_base64(struct span key, unsigned form, char *out);
 
 #endif

@@ -291,7 +291,7 @@ read_document(struct reading *r, const struct jscan_value *v)
 	return 0;
 }
 
-static void
+static int
 read_inner(struct reading *r, const struct jscan_value *v)
 {
 	if (v->depth == 2 && r->member == MEMBER_TOOLS)
@@ -299,6 +299,7 @@ read_inner(struct reading *r, const struct jscan_value *v)
 	if (v->depth == 2 && r->member == MEMBER_STREAM_OPTIONS &&
 	    v->type == JSCAN_TRUE && key_is(v, "include_usage"))
 		r->call->asks_usage = true;
+	return call_inner(r, v);
 }
 
 /* Of a number, up to its end: a body may end with it.  One that is too large
@@ -377,8 +378,8 @@ on_value(void *ctx, const struct jscan_value *v)
 	if (v->depth == 1) {
 		if (call_member(r, v) != 0)
 			return 1;
-	} else
-		read_inner(r, v);
+	} else if (read_inner(r, v) != 0)
+		return 1;
 	read_key(r, v);
 	if (container)
 		enter(r, v);

@@ -179,6 +179,9 @@ call_member(struct reading *r, const struct jscan_value *v)
 	struct call *call = r->call;
 
 	r->member = spec == NULL ? MEMBER_NONE : spec->member;
+	r->carrier = spec == NULL && v->path[0].key.p != NULL &&
+	    member_is_carrier(
+		call_text(r, v->path[0].key, v->path[0].key_escaped));
 	if (check_name(r, &v->path[0], spec) != 0)
 		return 1;
 	switch (r->member) {
@@ -197,4 +200,23 @@ call_member(struct reading *r, const struct jscan_value *v)
 	default:
 		return 0;
 	}
+}
+
+int
+call_inner(struct reading *r, const struct jscan_value *v)
+{
+	const struct jscan_step *step = &v->path[v->depth - 1];
+	struct span key;
+
+	if (!r->carrier || step->key.p == NULL)
+		return 0;
+	key = call_text(r, step->key, step->key_escaped);
+	if (!member_is_carried(key))
+		return 0;
+	return call_refuse(r, REFUSE_INVALID_REQUEST,
+	    arena_text(r->arena, v->path[0].key),
+	    arena_printf(r->arena,
+		"A provider could lay `%.*s` over the body, and `%.*s` is in "
+		"it; leave it out.",
+		SPAN_FMT(v->path[0].key), SPAN_FMT(key)));
 }

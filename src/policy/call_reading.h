@@ -24,6 +24,7 @@ struct reading {
 	struct pattern_run patterns;
 	struct estimate_sum texts; /* what they add to input_tokens */
 	enum member member; /* the top-level one we are in */
+	bool carrier; /* which may be laid over the body */
 	unsigned seen; /* rows of members that were there, by member_index() */
 	unsigned char area[JSCAN_DEPTH_MAX + 1]; /* by depth of the values */
 	unsigned char urls[JSCAN_DEPTH_MAX + 1]; /* of the object's members:
@@ -54,6 +55,8 @@ void call_end(struct reading *);
 /* A top-level member begins: reads its value where that is a plain one.  Other
  * than 0: refused. */
 int call_member(struct reading *, const struct jscan_value *);
+/* So does one inside of those: may it? */
+int call_inner(struct reading *, const struct jscan_value *);
 /* Where stream_options stands, when it has ended. */
 void call_place_options(struct reading *, const struct jscan_value *);
 /* The model's name as text, checked; NULL: refused. */

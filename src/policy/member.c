@@ -7,10 +7,15 @@
  */
 #include "config.h"
 
+#include <string.h>
+
+#include "base/hex.h"
 #include "base/unicode.h"
 #include "policy/member.h"
 
 #define FOLDED_MAX 32
+#define SPELLED_MAX 256 /* of a name with something encoded in it */
+#define LAYERS 3
 
 static const struct member_spec members[] = {
 	{ "model", MEMBER_MODEL, false },
@@ -41,6 +46,17 @@ static const struct member_spec members[] = {
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 _Static_assert(MEMBERS <= 32, "a set of them is 32 bits");
 
+/* Members that some gateways and servers lay over the body, or take for it. */
+static const char *const carriers[] = { "extra_body", "extra_json",
+	"litellm_params", "override_params", "overrides", "request",
+	"request_body", "body", "payload", "params", "parameters", "json" };
+#define CARRIERS (sizeof(carriers) / sizeof(carriers[0]))
+
+/* What of such a one would count. */
+static const char *const carried[] = { "model", "stream", "prompt", "messages",
+	"input" };
+#define CARRIED (sizeof(carried) / sizeof(carried[0]))
+
 /* By which OpenRouter, LiteLLM and Azure take other models. */
 static const char *const rivals[] = { "models", "fallbacks", "fallback_models",
 	"engine", "model_list", "model_name", "deployment_id" };
@@ -59,6 +75,59 @@ unsigned
 member_index(const struct member_spec *spec)
 {
 	return (unsigned)(spec - members);
+}
+
+/* ---- what careless readers make of a name ----------------------------- */
+
+/* %6d, &#109; &#x6d; at p, which other coders of forms write and some readers
+ * undo.  How many bytes it takes, 0: nothing is encoded here. */
+static size_t
+spelled(const char *p, const char *end, char *out)
+{
+	int32_t code = 0;
+	const char *at;
+
+	if (*p == '%') {
+		code = hex_number(p + 1, end, 2);
+		*out = (char)code;
+		return code < 0 ? 0 : 3;
+	}
+	if (end - p < 4 || p[0] != '&' || p[1] != '#')
+		return 0;
+	at = p + 2;
+	if ((*at | 0x20) == 'x')
+		for (at++; at < end && hex_value(*at) != -1 && code < 128; at++)
+			code = code * 16 + hex_value(*at);
+	else
+		for (; at < end && *at >= '0' && *at <= '9' && code < 128; at++)
+			code = code * 10 + (*at - '0');
+	*out = (char)code;
+	return at < end && *at == ';' && code < 128 ? (size_t)(at + 1 - p) : 0;
+}
+
+/* One layer of that undone; out may be where the key stands. */
+static struct span
+unspell(struct span key, char out[SPELLED_MAX])
+{
+	const char *p = key.p, *end = p + key.len;
+	size_t n = 0, len;
+	char c;
+
+	while (p < end) {
+		c = *p;
+		len = spelled(p, end, &c);
+		out[n++] = c;
+		p += len == 0 ? 1 : len;
+	}
+	return (struct span){ out, n };
+}
+
+static bool
+may_be_spelled(struct span key)
+{
+	return key.len <= SPELLED_MAX &&
+	    (memchr(key.p, '%', key.len) != NULL ||
+		memchr(key.p, '&', key.len) != NULL);
 }
 
 /* What is left of a name for a reader who ends it at a NUL or a bracket, does
@@ -85,10 +154,13 @@ fold(struct span key, char out[FOLDED_MAX])
 const char *
 member_disguised(struct span key)
 {
-	char text[FOLDED_MAX];
-	struct span folded = fold(key, text);
+	char text[FOLDED_MAX], plain[SPELLED_MAX];
+	struct span decoded = key, folded;
 	const char *name;
 
+	for (int i = 0; i < LAYERS && may_be_spelled(decoded); i++)
+		decoded = unspell(decoded, plain);
+	folded = fold(decoded, text);
 	if (folded.p == NULL || span_eq(folded, key))
 		return NULL;
 	for (size_t i = 0; i < MEMBERS + RIVALS; i++) {
@@ -106,4 +178,22 @@ member_is_rival(struct span key)
 		if (span_is(key, rivals[i]))
 			return true;
 	return false;
+}
+
+bool
+member_is_carrier(struct span key)
+{
+	for (size_t i = 0; i < CARRIERS; i++)
+		if (span_is_nocase(key, carriers[i]))
+			return true;
+	return false;
+}
+
+bool
+member_is_carried(struct span key)
+{
+	for (size_t i = 0; i < CARRIED; i++)
+		if (span_is(key, carried[i]))
+			return true;
+	return member_is_rival(key) || member_disguised(key) != NULL;
 }

@@ -8,9 +8,9 @@
  *
  * Two readers of one body must not see two calls.  Readers differ: Go's JSON
  * takes "Model" for "model", C ends a name at its first NUL, form parsers cut
- * "model[]" and trim blanks.  So a name that any of them could take for one of
- * these, but that is not written as it is, has no good use and is refused; so
- * is a name by which known upstreams take another model.
+ * "model[]", trim blanks and undo percent signs.  So a name that any of them
+ * could take for one of these, but that is not written as it is, has no good
+ * use and is refused; so is a name by which known upstreams take another model.
  */
 #ifndef POLICY_MEMBER_H
 #define POLICY_MEMBER_H
@@ -51,5 +51,12 @@ unsigned member_index(const struct member_spec *);
 const char *member_disguised(struct span key);
 /* Does it name another model beside `model` (models, fallbacks ...)? */
 bool member_is_rival(struct span key);
+
+/* Could a provider lay what is in this top-level member over the body?  Others
+ * that hold a `model` of their own (tools, plugins, metadata) name one for
+ * their own purpose, and are not judged. */
+bool member_is_carrier(struct span key);
+/* Is this a name that must not be in such a one? */
+bool member_is_carried(struct span key);
 
 #endif

@@ -62,6 +62,12 @@ answer_put(struct answer *a, const void *p, size_t len)
 	return 0;
 }
 
+static int
+put(void *ctx, struct span bytes)
+{
+	return answer_put(ctx, bytes.p, bytes.len);
+}
+
 int
 answer_body(struct answer *a, struct span bytes)
 {
@@ -69,7 +75,7 @@ answer_body(struct answer *a, struct span bytes)
 	a->burst = 0;
 	if (a->head_only)
 		return 0;
-	return answer_put(a, bytes.p, bytes.len);
+	return sieve_push(a->sieve, &a->held, bytes, put, a);
 }
 
 int
@@ -88,6 +94,8 @@ answer_end(struct answer *a)
 {
 	if (a->ended)
 		return;
+	if (a->held.len > 0)
+		sieve_end(a->sieve, &a->held, put, a);
 	a->ended = true;
 	a->ended_ms = clock_now_ms();
 }

@@ -22,6 +22,7 @@
 #include "base/span.h"
 #include "base/watch.h"
 #include "config/settings.h"
+#include "config/sieve.h"
 #include "policy/refusal.h"
 #include "serve/alive.h"
 #include "state/budget.h"
@@ -38,6 +39,8 @@ struct answer {
 	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
 	const struct memory_hold *memory; /* of the request; or NULL */
+	const struct sieve *sieve; /* no key passes it; NULL: there is none */
+	struct sieve_held held; /* by the sieve */
 	atomic_bool *aborting;
 	struct peer_board *peers; /* NULL: only the web server tells of it */
 	struct peer_link peer;

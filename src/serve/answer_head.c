@@ -18,8 +18,6 @@
 
 /* Of a head; what an upstream says has the first half at the most. */
 #define HEAD_BYTES (64 * 1024)
-/* A Content-Type that says more than is usual. */
-#define LONG_TYPE 48
 
 /* What passes from upstream; a '*' ends a prefix.  Not among them: anything
  * that names the provider's account, connection or cookies. */
@@ -61,6 +59,29 @@ passes_by_prefix(struct span name)
 			return true;
 	}
 	return false;
+}
+
+/* What most responses say need not be looked through for keys. */
+static bool
+is_usual_type(const char *type)
+{
+	static const char *const types[] = { "application/json",
+		"text/event-stream", "text/event-stream; charset=utf-8",
+		"application/json; charset=utf-8", "audio/mpeg" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/* A key may stand in a name, too. */
+static bool
+has_key(const struct answer *a, const struct http1_field *field)
+{
+	return redact_finds(a->config, field->value) ||
+	    (passes_by_prefix(field->name) &&
+		redact_finds(a->config, field->name));
 }
 
 /* Nothing that could end the line or the head. */
@@ -138,7 +159,8 @@ add_status(const struct answer *a, struct buf *b, int status)
 /* What a page's SDK reads of a head: it has no other way to know when to try
  * again.  "*" would do for calls without cookies, but not in every browser. */
 static void
-add_exposed(struct buf *b, const struct http1_field *fields, size_t nfields)
+add_exposed(const struct answer *a, struct buf *b,
+    const struct http1_field *fields, size_t nfields)
 {
 	buf_puts(b,
 	    "Access-Control-Expose-Headers: retry-after, retry-after-ms, "
@@ -150,7 +172,7 @@ add_exposed(struct buf *b, const struct http1_field *fields, size_t nfields)
 	    "x-ratelimit-reset-requests, x-ratelimit-reset-tokens");
 	for (size_t i = 0; i < nfields; i++) {
 		if (passes_by_prefix(fields[i].name) &&
-		    is_clean(fields[i].name) &&
+		    is_clean(fields[i].name) && !has_key(a, &fields[i]) &&
 		    b->len + fields[i].name.len < HEAD_BYTES / 2) {
 			buf_puts(b, ", ");
 			buf_add(b, fields[i].name.p, fields[i].name.len);
@@ -173,17 +195,17 @@ answer_head(struct answer *a, int status, const char *content_type,
 	    strncasecmp(content_type, "text/event-stream", 17) == 0;
 	add_status(a, &head, status);
 	if (content_type != NULL &&
-	    (strlen(content_type) < LONG_TYPE ||
+	    (is_usual_type(content_type) ||
 		!redact_finds(a->config, span_of(content_type))))
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
 	/* No browser may guess that an upstream's bytes are a page. */
 	buf_puts(&head, "X-Content-Type-Options: nosniff\r\n");
 	if (a->exposes)
-		add_exposed(&head, fields, nfields);
+		add_exposed(a, &head, fields, nfields);
 	for (size_t i = 0; i < nfields; i++) {
 		if (passes(fields[i].name) && !is_ours(a, fields[i].name) &&
-		    !redact_finds(a->config, fields[i].value))
+		    !has_key(a, &fields[i]))
 			add_field(&head, HEAD_BYTES / 2, fields[i].name,
 			    fields[i].value);
 	}

@@ -64,6 +64,7 @@ struct relay {
 	 * push. */
 	uint64_t written;
 	struct span window;
+	bool in_field; /* of an event, in the middle of a line */
 
 	uint64_t events;
 	uint64_t deltas, delta_bytes; /* those that bring some of the output,

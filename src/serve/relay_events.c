@@ -33,7 +33,7 @@ pass(struct relay *r, uint64_t upto)
 	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
 		return -1;
 	n = (size_t)(upto - r->written);
-	if (answer_body(r->answer, (struct span){ r->window.p, n }) == -1)
+	if (relay_pass_lines(r, (struct span){ r->window.p, n }) == -1)
 		return -1;
 	r->window.p += n;
 	r->window.len -= n;
@@ -172,14 +172,17 @@ says(struct span text, const char *word)
 	    memmem(text.p, text.len, word, strlen(word)) != NULL;
 }
 
-/* Could the event be an error?  Only then is it looked through for keys.  In a
- * chat, whatever has no choices could be one. */
+/* Could the event be an error, or say why it was none?  Only then is it looked
+ * through for keys in each form.  In a chat, whatever has no choices could be
+ * one. */
 static bool
 may_be_error(enum endpoint speaks, struct span name, struct span data)
 {
 	bool chat = speaks == ENDPOINT_CHAT || speaks == ENDPOINT_COMPLETIONS;
 
 	return says(data, "rror") || says(name, "rror") ||
+	    says(data, "\"incomplete_details\":{") ||
+	    says(data, "\"incomplete_details\": {") ||
 	    (chat && !says(data, "\"choices\"") && !span_is(data, "[DONE]")) ||
 	    verdict_ends_badly(speaks, data);
 }

@@ -33,6 +33,9 @@ int relay_commit(struct relay *, int64_t length);
 /* Bytes of an event stream: to the client, or to the bridge.  -1: stop. */
 int relay_push_events(struct relay *, struct span bytes);
 int relay_push_bridged(struct relay *, struct span bytes);
+/* Bytes of a stream that the client gets: the keys in what is no field of an
+ * event are covered.  -1: stop. */
+int relay_pass_lines(struct relay *, struct span bytes);
 /* The stream has ended as HTTP says it should: takes the event that lacks
  * only its blank line. */
 void relay_end_events(struct relay *);

@@ -270,6 +270,7 @@ request_init(struct request *r, struct server *server, struct io *io,
 	io->hold = &r->memory;
 	answer_init(&r->answer, io, c, r->start_ms);
 	r->answer.memory = &r->memory;
+	r->answer.sieve = server->sieve;
 	r->answer.request_id = r->id;
 	r->answer.aborting = &server->aborting;
 	r->answer.peers = server->peers;

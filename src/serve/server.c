@@ -56,6 +56,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 		    why, size, "%s: private: a pattern is not valid", c->path);
 		return -1;
 	}
+	s->sieve = sieve_new(c);
 	s->upstreams = upstream_pool_new();
 	if (c->watch_peer)
 		s->peers = peer_board_new();
@@ -88,6 +89,7 @@ server_close(struct server *s)
 	learned_free(s->learned);
 	peer_board_free(s->peers);
 	upstream_pool_free(s->upstreams);
+	sieve_free(s->sieve);
 	patterns_free(s->patterns);
 	ledger_close(s->ledger);
 	meters_close(s->meters);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "config/settings.h"
+#include "config/sieve.h"
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
 #include "policy/call.h"
@@ -39,6 +40,7 @@ struct server {
 	struct budget_book *budgets;
 	struct learned *learned;
 	struct usage_view *usage;
+	struct sieve *sieve; /* NULL: there is no long key */
 	char own_name[256]; /* this machine's; "" where it has none */
 	unsigned sandbox; /* what is in force: enum sandbox_force */
 	struct share *share; /* NULL: no pool (CGI) */

@@ -143,6 +143,14 @@ multipart_boundary(const char *content_type)
 	return got == 0 ? boundary : none;
 }
 
+static bool
+begins_nocase(struct span s, const char *with)
+{
+	size_t n = strlen(with);
+
+	return s.len >= n && strncasecmp(s.p, with, n) == 0;
+}
+
 /* The parameters of a Content-Disposition. */
 static const char *
 parse_disposition(struct span s, struct multipart_part *part)
@@ -158,10 +166,11 @@ parse_disposition(struct span s, struct multipart_part *part)
 		return "a part that is no form-data";
 	s = behind(s, sizeof(type) - 1);
 	while ((got = take_parameter(&s, &name, &value)) == 1) {
-		if (span_is_nocase(name, "name*"))
+		/* name*, name*0, name*0*: RFC 2231. */
+		if (begins_nocase(name, "name*"))
 			return "a part with an encoded name";
 		if (span_is_nocase(name, "filename") ||
-		    span_is_nocase(name, "filename*")) {
+		    begins_nocase(name, "filename*")) {
 			part->file = true;
 			part->file_name = value;
 		}
@@ -169,6 +178,8 @@ parse_disposition(struct span s, struct multipart_part *part)
 			continue;
 		if (part->name.p != NULL)
 			return "a part with two names";
+		if (memmem(value.p, value.len, "=?", 2) != NULL)
+			return "a part with an encoded name"; /* RFC 2047 */
 		part->name = value;
 	}
 	if (got == -1)

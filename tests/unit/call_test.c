@@ -736,7 +736,22 @@ test_disguise(void)
 		"\"prompt\":\"a\",\"prompt\":\"b\"", "\"models\":[\"n\"]",
 		"\"fallbacks\":[\"n\"]", "\"model_name\":\"n\"",
 		"\"fallback_models\":[\"n\"]", "\"Models\":[\"n\"]",
-		"\"engine\":\"n\"", "\"Max_Tokens\":7" };
+		"\"engine\":\"n\"", "\"Max_Tokens\":7", "\"mod%65l\":\"n\"",
+		"\"mod%2565l\":\"n\"", "\"&#109;odel\":\"n\"",
+		"\"str&#x65;am\":true", "\"extra_body\":{\"model\":\"n\"}",
+		"\"extra_body\":{\"a\":[{\"Model\":\"n\"}]}",
+		"\"Extra_Body\":{\"model\":\"n\"}",
+		"\"ext\\u0072a_body\":{\"mod\\u0065l\":\"n\"}",
+		"\"litellm_params\":{\"fallbacks\":[]}",
+		"\"body\":{\"stream\":true}",
+		"\"parameters\":{\"messages\":[]}" };
+	static const char *const fine[] = { "\"modelx\":1,\"user\":\"Model\"",
+		"\"100%\":1,\"%\":2",
+		"\"tools\":[{\"type\":\"image_generation\",\"model\":\"n\"}]",
+		"\"metadata\":{\"model\":\"n\"}",
+		"\"extra_body\":{\"top_k\":5}",
+		"\"parameters\":{\"result_format\":\"message\"}",
+		"\"messages\":[{\"role\":\"user\",\"model\":\"n\"}]" };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char body[256];
@@ -744,9 +759,12 @@ test_disguise(void)
 		snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", rows[i]);
 		CHECK_STR(parse(body).model, "(refused)", "%s", rows[i]);
 	}
-	CHECK_STR(
-	    parse("{\"model\":\"m\",\"modelx\":1,\"user\":\"Model\"}").model,
-	    "m", "other names are");
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		char body[256];
+
+		snprintf(body, sizeof(body), "{\"model\":\"m\",%s}", fine[i]);
+		CHECK_STR(parse(body).model, "m", "fine: %s", fine[i]);
+	}
 	CHECK_STR(parse("{\"model\":\"a\\u202eb\"}").model, "(refused)",
 	    "a name that turns what follows");
 	CHECK_STR(parse("{\"model\":\"a b\"}").model, "a b", "blanks are seen");
@@ -1005,6 +1023,55 @@ test_bounds(void)
 	config = saved;
 }
 
+/* Of a long conversation only a sample is counted; all of it is looked
+ * through, wherever the text stands and however it is written. */
+static void
+test_sampled(void)
+{
+	enum { TURNS = 900, SAYS = 700, ROUNDS = 150 };
+	static const char *const texts[] = { "omega-123", "omeg\\u0061-123",
+		"b21lZ2EtMTIz", "{\\\"a\\\":\\\"omega-123\\\"}" };
+	size_t size = (size_t)TURNS * (SAYS + 100), missed = 0, found = 0;
+	char *body = malloc(size), *p;
+	uint64_t tokens = 0;
+
+	srandom(11);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned turn = (unsigned)random() % TURNS;
+		const char *text = texts[round % 4];
+
+		p = body + sprintf(body, "{\"model\":\"m\",\"messages\":[");
+		for (unsigned i = 0; i < TURNS; i++) {
+			p += sprintf(p, "%s{\"role\":\"user\",\"content\":\"",
+			    i == 0 ? "" : ",");
+			memset(p, ' ', SAYS);
+			for (unsigned j = 0; j < SAYS; j += 5)
+				memcpy(p + j, "word", 4);
+			if (i == turn && round > 0)
+				memcpy(p +
+					(unsigned)random() % (SAYS - 40) / 5 *
+					    5,
+				    text, strlen(text));
+			p += SAYS;
+			p += sprintf(p, "\"}");
+		}
+		strcpy(p, "]}");
+		struct call c = parse(body);
+
+		tokens = c.input_tokens;
+		if (round == 0)
+			found += c.private_rule != NULL;
+		else
+			missed += c.private_rule == NULL ||
+			    strcmp(c.private_rule, "code") != 0;
+	}
+	CHECK(found == 0, "a long conversation without it is not private");
+	CHECK(missed == 0, "with it, it is: %zu of %d not found", missed,
+	    ROUNDS - 1);
+	CHECK(tokens > TURNS * SAYS / 8, "and it is counted");
+	free(body);
+}
+
 static void
 test_check(void)
 {
@@ -1128,6 +1195,17 @@ test_form_refused(void)
 		{ "Model", "n", "model" },
 		{ "model[]", "n", "model" },
 		{ "model ", "n", "model" },
+		{ " model\t", "n", "model" },
+		{ "mod%65l", "n", "model" },
+		{ "%6d%6F%64%65%6c", "n", "model" },
+		{ "mod%2565l", "n", "model" },
+		{ "m&#111;del", "n", "model" },
+		{ "m&#X6f;del", "n", "model" },
+		{ "'model'", "n", "model" },
+		{ "mod\\\"el", "n", "model" },
+		{ "stre%61m", "true", "stream" },
+		{ "prompt%00x", "x", "prompt" },
+		{ "fallb%61cks", "x", "fallbacks" },
 		{ "stream", "@true", "stream" },
 		{ "STREAM", "true", "stream" },
 		{ "stream", "yes", "stream" },
@@ -1236,6 +1314,7 @@ main(void)
 	test_remote_shapes();
 	test_remote_urls();
 	test_bounds();
+	test_sampled();
 	test_check();
 	test_threads();
 	test_form();

@@ -168,6 +168,15 @@ test_bad(void)
 	bad("--b0\r\nContent-Disposition: form-data; name*=a; name=b\r\n\r\n"
 	    "1\r\n--b0--",
 	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: form-data; name*0=mod; name*1=el; "
+	    "name=x\r\n\r\n1\r\n--b0--",
+	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: form-data; NAME*0*=a; name=x\r\n\r\n"
+	    "1\r\n--b0--",
+	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: form-data; "
+	    "name=\"=?utf-8?B?bW9kZWw=?=\"\r\n\r\n1\r\n--b0--",
+	    "a part with an encoded name");
 	bad("--b0\r\nContent-Disposition: attachment; "
 	    "name=a\r\n\r\n1\r\n--b0--",
 	    "a part that is no form-data");

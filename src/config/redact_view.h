@@ -1,0 +1,37 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A text as a reader sees it: in small letters, and with what is encoded
+ * (JSON's escapes, percent signs, HTML entities) decoded as often as one asks.
+ * Each byte knows where in the original it came from.
+ */
+#ifndef CONFIG_REDACT_VIEW_H
+#define CONFIG_REDACT_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/span.h"
+
+/* In a view: an ellipsis or a bullet that was escaped. */
+#define REDACT_MASK 1
+
+/* p[i] came from from[i] up to from[i + 1]. */
+struct redact_view {
+	char *p;
+	size_t *from;
+	size_t len;
+};
+
+/* -1: out of memory; there is nothing to free then. */
+int redact_view_init(struct redact_view *, struct span text);
+void redact_view_free(struct redact_view *);
+/* Decodes one layer.  False: there was none. */
+bool redact_view_decode(struct redact_view *);
+
+/* ASCII's capitals as small letters; out may be p. */
+void redact_fold(const char *p, size_t len, char *out);
+
+#endif
