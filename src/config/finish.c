@@ -79,6 +79,8 @@ finish_target(const struct load *load, struct target *target)
 		target->endpoints = provider->endpoints;
 	else if (provider->kind == PROVIDER_ECHO)
 		target->endpoints = ECHO_ENDPOINTS;
+	else if (provider->kind == PROVIDER_TAILGATE)
+		target->endpoints = endpoint_all_upstream();
 	else
 		target->endpoints = endpoint_all_upstream() & ~NOT_BY_ITSELF;
 }

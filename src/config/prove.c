@@ -218,6 +218,11 @@ prove_key(struct load *load, const struct provider *p)
 	if (n > 0 && p->kind == PROVIDER_ECHO)
 		mistake_of(load, p, "providers", "key",
 		    "an echo provider has none; remove it");
+	if (n == 0 && p->kind == PROVIDER_TAILGATE)
+		mistake_of(load, p, "providers", "key",
+		    "is missing: the other gateway believes who asks only from "
+		    "a client that it knows by its key (`tailgate client add "
+		    "--relay` there)");
 }
 
 static void
@@ -236,6 +241,10 @@ prove_headers(struct load *load, const struct provider *p)
 		if (h->name[strspn(h->name, TOKEN_CHARS)] != '\0')
 			mistake_of(load, h, "headers", "name",
 			    "holds a character that no header name may hold");
+		if (strncasecmp(h->name, "X-Tailgate-", 11) == 0)
+			mistake_of(load, h, "headers", "name",
+			    "X-Tailgate-... is what gateways tell each other; "
+			    "tailgate sets it itself");
 		for (size_t j = 0; j < sizeof(ours) / sizeof(ours[0]); j++)
 			if (strcasecmp(h->name, ours[j]) == 0)
 				mistake_of(load, h, "headers", "name",
@@ -325,6 +334,12 @@ prove_clients(struct load *load)
 			mistake_of(load, c, "clients", "group",
 			    "there is no %s in client_groups",
 			    mistake_quote(load, c->group));
+		if (c->relay && !c->has_key && c->user == NULL &&
+		    !origin_has(load, c, "clients", "key_sha256"))
+			mistake_of(load, c, "clients", "relay",
+			    "a relay is believed who asks, so an address alone "
+			    "is not enough to know it by; give key_sha256 or "
+			    "user");
 		if (c->has_old_key && !c->has_key)
 			mistake_of(load, c, "clients", "old_key_sha256",
 			    "needs a key_sha256 that follows it");

@@ -301,9 +301,10 @@ const struct schema schema_table[] = {
 	    "How targets refer to it, and its name in responses, log and "
 	    "ledger.",
 	    IN(provider, name)),
-	WORD("providers", "kind", SCHEMA_WORD, "openai", "openai echo",
-	    "openai speaks HTTP as OpenAI does; echo answers inside "
-	    "tailgate, for trying things out.",
+	WORD("providers", "kind", SCHEMA_WORD, "openai", "openai echo tailgate",
+	    "openai speaks HTTP as OpenAI does; tailgate is another gateway, "
+	    "which is told who asks; echo answers inside tailgate, for trying "
+	    "things out.",
 	    IN(provider, kind)),
 	WORD("providers", "place", SCHEMA_WORD, "external", WORDS_PLACE,
 	    "local is this host or the owner's private network.",
@@ -357,8 +358,8 @@ const struct schema schema_table[] = {
 	    IN(provider, learn)),
 	{ "providers", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL,
 	    WORDS_ENDPOINTS, NULL, false,
-	    "What its targets serve unless they say; all but responses, "
-	    "messages and count_tokens unless given.",
+	    "What its targets serve unless they say; unless given, all of a "
+	    "tailgate's, else all but responses, messages and count_tokens.",
 	    IN(provider, endpoints) },
 
 	TEXT("key", "file", SCHEMA_PATH, 1, 4096, NULL, false,
@@ -532,6 +533,10 @@ const struct schema schema_table[] = {
 	    "The element of client_groups that says what it does not say "
 	    "itself.",
 	    IN(client, group)),
+	BOOL("clients", "relay", "false",
+	    "It is another gateway, which is believed who asks through it, "
+	    "within what this client may do.",
+	    IN(client, relay)),
 	CLIENT_RIGHTS("clients"),
 
 	TEXT("client_groups", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL,

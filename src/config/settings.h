@@ -58,7 +58,7 @@ enum fallback {
 /* "busy" for FALLBACK_BUSY, and back; 0 where there is no such word. */
 const char *fallback_name(enum fallback);
 
-enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO };
+enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO, PROVIDER_TAILGATE };
 enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
 /* What becomes of requests while the ledger cannot be written. */
 enum when_stuck { STUCK_REFUSE_EXTERNAL, STUCK_REFUSE, STUCK_COUNT };
@@ -213,6 +213,7 @@ struct client {
 	unsigned priority;	/* weight in the queue, 1..100, default 10 */
 	bool explain;		/* may send X-Tailgate-Explain */
 	bool operator;		/* may read /metrics and the status page */
+	bool relay;		/* a gateway, believed who asks (policy/hop.h) */
 	struct budget budget;
 };
 

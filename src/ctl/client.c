@@ -39,6 +39,7 @@ const struct ctl_option ctl_client_options[] = {
 	{ "concurrent", "N", 'c', "requests that may run at once" },
 	{ "operator", "[no]", 'o', "it may read metrics and status" },
 	{ "explain", "[no]", 'X', "it may ask for the plan of a request" },
+	{ "relay", "[no]", 'y', "it is a gateway, believed who asks" },
 	{ "key-sha256", "DIGEST", 'k',
 	    "add, set: the SHA-256 of a key that it has already" },
 	{ "overlap", "TIME", 'O',

@@ -43,6 +43,7 @@ static const struct row {
 	{ 'c', NUMBER, "--concurrent", "budget.concurrent" },
 	{ 'o', YES_NO, "--operator", "operator" },
 	{ 'X', YES_NO, "--explain", "explain" },
+	{ 'y', YES_NO, "--relay", "relay" },
 	{ 'k', TEXT, "--key-sha256", "key_sha256" },
 };
 

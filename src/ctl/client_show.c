@@ -150,9 +150,11 @@ json_client(const struct client *c, struct budget_book *book, struct buf *out)
 	json_text(out, "networks", &text);
 	buf_puts(&text, c->user == NULL ? "" : c->user);
 	json_text(out, "user", &text);
-	buf_printf(out, ", \"priority\": %u, \"operator\": %s, \"explain\": %s",
+	buf_printf(out,
+	    ", \"priority\": %u, \"operator\": %s, \"explain\": %s, "
+	    "\"relay\": %s",
 	    c->priority, c->operator? "true" : "false",
-	    c->explain ? "true" : "false");
+	    c->explain ? "true" : "false", c->relay ? "true" : "false");
 	json_budgets(c, book, out);
 	buf_puts(out, "}");
 	buf_free(&text);
@@ -191,7 +193,10 @@ list_row(struct table *t, const struct client *c)
 	cell(t, &text);
 	put_digest(c->has_key, c->key_digest, &text);
 	cell(t, &text);
-	table_cell(t, "%s", c->operator? "operator" : "");
+	table_cell(t, "%s",
+	    c->operator? "operator"
+		: c->relay ? "relay"
+			   : "");
 	table_cell(t, "%s", c->group == NULL ? "" : c->group);
 	put_models(c, &text);
 	cell(t, &text);
@@ -275,6 +280,21 @@ show_bounds(const struct client *c, struct budget_book *book)
 }
 
 static void
+put_rights(const struct client *c, struct buf *text)
+{
+	const struct {
+		bool has;
+		const char *name;
+	} rights[] = { { c->operator, "operator" }, { c->explain, "explain" },
+		{ c->relay, "relay" } };
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
+		if (rights[i].has)
+			buf_printf(text, "%s%s", text->len > 0 ? ", " : "",
+			    rights[i].name);
+}
+
+static void
 show(const struct client *c)
 {
 	struct buf text;
@@ -306,8 +326,7 @@ show(const struct client *c)
 	line("endpoints", &text);
 	buf_printf(&text, "%u", c->priority);
 	line("priority", &text);
-	buf_printf(&text, "%s%s%s", c->operator? "operator" : "",
-	    c->operator&& c->explain ? ", " : "", c->explain ? "explain" : "");
+	put_rights(c, &text);
 	line("may also", &text);
 	buf_free(&text);
 }

@@ -141,7 +141,8 @@ same_facts(const struct facts_learned *a, const struct facts_learned *b)
 {
 	return a->provider == b->provider && strcmp(a->model, b->model) == 0 &&
 	    a->context == b->context && a->images == b->images &&
-	    a->audio == b->audio && a->tools == b->tools;
+	    a->audio == b->audio && a->tools == b->tools &&
+	    a->slots == b->slots && a->busy == b->busy && a->at_ms == b->at_ms;
 }
 
 static bool

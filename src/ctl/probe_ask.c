@@ -284,7 +284,8 @@ probe_ask(const struct config *config, const struct provider *provider,
 	root_make(&a, provider);
 	if (!local || ask_health(&a)) {
 		models = ask_models(&a);
-		if (probe->ok && local && provider->learn)
+		if (probe->ok && provider->learn &&
+		    (local || provider->kind == PROVIDER_TAILGATE))
 			probe_learn(&a, models);
 		if (probe->ok)
 			probe_names(&a, models);

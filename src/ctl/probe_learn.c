@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "ctl/probe_internal.h"
 
@@ -23,6 +24,7 @@
 #define SHOWS_MAX 64
 #define MODEL_MAX 512
 #define CONTEXT_MAX (INT64_C(1) << 40)
+#define BUSY_MAX 1000000
 
 static uint64_t
 tokens_of(const json_t *value)
@@ -295,6 +297,44 @@ learn_ollama(struct probe_asking *a, const json_t *tags)
 	json_decref(ps);
 }
 
+/*
+ * Another gateway tells what its own targets and probes say, and to a relay how
+ * busy the limits are.  That it lists no images is no word on them.
+ */
+static void
+learn_gateway(struct probe_asking *a, const json_t *data)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (data, i, row) {
+		const char *id = json_string_value(json_object_get(row, "id"));
+		const json_t *takes = json_object_get(
+		    json_object_get(row, "architecture"), "input_modalities");
+		const json_t *limits = json_object_get(row, "tailgate");
+		json_int_t slots =
+		    json_integer_value(json_object_get(limits, "slots"));
+		json_int_t busy =
+		    json_integer_value(json_object_get(limits, "busy"));
+		struct facts_learned what = {
+			.context = tokens_of(
+			    json_object_get(row, "context_length")),
+			.images = holds(takes, "image") ? TRI_YES : TRI_UNSET,
+			.audio = holds(takes, "audio") ? TRI_YES : TRI_UNSET,
+			.tools = tri_of(json_object_get(row, "tools")),
+		};
+
+		if (slots > 0 && slots <= BUSY_MAX && busy >= 0 &&
+		    busy <= BUSY_MAX) {
+			what.slots = (unsigned)slots;
+			what.busy = (unsigned)busy;
+			what.at_ms = clock_wall_ms();
+		}
+		if (id != NULL && strchr(id, '*') == NULL && is_wanted(a, id))
+			learn(a->probe, id, &what);
+	}
+}
+
 static bool
 listed_by(const json_t *data, const char *owner)
 {
@@ -310,6 +350,11 @@ probe_learn(struct probe_asking *a, const json_t *models)
 	const json_t *data = json_object_get(models, "data");
 	json_t *root, *tags;
 
+	if (a->probe->provider->kind == PROVIDER_TAILGATE) {
+		a->probe->server = "tailgate";
+		learn_gateway(a, data);
+		return;
+	}
 	if (listed_by(data, "llamacpp") ||
 	    json_is_object(json_object_get(json_array_get(data, 0), "meta"))) {
 		a->probe->server = "llama.cpp";

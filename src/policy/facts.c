@@ -43,10 +43,8 @@ facts_held_ms(
 	return ms;
 }
 
-/* What was learned of an upstream model; NULL: nothing, or the provider is not
- * to be learned from. */
-static const struct facts_learned *
-find_learned(
+const struct facts_learned *
+facts_find_learned(
     const struct facts *facts, const struct provider *p, const char *model)
 {
 	if (!p->learn)
@@ -69,7 +67,7 @@ facts_target(
     const struct facts *facts, const struct target *target, const char *model)
 {
 	const struct facts_learned *learned =
-	    find_learned(facts, target->provider, model);
+	    facts_find_learned(facts, target->provider, model);
 	struct target out = *target;
 
 	if (learned == NULL)

@@ -38,7 +38,14 @@ struct facts_learned {
 	const char *model;
 	uint64_t context;	/* 0: not known */
 	enum tri images, audio, tools;
+	/* Of another gateway's limits for it, when it was asked: */
+	unsigned slots;		/* 0: not known */
+	unsigned busy;		/* requests that ran or waited */
+	int64_t at_ms;		/* wall clock; 0: not known */
 };
+
+/* So long what was busy is believed. */
+#define FACTS_BUSY_MS 120000
 
 struct facts {
 	int64_t wall_ms;
@@ -61,6 +68,11 @@ uint64_t facts_held_key(const struct provider *, const char *model);
 bool facts_held_is_sane(const struct provider *, int64_t open_ms);
 /* How long the model is still left alone at the provider; 0 if it is not. */
 int64_t facts_held_ms(
+    const struct facts *, const struct provider *, const char *model);
+
+/* What was learned of an upstream model; NULL: nothing, or the provider is not
+ * to be learned from. */
+const struct facts_learned *facts_find_learned(
     const struct facts *, const struct provider *, const char *model);
 
 /* The target as it is: what was learned of this upstream model stands over

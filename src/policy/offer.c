@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "policy/identify.h"
+#include "policy/models.h"
 #include "policy/offer.h"
 
 static bool
@@ -61,9 +62,40 @@ is_ready(const struct facts *facts, const struct provider *p)
 	    facts->providers[p->index].open_ms <= 0;
 }
 
-bool
-offer_make(const struct client *client, const struct model *model,
-    const struct facts *facts, struct offer *o)
+/* A limit that several targets share counts once. */
+static bool
+limit_is_new(const struct model *model, size_t upto)
+{
+	for (size_t i = 0; i < upto; i++)
+		if (model->targets[i].provider->limit ==
+		    model->targets[upto].provider->limit)
+			return false;
+	return true;
+}
+
+static void
+add_load(struct offer *o, const struct model *model, size_t i,
+    const char *upstream, const struct facts *facts)
+{
+	const struct provider *p = model->targets[i].provider;
+	const struct facts_learned *learned;
+
+	if (p->kind == PROVIDER_TAILGATE) {
+		learned = facts_find_learned(facts, p, upstream);
+		o->slots += learned == NULL ? 0 : learned->slots;
+		o->busy += learned == NULL ? 0 : learned->busy;
+	} else if (p->limit != NULL && facts->limits != NULL &&
+	    limit_is_new(model, i)) {
+		o->slots += p->limit->slots;
+		o->busy += facts->limits[p->limit->index].used +
+		    facts->limits[p->limit->index].queued;
+	}
+}
+
+/* name NULL: any that the client may write. */
+static bool
+make(const struct client *client, const struct model *model, const char *name,
+    const struct facts *facts, struct arena *arena, struct offer *o)
 {
 	enum place ceiling =
 	    client->place < model->place ? client->place : model->place;
@@ -71,18 +103,39 @@ offer_make(const struct client *client, const struct model *model,
 
 	memset(o, 0, sizeof(*o));
 	o->place = PLACE_LOCAL;
-	if (!may_use_any_name(client, model))
-		return false;
 	for (size_t i = 0; i < model->ntargets; i++) {
 		struct target t = model->targets[i];
+		const char *upstream = name == NULL
+		    ? t.model
+		    : models_upstream_name(model, &t, name, arena);
 
 		if (t.provider->place > ceiling)
 			continue;
-		if (facts != NULL)
-			t = facts_target(facts, &model->targets[i], t.model);
+		if (facts != NULL) {
+			t = facts_target(facts, &model->targets[i], upstream);
+			add_load(o, model, i, upstream, facts);
+		}
 		add_target(o, &t, !visible);
 		o->ready |= is_ready(facts, t.provider);
 		visible = true;
 	}
 	return visible;
+}
+
+bool
+offer_make(const struct client *client, const struct model *model,
+    const struct facts *facts, struct offer *o)
+{
+	bool visible = make(client, model, NULL, facts, NULL, o);
+
+	return visible && may_use_any_name(client, model);
+}
+
+bool
+offer_make_named(const struct client *client, const struct model *model,
+    const char *name, const struct facts *facts, struct arena *arena,
+    struct offer *o)
+{
+	return identify_may_use(client, name, model->id) &&
+	    make(client, model, name, facts, arena, o);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "base/arena.h"
 #include "config/settings.h"
 #include "policy/facts.h"
 
@@ -22,11 +23,17 @@ struct offer {
 	enum tri images, audio, files, tools, json_schema;
 	uint32_t endpoints; /* ENDPOINT_BIT set, what is bridged included */
 	struct price price; /* of the first target */
+	unsigned slots, busy; /* of the limits of all, and what runs or waits
+				 there; 0: no limit is known */
 };
 
 /* Could this client use the model at all, by place and globs?  facts NULL:
  * nothing is known beside the configuration, and everything is ready. */
 bool offer_make(const struct client *, const struct model *,
     const struct facts *, struct offer *);
+/* The same for one name that the client may write, which matters where the
+ * model's id is a pattern: each name has facts of its own.  In the arena. */
+bool offer_make_named(const struct client *, const struct model *,
+    const char *name, const struct facts *, struct arena *, struct offer *);
 
 #endif

@@ -226,7 +226,8 @@ plan_make(const struct config *config, const struct client *client,
 	for (i = 0; i < model->ntargets; i++)
 		worst[i] = price_worst(&model->targets[i], call->input_tokens,
 		    call->max_output_tokens, call->choices, call->characters);
-	select_order(model, client, facts, worst, arena, order);
+	select_order(model, client, facts,
+	    &(struct select_ask){ call->model, worst }, arena, order);
 	plan->ncandidates = model->ntargets;
 	plan->candidates =
 	    arena_alloc(arena, model->ntargets * sizeof(*plan->candidates));

@@ -165,6 +165,12 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "The provider did not answer in time; it may have billed the "
 	    "request, so do not repeat it blindly." },
 
+	{ REFUSE_LOOP, 508, "server_error", "relay_loop", "api_error", false,
+	    true, FALLBACK_ERROR,
+	    "The request has been through this gateway before, or through too "
+	    "many; the operator has to take the circle out of the gateways' "
+	    "providers." },
+
 	{ REFUSE_CLIENT_GONE, 499, "client_gone", "client_gone", "api_error",
 	    false, false, 0, "The client closed the connection." },
 };

@@ -56,6 +56,7 @@ enum refusal {
 	REFUSE_CLIENT_SHARE,		/* or this client's share of them */
 	REFUSE_EXHAUSTED,		/* descriptors, memory, runtime_dir */
 	REFUSE_UPSTREAM_TIMEOUT,
+	REFUSE_LOOP,			/* it came through here before */
 	/* Nobody is there to read it (ledger and log only; status 499). */
 	REFUSE_CLIENT_GONE,
 	REFUSE_COUNT

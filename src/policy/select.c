@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "policy/models.h"
 #include "policy/select.h"
 
 /* Ascending: group, then metric, then tie, then index. */
@@ -49,14 +50,35 @@ sticky_score(const struct client *client, const struct model *model,
 	return -log(u) / target->weight;
 }
 
+/* Of another gateway: what it said last, or what we have there, for each of
+ * its slots. */
 static double
-load(const struct target *target, const struct facts *facts)
+gateway_busy(const struct target *target, const struct facts *facts,
+    const char *model, double ours)
+{
+	const struct facts_learned *learned =
+	    facts_find_learned(facts, target->provider, model);
+
+	if (learned == NULL || learned->slots == 0)
+		return ours;
+	if (facts->wall_ms - learned->at_ms < FACTS_BUSY_MS &&
+	    learned->busy > ours)
+		ours = learned->busy;
+	return ours / learned->slots;
+}
+
+static double
+load(const struct target *target, const struct facts *facts, const char *model)
 {
 	const struct provider *provider = target->provider;
 	const struct limit *limit = provider->limit;
 	double busy = 0;
 
-	if (limit != NULL && facts->limits != NULL)
+	if (provider->kind == PROVIDER_TAILGATE) {
+		if (facts->providers != NULL)
+			busy = facts->providers[provider->index].in_flight;
+		busy = gateway_busy(target, facts, model, busy);
+	} else if (limit != NULL && facts->limits != NULL)
 		busy = (double)facts->limits[limit->index].used +
 		    facts->limits[limit->index].queued;
 	else if (facts->providers != NULL)
@@ -105,16 +127,21 @@ latency(const struct target *target, const struct facts *facts)
 
 static double
 metric(const struct model *model, size_t index, const struct facts *facts,
-    int64_t worst)
+    const struct select_ask *ask, struct arena *arena)
 {
 	const struct target *target = &model->targets[index];
+	int64_t worst = ask->worst[index];
 
 	switch (model->select) {
 	case SELECT_ROUND_ROBIN:
 		return model->sticky ? 0
 				     : turns_away(model, index, facts->turn);
 	case SELECT_LEAST_BUSY:
-		return model->sticky ? 0 : load(target, facts);
+		return model->sticky
+		    ? 0
+		    : load(target, facts,
+			  models_upstream_name(
+			      model, target, ask->requested, arena));
 	case SELECT_CHEAPEST:
 		return worst < 0 ? HUGE_VAL : (double)worst;
 	case SELECT_FASTEST:
@@ -141,8 +168,8 @@ compare(const void *left, const void *right)
 
 void
 select_order(const struct model *model, const struct client *client,
-    const struct facts *facts, const int64_t *worst, struct arena *arena,
-    size_t *order)
+    const struct facts *facts, const struct select_ask *ask,
+    struct arena *arena, size_t *order)
 {
 	struct rank *ranks =
 	    arena_alloc(arena, model->ntargets * sizeof(*ranks));
@@ -152,7 +179,7 @@ select_order(const struct model *model, const struct client *client,
 	for (i = 0; i < model->ntargets; i++) {
 		target = &model->targets[i];
 		ranks[i] = (struct rank){ .place = target->provider->place,
-			.metric = metric(model, i, facts, worst[i]),
+			.metric = metric(model, i, facts, ask, arena),
 			.index = i };
 		if (model->sticky && model->select != SELECT_ORDER)
 			ranks[i].tie = sticky_score(client, model, target);

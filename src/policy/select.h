@@ -11,7 +11,8 @@
  *  round_robin  the next one each time, a target of weight 3 three times as
  *               often; the others follow in their order;
  *  least_busy   fewest requests under way per weight (of the provider's limit
- *               where it has one: held and queued; else in flight);
+ *               where it has one: held and queued; of another gateway what
+ *               it said of its limits, per slot; else in flight);
  *  cheapest     by the worst-case cost of this call; unknown prices last;
  *  fastest      by the typical first-byte latency; a provider that has not
  *               been seen yet first, so that it will be.
@@ -28,9 +29,15 @@
 
 #include "policy/plan.h"
 
-/* Fills order[0 .. model->ntargets) with indexes of targets.  worst holds
- * the worst-case cost of each target for this call, -1 unknown. */
+struct select_ask {
+	const char *requested;	/* the model's name as the client wrote it */
+	const int64_t *worst;	/* cost of each target for this call at the
+				   worst; -1: not known */
+};
+
+/* Fills order[0 .. model->ntargets) with indexes of targets. */
 void select_order(const struct model *, const struct client *,
-    const struct facts *, const int64_t *worst, struct arena *, size_t *order);
+    const struct facts *, const struct select_ask *, struct arena *,
+    size_t *order);
 
 #endif

@@ -197,7 +197,7 @@ answer_tick(void *ctx)
 	}
 	if (a->io->queued > 0 && !catch_up(a))
 		return a->gone ? WATCH_GONE : LOOK_MS;
-	if (!a->streams || a->head_only)
+	if (!a->streams || a->head_only || a->relayed)
 		return 1000;
 	if ((ms = until_due_ms(a, now_ms)) > 0)
 		return ms;

@@ -46,6 +46,7 @@ struct answer {
 	struct peer_link peer;
 	bool head_only; /* HEAD: the body is not sent */
 	bool streams; /* the client asked for events */
+	bool relayed; /* for another gateway, which gives the signs of life */
 	bool exposes; /* its fields to a web page of another origin */
 	bool caddy; /* shows a gone client only by failed writes */
 

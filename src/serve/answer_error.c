@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/jspan.h"
 #include "bridge/words.h"
+#include "policy/hop.h"
 #include "serve/answer_internal.h"
 #include "wire/reply.h"
 
@@ -92,6 +93,15 @@ add_retry(struct answer *a, const struct refused *refused, char after[24])
 	answer_add(a, "Retry-After", after);
 }
 
+/* A relay need not guess what an error means. */
+static void
+add_refusal(struct answer *a, const struct refused *refused)
+{
+	if (a->relayed)
+		answer_add(a, HOP_REFUSAL_FIELD,
+		    refusal_spec(refused->refusal)->code);
+}
+
 void
 answer_refuse(struct answer *a, const struct refused *refused)
 {
@@ -101,7 +111,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	if (a->ended || a->gone)
 		return;
 	/* Of a status Codex learns nothing: by the event it compacts. */
-	if (!a->head_sent && a->streams && a->spec != NULL &&
+	if (!a->head_sent && a->streams && !a->relayed && a->spec != NULL &&
 	    a->spec->id == ENDPOINT_RESPONSES &&
 	    refused->refusal == REFUSE_TOO_LONG && answer_early_head(a) == -1)
 		return;
@@ -115,6 +125,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	}
 	buf_init(&json, 64 * 1024);
 	reply_error_json(&json, a->shape, refused, a->request_id);
+	add_refusal(a, refused);
 	add_retry(a, refused, after);
 	answer_json(a, refusal_spec(refused->refusal)->status, buf_span(&json));
 	buf_free(&json);
@@ -152,8 +163,10 @@ answer_upstream_error(struct answer *a, int status,
 	json_t *json = parse(body);
 	char *line, after[24];
 
-	if (!a->head_sent)
+	if (!a->head_sent) {
+		add_refusal(a, wrapped);
 		add_missing_retry(a, fields, nfields, wrapped, after);
+	}
 	if (json == NULL && !a->head_sent) {
 		/* Status and advice are the upstream's, the words are ours. */
 		struct buf b;

@@ -73,7 +73,7 @@ attempt_admit_health(struct attempt *t)
 
 /* How long the client itself will wait, by what SDKs announce. */
 static int64_t
-client_patience_ms(struct io *io)
+sdk_patience_ms(struct io *io)
 {
 	static const char *const names[] = { "HTTP_X_STAINLESS_READ_TIMEOUT",
 		"HTTP_REQUEST_TIMEOUT", "HTTP_X_STAINLESS_TIMEOUT" };
@@ -88,19 +88,27 @@ client_patience_ms(struct io *io)
 	return CLOCK_NEVER;
 }
 
+int64_t
+attempt_patience_ms(const struct attempt *t)
+{
+	const struct request *r = t->request;
+	int64_t ms = r->hop != NULL ? r->hop->patience_ms
+				    : sdk_patience_ms(r->io);
+
+	return ms < r->server->config->total_ms ? ms
+						: r->server->config->total_ms;
+}
+
 static int64_t
 slot_deadline_ms(const struct attempt *t)
 {
 	const struct request *r = t->request;
 	int64_t now_ms = clock_now_ms();
-	int64_t patience_ms = client_patience_ms(r->io);
 	int64_t wait_ms = t->provider->limit->wait_ms;
-	int64_t end_ms = r->start_ms + r->server->config->total_ms;
+	int64_t end_ms = r->start_ms + attempt_patience_ms(t);
 
 	if (t->provider->timeouts.total_ms < wait_ms)
 		wait_ms = t->provider->timeouts.total_ms;
-	if (patience_ms != CLOCK_NEVER && r->start_ms + patience_ms < end_ms)
-		end_ms = r->start_ms + patience_ms;
 	return now_ms + wait_ms < end_ms ? now_ms + wait_ms : end_ms;
 }
 

@@ -12,7 +12,7 @@
 #include "serve/relay.h"
 #include "serve/request.h"
 
-#define ATTEMPT_FIELDS_MAX 8
+#define ATTEMPT_FIELDS_MAX 10
 
 struct attempt {
 	struct request *request;
@@ -50,6 +50,8 @@ bool attempt_reserve_budget(struct attempt *);
 bool attempt_admit_health(struct attempt *);
 /* Waits for it. */
 bool attempt_take_slot(struct attempt *);
+/* From the request's beginning: how long who asks will wait for it. */
+int64_t attempt_patience_ms(const struct attempt *);
 
 /* --- attempt_make.c ------------------------------------------------------- */
 

@@ -33,6 +33,43 @@ add_field(struct attempt *t, const char *name, const char *value)
 		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
+/* A little less than we wait ourselves, so that the other gateway's word comes
+ * before we give up. */
+static int64_t
+patience_to_tell_ms(const struct attempt *t)
+{
+	const struct timeouts *limits = &t->provider->timeouts;
+	int64_t ms = t->request->start_ms + attempt_patience_ms(t) -
+	    clock_now_ms();
+
+	if (limits->first_byte_ms < ms)
+		ms = limits->first_byte_ms;
+	if (limits->total_ms < ms)
+		ms = limits->total_ms;
+	ms -= ms / 10 < 1000 ? ms / 10 : 1000;
+	return ms < 1 ? 1 : ms;
+}
+
+/* Who asks, for another gateway.  What is accounted as local stays local
+ * there, too. */
+static void
+add_hop_fields(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct hop hop = { .client = r->client->name,
+		.priority = r->client->priority,
+		.place = r->plan.ceiling,
+		.request_id = r->id,
+		.patience_ms = patience_to_tell_ms(t) };
+
+	if (t->provider->place < hop.place)
+		hop.place = t->provider->place;
+	add_field(t, HOP_FIELD, hop_make(&hop, r->arena));
+	add_field(t, HOP_LIST_FIELD,
+	    hop_extend(io_param(r->io, HOP_LIST_PARAM), r->server->gateway_id,
+		r->arena));
+}
+
 /* The client's key is none of what passes. */
 static void
 make_fields(struct attempt *t)
@@ -44,6 +81,8 @@ make_fields(struct attempt *t)
 	    t->bridge != NULL ? "application/json"
 			      : passing_type(p, t->request->arena));
 	add_field(t, "User-Agent", "tailgate/" TAILGATE_VERSION);
+	if (t->provider->kind == PROVIDER_TAILGATE)
+		add_hop_fields(t);
 	if (t->bridge != NULL)
 		return;
 	for (size_t i = 0; i < PASSING_HEADERS; i++)

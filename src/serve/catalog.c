@@ -123,7 +123,7 @@ add_pricing(struct buf *b, const struct price *p)
 }
 
 static void
-add_openai(struct buf *b, const char *id, const struct offer *o)
+add_openai(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
 	buf_puts(b, "{\"id\":");
 	buf_json(b, span_of(id));
@@ -138,14 +138,18 @@ add_openai(struct buf *b, const char *id, const struct offer *o)
 	add_modalities(b, o);
 	add_parameters(b, o);
 	add_pricing(b, &o->price);
+	if (relay)
+		buf_printf(b, ",\"tailgate\":{\"slots\":%u,\"busy\":%u}",
+		    o->slots, o->busy);
 	buf_puts(b, "}");
 }
 
 /* ---- Anthropic's ------------------------------------------------------ */
 
 static void
-add_anthropic(struct buf *b, const char *id, const struct offer *o)
+add_anthropic(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
+	(void)relay;
 	buf_puts(b, "{\"type\":\"model\",\"id\":");
 	buf_json(b, span_of(id));
 	buf_puts(b, ",\"display_name\":");
@@ -161,8 +165,9 @@ add_anthropic(struct buf *b, const char *id, const struct offer *o)
 /* ---- Codex's ---------------------------------------------------------- */
 
 static void
-add_codex(struct buf *b, const char *id, const struct offer *o)
+add_codex(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
+	(void)relay;
 	buf_puts(b, "{\"slug\":");
 	buf_json(b, span_of(id));
 	buf_puts(b, ",\"display_name\":");
@@ -193,7 +198,9 @@ add_codex(struct buf *b, const char *id, const struct offer *o)
 
 static const struct shape {
 	const char *begin, *end;
-	void (*add)(struct buf *, const char *id, const struct offer *);
+	/* relay: for another gateway, which is told how busy it is, too. */
+	void (*add)(
+	    struct buf *, const char *id, const struct offer *, bool relay);
 	uint32_t endpoints; /* models that serve none of these are left out */
 } openai = { "{\"object\":\"list\",\"data\":[", "]}", add_openai, UINT32_MAX },
   anthropic = { "{\"data\":[", "],\"has_more\":false", add_anthropic,
@@ -214,29 +221,84 @@ struct ends {
 	const char *first, *last;
 };
 
-/* Under each name that the client may write. */
+struct listing {
+	struct request *request;
+	const struct shape *shape;
+	const struct facts *facts;
+	struct buf *out;
+	struct ends ends;
+};
+
 static void
-add_names(struct buf *b, const struct request *r, const struct shape *shape,
-    const struct model *m, const struct facts *facts, struct ends *ends)
+add_name(struct listing *l, const struct model *m, const char *name)
 {
+	struct request *r = l->request;
 	struct offer offer;
 
-	if (!offer_make(r->client, m, facts, &offer) ||
-	    !(offer.endpoints & shape->endpoints))
+	if (!offer_make_named(
+		r->client, m, name, l->facts, r->arena, &offer) ||
+	    !(offer.endpoints & l->shape->endpoints))
 		return;
-	/* A pattern is not a name. */
-	for (size_t i = m->prefix ? 1 : 0; i <= m->naliases; i++) {
-		const char *name = i == 0 ? m->id : m->aliases[i - 1];
+	if (l->out->p[l->out->len - 1] != '[')
+		buf_puts(l->out, ",");
+	l->shape->add(l->out, name, &offer, r->client->relay);
+	if (l->ends.first == NULL)
+		l->ends.first = name;
+	l->ends.last = name;
+}
 
-		if (!identify_may_use(r->client, name, m->id))
+/* Does the pattern lead to what was learned, and to no other gateway's model
+ * of that name before it? */
+static bool
+leads_to(const struct model *m, const struct facts_learned *learned,
+    const struct facts *facts)
+{
+	for (size_t i = 0; i < m->ntargets; i++) {
+		const struct target *t = &m->targets[i];
+
+		if (t->provider->kind != PROVIDER_TAILGATE ||
+		    strcmp(t->model, "*") != 0)
 			continue;
-		if (b->p[b->len - 1] != '[')
-			buf_puts(b, ",");
-		shape->add(b, name, &offer);
-		if (ends->first == NULL)
-			ends->first = name;
-		ends->last = name;
+		if (t->provider == learned->provider)
+			return true;
+		if (facts_find_learned(facts, t->provider, learned->model) !=
+		    NULL)
+			return false;
 	}
+	return false;
+}
+
+/* What another gateway has, under the names that "gpu/" + "*" gives it. */
+static void
+add_taken_over(struct listing *l, const struct model *m)
+{
+	const struct config *c = l->request->server->config;
+
+	for (size_t i = 0; i < l->facts->nlearned; i++) {
+		const struct facts_learned *learned = &l->facts->learned[i];
+		const char *name;
+
+		if (!leads_to(m, learned, l->facts))
+			continue;
+		name = arena_printf(l->request->arena, "%.*s%s",
+		    (int)strlen(m->id) - 1, m->id, learned->model);
+		if (models_find(c, name) == m)
+			add_name(l, m, name);
+	}
+}
+
+/* Under each name that the client may write.  A pattern is not a name; and what
+ * was taken over is not handed on, or two gateways that list each other's would
+ * list more each time. */
+static void
+add_names(struct listing *l, const struct model *m)
+{
+	if (!m->prefix)
+		add_name(l, m, m->id);
+	for (size_t i = 0; i < m->naliases; i++)
+		add_name(l, m, m->aliases[i]);
+	if (m->prefix && !l->request->client->relay)
+		add_taken_over(l, m);
 }
 
 static void
@@ -253,17 +315,19 @@ void
 catalog_list(struct request *r, const struct facts *facts, struct buf *b)
 {
 	const struct config *c = r->server->config;
-	const struct shape *shape = shape_of(r);
-	struct ends ends = { NULL, NULL };
+	struct listing l = { .request = r,
+		.shape = shape_of(r),
+		.facts = facts,
+		.out = b };
 
-	buf_puts(b, shape->begin);
+	buf_puts(b, l.shape->begin);
 	for (size_t i = 0; i < c->nmodels; i++)
-		add_names(b, r, shape, &c->models[i], facts, &ends);
-	buf_puts(b, shape->end);
-	if (shape != &anthropic)
+		add_names(&l, &c->models[i]);
+	buf_puts(b, l.shape->end);
+	if (l.shape != &anthropic)
 		return;
-	add_end(b, "first_id", ends.first);
-	add_end(b, "last_id", ends.last);
+	add_end(b, "first_id", l.ends.first);
+	add_end(b, "last_id", l.ends.last);
 	buf_puts(b, "}");
 }
 
@@ -300,9 +364,9 @@ catalog_one(struct request *r, const struct facts *facts, struct buf *b)
 	    name == NULL ? NULL : models_find(r->server->config, name);
 	struct offer offer;
 
-	if (m == NULL || !identify_may_use(r->client, name, m->id) ||
-	    !offer_make(r->client, m, facts, &offer))
+	if (m == NULL ||
+	    !offer_make_named(r->client, m, name, facts, r->arena, &offer))
 		return request_refuse(r, REFUSE_MODEL_NOT_FOUND);
-	shape_of(r)->add(b, name, &offer);
+	shape_of(r)->add(b, name, &offer, r->client->relay);
 	return true;
 }

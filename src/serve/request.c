@@ -27,6 +27,7 @@
 #include "state/outlook.h"
 
 #define ID_BYTES 10
+_Static_assert(REQUEST_ID_SIZE > HOP_REQUEST_ID_CHARS, "an id is handed on whole");
 #define SHARE_RETRY_MS 5000
 
 bool
@@ -71,6 +72,33 @@ check_ambient(struct request *r)
 	return refusal == REFUSE_NONE || request_refuse(r, refusal);
 }
 
+/* Through which gateways it came, and for whom if a relay asks. */
+static bool
+take_hop(struct request *r)
+{
+	const char *hops = io_param(r->io, HOP_LIST_PARAM);
+	const char *value = io_param(r->io, HOP_PARAM);
+	struct hop *hop;
+
+	if (hop_check(hops, r->server->gateway_id) != REFUSE_NONE)
+		return request_refuse(r, REFUSE_LOOP);
+	if (!r->client->relay || value == NULL)
+		return true;
+	hop = arena_alloc(r->arena, sizeof(*hop));
+	if (hop_parse(value, r->arena, hop) == -1)
+		return request_refuse_as(r, REFUSE_INVALID_REQUEST,
+		    "The field " HOP_FIELD " is not of the form that this "
+		    "version of tailgate knows; the operator has to bring both "
+		    "gateways to the same version.");
+	r->hop = hop;
+	r->client = hop_client(r->client, hop, r->arena);
+	r->entry.client = r->client->name;
+	r->answer.relayed = true;
+	memcpy(r->id, hop->request_id, HOP_REQUEST_ID_CHARS + 1);
+	log_set_request(r->id);
+	return true;
+}
+
 static bool
 request_identify(struct request *r)
 {
@@ -89,8 +117,10 @@ request_identify(struct request *r)
 	r->client = identify(c, &peer, clock_wall_ms(), &r->refused);
 	if (r->client == NULL)
 		return r->spec->open;
-	r->entry.client = r->client->name;
+	r->entry.client = r->entry.client_entry = r->client->name;
 	if (!r->spec->open && !r->client->has_key && !check_ambient(r))
+		return false;
+	if (!take_hop(r))
 		return false;
 	return r->spec->upstream == NULL ||
 	    identify_may_call(r->client, r->spec->id, &r->refused);

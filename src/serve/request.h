@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "ledger/ledger.h"
 #include "policy/call.h"
+#include "policy/hop.h"
 #include "policy/passing.h"
 #include "policy/plan.h"
 #include "serve/answer.h"
@@ -36,7 +37,8 @@ struct request {
 	int64_t start_ms;
 	const struct endpoint_spec *spec; /* NULL: no such URL */
 	struct span rest; /* /v1/models/{rest} */
-	const struct client *client;
+	const struct client *client; /* as far as its relay may, if it has one */
+	const struct hop *hop; /* what a relay tells of who asks, or NULL */
 	struct spool spool;
 	bool body_read, parsed;
 	struct share_hold share;

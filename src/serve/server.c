@@ -31,7 +31,8 @@ open_state(
 	    (s->health = health_open(c, why, size)) != NULL &&
 	    (s->slots = slots_open(c, why, size)) != NULL &&
 	    (s->budgets = budget_open(c, &ledger_history, why, size)) != NULL &&
-	    (s->meters = meters_open(c, why, size)) != NULL;
+	    (s->meters = meters_open(c, why, size)) != NULL &&
+	    gateway_id(c, s->gateway_id, why, size) == 0;
 }
 
 int

@@ -20,6 +20,7 @@
 #include "serve/share.h"
 #include "sandbox/sandbox.h"
 #include "state/budget.h"
+#include "state/gateway.h"
 #include "state/health.h"
 #include "state/learned.h"
 #include "state/meters.h"
@@ -42,6 +43,7 @@ struct server {
 	struct usage_view *usage;
 	struct sieve *sieve; /* NULL: there is no long key */
 	char own_name[256]; /* this machine's; "" where it has none */
+	char gateway_id[GATEWAY_ID_SIZE]; /* "": asks no other gateway */
 	unsigned sandbox; /* what is in force: enum sandbox_force */
 	struct share *share; /* NULL: no pool (CGI) */
 	int parent_fd; /* a pipe to the parent, for these bytes: */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "policy/blame.h"
 #include "policy/complaint.h"
+#include "policy/hop.h"
 #include "serve/verdict.h"
 
 static void
@@ -187,6 +188,78 @@ judge_blame(
 	judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 }
 
+/* ---- another gateway's refusal ------------------------------------------ */
+
+/* Which of its refusals say something of the gateway itself: its circuits are
+ * its own, and it refuses at once what they hold back. */
+static enum health_outcome
+health_of_refusal(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSE_MODEL_LOADING:
+		return HEALTH_MODEL_LOADING;
+	case REFUSE_PROVIDER_MODEL:
+		return HEALTH_NO_MODEL;
+	case REFUSE_EXHAUSTED:
+	case REFUSE_LEDGER:
+		return HEALTH_ERROR;
+	default:
+		return HEALTH_OK;
+	}
+}
+
+/* What our own refusal does not permit, another gateway's does. */
+static unsigned
+reason_of_refusal(enum refusal refusal)
+{
+	switch (refusal) {
+	case REFUSE_OVERLOADED:
+		return FALLBACK_BUSY;
+	case REFUSE_EXHAUSTED:
+		return FALLBACK_UNAVAILABLE;
+	default:
+		return refusal_spec(refusal)->fallback;
+	}
+}
+
+/* In its own words, without those that wire/reply.c begins with. */
+static const char *
+words_of_refusal(const struct relay *r)
+{
+	static const char begins[] = "prompt is too long: ";
+	char words[1024];
+
+	complaint_message(buf_span(&r->held), words, sizeof(words));
+	if (*words == '\0')
+		return NULL;
+	return arena_strdup(r->arena,
+	    strncmp(words, begins, sizeof(begins) - 1) == 0
+		? words + sizeof(begins) - 1
+		: words);
+}
+
+/* It has judged already, and its words are for the client.  False: there is
+ * no such refusal. */
+static bool
+judge_gateway(const struct relay *r, struct relay_result *result)
+{
+	enum refusal refusal;
+
+	if (r->candidate->target->provider->kind != PROVIDER_TAILGATE)
+		return false;
+	refusal = hop_refusal(http1_find(
+	    r->head.fields, r->head.nfields, HOP_REFUSAL_FIELD));
+	if (refusal == REFUSE_NONE || r->head.status < 400)
+		return false;
+	judge_as(result, refusal, health_of_refusal(refusal));
+	result->reason = reason_of_refusal(refusal);
+	result->status = r->head.status;
+	result->refused.message = words_of_refusal(r);
+	/* That one is told by each API in its own way. */
+	result->upstream_error = refusal != REFUSE_TOO_LONG;
+	return true;
+}
+
 /* An error of the upstream's own, by its status and body. */
 static void
 judge_status(const struct relay *r, struct relay_result *result)
@@ -272,9 +345,10 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 		    "Provider %s sent no usable response: %.*s.",
 		    r->candidate->target->provider->name, (int)clause.len,
 		    clause.p);
-	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK)
-		judge_status(r, result);
-	else
+	} else if (r->state == RELAY_COLLECT && report->result == UPSTREAM_OK) {
+		if (!judge_gateway(r, result))
+			judge_status(r, result);
+	} else
 		judge_exchange(r, report, result);
 	result->refused.retry_after_ms = result->retry_after_ms;
 }

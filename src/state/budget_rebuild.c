@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "policy/hop.h"
 #include "state/budget_internal.h"
 
 struct rebuild {
@@ -97,7 +98,8 @@ on_use(void *ctx, const struct budget_use *u)
 	if (u->end_ms < r->month_begin_ms || u->end_ms > r->now.wall_ms)
 		return;
 	r->uses++;
-	add_use(r, 'c', u->client, u);
+	/* A relay's budget is that of all who ask through it. */
+	add_use(r, 'c', hop_entry(u->client), u);
 	add_use(r, 'm', u->model, u);
 }
 

@@ -43,7 +43,9 @@ struct entry_try {
 struct entry {
 	int64_t wall_ms; /* of its beginning */
 	const char *id;
-	const char *client;
+	const char *client; /* "laptop"; a relay's is "office/laptop" */
+	const char *client_entry; /* in the configuration, "office", by which
+				     meters count; NULL: the same */
 	const char *endpoint;
 	const char *model; /* as asked */
 	const char *route; /* models[].id that it became */

@@ -7,7 +7,8 @@
  * probe` found out.
  *
  * {"version": 1, "learned": [{"provider": "qwen-local", "model": "qwen3-8b",
- * "context": 32768, "images": true}]}
+ * "context": 32768, "images": true}]}; of another gateway's model also
+ * "slots", "busy" and "at_ms".
  */
 #include "config.h"
 
@@ -28,6 +29,7 @@
 #define LEARNED_FILE_MAX (4 * 1024 * 1024)
 #define MODEL_MAX 512
 #define CONTEXT_MAX (INT64_C(1) << 40)
+#define BUSY_MAX 1000000
 
 static enum tri
 tri_of(const json_t *row, const char *name)
@@ -37,6 +39,19 @@ tri_of(const json_t *row, const char *name)
 	if (!json_is_boolean(value))
 		return TRI_UNSET;
 	return json_is_true(value) ? TRI_YES : TRI_NO;
+}
+
+static void
+busy_parse(const json_t *row, struct facts_learned *out)
+{
+	json_int_t slots = json_integer_value(json_object_get(row, "slots"));
+	json_int_t busy = json_integer_value(json_object_get(row, "busy"));
+
+	if (slots <= 0 || slots > BUSY_MAX || busy < 0 || busy > BUSY_MAX)
+		return;
+	out->slots = (unsigned)slots;
+	out->busy = (unsigned)busy;
+	out->at_ms = json_integer_value(json_object_get(row, "at_ms"));
 }
 
 /* One row as it may be believed; false: not at all.  model is the row's. */
@@ -63,6 +78,7 @@ row_parse(
 	    (!json_is_integer(context) || tokens < 0 || tokens > CONTEXT_MAX))
 		return false;
 	out->context = (uint64_t)tokens;
+	busy_parse(row, out);
 	return true;
 }
 
@@ -175,6 +191,14 @@ rows_json(const struct facts_learned *facts, size_t n)
 		tri_set(row, "images", facts[i].images);
 		tri_set(row, "audio", facts[i].audio);
 		tri_set(row, "tools", facts[i].tools);
+		if (facts[i].slots != 0) {
+			json_object_set_new(
+			    row, "slots", json_integer(facts[i].slots));
+			json_object_set_new(
+			    row, "busy", json_integer(facts[i].busy));
+			json_object_set_new(
+			    row, "at_ms", json_integer(facts[i].at_ms));
+		}
 		json_array_append_new(rows, row);
 	}
 	return rows;

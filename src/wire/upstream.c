@@ -408,7 +408,11 @@ finish(struct exchange *x)
 	/* What we end ourselves is reset. */
 	if (report->result != UPSTREAM_OK || !x->in.http.keeps || x->unsent ||
 	    !all_sent(x))
-		handle_disconnect(h, x->stopped != UPSTREAM_OK);
+		/* What another gateway may find in its kernel's table is a
+		 * connection that ends, not one that is no more. */
+		handle_disconnect(h,
+		    x->stopped != UPSTREAM_OK &&
+			h->provider->kind != PROVIDER_TAILGATE);
 	incoming_free(&x->in);
 	outgoing_wipe(&x->up);
 }
