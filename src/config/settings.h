@@ -213,7 +213,7 @@ struct client {
 	unsigned priority;	/* weight in the queue, 1..100, default 10 */
 	bool explain;		/* may send X-Tailgate-Explain */
 	bool operator;		/* may read /metrics and the status page */
-	bool relay;		/* a gateway, believed who asks (policy/hop.h) */
+	bool relay;		/* a gateway, believed who asks: hop.h */
 	struct budget budget;
 };
 

@@ -193,10 +193,7 @@ list_row(struct table *t, const struct client *c)
 	cell(t, &text);
 	put_digest(c->has_key, c->key_digest, &text);
 	cell(t, &text);
-	table_cell(t, "%s",
-	    c->operator? "operator"
-		: c->relay ? "relay"
-			   : "");
+	table_cell(t, "%s", c->operator? "operator" : c->relay ? "relay" : "");
 	table_cell(t, "%s", c->group == NULL ? "" : c->group);
 	put_models(c, &text);
 	cell(t, &text);
@@ -286,7 +283,7 @@ put_rights(const struct client *c, struct buf *text)
 		bool has;
 		const char *name;
 	} rights[] = { { c->operator, "operator" }, { c->explain, "explain" },
-		{ c->relay, "relay" } };
+	    { c->relay, "relay" } };
 
 	for (size_t i = 0; i < sizeof(rights) / sizeof(rights[0]); i++)
 		if (rights[i].has)

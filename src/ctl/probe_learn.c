@@ -317,8 +317,8 @@ learn_gateway(struct probe_asking *a, const json_t *data)
 		json_int_t busy =
 		    json_integer_value(json_object_get(limits, "busy"));
 		struct facts_learned what = {
-			.context = tokens_of(
-			    json_object_get(row, "context_length")),
+			.context =
+			    tokens_of(json_object_get(row, "context_length")),
 			.images = holds(takes, "image") ? TRI_YES : TRI_UNSET,
 			.audio = holds(takes, "audio") ? TRI_YES : TRI_UNSET,
 			.tools = tri_of(json_object_get(row, "tools")),

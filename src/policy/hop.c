@@ -28,8 +28,8 @@ hop_make(const struct hop *hop, struct arena *arena)
 {
 	return arena_printf(arena,
 	    "v=1; client=%s; priority=%u; place=%s; id=%s; patience_ms=%lld",
-	    hop->client, hop->priority, place_name(hop->place),
-	    hop->request_id, (long long)hop->patience_ms);
+	    hop->client, hop->priority, place_name(hop->place), hop->request_id,
+	    (long long)hop->patience_ms);
 }
 
 /* "laptop", "office/laptop": no part is empty or begins with a dot. */
@@ -168,8 +168,7 @@ hop_check(const char *list, const char *own)
 const char *
 hop_extend(const char *list, const char *own, struct arena *arena)
 {
-	if (list == NULL ||
-	    list[strspn(list, HEX_CHARS " ")] != '\0' ||
+	if (list == NULL || list[strspn(list, HEX_CHARS " ")] != '\0' ||
 	    strlen(list) > HOP_MAX * (HOP_ID_CHARS + 1))
 		return own;
 	return arena_printf(arena, "%s %s", list, own);

@@ -137,11 +137,10 @@ metric(const struct model *model, size_t index, const struct facts *facts,
 		return model->sticky ? 0
 				     : turns_away(model, index, facts->turn);
 	case SELECT_LEAST_BUSY:
-		return model->sticky
-		    ? 0
-		    : load(target, facts,
-			  models_upstream_name(
-			      model, target, ask->requested, arena));
+		return model->sticky ? 0
+				     : load(target, facts,
+					   models_upstream_name(model, target,
+					       ask->requested, arena));
 	case SELECT_CHEAPEST:
 		return worst < 0 ? HUGE_VAL : (double)worst;
 	case SELECT_FASTEST:

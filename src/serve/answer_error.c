@@ -98,8 +98,8 @@ static void
 add_refusal(struct answer *a, const struct refused *refused)
 {
 	if (a->relayed)
-		answer_add(a, HOP_REFUSAL_FIELD,
-		    refusal_spec(refused->refusal)->code);
+		answer_add(
+		    a, HOP_REFUSAL_FIELD, refusal_spec(refused->refusal)->code);
 }
 
 void

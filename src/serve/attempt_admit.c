@@ -92,8 +92,8 @@ int64_t
 attempt_patience_ms(const struct attempt *t)
 {
 	const struct request *r = t->request;
-	int64_t ms = r->hop != NULL ? r->hop->patience_ms
-				    : sdk_patience_ms(r->io);
+	int64_t ms =
+	    r->hop != NULL ? r->hop->patience_ms : sdk_patience_ms(r->io);
 
 	return ms < r->server->config->total_ms ? ms
 						: r->server->config->total_ms;

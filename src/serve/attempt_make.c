@@ -39,8 +39,8 @@ static int64_t
 patience_to_tell_ms(const struct attempt *t)
 {
 	const struct timeouts *limits = &t->provider->timeouts;
-	int64_t ms = t->request->start_ms + attempt_patience_ms(t) -
-	    clock_now_ms();
+	int64_t ms =
+	    t->request->start_ms + attempt_patience_ms(t) - clock_now_ms();
 
 	if (limits->first_byte_ms < ms)
 		ms = limits->first_byte_ms;

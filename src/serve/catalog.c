@@ -235,8 +235,7 @@ add_name(struct listing *l, const struct model *m, const char *name)
 	struct request *r = l->request;
 	struct offer offer;
 
-	if (!offer_make_named(
-		r->client, m, name, l->facts, r->arena, &offer) ||
+	if (!offer_make_named(r->client, m, name, l->facts, r->arena, &offer) ||
 	    !(offer.endpoints & l->shape->endpoints))
 		return;
 	if (l->out->p[l->out->len - 1] != '[')
@@ -315,10 +314,9 @@ void
 catalog_list(struct request *r, const struct facts *facts, struct buf *b)
 {
 	const struct config *c = r->server->config;
-	struct listing l = { .request = r,
-		.shape = shape_of(r),
-		.facts = facts,
-		.out = b };
+	struct listing l = {
+		.request = r, .shape = shape_of(r), .facts = facts, .out = b
+	};
 
 	buf_puts(b, l.shape->begin);
 	for (size_t i = 0; i < c->nmodels; i++)

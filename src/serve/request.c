@@ -27,7 +27,8 @@
 #include "state/outlook.h"
 
 #define ID_BYTES 10
-_Static_assert(REQUEST_ID_SIZE > HOP_REQUEST_ID_CHARS, "an id is handed on whole");
+_Static_assert(
+    REQUEST_ID_SIZE > HOP_REQUEST_ID_CHARS, "an id is handed on whole");
 #define SHARE_RETRY_MS 5000
 
 bool

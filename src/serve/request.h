@@ -37,7 +37,7 @@ struct request {
 	int64_t start_ms;
 	const struct endpoint_spec *spec; /* NULL: no such URL */
 	struct span rest; /* /v1/models/{rest} */
-	const struct client *client; /* as far as its relay may, if it has one */
+	const struct client *client; /* within what its relay may */
 	const struct hop *hop; /* what a relay tells of who asks, or NULL */
 	struct spool spool;
 	bool body_read, parsed;

@@ -247,8 +247,8 @@ judge_gateway(const struct relay *r, struct relay_result *result)
 
 	if (r->candidate->target->provider->kind != PROVIDER_TAILGATE)
 		return false;
-	refusal = hop_refusal(http1_find(
-	    r->head.fields, r->head.nfields, HOP_REFUSAL_FIELD));
+	refusal = hop_refusal(
+	    http1_find(r->head.fields, r->head.nfields, HOP_REFUSAL_FIELD));
 	if (refusal == REFUSE_NONE || r->head.status < 400)
 		return false;
 	judge_as(result, refusal, health_of_refusal(refusal));

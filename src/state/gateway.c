@@ -42,8 +42,8 @@ gateway_id(const struct config *config, char id[GATEWAY_ID_SIZE], char *why,
 	*id = '\0';
 	if (!asks_gateways(config))
 		return 0;
-	file = mapfile_open(
-	    config->runtime_dir, "gateway", MAGIC, sizeof(*file));
+	file =
+	    mapfile_open(config->runtime_dir, "gateway", MAGIC, sizeof(*file));
 	if (file == NULL) {
 		snprintf(why, size, "%s/gateway: %s", config->runtime_dir,
 		    mapfile_error(errno));

@@ -176,7 +176,9 @@ static void
 label_use(const struct entry *e, const struct entry_try *t,
     struct meters_label use[4])
 {
-	use[0] = (struct meters_label){ "client", or_none(e->client_entry != NULL ? e->client_entry : e->client) };
+	use[0] = (struct meters_label){ "client",
+		or_none(
+		    e->client_entry != NULL ? e->client_entry : e->client) };
 	use[1] = (struct meters_label){ "model", or_none(e->route) };
 	use[2] = (struct meters_label){ "provider",
 		or_none(t == NULL ? NULL : t->provider) };

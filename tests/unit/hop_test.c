@@ -12,8 +12,9 @@
 #include "check.h"
 
 #define ID "req_0123456789abcdef0123"
-#define GOOD "v=1; client=laptop; priority=10; place=local; id=" ID \
-	     "; patience_ms=60000"
+#define GOOD                                                   \
+	"v=1; client=laptop; priority=10; place=local; id=" ID \
+	"; patience_ms=60000"
 
 static struct arena *arena;
 
@@ -99,8 +100,8 @@ test_malformed(void)
 		    wrong[i]);
 	memset(name, 'a', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
-	CHECK(hop_parse(hop_make(&(struct hop){ name, 1, PLACE_LOCAL, ID, 1 },
-			    arena),
+	CHECK(hop_parse(
+		  hop_make(&(struct hop){ name, 1, PLACE_LOCAL, ID, 1 }, arena),
 		  arena, &got) == -1,
 	    "refused: a name that is too long");
 }
@@ -145,8 +146,8 @@ entry_is(const char *client, const char *want)
 static void
 test_entry(void)
 {
-	CHECK(entry_is("office", "office") && entry_is("office/anna", "office") &&
-		entry_is("a/b/c", "a"),
+	CHECK(entry_is("office", "office") &&
+		entry_is("office/anna", "office") && entry_is("a/b/c", "a"),
 	    "the entry is what stands before the first slash");
 	CHECK(hop_entry((struct span){ NULL, 0 }).p == NULL, "none has none");
 }
@@ -162,8 +163,8 @@ test_way(void)
 		hop_check("", own) == REFUSE_NONE,
 	    "through none");
 	CHECK(hop_check(own, own) == REFUSE_LOOP, "through this one");
-	CHECK(hop_check("ffffffffffffffff 00112233445566aa", own) ==
-		REFUSE_LOOP,
+	CHECK(
+	    hop_check("ffffffffffffffff 00112233445566aa", own) == REFUSE_LOOP,
 	    "through another, and this one");
 	CHECK(hop_check("ffffffffffffffff", own) == REFUSE_NONE,
 	    "through another");
@@ -203,8 +204,8 @@ test_refusals(void)
 			CHECK_STR(refusal_spec(got)->code, spec->code,
 			    "%s is the same here", spec->code);
 	}
-	CHECK(hop_refusal(span_of("rate_limit_exceeded")) ==
-		REFUSE_RATE_UPSTREAM,
+	CHECK(
+	    hop_refusal(span_of("rate_limit_exceeded")) == REFUSE_RATE_UPSTREAM,
 	    "its rate is a provider's");
 	CHECK(hop_refusal(span_of("")) == REFUSE_NONE &&
 		hop_refusal((struct span){ NULL, 0 }) == REFUSE_NONE &&

@@ -36,8 +36,8 @@ first(const char *client, uint32_t turn, size_t order[4])
 	struct client c = { .name = client };
 	struct facts facts = { .turn = turn };
 
-	select_order(&model, &c, &facts,
-	    &(struct select_ask){ "m", worst }, arena, order);
+	select_order(&model, &c, &facts, &(struct select_ask){ "m", worst },
+	    arena, order);
 	arena_reset(arena);
 	return order[0];
 }
