@@ -57,6 +57,9 @@ more_models=', { id = "named/*"; targets = (
 	  { provider = "paid"; model = "plain"; } ); }'
 more="limits = ( { name = \"gpu\"; slots = 4; queue = 64; wait = 20.0; } );
 	body = { spool_dir = \"$dir/spool\"; spool_over = 65536; };"
+more_models="$more_models, { id = \"priced\"; targets = (
+	  { provider = \"free\"; model = \"n=20\";
+	    price = { input = 1.0; output = 1.0; }; } ); }"
 stub_config
 sed -e "s|^runtime_dir = .*|runtime_dir = \"$small/run\";|" \
 	-e "s|^state_dir = .*|state_dir = \"$disk/state\";|" "$conf" >"$dir/moved"
@@ -64,6 +67,22 @@ mv "$dir/moved" "$conf"
 mkdir "$small/run" "$disk/state"
 add_client anna --place external
 add_client chief --operator
+add_client thrifty
+sed -i 's/name = "thrifty";/& budget = { usd_per_day = 0.0005; };/' \
+	"$dir/clients.conf"
+# Its wall clock is ours to set.
+if ! sanitized; then
+	echo 0 >"$dir/clock"
+	truncate -s 64 "$dir/clock"
+	cat >"$dir/timed" <<-END
+		#!/bin/sh
+		TAILGATE_TEST_CLOCK=$dir/clock LD_PRELOAD=$bin/clock.so
+		export TAILGATE_TEST_CLOCK LD_PRELOAD
+		exec "$TAILGATE_FCGI" "\$@"
+	END
+	chmod 755 "$dir/timed"
+	TAILGATE_FCGI=$dir/timed
+fi
 start_tailgate
 start_lighttpd
 key=$anna_key
@@ -466,6 +485,76 @@ if ! sanitized; then
 	check 'no memory: no circuit has opened' circuits_closed
 fi
 
+# --- The clock is set ---------------------------------------------------------
+
+# set_clock SECONDS: so much off from what it is.
+set_clock()
+{
+	printf '%-12d\n' "$1" | dd of="$dir/clock" conv=notrunc 2>"$dir/dd.log"
+}
+
+# thrifty_served: a request of a client that has a budget of a day.
+thrifty_served()
+{
+	key=$thrifty_key
+	served_by priced
+	thrifty_rc=$?
+	key=$anna_key
+	return $thrifty_rc
+}
+
+# spent: what the client has used, as another process sees it.
+spent()
+{
+	TAILGATE_TEST_CLOCK=$dir/clock LD_PRELOAD=$bin/clock.so \
+		"$bin/budget_look" "$conf" | sed -n 's/^client thrifty: //p'
+}
+
+if ! sanitized; then
+	burnt=0
+	while thrifty_served && [ $burnt -lt 60 ]; do
+		burnt=$((burnt + 1))
+	done
+	check 'the clock: a budget of a day is used up' test $burnt -ge 10
+	check 'the clock: and then refused' error_is 429 budget_exceeded
+	spent_before=$(spent)
+	for jump in 86400 -86400; do
+		row="the clock is set by $jump s"
+		before=$(workers)
+		load_on any/delay=10 4
+		curl -sS --max-time 10 -H "Authorization: Bearer $key" \
+			-H 'Content-Type: application/json' \
+			-d '{"model":"any/delay=1500","messages":[]}' \
+			"$base/v1/chat/completions" >"$dir/across" 2>&1 &
+		adopt across $!
+		wait_until -p "$across_pid" stat_reaches stub requests 21
+		set_clock "$jump"
+		check "$row: served" served
+		check_not "$row: no fresh budget" thrifty_served
+		check "$row: it says so" error_is 429 budget_exceeded
+		is "$row: nor for another process" "$(spent)" "$spent_before"
+		wait "$across_pid"
+		forget "$across_pid"
+		like "$row: what was under way ends well" \
+			"$(cat "$dir/across")" '"choices"'
+		asked=$((asked + 1))
+		set_clock 0
+		check "$row: served after it came right" served
+		check_not "$row: no fresh budget then" thrifty_served
+		is "$row: it was not forgotten" "$(spent)" "$spent_before"
+		check "$row: no worker has died" same_workers
+		load_off "$row"
+		is "$row: the others did not notice" "$(sed -n \
+			's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+		accounted "$row"
+		check "$row: no circuit has opened" circuits_closed
+	done
+	mv "$small/run/budget" "$dir/budget.live"
+	is 'the clock: a budget made again from the ledger is the same' \
+		"$(spent)" "$spent_before"
+	mv "$dir/budget.live" "$small/run/budget"
+fi
+
 # --- The ledger is copied and truncated ---------------------------------------
 
 load_on any/delay=10 3
@@ -584,6 +673,105 @@ for command in status probe; do
 		"$(cat "$dir/out")" 'is of another version'
 done
 is 'which stays where it is' "$(ls -i "$dir/other/run/health")" "$before"
+stop "$tailgate_pid"
+
+# --- Threads and processes ----------------------------------------------------
+
+# The superuser always gets one: this gateway is another user's.
+someone=$(id -u)
+as_someone=
+if [ "$someone" -eq 0 ]; then
+	need setpriv
+	someone=$((61000 + $$ % 2000))
+	as_someone="setpriv --reuid=$someone --regid=$someone --clear-groups"
+	cat >"$dir/as_someone" <<-END
+		#!/bin/sh
+		exec $as_someone "${TAILGATE_FCGI}" "\$@"
+	END
+	chmod 755 "$dir/as_someone"
+	TAILGATE_FCGI=$dir/as_someone
+	chown "$someone" "$dir" "$dir/clients.conf" "$disk/state"
+	chown -R "$someone" "$disk/state" "$small/run" "$dir/spool"
+fi
+
+# processes_left MOST: of its user, for each process of the gateway.  (Only
+# that user may say so.)
+# shellcheck disable=SC2086 # a command, or none
+processes_left()
+{
+	for p in "$tailgate_pid" $(children "$tailgate_pid"); do
+		$as_someone prlimit --pid "$p" --nproc="$1:"
+	done
+}
+
+processes_right()
+{
+	for p in "$tailgate_pid" $(children "$tailgate_pid"); do
+		$as_someone prlimit --pid "$p" --nproc="$(awk \
+			'/^Max processes/ { print $4 }' "/proc/$p/limits"):"
+	done
+}
+
+keeper_is_back()
+{
+	[ "$(keeper_of "$tailgate_pid" | wc -l)" -eq 1 ] && served_outside
+}
+
+# A provider's name is looked up by a thread.
+named_exhausted()
+{
+	post /v1/chat/completions '{"model":"named/plain","messages":[]}' \
+		--max-time 10
+	error_is 503 gateway_exhausted
+}
+
+start_tailgate
+tell paid reset >/dev/null # probes asked there, too
+asked=$(recorded)
+check 'no threads: a gateway of another user serves' \
+	wait_until -p "$tailgate_pid" served_with_a_slot
+load_on any/delay=10 6
+processes_left 1
+if [ "$own_mounts" = yes ]; then
+	check 'no threads: who needs one is refused by name' named_exhausted
+fi
+head -c 100000 /dev/zero | tr '\0' x >"$dir/large"
+printf '{"model":"any/plain","messages":[{"role":"user","content":"%s"}]}' \
+	"$(cat "$dir/large")" >"$dir/large.json"
+post /v1/chat/completions "@$dir/large.json" --max-time 10
+is 'no threads: a large body is served' "$status" 200
+asked=$((asked + 1))
+served_by any/delay=1500
+is 'no threads: so is who waits long' "$status" 200
+check 'no threads: what leaves is served' served_outside
+before=$(workers)
+: >"$dir/tailgate.log"
+kill -HUP "$tailgate_pid"
+check 'no processes: a reload changes nothing, and the log says so' \
+	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
+	'the old configuration stays'
+check 'no processes: the same workers go on' same_workers
+kill -KILL "$(first_worker)"
+check 'no processes: the log says that none can be replaced' wait_until \
+	-p "$tailgate_pid" file_has "$dir/tailgate.log" 'fork: Resource'
+for n in 1 2 3 4 5; do
+	check "no processes: the other worker serves ($n)" served
+done
+kill -KILL "$(keeper_of "$tailgate_pid")"
+check 'no processes: without the ledger what would leave is refused' \
+	wait_until -t 8 -p "$tailgate_pid" refused_outside
+check 'no processes: local work goes on' served
+processes_right
+check_threads='no threads and processes'
+back "$check_threads" 15 keeper_is_back
+check "$check_threads: two workers again" \
+	wait_until -t 15 -p "$tailgate_pid" new_workers
+if [ "$own_mounts" = yes ]; then
+	back "$check_threads: names" 10 named_served
+fi
+load_cost "$check_threads" 16
+is "$check_threads: nothing went elsewhere" "$(stat paid requests)" 0
+check "$check_threads: no circuit has opened" circuits_closed
 stop "$tailgate_pid"
 [ "$own_mounts" = no ] || umount -l "$disk" "$small"
 finish
