@@ -92,6 +92,8 @@ if command -v systemd-sysusers >/dev/null; then
 			"$root/etc/group")"
 		check "and what a restart may lose has its directory" \
 		    rmdir "$root/run/tailgate"
+		check "and so has what must last" \
+		    rmdir "$root/var/lib/tailgate"
 	fi
 	rm -f "$root/etc/passwd" "$root/etc/group" "$root/etc/shadow" \
 	    "$root/etc/gshadow" "$root/etc/.pwd.lock"

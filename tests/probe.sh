@@ -123,6 +123,53 @@ tailgate probe good
 is "the same again: learned.json stays the same file" \
 	"$(ls -i "$dir/run/learned.json")" "$before"
 
+# For a timer: a line for what has changed, and nothing else.
+tailgate probe --changes good turns
+like "changes: at first all is new" "$out" ' good: ok.*'
+is "changes: a line each" "$(printf '%s\n' "$out" | wc -l)" 2
+tailgate probe --changes good turns
+is "changes: nothing has changed, nothing is said" "$out" ''
+is "changes: and all is well" "$code" 0
+tailgate probe --changes loading
+like "changes: another one is new" "$out" '^[^ ]+ loading: failed, .*loading$'
+providers_are 500
+tailgate probe --changes
+like "changes: what failed" "$out" ' turns: failed, HTTP 500'
+unlike "changes: not what stayed" "$out" ' (good|loading): '
+is "changes: 1 for what is not well, said or not" "$code" 1
+providers_are 200
+tailgate probe --changes turns
+like "changes: what is well again" "$out" ' turns: ok'
+tailgate probe --changes --watch good
+is "changes: not in a watch, which does so anyhow" "$code" 2
+for broken in '' '{' '[]' '{"version":1,"seen":[]}' \
+	'{"version":1,"seen":{"turns":7}}' '{"version":2,"seen":{}}'; do
+	printf '%s' "$broken" >"$dir/run/probed.json"
+	"$TAILGATE" -f "$conf" probe --changes turns >"$dir/out" 2>/dev/null
+	like "changes: a file with '$broken' is none" "$(cat "$dir/out")" \
+		' turns: ok'
+done
+
+if command -v jq >/dev/null 2>&1; then
+	# of PROVIDER FILTER: of the JSON in $out.
+	of()
+	{
+		printf '%s' "$out" | jq -c ".providers[] |
+			select(.name == \"$1\") | $2"
+	}
+	tailgate probe --json
+	is "json: one line" "$(printf '%s\n' "$out" | wc -l)" 1
+	is "json: one that is well" "$(of good '[.place, .ok, .remark]')" \
+		'["local",true,null]'
+	is "json: what was learned" "$(of good '.learned[0] | [.model, .context,
+		.images]')" '["qwen3",8192,false]'
+	is "json: one that is not" "$(of loading '[.ok, .models, .learned]')" \
+		'[false,null,[]]'
+	like "json: and why" "$(of loading .remark)" 'loading'
+	is "json: 1, as without it" "$code" 1
+fi
+check_not "nothing printed holds the key" grep -q sk-very "$dir/all.out"
+
 tailgate probe nobody
 is "a provider that is not there: 1" "$code" 1
 tailgate probe --watch 0

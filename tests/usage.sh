@@ -179,16 +179,98 @@ wait_until has_lines 1
 usage --verify
 like 'the chain goes on over a rotation' "$out" '^49 lines, none changed'
 unlike 'from its first line' "$out" 'It begins with'
-gzip -c "$ledger.1" >"$ledger.1.gz"
-mv "$ledger.1" "$dir/packed"
+
+# Compressed parts are read as the others.
+# summed: what --format json says, without when it was asked.
+summed()
+{
+	usage --format json --by model
+	printf '%s' "$out" | jq -c 'del(.since, .until)'
+}
+plain=$(summed)
+is 'the plain part counts' "$(printf '%s' "$plain" | jq .total.requests)" 49
+
+# packed_as NAME COMMAND...: ledger.jsonl.1 as NAME, by a command that writes to
+# its output; the same is read of it.
+packed_as()
+{
+	name=$1
+	shift
+	"$@" <"$ledger.1" >"$ledger.$name"
+	is "$name beside the plain one: counted once" "$(summed)" "$plain"
+	mv "$ledger.1" "$dir/unpacked"
+	is "$name: the same sums" "$(summed)" "$plain"
+	usage --verify
+	is "$name: the chain holds" "$code" 0
+	like "$name: all of it" "$out" '^49 lines, none changed'
+	rm "$ledger.$name"
+	mv "$dir/unpacked" "$ledger.1"
+}
+packed_as 1.gz gzip -c
+packed_as 1-20261122.gz gzip -9c
+# As somebody makes it who joins months.
+two_members()
+{
+	sed -n '1,20p' "$dir/copy" | gzip -c
+	sed -n '21,$p' "$dir/copy" | gzip -c
+}
+packed_as 1.gz two_members
+if grep -q 'define HAVE_ZSTD 1' "$abs_builddir/config.h"; then
+	need zstd
+	packed_as 1.zst zstd -qc
+fi
+
+# What can't be read is named, and so is what is damaged.
+mv "$ledger.1" "$dir/unpacked"
+cp "$dir/unpacked" "$ledger.1.xz"
 "$TAILGATE" -f "$conf" usage >"$dir/out" 2>"$dir/err"
-like 'a compressed part is named, not silently missing' "$(cat "$dir/err")" \
-	'ledger\.jsonl\.1\.gz is compressed and left out'
+like 'a part that is not read is named, not silently missing' \
+	"$(cat "$dir/err")" 'ledger\.jsonl\.1\.xz is left out'
 usage --verify
 like 'and the chain is said to begin later' "$out" \
 	'^It begins with number 49: the 48 lines before'
-mv "$dir/packed" "$ledger.1"
+rm "$ledger.1.xz"
+gzip -c "$dir/unpacked" >"$dir/packed"
+# damaged WHAT COMMAND...: makes $ledger.1.gz of $dir/packed.
+damaged()
+{
+	what=$1
+	shift
+	"$@" <"$dir/packed" >"$ledger.1.gz"
+	usage --verify
+	is "$what: the chain does not hold" "$code" 1
+	like "$what: the file is named" "$out" \
+		'ledger\.jsonl\.1\.gz: damaged: '
+	"$TAILGATE" -f "$conf" usage >"$dir/out" 2>"$dir/err"
+	like "$what: and in a sum too" "$(cat "$dir/err")" \
+		'ledger\.jsonl\.1\.gz: damaged: '
+	rm "$ledger.1.gz"
+}
+damaged 'a compressed part that ends too early' \
+	head -c $(($(wc -c <"$dir/packed") / 2))
+damaged 'one without its check' head -c $(($(wc -c <"$dir/packed") - 4))
+damaged 'an empty one' head -c 0
+damaged 'one that is no such file' tr '\037' x
+
+# A changed line shows in a compressed part, too.
+sed '20s/"status":[0-9]*/"status":201/' "$dir/unpacked" | gzip -c \
+	>"$ledger.1.gz"
+usage --verify
+like 'a changed line in a compressed part is named' "$out" \
+	'1\.gz:21: the line before it was changed'
 rm "$ledger.1.gz"
+mv "$dir/unpacked" "$ledger.1"
+
+# The writers' record names a file that has been compressed since.
+mv "$ledger" "$dir/unpacked"
+gzip -c "$dir/unpacked" >"$ledger-20261123.gz"
+usage --verify
+is 'the last line is found where it is now' "$code" 0
+gzip -c "$ledger.1" >"$ledger-20261123.gz"
+usage --verify
+is 'and is missed where it is not' "$code" 1
+rm "$ledger-20261123.gz"
+mv "$dir/unpacked" "$ledger"
 
 # --- Following ---------------------------------------------------------------
 

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One GET /v1/models per usual port, over a plain socket: what listens there
- * may be anything, so it gets little time and little room.
+ * GET /v1/models at each usual port, then the questions of probe_learn.c, over
+ * a plain socket: what listens there may be anything, so it gets little time
+ * and little room.
  */
 #include "config.h"
 
@@ -24,9 +25,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ctl/detect.h"
+#include "ctl/probe_internal.h"
 
-#define CONTEXT_MAX 1000000000
-#define WAIT_MS 300
+#define WAIT_MS 300 /* for a response */
+#define SERVER_MS 3000 /* for all of a server's */
 #define ANSWER_MAX (1024 * 1024)
 
 static const struct {
@@ -55,15 +57,11 @@ wait_for(int fd, short events, int64_t until_ms)
 }
 
 static int
-ask(unsigned port, int64_t until_ms)
+connected(unsigned port, int64_t until_ms)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	/* HTTP/1.0, so that the answer has no chunks and ends. */
-	static const char request[] = "GET /v1/models HTTP/1.0\r\n"
-				      "Host: 127.0.0.1\r\n"
-				      "Accept: application/json\r\n\r\n";
 	int error = 0, fd;
 	socklen_t len = sizeof(error);
 
@@ -74,9 +72,34 @@ ask(unsigned port, int64_t until_ms)
 		errno != EINPROGRESS) ||
 	    wait_for(fd, POLLOUT, until_ms) == -1 ||
 	    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1 ||
-	    error != 0 ||
-	    send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) !=
-		sizeof(request) - 1) {
+	    error != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* GET, or POST if there is a body; a descriptor to read from, or -1.  What is
+ * sent fits into any socket's buffer. */
+static int
+ask(unsigned port, const char *path, const char *body, int64_t until_ms)
+{
+	/* HTTP/1.0, so that the response has no chunks and ends. */
+	char request[4096];
+	int fd, n;
+
+	n = snprintf(request, sizeof(request),
+	    "%s %s HTTP/1.0\r\n"
+	    "Host: 127.0.0.1\r\n"
+	    "Accept: application/json\r\n"
+	    "Content-Type: application/json\r\n"
+	    "Content-Length: %zu\r\n\r\n%s",
+	    body == NULL ? "GET" : "POST", path,
+	    body == NULL ? 0 : strlen(body), body == NULL ? "" : body);
+	if (n < 0 || (size_t)n >= sizeof(request) ||
+	    (fd = connected(port, until_ms)) == -1)
+		return -1;
+	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n) {
 		close(fd);
 		return -1;
 	}
@@ -113,63 +136,96 @@ model_ok(const char *id)
 	return true;
 }
 
-/* As vLLM and LM Studio tell it. */
-static uint64_t
-context_of(const json_t *model)
+/* The JSON of a 200, or NULL. */
+static json_t *
+answer_json(const struct buf *answer)
 {
-	static const char *const names[] = { "max_model_len",
-		"loaded_context_length" };
+	const char *body;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		json_int_t n =
-		    json_integer_value(json_object_get(model, names[i]));
-
-		if (n > 0 && n <= CONTEXT_MAX)
-			return (uint64_t)n;
-	}
-	return 0;
+	if (buf_failed(answer) || answer->len <= 12 ||
+	    strncmp(answer->p, "HTTP/1.", 7) != 0 ||
+	    strncmp(answer->p + 8, " 200", 4) != 0 ||
+	    (body = strstr(answer->p, "\r\n\r\n")) == NULL)
+		return NULL;
+	return json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL);
 }
 
-static void
-models_take(struct detected *server, const struct buf *answer)
+struct asked {
+	unsigned port;
+	int64_t until_ms;
+};
+
+static json_t *
+ask_json(struct probe_asking *a, const char *path, const char *body)
 {
-	const char *body = strstr(answer->p, "\r\n\r\n");
-	json_t *list, *model;
+	const struct asked *asked = a->ctx;
+	int64_t until_ms = clock_now_ms() + WAIT_MS;
+	struct buf answer;
+	json_t *json;
+	int fd;
+
+	if (until_ms > asked->until_ms)
+		until_ms = asked->until_ms;
+	if ((fd = ask(asked->port, path, body, until_ms)) == -1)
+		return NULL;
+	buf_init(&answer, ANSWER_MAX);
+	answer_read(fd, until_ms, &answer);
+	json = answer_json(&answer);
+	buf_free(&answer);
+	close(fd);
+	return json;
+}
+
+/* ---- What it tells ---- */
+
+/* The list's own names, with what was learned of them. */
+static void
+models_take(
+    struct detected *server, const json_t *list, const struct probe *probe)
+{
+	const json_t *model;
 	size_t i;
 
-	if (strncmp(answer->p, "HTTP/1.", 7) != 0 ||
-	    strncmp(answer->p + 8, " 200", 4) != 0 || body == NULL)
-		return;
-	list = json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL);
 	json_array_foreach (json_object_get(list, "data"), i, model) {
 		const char *id =
 		    json_string_value(json_object_get(model, "id"));
+		struct facts_learned *out = &server->models[server->nmodels];
 
 		if (id == NULL || !model_ok(id) ||
 		    server->nmodels == DETECT_MODELS_MAX)
 			continue;
-		server->context[server->nmodels] = context_of(model);
-		if ((server->models[server->nmodels++] = strdup(id)) == NULL)
+		for (size_t k = 0; k < probe->nlearned; k++)
+			if (strcmp(probe->learned[k].model, id) == 0)
+				*out = probe->learned[k];
+		out->provider = NULL;
+		if ((out->model = strdup(id)) == NULL)
 			fatal("out of memory");
+		server->nmodels++;
 	}
-	json_decref(list);
 }
 
+/* As `tailgate probe` does for a target that hands on any name. */
 static void
 detect_one(struct detected *server)
 {
-	int64_t until_ms = clock_now_ms() + WAIT_MS;
-	struct buf answer;
-	int fd = ask(server->port, until_ms);
+	struct provider provider = { .name = server->name };
+	struct target target = { .provider = &provider, .model = "*" };
+	struct model model = { .targets = &target, .ntargets = 1 };
+	struct config config = { .models = &model, .nmodels = 1 };
+	struct probe probe = { .provider = &provider };
+	struct asked asked = { server->port, clock_now_ms() + SERVER_MS };
+	struct probe_asking a = { .config = &config,
+		.ask_json = ask_json,
+		.ctx = &asked,
+		.probe = &probe };
+	json_t *list = ask_json(&a, "/v1/models", NULL);
 
-	if (fd == -1)
+	if (list == NULL)
 		return;
-	buf_init(&answer, ANSWER_MAX);
-	answer_read(fd, until_ms, &answer);
-	if (answer.len > 12)
-		models_take(server, &answer);
-	buf_free(&answer);
-	close(fd);
+	probe_learn(&a, list);
+	models_take(server, list, &probe);
+	probe_free(&probe);
+	json_decref(list);
 }
 
 size_t
@@ -201,5 +257,5 @@ detect_free(struct detected *found, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < found[i].nmodels; j++)
-			free(found[i].models[j]);
+			free((char *)(uintptr_t)found[i].models[j].model);
 }

@@ -4,13 +4,15 @@
  */
 /*
  * Which model servers run on this host: asks the usual loopback ports for
- * their list of models.
+ * their list of models, and for what `tailgate probe` would learn of them.
  */
 #ifndef CTL_DETECT_H
 #define CTL_DETECT_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "policy/facts.h"
 
 #define DETECT_SERVERS_MAX 4
 #define DETECT_MODELS_MAX 64
@@ -20,9 +22,8 @@ struct detected {
 	unsigned port;
 	unsigned slots; /* requests it can bear at the same time */
 	size_t nmodels;
-	char *models[DETECT_MODELS_MAX];
-	/* What it says of each one's context, in tokens; 0: nothing. */
-	uint64_t context[DETECT_MODELS_MAX];
+	/* Names, and what the server tells of them. */
+	struct facts_learned models[DETECT_MODELS_MAX];
 };
 
 /* Fills those that answered and list a model; returns how many. */

@@ -66,9 +66,34 @@ listed_before(const struct detected *found, size_t server, const char *model)
 {
 	for (size_t i = 0; i < server; i++)
 		for (size_t j = 0; j < found[i].nmodels; j++)
-			if (strcmp(found[i].models[j], model) == 0)
+			if (strcmp(found[i].models[j].model, model) == 0)
 				return true;
 	return false;
+}
+
+static void
+put_ability(struct buf *out, const char *name, enum tri value)
+{
+	if (value != TRI_UNSET)
+		buf_printf(out, " %s = %s;", name,
+		    value == TRI_YES ? "true" : "false");
+}
+
+static void
+put_model(
+    struct buf *models, const char *provider, const struct facts_learned *model)
+{
+	buf_puts(models, models->len > 0 ? ",\n  { " : "\n  { ");
+	put_string(models, "id", model->model);
+	buf_printf(models, "\n    targets = ( { provider = \"%s\"; ", provider);
+	put_string(models, "model", model->model);
+	if (model->context > 0)
+		buf_printf(models, " context = %" PRIu64 ";", model->context);
+	put_ability(models, "images", model->images);
+	put_ability(models, "audio", model->audio);
+	put_ability(models, "tools", model->tools);
+	/* All of the usual servers know how. */
+	buf_puts(models, " usage = \"ask\"; } ); }");
 }
 
 static void
@@ -77,22 +102,13 @@ put_models(struct buf *models, const struct detected *found, size_t server)
 	const struct detected *s = &found[server];
 
 	for (size_t j = 0; j < s->nmodels; j++) {
-		bool twice = listed_before(found, server, s->models[j]);
+		const char *name = s->models[j].model;
+		bool twice = listed_before(found, server, name);
 
 		for (size_t k = 0; k < j && !twice; k++)
-			twice = strcmp(s->models[k], s->models[j]) == 0;
-		if (twice)
-			continue;
-		buf_puts(models, models->len > 0 ? ",\n  { " : "\n  { ");
-		put_string(models, "id", s->models[j]);
-		buf_printf(
-		    models, "\n    targets = ( { provider = \"%s\"; ", s->name);
-		put_string(models, "model", s->models[j]);
-		if (s->context[j] > 0)
-			buf_printf(
-			    models, " context = %" PRIu64 ";", s->context[j]);
-		/* All of the usual servers know how. */
-		buf_puts(models, " usage = \"ask\"; } ); }");
+			twice = strcmp(s->models[k].model, name) == 0;
+		if (!twice)
+			put_model(models, s->name, &s->models[j]);
 	}
 }
 

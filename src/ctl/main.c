@@ -63,7 +63,7 @@ static const struct command {
 	    ctl_init, ctl_init_options,
 	    "writes a configuration to begin with" },
 	{ "probe",
-	    "[--watch [SECONDS]] [PROVIDER ...]\n"
+	    "[--watch [SECONDS] | --changes] [--json] [PROVIDER ...]\n"
 	    "       tailgate probe --mount URL [--key-file FILE] "
 	    "[--silence SECONDS]",
 	    ctl_probe, ctl_probe_options, "asks the providers how they are" },

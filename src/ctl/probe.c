@@ -24,6 +24,7 @@
 #include "ctl/mount.h"
 #include "ctl/probe_ask.h"
 #include "ctl/probe_print.h"
+#include "ctl/probe_seen.h"
 #include "state/health.h"
 #include "state/learned.h"
 #include "state/process.h"
@@ -42,6 +43,7 @@ struct round {
 	struct upstream_pool *pool;
 	struct probe *probes;
 	size_t nprobes;
+	bool changes, json; /* how it is printed */
 	size_t next;
 };
 
@@ -191,6 +193,35 @@ keep_learned(const struct round *r)
 	free(old);
 }
 
+/* ---- what is printed ---------------------------------------------------- */
+
+/* Against what the last call of this kind has seen. */
+static void
+print_changes(const struct round *r)
+{
+	struct probe *before = calloc(r->nprobes + 1, sizeof(*before));
+
+	if (before == NULL)
+		fatal("out of memory for what was seen");
+	probe_seen_load(r->config, r->probes, r->nprobes, before);
+	probe_print_changes(r->probes, before, r->nprobes);
+	free(before);
+	if (probe_seen_store(r->config, r->probes, r->nprobes) == -1)
+		log_error("%s/probed.json: %s", r->config->runtime_dir,
+		    strerror(errno));
+}
+
+static void
+print(const struct round *r)
+{
+	if (r->changes)
+		print_changes(r);
+	else if (r->json)
+		probe_print_json(r->probes, r->nprobes);
+	else
+		probe_print_table(r->probes, r->nprobes);
+}
+
 /* ---- the command -------------------------------------------------------- */
 
 static void
@@ -235,7 +266,10 @@ watch_all(struct round *r, int seconds, const sigset_t *open)
 		round_run(r);
 		if (stop_asked())
 			break;
-		probe_print_changes(r->probes, before, r->nprobes);
+		if (r->json)
+			print(r);
+		else
+			probe_print_changes(r->probes, before, r->nprobes);
 		keep_learned(r);
 	}
 	free(before);
@@ -292,7 +326,7 @@ probe_run(struct round *r, int watch_seconds)
 	round_run(r);
 	status = all_well(r) ? 0 : 1;
 	if (!stop_asked()) {
-		probe_print_table(r->probes, r->nprobes);
+		print(r);
 		if (r->health != NULL)
 			keep_learned(r);
 		if (watch_seconds != 0)
@@ -306,6 +340,9 @@ probe_run(struct round *r, int watch_seconds)
 
 const struct ctl_option ctl_probe_options[] = {
 	{ "watch", "[SECONDS]", 'w', "go on, every so many seconds (30)" },
+	{ "changes", NULL, 'c',
+	    "print only what has changed since the last such call" },
+	{ "json", NULL, 'j', "print one JSON object" },
 	{ "mount", "URL", 'm', "try the web server before the gateway" },
 	{ "key-file", "FILE", 'k', "--mount: an operator's key is in there" },
 	{ "silence", "SECONDS", 's',
@@ -315,6 +352,7 @@ const struct ctl_option ctl_probe_options[] = {
 
 struct options {
 	int watch_seconds; /* 0: once */
+	bool changes, json;
 	const char *mount, *key_file; /* or NULL */
 	int silence_seconds; /* 0: not tried */
 };
@@ -346,7 +384,11 @@ options_read(int argc, char **argv, struct options *o)
 				optarg = WATCH_SECONDS;
 			wrong = seconds_read(
 			    "watch", WATCH_SECONDS_MAX, &o->watch_seconds);
-		} else if (ch == 'm')
+		} else if (ch == 'c')
+			o->changes = true;
+		else if (ch == 'j')
+			o->json = true;
+		else if (ch == 'm')
 			o->mount = optarg;
 		else if (ch == 'k')
 			o->key_file = optarg;
@@ -358,8 +400,12 @@ options_read(int argc, char **argv, struct options *o)
 	}
 	if (wrong != 0)
 		return wrong;
-	if (o->mount != NULL && (o->watch_seconds != 0 || optind < argc))
+	if (o->mount != NULL &&
+	    (o->watch_seconds != 0 || o->changes || o->json || optind < argc))
 		return ctl_misuse("probe", "--mount asks no provider");
+	if (o->changes && (o->json || o->watch_seconds != 0))
+		return ctl_misuse(
+		    "probe", "--changes goes with neither --json nor --watch");
 	if (o->mount == NULL && (o->key_file != NULL || o->silence_seconds))
 		return ctl_misuse(
 		    "probe", "--key-file and --silence belong to --mount");
@@ -383,6 +429,8 @@ ctl_probe(int argc, char **argv)
 	if ((config = ctl_load(0, SANDBOX_PROBE, NULL)) == NULL)
 		return 1;
 	r.config = config;
+	r.changes = o.changes;
+	r.json = o.json;
 	status = 1;
 	if (probes_make(&r, argc - optind, argv + optind) == 0)
 		status = probe_run(&r, o.watch_seconds);

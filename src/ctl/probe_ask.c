@@ -192,8 +192,8 @@ parsed(const struct answer *answer)
 	return json_loadb(answer->body.p, answer->body.len, 0, NULL);
 }
 
-json_t *
-probe_ask_json(struct probe_asking *a, const char *path, const char *body)
+static json_t *
+ask_json(struct probe_asking *a, const char *path, const char *body)
 {
 	struct answer answer;
 	json_t *root;
@@ -269,9 +269,11 @@ void
 probe_ask(const struct config *config, const struct provider *provider,
     struct upstream_pool *pool, const struct watch *watch, struct probe *probe)
 {
-	struct probe_asking a = {
-		.config = config, .pool = pool, .watch = watch, .probe = probe
-	};
+	struct probe_asking a = { .config = config,
+		.ask_json = ask_json,
+		.pool = pool,
+		.watch = watch,
+		.probe = probe };
 	bool local = provider->place == PLACE_LOCAL;
 	json_t *models;
 

@@ -4,7 +4,7 @@
  */
 /*
  * What probe_ask.c (is it well?) and probe_learn.c (what are its models like?)
- * share.
+ * share.  detect.c learns by the same rules before there is a configuration.
  */
 #ifndef CTL_PROBE_INTERNAL_H
 #define CTL_PROBE_INTERNAL_H
@@ -15,17 +15,17 @@
 
 struct probe_asking {
 	const struct config *config;
+	/* GET, or POST if there is a body, at the server's root.  The JSON of
+	 * a 200, or NULL; the caller's. */
+	json_t *(*ask_json)(
+	    struct probe_asking *, const char *path, const char *body);
+	void *ctx; /* of ask_json: for who does not ask through the pool */
 	struct upstream_pool *pool;
 	const struct watch *watch;
 	struct arena *arena;
 	struct provider root; /* the provider, at its server's root */
 	struct probe *probe;
 };
-
-/* GET, or POST if there is a body, at the server's root.  The JSON of a 200,
- * or NULL; the caller's. */
-json_t *probe_ask_json(
-    struct probe_asking *, const char *path, const char *body);
 
 /* Fills probe->server and probe->learned from the list of models and from what
  * else its kind of server tells. */

@@ -133,7 +133,7 @@ learn_target(struct probe_asking *a, const char *name, void *what)
 static void
 learn_llama(struct probe_asking *a, const json_t *data)
 {
-	json_t *props = probe_ask_json(a, "/props", NULL), *modalities, *caps;
+	json_t *props = a->ask_json(a, "/props", NULL), *modalities, *caps;
 	struct facts_learned what = { .context = 0 };
 
 	modalities = json_object_get(props, "modalities");
@@ -156,7 +156,8 @@ learn_llama(struct probe_asking *a, const json_t *data)
 }
 
 /* Servers that tell each model's context in their list: vLLM's max_model_len,
- * and n_ctx of a llama.cpp with several models. */
+ * LM Studio's loaded_context_length, and n_ctx of a llama.cpp with several
+ * models. */
 static void
 learn_listed(struct probe_asking *a, const json_t *data)
 {
@@ -170,6 +171,9 @@ learn_listed(struct probe_asking *a, const json_t *data)
 			    tokens_of(json_object_get(row, "max_model_len")),
 		};
 
+		if (what.context == 0)
+			what.context = tokens_of(
+			    json_object_get(row, "loaded_context_length"));
 		if (what.context == 0)
 			what.context = tokens_of(json_object_get(
 			    json_object_get(row, "meta"), "n_ctx"));
@@ -260,8 +264,7 @@ learn_shown(struct probe_asking *a, const char *model, void *ctx)
 	buf_puts(&body, "{\"model\":");
 	buf_json(&body, span_of(model));
 	buf_puts(&body, "}");
-	show =
-	    buf_failed(&body) ? NULL : probe_ask_json(a, "/api/show", body.p);
+	show = buf_failed(&body) ? NULL : a->ask_json(a, "/api/show", body.p);
 	buf_free(&body);
 	if (show == NULL)
 		return;
@@ -281,7 +284,7 @@ learn_shown(struct probe_asking *a, const char *model, void *ctx)
 static void
 learn_ollama(struct probe_asking *a, const json_t *tags)
 {
-	json_t *ps = probe_ask_json(a, "/api/ps", NULL), *row;
+	json_t *ps = a->ask_json(a, "/api/ps", NULL), *row;
 	struct ollama ollama = { json_object_get(ps, "models"), 0 };
 	size_t i;
 
@@ -369,7 +372,7 @@ probe_learn(struct probe_asking *a, const json_t *models)
 		learn_listed(a, data);
 		return;
 	}
-	root = probe_ask_json(a, "/api/tags", NULL);
+	root = a->ask_json(a, "/api/tags", NULL);
 	tags = json_object_get(root, "models");
 	if (json_is_array(tags)) {
 		a->probe->server = "Ollama";

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What people see of `tailgate probe`: the table, and in a watch what has
- * changed.
+ * What people see of `tailgate probe`: the table, JSON, and what has changed.
  */
 #include "config.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include <jansson.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -67,6 +68,65 @@ probe_print_table(const struct probe *probes, size_t n)
 	fflush(stdout);
 }
 
+static json_t *
+tri_json(enum tri value)
+{
+	return value == TRI_UNSET ? json_null()
+				  : json_boolean(value == TRI_YES);
+}
+
+static json_t *
+learned_json(const struct probe *probe)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < probe->nlearned; i++) {
+		const struct facts_learned *row = &probe->learned[i];
+
+		json_array_append_new(rows,
+		    json_pack("{s:s?, s:o, s:o, s:o, s:o}", "model", row->model,
+			"context",
+			row->context == 0
+			    ? json_null()
+			    : json_integer((json_int_t)row->context),
+			"images", tri_json(row->images), "audio",
+			tri_json(row->audio), "tools", tri_json(row->tools)));
+	}
+	return rows;
+}
+
+void
+probe_print_json(const struct probe *probes, size_t n)
+{
+	json_t *rows = json_array(), *root;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct probe *probe = &probes[i];
+		char why[4 * PROBE_WHY_SIZE];
+
+		/* It may quote a server. */
+		log_escape(probe->why, strlen(probe->why), why, sizeof(why));
+		json_array_append_new(rows,
+		    json_pack("{s:s, s:s, s:b, s:o, s:o, s:s?, s:s?, s:o}",
+			"name", probe->provider->name, "place",
+			place_name(probe->provider->place), "ok", probe->ok,
+			"ms",
+			probe->ms < 0 ? json_null() : json_integer(probe->ms),
+			"models",
+			probe->nmodels == 0
+			    ? json_null()
+			    : json_integer((json_int_t)probe->nmodels),
+			"server", probe->server, "remark",
+			why[0] == '\0' ? NULL : why, "learned",
+			learned_json(probe)));
+	}
+	root = json_pack("{s:o}", "providers", rows);
+	json_dumpf(root, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(root);
+	fflush(stdout);
+}
+
 void
 probe_print_changes(
     const struct probe *probes, const struct probe *before, size_t n)
@@ -78,7 +138,7 @@ probe_print_changes(
 		const struct probe *probe = &probes[i];
 		char why[4 * PROBE_WHY_SIZE];
 
-		if (probe->ok == before[i].ok &&
+		if (before[i].provider != NULL && probe->ok == before[i].ok &&
 		    strcmp(probe->why, before[i].why) == 0)
 			continue;
 		log_escape(probe->why, strlen(probe->why), why, sizeof(why));

@@ -13,7 +13,12 @@
 #include "ctl/probe_ask.h"
 
 void probe_print_table(const struct probe *, size_t n);
-/* In a watch, after the first round: only what has changed since `before`. */
+/* One line: {"providers":[{"name","place","ok","ms","models","server","remark",
+ * "learned":[{"model","context","images","audio","tools"}…]}…]}; null where
+ * nothing is known. */
+void probe_print_json(const struct probe *, size_t n);
+/* Only what has changed since `before`: the round before in a watch, or what
+ * was kept. */
 void probe_print_changes(
     const struct probe *, const struct probe *before, size_t n);
 

@@ -217,8 +217,9 @@ report(const char *path, const struct options *o)
 
 struct following {
 	const struct options *options;
-	uint64_t dev, ino; /* the file we are in */
+	uint64_t dev, ino, first_n; /* the file we are in */
 	int64_t offset;
+	bool whole; /* it is compressed, and was read */
 };
 
 static int
@@ -239,16 +240,37 @@ follow_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	return 0;
 }
 
+/* Is it the file we are in?  It keeps its inode when it is renamed, and its
+ * first number when it is compressed. */
+static bool
+is_current(const struct following *f, const struct ledger_part *file)
+{
+	return (file->dev == f->dev && file->ino == f->ino) ||
+	    (file->form != UNPACK_NONE && file->first_n == f->first_n);
+}
+
+static void
+follow_enter(struct following *f, const struct ledger_part *file)
+{
+	f->dev = file->dev;
+	f->ino = file->ino;
+	f->first_n = file->first_n;
+}
+
 static void
 follow_file(struct following *f, const struct ledger_part *file)
 {
-	bool ours = file->dev == f->dev && file->ino == f->ino;
+	bool plain = file->form == UNPACK_NONE;
 	int64_t end;
 
-	if (!ours || f->offset > file->size)
+	if (!is_current(f, file) || (plain && f->offset > file->size)) {
 		f->offset = 0;
-	f->dev = file->dev;
-	f->ino = file->ino;
+		f->whole = false;
+	}
+	follow_enter(f, file);
+	if (f->whole)
+		return;
+	f->whole = !plain;
 	end = ledger_part_each(
 	    file, f->offset, file->size, false, follow_line, f);
 	if (end >= 0)
@@ -262,7 +284,7 @@ follow_on(struct following *f, const char *path)
 	struct ledger_part *files;
 	size_t n = ledger_parts(path, &files), i = 0;
 
-	while (i < n && (files[i].dev != f->dev || files[i].ino != f->ino))
+	while (i < n && !is_current(f, &files[i]))
 		i++;
 	for (i = i == n ? 0 : i; i < n; i++)
 		if (files[i].size > 0)
@@ -280,9 +302,9 @@ follow_begin(struct following *f, const char *path)
 	while (i > 0 && files[i - 1].size == 0)
 		i--;
 	if (i > 0 && !f->options->since_said) {
-		f->dev = files[i - 1].dev;
-		f->ino = files[i - 1].ino;
+		follow_enter(f, &files[i - 1]);
 		f->offset = files[i - 1].size;
+		f->whole = files[i - 1].form != UNPACK_NONE;
 	}
 	ledger_parts_free(files, n);
 }
@@ -323,17 +345,18 @@ say_begin(const struct ledger_report *r)
 		    r->first_n, r->first_n - 1);
 }
 
-/* What is compressed is not read, and not silently missing either. */
+/* What can't be read is not silently missing. */
 static void
 say_left_out(const char *ledger)
 {
 	struct ledger_part *files;
-	size_t n = ledger_packed_parts(ledger, &files);
+	size_t n = ledger_unread_parts(ledger, &files);
 
 	for (size_t i = 0; i < n; i++)
 		fprintf(stderr,
-		    "tailgate usage: %s is compressed and left out; uncompress "
-		    "it beside the others to have it counted\n",
+		    "tailgate usage: %s is left out: this build does not read "
+		    "its compression; decompress it there to have it "
+		    "counted\n",
 		    files[i].path);
 	ledger_parts_free(files, n);
 }

@@ -21,6 +21,8 @@
 #include "ledger/read.h"
 
 #define READ_BYTES ((size_t)1 << 20)
+/* Who looks for the first line of a compressed file needs no more. */
+#define FIRST_BYTES ((size_t)64 * 1024)
 
 /* ---- A file ---- */
 
@@ -96,6 +98,69 @@ each_of_fd(
 	return at;
 }
 
+/* Over what was read before. */
+static int
+unpack_skip(struct unpack *u, int64_t bytes, char *buffer)
+{
+	while (bytes > 0) {
+		size_t want =
+		    bytes < (int64_t)READ_BYTES ? (size_t)bytes : READ_BYTES;
+		ssize_t n = unpack_read(u, buffer, want);
+
+		if (n <= 0)
+			return (int)n;
+		bytes -= n;
+	}
+	return 0;
+}
+
+static int64_t
+each_of_packed(
+    struct unpack *u, int64_t at, bool rest, struct pass *pass, char *buffer)
+{
+	size_t kept = 0, want = FIRST_BYTES;
+	ssize_t n, taken;
+
+	if (unpack_skip(u, at, buffer) == -1)
+		return -1;
+	while ((n = unpack_read(u, buffer + kept, want)) > 0) {
+		size_t len = kept + (size_t)n;
+
+		/* A line longer than the buffer is none of ours. */
+		taken = pass_lines(pass, buffer, len, at,
+		    len == READ_BYTES &&
+			memchr(buffer, '\n', READ_BYTES) == NULL);
+		if (taken < 0)
+			return taken;
+		at += taken;
+		kept = len - (size_t)taken;
+		memmove(buffer, buffer + taken, kept);
+		want = READ_BYTES - kept;
+	}
+	if (n == 0 && rest && kept > 0) {
+		taken = pass_lines(pass, buffer, kept, at, true);
+		return taken < 0 ? taken : at + taken;
+	}
+	return n == 0 ? at : -1;
+}
+
+static int64_t
+each_packed(int fd, enum unpack_form form, int64_t from, bool rest,
+    struct pass *pass, char *buffer)
+{
+	struct unpack *u = unpack_open(fd, form);
+	int64_t rc;
+	int error;
+
+	if (u == NULL)
+		return -1;
+	rc = each_of_packed(u, from, rest, pass, buffer);
+	error = errno;
+	unpack_close(u);
+	errno = error;
+	return rc;
+}
+
 int64_t
 ledger_part_each(const struct ledger_part *file, int64_t from, int64_t to,
     bool rest,
@@ -111,10 +176,20 @@ ledger_part_each(const struct ledger_part *file, int64_t from, int64_t to,
 		return -1;
 	if ((buffer = malloc(READ_BYTES)) == NULL)
 		fatal("out of memory");
-	rc = each_of_fd(fd, from, to, rest, &pass, buffer);
+	if (file->form == UNPACK_NONE) {
+		rc = each_of_fd(fd, from, to, rest, &pass, buffer);
+		close(fd);
+	} else
+		rc = each_packed(fd, file->form, from, rest, &pass, buffer);
 	free(buffer);
-	close(fd);
 	return rc;
+}
+
+const char *
+ledger_part_error(int error)
+{
+	return error == EBADMSG ? "damaged: it can't be decompressed to its end"
+				: strerror(error);
 }
 
 /* ---- The files ---- */
@@ -124,56 +199,38 @@ first_number(void *ctx, struct span line, int64_t offset, uint64_t number)
 {
 	struct span prev;
 
-	(void)offset;
 	(void)number;
-	return ledger_line_end(line, ctx, &prev) ? -2 : 0;
+	/* The first whole line is near its beginning, or this is no ledger. */
+	return ledger_line_end(line, ctx, &prev) || offset > 2 * LEDGER_LINE_MAX
+	    ? -2
+	    : 0;
 }
 
-/* "ledger.jsonl", ".1", ".12", "-20261122": only digits after the name, of
- * which the last `cut` bytes are not looked at. */
+/* "ledger.jsonl", ".1", ".12", "-20261122": only digits after the name, in the
+ * first `len` bytes. */
 static bool
-is_part_but(const char *name, const char *base, size_t cut)
+is_part(const char *name, size_t len, const char *base)
 {
-	size_t len = strlen(base), all = strlen(name) - cut;
+	size_t n = strlen(base);
 
-	if (all < len || strncmp(name, base, len) != 0)
+	if (len < n || strncmp(name, base, n) != 0)
 		return false;
-	if (all == len)
+	if (len == n)
 		return true;
-	if (name[len] != '.' && name[len] != '-')
+	if (name[n] != '.' && name[n] != '-')
 		return false;
-	return all > len + 1 &&
-	    strspn(name + len + 1, "0123456789-") >= all - len - 1;
+	return len > n + 1 &&
+	    strspn(name + n + 1, "0123456789-") >= len - n - 1;
 }
 
 static bool
-is_part(const char *name, const char *base)
-{
-	return is_part_but(name, base, 0);
-}
-
-static bool
-is_packed_part(const char *name, const char *base)
-{
-	static const char *const ends[] = { ".gz", ".zst", ".xz", ".bz2",
-		".lz4" };
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t n = strlen(ends[i]);
-
-		if (len > n && strcmp(name + len - n, ends[i]) == 0)
-			return is_part_but(name, base, n);
-	}
-	return false;
-}
-
-static bool
-look_at(const char *dir, const char *name, struct ledger_part *f)
+look_at(const char *dir, const char *name, enum unpack_form form,
+    struct ledger_part *f)
 {
 	struct stat st;
 
 	memset(f, 0, sizeof(*f));
+	f->form = form;
 	if (asprintf(&f->path, "%s/%s", dir, name) == -1)
 		fatal("out of memory");
 	if (lstat(f->path, &st) == -1 || !S_ISREG(st.st_mode)) {
@@ -186,9 +243,11 @@ look_at(const char *dir, const char *name, struct ledger_part *f)
 	f->dev = (uint64_t)st.st_dev;
 	f->ino = (uint64_t)st.st_ino;
 	f->first_n = UINT64_MAX; /* an empty one comes last */
-	ledger_part_each(f, 0,
-	    f->size < 2 * LEDGER_LINE_MAX ? f->size : 2 * LEDGER_LINE_MAX,
-	    false, first_number, &f->first_n);
+	if (form != UNPACK_OTHER)
+		ledger_part_each(f, 0,
+		    f->size < 2 * LEDGER_LINE_MAX ? f->size
+						  : 2 * LEDGER_LINE_MAX,
+		    false, first_number, &f->first_n);
 	return true;
 }
 
@@ -204,10 +263,9 @@ by_number(const void *a, const void *b)
 	return strcmp(y->path, x->path);
 }
 
-/* Its files whose names are right. */
+/* The files that can be read, or the others. */
 static size_t
-parts(const char *path, bool (*right)(const char *name, const char *base),
-    struct ledger_part **out)
+parts(const char *path, bool readable, struct ledger_part **out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
@@ -222,12 +280,17 @@ parts(const char *path, bool (*right)(const char *name, const char *base),
 		fatal("out of memory");
 	if ((d = opendir(*dir == '\0' ? "/" : dir)) != NULL) {
 		while ((entry = readdir(d)) != NULL) {
-			if (!right(entry->d_name, base))
+			size_t len;
+			enum unpack_form form =
+			    unpack_form(entry->d_name, &len);
+
+			if ((form != UNPACK_OTHER) != readable ||
+			    !is_part(entry->d_name, len, base))
 				continue;
 			*out = reallocarray(*out, n + 1, sizeof(**out));
 			if (*out == NULL)
 				fatal("out of memory");
-			n += look_at(dir, entry->d_name, &(*out)[n]);
+			n += look_at(dir, entry->d_name, form, &(*out)[n]);
 		}
 		closedir(d);
 	}
@@ -237,16 +300,52 @@ parts(const char *path, bool (*right)(const char *name, const char *base),
 	return n;
 }
 
-size_t
-ledger_parts(const char *path, struct ledger_part **out)
+/* Does `other` hold what the compressed one does, or will when it is whole? */
+static bool
+is_copy(const struct ledger_part *packed, const struct ledger_part *other)
 {
-	return parts(path, is_part, out);
+	size_t len;
+
+	unpack_form(packed->path, &len);
+	return other->form == UNPACK_NONE &&
+	    ((packed->first_n != UINT64_MAX &&
+		 other->first_n == packed->first_n) ||
+		(strlen(other->path) == len &&
+		    strncmp(other->path, packed->path, len) == 0));
+}
+
+static bool
+has_plain(const struct ledger_part *files, size_t n, size_t i)
+{
+	for (size_t k = 0; k < n && files[i].form != UNPACK_NONE; k++)
+		if (is_copy(&files[i], &files[k]))
+			return true;
+	return false;
 }
 
 size_t
-ledger_packed_parts(const char *path, struct ledger_part **out)
+ledger_parts(const char *path, struct ledger_part **out)
 {
-	return parts(path, is_packed_part, out);
+	size_t n = parts(path, true, out), kept = 0;
+	bool *drop = calloc(n + 1, sizeof(*drop));
+
+	if (drop == NULL)
+		fatal("out of memory");
+	for (size_t i = 0; i < n; i++)
+		drop[i] = has_plain(*out, n, i);
+	for (size_t i = 0; i < n; i++)
+		if (drop[i])
+			free((*out)[i].path);
+		else
+			(*out)[kept++] = (*out)[i];
+	free(drop);
+	return kept;
+}
+
+size_t
+ledger_unread_parts(const char *path, struct ledger_part **out)
+{
+	return parts(path, false, out);
 }
 
 void
@@ -294,7 +393,8 @@ ledger_each(const char *path, int64_t since_ms,
 			continue;
 		if (ledger_part_each(&files[i], 0, files[i].size, false,
 			each_line, &e) == -1)
-			log_warn("%s: %s", files[i].path, strerror(errno));
+			log_warn(
+			    "%s: %s", files[i].path, ledger_part_error(errno));
 	}
 	ledger_parts_free(files, n);
 	return e.rc;

@@ -18,6 +18,7 @@
 
 #include "base/span.h"
 #include "ledger/chain.h"
+#include "ledger/unpack.h"
 
 /* One try of a line.  Strings as they stand between their quotes (escapes are
  * kept: jscan_decode); p NULL where they are null or missing. */
@@ -75,26 +76,36 @@ int64_t ledger_line_time(struct span line);
 /* One of the files that make up a ledger. */
 struct ledger_part {
 	char *path;
-	int64_t size, modified_ms;
+	enum unpack_form form;
+	int64_t size, modified_ms; /* size: as it lies there */
 	uint64_t dev, ino;
 	uint64_t first_n; /* number of its first whole line */
 };
 
-/* The ledger and its rotated files (path.1, path-20261122 …; no compressed
- * ones), oldest first.  Returns how many; *out is freed by the next. */
+/* The ledger and its rotated files (path.1, path-20261122, path.2.gz …), oldest
+ * first.  Of a file that is there plain and compressed, as it is while it is
+ * being compressed, the plain one.  Returns how many; *out is freed by
+ * ledger_parts_free(). */
 size_t ledger_parts(const char *path, struct ledger_part **out);
-/* The compressed ones (path.2.gz …), which nothing here reads; likewise. */
-size_t ledger_packed_parts(const char *path, struct ledger_part **out);
+/* Those that nothing here can read (path.2.xz …); likewise. */
+size_t ledger_unread_parts(const char *path, struct ledger_part **out);
 void ledger_parts_free(struct ledger_part *, size_t n);
 
 /* Calls line() for each line between two offsets of the file, without its
  * newline; a rest without one is passed only where `rest` is true.  Returns
  * the offset after the last line taken, -1 with errno, or, negative and
- * less than -1, what line() returned. */
+ * less than -1, what line() returned.
+ *
+ * Of a compressed file the offsets are those of what it holds, and it is read
+ * to its end: `to` says nothing.  If it is damaged errno is EBADMSG, after the
+ * lines before that; ledger_part_error() has the words. */
 int64_t ledger_part_each(const struct ledger_part *, int64_t from, int64_t to,
     bool rest,
     int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
     void *ctx);
+
+/* For an errno of ledger_part_each(). */
+const char *ledger_part_error(int error);
 
 /* Calls line() for every whole line of all files that may hold requests of
  * since_ms or later.  A file that cannot be read is logged.  Returns 0, or

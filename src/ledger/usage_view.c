@@ -31,6 +31,7 @@
 struct place_in_file {
 	uint64_t dev, ino, first_n;
 	int64_t offset;
+	bool whole; /* it is compressed, and was read */
 };
 
 struct usage_view {
@@ -136,23 +137,32 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	return 0;
 }
 
+static bool
+is_place_of(const struct place_in_file *p, const struct ledger_part *f)
+{
+	/* What was read before it was compressed is not read again. */
+	if (f->form != UNPACK_NONE && f->first_n != UINT64_MAX)
+		return p->first_n == f->first_n;
+	/* Another file may have got the inode of one removed. */
+	return p->ino == f->ino && p->dev == f->dev &&
+	    p->first_n == f->first_n && p->offset <= f->size;
+}
+
 static struct place_in_file *
 place_of(struct usage_view *v, const struct ledger_part *f)
 {
 	struct place_in_file *p;
 
-	for (size_t i = 0; i < v->nfiles; i++) {
-		p = &v->files[i];
-		/* Another file may have got the inode of one removed. */
-		if (p->ino == f->ino && p->dev == f->dev &&
-		    p->first_n == f->first_n && p->offset <= f->size)
-			return p;
-	}
+	for (size_t i = 0; i < v->nfiles; i++)
+		if (is_place_of(&v->files[i], f))
+			return &v->files[i];
 	v->files = reallocarray(v->files, v->nfiles + 1, sizeof(*v->files));
 	if (v->files == NULL)
 		fatal("out of memory");
 	p = &v->files[v->nfiles++];
-	*p = (struct place_in_file){ f->dev, f->ino, f->first_n, 0 };
+	*p = (struct place_in_file){
+		.dev = f->dev, .ino = f->ino, .first_n = f->first_n
+	};
 	return p;
 }
 
@@ -165,9 +175,12 @@ read_file(struct usage_view *v, const struct ledger_part *f)
 	if (f->size == 0 || f->modified_ms < v->since_ms)
 		return;
 	p = place_of(v, f);
+	if (p->whole)
+		return;
+	p->whole = f->form != UNPACK_NONE;
 	end = ledger_part_each(f, p->offset, f->size, false, take_line, v);
 	if (end < 0)
-		log_warn("%s: %s", f->path, strerror(errno));
+		log_warn("%s: %s", f->path, ledger_part_error(errno));
 	else
 		p->offset = end;
 }

@@ -101,6 +101,17 @@ compare_end(struct walk *w, int64_t end)
 	    memcmp(w->report->tail.hash, w->record.hash, LEDGER_HASH_LEN) == 0;
 }
 
+/* The file that it names has been compressed: another one with the same end. */
+static void
+compare_packed_end(struct walk *w)
+{
+	if (w->report->tail.n != w->record.n)
+		return;
+	w->passed = true;
+	w->report->tail_holds =
+	    memcmp(w->report->tail.hash, w->record.hash, LEDGER_HASH_LEN) == 0;
+}
+
 /* Its file may be gone, but a line that follows it shows it as well. */
 static void
 compare_next(struct walk *w, uint64_t n, struct span prev)
@@ -152,9 +163,14 @@ walk_file(struct walk *w, const struct ledger_part *file, bool last)
 	    file->ino == w->record.ino && file->dev == w->record.dev;
 	w->report->tail.dev = file->dev;
 	w->report->tail.ino = file->ino;
-	return ledger_part_each(file, 0, file->size, !last, walk_line, w) == -1
-	    ? -1
-	    : 0;
+	if (ledger_part_each(file, 0, file->size, !last, walk_line, w) == -1) {
+		if (errno != EBADMSG)
+			return -1;
+		say(w, 0, ledger_part_error(errno));
+	}
+	if (file->form != UNPACK_NONE)
+		compare_packed_end(w);
+	return 0;
 }
 
 static bool

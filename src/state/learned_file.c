@@ -12,21 +12,19 @@
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "state/kept.h"
 #include "state/learned.h"
 
+#define LEARNED_NAME "learned.json"
 #define LEARNED_VERSION 1
 #define LEARNED_MAX 4096
-#define LEARNED_FILE_MAX (4 * 1024 * 1024)
 #define MODEL_MAX 512
 #define CONTEXT_MAX (INT64_C(1) << 40)
 #define BUSY_MAX 1000000
@@ -121,42 +119,13 @@ rows_copy(
 	return out;
 }
 
-static int
-learned_open(const struct config *config)
-{
-	char path[4096];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
-		return -1;
-	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    st.st_size > LEARNED_FILE_MAX) {
-		log_warn("%s: not a file of ours", path);
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 size_t
 learned_load(const struct config *config, struct facts_learned **out)
 {
-	int fd = learned_open(config);
-	json_error_t error;
-	json_t *root, *rows;
+	json_t *root = kept_load(config, LEARNED_NAME), *rows;
 	size_t n = 0, bytes = 0;
 
 	*out = NULL;
-	if (fd == -1)
-		return 0;
-	root = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
-	close(fd);
-	if (root == NULL)
-		log_warn("%s/learned.json:%d: %s", config->runtime_dir,
-		    error.line, error.text);
 	rows = json_object_get(root, "learned");
 	if (json_integer_value(json_object_get(root, "version")) ==
 	    LEARNED_VERSION)
@@ -204,43 +173,17 @@ rows_json(const struct facts_learned *facts, size_t n)
 	return rows;
 }
 
-/* What root has learned, the service must be able to read. */
-static void
-adopt(const struct config *config, int fd)
-{
-	struct stat dir;
-
-	if (geteuid() == 0 && stat(config->runtime_dir, &dir) == 0 &&
-	    fchown(fd, dir.st_uid, dir.st_gid) == -1)
-		log_warn("%s/learned.json: fchown: %s", config->runtime_dir,
-		    strerror(errno));
-}
-
 int
 learned_store(
     const struct config *config, const struct facts_learned *facts, size_t n)
 {
-	char path[4096], temp[4096 + 16];
 	json_t *root = json_pack("{s:i, s:o}", "version", LEARNED_VERSION,
 	    "learned", rows_json(facts, n));
-	int fd, saved, result = -1;
+	int result;
 
 	if (root == NULL)
 		fatal("out of memory for what was learned");
-	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
-	snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd != -1) {
-		adopt(config, fd);
-		result = json_dumpfd(root, fd, JSON_INDENT(1));
-		if (close(fd) == -1 || result == -1 ||
-		    rename(temp, path) == -1) {
-			saved = errno;
-			unlink(temp);
-			errno = saved;
-			result = -1;
-		}
-	}
+	result = kept_store(config, LEARNED_NAME, root);
 	json_decref(root);
 	return result;
 }
@@ -251,7 +194,7 @@ learned_stamp(const struct config *config)
 	char path[4096];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/learned.json", config->runtime_dir);
+	snprintf(path, sizeof(path), "%s/" LEARNED_NAME, config->runtime_dir);
 	if (lstat(path, &st) == -1)
 		return 0;
 	return ((uint64_t)st.st_ino << 32 ^ (uint64_t)st.st_mtim.tv_sec << 20 ^
