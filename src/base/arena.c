@@ -19,7 +19,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-#define ARENA_BLOCK_BYTES 32768
+/* Of the first block, and of others, with their heads and the allocator's.  An
+ * ordinary request takes less than 6 KiB; a thousand that wait shall not hold
+ * a thousand times what none of them needs. */
+#define FIRST_BYTES (6 * 1024 - sizeof(struct arena_block) - 16)
+#define MORE_BYTES (4 * 1024 - sizeof(struct arena_block) - 16)
 
 struct arena_block {
 	struct arena_block *next;
@@ -34,7 +38,8 @@ struct arena {
 static struct arena_block *
 block_new(struct arena_block *next, size_t bytes)
 {
-	size_t size = bytes > ARENA_BLOCK_BYTES ? bytes : ARENA_BLOCK_BYTES;
+	size_t least = next == NULL ? FIRST_BYTES : MORE_BYTES;
+	size_t size = bytes > least ? bytes : least;
 	struct arena_block *block;
 
 	if (size > SIZE_MAX - sizeof(*block))

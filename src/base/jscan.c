@@ -17,9 +17,12 @@
 #include "base/utf8.h"
 
 /* Bytes that are looked at together: two compilers' common extension, which
- * any processor's vector instructions serve. */
+ * any processor's vector instructions serve; and so many of those at once,
+ * where texts are long. */
 #define LANES 16
-#ifdef __GNUC__
+#define STRIDE ((size_t)4 * LANES)
+#if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define HAS_LANES 1
 typedef signed char lanes __attribute__((vector_size(LANES)));
 #endif
 
@@ -30,6 +33,11 @@ struct scan {
 	void *ctx;
 	struct jscan_error *error;
 	unsigned depth; /* containers that are open */
+	struct levels *levels;
+};
+
+/* Of the containers that are open; beyond `depth` they mean nothing. */
+struct levels {
 	bool object[JSCAN_DEPTH_MAX];
 	const char *begin[JSCAN_DEPTH_MAX];
 	struct jscan_step path[JSCAN_DEPTH_MAX];
@@ -52,33 +60,60 @@ skip_space(const struct scan *s, const char *p)
 	return p;
 }
 
-#ifdef __GNUC__
-/* Is none of them a quote, a backslash, a control or, negative, not ASCII? */
-static bool
-all_plain(const char *p)
+#ifdef HAS_LANES
+#define ALL(c) { c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c }
+
+/* Each of them that is a quote, a backslash, a control or, negative, not
+ * ASCII. */
+static inline lanes
+special(const char *p)
 {
-	static const lanes space = { ' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ',
-		' ', ' ', ' ', ' ', ' ', ' ', ' ', ' ' };
-	static const lanes quote = { '"', '"', '"', '"', '"', '"', '"', '"',
-		'"', '"', '"', '"', '"', '"', '"', '"' };
-	static const lanes slash = { '\\', '\\', '\\', '\\', '\\', '\\', '\\',
-		'\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\', '\\' };
-	uint64_t half[2];
+	static const lanes space = ALL(' '), quote = ALL('"'),
+			   slash = ALL('\\');
 	lanes x;
 
 	memcpy(&x, p, sizeof(x));
-	x = (x < space) | (x == quote) | (x == slash);
+	return (x < space) | (x == quote) | (x == slash);
+}
+
+/* The place of the first one; LANES: there is none. */
+static inline size_t
+first_of(lanes x)
+{
+	uint64_t half[2];
+
 	memcpy(half, &x, sizeof(x));
-	return (half[0] | half[1]) == 0;
+	if (half[0] != 0)
+		return (size_t)__builtin_ctzll(half[0]) / 8;
+	return half[1] == 0 ? LANES
+			    : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
+}
+
+/* Over what is certainly plain. */
+static const char *
+skip_lanes(const char *p, const char *end)
+{
+	size_t n;
+
+	while ((size_t)(end - p) >= STRIDE &&
+	    first_of(special(p) | special(p + LANES) |
+		special(p + 2 * LANES) | special(p + 3 * LANES)) == LANES)
+		p += STRIDE;
+	while (end - p >= LANES) {
+		n = first_of(special(p));
+		p += n;
+		if (n < LANES)
+			break;
+	}
+	return p;
 }
 #endif
 
 static const char *
 skip_plain(const char *p, const char *end)
 {
-#ifdef __GNUC__
-	while (end - p >= LANES && all_plain(p))
-		p += LANES;
+#ifdef HAS_LANES
+	p = skip_lanes(p, end);
 #endif
 	while (p < end && (unsigned char)*p >= 0x20 &&
 	    (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
@@ -199,7 +234,7 @@ emit(struct scan *s, enum jscan_type type, bool begin, const char *p,
 	struct jscan_value v = { .type = type,
 		.begin = begin,
 		.depth = s->depth,
-		.path = s->path,
+		.path = s->levels->path,
 		.raw = { p, (size_t)(end - p) },
 		.escaped = escaped };
 
@@ -246,7 +281,7 @@ scan_scalar(struct scan *s, const char *p, int *rc)
 static const char *
 scan_key(struct scan *s, const char *p)
 {
-	struct jscan_step *step = &s->path[s->depth - 1];
+	struct jscan_step *step = &s->levels->path[s->depth - 1];
 	const char *end;
 
 	if (p == s->end || *p != '"')
@@ -268,9 +303,9 @@ open_container(struct scan *s, const char *p, int *rc)
 	if (s->depth == s->max_depth)
 		return fail(s, p, "nested too deeply");
 	*rc = emit(s, object ? JSCAN_OBJECT : JSCAN_ARRAY, true, p, p, false);
-	s->object[s->depth] = object;
-	s->begin[s->depth] = p;
-	s->path[s->depth] = (struct jscan_step){ .index = 0 };
+	s->levels->object[s->depth] = object;
+	s->levels->begin[s->depth] = p;
+	s->levels->path[s->depth] = (struct jscan_step){ .index = 0 };
 	s->depth++;
 	return p + 1;
 }
@@ -279,15 +314,15 @@ static const char *
 close_container(struct scan *s, const char *p, int *rc)
 {
 	s->depth--;
-	*rc = emit(s, s->object[s->depth] ? JSCAN_OBJECT : JSCAN_ARRAY, false,
-	    s->begin[s->depth], p + 1, false);
+	*rc = emit(s, s->levels->object[s->depth] ? JSCAN_OBJECT : JSCAN_ARRAY, false,
+	    s->levels->begin[s->depth], p + 1, false);
 	return p + 1;
 }
 
 static bool
 closes(const struct scan *s, const char *p)
 {
-	return p < s->end && *p == (s->object[s->depth - 1] ? '}' : ']');
+	return p < s->end && *p == (s->levels->object[s->depth - 1] ? '}' : ']');
 }
 
 /* From the byte after an opening bracket or a value to where the next value
@@ -308,11 +343,49 @@ next_value(struct scan *s, const char *p, bool first, int *rc)
 		if (!first) {
 			if (p == s->end || *p != ',')
 				return fail(s, p, "a comma was expected");
-			s->path[s->depth - 1].index++;
+			s->levels->path[s->depth - 1].index++;
 			p = skip_space(s, p + 1);
 		}
-		return s->object[s->depth - 1] ? scan_key(s, p) : p;
+		return s->levels->object[s->depth - 1] ? scan_key(s, p) : p;
 	}
+}
+
+static int
+scan_text(struct scan *s)
+{
+	const char *p = skip_space(s, s->start);
+	int rc = 0;
+	bool open;
+
+	do {
+		if (p == s->end) {
+			fail(s, p, "unfinished text");
+			return -1;
+		}
+		open = *p == '{' || *p == '[';
+		p = open ? open_container(s, p, &rc) : scan_scalar(s, p, &rc);
+		if (p != NULL && rc == 0)
+			p = next_value(s, p, open, &rc);
+		if (p == NULL)
+			return -1;
+		if (rc != 0)
+			return rc;
+	} while (s->depth > 0);
+	if (p != s->end) {
+		fail(s, p, "something after the text");
+		return -1;
+	}
+	return 0;
+}
+
+/* A scan inside a scan's value(). */
+__attribute__((noinline)) static int
+scan_inside(struct scan *s)
+{
+	struct levels levels;
+
+	s->levels = &levels;
+	return scan_text(s);
 }
 
 int
@@ -320,39 +393,27 @@ jscan(struct span text, unsigned max_depth,
     int (*value)(void *ctx, const struct jscan_value *), void *ctx,
     struct jscan_error *error)
 {
-	struct scan s; /* its arrays mean nothing beyond depth */
-	const char *p;
-	int rc = 0;
-	bool open;
+	/* Not on the stack, of which a task has little, and keeps what it
+	 * touched. */
+	static _Thread_local struct levels levels;
+	static _Thread_local bool taken;
+	struct scan s = { .start = text.p,
+		.end = text.p == NULL ? NULL : text.p + text.len,
+		.max_depth =
+		    max_depth < JSCAN_DEPTH_MAX ? max_depth : JSCAN_DEPTH_MAX,
+		.value = value,
+		.ctx = ctx,
+		.error = error,
+		.levels = &levels };
+	int rc;
 
-	s.start = text.p;
-	s.end = text.p == NULL ? NULL : text.p + text.len;
-	s.max_depth = max_depth < JSCAN_DEPTH_MAX ? max_depth : JSCAN_DEPTH_MAX;
-	s.value = value;
-	s.ctx = ctx;
-	s.error = error;
-	s.depth = 0;
-	p = skip_space(&s, s.start);
 	*error = (struct jscan_error){ 0, NULL };
-	do {
-		if (p == s.end) {
-			fail(&s, p, "unfinished text");
-			return -1;
-		}
-		open = *p == '{' || *p == '[';
-		p = open ? open_container(&s, p, &rc) : scan_scalar(&s, p, &rc);
-		if (p != NULL && rc == 0)
-			p = next_value(&s, p, open, &rc);
-		if (p == NULL)
-			return -1;
-		if (rc != 0)
-			return rc;
-	} while (s.depth > 0);
-	if (p != s.end) {
-		fail(&s, p, "something after the text");
-		return -1;
-	}
-	return 0;
+	if (taken)
+		return scan_inside(&s);
+	taken = true;
+	rc = scan_text(&s);
+	taken = false;
+	return rc;
 }
 
 size_t

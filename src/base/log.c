@@ -164,7 +164,8 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 static void
 log_to_stderr(int priority, const char *name, const char *text)
 {
-	char line[LOG_LINE_BYTES + 256], when[CLOCK_TEXT_SIZE], head[160];
+	static _Thread_local char line[LOG_LINE_BYTES + 256];
+	char when[CLOCK_TEXT_SIZE], head[160];
 	int len;
 
 	clock_text(clock_wall_ms(), when);
@@ -193,7 +194,8 @@ log_write(enum log_level level, const char *fmt, va_list args)
 		"debug" };
 	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
 		LOG_DEBUG };
-	char raw[LOG_LINE_BYTES], text[LOG_LINE_BYTES];
+	/* Not of the stack, of which a task has little. */
+	static _Thread_local char raw[LOG_LINE_BYTES], text[LOG_LINE_BYTES];
 	int len;
 
 	if (log_state.level < (int)level ||

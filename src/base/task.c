@@ -204,15 +204,31 @@ retire(struct task *t)
 	task_all.nidle++;
 }
 
+/* Until it waits or ends; what it has done aside is in between. */
+static bool
+enter(struct task *t)
+{
+	void (*fn)(void *);
+	bool goes_on;
+
+	for (;;) {
+		task_current = t;
+		goes_on = context_enter(t->context);
+		task_current = NULL;
+		if ((fn = t->aside) == NULL)
+			return goes_on;
+		t->aside = NULL;
+		fn(t->aside_arg);
+	}
+}
+
 static void
 run(struct task *t)
 {
 	bool goes_on;
 
 	log_set_request(t->log_request);
-	task_current = t;
-	goes_on = context_enter(t->context);
-	task_current = NULL;
+	goes_on = enter(t);
 	t->log_request = log_get_request();
 	log_set_request(NULL);
 	if (!goes_on)
@@ -303,10 +319,24 @@ task_offload(void (*fn)(void *), void *arg)
 }
 
 void
+task_aside(void (*fn)(void *), void *arg)
+{
+	struct task *t = task_current;
+
+	if (t == NULL) {
+		fn(arg);
+		return;
+	}
+	t->aside = fn;
+	t->aside_arg = arg;
+	context_leave(t->context);
+}
+
+void
 task_work(size_t bytes, void (*fn)(void *), void *arg)
 {
 	if (bytes > FEW_BYTES)
 		task_offload(fn, arg);
 	else
-		fn(arg);
+		task_aside(fn, arg);
 }

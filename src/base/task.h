@@ -69,7 +69,13 @@ void task_breathe(void);
  * other tasks run meanwhile.  fn must not wait for what only a task can do. */
 void task_offload(void (*fn)(void *), void *arg);
 
-/* The same for fn that looks at so many bytes: here, if they are few. */
+/* fn(arg), at once, on the loop's own stack: a task that waits keeps all the
+ * stack that it ever touched, so what needs much is better done there.  fn must
+ * not wait. */
+void task_aside(void (*fn)(void *), void *arg);
+
+/* The same for fn that looks at so many bytes: aside, if they are few; else on
+ * another thread. */
 void task_work(size_t bytes, void (*fn)(void *), void *arg);
 
 /* A task's own memory (without a task, the thread's), zero at first, for a

@@ -24,6 +24,8 @@ struct task {
 	struct context *context;
 	void (*fn)(void *);
 	void *arg;
+	void (*aside)(void *); /* to be called by the loop, or NULL */
+	void *aside_arg;
 	const char *log_request;
 	ev_timer timer;
 	int64_t timer_ms; /* when it goes off, if it is active */

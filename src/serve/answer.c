@@ -48,8 +48,7 @@ void
 answer_add(struct answer *a, const char *name, const char *value)
 {
 	if (value != NULL && a->nextra < ANSWER_FIELDS_MAX)
-		a->extra[a->nextra++] =
-		    (struct http1_field){ span_of(name), span_of(value) };
+		a->extra[a->nextra++] = (struct answer_field){ name, value };
 }
 
 int

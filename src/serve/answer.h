@@ -51,7 +51,9 @@ struct answer {
 	bool caddy; /* shows a gone client only by failed writes */
 
 	/* x-tailgate-… and others of ours, sent with the head. */
-	struct http1_field extra[ANSWER_FIELDS_MAX];
+	struct answer_field {
+		const char *name, *value;
+	} extra[ANSWER_FIELDS_MAX];
 	unsigned nextra;
 
 	bool head_sent;

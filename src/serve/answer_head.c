@@ -116,7 +116,7 @@ static bool
 is_ours(const struct answer *a, struct span name)
 {
 	for (unsigned i = 0; i < a->nextra; i++) {
-		if (span_is_nocase(name, a->extra[i].name.p))
+		if (span_is_nocase(name, a->extra[i].name))
 			return true;
 	}
 	return false;
@@ -219,7 +219,8 @@ answer_head(struct answer *a, int status, const char *content_type,
 		    span_of(a->request_id));
 	for (unsigned i = 0; i < a->nextra; i++)
 		add_field(
-		    &head, HEAD_BYTES - 2, a->extra[i].name, a->extra[i].value);
+		    &head, HEAD_BYTES - 2, span_of(a->extra[i].name),
+		    span_of(a->extra[i].value));
 	buf_add(&head, "\r\n", 2);
 	rc = answer_put(a, head.p, head.len);
 	a->last_write_ms = clock_now_ms();

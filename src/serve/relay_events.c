@@ -315,7 +315,10 @@ on_event(void *ctx, const struct sse_event *event)
 static void
 keep_rest(struct relay *r, bool held)
 {
-	if (held)
+	if (r->window.len == 0) {
+		if (held)
+			buf_free(&r->held);
+	} else if (held)
 		buf_drop(&r->held, r->held.len - r->window.len);
 	else
 		buf_add(&r->held, r->window.p, r->window.len);

@@ -347,7 +347,7 @@ connector_step(struct connector *c, int *fd, enum upstream_result *why)
 	if (c->tls)
 		task_offload(drive, c);
 	else
-		drive(c);
+		task_aside(drive, c);
 	message = curl_multi_info_read(c->multi, &left);
 	if (message == NULL && c->starved) {
 		c->code = CURLE_OUT_OF_MEMORY;

@@ -117,7 +117,9 @@ forget_sent(struct fcgi *f)
 	if (f->open != NO_RECORD)
 		f->open -= f->sent;
 	f->sent = 0;
-	if (f->out.len == 0 && f->out.size > KEPT_BYTES)
+	/* The next stream that has something to say takes it, while it is in
+	 * the processor's cache. */
+	if (f->out.len == 0)
 		buf_free(&f->out);
 }
 

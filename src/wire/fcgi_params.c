@@ -16,7 +16,7 @@
 #include "wire/fcgi_params.h"
 #include "wire/io.h"
 
-#define LIST_FIRST 48
+#define LIST_FIRST 32
 
 void
 fcgi_params_init(struct fcgi_params *p)
@@ -100,7 +100,9 @@ add_param(struct fcgi_params *p, struct span name, const char *value)
 		p->list = memory_grow(p->list, p->room * sizeof(*p->list));
 	}
 	slot = slot_of(name);
-	p->list[p->n] = (struct fcgi_param){ name, value, p->last[slot] };
+	p->list[p->n] = (struct fcgi_param){ (uint32_t)(name.p - p->raw.p),
+		(uint32_t)name.len, (uint32_t)(value - p->raw.p),
+		p->last[slot] };
 	p->last[slot] = ++p->n;
 }
 
@@ -142,14 +144,16 @@ fcgi_params_find(const struct fcgi_params *p, const char *name)
 	if (want.len == 0)
 		return NULL;
 	/* From the last one to the first. */
-	for (size_t i = p->last[slot_of(want)]; i != 0;
+	for (uint32_t i = p->last[slot_of(want)]; i != 0;
 	     i = p->list[i - 1].before) {
 		const struct fcgi_param *one = &p->list[i - 1];
+		const char *value = p->raw.p + one->value;
 
-		if (span_eq(one->name, want))
+		if (span_eq((struct span){ p->raw.p + one->name, one->name_len },
+			want))
 			found = found == NULL
-			    ? one->value
-			    : io_param_one(name, one->value, found);
+			    ? value
+			    : io_param_one(name, value, found);
 	}
 	return found;
 }

@@ -20,17 +20,18 @@
 #define FCGI_PARAMS_BYTES ((size_t)2 * 1024 * 1024)
 #define FCGI_PARAMS_SLOTS 64
 
+/* Places in `raw`; numbers of parameters are + 1, and 0 is none. */
 struct fcgi_param {
-	struct span name;
-	const char *value; /* ends with a NUL */
-	size_t before; /* the one before it with the same hash, + 1 */
+	uint32_t name, name_len;
+	uint32_t value; /* ends with a NUL */
+	uint32_t before; /* the one before it with the same hash */
 };
 
 struct fcgi_params {
 	struct buf raw;
 	struct fcgi_param *list;
-	size_t n, room;
-	size_t last[FCGI_PARAMS_SLOTS]; /* of each hash; + 1, 0 is none */
+	uint32_t n, room;
+	uint32_t last[FCGI_PARAMS_SLOTS]; /* of each hash */
 };
 
 void fcgi_params_init(struct fcgi_params *);

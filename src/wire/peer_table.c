@@ -41,6 +41,8 @@ struct question {
 	struct nlmsghdr head;
 	struct inet_diag_req_v2 request;
 };
+_Static_assert(PEER_TABLE_BATCH * sizeof(struct question) <= SCRATCH_BYTES,
+    "a batch fits into a piece of scratch memory");
 
 int
 peer_table_open(void)
@@ -182,17 +184,18 @@ on_reply(void *ctx, const struct nlmsghdr *head)
 void
 peer_table_ask(int fd, struct peer_ask *asks, size_t n)
 {
-	struct question questions[PEER_TABLE_BATCH];
+	struct question *questions = (struct question *)scratch_take();
 	struct batch batch = { asks, n, 0, take_sequence((__u32)n) };
+	bool sent;
 
 	for (size_t i = 0; i < n; i++) {
 		asks[i].state = PEER_UNKNOWN;
 		make_question(
 		    &questions[i], &asks[i], batch.sequence + (__u32)i);
 	}
-	if (send(fd, questions, n * sizeof(questions[0]), 0) == -1)
-		return;
-	while (receive(fd, on_reply, &batch))
+	sent = send(fd, questions, n * sizeof(questions[0]), 0) != -1;
+	scratch_give((char *)questions);
+	while (sent && receive(fd, on_reply, &batch))
 		;
 }
 

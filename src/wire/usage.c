@@ -17,6 +17,7 @@
 
 #include "base/jscan.h"
 #include "base/sum.h"
+#include "base/task.h"
 #include "wire/usage_internal.h"
 
 enum {
@@ -312,25 +313,36 @@ usage_scan_finish(struct usage_scan *s, struct usage *out)
 	return s->found;
 }
 
-/* Its 8 KiB of stack are for the few events that have usage. */
-__attribute__((noinline)) static bool
-read_found(enum endpoint_usage kind, struct span json, struct usage *out)
+struct finding {
+	enum endpoint_usage kind;
+	struct span json;
+	struct usage *out;
+	bool found;
+};
+
+/* It takes 8 KiB of stack. */
+static void
+read_found(void *ctx)
 {
+	struct finding *f = ctx;
 	struct usage_scan s;
 
-	usage_scan_init(&s, kind);
-	s.usage = *out;
-	usage_scan_push(&s, json);
-	return usage_scan_finish(&s, out);
+	usage_scan_init(&s, f->kind);
+	s.usage = *f->out;
+	usage_scan_push(&s, f->json);
+	f->found = usage_scan_finish(&s, f->out);
 }
 
 bool
 usage_read(enum endpoint_usage kind, struct span json, struct usage *out)
 {
+	struct finding f = { kind, json, out, false };
+
 	if (kind == ENDPOINT_USAGE_NONE || json.len == 0 ||
 	    memmem(json.p, json.len, "\"usage\"", 7) == NULL)
 		return false;
-	return read_found(kind, json, out);
+	task_aside(read_found, &f);
+	return f.found;
 }
 
 /* An event's framing: id, object, created, model, choices, delta. */
