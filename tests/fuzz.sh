@@ -6,7 +6,7 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 for target in http1 multipart pattern sse jscan call config clients bridge \
-    relay ledger fcgi; do
+    relay ledger keeper fcgi; do
 	"$bin/fuzz/${target}_fuzz" "$tests/fuzz/corpus/$target" \
 	    >"$dir/$target.out" 2>"$dir/$target.err"
 	status=$?

@@ -120,6 +120,14 @@ settled()
 		[ "$(keeper_of "$tailgate_pid" | wc -l)" -eq 1 ]
 }
 
+# Filters of system calls stay over an execve.
+filters()
+{
+	awk '$1 == "Seccomp_filters:" { print $2 }' \
+		"/proc/$tailgate_pid/status" 2>/dev/null
+}
+filters_at_start=$(filters)
+
 # --- There and back under load -----------------------------------------------
 
 "$load" -c 12 -e '[DONE]' -k "$key" -b "$(chat n=400,ms=25 '"stream":true')" \
@@ -137,6 +145,8 @@ check 'the other version takes over' to "$bin/other" 99.0.0
 check 'under the same process id' alive "$tailgate_pid"
 check 'this one takes over again' to "$own_program" "$own_version"
 check 'and the other again' to "$bin/other" 99.0.0
+is 'an upgrade adds no filter of system calls' "$(filters)" \
+	"$filters_at_start"
 check 'the load went on until now' alive "$short_pid"
 check 'and so did the streams' alive "$long_pid"
 wait "$short_pid"

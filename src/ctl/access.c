@@ -200,7 +200,7 @@ look_as(struct looking *l, const struct passwd *pw)
 			fflush(l->out);
 			_exit(FAILURES_MAX + 1);
 		}
-		_exit(ctl_confine(l->config, SANDBOX_CHECK) == -1
+		_exit(ctl_confine(l->config, SANDBOX_CHECK, NULL) == -1
 			? FAILURES_MAX + 1
 			: look(l));
 	}
@@ -230,5 +230,5 @@ access_check(const struct config *config, const char *user, FILE *out)
 	l.group = gr != NULL ? gr->gr_name : "?";
 	if (user != NULL)
 		return look_as(&l, pw);
-	return ctl_confine(config, SANDBOX_CHECK) == -1 ? -1 : look(&l);
+	return ctl_confine(config, SANDBOX_CHECK, NULL) == -1 ? -1 : look(&l);
 }

@@ -192,7 +192,8 @@ config_show(const struct config *config, enum mode mode, const char *user)
 {
 	if ((mode != PROVE && mode != JSON) || user != NULL)
 		if (ctl_confine(config,
-			mode == ALLOW ? SANDBOX_PROBE : SANDBOX_CHECK) == -1)
+			mode == ALLOW ? SANDBOX_PROBE : SANDBOX_CHECK,
+			NULL) == -1)
 			return 1;
 	switch (mode) {
 	case DUMP:

@@ -32,15 +32,17 @@ int ctl_usage(int argc, char **argv);
 
 /* The configuration file: -f, else the installed one. */
 const char *ctl_config_path(void);
-/* Confines the process to what the role needs (sandbox.h).  -1: it must end;
- * why has been printed. */
-int ctl_confine(const struct config *, enum sandbox_role);
-/* Loads it and confines the process to what the role needs and the
- * paths in more (sandbox.h);
- * warnings are left to `tailgate check`.  NULL: the mistakes have been
- * printed. */
+/* Confines the process to what the role and the call need (sandbox.h; more may
+ * be NULL).  -1: it must end; why has been printed. */
+int ctl_confine(const struct config *, enum sandbox_role,
+    const struct sandbox_more *);
+/* The same for a process that has no configuration, and talks to this URL
+ * alone. */
+int ctl_confine_to(const char *url);
+/* Loads it and confines the process as ctl_confine() does; warnings are left to
+ * `tailgate check`.  NULL: the mistakes have been printed. */
 struct config *ctl_load(
-    unsigned config_flags, enum sandbox_role, const char *const *more);
+    unsigned config_flags, enum sandbox_role, const struct sandbox_more *);
 /* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
  * fmt NULL: ctl_option_next() has said it. */
 int ctl_misuse(const char *command, const char *fmt, ...)

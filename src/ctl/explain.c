@@ -309,6 +309,7 @@ ctl_explain(int argc, char **argv)
 {
 	struct asked asked = { .endpoint = "chat" };
 	const char *files[3] = { NULL }, **more = files;
+	const struct sandbox_more named = { .reads = files };
 	struct work w = { .asked = &asked };
 	struct config *config;
 	struct buf body;
@@ -325,7 +326,7 @@ ctl_explain(int argc, char **argv)
 		*more++ = asked.file;
 	if (asked.facts != NULL)
 		*more++ = asked.facts;
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, files)) ==
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, &named)) ==
 	    NULL)
 		return 1;
 	w.config = config;

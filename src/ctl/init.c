@@ -290,7 +290,7 @@ confine(const struct init *init)
 	detect_ports(ports);
 	for (size_t i = 0; i < DETECT_SERVERS_MAX; i++)
 		providers[i].port = ports[i];
-	return ctl_confine(&config, SANDBOX_INIT);
+	return ctl_confine(&config, SANDBOX_INIT, NULL);
 }
 
 static int

@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "base/spelling.h"
 #include "base/version.h"
+#include "config/load.h"
 #include "ctl/completion.h"
 #include "ctl/ctl.h"
 #include "state/mapfile.h"
@@ -94,10 +95,9 @@ ctl_config_path(void)
 	return config_path;
 }
 
-/* As sandbox_enter(); -1 after a message. */
-static int
-enter(const struct config *config, enum sandbox_role role,
-    const char *const *more)
+int
+ctl_confine(const struct config *config, enum sandbox_role role,
+    const struct sandbox_more *more)
 {
 	unsigned sandbox;
 	char why[256];
@@ -109,13 +109,19 @@ enter(const struct config *config, enum sandbox_role role,
 }
 
 int
-ctl_confine(const struct config *config, enum sandbox_role role)
+ctl_confine_to(const char *url)
 {
-	return enter(config, role, NULL);
+	struct provider gateway = { .port = url_port(url) };
+	struct config config = {
+		.providers = &gateway, .nproviders = 1, .sandbox = CONFINE_ON
+	};
+
+	return ctl_confine(&config, SANDBOX_MOUNT, NULL);
 }
 
 struct config *
-ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
+ctl_load(unsigned config_flags, enum sandbox_role role,
+    const struct sandbox_more *more)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -132,7 +138,7 @@ ctl_load(unsigned config_flags, enum sandbox_role role, const char *const *more)
 	if (config == NULL)
 		fwrite(text, 1, len, stderr);
 	free(text);
-	if (config != NULL && enter(config, role, more) == -1) {
+	if (config != NULL && ctl_confine(config, role, more) == -1) {
 		config_free(config);
 		return NULL;
 	}

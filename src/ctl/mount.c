@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/load.h"
+#include "ctl/ctl.h"
 #include "ctl/mount.h"
 #include "ctl/mount_ask.h"
 #include "ctl/mount_say.h"
@@ -376,6 +377,8 @@ mount_probe(const char *url, const char *key_file, int silence_s)
 		return 1;
 	if (connector_init() == -1)
 		fatal("libcurl cannot be used");
+	if (ctl_confine_to(url) == -1)
+		return 1;
 	arena = arena_new();
 	mount_of_url(&t.mount, arena, url);
 	t.says.table = table_new("assumption|holds|remark");

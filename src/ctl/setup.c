@@ -47,7 +47,8 @@ setup_do(struct setup *s)
 
 	strftime(s->values.now, sizeof(s->values.now), "%Y-%m-%dT%H:%M:%SZ",
 	    gmtime_r(&now, &tm));
-	if (setup_key_take(s) == 0 && setup_models_take(s) == 0)
+	if (setup_key_take(s) == 0 && setup_ask_start(s) == 0 &&
+	    setup_cage_enter(s) == 0 && setup_models_take(s) == 0)
 		status = setup_texts_use(s);
 	if (status != 0 && s->clients_file != NULL)
 		clients_remove(s->clients_file, s->client, stderr);
@@ -57,10 +58,13 @@ setup_do(struct setup *s)
 }
 
 static int
-setup_undo(const struct setup *s)
+setup_undo(struct setup *s)
 {
-	int failed = setup_record_undo(s->tool->name, s->dry, stdout);
+	int failed;
 
+	if (setup_cage_enter(s) == -1)
+		return 1;
+	failed = setup_record_undo(s->tool->name, s->dry, stdout);
 	if (failed == -1) {
 		fprintf(stderr, "tailgate setup: %s is not set up\n",
 		    s->tool->name);
@@ -173,6 +177,7 @@ ctl_setup(int argc, char **argv)
 		fatal("out of memory");
 	s->arena = arena_new();
 	status = setup_call(s, argc, argv);
+	setup_cage_free(&s->cage);
 	arena_free(s->arena);
 	free(s);
 	return status;

@@ -13,6 +13,7 @@
  *	setup_fill.c	templates of the table become edits, edits become texts
  *	setup_files.c	reading and writing
  *	setup_record.c	what was changed, and taking it back
+ *	setup_cage.c	what the processes of a set-up may do
  *
  * A template is text with fields between angle brackets:
  *
@@ -36,6 +37,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -61,6 +63,9 @@ struct setup_models {
 	size_t n;
 };
 
+/* NULL: there is no room, or the name is not plain. */
+struct setup_model *
+setup_model_add(struct setup_models *, const char *id, struct arena *);
 /* GET URL/v1/models.  -1: why, of size bytes, says what happened. */
 int setup_models_ask(struct setup_models *, const char *url, const char *key,
     struct arena *, char *why, size_t size);
@@ -141,15 +146,48 @@ char *setup_key_path(const char *tool);
 int setup_text_read(struct setup_text *);
 void setup_text_free(struct setup_text *);
 
+/* The path of file i of the tool's record, and the first directory that was
+ * made for it, or NULL; the caller frees both.  -1: there is none. */
+int setup_record_path(const char *tool, unsigned i, char **path, char **made);
 /* If the tool has been set up before, takes that back in memory: before
  * becomes what it would be without it.  -1: said. */
 int setup_record_undo_in(const char *tool, struct setup_text *);
+struct setup_cage;
 /* Writes all files and the record of them.  -1: said; what was written has been
  * put back. */
-int setup_record_commit(const char *tool, struct setup_text *, size_t n);
+int setup_record_commit(const char *tool, const struct setup_cage *,
+    struct setup_text *, size_t n);
 /* Puts back what the tool's set-up changed.  Says what it does to out.
  * Returns how many files could not be put back, -1: nothing was set up. */
 int setup_record_undo(const char *tool, bool dry, FILE *out);
+
+/* ---- what it may do --------------------------------------------------- */
+
+#define SETUP_CAGE_MAX (2 * (SETUP_FILES_MAX + 2))
+
+/* Files that may be written, and what was made for them. */
+struct setup_cage {
+	size_t n;
+	char *paths[SETUP_CAGE_MAX];
+	char *made[SETUP_CAGE_MAX]; /* the first directory that was, or NULL */
+	/* The directories that they lie in, and those above the made ones; each
+	 * list ends with NULL. */
+	char *files[SETUP_CAGE_MAX + 1];
+	char *above[SETUP_CAGE_MAX + 1];
+};
+
+struct setup;
+
+/* If the gateway is to be asked: starts the process that does.  -1: said. */
+int setup_ask_start(struct setup *);
+/* What it has found, once we are confined.  -1: why says what happened. */
+int setup_ask_end(struct setup *, char *why, size_t size);
+/* Makes the directories that will be written to, and confines us to them.
+ * -1: said. */
+int setup_cage_enter(struct setup *);
+/* The first directory that was made for the file, or NULL. */
+const char *setup_cage_made(const struct setup_cage *, const char *path);
+void setup_cage_free(struct setup_cage *);
 
 /* ---- one call --------------------------------------------------------- */
 
@@ -164,6 +202,9 @@ struct setup {
 	char *key_path;
 	char key[SETUP_KEY_MAX];
 	char *clients_file; /* where a client was made just now */
+	struct setup_cage cage;
+	pid_t asker;
+	int asked_fd; /* -1: nobody is asked */
 };
 
 /* The URL without slashes and /v1 at its end; NULL: $TAILGATE_URL.  The exit
@@ -171,7 +212,7 @@ struct setup {
 int setup_url_take(struct setup *, const char *url);
 /* The key, from wherever the call says it is; a client is made.  -1: said. */
 int setup_key_take(struct setup *);
-/* The models, and which are picked.  -1: said. */
+/* Which of the models are picked.  -1: said. */
 int setup_models_take(struct setup *);
 /* Makes the tool's files and writes or shows them.  The exit status. */
 int setup_texts_use(struct setup *);

@@ -88,7 +88,7 @@ client_make(struct setup *s)
 		     stderr) == 0) {
 		s->clients_file = arena_strdup(s->arena, config->clients_file);
 		s->values.key = s->key;
-		status = 0;
+		status = setup_models_read(&s->models, s->client, s->arena);
 	}
 	config_free(config);
 	return status;
@@ -163,10 +163,9 @@ setup_models_take(struct setup *s)
 
 	v->models = &s->models;
 	if (s->clients_file != NULL)
-		status = setup_models_read(&s->models, s->client, s->arena);
-	else if (v->key != NULL)
-		status = setup_models_ask(
-		    &s->models, v->url, v->key, s->arena, why, sizeof(why));
+		status = 0; /* they were read */
+	else if (s->asked_fd != -1)
+		status = setup_ask_end(s, why, sizeof(why));
 	if (status == -1 && v->model == NULL && v->key == NULL)
 		v->model = "MODEL";
 	if (status == -1 && v->model == NULL) {

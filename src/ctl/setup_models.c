@@ -12,13 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/mount_ask.h"
 #include "ctl/setup.h"
 #include "policy/identify.h"
 #include "policy/offer.h"
-#include "wire/connector.h"
 
 #define TIMEOUT_MS 15000
 #define TALKS                                                             \
@@ -35,8 +33,9 @@ setup_is_plain(const char *text)
 	return *text != '\0' && text[strspn(text, plain)] == '\0';
 }
 
-static struct setup_model *
-model_add(struct setup_models *models, const char *id, struct arena *arena)
+struct setup_model *
+setup_model_add(
+    struct setup_models *models, const char *id, struct arena *arena)
 {
 	struct setup_model *m = &models->list[models->n];
 
@@ -77,7 +76,7 @@ take_model(struct setup_models *models, const json_t *row, struct arena *arena)
 	const json_t *kinds = json_object_get(row, "architecture");
 	const json_t *tools = json_object_get(row, "tools");
 	struct setup_model *m =
-	    id == NULL ? NULL : model_add(models, id, arena);
+	    id == NULL ? NULL : setup_model_add(models, id, arena);
 
 	if (m == NULL)
 		return;
@@ -102,8 +101,6 @@ setup_models_ask(struct setup_models *models, const char *url, const char *key,
 	json_t *body, *row;
 	size_t i;
 
-	if (connector_init() == -1)
-		fatal("libcurl cannot be used");
 	mount_of_url(&mount, arena, url);
 	mount_ask(&mount, &q, &reply);
 	body = json_loadb(
@@ -132,7 +129,7 @@ static void
 take_offer(struct setup_models *models, const char *id,
     const struct offer *offer, struct arena *arena)
 {
-	struct setup_model *m = model_add(models, id, arena);
+	struct setup_model *m = setup_model_add(models, id, arena);
 
 	if (m == NULL)
 		return;

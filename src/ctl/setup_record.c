@@ -106,6 +106,21 @@ record_read(struct record *r, const char *tool, unsigned i)
 	return -1;
 }
 
+int
+setup_record_path(const char *tool, unsigned i, char **path, char **made)
+{
+	struct record r;
+
+	if (record_read(&r, tool, i) == -1)
+		return -1;
+	*path = strdup(r.path);
+	*made = r.made == NULL ? NULL : strdup(r.made);
+	if (*path == NULL || (r.made != NULL && *made == NULL))
+		fatal("out of memory");
+	record_free(&r);
+	return 0;
+}
+
 /* What the text would be without the set-up.  -1: that cannot be told. */
 static int
 take_back(const struct record *r, const struct buf *now, struct buf *out)
@@ -273,30 +288,33 @@ made_before(const char *tool, const char *path)
 }
 
 static int
-commit_one(const char *tool, const char *dir, unsigned i, struct setup_text *t)
+commit_one(const char *tool, const struct setup_cage *cage, const char *dir,
+    unsigned i, struct setup_text *t)
 {
-	char *made = made_before(tool, t->path);
+	char *before = made_before(tool, t->path);
+	const char *made =
+	    before != NULL ? before : setup_cage_made(cage, t->path);
 	unsigned mode = t->exists ? t->mode : t->mode & 0644;
-	int status = setup_dirs_make(t->path, &made);
+	int status;
 
 	if (t->secret)
 		mode &= 0600;
-	if (status == 0)
-		status = record_write(dir, i, t, made);
+	status = record_write(dir, i, t, made);
 	if (status == 0)
 		status = setup_file_write(t->path, &t->after, mode);
-	free(made);
+	free(before);
 	return status;
 }
 
 int
-setup_record_commit(const char *tool, struct setup_text *texts, size_t n)
+setup_record_commit(const char *tool, const struct setup_cage *cage,
+    struct setup_text *texts, size_t n)
 {
 	char *dir = setup_state_path(tool);
 	int status = 0;
 
 	for (size_t i = 0; i < n && status == 0; i++)
-		status = commit_one(tool, dir, (unsigned)i, &texts[i]);
+		status = commit_one(tool, cage, dir, (unsigned)i, &texts[i]);
 	/* What an earlier set-up recorded beyond these is over. */
 	for (size_t i = n; i < SETUP_FILES_MAX + 1 && status == 0; i++)
 		part_remove(dir, (unsigned)i);

@@ -189,8 +189,8 @@ setup_texts_use(struct setup *s)
 			texts_print(&texts);
 		else if (s->dry)
 			texts_diff(s, &texts);
-		else if (setup_record_commit(
-			     s->tool->name, texts.list, texts.n) == -1)
+		else if (setup_record_commit(s->tool->name, &s->cage,
+			     texts.list, texts.n) == -1)
 			status = 1;
 		else
 			say_done(s, &texts);

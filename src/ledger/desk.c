@@ -71,8 +71,9 @@ int
 ledger_desk_take(int keeps, int *fd)
 {
 	union control control;
-	char byte;
-	struct iovec iov = { &byte, 1 };
+	/* Bytes without a socket are nobody's; they go many at a time. */
+	char bytes[4096];
+	struct iovec iov = { bytes, sizeof(bytes) };
 	struct msghdr m = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,

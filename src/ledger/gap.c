@@ -46,17 +46,23 @@ ledger_gap_close(struct ledger_gap *g)
 		mapfile_close(g, sizeof(*g));
 }
 
-void
-ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
+static void
+add(struct ledger_gap *g, uint32_t lost, uint32_t external, int64_t wall_ms)
 {
 	int64_t none = 0;
 
 	atomic_compare_exchange_strong(&g->since_ms, &none, wall_ms);
 	atomic_store(&g->until_ms, wall_ms);
-	if (external)
-		atomic_fetch_add(&g->external, 1);
-	atomic_fetch_add(&g->lost, 1);
-	atomic_fetch_add(&g->total, 1);
+	if (external > 0)
+		atomic_fetch_add(&g->external, external);
+	atomic_fetch_add(&g->lost, lost);
+	atomic_fetch_add(&g->total, lost);
+}
+
+void
+ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
+{
+	add(g, 1, external ? 1 : 0, wall_ms);
 }
 
 /* ---- what is on its way ------------------------------------------------ */
@@ -68,12 +74,16 @@ bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
 	int32_t external = atomic_exchange(&way->external, 0);
 	int64_t since_ms = atomic_load(&way->since_ms);
 
-	for (int32_t i = 0; i < lines; i++)
-		ledger_gap_add(g, i < external, since_ms);
-	if (lines > 0)
+	/* Whatever it left here: it may have been taken over. */
+	if (external > lines)
+		external = lines;
+	if (lines > 0) {
+		add(g, (uint32_t)lines, external < 0 ? 0 : (uint32_t)external,
+		    since_ms);
 		log_warn("process %d has died with %d requests that were not "
 			 "recorded yet",
 		    pid, lines);
+	}
 	atomic_compare_exchange_strong(&way->pid, &pid, 0);
 }
 

@@ -3,19 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides who may bring lines, and that they come by sockets whose other ends
- * may be in the hands of an attacker: nothing here waits for one of them, and
- * none of them can take what the others need.
+ * Hides what the ledger's process leaves behind of the one that forked it, and
+ * when it ends.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #ifdef HAVE_SYS_PRCTL_H
 #include <sys/prctl.h>
@@ -23,346 +20,20 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ledger/desk.h"
-#include "ledger/file.h"
-#include "ledger/form.h"
-#include "ledger/frame.h"
+#include "ledger/callers.h"
 #include "ledger/keeper.h"
 #include "sandbox/sandbox.h"
 #include "state/mapfile.h"
 
-/* For another process's lock, in one turn through all that came. */
-#define LOCK_WAIT_MS 500
-/* Nobody has more than one and its successor. */
-#define CALLERS_OF_ONE 2
-#define CALLERS_MAX 1024
-/* A frame's memory that is kept for the next. */
-#define KEEP_BYTES (128 * 1024)
-#define WARN_EVERY_MS 60000
 #define PROGRAM "tailgate.fcgi"
 #define DESK_FD 3
 
-/* One who brings lines. */
-struct caller {
-	int fd;
-	pid_t pid; /* 0: not known */
-	struct frame head;
-	size_t have; /* bytes of the frame, its head included */
-	char *body;
-	size_t body_size;
-};
-
-struct keeper {
-	struct ledger_file *file;
-	struct ledger_gap *gap;
-	int desk; /* -1: nobody is left behind it */
-	struct caller *callers[CALLERS_MAX]; /* the oldest first */
-	size_t ncallers;
-	int64_t lock_until_ms; /* of this turn */
-};
-
-/* ---- callers ----------------------------------------------------------- */
-
 static void
-caller_remove(struct keeper *k, size_t i)
+loop(struct ledger_callers *callers, struct ledger_file *file)
 {
-	struct caller *c = k->callers[i];
-
-	close(c->fd);
-	free(c->body);
-	free(c);
-	k->ncallers--;
-	memmove(&k->callers[i], &k->callers[i + 1],
-	    (k->ncallers - i) * sizeof(k->callers[0]));
-}
-
-/* The process that made the pair of sockets. */
-static pid_t
-peer_of(int fd)
-{
-#ifdef SO_PEERCRED
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-		return peer.pid;
-#endif
-	(void)fd;
-	return 0;
-}
-
-/* A process that calls too often takes the place of its own calls. */
-static void
-make_place(struct keeper *k, pid_t pid)
-{
-	size_t n = 0, oldest = 0;
-
-	for (size_t i = k->ncallers; i-- > 0 && pid != 0;)
-		if (k->callers[i]->pid == pid) {
-			n++;
-			oldest = i;
-		}
-	if (n >= CALLERS_OF_ONE)
-		caller_remove(k, oldest);
-	else if (k->ncallers == CALLERS_MAX)
-		caller_remove(k, 0);
-}
-
-static bool
-reply(const struct caller *c, unsigned done, int error, const char *which)
-{
-	struct frame_reply r = {
-		.magic = FRAME_MAGIC, .done = done, .error = error
-	};
-
-	if (which != NULL)
-		strlcpy(r.which, which, sizeof(r.which));
-	return send(c->fd, &r, sizeof(r), MSG_DONTWAIT | MSG_NOSIGNAL) ==
-	    sizeof(r);
-}
-
-static void
-caller_add(struct keeper *k, int fd)
-{
-	struct caller *c = calloc(1, sizeof(*c));
-	const char *which = NULL;
-	int error = 0;
-
-	if (c == NULL)
-		fatal("out of memory");
-	c->fd = fd;
-	c->pid = peer_of(fd);
-	make_place(k, c->pid);
-	k->callers[k->ncallers++] = c;
-	if (ledger_file_check(k->file, &which) == -1)
-		error = errno;
-	if (!reply(c, 0, error, which))
-		caller_remove(k, k->ncallers - 1);
-}
-
-static void
-take_calls(struct keeper *k)
-{
-	int fd, rc;
-
-	while ((rc = ledger_desk_take(k->desk, &fd)) == 1)
-		if (fd != -1)
-			caller_add(k, fd);
-	if (rc == -1) {
-		close(k->desk);
-		k->desk = -1;
-	}
-}
-
-/* ---- frames ------------------------------------------------------------ */
-
-static bool
-head_is_good(const struct frame *f)
-{
-	return f->magic == FRAME_MAGIC && f->again <= 1 && f->nlines > 0 &&
-	    f->nlines <= FRAME_LINES_MAX &&
-	    f->nbytes >= f->nlines * sizeof(struct frame_line) &&
-	    f->nbytes <= FRAME_BYTES_MAX;
-}
-
-static bool
-body_room(struct caller *c)
-{
-	char *p;
-
-	if (c->body_size >= c->head.nbytes)
-		return true;
-	if ((p = realloc(c->body, c->head.nbytes)) == NULL)
-		return false;
-	c->body = p;
-	c->body_size = c->head.nbytes;
-	return true;
-}
-
-/* What is there of a frame.  1: all of it; 0: not yet; -1: there will be no
- * more. */
-static int
-read_frame(struct caller *c)
-{
-	size_t want = sizeof(c->head);
-	char *to = (char *)&c->head + c->have;
-	ssize_t n;
-
-	if (c->have >= sizeof(c->head)) {
-		want += c->head.nbytes;
-		to = c->body + (c->have - sizeof(c->head));
-	}
-	n = recv(c->fd, to, want - c->have, MSG_DONTWAIT);
-	if (n == -1 &&
-	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return 0;
-	if (n <= 0)
-		return -1;
-	c->have += (size_t)n;
-	if (c->have < want)
-		return 0;
-	if (want > sizeof(c->head))
-		return 1;
-	return head_is_good(&c->head) && body_room(c) ? read_frame(c) : -1;
-}
-
-/* The lines of a frame, up to one that is none of the ledger's.  Returns how
- * many; -1: it is no frame. */
-static int
-take_lines(const struct caller *c, struct ledger_drafts *lines)
-{
-	const char *p = c->body, *end = p + c->head.nbytes;
-	struct frame_line head;
-	int taken = 0;
-	bool good = true;
-
-	for (unsigned i = 0; i < c->head.nlines; i++, p += head.len) {
-		struct ledger_draft *line = NULL;
-
-		if ((size_t)(end - p) < sizeof(head))
-			return -1;
-		memcpy(&head, p, sizeof(head));
-		p += sizeof(head);
-		if ((size_t)(end - p) < head.len)
-			return -1;
-		if (good)
-			line = ledger_draft_again(
-			    (struct span){ p, head.len }, head.external != 0);
-		good = line != NULL;
-		if (good) {
-			STAILQ_INSERT_TAIL(lines, line, entry);
-			taken++;
-		}
-	}
-	return p == end ? taken : -1;
-}
-
-static unsigned
-count(const struct ledger_drafts *lines)
-{
-	const struct ledger_draft *line;
-	unsigned n = 0;
-
-	STAILQ_FOREACH (line, lines, entry)
-		n++;
-	return n;
-}
-
-static void
-free_lines(struct ledger_drafts *lines)
-{
-	struct ledger_draft *line;
-
-	while ((line = STAILQ_FIRST(lines)) != NULL) {
-		STAILQ_REMOVE_HEAD(lines, entry);
-		ledger_draft_free(line);
-	}
-}
-
-/* None of our programs sends such a line: who does was taken over.  It is
- * dealt with by a count. */
-static unsigned
-refuse_line(struct keeper *k, const struct caller *c)
-{
-	static _Atomic int64_t warned_ms;
-
-	ledger_gap_add(k->gap, false, clock_wall_ms());
-	if (log_due(&warned_ms, WARN_EVERY_MS))
-		log_error("process %d sent a line that is none of the "
-			  "ledger's; it is not written",
-		    (int)c->pid);
-	return 1;
-}
-
-/* How many of them are dealt with. */
-static unsigned
-write_lines(struct keeper *k, const struct caller *c,
-    struct ledger_drafts *lines, int *error)
-{
-	unsigned had = count(lines), left;
-
-	if (c->head.again)
-		ledger_file_drop_written(k->file, lines);
-	*error = 0;
-	/* Nobody else waits for what this one has waited for. */
-	if (ledger_file_append(k->file, lines, k->lock_until_ms) == -1) {
-		*error = errno;
-		k->lock_until_ms = 0;
-	}
-	left = count(lines);
-	free_lines(lines);
-	return had - left;
-}
-
-/* False: it is to be hung up on. */
-static bool
-handle_frame(struct keeper *k, struct caller *c)
-{
-	struct ledger_drafts lines = STAILQ_HEAD_INITIALIZER(lines);
-	int taken = take_lines(c, &lines), error = 0;
-	unsigned done;
-
-	if (taken == -1) {
-		free_lines(&lines);
-		return false;
-	}
-	done =
-	    taken == 0 ? refuse_line(k, c) : write_lines(k, c, &lines, &error);
-	c->have = 0;
-	if (c->body_size > KEEP_BYTES) {
-		free(c->body);
-		c->body = NULL;
-		c->body_size = 0;
-	}
-	return reply(c, done, error, NULL);
-}
-
-static bool
-serve(struct keeper *k, struct caller *c)
-{
-	int got = read_frame(c);
-
-	return got == 0 || (got == 1 && handle_frame(k, c));
-}
-
-/* ---- the process ------------------------------------------------------- */
-
-static void
-turn(struct keeper *k, const struct pollfd *fds, size_t n)
-{
-	k->lock_until_ms = clock_now_ms() + LOCK_WAIT_MS;
-	/* From the last: removing one moves those after it. */
-	for (size_t i = n; i-- > 0;)
-		if (fds[i + 1].revents != 0 && !serve(k, k->callers[i]))
-			caller_remove(k, i);
-	if (fds[0].revents != 0)
-		take_calls(k);
-}
-
-static void
-loop(struct keeper *k)
-{
-	static struct pollfd fds[CALLERS_MAX + 1];
-
-	while (k->desk != -1 || k->ncallers > 0) {
-		size_t n = k->ncallers;
-
-		fds[0] = (struct pollfd){ .fd = k->desk, .events = POLLIN };
-		for (size_t i = 0; i < n; i++)
-			fds[i + 1] = (struct pollfd){ .fd = k->callers[i]->fd,
-				.events = POLLIN };
-		switch (poll(fds, n + 1, ledger_file_due_ms(k->file))) {
-		case -1:
-			if (errno != EINTR)
-				fatal("poll: %s", strerror(errno));
-			break;
-		case 0:
-			ledger_file_keep(k->file, clock_now_ms());
-			break;
-		default:
-			turn(k, fds, n);
-		}
-	}
+	while (ledger_callers_left(callers))
+		if (!ledger_callers_turn(callers, ledger_file_due_ms(file)))
+			ledger_file_keep(file, clock_now_ms());
 }
 
 /* Keeps what it logs to and the desk, of all that whoever forked it had open:
@@ -400,7 +71,9 @@ ignore_signals(void)
 void
 ledger_keeper_run(const struct config *config, int desk)
 {
-	static struct keeper k;
+	struct ledger_callers *callers;
+	struct ledger_file *file;
+	struct ledger_gap *gap;
 	unsigned force;
 	char why[512];
 
@@ -408,15 +81,17 @@ ledger_keeper_run(const struct config *config, int desk)
 #ifdef HAVE_SYS_PRCTL_H
 	prctl(PR_SET_NAME, "tailgate-ledger");
 #endif
-	k.desk = drop_descriptors(config, desk);
+	desk = drop_descriptors(config, desk);
 	/* Where that fails, those who serve say why. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
-	k.gap = ledger_gap_open(config->runtime_dir);
-	k.file = ledger_file_new(config->ledger_file, k.gap);
+	gap = ledger_gap_open(config->runtime_dir);
+	file = ledger_file_new(config->ledger_file, gap);
+	callers = ledger_callers_new(file, gap, desk);
 	if (sandbox_enter(
 		SANDBOX_LEDGER, config, NULL, &force, why, sizeof(why)) == -1)
 		fatal("%s", why);
-	loop(&k);
-	ledger_file_free(k.file, clock_now_ms() + LOCK_WAIT_MS);
+	loop(callers, file);
+	ledger_callers_free(callers);
+	ledger_file_free(file, clock_now_ms() + LEDGER_LOCK_WAIT_MS);
 	_exit(0);
 }

@@ -55,6 +55,8 @@ struct net_port_attr {
 	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_FIFO |  \
 	    LANDLOCK_ACCESS_FS_REFER)
 
+#define FS_DIRS (LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR)
+
 /* All that an ABI knows of files. */
 static uint64_t
 fs_handled(int abi)
@@ -74,8 +76,11 @@ fs_handled(int abi)
 static int
 allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 {
+	static const uint64_t rights[] = { [SANDBOX_READ] = FS_READ,
+		[SANDBOX_WRITE] = FS_WRITE,
+		[SANDBOX_DIRS] = FS_DIRS };
 	struct landlock_path_beneath_attr attr = {
-		.allowed_access = (p->write ? FS_WRITE : FS_READ) & handled
+		.allowed_access = rights[p->access] & handled
 	};
 	struct stat st;
 	int rc = 0, fd = open(p->path, O_PATH | O_CLOEXEC);
@@ -141,7 +146,8 @@ sandbox_landlock(const struct sandbox_rules *r)
 		return -1;
 	if (add_rules(ruleset, attr.fs, net, r) == 0 &&
 	    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
-		rc = SANDBOX_FILES | (net ? SANDBOX_PORTS : 0);
+		rc = SANDBOX_FILES | (net ? SANDBOX_PORTS : 0) |
+		    (abi >= 6 ? SANDBOX_SCOPES : 0);
 	close(ruleset);
 	return rc;
 }

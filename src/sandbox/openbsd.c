@@ -18,6 +18,9 @@
 int
 sandbox_openbsd(const struct sandbox_rules *r)
 {
+	static const char *const rights[] = { [SANDBOX_READ] = "r",
+		[SANDBOX_WRITE] = "rwc",
+		[SANDBOX_DIRS] = "rc" };
 	int bits = SANDBOX_CALLS;
 
 	if (r->looks) {
@@ -27,14 +30,15 @@ sandbox_openbsd(const struct sandbox_rules *r)
 		for (size_t i = 0; i < r->npaths; i++)
 			/* What is not there cannot be unveiled. */
 			if (unveil(r->paths[i].path,
-				r->paths[i].write ? "rwc" : "r") == 0)
+				rights[r->paths[i].access]) == 0)
 				bits |= SANDBOX_FILES;
 		if (unveil(NULL, NULL) == -1)
 			return -1;
 	}
 	if (pledge(r->fork ? "stdio rpath wpath cpath flock unix inet dns proc "
 			     "fattr dpath unveil sendfd recvfd exec"
-		    : !r->threads ? "stdio rpath wpath cpath flock fattr recvfd"
+		    : r->writes_only
+		    ? "stdio rpath wpath cpath flock fattr recvfd"
 		    : r->connect
 		    ? "stdio rpath wpath cpath flock unix inet dns dpath "
 		      "fattr sendfd"

@@ -16,17 +16,25 @@
 #define SANDBOX_PATHS_MAX 256
 #define SANDBOX_PORTS_MAX 256
 
+enum sandbox_access {
+	SANDBOX_READ,
+	SANDBOX_WRITE,
+	SANDBOX_DIRS, /* make directories, remove empty ones */
+};
+
 struct sandbox_rules {
 	bool files; /* held to the paths below */
-	bool connect; /* may connect at all */
+	bool connect; /* may connect at all, and make threads for it */
 	bool looks; /* may ask what any path is, and whether it could open it */
-	bool sockets; /* may make them at all */
 	bool fork; /* may make processes (a parent) */
-	bool threads;
+	bool has_filter; /* a parent: the one of its kind is in force */
+	bool serves; /* clients */
+	bool writes_only; /* the ledger's process */
+	bool log; /* to syslog(3) */
 	/* Strings of the configuration, literals, or below in dirs. */
 	struct sandbox_path {
 		const char *path;
-		bool write;
+		enum sandbox_access access;
 	} paths[SANDBOX_PATHS_MAX];
 	size_t npaths;
 	char dirs[16384];

@@ -37,16 +37,17 @@ static const char *const system_paths[] = { "/etc/resolv.conf", "/etc/hosts",
 	"/proc/sys/kernel", "/proc/sys/vm", "/sys/devices/system/cpu" };
 
 static void
-add_path(struct sandbox_rules *r, const char *path, bool write)
+add_path(struct sandbox_rules *r, const char *path, enum sandbox_access access)
 {
 	if (path == NULL || *path == '\0' || r->npaths == SANDBOX_PATHS_MAX)
 		return;
-	r->paths[r->npaths++] = (struct sandbox_path){ path, write };
+	r->paths[r->npaths++] = (struct sandbox_path){ path, access };
 }
 
 /* The directory of a file, which may be replaced by another of its name. */
 static void
-add_dir_of(struct sandbox_rules *r, const char *file, bool write)
+add_dir_of(
+    struct sandbox_rules *r, const char *file, enum sandbox_access access)
 {
 	const char *slash;
 	char *dir = r->dirs + r->dirs_used;
@@ -62,11 +63,11 @@ add_dir_of(struct sandbox_rules *r, const char *file, bool write)
 	memcpy(dir, file, len);
 	dir[len] = '\0';
 	for (size_t i = 0; i < r->npaths; i++)
-		if (r->paths[i].write == write &&
+		if (r->paths[i].access == access &&
 		    strcmp(r->paths[i].path, dir) == 0)
 			return;
 	r->dirs_used += len + 1;
-	add_path(r, dir, write);
+	add_path(r, dir, access);
 }
 
 static void
@@ -93,8 +94,8 @@ add_providers(struct sandbox_rules *r, const struct config *c)
 		add_port(r, p->port);
 		/* Opened anew with each connection.  Not its directory, which
 		 * may be the one of the configuration and the keys. */
-		add_path(r, p->ca_file, false);
-		add_path(r, p->ca_path, false);
+		add_path(r, p->ca_file, SANDBOX_READ);
+		add_path(r, p->ca_path, SANDBOX_READ);
 	}
 }
 
@@ -104,17 +105,50 @@ add_system(struct sandbox_rules *r)
 	for (size_t i = 0; i < sizeof(system_paths) / sizeof(*system_paths);
 	     i++)
 		add_path(r, system_paths[i],
-		    strcmp(system_paths[i], "/dev/null") == 0);
+		    strcmp(system_paths[i], "/dev/null") == 0 ? SANDBOX_WRITE
+							      : SANDBOX_READ);
 }
 
 /* What processes share, and the ledger, which one of them alone writes. */
 static void
-add_state(struct sandbox_rules *r, const struct config *c, bool write)
+add_state(
+    struct sandbox_rules *r, const struct config *c, enum sandbox_access access)
 {
-	add_path(r, c->runtime_dir, write);
-	add_path(r, c->spool_dir, write);
-	add_path(r, c->state_dir, false);
-	add_dir_of(r, c->ledger_file, false);
+	add_path(r, c->runtime_dir, access);
+	add_path(r, c->spool_dir, access);
+	add_path(r, c->state_dir, SANDBOX_READ);
+	add_dir_of(r, c->ledger_file, SANDBOX_READ);
+}
+
+static void
+add_files(
+    struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
+{
+	if (role == SANDBOX_LEDGER) {
+		add_path(r, "/dev/null", SANDBOX_WRITE);
+		add_dir_of(r, c->ledger_file, SANDBOX_WRITE);
+		return;
+	}
+	add_system(r);
+	switch (role) {
+	case SANDBOX_MOUNT:
+		break;
+	case SANDBOX_INIT:
+		add_dir_of(r, c->path, SANDBOX_WRITE);
+		break;
+	case SANDBOX_SETUP:
+		add_dir_of(r, c->clients_file, SANDBOX_WRITE);
+		break;
+	default:
+		add_state(
+		    r, c, role == SANDBOX_CHECK ? SANDBOX_READ : SANDBOX_WRITE);
+	}
+	if (role == SANDBOX_INSPECT || role == SANDBOX_CHECK ||
+	    role == SANDBOX_EDIT) {
+		add_dir_of(r, c->path, SANDBOX_READ);
+		add_dir_of(r, c->clients_file,
+		    role == SANDBOX_EDIT ? SANDBOX_WRITE : SANDBOX_READ);
+	}
 }
 
 static void
@@ -125,30 +159,35 @@ rules_make(
 	r->fork = role == SANDBOX_PARENT;
 	r->files = role != SANDBOX_PARENT;
 	r->looks = role == SANDBOX_CHECK;
-	r->threads = role != SANDBOX_LEDGER;
-	r->sockets = r->threads || c->log_syslog;
-	r->connect = role == SANDBOX_PARENT || role == SANDBOX_WORKER ||
-	    role == SANDBOX_CGI || role == SANDBOX_PROBE ||
-	    role == SANDBOX_INIT;
-	if (!r->files)
-		return;
-	if (role == SANDBOX_LEDGER) {
-		add_path(r, "/dev/null", true);
-		add_dir_of(r, c->ledger_file, true);
-		return;
-	}
-	add_system(r);
-	if (role == SANDBOX_INIT)
-		add_dir_of(r, c->path, true);
-	else
-		add_state(r, c, role != SANDBOX_CHECK);
-	if (role == SANDBOX_INSPECT || role == SANDBOX_CHECK ||
-	    role == SANDBOX_EDIT) {
-		add_dir_of(r, c->path, false);
-		add_dir_of(r, c->clients_file, role == SANDBOX_EDIT);
-	}
-	if (r->connect)
+	r->serves = role == SANDBOX_WORKER || role == SANDBOX_CGI;
+	r->writes_only = role == SANDBOX_LEDGER;
+	r->log = c->log_syslog;
+	/* The resolver makes a thread. */
+	r->connect = r->fork || r->serves || role == SANDBOX_PROBE ||
+	    role == SANDBOX_MOUNT || role == SANDBOX_INIT;
+	if (r->files)
+		add_files(r, role, c);
+	if (r->files && r->connect)
 		add_providers(r, c);
+}
+
+static void
+add_list(struct sandbox_rules *r, const char *const *paths,
+    enum sandbox_access access)
+{
+	for (; paths != NULL && *paths != NULL; paths++)
+		add_path(r, *paths, access);
+}
+
+static void
+add_more(struct sandbox_rules *r, const struct sandbox_more *more)
+{
+	if (more == NULL)
+		return;
+	add_list(r, more->reads, SANDBOX_READ);
+	add_list(r, more->writes, SANDBOX_WRITE);
+	add_list(r, more->dirs, SANDBOX_DIRS);
+	r->has_filter = more->has_filter;
 }
 
 static unsigned
@@ -163,7 +202,7 @@ no_new_privs(void)
 
 int
 sandbox_enter(enum sandbox_role role, const struct config *c,
-    const char *const *more, unsigned *force, char *why, size_t size)
+    const struct sandbox_more *more, unsigned *force, char *why, size_t size)
 {
 	static int (*const ways[])(const struct sandbox_rules *) = {
 		sandbox_landlock, sandbox_seccomp, sandbox_openbsd
@@ -176,8 +215,7 @@ sandbox_enter(enum sandbox_role role, const struct config *c,
 	if (c->sandbox == CONFINE_OFF)
 		return 0;
 	rules_make(&rules, role, c);
-	for (; more != NULL && *more != NULL; more++)
-		add_path(&rules, *more, false);
+	add_more(&rules, more);
 	*force = no_new_privs();
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		int rc = ways[i](&rules);
@@ -231,7 +269,7 @@ const char *
 sandbox_part(unsigned i)
 {
 	static const char *const names[] = { "no_new_privs", "files", "ports",
-		"calls" };
+		"calls", "scopes" };
 
 	return i < sizeof(names) / sizeof(names[0]) ? names[i] : NULL;
 }

@@ -18,6 +18,8 @@
  *			spool
  *	ledger		write: the ledger's directory	none		no exec
  *	probe		as a worker			as a worker	no exec
+ *	mount		read: system files, CAs		connect: the	no exec
+ *	 (probe --mount, and what asks for setup)	URL's port, DNS
  *	inspect		read: as a worker, and the	none		no exec
  *			configuration's directory
  *	check		read: the same			none		no exec
@@ -25,12 +27,17 @@
  *			directory too
  *	init		write: the configuration's	connect: ports	no exec
  *			directory			of providers
+ *	setup		write: the directories of the	none		no exec
+ *			tool's files, its record
  *
- * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on) and
- * seccomp; OpenBSD: pledge and unveil.  Elsewhere, and where the kernel has
- * less, as much as there is; sandbox_text() says what.  A parent cannot be
- * held to directories, because a reload may name others and its workers would
- * inherit the limit.
+ * The table of all that a process may try, and who is refused it, is
+ * tests/unit/sandbox_test.c.
+ *
+ * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on, no
+ * signals and abstract sockets to others from ABI 6 on) and seccomp; OpenBSD:
+ * pledge and unveil.  Elsewhere, and where the kernel has less, as much as
+ * there is; sandbox_text() says what.  A parent cannot be held to directories,
+ * because a reload may name others and its workers would inherit the limit.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -47,10 +54,12 @@ enum sandbox_role {
 	SANDBOX_CGI,
 	SANDBOX_LEDGER,		/* ledger/keeper.h */
 	SANDBOX_PROBE,
+	SANDBOX_MOUNT,		/* probe --mount; setup, where it asks */
 	SANDBOX_INSPECT,	/* status, usage, explain */
 	SANDBOX_CHECK,
 	SANDBOX_EDIT,		/* client */
 	SANDBOX_INIT,
+	SANDBOX_SETUP,
 };
 
 /* What is in force, as bits. */
@@ -59,15 +68,32 @@ enum sandbox_force {
 	SANDBOX_FILES = 1 << 1,		/* Landlock or unveil */
 	SANDBOX_PORTS = 1 << 2,		/* Landlock's network rules */
 	SANDBOX_CALLS = 1 << 3,		/* seccomp or pledge */
+	SANDBOX_SCOPES = 1 << 4,	/* Landlock: signals, names */
+};
+
+/* What a call needs beside its role's.  Each list ends with NULL. */
+struct sandbox_more {
+	const char *const *reads; /* or NULL */
+	const char *const *writes; /* directories, or NULL */
+	/* Below these directories may be made, and removed while they are
+	 * empty; or NULL. */
+	const char *const *dirs;
+	/* Of a parent: its own filter of system calls is in force, from before
+	 * it was executed (sandbox_filter). */
+	bool has_filter;
 };
 
 /* Confines the calling process as config->sandbox says: "off" does nothing,
  * "on" as much as the system has, "require" fails with less than files and
- * calls (a parent: calls).  more, ended by NULL or NULL itself, names further
- * paths to read.  *force gets what is in force.  -1 with one line in why; the
- * process must end then. */
+ * calls (a parent: calls).  more: or NULL.  *force gets what is in force.  -1
+ * with one line in why; the process must end then. */
 int sandbox_enter(enum sandbox_role, const struct config *,
-    const char *const *more, unsigned *force, char *why, size_t size);
+    const struct sandbox_more *, unsigned *force, char *why, size_t size);
+
+/* A number for the filter of system calls that this build puts on a parent; 0:
+ * none.  It stays in force when the parent executes another program, so a
+ * successor with the same number must not add it again. */
+uint64_t sandbox_filter(void);
 
 /* A number that is another one once a path that workers are held to is another
  * file or directory than before, or has gone or come: they cannot follow it,
@@ -76,7 +102,8 @@ uint64_t sandbox_stamp(const struct config *);
 
 /* The name of bit i of enum sandbox_force; NULL after the last. */
 const char *sandbox_part(unsigned i);
-/* "no_new_privs files ports calls", "none"; for the log, status, metrics. */
+/* "no_new_privs files ports calls scopes", "none"; for the log, status,
+ * metrics. */
 void sandbox_text(unsigned force, char *out, size_t size);
 
 #endif

@@ -20,8 +20,15 @@
 #if defined(HAVE_SECCOMP) && !defined(TG_SANITIZED)
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/hash.h"
 
 #ifdef TAILGATE_DEBUGGABLE
 #define ACTION_NEVER SCMP_ACT_ERRNO(EPERM)
@@ -73,18 +80,17 @@ static const char *const usual[] = { "read", "write", "readv", "writev",
 	"madvise", "msync", "mlock", "mlock2", "munlock", "brk", "memfd_create",
 	"futex", "futex_time64", "futex_waitv", "set_robust_list",
 	"get_robust_list", "set_tid_address", "rseq", "gettid", "getpid",
-	"getppid", "tgkill", "exit", "exit_group", "sched_yield",
-	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "getcpu",
-	"membarrier", "arch_prctl", "prctl", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigpending",
-	"sigaltstack", "sigreturn", "restart_syscall", "kill", "getuid",
-	"geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32",
-	"getegid32", "getgroups", "getgroups32", "getresuid", "getresgid",
-	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep",
+	"getppid", "exit", "exit_group", "sched_yield", "sched_getaffinity",
+	"sched_getparam", "sched_getscheduler", "getcpu", "membarrier",
+	"arch_prctl", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"rt_sigsuspend", "rt_sigtimedwait", "rt_sigpending", "sigaltstack",
+	"sigreturn", "restart_syscall", "getuid", "geteuid", "getgid",
+	"getegid", "getuid32", "geteuid32", "getgid32", "getegid32",
+	"getgroups", "getgroups32", "getresuid", "getresgid", "clock_gettime",
+	"clock_gettime64", "clock_getres", "clock_nanosleep",
 	"clock_nanosleep_time64", "nanosleep", "gettimeofday", "time", "times",
-	"getrusage", "getrlimit", "setrlimit", "prlimit64", "ugetrlimit",
-	"getrandom", "uname", "sysinfo", "ioctl", "wait4", "waitid",
-	"socketcall" };
+	"getrusage", "getrlimit", "setrlimit", "ugetrlimit", "getrandom",
+	"uname", "sysinfo", "wait4", "waitid", "socketcall" };
 
 /* Of the ledger's process, which writes a file and talks to sockets that it
  * was given. */
@@ -95,11 +101,11 @@ static const char *const writing[] = { "read", "write", "readv", "writev",
 	"fsync", "fdatasync", "fchmod", "poll", "ppoll", "recvfrom", "recvmsg",
 	"recv", "sendto", "sendmsg", "send", "getsockopt", "shutdown", "mmap",
 	"mmap2", "munmap", "mremap", "mprotect", "madvise", "brk", "futex",
-	"futex_time64", "rseq", "gettid", "getpid", "tgkill", "exit",
-	"exit_group", "sched_yield", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "sigreturn", "restart_syscall", "clock_gettime",
-	"clock_gettime64", "clock_nanosleep", "clock_nanosleep_time64",
-	"nanosleep", "gettimeofday", "time", "getrandom" };
+	"futex_time64", "rseq", "gettid", "getpid", "exit", "exit_group",
+	"sched_yield", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"sigreturn", "restart_syscall", "clock_gettime", "clock_gettime64",
+	"clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
+	"gettimeofday", "time", "getrandom" };
 
 /* A name that this architecture lacks is left out. */
 static int
@@ -117,39 +123,88 @@ add_all(
 	return 0;
 }
 
-/* Sockets of streams and of the resolver; netlink for interfaces (the
- * resolver) and for the state of connections (wire/peer). */
-static int
-add_sockets(scmp_filter_ctx ctx, bool connect)
-{
-	static const int families[] = { AF_UNIX, AF_INET, AF_INET6 };
-	static const int protocols[] = { NETLINK_ROUTE_PROTOCOL,
-		NETLINK_SOCK_DIAG_PROTOCOL };
-	static const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+/* Calls of which only some are needed: argument `arg` must be `value`. */
+static const struct narrow {
+	const char *name;
+	unsigned arg;
+	scmp_datum_t value; /* OWN_PID: this process */
+} narrows[] = {
+#define OWN_PID (~(scmp_datum_t)0)
+	/* Is it alive?  (state/process.h) */
+	{ "kill", 1, 0 },
+	/* raise(3), abort(3), pthread_kill(3) */
+	{ "tgkill", 0, OWN_PID },
+	{ "prlimit64", 0, 0 },
+	{ "prctl", 0, PR_SET_NAME },
+	/* Is it a terminal, how wide; what a socket still holds. */
+	{ "ioctl", 1, TCGETS },
+	{ "ioctl", 1, TIOCGWINSZ },
+	{ "ioctl", 1, TIOCOUTQ },
+	{ "ioctl", 1, FIONREAD },
+	{ "ioctl", 1, FIONBIO },
+};
 
-	for (size_t i = 0; i < COUNT(families); i++)
-		for (size_t j = 0; j < COUNT(types); j++) {
-			/* Without a network, the log's socket is left. */
-			if (!connect && families[i] != AF_UNIX)
-				continue;
-			if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW,
-				SCMP_SYS(socket), 2,
-				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-				SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf,
-				    (scmp_datum_t)types[j])) < 0)
-				return -1;
-		}
-	for (size_t i = 0; connect && i < COUNT(protocols); i++)
-		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-			SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-			SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocols[i])) < 0)
+static int
+add_narrows(scmp_filter_ctx ctx)
+{
+	for (size_t i = 0; i < COUNT(narrows); i++) {
+		const struct narrow *n = &narrows[i];
+		scmp_datum_t value =
+		    n->value == OWN_PID ? (scmp_datum_t)getpid() : n->value;
+		struct scmp_arg_cmp same =
+		    SCMP_CMP(n->arg, SCMP_CMP_MASKED_EQ, 0xffffffff, value);
+
+		if (seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
+			seccomp_syscall_resolve_name(n->name), 1, &same) < 0)
 			return -1;
-	if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(connect), 0) < 0 ||
-	    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 0) <
-		0 ||
-	    seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0) < 0)
-		return -1;
+	}
 	return 0;
+}
+
+static int
+allow_socket(scmp_filter_ctx ctx, int family, int type)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
+	    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
+}
+
+static int
+allow_netlink(scmp_filter_ctx ctx, int protocol)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+	    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+	    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocol));
+}
+
+/* Streams, and the resolver's: UDP, streams of the host's own (nscd, Avahi,
+ * systemd-resolved), netlink for the interfaces.  Who serves also asks for the
+ * state of clients' connections (wire/peer), and calls the ledger's process. */
+static int
+add_sockets(scmp_filter_ctx ctx, const struct sandbox_rules *r)
+{
+	static const char *const needed[] = { "connect", "bind" };
+
+	if (r->serves &&
+	    (allow_netlink(ctx, NETLINK_SOCK_DIAG_PROTOCOL) < 0 ||
+		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) < 0))
+		return -1;
+	if (r->log &&
+	    (allow_socket(ctx, AF_UNIX, SOCK_DGRAM) < 0 ||
+		allow_socket(ctx, AF_UNIX, SOCK_STREAM) < 0))
+		return -1;
+	if (r->connect &&
+	    (allow_socket(ctx, AF_INET, SOCK_STREAM) < 0 ||
+		allow_socket(ctx, AF_INET, SOCK_DGRAM) < 0 ||
+		allow_socket(ctx, AF_INET6, SOCK_STREAM) < 0 ||
+		allow_socket(ctx, AF_INET6, SOCK_DGRAM) < 0 ||
+		allow_socket(ctx, AF_UNIX, SOCK_STREAM) < 0 ||
+		allow_netlink(ctx, NETLINK_ROUTE_PROTOCOL) < 0))
+		return -1;
+	return r->connect || r->log
+	    ? add_all(ctx, SCMP_ACT_ALLOW, needed, COUNT(needed))
+	    : 0;
 }
 
 /* Threads, but no processes: clone3's flags cannot be looked at, so it is
@@ -181,21 +236,42 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	if (add_all(ctx, ACTION_NEVER, never_but_parents,
 		COUNT(never_but_parents)) == -1)
 		return -1;
-	if (r->threads
-		? add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1 ||
-		    add_threads(ctx) == -1
-		: add_all(ctx, SCMP_ACT_ALLOW, writing, COUNT(writing)) == -1)
+	if (r->writes_only
+		? add_all(ctx, SCMP_ACT_ALLOW, writing, COUNT(writing)) == -1
+		: add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1)
 		return -1;
-	return r->sockets ? add_sockets(ctx, r->connect) : 0;
+	if (r->connect && add_threads(ctx) == -1)
+		return -1;
+	return add_narrows(ctx) == -1 ? -1 : add_sockets(ctx, r);
+}
+
+/* Of a parent's filter, which asks for nothing but the call's number. */
+uint64_t
+sandbox_filter(void)
+{
+	uint32_t action = ACTION_NEVER;
+	uint64_t stamp = hash_more(HASH_SEED, &action, sizeof(action));
+
+	for (size_t i = 0; i < COUNT(never); i++) {
+		int number = seccomp_syscall_resolve_name(never[i]);
+
+		stamp = hash_more(stamp, &number, sizeof(number));
+	}
+	return hash_not_0(stamp);
 }
 
 int
 sandbox_seccomp(const struct sandbox_rules *r)
 {
-	scmp_filter_ctx ctx =
-	    seccomp_init(r->fork ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+	scmp_filter_ctx ctx;
 	int rc = -1;
 
+	/* A filter stays over an execve, and each one that is added costs every
+	 * call, until there are too many. */
+	if (r->fork && r->has_filter &&
+	    prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
+		return SANDBOX_CALLS;
+	ctx = seccomp_init(r->fork ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
 	if (ctx == NULL)
 		return -1;
 	if (fill(ctx, r) == 0) {
@@ -208,6 +284,12 @@ sandbox_seccomp(const struct sandbox_rules *r)
 }
 
 #else
+
+uint64_t
+sandbox_filter(void)
+{
+	return 0;
+}
 
 int
 sandbox_seccomp(const struct sandbox_rules *r)

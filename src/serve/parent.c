@@ -216,20 +216,40 @@ end_keeping(struct parent *p)
 	keeping_wait(next);
 }
 
+/* Keeps the filters of system calls that were put on the program before, and
+ * adds ours unless it is one of them. */
+static void
+confine(
+    struct parent *p, const struct config *config, const struct upgrade *before)
+{
+	struct sandbox_more more = { .has_filter = false };
+	unsigned sandbox;
+	char why[256];
+
+	if (before != NULL) {
+		memcpy(p->filters, before->filters, sizeof(p->filters));
+		p->nfilters = before->nfilters;
+	}
+	for (unsigned i = 0; i < p->nfilters; i++)
+		more.has_filter |= p->filters[i] == sandbox_filter();
+	if (sandbox_enter(SANDBOX_PARENT, config, &more, &sandbox, why,
+		sizeof(why)) == -1)
+		fatal("%s", why);
+	if ((sandbox & SANDBOX_CALLS) != 0 && !more.has_filter &&
+	    p->nfilters < UPGRADE_FILTERS_MAX)
+		p->filters[p->nfilters++] = sandbox_filter();
+}
+
 int
 parent_run(struct config *config, int listen_fd, const char *path,
     const struct upgrade *before)
 {
 	struct parent *p = calloc(1, sizeof(*p));
-	unsigned sandbox;
-	char why[256];
 	int status;
 
 	if (p == NULL || parent_signals_open() == -1)
 		fatal("can't start: %s", strerror(errno));
-	if (sandbox_enter(
-		SANDBOX_PARENT, config, NULL, &sandbox, why, sizeof(why)) == -1)
-		fatal("%s", why);
+	confine(p, config, before);
 	p->listen_fd = listen_fd;
 	p->path = path;
 	if ((p->config_path = strdup(config->path)) == NULL)

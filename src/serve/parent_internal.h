@@ -73,6 +73,9 @@ struct parent {
 	unsigned adopted; /* generation of the one before, 0: there is none */
 	const struct upgrade *before; /* what it left; NULL: nothing, or over */
 	int64_t retry_at_ms; /* our first workers, 0: not again */
+	/* As in struct upgrade. */
+	uint64_t filters[UPGRADE_FILTERS_MAX];
+	unsigned nfilters;
 	bool stopping;
 	int status;
 };

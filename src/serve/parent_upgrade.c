@@ -34,6 +34,8 @@ describe(const struct parent *p, struct upgrade *u)
 	u->made = p->path != NULL;
 	u->generations = p->count;
 	u->nworkers = p->nchildren;
+	memcpy(u->filters, p->filters, sizeof(u->filters));
+	u->nfilters = p->nfilters;
 	for (unsigned i = 0; i < p->nchildren; i++)
 		u->workers[i] = (struct upgrade_worker){ p->children[i].pid,
 			p->children[i].told };

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +198,8 @@ text_of(int own_fd, const struct upgrade *u)
 	for (unsigned i = 0; i < u->nworkers; i++)
 		fprintf(f, " %s=%ld", u->workers[i].told ? "ending" : "worker",
 		    (long)u->workers[i].pid);
+	for (unsigned i = 0; i < u->nfilters; i++)
+		fprintf(f, " filter=%" PRIu64, u->filters[i]);
 	for (char **arg = self.argv; *arg != NULL; arg++) {
 		fputs(" arg=", f);
 		for (const char *c = *arg; *c != '\0'; c++)
@@ -351,6 +354,9 @@ take_word(struct upgrade *u, const char *name, const char *text)
 		own_file((int)value);
 	else if (strcmp(name, "generations") == 0)
 		u->generations = (unsigned)value;
+	else if (strcmp(name, "filter") == 0 &&
+	    u->nfilters < UPGRADE_FILTERS_MAX)
+		u->filters[u->nfilters++] = strtoull(text, NULL, 10);
 	else if (strcmp(name, "worker") == 0)
 		add_worker(u, (pid_t)value, false);
 	else if (strcmp(name, "ending") == 0)

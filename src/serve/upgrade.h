@@ -22,9 +22,11 @@
 #include <sys/types.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define UPGRADE_WORKERS_MAX 512
 #define UPGRADE_ARGS_MAX 16
+#define UPGRADE_FILTERS_MAX 16
 
 /* What one program hands to the next. */
 struct upgrade {
@@ -41,6 +43,10 @@ struct upgrade {
 		bool told; /* to end */
 	} workers[UPGRADE_WORKERS_MAX];
 	unsigned nworkers;
+	/* Filters of system calls that the process has had put on it
+	 * (sandbox_filter()). */
+	uint64_t filters[UPGRADE_FILTERS_MAX];
+	unsigned nfilters;
 };
 
 /* To be called first: remembers how the program was called, and which files it

@@ -16,10 +16,18 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +39,9 @@ enum { DONE, DENIED, BROKEN, KILLED };
 static char dir[] = "/tmp/tailgate-sandbox.XXXXXX";
 static char inside[128], outside[128], config_path[128], clients[128];
 static char ledger[128], other_ledger[128], key_path[128], ca_path[128];
+static char home[128], own_file[160], other_file[160];
+static char abstract[32];
+static int a_pipe[2];
 static uint16_t open_port, other_port;
 static pid_t sibling;
 static struct config config;
@@ -223,6 +234,18 @@ try_listen(void)
 }
 
 static int
+try_own_file(void)
+{
+	return outcome(open(own_file, O_WRONLY | O_CREAT, 0600));
+}
+
+static int
+try_other_file(void)
+{
+	return outcome(open(other_file, O_WRONLY | O_CREAT, 0600));
+}
+
+static int
 try_raw_socket(void)
 {
 	return outcome(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
@@ -232,6 +255,187 @@ static int
 try_packet_socket(void)
 {
 	return outcome(socket(AF_PACKET, SOCK_RAW, 0));
+}
+
+static int
+try_netlink(int protocol)
+{
+	return outcome(socket(AF_NETLINK, SOCK_RAW, protocol));
+}
+
+/* Of the firewall, of the kernel's events: nobody's. */
+static int
+try_netlink_other(void)
+{
+	return try_netlink(12) == DONE || try_netlink(15) == DONE ? DONE
+								  : DENIED;
+}
+
+/* Interfaces: the resolver's. */
+static int
+try_netlink_route(void)
+{
+	return try_netlink(0);
+}
+
+/* The state of connections: of those who serve. */
+static int
+try_netlink_diag(void)
+{
+	return try_netlink(4);
+}
+
+/* As to the service manager. */
+static int
+try_unix_datagram(void)
+{
+	return outcome(socket(AF_UNIX, SOCK_DGRAM, 0));
+}
+
+static int
+try_unix_packets(void)
+{
+	return outcome(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+}
+
+/* A name that is no file, of another process. */
+static int
+try_abstract(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(sun.sun_path + 1, abstract, sizeof(abstract));
+	return fd == -1 ? DENIED
+			: outcome(connect(fd, (struct sockaddr *)&sun,
+			      offsetof(struct sockaddr_un, sun_path) + 1 +
+				  sizeof(abstract)));
+}
+
+static int
+try_udp(void)
+{
+	return outcome(socket(AF_INET, SOCK_DGRAM, 0));
+}
+
+static int
+try_kill(void)
+{
+	return outcome(kill(sibling, SIGCONT));
+}
+
+/* Of one who is not below the process that tries. */
+static int
+try_kill_parent(void)
+{
+	return outcome(kill(getppid(), SIGCONT));
+}
+
+static int
+try_tgkill(void)
+{
+	return outcome((int)syscall(SYS_tgkill, sibling, sibling, SIGCONT));
+}
+
+static int
+try_read_memory(void)
+{
+	char byte;
+	struct iovec to = { &byte, 1 }, from = { dir, 1 };
+
+	return outcome((int)process_vm_readv(sibling, &to, 1, &from, 1, 0));
+}
+
+static int
+try_limits(void)
+{
+	struct rlimit limit = { 64, 64 };
+
+	return outcome(prlimit(sibling, RLIMIT_NOFILE, &limit, NULL));
+}
+
+static int
+try_dumpable(void)
+{
+	return outcome(prctl(PR_SET_DUMPABLE, 1));
+}
+
+/* The kernel refuses the arguments of these; if it does, it was asked. */
+static int
+asked(long rc)
+{
+	return rc != -1 || (errno != EPERM && errno != ENOSYS) ? DONE : DENIED;
+}
+
+/* What a shell that started us reads next. */
+static int
+try_terminal(void)
+{
+	return asked(ioctl(a_pipe[0], TIOCSTI, "x"));
+}
+
+static int
+try_bpf(void)
+{
+	return asked(syscall(SYS_bpf, 0, NULL, 0));
+}
+
+static int
+try_io_uring(void)
+{
+	return asked(syscall(SYS_io_uring_setup, 0, NULL));
+}
+
+static int
+try_userfaultfd(void)
+{
+	return asked(syscall(SYS_userfaultfd, ~0U));
+}
+
+static int
+try_keyctl(void)
+{
+	return asked(syscall(SYS_keyctl, ~0U, 0, 0, 0, 0));
+}
+
+static int
+try_mount(void)
+{
+	return asked(syscall(SYS_mount, NULL, NULL, NULL, 0, NULL));
+}
+
+static int
+try_namespace(void)
+{
+	return outcome((int)syscall(SYS_unshare, 0x20000 /* CLONE_NEWNS */));
+}
+
+static int
+try_module(void)
+{
+	return asked(syscall(SYS_init_module, NULL, 0, NULL));
+}
+
+/* A program from memory. */
+static int
+try_exec_memory(void)
+{
+	int fd = (int)syscall(SYS_memfd_create, "x", 0);
+
+	if (fd != -1 && write(fd, "#!/bin/true\n", 12) == 12)
+		syscall(SYS_execveat, fd, "", (char *[]){ "x", NULL },
+		    (char *[]){ NULL }, 0x1000 /* AT_EMPTY_PATH */);
+	return DENIED;
+}
+
+static int
+try_symlink(void)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s.link", inside);
+	unlink(path);
+	return outcome(symlink("/etc", path));
 }
 
 static int
@@ -267,6 +471,20 @@ file_make(const char *path)
 		exit(99);
 }
 
+/* A set-up has no configuration, nor has the one who asks for it. */
+static const struct config *
+role_config(enum sandbox_role role)
+{
+	static struct config none;
+
+	none = (struct config){ .sandbox = config.sandbox };
+	if (role == SANDBOX_MOUNT) {
+		none.providers = &provider;
+		none.nproviders = 1;
+	}
+	return role == SANDBOX_MOUNT || role == SANDBOX_SETUP ? &none : &config;
+}
+
 /* What a try of a role in a child came to. */
 static int
 as_role(enum sandbox_role role, int (*try)(void))
@@ -281,9 +499,13 @@ as_role(enum sandbox_role role, int (*try)(void))
 	if (pid == 0) {
 		unsigned force;
 		char why[256];
+		const char *const own[] = { home, NULL };
+		const struct sandbox_more more = {
+			.writes = role == SANDBOX_SETUP ? own : NULL
+		};
 
-		if (sandbox_enter(
-			role, &config, NULL, &force, why, sizeof(why)) == -1)
+		if (sandbox_enter(role, role_config(role), &more, &force, why,
+			sizeof(why)) == -1)
 			_exit(BROKEN);
 		_exit(try());
 	}
@@ -295,7 +517,7 @@ as_role(enum sandbox_role role, int (*try)(void))
 }
 
 static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
-	"probe", "inspect", "check", "edit", "init" };
+	"probe", "mount", "inspect", "check", "edit", "init", "setup" };
 
 #define NROLES (sizeof(role_names) / sizeof(role_names[0]))
 #define ALL ((1u << NROLES) - 1)
@@ -304,9 +526,11 @@ static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
 #define EDITORS (BIT(SANDBOX_EDIT) | BIT(SANDBOX_INIT))
 #define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_CHECK) | EDITORS)
 #define HELD (ALL & ~BIT(SANDBOX_PARENT))
-#define CONNECTS                                                       \
-	(BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI) | BIT(SANDBOX_PROBE) | \
-	    BIT(SANDBOX_INIT))
+#define SERVING (BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI))
+#define CONNECTS \
+	(SERVING | BIT(SANDBOX_PROBE) | BIT(SANDBOX_MOUNT) | BIT(SANDBOX_INIT))
+/* Of the gateway they know nothing. */
+#define STRANGERS (BIT(SANDBOX_MOUNT) | BIT(SANDBOX_SETUP))
 
 static const struct row {
 	const char *what;
@@ -323,9 +547,10 @@ static const struct row {
 	    SANDBOX_FILES },
 	{ "reads a provider's key", try_key, HELD & ~READERS, HELD,
 	    SANDBOX_FILES },
-	{ "reads a provider's CA", try_ca, LEDGER, HELD, SANDBOX_FILES },
-	{ "reads the ledger", try_ledger_read, BIT(SANDBOX_INIT), ALL,
+	{ "reads a provider's CA", try_ca, LEDGER | BIT(SANDBOX_SETUP), HELD,
 	    SANDBOX_FILES },
+	{ "reads the ledger", try_ledger_read, BIT(SANDBOX_INIT) | STRANGERS,
+	    ALL, SANDBOX_FILES },
 	{ "appends to the ledger", try_ledger_append, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
 	{ "rewrites the ledger", try_ledger_rewrite, HELD & ~LEDGER, HELD,
@@ -343,14 +568,14 @@ static const struct row {
 	{ "writes outside of its directories", try_write_outside, HELD, HELD,
 	    SANDBOX_FILES },
 	{ "writes to runtime_dir", try_write_inside,
-	    LEDGER | BIT(SANDBOX_CHECK) | BIT(SANDBOX_INIT), ALL,
+	    LEDGER | BIT(SANDBOX_CHECK) | BIT(SANDBOX_INIT) | STRANGERS, ALL,
 	    SANDBOX_FILES },
 	{ "reads the memory of a sibling", try_proc_of_sibling, HELD, HELD,
 	    SANDBOX_FILES },
 	/* A parent executes its own program anew. */
 	{ "runs a shell", try_exec, HELD, ALL, SANDBOX_CALLS },
 	{ "makes a process", try_fork, HELD, ALL, SANDBOX_CALLS },
-	{ "makes a thread", try_thread, LEDGER, ALL, SANDBOX_CALLS },
+	{ "makes a thread", try_thread, HELD & ~CONNECTS, ALL, SANDBOX_CALLS },
 	{ "traces a sibling", try_ptrace, ALL, ALL, SANDBOX_CALLS },
 	{ "changes its user", try_setuid, ALL, ALL, SANDBOX_CALLS },
 	{ "connects to a provider's port", try_named_port, HELD & ~CONNECTS,
@@ -358,6 +583,41 @@ static const struct row {
 	{ "connects to another port", try_other_port, HELD, HELD,
 	    SANDBOX_PORTS },
 	{ "opens a port", try_listen, HELD, HELD, SANDBOX_PORTS },
+	{ "asks for UDP", try_udp, HELD & ~CONNECTS, ALL, SANDBOX_CALLS },
+	{ "asks for netlink's routes", try_netlink_route, HELD & ~CONNECTS, ALL,
+	    SANDBOX_CALLS },
+	{ "asks for the state of connections", try_netlink_diag,
+	    HELD & ~SERVING, ALL, SANDBOX_CALLS },
+	{ "asks for another netlink", try_netlink_other, HELD, ALL,
+	    SANDBOX_CALLS },
+	{ "sends datagrams on the host", try_unix_datagram, HELD, ALL,
+	    SANDBOX_CALLS },
+	{ "sends packets on the host", try_unix_packets, HELD, ALL,
+	    SANDBOX_CALLS },
+	{ "connects to an abstract socket", try_abstract, HELD, ALL,
+	    SANDBOX_SCOPES },
+	{ "kills a sibling", try_kill, HELD, ALL, SANDBOX_CALLS },
+	{ "kills its parent", try_kill_parent, HELD, ALL, SANDBOX_CALLS },
+	{ "kills a sibling's thread", try_tgkill, HELD, ALL, SANDBOX_CALLS },
+	{ "reads another's memory by call", try_read_memory, ALL, ALL,
+	    SANDBOX_CALLS },
+	{ "changes another's limits", try_limits, HELD, ALL, SANDBOX_CALLS },
+	{ "makes itself dumpable", try_dumpable, HELD, ALL, SANDBOX_CALLS },
+	{ "types into a terminal", try_terminal, HELD, HELD, SANDBOX_CALLS },
+	{ "loads BPF", try_bpf, ALL, ALL, SANDBOX_CALLS },
+	{ "sets up io_uring", try_io_uring, ALL, ALL, SANDBOX_CALLS },
+	{ "asks for userfaultfd", try_userfaultfd, ALL, ALL, SANDBOX_CALLS },
+	{ "asks for kernel keys", try_keyctl, ALL, ALL, SANDBOX_CALLS },
+	{ "mounts", try_mount, ALL, ALL, SANDBOX_CALLS },
+	{ "makes a namespace", try_namespace, ALL, ALL, SANDBOX_CALLS },
+	{ "loads a module", try_module, ALL, ALL, SANDBOX_CALLS },
+	{ "runs a program from memory", try_exec_memory, HELD, HELD,
+	    SANDBOX_CALLS },
+	{ "makes a symbolic link", try_symlink, HELD, HELD, SANDBOX_FILES },
+	{ "writes a tool's file", try_own_file, HELD & ~BIT(SANDBOX_SETUP), ALL,
+	    SANDBOX_FILES },
+	{ "writes a file beside its directory", try_other_file, HELD, HELD,
+	    SANDBOX_FILES },
 	{ "opens a raw socket", try_raw_socket, HELD, HELD, SANDBOX_CALLS },
 	{ "opens a packet socket", try_packet_socket, HELD, HELD,
 	    SANDBOX_CALLS },
@@ -414,6 +674,24 @@ listener(void)
 	return ntohs(sin.sin_port);
 }
 
+/* With a name that is no file. */
+static void
+abstract_listen(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(
+	    abstract, sizeof(abstract), "tailgate-sandbox-%d", (int)getpid());
+	memcpy(sun.sun_path + 1, abstract, sizeof(abstract));
+	if (fd == -1 ||
+	    bind(fd, (struct sockaddr *)&sun,
+		offsetof(struct sockaddr_un, sun_path) + 1 +
+		    sizeof(abstract)) == -1 ||
+	    listen(fd, 64) == -1)
+		exit(99);
+}
+
 static void
 world_make(void)
 {
@@ -430,10 +708,13 @@ world_make(void)
 	snprintf(ca_path, sizeof(ca_path), "%s/etc/ca.pem", dir);
 	snprintf(inside, sizeof(inside), "%s/run/file", dir);
 	snprintf(outside, sizeof(outside), "%s/file", dir);
+	snprintf(home, sizeof(home), "%s/home", dir);
+	snprintf(own_file, sizeof(own_file), "%s/settings", home);
+	snprintf(other_file, sizeof(other_file), "%s/home.ssh", dir);
 	snprintf(config_path, sizeof(config_path), "%s/etc/tailgate.conf", dir);
 	snprintf(clients, sizeof(clients), "%s/etc/clients.conf", dir);
 	if (mkdir(runtime, 0700) == -1 || mkdir(etc, 0700) == -1 ||
-	    mkdir(state, 0700) == -1)
+	    mkdir(state, 0700) == -1 || mkdir(home, 0700) == -1)
 		exit(99);
 	file_make(config_path);
 	file_make(clients);
@@ -443,6 +724,9 @@ world_make(void)
 	file_make(other_ledger);
 	open_port = listener();
 	other_port = listener();
+	abstract_listen();
+	if (pipe(a_pipe) == -1)
+		exit(99);
 	provider.port = open_port;
 	provider.url = "http://127.0.0.1";
 	config.path = config_path;

@@ -1,0 +1,33 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Those who bring lines to the ledger's process (frame.h), any of which may
+ * have been taken over.  Between keeper.c and callers.c, and the fuzzer.
+ */
+#ifndef LEDGER_CALLERS_H
+#define LEDGER_CALLERS_H
+
+#include <stdbool.h>
+
+#include "ledger/file.h"
+
+/* For another process's lock, in one turn through all that came. */
+#define LEDGER_LOCK_WAIT_MS 500
+
+struct ledger_callers;
+
+/* The desk's end for the ledger's process becomes theirs; file and gap stay the
+ * caller's.  Out of memory is fatal. */
+struct ledger_callers *ledger_callers_new(
+    struct ledger_file *, struct ledger_gap *, int desk);
+void ledger_callers_free(struct ledger_callers *);
+
+/* Is anybody there, or can anybody come? */
+bool ledger_callers_left(const struct ledger_callers *);
+/* Waits for what comes, at most timeout_ms (-1: for ever), and deals with it.
+ * False: nothing came. */
+bool ledger_callers_turn(struct ledger_callers *, int timeout_ms);
+
+#endif
