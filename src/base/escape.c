@@ -8,8 +8,6 @@
  */
 #include "config.h"
 
-#include <string.h>
-
 #include "base/escape.h"
 #include "base/hex.h"
 
@@ -41,8 +39,15 @@ escape_code(const char *p, const char *end, size_t *used)
 int
 escape_letter(char c)
 {
-	static const char from[] = "nrtbf\"\\/", to[] = "\n\r\t\b\f\"\\/";
-	const char *which = c == '\0' ? NULL : strchr(from, c);
+	static const char says[128] = { ['n'] = '\n',
+		['r'] = '\r',
+		['t'] = '\t',
+		['b'] = '\b',
+		['f'] = '\f',
+		['"'] = '"',
+		['\\'] = '\\',
+		['/'] = '/' };
+	unsigned char i = (unsigned char)c;
 
-	return which == NULL ? -1 : to[which - from];
+	return i < sizeof(says) && says[i] != '\0' ? says[i] : -1;
 }

@@ -89,21 +89,28 @@ first_of(lanes x)
 			    : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
 }
 
-/* Over what is certainly plain. */
+static bool
+is_plain_stride(const char *p)
+{
+	return first_of(special(p) | special(p + LANES) |
+		   special(p + 2 * LANES) | special(p + 3 * LANES)) == LANES;
+}
+
+/* Over what is certainly plain.  Code has an escape in every line, so the
+ * large steps come only after two small ones. */
 static const char *
 skip_lanes(const char *p, const char *end)
 {
 	size_t n;
 
-	while ((size_t)(end - p) >= STRIDE &&
-	    first_of(special(p) | special(p + LANES) |
-		special(p + 2 * LANES) | special(p + 3 * LANES)) == LANES)
-		p += STRIDE;
-	while (end - p >= LANES) {
+	for (unsigned i = 0; end - p >= LANES; i++) {
 		n = first_of(special(p));
 		p += n;
 		if (n < LANES)
 			break;
+		while (i > 0 && (size_t)(end - p) >= STRIDE &&
+		    is_plain_stride(p))
+			p += STRIDE;
 	}
 	return p;
 }
@@ -416,10 +423,38 @@ jscan(struct span text, unsigned max_depth,
 	return rc;
 }
 
+/* Copies up to the next backslash; out has room for all that is left. */
+static const char *
+copy_plain(const char *p, const char *end, char **out)
+{
+	const char *slash;
+	size_t n;
+
+#ifdef HAS_LANES
+	while (end - p >= LANES) {
+		static const lanes slashes = ALL('\\');
+		lanes x;
+
+		memcpy(&x, p, sizeof(x));
+		memcpy(*out, &x, sizeof(x));
+		n = first_of((lanes)(x == slashes));
+		p += n;
+		*out += n;
+		if (n < LANES)
+			return p;
+	}
+#endif
+	slash = memchr(p, '\\', (size_t)(end - p));
+	n = (size_t)((slash == NULL ? end : slash) - p);
+	memcpy(*out, p, n);
+	*out += n;
+	return p + n;
+}
+
 size_t
 jscan_decode(struct span raw, char *out)
 {
-	const char *p = raw.p, *end, *slash;
+	const char *p = raw.p, *end;
 	char *o = out;
 	int32_t code;
 	size_t used;
@@ -427,16 +462,11 @@ jscan_decode(struct span raw, char *out)
 	if (raw.len == 0)
 		return 0;
 	end = p + raw.len;
-	while (p < end) {
-		slash = memchr(p, '\\', (size_t)(end - p));
-		if (slash == NULL)
-			slash = end;
-		memcpy(o, p, (size_t)(slash - p));
-		o += slash - p;
-		p = slash;
+	for (;;) {
+		p = copy_plain(p, end, &o);
 		if (end - p < 2)
 			break;
-		if ((code = escape_code(p, end, &used)) >= 0) {
+		if (p[1] == 'u' && (code = escape_code(p, end, &used)) >= 0) {
 			/* Never longer than the escape that it came from. */
 			o += utf8_put(o, (uint32_t)code);
 			p += used;

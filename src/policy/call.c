@@ -77,7 +77,9 @@ area_of(enum member member)
 	}
 }
 
-static bool
+/* Inline, so that the length of each name is known: it is asked of each
+ * string. */
+static inline __attribute__((always_inline)) bool
 key_is(const struct jscan_value *v, const char *name)
 {
 	return jscan_key_is(&v->path[v->depth - 1], name);

@@ -31,13 +31,15 @@
 #define RUN_MASK 63
 
 /* Of a longer text a sample is looked at. */
-#define SAMPLE_OVER_BYTES ((size_t)256 * 1024)
-#define SAMPLE_BYTES ((size_t)64 * 1024)
-#define BLOCK_BYTES ((size_t)1024)
-/* Of a request's texts these are counted whole, and of the rest one byte in
- * so many. */
-#define WHOLE_BYTES ((size_t)128 * 1024)
-#define REST_SHARE 8
+#define SAMPLE_OVER_BYTES ((size_t)64 * 1024)
+#define SAMPLE_BYTES ((size_t)32 * 1024)
+#define BLOCK_BYTES ((size_t)512)
+/* Of a request's texts the first are counted whole, then one byte in so many;
+ * and when PART_BYTES of those have been counted, fewer. */
+#define WHOLE_BYTES ((size_t)32 * 1024)
+#define PART_BYTES ((size_t)32 * 1024)
+#define FIRST_SHARE 8
+#define LATER_SHARE 32
 
 struct script {
 	uint32_t first, last;
@@ -278,20 +280,46 @@ estimate_tokens(struct span text)
 	return (units + TOKEN - 1) / TOKEN;
 }
 
-/* The middle of a text, where fewer than one byte in eight has been counted:
- * of long texts more than one block. */
+/* As many tokens as the sample says that the part has. */
+static uint64_t
+part_tokens(const struct estimate_sum *sum)
+{
+	double units;
+
+	if (sum->sample_bytes == 0)
+		return 0;
+	units = (double)sum->sample_units * (double)sum->part_bytes /
+	    (double)sum->sample_bytes;
+	return ((uint64_t)units + TOKEN - 1) / TOKEN;
+}
+
+/* What comes later may be of another kind: a part speaks for itself only. */
+static void
+end_part(struct estimate_sum *sum)
+{
+	sum->tokens += part_tokens(sum);
+	sum->sample_units = 0;
+	sum->sample_bytes = sum->part_bytes = 0;
+	sum->later = true;
+}
+
+/* The middle of a text, if less than its share has been counted: of a long
+ * text more than one block. */
 static void
 add_sample(struct estimate_sum *sum, const unsigned char *p, size_t len)
 {
-	size_t step = BLOCK_BYTES * REST_SHARE;
+	size_t share = sum->later ? LATER_SHARE : FIRST_SHARE;
+	size_t step = BLOCK_BYTES * share;
 	size_t at = len > BLOCK_BYTES ? (len - BLOCK_BYTES) / 2 % step : 0;
 
-	sum->rest_bytes += len;
-	if (sum->sample_bytes > sum->rest_bytes / REST_SHARE)
+	sum->part_bytes += len;
+	if (sum->sample_bytes > sum->part_bytes / share)
 		return;
 	for (; at < len; at += step)
 		sum->sample_units +=
 		    block_units(p, len, at, &sum->sample_bytes);
+	if (sum->sample_bytes >= PART_BYTES)
+		end_part(sum);
 }
 
 void
@@ -309,11 +337,5 @@ estimate_add(struct estimate_sum *sum, struct span text)
 uint64_t
 estimate_total(const struct estimate_sum *sum)
 {
-	double rest;
-
-	if (sum->sample_bytes == 0)
-		return sum->tokens;
-	rest = (double)sum->sample_units * (double)sum->rest_bytes /
-	    (double)sum->sample_bytes;
-	return sum->tokens + ((uint64_t)rest + TOKEN - 1) / TOKEN;
+	return sum->tokens + part_tokens(sum);
 }

@@ -8,12 +8,13 @@
 #ifndef POLICY_ESTIMATE_H
 #define POLICY_ESTIMATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/span.h"
 
 /* By a rule of thumb for each script (estimate.c): never much below the true
- * count, for any language.  Of a text over 256 KiB a sample is counted.  The
+ * count, for any language.  Of a text over 64 KiB a sample is counted.  The
  * text is decoded; any bytes may come.
  *
  * A call's input_tokens is the sum over the texts of its prompt and its tools
@@ -21,15 +22,17 @@
  * each file, 1 for each 640 bytes of base64 sound, 1 for each number. */
 uint64_t estimate_tokens(struct span text);
 
-/* The sum over the texts of one request.  Each is counted until 128 KiB have
- * been; of what comes then about an eighth is, spread over all of it, for a
- * conversation of a megabyte is mostly short texts.  All zero at first. */
+/* The sum over the texts of one request.  Each is counted until 32 KiB have
+ * been; of the next 256 KiB about an eighth is, and of what comes then one byte
+ * in 32, spread over all of it, for a conversation of a megabyte is mostly short
+ * texts.  All zero at first. */
 struct estimate_sum {
-	uint64_t tokens; /* of the texts that were counted as they are */
-	size_t whole_bytes; /* of those */
+	uint64_t tokens; /* of the texts and parts that are done with */
+	size_t whole_bytes; /* of the texts that were counted as they are */
 	uint64_t sample_units;
-	size_t sample_bytes; /* what was counted of the rest */
-	size_t rest_bytes; /* all of the rest */
+	size_t sample_bytes; /* what was counted of the part */
+	size_t part_bytes; /* all of the part */
+	bool later; /* it is not the first one */
 };
 
 void estimate_add(struct estimate_sum *, struct span text);

@@ -270,7 +270,9 @@ says_base64(struct span head)
 bool
 media_is_data_url(struct span text)
 {
-	return begins(skip_blanks(text), "data:");
+	text = skip_blanks(text);
+	/* Asked of each string, and hardly any begins so. */
+	return text.len > 0 && (*text.p | 0x20) == 'd' && begins(text, "data:");
 }
 
 enum media

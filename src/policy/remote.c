@@ -21,12 +21,19 @@
 		text, sizeof(text) - 1 \
 	}
 
+/* Most differ in their first letter. */
+static bool
+same_word(const char *p, struct span word)
+{
+	return ((*p ^ *word.p) & ~0x20) == 0 &&
+	    strncasecmp(p, word.p, word.len) == 0;
+}
+
 static bool
 is_any(struct span text, const struct span *words, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (text.len == words[i].len &&
-		    strncasecmp(text.p, words[i].p, text.len) == 0)
+		if (text.len == words[i].len && same_word(text.p, words[i]))
 			return true;
 	return false;
 }
@@ -36,8 +43,7 @@ ends_any(struct span text, const struct span *ends, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (text.len >= ends[i].len &&
-		    strncasecmp(text.p + text.len - ends[i].len, ends[i].p,
-			ends[i].len) == 0)
+		    same_word(text.p + text.len - ends[i].len, ends[i]))
 			return true;
 	return false;
 }

@@ -182,13 +182,22 @@ parse_body(void *ctx)
 		  &r->refused) == 0;
 }
 
+/* Without private patterns a body is gone through at more than 1 GB/s, with
+ * them some ten times as slowly. */
+static size_t
+parse_weight(const struct request *r)
+{
+	return r->server->config->nprivates > 0 ? r->spool.len * 4
+						: r->spool.len / 4;
+}
+
 bool
 request_parse(struct request *r)
 {
 	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
 
 	take_passing(r);
-	task_work(r->spool.len, parse_body, r);
+	task_work(parse_weight(r), parse_body, r);
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
 	r->entry.private_rule = r->call.private_rule;
