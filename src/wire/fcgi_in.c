@@ -269,10 +269,17 @@ next_of_body(struct fcgi_in *in, int wait_ms)
 			return broken(in);
 		if (id == in->id && in->type == FCGI_ABORT)
 			return broken(in);
-		if (id == in->id && in->type == FCGI_STDIN) {
-			in->ended = in->content == 0;
-			return !in->ended;
-		}
+		if (id != in->id || in->type != FCGI_STDIN)
+			continue;
+		if (in->content > 0)
+			return true;
+		/* What is readable after it would mean that the client has
+		 * left. */
+		if (!skip(in, in->padding, wait_ms))
+			return false;
+		in->padding = 0;
+		in->ended = true;
+		return false;
 	}
 	return false;
 }
