@@ -214,7 +214,10 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 	    result->refused.refusal != REFUSE_TOO_LONG;
 	int status = result->status;
 
-	buf_reset(&r->out);
+	/* In a stream what the bridge has made of the rest, perhaps its own
+	 * error, comes before the end. */
+	if (!a->head_sent || !a->streams || buf_failed(&r->out))
+		buf_reset(&r->out);
 	if (a->head_sent && a->streams) {
 		if (whole)
 			bridge_fail_upstream(

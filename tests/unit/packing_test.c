@@ -489,6 +489,57 @@ test_rules(void)
 	}
 }
 
+/* ---- streams that break off ------------------------------------------- */
+
+static bool
+says_how_it_ended(const struct exchange_seen *seen)
+{
+	static const char *const ends[] = { "error", "message_stop",
+		"response.completed", "response.incomplete",
+		"response.failed" };
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+		if (memmem(seen->out.p, seen->out.len, ends[i],
+			strlen(ends[i])) != NULL)
+			return true;
+	return seen->out.len == 0 || seen->cut;
+}
+
+/* Wherever it breaks off, within an event or between two, a bridge's client is
+ * told: by an error or by a response that is cut. */
+static void
+test_broken_off(void)
+{
+	size_t tried = 0, silent = 0;
+
+	for (size_t i = 0; i < nstreams; i++)
+		for (size_t m = 2; m < 4; m++) {
+			struct exchange_seen seen;
+			struct buf wire;
+
+			make_wire(&wire, buf_span(&streams[i].body), BY_CLOSE,
+			    false, "text/event-stream", false);
+			for (size_t n = 1; n < wire.len;
+			     n += 1 + wire.len / 300) {
+				exchange_run(&chat_modes[m].ask,
+				    (struct span){ wire.p, n }, whole, NULL,
+				    &seen);
+				if (!says_how_it_ended(&seen) && silent++ < 3) {
+					printf("# %s, %s, %zu bytes\n",
+					    streams[i].name, chat_modes[m].name,
+					    n);
+					show("broken off", &seen);
+				}
+				buf_free(&seen.out);
+				tried++;
+			}
+			buf_free(&wire);
+		}
+	CHECK(tried > 1000 && silent == 0,
+	    "%zu bridged streams that break off: their clients are told",
+	    tried);
+}
+
 int
 main(void)
 {
@@ -507,6 +558,7 @@ main(void)
 	CHECK(nstreams >= 50, "%zu recorded streams", nstreams);
 	test_rules();
 	test_framings();
+	test_broken_off();
 
 	each_mode(every_split);
 	CHECK(differences == 0, "%" PRIu64 " packings, every split into two",
