@@ -27,6 +27,13 @@ enum kind {
 	KIND_SPEECH_SSE,
 	KIND_TRANSCRIPT,
 	KIND_COUNT,
+	KIND_IMAGES,
+	KIND_MODERATIONS,
+	KIND_VOICES,
+	KIND_KEPT,
+	KIND_COMPACT,
+	KIND_TOKENS,
+	KIND_INFILL,
 	KIND_MODELS,
 	KIND_HEALTH,
 	KIND_PROPS,
@@ -47,6 +54,14 @@ static const struct {
 	{ "/audio/speech", KIND_SPEECH },
 	{ "/audio/transcriptions", KIND_TRANSCRIPT },
 	{ "/audio/translations", KIND_TRANSCRIPT },
+	{ "/images/generations", KIND_IMAGES },
+	{ "/images/edits", KIND_IMAGES },
+	{ "/images/variations", KIND_IMAGES },
+	{ "/moderations", KIND_MODERATIONS },
+	{ "/audio/voices", KIND_VOICES },
+	{ "/responses/compact", KIND_COMPACT },
+	{ "/input_tokens", KIND_TOKENS },
+	{ "/infill", KIND_INFILL },
 	{ "/models", KIND_MODELS },
 	{ "/health", KIND_HEALTH },
 	{ "/props", KIND_PROPS },
@@ -273,7 +288,7 @@ kind_of(const char *path)
 		if (len >= n && strcmp(path + len - n, paths[i].path) == 0)
 			return paths[i].kind;
 	}
-	return KIND_NONE;
+	return strstr(path, "/responses/") != NULL ? KIND_KEPT : KIND_NONE;
 }
 
 static const char *
@@ -290,6 +305,9 @@ add_usage(const struct answer *a, struct text *out)
 
 	switch (a->kind) {
 	case KIND_RESPONSES:
+	case KIND_KEPT:
+	case KIND_IMAGES:
+	case KIND_COMPACT:
 		text_printf(out,
 		    "{\"input_tokens\":11,\"input_tokens_details\":"
 		    "{\"cached_tokens\":4},\"output_tokens\":%ld,"
@@ -620,6 +638,37 @@ error_event(const struct answer *a, struct text *out)
 }
 
 static void
+infill_timings(const struct answer *a, struct text *out)
+{
+	text_printf(out,
+	    ",\"stop\":true,\"timings\":{\"cache_n\":4,\"prompt_n\":7,"
+	    "\"predicted_n\":%ld,\"predicted_ms\":1.5}}",
+	    a->npieces);
+}
+
+static void
+image_event(const struct answer *a, bool last, struct text *out)
+{
+	const char *name = last ? "image_generation.completed"
+				: "image_generation.partial_image";
+	struct text d = { 0 };
+
+	text_printf(&d,
+	    "{\"type\":\"%s\",\"b64_json\":\"iVBORw0KGgo=\","
+	    "\"created_at\":1700000000,\"size\":\"1024x1024\","
+	    "\"quality\":\"high\",\"background\":\"opaque\","
+	    "\"output_format\":\"png\"",
+	    name);
+	if (last) {
+		text_puts(&d, ",\"usage\":");
+		add_usage(a, &d);
+	} else
+		text_puts(&d, ",\"partial_image_index\":0");
+	text_puts(&d, "}");
+	named_event(a, name, &d, out);
+}
+
+static void
 piece_open(const struct answer *a, struct text *out)
 {
 	if (a->kind == KIND_RESPONSES)
@@ -643,6 +692,14 @@ piece_delta(const struct answer *a, long i, struct text *out)
 	case KIND_SPEECH:
 		speech_bytes(i * size / a->npieces,
 		    (i + 1) * size / a->npieces - i * size / a->npieces, out);
+		break;
+	case KIND_IMAGES:
+		image_event(a, false, out);
+		break;
+	case KIND_INFILL:
+		text_puts(out, "data: {\"content\":\"");
+		add_delta(a, i, out);
+		text_printf(out, "\",\"stop\":false}%s%s", eol(a), eol(a));
 		break;
 	case KIND_SPEECH_SSE:
 		text_printf(out,
@@ -671,6 +728,14 @@ piece_last(const struct answer *a, struct text *out)
 		break;
 	case KIND_MESSAGES:
 		messages_last(a, out);
+		break;
+	case KIND_IMAGES:
+		image_event(a, true, out);
+		break;
+	case KIND_INFILL:
+		text_puts(out, "data: {\"content\":\"\"");
+		infill_timings(a, out);
+		text_printf(out, "%s%s", eol(a), eol(a));
 		break;
 	case KIND_SPEECH:
 		break;
@@ -823,6 +888,46 @@ whole_models(const struct answer *a, const struct call *call, struct text *out)
 	    a->script.context, a->script.context);
 }
 
+/* As many pictures as are asked for. */
+static void
+whole_images(const struct answer *a, const struct call *call, struct text *out)
+{
+	bool form = strncasecmp(call->content_type, "multipart/", 10) == 0;
+	struct piece v = form ? form_field(call, "n")
+			      : json_member(call->body, call->len, "n");
+	long n = v.len > 0 ? strtol(v.p, NULL, 10) : 1;
+
+	text_puts(out, "{\"created\":1700000000,\"data\":[");
+	for (long i = 0; i < n; i++)
+		text_printf(
+		    out, "%s{\"b64_json\":\"iVBORw0KGgo=\"}", i > 0 ? "," : "");
+	text_puts(out, "]");
+	if (!SCRIPT_HAS(&a->script, USAGE_NONE)) {
+		text_puts(out, ",\"usage\":");
+		add_usage(a, out);
+	}
+	text_puts(out, "}");
+}
+
+/* Of a response that is kept: what it is, or that it is gone. */
+static void
+whole_kept(const struct answer *a, const struct call *call, struct text *out)
+{
+	if (strstr(call->path, "/input_items") != NULL)
+		text_puts(out,
+		    "{\"object\":\"list\",\"data\":[],\"first_id\":null,"
+		    "\"last_id\":null,\"has_more\":false}");
+	else if (strcmp(call->method, "DELETE") == 0)
+		text_puts(out,
+		    "{\"id\":\"resp_stub\",\"object\":\"response\","
+		    "\"deleted\":true}");
+	else
+		response_object(a,
+		    strstr(call->path, "/cancel") != NULL ? "cancelled"
+							  : "completed",
+		    out);
+}
+
 static void
 whole_body(const struct answer *a, const struct call *call, struct text *out)
 {
@@ -842,6 +947,40 @@ whole_body(const struct answer *a, const struct call *call, struct text *out)
 		break;
 	case KIND_EMBEDDINGS:
 		whole_embeddings(a, call, out);
+		break;
+	case KIND_IMAGES:
+		whole_images(a, call, out);
+		break;
+	case KIND_KEPT:
+		whole_kept(a, call, out);
+		break;
+	case KIND_MODERATIONS:
+		text_printf(out,
+		    "{\"id\":\"modr-stub\",\"model\":\"%s\",\"results\":"
+		    "[{\"flagged\":false,\"categories\":{},"
+		    "\"category_scores\":{},"
+		    "\"category_applied_input_types\":{}}]}",
+		    a->script.text);
+		break;
+	case KIND_VOICES:
+		text_puts(out, "{\"voices\":[\"af_heart\"]}");
+		break;
+	case KIND_COMPACT:
+		text_puts(out,
+		    "{\"id\":\"resp_stub\",\"object\":"
+		    "\"response.compaction\",\"created_at\":1700000000,"
+		    "\"output\":[],\"usage\":");
+		add_usage(a, out);
+		text_puts(out, "}");
+		break;
+	case KIND_TOKENS:
+		text_puts(out,
+		    "{\"object\":\"response.input_tokens\","
+		    "\"input_tokens\":11}");
+		break;
+	case KIND_INFILL:
+		text_puts(out, "{\"content\":\"H\xc3\xa9llo%\"");
+		infill_timings(a, out);
 		break;
 	case KIND_RERANK:
 		text_printf(out,
@@ -1042,7 +1181,11 @@ wants_stream(const struct answer *a, const struct call *call)
 	case KIND_COMPLETIONS:
 	case KIND_RESPONSES:
 	case KIND_MESSAGES:
+	case KIND_INFILL:
 		return json_true(call, "stream");
+	case KIND_IMAGES:
+		return json_true(call, "stream") ||
+		    form_is(call, "stream", "true");
 	case KIND_TRANSCRIPT:
 		return form_is(call, "stream", "true");
 	case KIND_SPEECH:

@@ -103,7 +103,7 @@ struct call {
 	const char *body;
 	size_t len;
 	const char *content_type;
-	bool get;
+	const char *method;
 };
 
 struct answer {

@@ -59,8 +59,13 @@ run()
 	set -- $as
 	printf '%s' "$send" >"$dir/body"
 	printf '%s' "$when" >"$dir/facts"
+	query=
+	case $2 in
+	voices | responses_*) query=$send ;;
+	esac
+	# Where there is no body, the query is what is sent.
 	"$TAILGATE" -f "$tests/plan.conf" explain --json --client "$1" \
-		--endpoint "$2" --facts "$dir/facts" \
+		--endpoint "$2" --facts "$dir/facts" --query "$query" \
 		--header "X-Tailgate-Place: ${3:-external}" "$dir/body" \
 		>"$dir/out" 2>"$dir/err"
 	code=$?

@@ -12,7 +12,11 @@ new_config <<-END
 	    circuit = { failures = 0; };
 	    endpoints = [ "chat", "completions", "embeddings", "rerank",
 	      "responses", "messages", "count_tokens", "speech",
-	      "transcriptions", "translations" ]; } );
+	      "transcriptions", "translations", "images", "image_edits",
+	      "image_variations", "moderations", "voices", "responses_get",
+	      "responses_delete", "responses_cancel", "responses_items",
+	      "responses_compact", "responses_tokens", "chat_tokens",
+	      "infill" ]; } );
 	models = ( { id = "m"; place = "external";
 	    targets = ( { provider = "stub"; model = "plain"; } ); } );
 	private = ( { name = "marked"; pattern = "OMEGA-123|4111111111111111|Zürich"; } );
@@ -54,6 +58,13 @@ texts()
 	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
 	json "$1" 'a key' "$2\"x\"$3,\"y\":{\"OMEGA-123\":1}"
 }
+# What has no body: its id and its query.
+bare()
+{
+	request "$@"
+	found "without a body: $*"
+}
+
 table()
 {
 	texts /v1/chat/completions '"messages":[{"role":"user","content":' '}]'
@@ -64,6 +75,22 @@ table()
 	texts /v1/messages '"max_tokens":9,"messages":[{"role":"user","content":' '}]'
 	texts /v1/messages/count_tokens '"messages":[{"role":"user","content":' '}]'
 	texts /v1/audio/speech '"voice":"a","input":' ''
+	texts /v1/images/generations '"prompt":' ''
+	texts /v1/moderations '"input":[' ']'
+	texts /v1/responses/compact '"input":' ''
+	texts /v1/responses/input_tokens '"instructions":' ''
+	texts /v1/chat/completions/input_tokens \
+		'"messages":[{"role":"user","content":' '}]'
+	texts /v1/infill '"input_extra":[{"filename":"a.c","text":' '}]'
+	bare /v1/responses/OMEGA-123
+	bare "/v1/responses/$mark64"
+	bare /v1/responses/OMEGA-123 -X DELETE
+	bare /v1/responses/OMEGA-123/cancel -d ''
+	bare /v1/responses/OMEGA-123/input_items
+	bare '/v1/responses/x/input_items?after=OMEGA-123'
+	bare '/v1/responses/x/input_items?after=OMEG%41-123'
+	bare '/v1/audio/voices?OMEGA-123'
+	bare /v1/audio/voices -H 'openai-beta: OMEGA-123'
 
 	# Headers that are passed on.
 	for header in Idempotency-Key anthropic-beta openai-beta anthropic-version; do
@@ -84,7 +111,8 @@ table()
 		request "$form_path" -F model=m "$@"
 		found "$form_path: $form_what"
 	}
-	for form_path in /v1/audio/transcriptions /v1/audio/translations; do
+	for form_path in /v1/audio/transcriptions /v1/audio/translations \
+		/v1/images/edits /v1/images/variations; do
 		form 'a field' -F "file=@$dir/sound" -F hotwords=OMEGA-123
 		form "a field's name" -F "file=@$dir/sound" -F OMEGA-123=x
 		form "a file's name" -F "file=@$dir/sound;filename=OMEGA-123"

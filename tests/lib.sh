@@ -446,7 +446,12 @@ stub_config()
 		  { name = "stub"; place = "local"; url = "$stub_url";
 		    endpoints = [ "chat", "completions", "embeddings",
 		      "rerank", "responses", "messages", "count_tokens",
-		      "speech", "transcriptions", "translations" ];
+		      "speech", "transcriptions", "translations", "images",
+		      "image_edits", "image_variations", "moderations",
+		      "voices", "responses_get", "responses_delete",
+		      "responses_cancel", "responses_items",
+		      "responses_compact", "responses_tokens", "chat_tokens",
+		      "infill" ];
 		    circuit = { failures = 0; };
 		    ${stub_more:-} }
 		  ${more_providers:-}

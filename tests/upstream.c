@@ -682,7 +682,7 @@ answer_begin(struct conn *c, const char *body, size_t len, const char *method,
 		.body = body,
 		.len = len,
 		.content_type = type,
-		.get = strcmp(method, "GET") == 0 };
+		.method = method };
 
 	snprintf(type, sizeof(type), "%.*s", (int)type_len, value);
 	stats.requests++;

@@ -216,7 +216,7 @@ dump_word(struct dump *d, const struct schema *row, const void *base)
 static void
 dump_words(struct dump *d, const struct schema *row, const void *base)
 {
-	uint32_t mask = (uint32_t)get_number(row, base), bit;
+	uint64_t mask = (uint64_t)get_number(row, base), bit;
 	const char *comma = "";
 	char word[64];
 
@@ -228,7 +228,7 @@ dump_words(struct dump *d, const struct schema *row, const void *base)
 	     i++) {
 		bit = row->type == SCHEMA_ENDPOINTS
 		    ? ENDPOINT_BIT(endpoint_by_name(span_of(word)))
-		    : 1u << i;
+		    : UINT64_C(1) << i;
 		if ((mask & bit) == 0)
 			continue;
 		fprintf(d->out, "%s\"%s\"", comma, word);

@@ -13,19 +13,9 @@
 
 #include "config/load.h"
 
-#define NOT_BY_ITSELF                                                         \
-	(ENDPOINT_BIT(ENDPOINT_RESPONSES) | ENDPOINT_BIT(ENDPOINT_MESSAGES) | \
-	    ENDPOINT_BIT(ENDPOINT_COUNT_TOKENS))
 #define ECHO_ENDPOINTS                                                      \
 	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_COMPLETIONS) | \
 	    ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
-/* What every client may ask tailgate itself. */
-#define OWN_ENDPOINTS                                                        \
-	(ENDPOINT_BIT(ENDPOINT_MODELS) | ENDPOINT_BIT(ENDPOINT_HEALTH) |     \
-	    ENDPOINT_BIT(ENDPOINT_METRICS) | ENDPOINT_BIT(ENDPOINT_STATUS) | \
-	    ENDPOINT_BIT(ENDPOINT_READY) | ENDPOINT_BIT(ENDPOINT_MOUNT) |    \
-	    ENDPOINT_BIT(ENDPOINT_USAGE) | ENDPOINT_BIT(ENDPOINT_ROOT))
-
 /* "X-Forwarded-For" as a web server hands it on: HTTP_X_FORWARDED_FOR. */
 static const char *
 cgi_name(struct load *load, const char *name)
@@ -46,7 +36,8 @@ price_known(const struct price *price)
 	return price->input >= 0 || price->cached >= 0 ||
 	    price->cache_write >= 0 || price->cache_write_1h >= 0 ||
 	    price->output >= 0 || price->reasoning >= 0 ||
-	    price->character >= 0 || price->second >= 0 || price->request >= 0;
+	    price->character >= 0 || price->second >= 0 ||
+	    price->request >= 0 || price->image >= 0;
 }
 
 /* Its own price, else that of price_file. */
@@ -82,7 +73,8 @@ finish_target(const struct load *load, struct target *target)
 	else if (provider->kind == PROVIDER_TAILGATE)
 		target->endpoints = endpoint_all_upstream();
 	else
-		target->endpoints = endpoint_all_upstream() & ~NOT_BY_ITSELF;
+		target->endpoints = endpoint_all_upstream() &
+		    ~endpoint_all_with(ENDPOINT_NAMED);
 }
 
 /* The loader made these; they are const only after it. */
@@ -124,7 +116,7 @@ finish_clients(struct client *clients, size_t n)
 		clients[i].index = i;
 		if (clients[i].endpoints == 0)
 			clients[i].endpoints = endpoint_all_upstream();
-		clients[i].endpoints |= OWN_ENDPOINTS;
+		clients[i].endpoints |= endpoint_all_own();
 	}
 }
 

@@ -68,6 +68,7 @@ const char *schema_near(const char *group, const char *name);
 int schema_word(const char *words, const char *word);
 /* The word of an index, into out; false where there is none. */
 bool schema_word_at(const char *words, unsigned index, char *out, size_t size);
+#define SCHEMA_RANGE_SIZE 512
 /* "0.01..3600 seconds", "local | external": type and range for people. */
 void schema_range(const struct schema *, char *out, size_t size);
 

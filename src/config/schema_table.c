@@ -31,7 +31,10 @@
 #define WORDS_PLACE "local external"
 #define WORDS_ENDPOINTS                                                       \
 	"chat completions embeddings rerank responses messages count_tokens " \
-	"speech transcriptions translations"
+	"speech transcriptions translations images image_edits "              \
+	"image_variations moderations voices responses_get "                  \
+	"responses_delete responses_cancel responses_items "                  \
+	"responses_compact responses_tokens chat_tokens infill"
 
 /* Where a setting is kept: in a struct, and how many where it is a list. */
 #define IN(s, m) offsetof(struct s, m), sizeof(((struct s *)NULL)->m), 0
@@ -99,7 +102,9 @@
 		"USD per million characters (speech)."),                      \
 	    PRICE(g, "second", IN_PRICE(second),                              \
 		"USD per second of audio (transcriptions)."),                 \
-	    PRICE(g, "request", IN_PRICE(request), "USD per request.")
+	    PRICE(g, "request", IN_PRICE(request), "USD per request."),       \
+	    PRICE(g, "image", IN_PRICE(image),                                \
+		"USD per image that is asked for.")
 #define OF_TARGET(m) IN(price, m)
 #define OF_FILE(m)                                                      \
 	offsetof(struct load_price, price) + offsetof(struct price, m), \
@@ -359,7 +364,8 @@ const struct schema schema_table[] = {
 	{ "providers", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL,
 	    WORDS_ENDPOINTS, NULL, false,
 	    "What its targets serve unless they say; unless given, all of a "
-	    "tailgate's, else all but responses, messages and count_tokens.",
+	    "tailgate's, else chat, completions, embeddings, rerank, speech, "
+	    "transcriptions and translations.",
 	    IN(provider, endpoints) },
 
 	TEXT("key", "file", SCHEMA_PATH, 1, 4096, NULL, false,

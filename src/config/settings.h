@@ -123,7 +123,7 @@ struct provider {
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */
 	bool fetches_media;	/* a local one may be given media by URL */
-	uint32_t endpoints;	/* its targets' unless they say; 0: not said */
+	uint64_t endpoints;	/* its targets' unless they say; 0: not said */
 };
 
 /* nano-USD per million tokens (or per unit); -1 where not given. */
@@ -132,6 +132,7 @@ struct price {
 	int64_t character;	/* nano-USD per million characters */
 	int64_t second;		/* nano-USD per second of audio */
 	int64_t request;	/* nano-USD each */
+	int64_t image;		/* nano-USD each */
 	bool known;		/* at least one was given */
 };
 
@@ -162,7 +163,7 @@ struct target {
 	uint64_t context;	/* tokens in + out; 0: not said */
 	uint64_t max_output;	/* tokens; 0: not said */
 	enum tri images, audio, files, tools, json_schema;
-	uint32_t endpoints;	/* ENDPOINT_BIT set it serves itself */
+	uint64_t endpoints;	/* ENDPOINT_BIT set it serves itself */
 	bool ask_usage;		/* add stream_options.include_usage */
 	struct dialect dialect;
 	struct price price;
@@ -207,7 +208,7 @@ struct client {
 
 	const char *const *models;	/* globs (fnmatch) */
 	size_t nmodels;
-	uint32_t endpoints;	/* ENDPOINT_BIT set it may call */
+	uint64_t endpoints;	/* ENDPOINT_BIT set it may call */
 	enum place place;	/* ceiling; local unless said */
 	int64_t expires_wall_ms;	/* CLOCK_NEVER: never */
 	unsigned priority;	/* weight in the queue, 1..100, default 10 */

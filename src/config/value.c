@@ -128,7 +128,7 @@ static bool
 in_range(struct load *load, const struct schema *row,
     const config_setting_t *setting, double value)
 {
-	char range[256];
+	char range[SCHEMA_RANGE_SIZE];
 
 	if (value >= row->min && value <= row->max)
 		return true;

@@ -271,7 +271,7 @@ value_of_word(const struct schema *row, const char *word)
 	if (index == -1)
 		return -1;
 	if (row->type == SCHEMA_ENDPOINTS)
-		return ENDPOINT_BIT(endpoint_by_name(span_of(word)));
+		return (int64_t)ENDPOINT_BIT(endpoint_by_name(span_of(word)));
 	return row->type == SCHEMA_WORDS ? (int64_t)1 << index : index;
 }
 

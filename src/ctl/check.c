@@ -56,7 +56,7 @@ settings_print(const char *group, const char *prefix)
 {
 	for (size_t i = 0; i < schema_count; i++) {
 		const struct schema *row = &schema_table[i];
-		char range[256], path[256], *unit;
+		char range[SCHEMA_RANGE_SIZE], path[256], *unit;
 
 		if (strcmp(row->group, group) != 0)
 			continue;

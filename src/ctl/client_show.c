@@ -57,7 +57,7 @@ put_networks(const struct client *c, struct buf *out)
 static void
 put_endpoints(const struct client *c, struct buf *out)
 {
-	uint32_t all = endpoint_all_upstream();
+	uint64_t all = endpoint_all_upstream();
 	const char *comma = "";
 
 	if ((c->endpoints & all) == all) {

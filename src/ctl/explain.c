@@ -22,6 +22,7 @@
 #include "policy/admission.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
+#include "policy/owner.h"
 #include "policy/passing.h"
 #include "state/outlook.h"
 #include "wire/multipart.h"
@@ -34,6 +35,9 @@ const struct ctl_option ctl_explain_options[] = {
 	    "chat, responses, messages, embeddings ... (chat)" },
 	{ "header", "LINE", 'H',
 	    "a header of the request: X-Tailgate-Place, Content-Type ..." },
+	{ "query", "TEXT", 'q', "what follows the ? of its URL" },
+	{ "id", "TEXT", 'I',
+	    "the id in its URL, for endpoints such as responses_get" },
 	{ "facts", "FILE", 'F',
 	    "decide from these facts instead of the present state" },
 	{ "json", NULL, 'j', "print JSON" },
@@ -41,7 +45,7 @@ const struct ctl_option ctl_explain_options[] = {
 };
 
 struct asked {
-	const char *client, *endpoint, *facts, *file;
+	const char *client, *endpoint, *facts, *file, *query, *id;
 	bool header_local, json;
 	struct passing passing;
 	struct span type; /* of the body, p NULL: as the endpoint expects */
@@ -96,6 +100,10 @@ take_options(int argc, char **argv, struct asked *asked)
 			asked->facts = optarg;
 		else if (c == 'j')
 			asked->json = true;
+		else if (c == 'q')
+			asked->query = optarg;
+		else if (c == 'I')
+			asked->id = optarg;
 		else if (c == 'H' && take_header(asked, optarg) == -1)
 			return ctl_misuse("explain",
 			    "--header wants NAME: VALUE; X-Tailgate-Place "
@@ -230,18 +238,40 @@ may_ask(const struct work *w, const struct buf *body, struct refused *refused)
 }
 
 static int
+parse_body(const struct work *w, struct span body, struct passing *passing,
+    struct call *call, struct refused *refused)
+{
+	switch (w->endpoint->body) {
+	case ENDPOINT_BODY_MULTIPART:
+		return parse_form(w, body, passing, call, refused);
+	case ENDPOINT_BODY_JSON:
+		return call_parse_json(w->config, w->patterns, call->endpoint,
+		    body, w->arena, call, refused);
+	case ENDPOINT_BODY_NONE:
+		break;
+	}
+	return call_parse_bare(w->config, w->patterns, call->endpoint,
+	    w->asked->query, w->arena, call, refused);
+}
+
+/* In the order of the responder's request_parse(). */
+static int
 parse(const struct work *w, struct span body, struct call *call,
     struct refused *refused)
 {
 	struct passing passing = w->asked->passing;
 
+	if (w->asked->id != NULL &&
+	    passing_id(&passing, span_of(w->asked->id), refused) == -1)
+		return -1;
 	call->header_local = w->asked->header_local;
 	call->beside = passing.texts;
 	call->nbeside = passing.ntexts;
-	return w->endpoint->body == ENDPOINT_BODY_MULTIPART
-	    ? parse_form(w, body, &passing, call, refused)
-	    : call_parse_json(w->config, w->patterns, call->endpoint, body,
-		  w->arena, call, refused);
+	if (parse_body(w, body, &passing, call, refused) == -1 ||
+	    owner_find(w->config, w->client, call, w->arena, refused) == -1)
+		return -1;
+	return passing_take_query(
+	    &passing, w->asked->query, call, w->arena, refused);
 }
 
 /* What a request's way through the responder is up to its first byte. */
@@ -332,8 +362,11 @@ ctl_explain(int argc, char **argv)
 	w.config = config;
 	w.arena = arena_new();
 	buf_init(&body, body_max(&w));
-	status =
-	    read_body(asked.file, &body) == -1 ? 1 : explain_body(&w, &body);
+	if (w.endpoint->body != ENDPOINT_BODY_NONE &&
+	    read_body(asked.file, &body) == -1)
+		status = 1;
+	else
+		status = explain_body(&w, &body);
 	buf_free(&body);
 	arena_free(w.arena);
 	config_free(config);

@@ -96,6 +96,7 @@ put_rest(struct buf *b, const struct usage *u)
 	put_u64_if(b, ",\"reasoning\":", u->reasoning);
 	put_u64_if(b, ",\"characters\":", u->characters);
 	put_u64_if(b, ",\"audio_ms\":", u->audio_ms);
+	put_u64_if(b, ",\"images\":", u->images);
 }
 
 /* What went out, and what came of it. */

@@ -37,18 +37,18 @@ static const struct member line_members[] = { { "v", NUMBER }, { "time", TEXT },
 	{ "bytes_sent", NUMBER }, { "usage", TEXT }, { "input", NUMBER },
 	{ "cached", NUMBER }, { "cache_write", NUMBER }, { "output", NUMBER },
 	{ "reasoning", NUMBER }, { "characters", NUMBER },
-	{ "audio_ms", NUMBER }, { "cost_nanousd", NUMBER },
-	{ "queue_ms", NUMBER }, { "first_byte_ms", NUMBER },
-	{ "total_ms", NUMBER } };
+	{ "audio_ms", NUMBER }, { "images", NUMBER },
+	{ "cost_nanousd", NUMBER }, { "queue_ms", NUMBER },
+	{ "first_byte_ms", NUMBER }, { "total_ms", NUMBER } };
 static const struct member try_members[] = { { "provider", TEXT },
 	{ "upstream_model", TEXT }, { "place", TEXT }, { "host", TEXT },
 	{ "allowed_by", TEXT }, { "outcome", TEXT }, { "sent", FLAG },
 	{ "bytes_sent", NUMBER }, { "usage", TEXT }, { "input", NUMBER },
 	{ "cached", NUMBER }, { "cache_write", NUMBER }, { "output", NUMBER },
 	{ "reasoning", NUMBER }, { "characters", NUMBER },
-	{ "audio_ms", NUMBER }, { "cost_nanousd", NUMBER },
-	{ "first_byte_ms", NUMBER }, { "at_ms", NUMBER },
-	{ "queue_ms", NUMBER }, { "ms", NUMBER } };
+	{ "audio_ms", NUMBER }, { "images", NUMBER },
+	{ "cost_nanousd", NUMBER }, { "first_byte_ms", NUMBER },
+	{ "at_ms", NUMBER }, { "queue_ms", NUMBER }, { "ms", NUMBER } };
 
 /* The members that may still come. */
 struct form {

@@ -28,7 +28,7 @@ struct ledger_try {
 	bool sent;
 	int64_t bytes_sent;
 	int64_t input, cached, cache_write, output, reasoning;
-	int64_t characters, audio_ms;
+	int64_t characters, audio_ms, images;
 	int64_t cost_nanousd; /* -1: not known */
 	int64_t at_ms, queue_ms, first_byte_ms, ms; /* -1: none */
 };
@@ -49,7 +49,7 @@ struct ledger_line {
 	int64_t status;
 	int64_t bytes_in, bytes_out, bytes_sent;
 	int64_t input, cached, cache_write, output, reasoning;
-	int64_t characters, audio_ms;
+	int64_t characters, audio_ms, images;
 	int64_t cost_nanousd; /* -1: not known */
 	int64_t queue_ms, first_byte_ms, total_ms; /* -1: none */
 	bool gap; /* no request: it tells of `lost`, which have no line,

@@ -441,7 +441,7 @@ call_parse_json(const struct config *config, const struct patterns *patterns,
 	rc = jscan(body, JSCAN_DEPTH_MAX, on_value, &r, &error);
 	if (rc == -1)
 		refuse_json(&r, &error);
-	else if (rc == 0 && call->model == NULL)
+	else if (rc == 0 && call->model == NULL && !call_owned(call))
 		rc = call_refuse(&r, REFUSE_MISSING_MODEL, "model", NULL);
 	call_end(&r);
 	return rc == 0 ? 0 : -1;

@@ -35,8 +35,11 @@ enum call_needs {
 struct call {
 	enum endpoint endpoint;
 	const char *model;	/* as the client wrote it, decoded; arena */
+	const struct model *owner;	/* whose it is where no model was said
+					   (owner.h); model is its id then */
 	size_t model_offset;	/* the value in the body: of a JSON string */
-	size_t model_len;	/* with its quotes; of a form field without */
+	size_t model_len;	/* with its quotes; of a form field without;
+				   0: the body has none */
 	bool model_is_json;	/* quote it when it is replaced */
 	bool stream;
 	/* Where stream_options.include_usage can be put in: the offset of an
@@ -67,10 +70,21 @@ struct call {
  * stream defaults to false; a `model` that is missing, twice, escaped, longer
  * than 256 bytes, with a character in it that cannot be seen, or no string is
  * refused; so are two members of one name that decides about the call, a key
- * that only looks like one, and what names a second model (policy/member.h). */
+ * that only looks like one, and what names a second model (policy/member.h).
+ * At an ENDPOINT_OWNED row a call may have no model: call->model is NULL then,
+ * until owner_find(). */
 int call_parse_json(const struct config *, const struct patterns *,
     enum endpoint, struct span body, struct arena *, struct call *,
     struct refused *);
+
+/* How many images it asks for; 0: its endpoint makes none. */
+static inline uint64_t
+call_images(const struct call *call)
+{
+	return endpoint_spec(call->endpoint)->flags & ENDPOINT_IMAGES_OUT
+	    ? call->choices
+	    : 0;
+}
 
 /* The same from a form's parts (wire/multipart found them). */
 #define CALL_PARTS_MAX 64
@@ -94,6 +108,12 @@ struct call_form {
 void call_form_take(struct call_form *, const struct call_part *);
 int call_parse_form(const struct config *, const struct patterns *,
     enum endpoint, const struct call_form *, struct arena *, struct call *,
+    struct refused *);
+
+/* The same of a request without a body: the model and the stream flag are
+ * parameters of the query (NULL: none), all of which is searched. */
+int call_parse_bare(const struct config *, const struct patterns *,
+    enum endpoint, const char *query, struct arena *, struct call *,
     struct refused *);
 
 #endif

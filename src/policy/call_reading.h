@@ -46,6 +46,13 @@ call_inside(const struct jscan_value *v)
 	return (struct span){ v->raw.p + 1, v->raw.len - 2 };
 }
 
+/* May it come without a model? */
+static inline bool
+call_owned(const struct call *call)
+{
+	return endpoint_spec(call->endpoint)->flags & ENDPOINT_OWNED;
+}
+
 /* All of the call is as nothing was said, but what the caller gave. */
 void call_begin(struct reading *, const struct config *,
     const struct patterns *, enum endpoint);

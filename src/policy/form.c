@@ -18,10 +18,11 @@
 #include "policy/remote.h"
 
 #define FORM_AUDIO_BYTES 480 /* of a file, for one token */
+#define FORM_IMAGE_TOKENS 1000 /* of an image */
 
 /* The fields that decide about the call. */
 struct fields {
-	const struct call_part *model, *stream, *prompt;
+	const struct call_part *model, *stream, *prompt, *n;
 };
 
 static int
@@ -74,6 +75,8 @@ take_part(struct reading *r, const struct call_part *part, struct fields *f)
 		return take_once(r, "stream", part, &f->stream);
 	if (span_is(part->name, "prompt"))
 		return take_once(r, "prompt", part, &f->prompt);
+	if (span_is(part->name, "n"))
+		return take_once(r, "n", part, &f->n);
 	return 0;
 }
 
@@ -83,7 +86,7 @@ take_parts(struct reading *r, const struct call_form *form, struct fields *f)
 	for (size_t i = 0; i < form->nparts; i++)
 		if (take_part(r, &form->parts[i], f) != 0)
 			return -1;
-	if (f->model == NULL) {
+	if (f->model == NULL && !call_owned(r->call)) {
 		call_refuse(r, REFUSE_MISSING_MODEL, "model", NULL);
 		return -1;
 	}
@@ -104,6 +107,40 @@ read_stream(struct reading *r, const struct call_part *part)
 	call_refuse(r, REFUSE_INVALID_REQUEST, "stream",
 	    "`stream` must be true or false.");
 	return -1;
+}
+
+/* How many are asked for. */
+static int
+read_n(struct reading *r, const struct call_part *part)
+{
+	struct span text = part->content;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9' || n > UINT32_MAX) {
+			call_refuse(r, REFUSE_INVALID_REQUEST, "n",
+			    "`n` must be a whole number.");
+			return -1;
+		}
+		n = n * 10 + (uint64_t)(text.p[i] - '0');
+	}
+	if (n > r->call->choices)
+		r->call->choices = n;
+	return 0;
+}
+
+/* What the files add to the input: pictures by their number, sound by its
+ * length. */
+static uint64_t
+file_tokens(const struct call *call, const struct call_form *form)
+{
+	uint64_t n = 0;
+
+	if (!(endpoint_spec(call->endpoint)->flags & ENDPOINT_IMAGES_OUT))
+		return form->file_bytes / FORM_AUDIO_BYTES;
+	for (size_t i = 0; i < form->nparts; i++)
+		n += form->parts[i].file ? FORM_IMAGE_TOKENS : 0;
+	return n;
 }
 
 /* Its name and its file's, each a text of its own, each header line, and what
@@ -146,7 +183,7 @@ static int
 read_fields(struct reading *r, const struct call_form *form)
 {
 	struct call *call = r->call;
-	struct fields f = { NULL, NULL, NULL };
+	struct fields f = { NULL, NULL, NULL, NULL };
 
 	if (form->more_parts) {
 		call_refuse(r, REFUSE_INVALID_MULTIPART, NULL,
@@ -155,11 +192,15 @@ read_fields(struct reading *r, const struct call_form *form)
 	}
 	if (take_parts(r, form, &f) != 0 ||
 	    (f.stream != NULL && read_stream(r, f.stream) != 0) ||
-	    (call->model = call_model_name(r, f.model->content)) == NULL)
+	    (f.n != NULL && read_n(r, f.n) != 0) ||
+	    (f.model != NULL &&
+		(call->model = call_model_name(r, f.model->content)) == NULL))
 		return -1;
-	call->model_offset = f.model->offset;
-	call->model_len = f.model->content.len;
-	call->input_tokens = form->file_bytes / FORM_AUDIO_BYTES;
+	if (f.model != NULL) {
+		call->model_offset = f.model->offset;
+		call->model_len = f.model->content.len;
+	}
+	call->input_tokens = file_tokens(call, form);
 	if (f.prompt != NULL)
 		estimate_add(&r->texts, f.prompt->content);
 	return 0;

@@ -42,6 +42,11 @@ static const struct member_spec members[] = {
 	{ "query", MEMBER_TEXT, false },
 	{ "documents", MEMBER_TEXT, false },
 	{ "prediction", MEMBER_TEXT, false },
+	/* llama.cpp's */
+	{ "n_predict", MEMBER_MAX_OUTPUT, true },
+	{ "input_prefix", MEMBER_TEXT, false },
+	{ "input_suffix", MEMBER_TEXT, false },
+	{ "input_extra", MEMBER_TEXT, false },
 };
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 _Static_assert(MEMBERS <= 32, "a set of them is 32 bits");

@@ -21,7 +21,7 @@ struct offer {
 	uint64_t context, max_output; /* the largest; 0: not said */
 	/* Yes if one target can, no if none can. */
 	enum tri images, audio, files, tools, json_schema;
-	uint32_t endpoints; /* ENDPOINT_BIT set, what is bridged included */
+	uint64_t endpoints; /* ENDPOINT_BIT set, what is bridged included */
 	struct price price; /* of the first target */
 	unsigned slots, busy; /* of the limits of all, and what runs or waits
 				 there; 0: no limit is known */

@@ -15,7 +15,10 @@
 #include "policy/passing.h"
 
 #define VALUE_MAX 512
-#define QUERY_MAX 256 /* of what is sent */
+#define QUERY_MAX 512 /* of what is sent */
+#define ID_MAX 128
+#define WORD_MAX 128
+#define NUMBER_MAX 9
 
 const struct passing_header passing_headers[PASSING_HEADERS] = {
 	{ "anthropic-version", "HTTP_ANTHROPIC_VERSION" },
@@ -51,6 +54,29 @@ passing_boundary(struct passing *passing, struct span boundary)
 {
 	passing->boundary = boundary;
 	add_text(passing, boundary);
+}
+
+static bool
+consists_of(struct span text, const char *others, size_t max)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!isalnum((unsigned char)text.p[i]) &&
+		    strchr(others, text.p[i]) == NULL)
+			return false;
+	return text.len > 0 && text.len <= max;
+}
+
+int
+passing_id(struct passing *passing, struct span id, struct refused *refused)
+{
+	if (!consists_of(id, "-_", ID_MAX)) {
+		*refused = (struct refused){ .refusal = REFUSE_INVALID_REQUEST,
+			.message = "The id in the URL has characters that no "
+				   "provider's id has, or is too long." };
+		return -1;
+	}
+	add_text(passing, id);
+	return 0;
 }
 
 /* Quoted where it is no token (RFC 2046 5.1.1). */
@@ -92,14 +118,55 @@ is_version(struct span value)
 }
 
 static bool
+is_number(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (!isdigit((unsigned char)text.p[i]))
+			return false;
+	return text.len > 0 && text.len <= NUMBER_MAX;
+}
+
+static bool
+is_flag(struct span value)
+{
+	return span_is(value, "true") || span_is(value, "false");
+}
+
+/* Parameters of the kept responses (OpenAI's API reference). */
+static bool
+is_of_kept(enum endpoint endpoint, struct span name, struct span value)
+{
+	bool items = endpoint == ENDPOINT_RESPONSES_ITEMS;
+
+	if (!items && endpoint != ENDPOINT_RESPONSES_GET)
+		return false;
+	if (span_is(name, "include") || span_is(name, "include[]") ||
+	    span_is(name, "include%5B%5D"))
+		return consists_of(value, "_.", WORD_MAX);
+	if (span_is(name, "after") || span_is(name, "before"))
+		return items && consists_of(value, "-_", WORD_MAX);
+	if (span_is(name, "limit"))
+		return items && is_number(value);
+	if (span_is(name, "order"))
+		return items &&
+		    (span_is(value, "asc") || span_is(value, "desc"));
+	if (span_is(name, "starting_after"))
+		return !items && is_number(value);
+	return !items &&
+	    (span_is(name, "stream") || span_is(name, "include_obfuscation")) &&
+	    is_flag(value);
+}
+
+static bool
 is_known(enum endpoint endpoint, struct span name, struct span value)
 {
 	if (span_is(name, "api-version"))
 		return is_version(value);
+	if (is_of_kept(endpoint, name, value))
+		return true;
 	return (endpoint == ENDPOINT_MESSAGES ||
 		   endpoint == ENDPOINT_COUNT_TOKENS) &&
-	    span_is(name, "beta") &&
-	    (span_is(value, "true") || span_is(value, "false"));
+	    span_is(name, "beta") && is_flag(value);
 }
 
 static struct span
@@ -133,6 +200,18 @@ decides(struct span name)
 }
 
 static int
+refuse_parameter(const char *what, struct arena *arena, struct refused *refused)
+{
+	*refused = (struct refused){ .refusal = REFUSE_INVALID_REQUEST,
+		.param = what,
+		.message = arena_printf(arena,
+		    "The URL's query names `%s`, which belongs into the body; "
+		    "leave it out of the query.",
+		    what) };
+	return -1;
+}
+
+static int
 take_parameter(struct passing *passing, struct span part,
     const struct call *call, struct arena *arena, struct refused *refused)
 {
@@ -146,15 +225,10 @@ take_parameter(struct passing *passing, struct span part,
 	if (equals != NULL)
 		value = (struct span){ equals + 1, part.len - raw.len - 1 };
 	if (what != NULL) {
-		if (is_judged(call, name, decoded(value, arena)))
+		if (!is_judged(call, name, decoded(value, arena)))
+			return refuse_parameter(what, arena, refused);
+		if (!is_of_kept(call->endpoint, raw, value))
 			return 0;
-		*refused = (struct refused){ .refusal = REFUSE_INVALID_REQUEST,
-			.param = what,
-			.message = arena_printf(arena,
-			    "The URL's query names `%s`, which belongs into "
-			    "the body; leave it out of the query.",
-			    what) };
-		return -1;
 	}
 	if (!is_known(call->endpoint, raw, value))
 		return 0;

@@ -24,7 +24,7 @@ struct passing_header {
 #define PASSING_HEADERS 4
 extern const struct passing_header passing_headers[PASSING_HEADERS];
 
-#define PASSING_TEXTS (PASSING_HEADERS + 1)
+#define PASSING_TEXTS (PASSING_HEADERS + 2)
 struct passing {
 	const char *values[PASSING_HEADERS]; /* NULL: not sent */
 	struct span boundary; /* of a form, p NULL: none */
@@ -38,12 +38,17 @@ struct passing {
 void passing_take(struct passing *, size_t header, const char *value);
 /* The boundary of a form: it goes along in Content-Type and in the body. */
 void passing_boundary(struct passing *, struct span boundary);
+/* The id in the path of something that a provider keeps: -1, and *refused, if
+ * it is none that providers give (letters, digits, '-' and '_'). */
+int passing_id(struct passing *, struct span id, struct refused *);
 /* The Content-Type to send. */
 const char *passing_type(const struct passing *, struct arena *);
 
-/* The query: parameters that the endpoint is known to have, with values that
- * are known, pass; others are left out.  One that names a model, a prompt or
- * the stream flag is refused, unless it says what the call says: -1. */
+/* The query: parameters that the endpoint is known to have pass, with values
+ * that are known or can be no more than a number, a word or an id; others are
+ * left out.  (The ids were searched by call_parse_bare().)  One that names a
+ * model, a prompt or the stream flag is refused, unless it says what the call
+ * says: -1. */
 int passing_take_query(struct passing *, const char *query,
     const struct call *, struct arena *, struct refused *);
 

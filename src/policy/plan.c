@@ -13,6 +13,7 @@
 
 #include "policy/identify.h"
 #include "policy/models.h"
+#include "policy/owner.h"
 #include "policy/plan_internal.h"
 #include "policy/price.h"
 #include "policy/select.h"
@@ -185,7 +186,7 @@ admit(const struct plan_question *q)
 
 	if (!identify_may_call(q->client, call->endpoint, &q->plan->refused))
 		return false;
-	q->plan->model = models_find(q->config, name);
+	q->plan->model = owner_model(q->config, call);
 	if (q->plan->model == NULL) {
 		refuse(q, REFUSE_MODEL_NOT_FOUND, "model",
 		    arena_printf(q->arena,
@@ -194,7 +195,8 @@ admit(const struct plan_question *q)
 			name));
 		return false;
 	}
-	if (!identify_may_use(q->client, name, q->plan->model->id)) {
+	if (call->owner == NULL &&
+	    !identify_may_use(q->client, name, q->plan->model->id)) {
 		refuse(q, REFUSE_MODEL_NOT_ALLOWED, "model",
 		    arena_printf(q->arena,
 			"Client %s may not use the model \"%s\"; GET "
@@ -225,7 +227,8 @@ plan_make(const struct config *config, const struct client *client,
 	order = arena_alloc(arena, model->ntargets * sizeof(*order));
 	for (i = 0; i < model->ntargets; i++)
 		worst[i] = price_worst(&model->targets[i], call->input_tokens,
-		    call->max_output_tokens, call->choices, call->characters);
+		    call->max_output_tokens, call->choices, call->characters,
+		    call_images(call));
 	select_order(model, client, facts,
 	    &(struct select_ask){ call->model, worst }, arena, order);
 	plan->ncandidates = model->ntargets;

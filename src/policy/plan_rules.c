@@ -77,7 +77,7 @@ static bool
 rule_endpoint(const struct plan_question *q, struct candidate *c)
 {
 	enum endpoint endpoint = q->call->endpoint;
-	uint32_t serves = c->target->endpoints;
+	uint64_t serves = c->target->endpoints;
 
 	if (serves & ENDPOINT_BIT(endpoint))
 		return true;
@@ -198,7 +198,8 @@ plan_judge(
 	    sum_u64(q->call->input_tokens, q->call->max_output_tokens);
 	c->context = c->able.context;
 	c->worst_nanousd = price_worst(c->target, q->call->input_tokens,
-	    q->call->max_output_tokens, q->call->choices, q->call->characters);
+	    q->call->max_output_tokens, q->call->choices, q->call->characters,
+	    call_images(q->call));
 	if (q->facts->providers != NULL)
 		c->open_ms =
 		    q->facts->providers[c->target->provider->index].open_ms;

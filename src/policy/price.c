@@ -95,12 +95,14 @@ price_cost(const struct price *price, const struct usage *usage)
 	    times(usage->audio_ms, price->second) == INT64_MAX
 		? INT64_MAX
 		: (times(usage->audio_ms, price->second) + 999) / 1000);
+	sum = sum_i64(sum, times(usage->images, price->image));
 	return sum_i64(sum, larger(price->request, 0));
 }
 
 int64_t
 price_worst(const struct target *target, uint64_t input_tokens,
-    uint64_t max_output_tokens, uint64_t choices, uint64_t characters)
+    uint64_t max_output_tokens, uint64_t choices, uint64_t characters,
+    uint64_t images)
 {
 	const struct price *price = &target->price;
 	uint64_t output = max_output_tokens;
@@ -119,5 +121,6 @@ price_worst(const struct target *target, uint64_t input_tokens,
 	sum = sum_i64(
 	    sum, per_million(output, larger(price->output, price->reasoning)));
 	sum = sum_i64(sum, per_million(characters, price->character));
+	sum = sum_i64(sum, times(images, price->image));
 	return sum_i64(sum, larger(price->request, 0));
 }

@@ -70,6 +70,11 @@ guess_usage(const struct attempt *t, struct usage *u)
 
 	if (u->reported)
 		return;
+	/* Their bytes tell nothing of tokens. */
+	if (call_images(&t->request->call) > 0) {
+		u->input = input;
+		return;
+	}
 	if (r->bridge != NULL &&
 	    (r->is_sse || bridge_estimate(r->bridge) > 0)) {
 		u->input = input;
@@ -88,10 +93,15 @@ note_usage(struct attempt *t)
 	struct entry_try *a = t->account;
 
 	a->usage = t->relay.usage;
+	if (r->spec->flags & ENDPOINT_FREE) {
+		a->cost_nanousd = 0;
+		return;
+	}
 	if (may_be_billed(t)) {
 		if (t->relay.head.status < 300)
 			guess_usage(t, &a->usage);
 		a->usage.characters = r->call.characters;
+		a->usage.images = call_images(&r->call);
 	}
 	a->cost_nanousd = a->usage.cost_nanousd >= 0 ? a->usage.cost_nanousd
 	    : may_be_billed(t)

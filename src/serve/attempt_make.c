@@ -77,9 +77,10 @@ make_fields(struct attempt *t)
 	const struct passing *p = &t->request->passing;
 
 	t->upstream.fields = t->fields;
-	add_field(t, "Content-Type",
-	    t->bridge != NULL ? "application/json"
-			      : passing_type(p, t->request->arena));
+	if (t->request->spec->body != ENDPOINT_BODY_NONE)
+		add_field(t, "Content-Type",
+		    t->bridge != NULL ? "application/json"
+				      : passing_type(p, t->request->arena));
 	add_field(t, "User-Agent", "tailgate/" TAILGATE_VERSION);
 	if (t->provider->kind == PROVIDER_TAILGATE)
 		add_hop_fields(t);
@@ -203,10 +204,41 @@ attribution_to_cut(struct attempt *t, struct span body)
 	return cut;
 }
 
+/* With the id of the request in its place, which passing_id() has judged. */
+static const char *
+upstream_path(const struct request *r)
+{
+	const char *path = r->spec->upstream, *at = strstr(path, "{id}");
+
+	return at == NULL
+	    ? path
+	    : arena_printf(r->arena, "%.*s%.*s%s", (int)(at - path), path,
+		  SPAN_FMT(r->rest), at + 4);
+}
+
+static void
+make_passed(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct upstream_request *u = &t->upstream;
+	struct span body = spool_span(&r->spool);
+
+	u->path = upstream_path(r);
+	u->beside_v1 = r->spec->flags & ENDPOINT_BESIDE_V1 &&
+	    t->provider->kind != PROVIDER_TAILGATE;
+	u->query = r->passing.query;
+	if (r->spec->body == ENDPOINT_BODY_NONE)
+		return;
+	body_make(body, &r->call, t->candidate->model,
+	    t->candidate->target->ask_usage &&
+		(r->spec->id == ENDPOINT_CHAT ||
+		    r->spec->id == ENDPOINT_COMPLETIONS),
+	    attribution_to_cut(t, body), r->arena, u, &t->withhold);
+}
+
 bool
 attempt_make_request(struct attempt *t)
 {
-	struct request *r = t->request;
 	struct upstream_request *u = &t->upstream;
 
 	u->provider = t->provider;
@@ -215,15 +247,8 @@ attempt_make_request(struct attempt *t)
 		if (!make_bridged(t))
 			return false;
 	} else {
-		struct span body = spool_span(&r->spool);
-
-		u->path = r->spec->upstream;
-		u->query = r->passing.query;
-		body_make(body, &r->call, t->candidate->model,
-		    t->candidate->target->ask_usage &&
-			(r->spec->id == ENDPOINT_CHAT ||
-			    r->spec->id == ENDPOINT_COMPLETIONS),
-		    attribution_to_cut(t, body), r->arena, u, &t->withhold);
+		u->method = t->request->spec->method;
+		make_passed(t);
 	}
 	make_fields(t);
 	return true;

@@ -91,7 +91,7 @@ body_make(struct span body, const struct call *call, const char *model,
 	size_t end = call->sent_offset + call->sent_len;
 
 	*withhold = ask_usage && call->stream && !call->asks_usage;
-	if (strcmp(call->model, model) != 0)
+	if (call->model_len > 0 && strcmp(call->model, model) != 0)
 		edits[n++] = model_edit(call, model, arena);
 	if (*withhold)
 		edits[n++] = usage_edit(body, call, arena);

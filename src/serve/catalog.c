@@ -69,6 +69,8 @@ add_modalities(struct buf *b, const struct offer *o)
 		add_word(b, "text");
 	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_SPEECH))
 		add_word(b, "audio");
+	if (o->endpoints & endpoint_all_with(ENDPOINT_IMAGES_OUT))
+		add_word(b, "image");
 	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
 		add_word(b, "embeddings");
 	buf_puts(b, "]}");
@@ -201,7 +203,7 @@ static const struct shape {
 	/* relay: for another gateway, which is told how busy it is, too. */
 	void (*add)(
 	    struct buf *, const char *id, const struct offer *, bool relay);
-	uint32_t endpoints; /* models that serve none of these are left out */
+	uint64_t endpoints; /* models that serve none of these are left out */
 } openai = { "{\"object\":\"list\",\"data\":[", "]}", add_openai, UINT32_MAX },
   anthropic = { "{\"data\":[", "],\"has_more\":false", add_anthropic,
 	  ENDPOINT_BIT(ENDPOINT_MESSAGES) },

@@ -38,12 +38,18 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 	r->arena = arena;
 	r->bridge = bridge;
 	r->speaks = bridge != NULL ? ENDPOINT_CHAT : call->endpoint;
+	r->counts = endpoint_spec(r->speaks)->usage;
+	/* The same stream once more; it was counted the first time. */
+	if (r->speaks == ENDPOINT_RESPONSES_GET && call->stream)
+		r->speaks = ENDPOINT_RESPONSES;
 	r->memory.share = a->memory == NULL ? NULL : a->memory->share;
 	buf_init_charged(&r->held, BRIDGE_BYTES, &r->memory);
 	buf_init_charged(&r->out, BRIDGE_BYTES, &r->memory);
 	sse_init(&r->sse,
-	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ? LONG_EVENT_BYTES
-							      : EVENT_BYTES,
+	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ||
+		    endpoint_spec(r->speaks)->flags & ENDPOINT_IMAGES_OUT
+		? LONG_EVENT_BYTES
+		: EVENT_BYTES,
 	    bridge != NULL ? &r->memory : &r->looking);
 	usage_init(&r->usage);
 }
@@ -212,7 +218,7 @@ static void
 begin_scan(struct relay *r)
 {
 	r->scan = arena_alloc(r->arena, sizeof(*r->scan));
-	usage_scan_init(r->scan, endpoint_spec(r->speaks)->usage);
+	usage_scan_init(r->scan, r->counts);
 	if (r->held.len > 0)
 		scan(r, buf_span(&r->held));
 }

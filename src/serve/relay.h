@@ -47,6 +47,7 @@ struct relay {
 	void *answered_ctx;
 	bool withhold_usage; /* the client did not ask for it */
 	enum endpoint speaks; /* what the upstream was asked as */
+	enum endpoint_usage counts; /* where it says what it used */
 
 	enum relay_state state;
 	struct http1_head head;

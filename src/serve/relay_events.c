@@ -271,7 +271,7 @@ on_event(void *ctx, const struct sse_event *event)
 	if (begins_as_error(r, event))
 		return -1;
 	r->events++;
-	if (usage_read(endpoint_spec(r->speaks)->usage, data, &r->usage))
+	if (usage_read(r->counts, data, &r->usage))
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
 		relay_tell_usage(r);

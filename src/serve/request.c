@@ -19,7 +19,7 @@
 #include "policy/ambient.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
-#include "policy/models.h"
+#include "policy/owner.h"
 #include "serve/about.h"
 #include "serve/attempt.h"
 #include "serve/request_internal.h"
@@ -101,6 +101,12 @@ take_hop(struct request *r)
 }
 
 static bool
+is_open(const struct request *r)
+{
+	return r->spec->flags & ENDPOINT_OPEN;
+}
+
+static bool
 request_identify(struct request *r)
 {
 	const struct config *c = r->server->config;
@@ -109,7 +115,7 @@ request_identify(struct request *r)
 	struct peer peer = { .key = presented_key(r->io),
 		.user = io_param(r->io, "REMOTE_USER") };
 
-	if (r->spec->open && peer.key.p == NULL)
+	if (is_open(r) && peer.key.p == NULL)
 		return true;
 	if (c->client_address_header != NULL)
 		forwarded = io_param(r->io, c->client_address_header);
@@ -117,9 +123,9 @@ request_identify(struct request *r)
 	    identify_address(c, remote, forwarded, &peer.address) == 0;
 	r->client = identify(c, &peer, clock_wall_ms(), &r->refused);
 	if (r->client == NULL)
-		return r->spec->open;
+		return is_open(r);
 	r->entry.client = r->entry.client_entry = r->client->name;
-	if (!r->spec->open && !r->client->has_key && !check_ambient(r))
+	if (!is_open(r) && !r->client->has_key && !check_ambient(r))
 		return false;
 	if (!take_hop(r))
 		return false;
@@ -212,7 +218,7 @@ request_plan(struct request *r)
 	void *hold;
 
 	facts = request_facts(r, &hold);
-	model = models_find(r->server->config, r->call.model);
+	model = owner_model(r->server->config, &r->call);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
 		facts->turn = health_turn(r->server->health, model);
 	plan_make(

@@ -36,7 +36,7 @@ struct request {
 	char id[REQUEST_ID_SIZE];
 	int64_t start_ms;
 	const struct endpoint_spec *spec; /* NULL: no such URL */
-	struct span rest; /* /v1/models/{rest} */
+	struct span rest; /* the id in the path; p NULL: none */
 	const struct client *client; /* within what its relay may */
 	const struct hop *hop; /* what a relay tells of who asks, or NULL */
 	struct spool spool;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "policy/admission.h"
+#include "policy/owner.h"
 #include "serve/request_internal.h"
 #include "wire/multipart.h"
 
@@ -102,6 +103,11 @@ request_read(struct request *r)
 	    : c->json_max_bytes;
 	long long length;
 
+	if (r->spec->body == ENDPOINT_BODY_NONE) {
+		request_drain(r); /* what nobody reads is not sent on */
+		r->body_read = true;
+		return true;
+	}
 	if (!check_media_type(r) || !parse_length(r, &length))
 		return false;
 	switch (spool_read(&r->spool, r->io, length, max)) {
@@ -155,7 +161,7 @@ parse_multipart(struct request *r)
 }
 
 /* What goes along beside the body is searched with it. */
-static void
+static bool
 take_passing(struct request *r)
 {
 	struct passing *p = &r->passing;
@@ -165,21 +171,36 @@ take_passing(struct request *r)
 	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
 		passing_boundary(
 		    p, multipart_boundary(io_param(r->io, "CONTENT_TYPE")));
+	if (r->rest.len > 0 && passing_id(p, r->rest, &r->refused) == -1)
+		return false;
 	r->call.beside = p->texts;
 	r->call.nbeside = p->ntexts;
+	return true;
 }
 
-/* Reads and searches the body. */
+/* Reads and searches the body, or what stands for it. */
 static void
 parse_body(void *ctx)
 {
 	struct request *r = ctx;
+	const struct config *c = r->server->config;
+	const struct patterns *p = r->server->patterns;
 
-	r->parsed = r->spec->body == ENDPOINT_BODY_MULTIPART
-	    ? parse_multipart(r)
-	    : call_parse_json(r->server->config, r->server->patterns,
-		  r->spec->id, spool_span(&r->spool), r->arena, &r->call,
-		  &r->refused) == 0;
+	switch (r->spec->body) {
+	case ENDPOINT_BODY_MULTIPART:
+		r->parsed = parse_multipart(r);
+		return;
+	case ENDPOINT_BODY_JSON:
+		r->parsed =
+		    call_parse_json(c, p, r->spec->id, spool_span(&r->spool),
+			r->arena, &r->call, &r->refused) == 0;
+		return;
+	case ENDPOINT_BODY_NONE:
+		break;
+	}
+	r->parsed =
+	    call_parse_bare(c, p, r->spec->id, io_param(r->io, "QUERY_STRING"),
+		r->arena, &r->call, &r->refused) == 0;
 }
 
 /* Without private patterns a body is gone through at more than 1 GB/s, with
@@ -196,8 +217,12 @@ request_parse(struct request *r)
 {
 	const char *place = io_param(r->io, "HTTP_X_TAILGATE_PLACE");
 
-	take_passing(r);
+	if (!take_passing(r))
+		return false;
 	task_work(parse_weight(r), parse_body, r);
+	if (r->parsed)
+		r->parsed = owner_find(r->server->config, r->client, &r->call,
+				r->arena, &r->refused) == 0;
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
 	r->entry.private_rule = r->call.private_rule;

@@ -182,7 +182,7 @@ answer_preflight(struct request *r)
 	    io_param(r->io, "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK");
 
 	answer_add(&r->answer, "Access-Control-Allow-Methods",
-	    "GET, HEAD, POST, OPTIONS");
+	    "GET, HEAD, POST, DELETE, OPTIONS");
 	if (names != NULL && is_name_list(names))
 		answer_add(&r->answer, "Access-Control-Allow-Headers", names);
 	if (private != NULL && strcmp(private, "true") == 0)
@@ -196,18 +196,43 @@ answer_preflight(struct request *r)
 
 /* ---- the step ----------------------------------------------------------- */
 
+/* What a path may be asked, for Allow. */
+static const char *
+methods_of(struct request *r)
+{
+	static const char *const methods[] = { "GET", "POST", "DELETE" };
+	const char *all = "";
+
+	if (r->spec->upstream == NULL && strcmp(r->spec->method, "GET") == 0)
+		return "GET, HEAD";
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (endpoint_by_method(r->spec, methods[i]) != NULL)
+			all = arena_printf(r->arena, "%s%s%s", all,
+			    *all == '\0' ? "" : ", ", methods[i]);
+	return all;
+}
+
+/* The row of the path that has this method.  A HEAD would cost a provider what
+ * a GET does, for nothing. */
 static bool
 check_method(struct request *r, const char *method)
 {
+	const struct endpoint_spec *spec;
 	bool get = strcmp(r->spec->method, "GET") == 0;
 
-	r->answer.head_only = method != NULL && strcmp(method, "HEAD") == 0;
-	if (method != NULL &&
-	    (strcmp(method, r->spec->method) == 0 ||
-		(r->answer.head_only && get)))
+	if (method == NULL)
+		method = "";
+	r->answer.head_only = strcmp(method, "HEAD") == 0;
+	if (r->answer.head_only && get && r->spec->upstream == NULL)
 		return true;
-	answer_add(&r->answer, "Allow", get ? "GET, HEAD" : r->spec->method);
-	return request_refuse(r, REFUSE_METHOD);
+	spec = endpoint_by_method(r->spec, method);
+	if (spec == NULL) {
+		answer_add(&r->answer, "Allow", methods_of(r));
+		return request_refuse(r, REFUSE_METHOD);
+	}
+	r->spec = r->answer.spec = spec;
+	r->entry.endpoint = spec->name;
+	return true;
 }
 
 bool

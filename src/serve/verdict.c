@@ -170,8 +170,7 @@ verdict_is_only_usage(struct span data)
 void
 verdict_look(struct relay *r)
 {
-	struct members m = { .kind = endpoint_spec(r->speaks)->usage,
-		.used = &r->usage };
+	struct members m = { .kind = r->counts, .used = &r->usage };
 	struct span held = buf_span(&r->held);
 	struct jscan_error error;
 

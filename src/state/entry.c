@@ -26,7 +26,8 @@ add_known(int64_t sum, int64_t v)
 bool
 entry_used(const struct usage *u)
 {
-	return (u->input | u->output | u->characters | u->audio_ms) != 0;
+	return (u->input | u->output | u->characters | u->audio_ms |
+		   u->images) != 0;
 }
 
 static void
@@ -39,6 +40,7 @@ add_usage(struct usage *sum, const struct usage *u)
 	sum->reasoning = sum_u64(sum->reasoning, u->reasoning);
 	sum->characters = sum_u64(sum->characters, u->characters);
 	sum->audio_ms = sum_u64(sum->audio_ms, u->audio_ms);
+	sum->images = sum_u64(sum->images, u->images);
 }
 
 void

@@ -81,10 +81,14 @@ put_target(struct line *l, const struct upstream_request *r)
 	const char *url = r->provider->url;
 	const char *authority = strstr(url, "://") + 3;
 	size_t len = strcspn(authority, "/");
+	struct span base = span_of(authority + len);
 
+	if (r->beside_v1 && base.len >= 3 &&
+	    memcmp(base.p + base.len - 3, "/v1", 3) == 0)
+		base.len -= 3;
 	put_text(l, r->method);
 	put_text(l, " ");
-	put_text(l, authority + len);
+	put(l, base);
 	put_text(l, r->path);
 	if (r->query != NULL) {
 		put_text(l, "?");

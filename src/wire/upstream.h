@@ -33,8 +33,9 @@ struct upstream_pool;
 
 struct upstream_request {
 	const struct provider *provider;
-	const char *method; /* "POST", "GET" */
+	const char *method; /* "POST", "GET", "DELETE" */
 	const char *path; /* after provider->url: "/chat/completions" */
+	bool beside_v1; /* the path is beside the url's /v1, not below it */
 	const char *query; /* raw, without '?'; or NULL */
 	const struct http1_field *fields; /* to send; provider's own and
 						   its key are added here */

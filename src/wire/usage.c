@@ -36,6 +36,13 @@ usage_init(struct usage *u)
 	u->cost_nanousd = -1;
 }
 
+/* The member that says it. */
+static const char *
+name_of(enum endpoint_usage kind)
+{
+	return kind == ENDPOINT_USAGE_LLAMA ? "timings" : "usage";
+}
+
 /* Does the object at this key of the document hold a usage of its own? */
 static bool
 is_parent(enum endpoint_usage kind, struct span key)
@@ -116,7 +123,7 @@ usage_value(
 {
 	if (kind == ENDPOINT_USAGE_NONE || v->type != JSCAN_OBJECT ||
 	    v->begin || v->depth < 1 || v->depth > 2 ||
-	    !span_is(v->path[v->depth - 1].key, "usage"))
+	    !span_is(v->path[v->depth - 1].key, name_of(kind)))
 		return false;
 	if (v->depth == 2 && !is_parent(kind, v->path[0].key))
 		return false;
@@ -249,8 +256,8 @@ step_colon(struct usage_scan *s, const char *p)
 	case ':':
 		if (s->key_len > sizeof(s->key))
 			s->key_len = 0;
-		s->wanted =
-		    span_is((struct span){ s->key, s->key_len }, "usage");
+		s->wanted = span_is(
+		    (struct span){ s->key, s->key_len }, name_of(s->kind));
 		s->state = S_VALUE;
 		return 1;
 	default:
@@ -298,6 +305,7 @@ merge(const struct usage_scan *s, struct usage *out)
 	struct usage u = s->usage;
 
 	u.characters = out->characters;
+	u.images = out->images;
 	if (u.cost_nanousd < 0)
 		u.cost_nanousd = out->cost_nanousd;
 	if (u.audio_ms == 0)
@@ -337,9 +345,10 @@ bool
 usage_read(enum endpoint_usage kind, struct span json, struct usage *out)
 {
 	struct finding f = { kind, json, out, false };
+	const char *name = name_of(kind);
 
 	if (kind == ENDPOINT_USAGE_NONE || json.len == 0 ||
-	    memmem(json.p, json.len, "\"usage\"", 7) == NULL)
+	    memmem(json.p, json.len, name, strlen(name)) == NULL)
 		return false;
 	task_aside(read_found, &f);
 	return f.found;

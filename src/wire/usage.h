@@ -12,7 +12,8 @@
  *
  * Read are the fields of OpenAI's chat, completions, embeddings, audio and
  * Responses API, of Anthropic's Messages API, DeepSeek's
- * prompt_cache_hit_tokens, OpenRouter's cost, Groq's x_groq.  Numbers from
+ * prompt_cache_hit_tokens, OpenRouter's cost, Groq's x_groq; of llama.cpp's own
+ * endpoints `timings` in the place of `usage`.  Numbers from
  * upstream are hostile too: what is negative, no number or absurd is left out.
  */
 #ifndef WIRE_USAGE_H

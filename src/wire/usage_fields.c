@@ -28,6 +28,7 @@ struct found {
 	int64_t cached, cache_hit, cache_read, cache_creation, cache_write;
 	int64_t write_5m, write_1h;
 	int64_t reasoning;
+	int64_t prompt_n, cache_n, predicted_n;
 	int64_t audio_ms;
 	int64_t cost;
 };
@@ -75,6 +76,9 @@ static const struct field fields[] = {
 	TOKENS(
 	    NAME("completion_tokens_details"), "reasoning_tokens", reasoning),
 	TOKENS(NAME("output_tokens_details"), "reasoning_tokens", reasoning),
+	TOKENS(TOP, "prompt_n", prompt_n),
+	TOKENS(TOP, "cache_n", cache_n),
+	TOKENS(TOP, "predicted_n", predicted_n),
 	{ TOP, NAME("seconds"), offsetof(struct found, audio_ms), 3,
 	    USAGE_AUDIO_MS_MAX },
 	{ TOP, NAME("prompt_audio_seconds"), offsetof(struct found, audio_ms),
@@ -242,6 +246,18 @@ fold_anthropic(const struct found *f, struct usage *out)
 		out->output = f->output;
 }
 
+/* llama.cpp's timings: what was read anew beside what was kept. */
+static void
+fold_llama(const struct found *f, struct usage *out)
+{
+	if (f->cache_n >= 0)
+		out->cached = f->cache_n;
+	if (f->prompt_n >= 0)
+		out->input = f->prompt_n + out->cached;
+	if (f->predicted_n >= 0)
+		out->output = f->predicted_n;
+}
+
 /* A part cannot be more than its whole, whatever upstream says. */
 static void
 bound_parts(struct usage *out)
@@ -260,7 +276,7 @@ static bool
 any_tokens(const struct found *f)
 {
 	return f->prompt >= 0 || f->completion >= 0 || f->total >= 0 ||
-	    f->input >= 0 || f->output >= 0;
+	    f->input >= 0 || f->output >= 0 || f->predicted_n >= 0;
 }
 
 bool
@@ -276,6 +292,8 @@ usage_fold(enum endpoint_usage kind, struct span text, struct usage *out)
 		return false;
 	if (kind == ENDPOINT_USAGE_ANTHROPIC)
 		fold_anthropic(&f, out);
+	else if (kind == ENDPOINT_USAGE_LLAMA)
+		fold_llama(&f, out);
 	else
 		fold_openai(&f, out);
 	if (f.reasoning >= 0)

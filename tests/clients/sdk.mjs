@@ -160,6 +160,36 @@ await part('transcription', async () => {
 	is(translation.text, 'Héllo from the stub', 'translation');
 });
 
+await part('images', async () => {
+	const made = await client.images.generate(
+	    { model: 'stub/plain', prompt: 'a cat', n: 2 });
+	is(made.data.map((one) => one.b64_json).join(),
+	    'iVBORw0KGgo=,iVBORw0KGgo=', 'images: generated');
+
+	const edited = await client.images.edit({ model: 'stub/plain',
+		prompt: 'a dog', image: await toFile(Buffer.from(
+		    '89504e470d0a1a0a', 'hex'), 'a.png') });
+	is(edited.data.length, 1, 'images: edited');
+
+	let last;
+	for await (const event of await client.images.generate(
+	    { model: 'stub/n=2', prompt: 'a cat', stream: true }))
+		last = event;
+	is(last?.type, 'image_generation.completed', 'images: streamed');
+});
+
+await part('kept responses', async () => {
+	is((await client.responses.retrieve('resp_stub')).id, 'resp_stub',
+	    'a kept response: retrieved');
+	is((await client.responses.cancel('resp_stub')).status, 'cancelled',
+	    'a kept response: cancelled');
+	await client.responses.delete('resp_stub');
+	const items = await client.responses.inputItems.list('resp_stub');
+	is(items.data.length, 0, 'a kept response: its input');
+	const judged = await client.moderations.create({ input: 'hello' });
+	is(judged.results[0].flagged, false, 'moderations: without a model');
+});
+
 await part('models', async () => {
 	const ids = [];
 

@@ -189,6 +189,54 @@ def test_transcription():
     equal(last and last.text, "t\u00f6k0 t\u00f6k1 ", "transcription: streamed")
 
 
+def test_images():
+    made = client.images.generate(model="stub/plain", prompt="a cat", n=2)
+    equal(([i.b64_json for i in made.data], made.usage.output_tokens),
+          (["iVBORw0KGgo="] * 2, 5), "images: generated")
+    path = os.path.join(DIR, "a.png")
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + b"\0" * 2000)
+    with open(path, "rb") as f:
+        made = client.images.edit(
+            model="stub/plain", image=f, prompt="a dog", n=3)
+    equal(len(made.data), 3, "images: edited")
+    with open(path, "rb") as f:
+        made = client.images.create_variation(model="stub/plain", image=f)
+    equal(len(made.data), 1, "images: a variation")
+    kinds = [event.type for event in client.images.generate(
+        model="stub/n=2", prompt="a cat", stream=True, partial_images=2)]
+    equal(kinds, ["image_generation.partial_image"] * 2
+          + ["image_generation.completed"], "images: streamed")
+    raises(
+        openai.BadRequestError, 400, "missing_model",
+        lambda: client.images.generate(prompt="a cat"),
+        "images: no model",
+    )
+
+
+def test_kept_responses():
+    equal(client.responses.retrieve("resp_stub").id, "resp_stub",
+          "a kept response: retrieved")
+    equal(client.responses.cancel("resp_stub").status, "cancelled",
+          "a kept response: cancelled")
+    equal(client.responses.delete("resp_stub"), None,
+          "a kept response: deleted")
+    equal(list(client.responses.input_items.list("resp_stub", limit=5)), [],
+          "a kept response: its input")
+    equal(client.responses.compact(model="stub/plain", input="hello").object,
+          "response.compaction", "responses: compacted")
+    equal(client.responses.input_tokens.count(
+        model="stub/plain", input="hello").input_tokens, 11,
+        "responses: counted")
+
+
+def test_moderations():
+    made = client.moderations.create(model="stub/plain", input="hello")
+    equal(made.results[0].flagged, False, "moderations: judged")
+    made = client.moderations.create(input="hello")
+    equal(made.results[0].flagged, False, "moderations: without a model")
+
+
 def test_models():
     ids = [m.id for m in client.models.list()]
     report("plain" in ids, "models: listed", ids)
@@ -349,6 +397,9 @@ for test in (
     test_embeddings,
     test_speech,
     test_transcription,
+    test_images,
+    test_kept_responses,
+    test_moderations,
     test_models,
     test_responses,
     test_responses_helper,

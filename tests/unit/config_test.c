@@ -897,10 +897,12 @@ test_good_models(const struct config *c)
 {
 	const struct model *chat = &c->models[0], *any = &c->models[1];
 	const struct target *t = chat->targets;
-	uint32_t usual = endpoint_all_upstream() &
-	    ~(ENDPOINT_BIT(ENDPOINT_RESPONSES) |
-		ENDPOINT_BIT(ENDPOINT_MESSAGES) |
-		ENDPOINT_BIT(ENDPOINT_COUNT_TOKENS));
+	uint64_t usual = ENDPOINT_BIT(ENDPOINT_CHAT) |
+	    ENDPOINT_BIT(ENDPOINT_COMPLETIONS) |
+	    ENDPOINT_BIT(ENDPOINT_EMBEDDINGS) | ENDPOINT_BIT(ENDPOINT_RERANK) |
+	    ENDPOINT_BIT(ENDPOINT_SPEECH) |
+	    ENDPOINT_BIT(ENDPOINT_TRANSCRIPTIONS) |
+	    ENDPOINT_BIT(ENDPOINT_TRANSLATIONS);
 
 	CHECK(chat->fallback == (FALLBACK_BUSY | FALLBACK_TOO_LONG),
 	    "permissions");
@@ -1181,7 +1183,7 @@ test_schema(void)
 		if ((endpoint_all_upstream() &
 			ENDPOINT_BIT(endpoint_by_name(span_of(word)))) == 0)
 			CHECK(false, "%s is no endpoint", word);
-	CHECK(n == (unsigned)__builtin_popcount(endpoint_all_upstream()),
+	CHECK(n == (unsigned)__builtin_popcountll(endpoint_all_upstream()),
 	    "the schema names every endpoint of a provider");
 	row = schema_find("models", "fallback");
 	for (n = 0; schema_word_at(row->words, n, word, sizeof(word)); n++)

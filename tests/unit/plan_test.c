@@ -15,6 +15,7 @@
 #include "ctl/explain_facts.h"
 #include "policy/models.h"
 #include "policy/offer.h"
+#include "policy/owner.h"
 #include "policy/plan.h"
 #include "check.h"
 
@@ -167,6 +168,18 @@ holds_together(const struct plan *plan)
 		plan->ceiling_by != NULL);
 }
 
+/* Where there is no body, the query is what is sent. */
+static int
+parse(enum endpoint endpoint, const char *sent, struct arena *arena,
+    struct call *call, struct refused *refused)
+{
+	if (endpoint_spec(endpoint)->body == ENDPOINT_BODY_NONE)
+		return call_parse_bare(
+		    config, patterns, endpoint, sent, arena, call, refused);
+	return call_parse_json(
+	    config, patterns, endpoint, span_of(sent), arena, call, refused);
+}
+
 static void
 run(const struct kase *k)
 {
@@ -183,9 +196,10 @@ run(const struct kase *k)
 	CHECK(
 	    client_of(client) != NULL && facts_of(k->when, arena, &facts) == 0,
 	    "%s: client and facts", k->name);
-	if (call_parse_json(config, patterns,
-		endpoint_by_name(span_of(endpoint)), span_of(k->send), arena,
-		&call, &plan.refused) == 0)
+	if (parse(endpoint_by_name(span_of(endpoint)), k->send, arena, &call,
+		&plan.refused) == 0 &&
+	    owner_find(
+		config, client_of(client), &call, arena, &plan.refused) == 0)
 		plan_make(
 		    config, client_of(client), &call, &facts, arena, &plan);
 	put_plan(&plan, &out);

@@ -13,7 +13,7 @@
 #include "check.h"
 
 #define USD INT64_C(1000000000)
-#define NONE -1, -1, -1, -1, -1, -1, -1, -1, -1
+#define NONE -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
 
 static int64_t
 cost(struct price price, struct usage usage)
@@ -121,24 +121,25 @@ test_worst(void)
 
 	t.price.input = 1000000;
 	t.price.output = 2000000;
-	CHECK(price_worst(&t, 100, 50, 1, 0) == 100 + 2 * 50,
+	CHECK(price_worst(&t, 100, 50, 1, 0, 0) == 100 + 2 * 50,
 	    "the output asked for");
-	CHECK(price_worst(&t, 100, 50, 3, 0) == 100 + 3 * 2 * 50,
+	CHECK(price_worst(&t, 100, 50, 3, 0, 0) == 100 + 3 * 2 * 50,
 	    "each choice has its own");
-	CHECK(price_worst(&t, 0, 0, 1, 0) == 2 * 4096, "4096 where none says");
+	CHECK(
+	    price_worst(&t, 0, 0, 1, 0, 0) == 2 * 4096, "4096 where none says");
 	t.max_output = 1000;
-	CHECK(price_worst(&t, 0, 0, 1, 0) == 2 * 1000,
+	CHECK(price_worst(&t, 0, 0, 1, 0, 0) == 2 * 1000,
 	    "what the target gives at most");
 	t.price.reasoning = 5000000;
-	CHECK(price_worst(&t, 0, 10, 1, 0) == 5 * 10,
+	CHECK(price_worst(&t, 0, 10, 1, 0, 0) == 5 * 10,
 	    "all of it may be reasoning");
 	t.price.cache_write = 3000000;
-	CHECK(price_worst(&t, 10, 1, 1, 0) == 3 * 10 + 5,
+	CHECK(price_worst(&t, 10, 1, 1, 0, 0) == 3 * 10 + 5,
 	    "all input may be written to a cache");
-	CHECK(price_worst(&t, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0) > 0,
+	CHECK(price_worst(&t, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0) > 0,
 	    "it saturates");
 	t.price.known = false;
-	CHECK(price_worst(&t, 1, 1, 1, 1) == -1, "no price: not known");
+	CHECK(price_worst(&t, 1, 1, 1, 1, 0) == -1, "no price: not known");
 }
 
 static bool
