@@ -684,15 +684,19 @@ if [ "$someone" -eq 0 ]; then
 	need setpriv
 	someone=$((61000 + $$ % 2000))
 	as_someone="setpriv --reuid=$someone --regid=$someone --clear-groups"
-	cat >"$dir/as_someone" <<-END
-		#!/bin/sh
-		exec $as_someone "${TAILGATE_FCGI}" "\$@"
-	END
-	chmod 755 "$dir/as_someone"
-	TAILGATE_FCGI=$dir/as_someone
 	chown "$someone" "$dir" "$dir/clients.conf" "$disk/state"
 	chown -R "$someone" "$disk/state" "$small/run" "$dir/spool"
 fi
+# Its log goes to a pipe.
+mkfifo "$dir/log_pipe"
+cat >"$dir/as_someone" <<-END
+	#!/bin/sh
+	exec $as_someone "$TAILGATE_FCGI" "\$@" 2>"$dir/log_pipe"
+END
+chmod 755 "$dir/as_someone"
+TAILGATE_FCGI=$dir/as_someone
+cat "$dir/log_pipe" >>"$dir/tailgate.log" &
+adopt log_reader $!
 
 # processes_left MOST: of its user, for each process of the gateway.  (Only
 # that user may say so.)
@@ -717,6 +721,11 @@ keeper_is_back()
 	[ "$(keeper_of "$tailgate_pid" | wc -l)" -eq 1 ] && served_outside
 }
 
+served_and_said()
+{
+	served && file_has "$dir/tailgate.log" "$1"
+}
+
 # A provider's name is looked up by a thread.
 named_exhausted()
 {
@@ -730,6 +739,24 @@ tell paid reset >/dev/null # probes asked there, too
 asked=$(recorded)
 check 'no threads: a gateway of another user serves' \
 	wait_until -p "$tailgate_pid" served_with_a_slot
+
+# --- Who reads the log stands still -------------------------------------------
+
+load_on any/plain 3
+kill -STOP "$log_reader_pid"
+for n in 1 2 3; do
+	check "the log's reader stands still: served ($n)" served_outside
+	served_by any/delay=200
+done
+load_off "the log's reader stands still"
+is "the log's reader stands still: nobody notices" "$(sed -n \
+	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+accounted "the log's reader stands still"
+kill -CONT "$log_reader_pid"
+check "the log's reader stands still: the log says what is missing" \
+	wait_until -p "$tailgate_pid" served_and_said \
+	'[1-9][0-9]* lines of the log were lost'
+
 load_on any/delay=10 6
 processes_left 1
 if [ "$own_mounts" = yes ]; then
@@ -773,5 +800,7 @@ load_cost "$check_threads" 16
 is "$check_threads: nothing went elsewhere" "$(stat paid requests)" 0
 check "$check_threads: no circuit has opened" circuits_closed
 stop "$tailgate_pid"
+wait "$log_reader_pid"
+forget "$log_reader_pid"
 [ "$own_mounts" = no ] || umount -l "$disk" "$small"
 finish

@@ -11,11 +11,15 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -31,7 +35,9 @@
 static struct {
 	char program[64];
 	bool to_syslog, to_journal;
+	enum { LOG_WAITS, LOG_SOCKET, LOG_PIPE } stderr_kind;
 	atomic_int level;
+	atomic_uint lost; /* lines, since one was written */
 } log_state = { .program = "tailgate", .level = LOG_LEVEL_INFO };
 
 static _Thread_local const char *log_request;
@@ -60,6 +66,18 @@ log_open(const char *program, bool to_syslog, enum log_level level)
 	log_state.to_syslog = to_syslog;
 	if (to_syslog)
 		openlog(log_state.program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void
+log_never_wait(void)
+{
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) == -1 || S_ISREG(st.st_mode))
+		log_state.stderr_kind = LOG_WAITS;
+	else
+		log_state.stderr_kind =
+		    S_ISSOCK(st.st_mode) ? LOG_SOCKET : LOG_PIPE;
 }
 
 void
@@ -161,10 +179,33 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 	return len;
 }
 
-static void
-log_to_stderr(int priority, const char *name, const char *text)
+/* False: there is no room for it now.  A log that cannot be written for
+ * another reason has nobody to tell. */
+static bool
+log_put(const char *line, size_t len)
 {
-	static _Thread_local char line[LOG_LINE_BYTES + 256];
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	switch (log_state.stderr_kind) {
+	case LOG_SOCKET:
+		return send(STDERR_FILENO, line, len,
+			   MSG_DONTWAIT | MSG_NOSIGNAL) != -1 ||
+		    (errno != EAGAIN && errno != EWOULDBLOCK);
+	case LOG_PIPE:
+		/* Else there is room for a line of PIPE_BUF. */
+		if (poll(&p, 1, 0) == 0)
+			return false;
+		break;
+	case LOG_WAITS:
+		break;
+	}
+	return write(STDERR_FILENO, line, len) != -1 || errno != EAGAIN;
+}
+
+static size_t
+log_line(char *line, size_t size, int priority, const char *name,
+    const char *request, const char *text)
+{
 	char when[CLOCK_TEXT_SIZE], head[160];
 	int len;
 
@@ -174,17 +215,46 @@ log_to_stderr(int priority, const char *name, const char *text)
 	else
 		snprintf(head, sizeof(head), "%s %s[%ld]: ", when,
 		    log_state.program, (long)getpid());
-	len = snprintf(line, sizeof(line), "%s%s: %s%s%s%s\n", head, name,
-	    log_request != NULL ? "[" : "",
-	    log_request != NULL ? log_request : "",
-	    log_request != NULL ? "] " : "", text);
-	if (len >= (int)sizeof(line)) {
-		len = sizeof(line) - 1;
-		line[len - 1] = '\n';
-	}
-	/* A log that cannot be written has nobody to tell. */
-	if (len > 0 && write(STDERR_FILENO, line, (size_t)len) == -1)
-		return;
+	len = snprintf(line, size, "%s%s: %s%s%s%s\n", head, name,
+	    request != NULL ? "[" : "", request != NULL ? request : "",
+	    request != NULL ? "] " : "", text);
+	if (len < (int)size)
+		return len < 0 ? 0 : (size_t)len;
+	line[size - 2] = '\n';
+	return size - 1;
+}
+
+/* How many lines there was no room for. */
+static bool
+log_tell_lost(void)
+{
+	unsigned lost = atomic_exchange(&log_state.lost, 0);
+	char line[256], text[96];
+	size_t len;
+
+	if (lost == 0)
+		return true;
+	snprintf(text, sizeof(text),
+	    "%u lines of the log were lost: nobody read it in time", lost);
+	len = log_line(line, sizeof(line), LOG_WARNING, "warning", NULL, text);
+	if (log_put(line, len))
+		return true;
+	atomic_fetch_add(&log_state.lost, lost);
+	return false;
+}
+
+static void
+log_to_stderr(int priority, const char *name, const char *text)
+{
+	static _Thread_local char line[LOG_LINE_BYTES + 256];
+	size_t size =
+	    log_state.stderr_kind == LOG_PIPE && sizeof(line) > PIPE_BUF
+	    ? PIPE_BUF
+	    : sizeof(line);
+	size_t len = log_line(line, size, priority, name, log_request, text);
+
+	if (!log_tell_lost() || !log_put(line, len))
+		atomic_fetch_add(&log_state.lost, 1);
 }
 
 static void

@@ -21,6 +21,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
 
 /* Where to and from which level on.  program stands before each line. */
 void log_open(const char *program, bool to_syslog, enum log_level);
+/* From now on nobody waits for who reads the log: what a full pipe or socket
+ * does not take is lost, and a later line says how many were.  (A file is
+ * written all the same.)  For processes that serve. */
+void log_never_wait(void);
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);
 

@@ -224,8 +224,10 @@ serve(char **argv, const struct arguments *a)
 		return 0;
 	}
 	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
-	if (!listener_is_cgi())
+	if (!listener_is_cgi()) {
+		log_never_wait();
 		return serve_pool(config, a->path, adopts ? &before : NULL);
+	}
 	status = serve_cgi(config);
 	config_free(config);
 	return status;

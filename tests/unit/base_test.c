@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,43 @@ child_logs(void)
 	log_set_request(NULL);
 	log_error("%s", long_text);
 	fatal("the end");
+}
+
+/* Nobody reads: whoever serves goes on, and says later what is missing. */
+static void
+test_log_stuck(bool socket)
+{
+	int fds[2], before = dup(STDERR_FILENO);
+	char text[65536];
+	unsigned lost = 0, more;
+	ssize_t n;
+	char *at;
+
+	if ((socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, fds) : pipe(fds)) ==
+	    -1)
+		exit(99);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	dup2(fds[1], STDERR_FILENO);
+	log_open("prog", false, LOG_LEVEL_INFO);
+	log_never_wait();
+	for (int i = 0; i < 20000; i++)
+		log_info("line %d", i);
+	while (read(fds[0], text, sizeof(text)) > 0)
+		;
+	log_info("the last one");
+	n = read(fds[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	if ((at = strstr(text, "warning: ")) != NULL)
+		lost = (unsigned)strtoul(at + 9, NULL, 10);
+	more = strstr(text, "the last one") != NULL;
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(fds[0]);
+	close(fds[1]);
+	log_never_wait();
+	CHECK(lost > 10000 && lost < 20000,
+	    "lines that nobody reads are lost and counted: %u", lost);
+	CHECK(more == 1, "and the log goes on when somebody does");
 }
 
 static void
@@ -465,6 +503,8 @@ main(void)
 	test_buf_json();
 	test_escape();
 	test_log();
+	test_log_stuck(false);
+	test_log_stuck(true);
 	test_clock();
 	test_net_parse();
 	test_net();
