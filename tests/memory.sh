@@ -228,23 +228,29 @@ gives_back 'slow readers'
 end
 
 # Whole responses, which a bridge has to hold: as many as there is room for.
+# Eight of alice, each as good as whole.
+hold_responses()
+{
+	tell stub reset >/dev/null
+	for i in 1 2 3 4 5 6 7 8; do
+		printf 'url = "%s/v1/messages"\n' "$base"
+		printf 'header = "Authorization: Bearer %s"\n' "$alice_key"
+		printf 'header = "Content-Type: application/json"\n'
+		printf 'data-binary = "{\\"model\\":\\"chat/size=2500000,stall-mid\\",'
+		printf '\\"max_tokens\\":5,\\"messages\\":[{\\"role\\":\\"user\\",'
+		printf '\\"content\\":\\"x\\"}]}"\n'
+		printf 'output = "%s/held.%d"\nwrite-out = "%%{http_code}\\n"\n' \
+			"$dir" $i
+		[ $i -eq 8 ] || echo next
+	done >"$dir/held.conf"
+	curl -s --parallel --parallel-immediate --max-time 60 -K "$dir/held.conf" \
+		>"$dir/codes" 2>"$dir/held.err" &
+	adopt held $!
+	wait_until -p "$held_pid" stat_reaches stub requests 8
+}
+
 begin_one
-tell stub reset >/dev/null
-for i in 1 2 3 4 5 6 7 8; do
-	printf 'url = "%s/v1/messages"\n' "$base"
-	printf 'header = "Authorization: Bearer %s"\n' "$alice_key"
-	printf 'header = "Content-Type: application/json"\n'
-	printf 'data-binary = "{\\"model\\":\\"chat/size=2500000,stall-mid\\",'
-	printf '\\"max_tokens\\":5,\\"messages\\":[{\\"role\\":\\"user\\",'
-	printf '\\"content\\":\\"x\\"}]}"\n'
-	printf 'output = "%s/held.%d"\nwrite-out = "%%{http_code}\\n"\n' \
-		"$dir" $i
-	[ $i -eq 8 ] || echo next
-done >"$dir/held.conf"
-curl -s --parallel --parallel-immediate --max-time 60 -K "$dir/held.conf" \
-	>"$dir/codes" 2>"$dir/held.err" &
-adopt held $!
-wait_until -p "$held_pid" stat_reaches stub requests 8
+hold_responses
 bob_is_served 'held responses'
 tell stub release >/dev/null
 wait "$held_pid"
@@ -265,6 +271,71 @@ post /v1/messages '{"model":"chat/size=600000","max_tokens":5,
 is 'held responses: one alone has room' "$status" 200
 same_workers 'held responses'
 gives_back 'held responses'
+end
+
+# --- A client at its share, a provider that limits one of its models ----------
+
+# Each is told its own reason, whichever comes first, and neither is charged to
+# the other: no provider is blamed for memory, no model for another one, and no
+# byte stays charged.
+more_providers="$more_providers,
+	{ name = \"picky\"; place = \"local\"; url = \"$stub_url\";
+	  endpoints = [ \"chat\" ]; }"
+more_models="$more_models, { id = \"picky/*\"; targets = (
+	{ provider = \"picky\"; model = \"*\"; } ); }"
+begin_one
+
+# told_of_limit NAME: a request for the limited model is told so.
+told_of_limit()
+{
+	post /v1/chat/completions '{"model":"picky/429,retry=60","messages":[]}'
+	like "$1 is told of the model's limit" "$status $(body)" \
+		'^(429|503) .*rate limit'
+	like "$1 is told for how long" "$(header Retry-After)" '^[1-9][0-9]?$'
+}
+
+# served_by_picky NAME: another model of the same provider goes on.
+served_by_picky()
+{
+	post /v1/chat/completions '{"model":"picky/plain","messages":[]}'
+	is "$1 is served by another model of that provider" "$status" 200
+}
+
+# big_to MODEL: a translation, which needs as much memory.
+big_to()
+{
+	body_of 3 'x y ' "$1" "\"max_tokens\":5,$in_text" '"}]'
+	send /v1/messages
+}
+
+key=$alice_key
+post /v1/chat/completions '{"model":"picky/429,retry=60","messages":[]}'
+is 'a model is limited' "$status" 429
+told_of_limit 'a client'
+hold_responses
+big_to picky/plain
+like 'at its share: what needs memory is refused for that' \
+	"$status $(body)" "^503 .*hold its share of the gateway.s memory"
+big_to picky/429,retry=60
+like 'at its share: for the limited model it is one of both' \
+	"$status $(body)" "^503 .*(its share of the gateway.s memory|rate limit)"
+told_of_limit 'at its share: who needs no memory'
+served_by_picky 'at its share: the client'
+key=$bob_key
+told_of_limit 'at its share: another client'
+served_by_picky 'at its share: another client'
+bob_is_served 'at its share'
+tell stub release >/dev/null
+wait "$held_pid"
+forget "$held_pid"
+is 'at its share: one model is limited, no provider blamed' "$(
+	"$TAILGATE" -f "$conf" status --json | jq -c '[.providers[] |
+		select(.failures > 0 or .state != "closed") | .name]'
+)" '[]'
+same_workers 'at its share'
+gives_back 'at its share'
+big_to picky/plain
+is 'at its share no more: served' "$status" 200
 end
 
 # --- Without a key -----------------------------------------------------------
