@@ -8,7 +8,7 @@
 # nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-need curl lighttpd
+need curl flock lighttpd
 
 shape= # two workers, and threads for all streams of this test
 
@@ -20,7 +20,8 @@ more="limits = ( { name = \"gpu\"; slots = 40; queue = 64; wait = 30; },
 	  { name = \"one\"; slots = 1; queue = 8; wait = 30; } );
 	body = { spool_dir = \"$dir/spool\"; };"
 more_providers=", { name = \"single\"; place = \"local\"; url = \"$stub_url\";
-	  limit = \"one\"; circuit = { failures = 0; }; }"
+	  limit = \"one\"; circuit = { failures = 0; }; },
+	{ name = \"cloud\"; place = \"external\"; url = \"$stub_url\"; }"
 more_models=", { id = \"priced\"; targets = ( { provider = \"stub\";
 	  model = \"n=20,delay=5\"; $price } ); budget = { usd_per_day = 100.0; }; },
 	{ id = \"minute\"; targets = ( { provider = \"stub\";
@@ -29,9 +30,11 @@ more_models=", { id = \"priced\"; targets = ( { provider = \"stub\";
 	{ id = \"once\"; targets = ( { provider = \"stub\"; model = \"gate,n=3\";
 	  } ); budget = { concurrent = 1; }; },
 	{ id = \"slot\"; targets = ( { provider = \"single\";
-	  model = \"gate,n=3\"; } ); }"
+	  model = \"gate,n=3\"; } ); },
+	{ id = \"outside\"; place = \"external\"; targets = (
+	  { provider = \"cloud\"; model = \"plain\"; } ); }"
 stub_config
-add_client anna
+add_client anna --place external
 add_client chief --operator
 key=$anna_key
 
@@ -229,6 +232,82 @@ check 'the chain of the ledger holds' "$TAILGATE" -f "$conf" usage --verify
 
 start_tailgate
 check 'served again' wait_until serves
+
+# --- While the ledger is stuck ------------------------------------------------
+
+# With the ledger's lock in another process's hands.
+lock_ledger()
+{
+	flock "$dir/state/ledger.jsonl.lock" sleep 60 7>&- &
+	adopt holder $!
+}
+
+unlock_ledger()
+{
+	for pid in $(children "$holder_pid") "$holder_pid"; do
+		kill "$pid" 2>/dev/null
+	done
+	wait "$holder_pid" 2>/dev/null
+	forget "$holder_pid"
+}
+
+# What would leave is refused, what stays is served and counted here.
+stuck()
+{
+	ask priced
+	[ "$status" = 200 ] && asked=$((asked + 1))
+	ask outside
+	error_is 503 ledger_unavailable
+}
+
+# What is recorded as served, or counted: a worker that ends waits for the
+# ledger no longer than 2 seconds.
+recorded()
+{
+	awk '/"status":200/ { n++ }
+		/"gap":/ { sub(/.*"lost":/, ""); n += $0 }
+		END { print n + 0 }' "$dir/state/ledger.jsonl"
+}
+
+recorded_are()
+{
+	[ "$(recorded)" -ge "$1" ]
+}
+
+all_settled
+before_lines=$(recorded)
+asked=0
+lock_ledger
+check 'stuck: what would leave is refused' wait_until -t 8 stuck
+check 'stuck: an upgrade takes over' to "$own_program" "$own_version"
+for n in 1 2 3 4 5; do
+	ask priced
+	[ "$status" = 200 ] && asked=$((asked + 1))
+done
+is 'stuck: it serves' "$status" 200
+check 'stuck: and refuses what would leave' wait_until -t 8 stuck
+check 'stuck: another one as well' to "$own_program" "$own_version"
+check 'stuck: which refuses that, too' wait_until -t 8 stuck
+"$load" -c 4 -n 400 -k "$key" -b '{"model":"priced","max_tokens":20,
+	"messages":[{"role":"user","content":"hi"}]}' "$host" >"$dir/stuck" 2>&1
+is 'stuck: four hundred more are served' \
+	"$(count stuck complete) $(count stuck failed)" '400 0'
+asked=$((asked + 400))
+unlock_ledger
+outside_served()
+{
+	ask outside
+	[ "$status" = 200 ] && asked=$((asked + 1))
+}
+check 'stuck no more: what leaves is served' wait_until -t 10 outside_served
+check 'stuck no more: the old workers are gone' wait_until settled
+check 'stuck no more: each request is recorded or counted' \
+	wait_until recorded_are $((before_lines + asked))
+detail "$before_lines before, $asked asked, $(recorded) recorded or counted;" \
+	"$(grep -c '"gap":' "$dir/state/ledger.jsonl") gaps"
+check 'stuck no more: and the chain holds' "$TAILGATE" -f "$conf" usage \
+	--verify
+
 
 # refused WHAT ERE: the program that was put there changes nothing.
 refused()
