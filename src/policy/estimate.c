@@ -36,7 +36,7 @@
 #define BLOCK_BYTES ((size_t)512)
 /* Of a request's texts the first are counted whole, then one byte in so many;
  * and when PART_BYTES of those have been counted, fewer. */
-#define WHOLE_BYTES ((size_t)32 * 1024)
+#define WHOLE_BYTES ((size_t)16 * 1024)
 #define PART_BYTES ((size_t)32 * 1024)
 #define FIRST_SHARE 8
 #define LATER_SHARE 32

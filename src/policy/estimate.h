@@ -22,7 +22,7 @@
  * each file, 1 for each 640 bytes of base64 sound, 1 for each number. */
 uint64_t estimate_tokens(struct span text);
 
-/* The sum over the texts of one request.  Each is counted until 32 KiB have
+/* The sum over the texts of one request.  Each is counted until 16 KiB have
  * been; of the next 256 KiB about an eighth is, and of what comes then one byte
  * in 32, spread over all of it, for a conversation of a megabyte is mostly short
  * texts.  All zero at first. */

@@ -254,6 +254,7 @@ fcgi_begin(struct fcgi *f, int fd)
 	if (!fcgi_in_head(&f->in, &f->params, PEER_TIMEOUT_MS)) {
 		fcgi_in_free(&f->in);
 		fcgi_params_free(&f->params);
+		task_forget(fd);
 		close(fd);
 		return NULL;
 	}

@@ -64,7 +64,7 @@ receive(struct fcgi_in *in, struct iovec *iov, int n, int wait_ms)
 			broken(in);
 			return 0;
 		}
-		rc = task_poll(&p, 1, wait_ms);
+		rc = task_poll_again(&p, 1, wait_ms);
 		if (rc == 0) {
 			broken(in);
 			return 0;

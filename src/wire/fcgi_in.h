@@ -46,7 +46,7 @@ struct fcgi_in {
 };
 
 /* Takes the socket, which must not block, over from nobody: fcgi_in_free()
- * does not close it. */
+ * does not close it, and who does calls task_forget() before. */
 void fcgi_in_init(struct fcgi_in *, int fd);
 void fcgi_in_free(struct fcgi_in *);
 
