@@ -293,6 +293,16 @@ part_tokens(const struct estimate_sum *sum)
 	return ((uint64_t)units + TOKEN - 1) / TOKEN;
 }
 
+/* Half a step to one and a half, for conversations go in turns. */
+static size_t
+next_step(struct estimate_sum *sum)
+{
+	size_t step = BLOCK_BYTES * (sum->later ? LATER_SHARE : FIRST_SHARE);
+
+	sum->seed = sum->seed * 1664525 + 1013904223;
+	return step / 2 + (sum->seed >> 8) % step;
+}
+
 /* What comes later may be of another kind: a part speaks for itself only. */
 static void
 end_part(struct estimate_sum *sum)
@@ -301,23 +311,24 @@ end_part(struct estimate_sum *sum)
 	sum->sample_units = 0;
 	sum->sample_bytes = sum->part_bytes = 0;
 	sum->later = true;
+	sum->next_at = next_step(sum) / 2;
 }
 
-/* The middle of a text, if less than its share has been counted: of a long
- * text more than one block. */
+/* The blocks of the part that lie in this text; of a short one all of it. */
 static void
 add_sample(struct estimate_sum *sum, const unsigned char *p, size_t len)
 {
-	size_t share = sum->later ? LATER_SHARE : FIRST_SHARE;
-	size_t step = BLOCK_BYTES * share;
-	size_t at = len > BLOCK_BYTES ? (len - BLOCK_BYTES) / 2 % step : 0;
+	size_t begin = sum->part_bytes, most = 0, at;
 
+	if (len > BLOCK_BYTES)
+		most = len - BLOCK_BYTES;
 	sum->part_bytes += len;
-	if (sum->sample_bytes > sum->part_bytes / share)
-		return;
-	for (; at < len; at += step)
-		sum->sample_units +=
-		    block_units(p, len, at, &sum->sample_bytes);
+	while (sum->next_at < sum->part_bytes) {
+		at = sum->next_at - begin;
+		sum->sample_units += block_units(
+		    p, len, at < most ? at : most, &sum->sample_bytes);
+		sum->next_at += next_step(sum);
+	}
 	if (sum->sample_bytes >= PART_BYTES)
 		end_part(sum);
 }

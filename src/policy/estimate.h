@@ -23,7 +23,7 @@
 uint64_t estimate_tokens(struct span text);
 
 /* The sum over the texts of one request.  Each is counted until 16 KiB have
- * been; of the next 256 KiB about an eighth is, and of what comes then one byte
+ * been; of the next ones an eighth or less is, and of what comes then one byte
  * in 32, spread over all of it, for a conversation of a megabyte is mostly short
  * texts.  All zero at first. */
 struct estimate_sum {
@@ -32,7 +32,9 @@ struct estimate_sum {
 	uint64_t sample_units;
 	size_t sample_bytes; /* what was counted of the part */
 	size_t part_bytes; /* all of the part */
-	bool later; /* it is not the first one */
+	size_t next_at; /* where in it the next block is that is counted */
+	uint32_t seed; /* for its place */
+	bool later; /* the part is not the first one */
 };
 
 void estimate_add(struct estimate_sum *, struct span text);
