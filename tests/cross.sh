@@ -45,7 +45,8 @@ names() {
 
 try() {
 	root=$roots/$release-$1
-	bare_root "$root" "$release"
+	bare_root "$roots/$release-bare" "$release"
+	[ -e "$root" ] || cp -a "$roots/$release-bare" "$root"
 	rm -rf "$root/tailgate"
 	git clone -q "$top" "$root/tailgate"
 	packages="crossbuild-essential-$1 autoconf automake pkg-config

@@ -41,6 +41,11 @@ for file in systemd/system/tailgate.service systemd/system/tailgate.socket \
     sysusers.d/tailgate.conf tmpfiles.d/tailgate.conf; do
 	check "$file is where systemd looks" test -s "$root/usr/lib/$file"
 done
+for file in bash-completion/completions/tailgate \
+    zsh/site-functions/_tailgate fish/vendor_completions.d/tailgate.fish; do
+	check "the completion $file" \
+	    grep -q probe "$root/usr/share/$file"
+done
 for file in index.html style.css app.js icon.svg; do
 	same "the status page's $file" "$datadir/www/$file" \
 	    "$abs_srcdir/contrib/www/$file"

@@ -104,6 +104,11 @@ done
 for file in nginx/tailgate.conf caddy/Caddyfile www/index.html; do
 	check "$file is there" test -s "/usr/share/tailgate/$file"
 done
+for file in bash-completion/completions/tailgate \
+    zsh/vendor-completions/_tailgate \
+    fish/vendor_completions.d/tailgate.fish; do
+	check "the completion $file" test -s "/usr/share/$file"
+done
 is 'no file keeps a place holder or a place of ours' \
     "$(dpkg -L tailgate | while read -r file; do
 	[ ! -f "$file" ] || grep -IlE '@[a-z]+dir@|/usr/local/s' "$file"

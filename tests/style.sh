@@ -199,6 +199,12 @@ if have shellcheck; then
 	# A test and its lib.sh set variables for each other.
 	shellcheck -s sh -f gcc \
 	    -e SC1090,SC1091,SC2034,SC2119,SC2120,SC2154 $sh_files | found
+	# Of other systems, whose own scripts read them and set their variables.
+	shellcheck -s sh -f gcc -e SC1091,SC2034,SC2154 \
+	    $(ours 'packaging/alpine/*' 'packaging/openrc/*' \
+		'packaging/freebsd/files/*') | found
+	shellcheck -s ksh -f gcc -e SC1091,SC2034,SC2086,SC2154 \
+	    $(ours 'packaging/openbsd/pkg/*.rc') | found
 fi
 if have mandoc; then
 	for page in $(ours 'man/*'); do

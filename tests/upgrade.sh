@@ -343,6 +343,26 @@ echo 'not a program' >"$dir/nonsense"
 install_program "$dir/nonsense"
 refused 'it is no program' 'the new program refuses'
 
+# A part of one, as a copy that ended too early leaves it.
+tried_again()
+{
+	[ "$(grep -c 'the old one stays' "$dir/tailgate.log")" -gt "$1" ]
+}
+head -c 20000 "$own_program" >"$dir/part"
+install_program "$dir/part"
+before=$(grep -c 'the old one stays' "$dir/tailgate.log")
+kill -HUP "$tailgate_pid"
+check 'it is a part of a program: the log says that this one stays' \
+	wait_until -p "$tailgate_pid" tried_again "$before"
+check 'it is a part of a program: and it does' wait_until serving "$own_version"
+
+cat >"$dir/dies" <<'END'
+#!/bin/sh
+kill -SEGV $$
+END
+install_program "$dir/dies"
+refused 'it dies in its check' 'the new program died of signal 11'
+
 cat >"$dir/no-config" <<END
 #!/bin/sh
 [ "\$1" = --prove ] && exit 0
@@ -370,6 +390,92 @@ check 'a good one takes over after all that' to "$bin/other" 99.0.0
 stop "$tailgate_pid"
 is 'it ends well' $? 0
 check_not 'its socket is gone' test -e "$socket"
+
+# --- Killed in the midst -------------------------------------------------------
+
+# again WHAT [cut]: whoever supervises it starts it again, with a good program;
+# what was spent is known, and what was held is free.  cut: the stream that ran
+# may be, since its worker was ending already.
+again()
+{
+	tell stub release >/dev/null
+	if [ "${2:-}" = cut ]; then
+		wait "$held_pid" 2>/dev/null
+		forget "$held_pid"
+	else
+		check "$1: the stream that ran goes on to its end" whole held
+	fi
+	check "$1: then nobody of its is left" wait_until -t 10 all_gone
+	wait "$tailgate_pid" 2>/dev/null
+	forget "$tailgate_pid"
+	install_program "$own_program"
+	start_tailgate
+	check "$1: started again, it serves" wait_until serves
+	ask priced
+	is "$1: with its budgets" "$status" 200
+	check "$1: the only place is free" wait_until free_again
+	tell stub release >/dev/null
+	check "$1: for one that ends well" whole again
+	"$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
+	unlike "$1: no line is torn" "$(cat "$dir/verify")" torn
+}
+
+all_gone()
+{
+	for one in $everybody; do
+		! alive "$one" || return 1
+	done
+}
+
+start_with_a_stream()
+{
+	install_program "$own_program"
+	[ -z "${1:-}" ] || start_tailgate
+	check 'served' wait_until serves
+	held held once
+	everybody=$(children "$tailgate_pid")
+}
+
+# While the new program is tried.
+cat >"$dir/slow" <<END
+#!/bin/sh
+echo \$\$ >"$dir/trying"
+exec sleep 60
+END
+start_with_a_stream start
+install_program "$dir/slow"
+kill -HUP "$tailgate_pid"
+check 'it is being tried' wait_until test -s "$dir/trying"
+adopt trying "$(cat "$dir/trying")"
+kill -KILL "$tailgate_pid"
+again 'the parent is killed as it tries another'
+
+# The new one has the place of the old one, and dies before it serves.
+cat >"$dir/short" <<'END'
+#!/bin/sh
+[ "$1" = --prove ] && exit 0
+kill -KILL $$
+END
+start_with_a_stream
+install_program "$dir/short"
+kill -HUP "$tailgate_pid"
+again 'the new one dies in our place'
+
+# As its workers start.
+start_with_a_stream
+install_program "$bin/other"
+kill -HUP "$tailgate_pid"
+executed()
+{
+	[ "$(readlink "/proc/$tailgate_pid/exe")" = "$program" ] &&
+		cmp -s "/proc/$tailgate_pid/exe" "$bin/other"
+}
+check 'the other one is there' wait_until -p "$tailgate_pid" executed
+everybody="$everybody $(children "$tailgate_pid")"
+kill -KILL "$tailgate_pid"
+again 'it is killed as its workers start' cut
+stop "$tailgate_pid"
+is 'it ends well after all that' $? 0
 
 # --- Started by lighttpd, and with a socket that was handed over ---------------
 

@@ -705,6 +705,52 @@ function showByModel(days, rows) {
 	showModels(shown, (m) => m.key);
 }
 
+// ---- By client --------------------------------------------------------------
+
+const showClientSums = table($("client-sums"), [
+	{ title: "Client", head: true, fill: (cell, c) => setText(cell, c.label) },
+	{ title: "Requests", style: "n", fill: (cell, c) =>
+		setText(cell, count(c.sum.requests)) },
+	{ title: "Failed", style: "n w", fill(cell, c) {
+		setClass(cell, c.sum.failed > c.sum.requests / 20 ? "n w bad" : "n w");
+		setText(cell, count(c.sum.failed));
+	} },
+	{ title: "Outside", style: "n w", fill: (cell, c) =>
+		setText(cell, count(c.sum.external)) },
+	{ title: "Tokens", style: "n", fill: (cell, c) => setBar(cell,
+		short(tokens(c.sum)), c.tokensShare, "bar-none") },
+	{ title: "Cost", style: "n", fill: (cell, c) => setBar(cell,
+		usd(c.sum.cost_nanousd), c.costShare, "bar-none") },
+	{ title: "Tokens by day", style: "w", fill: (cell, c) =>
+		setSpark(cell, c.days, "spark") },
+], "Nobody has asked yet.");
+
+// A client that no line names was not known: its key was wrong.
+function showByClient(days, rows) {
+	const index = new Map(days.map((day, i) => [day, i]));
+	const by = new Map();
+
+	for (const row of rows) {
+		const key = String(row.client ?? "");
+		if (!by.has(key))
+			by.set(key, { key, label: name(row.client, "(not known)"),
+				sum: zero(), days: days.map(() => 0) });
+		const c = by.get(key);
+		add(c.sum, row);
+		if (index.has(row.day))
+			c.days[index.get(row.day)] += tokens(row);
+	}
+	const all = [...by.values()];
+	const mostTokens = Math.max(1, ...all.map((c) => tokens(c.sum)));
+	const mostCost = Math.max(1, ...all.map((c) => c.sum.cost_nanousd));
+	for (const c of all) {
+		c.tokensShare = tokens(c.sum) / mostTokens;
+		c.costShare = c.sum.cost_nanousd / mostCost;
+	}
+	showClientSums(all.sort((a, b) => b.sum.cost_nanousd - a.sum.cost_nanousd ||
+		tokens(b.sum) - tokens(a.sum)).slice(0, 30), (c) => c.key);
+}
+
 function showUsage(usage) {
 	const rows = list(usage.rows);
 	const days = daysOf(usage, rows);
@@ -724,6 +770,7 @@ function showUsage(usage) {
 	showFigures(usage, rows);
 	showPlots(days, rows);
 	showByModel(days, rows);
+	showByClient(days, list(usage.clients));
 }
 
 // ---- Requests as they end ---------------------------------------------------

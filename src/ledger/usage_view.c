@@ -37,7 +37,7 @@ struct place_in_file {
 struct usage_view {
 	const struct config *config;
 	pthread_mutex_t mutex;
-	struct usage_sum *sum;
+	struct usage_sum *sum, *clients;
 	int64_t read_ms; /* when it was read the last time, */
 	int64_t day; /* and when from its beginning */
 	int64_t since_ms;
@@ -50,6 +50,7 @@ struct usage_view {
 static const enum usage_by columns[] = { USAGE_BY_DAY, USAGE_BY_MODEL,
 	USAGE_BY_PROVIDER, USAGE_BY_PLACE };
 #define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
+static const enum usage_by client_columns[] = { USAGE_BY_DAY, USAGE_BY_CLIENT };
 
 /* Made anew: what stands in the file may be anything, and a page that gets
  * bad JSON shows nothing at all. */
@@ -134,6 +135,7 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 	if (l.model.p == NULL)
 		l.model = l.route;
 	usage_sum_add(v->sum, &l);
+	usage_sum_add(v->clients, &l);
 	return 0;
 }
 
@@ -195,6 +197,7 @@ begin_day(struct usage_view *v, int64_t day)
 	v->nfiles = 0;
 	v->nrecent = 0;
 	usage_sum_reset(v->sum);
+	usage_sum_reset(v->clients);
 }
 
 static void
@@ -206,6 +209,8 @@ read_on(struct usage_view *v)
 
 	if (v->sum == NULL)
 		v->sum = usage_sum_new(columns, NCOLUMNS);
+	if (v->clients == NULL)
+		v->clients = usage_sum_new(client_columns, 2);
 	if (v->day != day)
 		begin_day(v, day);
 	if (!v->config->ledger ||
@@ -218,18 +223,19 @@ read_on(struct usage_view *v)
 	ledger_parts_free(files, n);
 }
 
+static const char *const labels[] = { "day", "model", "provider", "place" };
+static const char *const client_labels[] = { "day", "client" };
+
 static void
-put_row(struct buf *b, const struct usage_group *g)
+put_row(struct buf *b, const char *const *names, size_t n,
+    const struct usage_group *g)
 {
-	static const char *const before[] = {
-		"{\"day\":", ",\"model\":", ",\"provider\":", ",\"place\":"
-	};
 	const struct usage_count *c = &g->count;
 
 	if (b->p[b->len - 1] != '[')
 		buf_puts(b, ",");
-	for (size_t i = 0; i < NCOLUMNS; i++) {
-		buf_puts(b, before[i]);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(b, "%s\"%s\":", i == 0 ? "{" : ",", names[i]);
 		buf_json(b, span_of(g->names[i]));
 	}
 	buf_printf(b,
@@ -258,18 +264,31 @@ put_others(struct usage_group *const *groups, size_t n, struct buf *b)
 			if (strcmp(groups[i]->names[3], places[p]) == 0)
 				usage_count_add(&sum.count, &groups[i]->count);
 		if (sum.count.requests + sum.count.tries > 0)
-			put_row(b, &sum);
+			put_row(b, labels, NCOLUMNS, &sum);
 	}
+}
+
+static void
+put_other_clients(struct usage_group *const *groups, size_t n, struct buf *b)
+{
+	struct usage_group sum = { .names = { n > 0 ? groups[0]->names[0] : "",
+				       "(other)" } };
+
+	for (size_t i = 0; i < n; i++)
+		usage_count_add(&sum.count, &groups[i]->count);
+	if (n > 0)
+		put_row(b, client_labels, 2, &sum);
 }
 
 /* Groups come by day, and within it the most expensive first. */
 static void
-put_rows(struct usage_view *v, const char *since, struct buf *b)
+put_days(struct usage_sum *sum, const char *const *names, size_t ncolumns,
+    void (*put_rest)(struct usage_group *const *, size_t n, struct buf *),
+    const char *since, struct buf *b)
 {
 	struct usage_group **groups;
-	size_t n = usage_sum_groups(v->sum, &groups), end;
+	size_t n = usage_sum_groups(sum, &groups), end;
 
-	buf_puts(b, ",\"rows\":[");
 	for (size_t i = 0; i < n; i = end) {
 		const char *day = groups[i]->names[0];
 		size_t shown;
@@ -282,9 +301,18 @@ put_rows(struct usage_view *v, const char *since, struct buf *b)
 		shown = end - i < USAGE_VIEW_DAY_ROWS ? end
 						      : i + USAGE_VIEW_DAY_ROWS;
 		for (size_t k = i; k < shown; k++)
-			put_row(b, groups[k]);
-		put_others(groups + shown, end - shown, b);
+			put_row(b, names, ncolumns, groups[k]);
+		put_rest(groups + shown, end - shown, b);
 	}
+}
+
+static void
+put_rows(struct usage_view *v, const char *since, struct buf *b)
+{
+	buf_puts(b, ",\"rows\":[");
+	put_days(v->sum, labels, NCOLUMNS, put_others, since, b);
+	buf_puts(b, "],\"clients\":[");
+	put_days(v->clients, client_labels, 2, put_other_clients, since, b);
 	buf_puts(b, "]");
 }
 
@@ -354,6 +382,7 @@ usage_view_free(struct usage_view *v)
 	for (size_t i = 0; i < USAGE_VIEW_RECENT; i++)
 		buf_free(&v->recent[i]);
 	usage_sum_free(v->sum);
+	usage_sum_free(v->clients);
 	free(v->files);
 	pthread_mutex_destroy(&v->mutex);
 	free(v);

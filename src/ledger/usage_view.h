@@ -17,7 +17,7 @@
 #define USAGE_VIEW_DAYS 31
 #define USAGE_VIEW_RECENT 100
 /* Rows of one day; the least of a day with more are one row per place, under
- * the model "(other)". */
+ * the model "(other)", and one of the client "(other)". */
 #define USAGE_VIEW_DAY_ROWS 100
 
 struct usage_view;
@@ -29,7 +29,7 @@ void usage_view_free(struct usage_view *);
 /* Writes {"ledger":true,"at":TIME,"since":DAY,"rows":[{"day","model",
  * "provider","place","requests","failed","tries","estimated","unpriced",
  * "external","external_bytes","input","cached","output","reasoning",
- * "cost_nanousd"}…],"recent":[…]}: requests are counted where they ended, the
+ * "cost_nanousd"}…],"clients":[{"day","client", and the rest}…],"recent":[…]}: requests are counted where they ended, the
  * rest where each try went (usage_sum.h); rows are those of the last `days`
  * days in UTC (at most USAGE_VIEW_DAYS; 0: no rows), and the last `recent`
  * requests, newest first, with the ledger's members time, id, client,

@@ -242,6 +242,8 @@ check("budgets: what is spent, of what, what is left",
 	/client laptop\s+USD a day\s+\S+\s+\$5\.00\s+\$/.test(await text("#budgets")) &&
 	/client laptop\s+requests at once\s+3\s+10\s+7/.test(await text("#budgets")),
 	await text("#budgets"));
+check("a week by client", /laptop\s+[\d,.]+\s+[\d,.]+/.test(
+	await text("#client-sums")), await text("#client-sums"));
 check("requests by client", /laptop\s+\d+\s+\d+/.test(await text("#clients")),
 	await text("#clients"));
 check("how fast it was", /First byte: half within .* Speed: /.test(

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "check.h"
 #include "base/clock.h"
@@ -79,12 +80,16 @@ static int64_t
 sum(const json_t *root, const char *member)
 {
 	const json_t *rows = json_object_get(root, "rows"), *row;
-	int64_t n = 0;
+	const json_t *clients = json_object_get(root, "clients");
+	int64_t n = 0, by_client = 0;
 	size_t i;
 
 	json_array_foreach (rows, i, row)
 		n += json_integer_value(json_object_get(row, member));
-	return n;
+	/* By client they are the same. */
+	json_array_foreach (clients, i, row)
+		by_client += json_integer_value(json_object_get(row, member));
+	return n == by_client ? n : -1;
 }
 
 static const char *
@@ -137,6 +142,9 @@ test_sums(void)
 	CHECK(sum(r, "external") == 1 && sum(r, "external_bytes") == 50,
 	    "what went outside");
 	CHECK(length(r, "rows") == 2, "a row per day and model");
+	CHECK(length(r, "clients") == 2 &&
+		strcmp(text(r, "clients", 0, "client"), "c") == 0,
+	    "and one per day and client");
 	CHECK(strcmp(text(r, "rows", 1, "model"), "or/x") == 0,
 	    "a prefix's model under its own name");
 	CHECK(length(r, "recent") == 3 &&
@@ -169,11 +177,31 @@ look_for(struct usage_view *v, int64_t requests)
 	return got;
 }
 
+/* As gzip does: another file, then the old one is removed. */
+static void
+file_compress(const char *file)
+{
+	char packed[160], bytes[4096];
+	FILE *in = fopen(file, "r");
+	gzFile out;
+	size_t n;
+
+	snprintf(packed, sizeof(packed), "%s.gz", file);
+	out = gzopen(packed, "wb");
+	if (in == NULL || out == NULL)
+		exit(99);
+	while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+		gzwrite(out, bytes, (unsigned)n);
+	fclose(in);
+	gzclose(out);
+	unlink(file);
+}
+
 static void
 test_growing(void)
 {
 	struct usage_view *v = fresh();
-	char old[140];
+	char old[140], packed[160];
 
 	append(1, "chat", LOCAL);
 	CHECK(look_for(v, 1) == 1, "one");
@@ -187,7 +215,16 @@ test_growing(void)
 	    "a rotated file is read to its end and counted once");
 	append(0, "chat", LOCAL);
 	CHECK(look_for(v, 5) == 5, "and the new one goes on");
+	file_compress(old);
+	append(0, "chat", LOCAL);
+	CHECK(look_for(v, 6) == 6,
+	    "what was read before it was compressed is not read again");
 	usage_view_free(v);
+	v = usage_view_new(&config);
+	CHECK(look_for(v, 6) == 6, "a compressed file is read like the others");
+	usage_view_free(v);
+	snprintf(packed, sizeof(packed), "%s.gz", old);
+	unlink(packed);
 }
 
 static void
