@@ -4,8 +4,8 @@
 # The rows of the endpoint table that only pass, under both web servers: what
 # goes up and what comes back, as which endpoint it is accounted, that explain
 # says the same; the one provider that can be meant; ids and queries; pictures
-# by their number.  (The SDKs: sdk_py.sh, sdk_js.sh; private patterns:
-# hiding.sh.)
+# by their number.  And the rules (`when`) by which a target is chosen.  (The
+# SDKs: sdk_py.sh, sdk_js.sh; private patterns: hiding.sh.)
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub
@@ -19,6 +19,10 @@ more_models=', { id = "priced"; targets = ( { provider = "stub";
     model = "plain"; price = { image = 0.04; input = 5.0; output = 40.0; }; } ); },
   { id = "unpriced"; targets = ( { provider = "stub"; model = "usage-none";
     price = { image = 0.04; input = 5.0; output = 40.0; }; } ); },
+  { id = "ruled"; targets = ( { provider = "stub"; model = "plain";
+      when = { max_tokens_in = 50; tools = false; endpoint = [ "chat" ];
+        header = { name = "X-Task"; value = "s*l"; }; }; },
+    { provider = "stub"; model = "n=3"; } ); },
   { id = "other"; targets = ( { provider = "other"; model = "o"; } ); },
   { id = "far"; place = "external"; targets = (
     { provider = "far"; model = "f"; } ); }'
@@ -28,7 +32,7 @@ add_client talker --endpoints chat
 add_client both --models 'stub/*,other'
 add_client lost --models far
 add_client away --models far --place external
-add_client anna --models 'stub/*,priced,unpriced' --explain
+add_client anna --models 'stub/*,priced,unpriced,ruled' --explain
 start_tailgate
 printf '\211PNG\r\n\032\n%01000d' 0 >"$dir/a.png"
 
@@ -196,6 +200,32 @@ owners()
 	key=$anna_key
 }
 
+# Which target a rule sends a request to: MODEL, MEMBERS, curl's arguments.
+ruled()
+{
+	ruled_want=$2
+	ruled_more=$3
+	shift 3
+	post /v1/chat/completions "{\"model\":\"ruled\",$ruled_more}" "$@"
+	is "rules: $ruled_more $*" \
+		"$status $(header x-tailgate-model) $(header x-tailgate-fallback)" \
+		"200 $ruled_want "
+}
+
+rules()
+{
+	hello='"messages":[{"role":"user","content":"hello"}]'
+	tool='"tools":[{"type":"function","function":{"name":"f"}}]'
+	ruled "$1" plain "$hello" -H 'X-Task: small'
+	ruled "$1" n=3 "$hello"
+	ruled "$1" n=3 "$hello" -H 'X-Task: smaller'
+	ruled "$1" n=3 "$hello,$tool" -H 'X-Task: small'
+	ruled "$1" n=3 '"messages":[{"role":"user","content":"'"$(
+		printf 'word %.0s' $(seq 60))"'"}]' -H 'X-Task: small'
+	post /v1/embeddings '{"model":"ruled","input":"x"}' -H 'X-Task: small'
+	is "$1: rules: another endpoint" "$(header x-tailgate-model)" n=3
+}
+
 hostile()
 {
 	for id in 'resp.x' 'resp%2fx' 'resp%00' 'resp%3Fa' "$(printf '%0129d' 0)"
@@ -228,6 +258,7 @@ under()
 	streams "$1"
 	models "$1"
 	owners "$1"
+	rules "$1"
 	hostile "$1"
 }
 each_server under

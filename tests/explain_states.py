@@ -22,7 +22,8 @@ import threading
 import time
 
 CLIENTS = 10
-MODELS = ("plain", "priced", "cheap", "one", "line", "both", "away", "small")
+MODELS = ("plain", "priced", "cheap", "one", "line", "both", "away", "small",
+          "ruled", "ruled", "guarded")
 
 
 def key_of(i):
@@ -75,16 +76,27 @@ def print_config(seed, url):
         "both": [("one", "n=5", ""), ("cloud", "n=7", price)],
         "away": [("cloud", "n=3", "")],
         "small": [("den", "n=3", "context = 200;")],
+        "guarded": [("den", "n=5", "")],
+        "ruled": [
+            ("den", "n=2", "when = { max_tokens_in = 40; tools = false; "
+             "images = false; endpoint = [ \"chat\" ]; };"),
+            ("den", "n=3", "when = { thinking = true; };"),
+            ("cloud", "n=4", "when = { header = { name = \"X-Task\"; "
+             "value = \"b*g\"; }; };" + price),
+            ("cloud", "n=6", "when = { images = true; };"),
+            ("den", "n=8", "when = { tools = true; };"),
+            ("den", "n=9", "")],
     }
+    rules = {"guarded": "when = { max_tokens_in = 60; tools = false; };"}
     models = []
-    for name in MODELS:
+    for name in dict.fromkeys(MODELS):
         listed = ", ".join(
             f"{{ provider = \"{p}\"; model = \"{m}\"; {more} }}"
             for p, m, more in targets[name])
         models.append(
             f"{{ id = \"{name}\"; place = \"external\"; "
             f"fallback = [ \"busy\" ]; targets = ( {listed} ); "
-            f"{budget(r, 0.15)} }}")
+            f"{rules.get(name, '')} {budget(r, 0.15)} }}")
     # What holds slots and budgets until the stub is told.
     for name in ("den", "one", "line", "cloud"):
         models.append(
@@ -187,16 +199,27 @@ def random_request(r):
         return endpoint, "/v1/responses", {
             "model": model, "input": text,
             "max_output_tokens": r.choice((5, 50, 500))}
-    return endpoint, "/v1/chat/completions", {
+    said = {
         "model": model, "max_tokens": r.choice((1, 5, 50, 500)),
         "messages": [{"role": "user", "content": text}]}
+    if r.random() < 0.25:
+        said["tools"] = [{"type": "function", "function": {"name": "f"}}]
+    if r.random() < 0.25:
+        said["reasoning_effort"] = r.choice(("none", "low", None))
+    if r.random() < 0.15:
+        said["messages"][0]["content"] = [
+            {"type": "text", "text": text}, {"type": "image_url", "image_url":
+             {"url": "data:image/png;base64,iVBORw0KGgo="}}]
+    return endpoint, "/v1/chat/completions", said
 
 
 # (status, code, message) or None; what it says of when to come back; all.
-def explain(command, who, endpoint, body):
+def explain(command, who, endpoint, body, headers=None):
+    lines = [f"--header={name}: {value}"
+             for name, value in (headers or {}).items()]
     done = subprocess.run(
         command + ["explain", "--json", "--client", f"c{who}", "--endpoint",
-                   endpoint, "-"], input=body.encode(), capture_output=True,
+                   endpoint, *lines, "-"], input=body.encode(), capture_output=True,
         check=False)
     try:
         said = json.loads(done.stdout)
@@ -220,10 +243,22 @@ def answer(status, data):
     return status, error["code"], error["message"]
 
 
+def fate(candidate):
+    return [candidate[k] for k in ("provider", "model", "verdict")]
+
+
+# Which of the targets answered is the first that was said to be in: the stub
+# says its name.
+def check_target(said, data):
+    model = json.loads(data).get("model")
+    return model in (None, next(
+        c["model"] for c in said["candidates"] if c["verdict"] == "in"))
+
+
 # What the gateway itself explains is what the command explains.
-def check_own(gateway, who, path, body, said):
+def check_own(gateway, who, path, body, said, headers):
     status, data = gateway.send(
-        who, path, body, **{"X-Tailgate-Explain": "1"})
+        who, path, body, **{"X-Tailgate-Explain": "1"}, **headers)
     if status != 200:
         return True  # refused before there is a plan: compared below
     own = json.loads(data)
@@ -231,6 +266,8 @@ def check_own(gateway, who, path, body, said):
         [b["of"], b["bound"], b["limit"], b["used"], b["held"]]
         == [o["of"], o["bound"], o["limit"], o["used"], o["held"]]
         for b, o in zip(said["budgets"], own["budgets"]))
+    same = same and [fate(c) for c in said["candidates"]] == [
+        fate(c) for c in own["candidates"]]
     keys = ("status", "code", "message")
     if said["refused"] and own["refused"]:
         same = same and all(
@@ -267,22 +304,30 @@ def play(seed, count, base, stub, command):
         who = r.randrange(CLIENTS)
         endpoint, path, fields = random_request(r)
         body = json.dumps(fields)
-        said, retry_ms, whole = explain(command, who, endpoint, body)
+        headers = r.choice(({}, {}, {"X-Task": "big"}, {"X-Task": "bag"},
+                            {"X-Task": "small"}))
+        said, retry_ms, whole = explain(
+            command, who, endpoint, body, headers)
         if said is None and would_wait(whole, gateway):
             continue
         if r.random() < 0.2 and not check_own(
-                gateway, who, path, body, whole):
+                gateway, who, path, body, whole, headers):
             return f"state {done}: the gateway explains another thing"
         gateway.settle()
-        got = answer(*gateway.send(who, path, body))
+        status, data = gateway.send(who, path, body, **headers)
+        got = answer(status, data)
         gateway.settle()
         done += 1
         codes[got[1] if got else "ok"] = codes.get(
             got[1] if got else "ok", 0) + 1
         if said == got:
+            if fields["model"] == "ruled" and not got and not check_target(
+                    whole, data):
+                return f"state {done} of seed {seed}: another target answered"
             continue
         # Between the two a second has passed, or a client's last one.
-        again = explain(command, who, endpoint, body)[0] if got else None
+        again = explain(
+            command, who, endpoint, body, headers)[0] if got else None
         if (got and again == got) or (said and not got and retry_ms < 1500):
             moved += 1
             continue

@@ -58,11 +58,47 @@ finish_price(const struct load *load, struct target *target)
 	}
 }
 
+/* The header's place among all that rules look at. */
 static void
-finish_target(const struct load *load, struct target *target)
+finish_header(struct load *load, struct when_header *header)
+{
+	struct config *c = load->config;
+
+	for (size_t i = 0; i < c->nruled; i++)
+		if (strcasecmp(c->ruled[i].name, header->name) == 0) {
+			header->index = i;
+			return;
+		}
+	if (c->nruled == CONFIG_RULED_MAX) {
+		mistake_of(load, header, "when_header", "name",
+		    "rules may look at %d different headers, not at more",
+		    CONFIG_RULED_MAX);
+		return;
+	}
+	header->index = c->nruled;
+	c->ruled[c->nruled].name = header->name;
+	c->ruled[c->nruled++].param = cgi_name(load, header->name);
+}
+
+static void
+finish_when(struct load *load, struct when *when)
+{
+	when->set = when->max_tokens_in != 0 || when->images != TRI_UNSET ||
+	    when->tools != TRI_UNSET || when->thinking != TRI_UNSET ||
+	    when->endpoints != 0 || when->header.name != NULL;
+	if (when->header.name == NULL)
+		return;
+	if (when->header.value == NULL)
+		when->header.value = "*";
+	finish_header(load, &when->header);
+}
+
+static void
+finish_target(struct load *load, struct target *target)
 {
 	const struct provider *provider = target->provider;
 
+	finish_when(load, &target->when);
 	finish_price(load, target);
 	if (provider == NULL || target->endpoints != 0)
 		return;
@@ -79,13 +115,14 @@ finish_target(const struct load *load, struct target *target)
 
 /* The loader made these; they are const only after it. */
 static void
-finish_models(const struct load *load, struct model *models, size_t n)
+finish_models(struct load *load, struct model *models, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct model *model = &models[i];
 		struct target *targets = (struct target *)model->targets;
 
 		model->index = i;
+		finish_when(load, &model->when);
 		model->prefix = model->id != NULL && *model->id != '\0' &&
 		    model->id[strlen(model->id) - 1] == '*';
 		for (size_t j = 0; j < model->ntargets; j++)

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "config/load.h"
@@ -80,7 +81,7 @@ why_unreachable(const struct model *m, size_t at, bool fallback)
 	for (size_t i = 0; i < m->ntargets; i++) {
 		const struct target *other = &m->targets[i];
 
-		if (i == at || other->provider == NULL)
+		if (i == at || other->provider == NULL || other->when.set)
 			continue;
 		if (other->provider == t->provider && i < at &&
 		    other->model != NULL && t->model != NULL &&
@@ -99,6 +100,31 @@ why_unreachable(const struct model *m, size_t at, bool fallback)
 	return NULL;
 }
 
+/* May a rule look at this header?  Not at what names or proves a client. */
+static void
+prove_when(struct load *load, const struct when *when)
+{
+	static const char *const secret[] = { "authorization", "x-api-key",
+		"cookie", "proxy-authorization" };
+	const char *name = when->header.name;
+
+	if (name == NULL && when->header.value != NULL)
+		mistake_of(load, &when->header, "when_header", "name",
+		    "is missing: the value of which header?");
+	if (name == NULL)
+		return;
+	for (const char *p = name; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-') {
+			mistake_of(load, &when->header, "when_header", "name",
+			    "may consist of letters, digits and '-'");
+			return;
+		}
+	for (size_t i = 0; i < sizeof(secret) / sizeof(secret[0]); i++)
+		if (strcasecmp(name, secret[i]) == 0)
+			mistake_of(load, &when->header, "when_header", "name",
+			    "is a secret, and no rule looks at it");
+}
+
 static void
 prove_target(struct load *load, const struct model *m, size_t at)
 {
@@ -109,6 +135,7 @@ prove_target(struct load *load, const struct model *m, size_t at)
 	const char *why;
 
 	prove_star(load, m, t);
+	prove_when(load, &t->when);
 	if (t->provider == NULL)
 		return;
 	prove_place(load, m, t);
@@ -134,6 +161,7 @@ prove_models(struct load *load)
 
 		if (m->id != NULL)
 			prove_id(load, m, "id", m->id, true);
+		prove_when(load, &m->when);
 		for (size_t j = 0; j < m->naliases; j++)
 			prove_id(load, m, "aliases", m->aliases[j], false);
 		for (size_t j = 0; j < m->ntargets; j++)

@@ -156,6 +156,22 @@ struct dialect {
 				   to a local server */
 };
 
+/* Headers that rules look at, over the whole configuration. */
+#define CONFIG_RULED_MAX 16
+
+/* Which requests a target, or a model, is for; all must hold. */
+struct when {
+	bool set;		/* there is a condition */
+	uint64_t max_tokens_in;	/* estimated; 0: any number */
+	enum tri images, tools, thinking;
+	uint64_t endpoints;	/* ENDPOINT_BIT set; 0: any */
+	struct when_header {
+		const char *name;	/* NULL: none */
+		const char *value;	/* glob (fnmatch) */
+		size_t index;		/* in config.ruled */
+	} header;
+};
+
 struct target {
 	const struct provider *provider;
 	const char *model;	/* upstream's name; "*": the rest of the id */
@@ -164,6 +180,7 @@ struct target {
 	uint64_t max_output;	/* tokens; 0: not said */
 	enum tri images, audio, files, tools, json_schema;
 	uint64_t endpoints;	/* ENDPOINT_BIT set it serves itself */
+	struct when when;
 	bool ask_usage;		/* add stream_options.include_usage */
 	struct dialect dialect;
 	struct price price;
@@ -189,6 +206,7 @@ struct model {
 	unsigned max_attempts;
 	enum select select;
 	bool sticky;
+	struct when when;	/* for all its targets */
 	struct budget budget;
 };
 
@@ -280,6 +298,12 @@ struct config {
 	size_t nproviders;
 	const struct model *models;
 	size_t nmodels;
+	/* The headers that rules look at: names as written, and as CGI has
+	 * them. */
+	struct {
+		const char *name, *param;
+	} ruled[CONFIG_RULED_MAX];
+	size_t nruled;
 	const struct private_rule *privates;
 	size_t nprivates;
 	/* Only their rights count, which the clients have already. */

@@ -27,6 +27,7 @@
 #include "state/outlook.h"
 #include "wire/multipart.h"
 
+#define HEADERS_MAX 32
 #define TEXT_MAX ((size_t)16 * 1024 * 1024)
 
 const struct ctl_option ctl_explain_options[] = {
@@ -47,6 +48,8 @@ const struct ctl_option ctl_explain_options[] = {
 struct asked {
 	const char *client, *endpoint, *facts, *file, *query, *id;
 	bool header_local, json;
+	const char *lines[HEADERS_MAX]; /* as given */
+	size_t nlines;
 	struct passing passing;
 	struct span type; /* of the body, p NULL: as the endpoint expects */
 };
@@ -70,8 +73,9 @@ take_header(struct asked *asked, const char *line)
 	const char *colon = strchr(line, ':');
 	struct span name, value;
 
-	if (colon == NULL)
+	if (colon == NULL || asked->nlines == HEADERS_MAX)
 		return -1;
+	asked->lines[asked->nlines++] = line;
 	name = (struct span){ line, (size_t)(colon - line) };
 	value = span_of(colon + 1 + strspn(colon + 1, " \t"));
 	if (span_is_nocase(name, "Content-Type"))
@@ -254,6 +258,24 @@ parse_body(const struct work *w, struct span body, struct passing *passing,
 	    w->asked->query, w->arena, call, refused);
 }
 
+/* The headers that rules look at. */
+static void
+take_ruled(const struct work *w, struct call *call)
+{
+	for (size_t i = 0; i < w->config->nruled; i++) {
+		const char *name = w->config->ruled[i].name;
+		size_t n = strlen(name);
+
+		for (size_t j = 0; j < w->asked->nlines; j++) {
+			const char *line = w->asked->lines[j];
+
+			if (strncasecmp(line, name, n) == 0 && line[n] == ':')
+				call->ruled[i] =
+				    line + n + 1 + strspn(line + n + 1, " \t");
+		}
+	}
+}
+
 /* In the order of the responder's request_parse(). */
 static int
 parse(const struct work *w, struct span body, struct call *call,
@@ -264,6 +286,7 @@ parse(const struct work *w, struct span body, struct call *call,
 	if (w->asked->id != NULL &&
 	    passing_id(&passing, span_of(w->asked->id), refused) == -1)
 		return -1;
+	take_ruled(w, call);
 	call->header_local = w->asked->header_local;
 	call->beside = passing.texts;
 	call->nbeside = passing.ntexts;

@@ -171,6 +171,24 @@ code_points(struct span text)
 	return n;
 }
 
+/* A value below `thinking`, `reasoning` and their like: does it ask for that?
+ * ({"type":"enabled"}, {"effort":"low"}, "low", true, {"enabled":true}) */
+static void
+read_thinking(struct reading *r, const struct jscan_value *v)
+{
+	struct span text = { NULL, 0 };
+
+	if (v->type == JSCAN_STRING)
+		text = call_text(r, call_inside(v), v->escaped);
+	if (v->depth == 1 || key_is(v, "type") || key_is(v, "effort"))
+		r->call->thinking |= v->type == JSCAN_TRUE ||
+		    (text.len > 0 && !span_is(text, "none") &&
+			!span_is(text, "disabled"));
+	else if (v->depth == 2 &&
+	    (key_is(v, "enabled") || key_is(v, "enable_thinking")))
+		r->call->thinking |= v->type == JSCAN_TRUE;
+}
+
 /* What a string says beside being text. */
 static void
 read_meaning(struct reading *r, const struct jscan_value *v, unsigned area,
@@ -382,6 +400,8 @@ on_value(void *ctx, const struct jscan_value *v)
 			return 1;
 	} else if (read_inner(r, v) != 0)
 		return 1;
+	if (r->member == MEMBER_THINKING && v->depth <= 2 && !container)
+		read_thinking(r, v);
 	read_key(r, v);
 	if (container)
 		enter(r, v);
@@ -405,11 +425,14 @@ void
 call_begin(struct reading *r, const struct config *config,
     const struct patterns *patterns, enum endpoint endpoint)
 {
+	struct call kept = *r->call;
+
 	*r->call = (struct call){ .endpoint = endpoint,
 		.choices = 1,
-		.header_local = r->call->header_local,
-		.beside = r->call->beside,
-		.nbeside = r->call->nbeside };
+		.header_local = kept.header_local,
+		.beside = kept.beside,
+		.nbeside = kept.nbeside };
+	memcpy(r->call->ruled, kept.ruled, sizeof(kept.ruled));
 	*r->refused = (struct refused){ .refusal = REFUSE_NONE };
 	pattern_begin(&r->patterns, config, patterns);
 }

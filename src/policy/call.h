@@ -54,7 +54,11 @@ struct call {
 	uint64_t choices;	/* n, at least 1 */
 	uint64_t characters;	/* of `input` (speech), else 0 */
 	unsigned needs;		/* enum call_needs */
+	bool thinking;		/* it asks for reasoning */
 	bool header_local;	/* X-Tailgate-Place: local */
+	/* The values of the headers that rules look at, by config.ruled; NULL:
+	 * not there.  Kept, as header_local is. */
+	const char *ruled[CONFIG_RULED_MAX];
 	unsigned remote;	/* media by URL, enum remote (remote.h) */
 	size_t sent_offset, sent_len;	/* what of the body is sent */
 	/* What is sent beside it (policy/passing.h), to be looked through. */

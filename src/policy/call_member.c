@@ -164,11 +164,11 @@ check_name(struct reading *r, const struct jscan_step *step,
 		return call_refuse(r, REFUSE_INVALID_REQUEST, "model",
 		    "The name of the member `model` is written with escapes; "
 		    "write it plainly.");
-	if (!spec->repeats && (r->seen & 1u << member_index(spec)))
+	if (!spec->repeats && (r->seen & UINT64_C(1) << member_index(spec)))
 		return call_refuse(r, REFUSE_INVALID_REQUEST, spec->name,
 		    arena_printf(r->arena,
 			"The body has `%s` twice; send it once.", spec->name));
-	r->seen |= 1u << member_index(spec);
+	r->seen |= UINT64_C(1) << member_index(spec);
 	return 0;
 }
 

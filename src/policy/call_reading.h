@@ -25,7 +25,7 @@ struct reading {
 	struct estimate_sum texts; /* what they add to input_tokens */
 	enum member member; /* the top-level one we are in */
 	bool carrier; /* which may be laid over the body */
-	unsigned seen; /* rows of members that were there, by member_index() */
+	uint64_t seen; /* rows of members that were there, by member_index() */
 	unsigned char area[JSCAN_DEPTH_MAX + 1]; /* by depth of the values */
 	unsigned char urls[JSCAN_DEPTH_MAX + 1]; /* of the object's members:
 						    what its `url` asks for */

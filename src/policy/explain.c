@@ -105,10 +105,10 @@ put_measured(const struct call *call, struct buf *out)
 	    "\"measured\": {\"input_tokens\": %" PRIu64
 	    ", \"max_output_tokens\": %" PRIu64 ", \"choices\": %" PRIu64
 	    ", \"characters\": %" PRIu64 ", \"images\": %" PRIu64
-	    ", \"stream\": %s, \"needs\": [",
+	    ", \"stream\": %s, \"thinking\": %s, \"needs\": [",
 	    call->input_tokens, call->max_output_tokens, call->choices,
 	    call->characters, call_images(call),
-	    call->stream ? "true" : "false");
+	    call->stream ? "true" : "false", call->thinking ? "true" : "false");
 	for (i = 0; i < EXPLAIN_NEEDS; i++) {
 		if (!(call->needs & explain_needs[i].need))
 			continue;

@@ -54,6 +54,8 @@ say_request(const struct explain *e, struct buf *out)
 		    out, ", up to %" PRIu64 " out", call->max_output_tokens);
 	if (call->stream)
 		buf_puts(out, ", streaming");
+	if (call->thinking)
+		buf_puts(out, ", asks for thinking");
 	if (call->choices > 1)
 		buf_printf(out, ", %" PRIu64 " choices", call->choices);
 	for (i = 0; i < EXPLAIN_NEEDS; i++)

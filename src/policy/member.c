@@ -42,6 +42,11 @@ static const struct member_spec members[] = {
 	{ "query", MEMBER_TEXT, false },
 	{ "documents", MEMBER_TEXT, false },
 	{ "prediction", MEMBER_TEXT, false },
+	{ "thinking", MEMBER_THINKING, false },
+	{ "reasoning", MEMBER_THINKING, false },
+	{ "reasoning_effort", MEMBER_THINKING, false },
+	{ "enable_thinking", MEMBER_THINKING, false },
+	{ "chat_template_kwargs", MEMBER_THINKING, false },
 	/* llama.cpp's */
 	{ "n_predict", MEMBER_MAX_OUTPUT, true },
 	{ "input_prefix", MEMBER_TEXT, false },
@@ -49,7 +54,7 @@ static const struct member_spec members[] = {
 	{ "input_extra", MEMBER_TEXT, false },
 };
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
-_Static_assert(MEMBERS <= 32, "a set of them is 32 bits");
+_Static_assert(MEMBERS <= 64, "a set of them is 64 bits");
 
 /* Members that some gateways and servers lay over the body, or take for it. */
 static const char *const carriers[] = { "extra_body", "extra_json",

@@ -32,6 +32,7 @@ enum member {
 	MEMBER_TOOLS,
 	MEMBER_FORMAT,
 	MEMBER_MODALITIES,
+	MEMBER_THINKING,
 };
 
 struct member_spec {

@@ -25,6 +25,7 @@ verdict_name(enum verdict verdict)
 		[VERDICT_IN] = "in",
 		[VERDICT_PLACE] = "place",
 		[VERDICT_MEDIA] = "media",
+		[VERDICT_WHEN] = "when",
 		[VERDICT_ENDPOINT] = "endpoint",
 		[VERDICT_TOO_LONG] = "too_long",
 		[VERDICT_UNSUPPORTED] = "unsupported",
@@ -150,7 +151,8 @@ advice(enum refusal refusal)
 	}
 }
 
-/* Nobody is in: the first target that was within the ceiling says why. */
+/* Nobody is in: the first target that was within the ceiling says why; one
+ * that is for such requests rather than one that is not. */
 static void
 refuse_empty(const struct plan_question *q)
 {
@@ -162,7 +164,9 @@ refuse_empty(const struct plan_question *q)
 	for (i = 0; i < plan->ncandidates; i++) {
 		if (plan->candidates[i].verdict == VERDICT_PLACE)
 			closed = true;
-		else if (first == NULL)
+		else if (first == NULL ||
+		    (first->verdict == VERDICT_WHEN &&
+			plan->candidates[i].verdict != VERDICT_WHEN))
 			first = &plan->candidates[i];
 	}
 	if (first == NULL) {

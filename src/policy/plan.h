@@ -13,14 +13,16 @@
  * Order of the rules, for each target:
  *  1. place: outside the ceiling it is out, whatever else is allowed; so it
  *     is where it would fetch media that it may not (remote.h);
- *  2. endpoint: it must serve it, or a bridge to chat must exist;
- *  3. fit: what the call needs against what the target says it can do;
- *  4. health: an open circuit;
- *  5. attempts: no more than the model's max_attempts.
- * Being out by 2, 3 or 4 lets the next target be used only with the
+ *  2. when: the request is none that the target, or the model, is for;
+ *  3. endpoint: it must serve it, or a bridge to chat must exist;
+ *  4. fit: what the call needs against what the target says it can do;
+ *  5. health: an open circuit;
+ *  6. attempts: no more than the model's max_attempts.
+ * Being out by 3, 4 or 5 lets the next target be used only with the
  * permission unsupported, too_long or unavailable; without it the plan ends
  * there (later ones are out as `stopped`) with that refusal.  Being out by
- * place needs none: narrowing is always allowed.
+ * place or by `when` needs none: narrowing is always allowed, and which target
+ * is for which request is the operator's word, no failure.
  */
 #ifndef POLICY_PLAN_H
 #define POLICY_PLAN_H
@@ -39,6 +41,7 @@ enum verdict {
 	VERDICT_IN,
 	VERDICT_PLACE,
 	VERDICT_MEDIA,		/* it would fetch what it may not */
+	VERDICT_WHEN,		/* it is for other requests */
 	VERDICT_ENDPOINT,
 	VERDICT_TOO_LONG,
 	VERDICT_UNSUPPORTED,

@@ -14,6 +14,7 @@
 #include "policy/plan_internal.h"
 #include "policy/price.h"
 #include "policy/remote.h"
+#include "policy/when.h"
 
 static void
 out(struct candidate *c, enum verdict verdict, enum refusal refusal,
@@ -70,6 +71,20 @@ rule_media(const struct plan_question *q, struct candidate *c)
 	if (why == NULL)
 		return true;
 	out(c, VERDICT_MEDIA, REFUSE_REMOTE_MEDIA, why);
+	return false;
+}
+
+/* The model's rule, then the target's own. */
+static bool
+rule_when(const struct plan_question *q, struct candidate *c)
+{
+	const char *why = when_not(&q->plan->model->when, q->call, q->arena);
+
+	if (why == NULL)
+		why = when_not(&c->target->when, q->call, q->arena);
+	if (why == NULL)
+		return true;
+	out(c, VERDICT_WHEN, REFUSE_UNSUPPORTED, why);
 	return false;
 }
 
@@ -203,7 +218,7 @@ plan_judge(
 	if (q->facts->providers != NULL)
 		c->open_ms =
 		    q->facts->providers[c->target->provider->index].open_ms;
-	if (!rule_place(q, c) || !rule_media(q, c))
+	if (!rule_place(q, c) || !rule_media(q, c) || !rule_when(q, c))
 		return;
 	if (stopped != NULL) {
 		out(c, VERDICT_STOPPED, REFUSE_UNAVAILABLE, stopped);

@@ -282,14 +282,15 @@ count_tokens(struct request *r, const struct candidate *c)
 	return true;
 }
 
-/* To be left out by the plan's facts is a fallback, too; by place it is
- * not. */
+/* To be left out by the plan's facts is a fallback, too; by place or by a rule
+ * it is not. */
 static void
 note_left_out(struct request *r, const struct candidate *c)
 {
 	unsigned reason = refusal_spec(c->refusal)->fallback;
 
-	if (c->verdict != VERDICT_PLACE && reason != 0)
+	if (c->verdict != VERDICT_PLACE && c->verdict != VERDICT_WHEN &&
+	    reason != 0)
 		r->entry.fallback = fallback_name(reason);
 }
 

@@ -219,6 +219,9 @@ request_parse(struct request *r)
 
 	if (!take_passing(r))
 		return false;
+	for (size_t i = 0; i < r->server->config->nruled; i++)
+		r->call.ruled[i] =
+		    io_param(r->io, r->server->config->ruled[i].param);
 	task_work(parse_weight(r), parse_body, r);
 	if (r->parsed)
 		r->parsed = owner_find(r->server->config, r->client, &r->call,
