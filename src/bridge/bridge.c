@@ -335,6 +335,12 @@ bridge_fail(struct bridge_run *run, const struct refused *r, struct buf *out)
 	bridge_break(run, spec->code, &e, out);
 }
 
+bool
+bridge_is_finished(const struct bridge_run *run)
+{
+	return run->finish != FINISH_NONE;
+}
+
 unsigned
 bridge_alive(struct bridge_run *run, struct buf *out)
 {

@@ -99,6 +99,9 @@ void bridge_fail(struct bridge_run *, const struct refused *, struct buf *out);
 void bridge_fail_upstream(
     struct bridge_run *, int status, struct span body, struct buf *out);
 
+/* Has the upstream said why its answer ends? */
+bool bridge_is_finished(const struct bridge_run *);
+
 /* Writes the API's sign of life: `ping`, or `response.in_progress` (before it,
  * if the stream has not begun, `response.created`).  The number of the next
  * event; 0: the API does not number them. */

@@ -91,6 +91,7 @@ end_call(struct bridge_run *run, struct bridge_call *c)
 {
 	run->output_estimate += estimate_tokens(buf_span(&c->args.text));
 	c->state = BRIDGE_CALL_CLOSED;
+	run->text_last = false;
 	run->slot++;
 	run->first_call = (size_t)(c - run->calls) + 1;
 }

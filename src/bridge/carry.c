@@ -109,7 +109,7 @@ carry_take(struct span object, struct extras *out)
 	static const char *const known[] = { "for", "id", "index", "type",
 		"function", "role", "name", "tool_calls", "function_call",
 		"tool_call_id", "reasoning_content", "reasoning", "refusal",
-		EXTRAS_CONTENT };
+		EXTRAS_CONTENT, EXTRAS_BEFORE };
 
 	take_but(object, known, sizeof(known) / sizeof(*known), out);
 }

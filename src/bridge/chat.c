@@ -55,6 +55,7 @@ bridge_close_part(struct bridge_run *run, struct buf *out)
 	add_to_part(run, buf_span(&run->piece), out);
 	run->output_estimate += estimate_tokens(buf_span(&run->text));
 	run->ops->part_close(run, out);
+	run->text_last = run->part != CHUNK_REASONING;
 	run->part = CHUNK_NONE;
 	run->slot++;
 	buf_reset(&run->text);
@@ -170,15 +171,27 @@ bridge_estimate(const struct bridge_run *run)
 	return tokens;
 }
 
-/* They close their text, as they are of it alone.  While a call is open it has
- * not been written. */
+/* They close their text, as they are of it alone.  (While a call is open it
+ * has not been written.) */
 static void
 take_part_extras(struct bridge_run *run, size_t of, struct buf *out)
 {
-	if (bridge_take_part_extras(run, of) && run->part == CHUNK_TEXT) {
+	if (bridge_take_part_extras(run, of, EXTRAS_CONTENT) &&
+	    run->part == CHUNK_TEXT)
 		bridge_close_part(run, out);
-		bridge_put_extras(run, out);
-	}
+}
+
+/* A whole answer tells them before its text. */
+static void
+take_whole_text(struct bridge_run *run, size_t number, struct buf *out)
+{
+	bool own = bridge_take_part_extras(run, number + 1, EXTRAS_BEFORE);
+
+	if (own)
+		bridge_close_part(run, out);
+	take_text(run, &run->chunk.texts[number], out);
+	if (own)
+		bridge_close_part(run, out);
 }
 
 static void
@@ -189,6 +202,10 @@ take_choice(struct bridge_run *run, struct buf *out)
 	bridge_take_extras(run);
 	take_part_extras(run, 0, out);
 	for (size_t i = 0; i < c->ntexts && !run->ended; i++) {
+		if (c->whole) {
+			take_whole_text(run, i, out);
+			continue;
+		}
 		take_text(run, &c->texts[i], out);
 		take_part_extras(run, i + 1, out);
 	}
@@ -275,7 +292,7 @@ bridge_finish(struct bridge_run *run, struct buf *out)
 	bridge_put_late(run, out);
 	put_halves(run, out);
 	bridge_close_part(run, out);
-	bridge_put_extras(run, out);
+	bridge_put_last_extras(run, out);
 	check_room(run, out);
 	if (run->ended)
 		return;

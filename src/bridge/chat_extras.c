@@ -25,11 +25,11 @@ add(struct bridge_run *run, struct extras *x, const struct chunk_extra *e)
 		    e->key.p == NULL ? "" : e->key.p);
 }
 
-/* To the list of the parts of the content. */
+/* To a list of parts of the content. */
 static void
-add_part(struct bridge_run *run, const struct buf *list)
+add_part(struct bridge_run *run, const char *name, const struct buf *list)
 {
-	const struct chunk_extra e = { .key = span_of(EXTRAS_CONTENT),
+	const struct chunk_extra e = { .key = span_of(name),
 		.value = buf_span(list) };
 
 	if (!buf_failed(list))
@@ -53,13 +53,13 @@ bridge_take_extras(struct bridge_run *run)
 		buf_puts(&list, "[");
 		buf_add(&list, e->value.p, e->value.len);
 		buf_puts(&list, "]");
-		add_part(run, &list);
+		add_part(run, EXTRAS_CONTENT, &list);
 		buf_free(&list);
 	}
 }
 
 bool
-bridge_take_part_extras(struct bridge_run *run, size_t of)
+bridge_take_part_extras(struct bridge_run *run, size_t of, const char *name)
 {
 	const struct chunk *c = &run->chunk;
 	bool any = false;
@@ -79,7 +79,7 @@ bridge_take_part_extras(struct bridge_run *run, size_t of)
 	}
 	if (any) {
 		buf_puts(&list, "}]");
-		add_part(run, &list);
+		add_part(run, name, &list);
 	}
 	buf_free(&list);
 	return any;
@@ -124,6 +124,17 @@ bridge_put_extras(struct bridge_run *run, struct buf *out)
 	bridge_close_part(run, out);
 	put(run, (struct span){ NULL, 0 }, &run->extras, NULL, out);
 	extras_reset(&run->extras);
+}
+
+void
+bridge_put_last_extras(struct bridge_run *run, struct buf *out)
+{
+	if (run->kind != BRIDGE_MESSAGES || !run->text_last)
+		bridge_put_extras(run, out);
+	else if (extras_worth(&run->extras))
+		log_info("what the upstream said of its message after the "
+			 "text has no place in the Messages API, and is left "
+			 "out");
 }
 
 void

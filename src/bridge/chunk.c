@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/jscan.h"
+#include "base/jspan.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "bridge/chunk.h"
@@ -331,12 +332,18 @@ take_choice(struct chunk *c, const struct jscan_value *v)
 		c->stop = string_of(v);
 }
 
+/* Some upstreams have an error in each answer, all of whose members are
+ * empty. */
 static bool
-says_something(const struct jscan_value *v)
+says_something(struct span value)
 {
-	return v->type != JSCAN_NULL && v->type != JSCAN_FALSE &&
-	    !span_is(v->raw, "\"\"") && !span_is(v->raw, "{}") &&
-	    !span_is(v->raw, "[]") && !span_is(v->raw, "0");
+	struct jspan_walk w = jspan_walk(value);
+
+	while (jspan_next(&w))
+		if (says_something(w.value))
+			return true;
+	return value.len > 0 && memchr("{[nf", value.p[0], 4) == NULL &&
+	    !span_is(value, "\"\"") && !span_is(value, "0");
 }
 
 static int
@@ -347,7 +354,7 @@ on_value(void *ctx, const struct jscan_value *v)
 	if (v->depth == 0)
 		return v->type == JSCAN_OBJECT ? 0 : 1;
 	if (v->depth == 1 && !v->begin && key_is(v, 0, "error") &&
-	    says_something(v))
+	    says_something(v->raw))
 		c->error = v->raw;
 	if (v->depth < 2 || v->path[1].key.p != NULL || v->path[1].index != 0 ||
 	    !key_is(v, 0, "choices"))

@@ -32,6 +32,8 @@
 /* The member whose list holds parts of the content: of a thought, all of it;
  * of a text, what it has beside the text. */
 #define EXTRAS_CONTENT "content"
+/* The same of the text that follows. */
+#define EXTRAS_BEFORE "tailgate_before"
 
 struct extras_value;
 

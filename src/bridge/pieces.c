@@ -58,8 +58,17 @@ pieces_extra(struct pieces *p, struct span object)
 void
 pieces_move(struct pieces *from, struct pieces *to)
 {
-	for (size_t i = 0; i < from->n; i++)
+	pieces_move_with(from, to, (struct span){ NULL, 0 });
+}
+
+void
+pieces_move_with(struct pieces *from, struct pieces *to, struct span object)
+{
+	for (size_t i = 0; i < from->n; i++) {
 		pieces_add(to, from->list[i].kind, from->list[i].span);
+		if (object.p != NULL && pieces_extra(to, object))
+			object.p = NULL;
+	}
 	from->n = 0;
 }
 

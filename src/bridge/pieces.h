@@ -42,8 +42,11 @@ void pieces_free(struct pieces *);
 /* An empty text is nothing. */
 void pieces_text(struct pieces *, struct span inside);
 void pieces_add(struct pieces *, enum piece_kind, struct span);
-/* Moves all to the end of another. */
+/* Moves all to the end of another; with an object for the first text, or p
+ * NULL. */
 void pieces_move(struct pieces *from, struct pieces *to);
+void
+pieces_move_with(struct pieces *from, struct pieces *to, struct span object);
 /* Adds an object whose members go with the last text.  False: there is no
  * text. */
 bool pieces_extra(struct pieces *, struct span object);

@@ -139,6 +139,7 @@ struct bridge_run {
 	struct buf text; /* of the part so far */
 	struct buf piece; /* as it is decoded */
 	struct extras extras; /* of the message, not yet carried */
+	bool text_last; /* a text has been closed, and no call since */
 	uint64_t gathered; /* bytes of texts and arguments */
 	struct bridge_call *calls;
 	size_t ncalls;
@@ -224,14 +225,17 @@ void bridge_close_part(struct bridge_run *, struct buf *out);
 void bridge_put_late(struct bridge_run *, struct buf *out);
 
 /* chat_extras.c: what the chunk holds beside the API: of the message, of a
- * text (of as in chunk.h; true: it has some), of a call. */
+ * text (of as in chunk.h; true: it has some) under this name, of a call. */
 void bridge_take_extras(struct bridge_run *);
-bool bridge_take_part_extras(struct bridge_run *, size_t of);
+bool bridge_take_part_extras(struct bridge_run *, size_t of, const char *name);
 void
 bridge_take_call_extras(struct bridge_run *, size_t of, struct bridge_call *);
 /* Gives the client what has been gathered, if it is worth that: before the
  * text that follows, since some clients take the last part for the answer. */
 void bridge_put_extras(struct bridge_run *, struct buf *out);
+/* The same at the end.  After a text the Messages API has no place for it:
+ * Claude Code (-p) takes the last block for the answer. */
+void bridge_put_last_extras(struct bridge_run *, struct buf *out);
 void bridge_put_call_extras(
     struct bridge_run *, struct bridge_call *, struct buf *out);
 

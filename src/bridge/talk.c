@@ -243,6 +243,7 @@ end_turn(struct talk *t)
 	t->text.n = t->thoughts.n = t->ncalls = t->ncall_extras = 0;
 	t->carried.p = NULL;
 	extras_reset(&t->extras);
+	t->before.p = NULL;
 }
 
 /* --- What a dialect says --- */
@@ -278,7 +279,8 @@ talk_text(struct talk *t, struct pieces *p)
 	if (p->n == 0)
 		return;
 	t->in_turn = true;
-	pieces_move(p, &t->text);
+	pieces_move_with(p, &t->text, t->before);
+	t->before.p = NULL;
 }
 
 void

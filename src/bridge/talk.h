@@ -78,6 +78,7 @@ struct talk {
 	struct talk_extra *call_extras; /* of the turn, from 1 on */
 	size_t ncall_extras, call_extras_size;
 	struct extras extras; /* of the turn's message */
+	struct span before; /* an object for the text that follows */
 	size_t next_call, next_result; /* their numbers */
 };
 

@@ -93,6 +93,9 @@ talk_carried(struct talk *t, struct span inside)
 	parts = jspan_walk(jspan_member(object, EXTRAS_CONTENT));
 	while (!parts.object && jspan_next(&parts))
 		take_part(t, parts.value);
+	parts = jspan_walk(jspan_member(object, EXTRAS_BEFORE));
+	if (!parts.object && jspan_next(&parts))
+		t->before = parts.value;
 	return true;
 }
 

@@ -94,6 +94,7 @@ struct members {
 	struct span value[NKEYS];
 	struct span location; /* FastAPI's loc */
 	struct span raw; /* OpenRouter's metadata.raw */
+	struct span code; /* or type: words where there are no others */
 };
 
 static int
@@ -110,6 +111,10 @@ on_member(void *ctx, const struct jscan_value *v)
 		return 0;
 	if (jscan_key_is(&v->path[0], "loc") && v->type == JSCAN_ARRAY)
 		m->location = v->raw;
+	if (v->type == JSCAN_STRING && v->raw.len > 2 &&
+	    (jscan_key_is(&v->path[0], "code") ||
+		(jscan_key_is(&v->path[0], "type") && m->code.len == 0)))
+		m->code = v->raw;
 	for (size_t i = 0; i < NKEYS; i++)
 		if (jscan_key_is(&v->path[0], keys[i]) &&
 		    (v->type == JSCAN_STRING || v->type == JSCAN_OBJECT ||
@@ -168,6 +173,8 @@ add_object(struct span json, unsigned nested, struct buf *out)
 		separate(out, from, ": ");
 		add_value(m.raw, nested + 1, out);
 	}
+	if (nested > 0 && out->len == from && m.code.len > 0)
+		add_value(m.code, nested + 1, out);
 }
 
 struct list {

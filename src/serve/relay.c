@@ -42,9 +42,11 @@ relay_init(struct relay *r, struct answer *a, const struct call *call,
 	/* The same stream once more; it was counted the first time. */
 	if (r->speaks == ENDPOINT_RESPONSES_GET && call->stream)
 		r->speaks = ENDPOINT_RESPONSES;
+	r->ending.endpoint = r->speaks;
 	r->memory.share = a->memory == NULL ? NULL : a->memory->share;
 	buf_init_charged(&r->held, BRIDGE_BYTES, &r->memory);
 	buf_init_charged(&r->out, BRIDGE_BYTES, &r->memory);
+	buf_init_charged(&r->complaint, RELAY_HOLD_BYTES, &r->memory);
 	sse_init(&r->sse,
 	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ||
 		    endpoint_spec(r->speaks)->flags & ENDPOINT_IMAGES_OUT
@@ -60,6 +62,7 @@ relay_free(struct relay *r)
 	bridge_free(r->bridge);
 	buf_free(&r->held);
 	buf_free(&r->out);
+	buf_free(&r->complaint);
 	sse_free(&r->sse);
 }
 
@@ -210,8 +213,7 @@ static void
 scan(struct relay *r, struct span bytes)
 {
 	usage_scan_push(r->scan, bytes);
-	if (r->speaks == ENDPOINT_CHAT || r->speaks == ENDPOINT_COMPLETIONS)
-		finish_scan_push(&r->finish, bytes);
+	ending_push(&r->ending, bytes);
 }
 
 static void

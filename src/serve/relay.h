@@ -22,9 +22,9 @@
 #include "policy/plan.h"
 #include "policy/price.h"
 #include "serve/answer.h"
+#include "serve/ending.h"
 #include "state/health.h"
 #include "bridge/bridge.h"
-#include "bridge/finish.h"
 #include "wire/sse.h"
 #include "wire/upstream.h"
 #include "wire/usage.h"
@@ -74,6 +74,7 @@ struct relay {
 	bool done; /* the event that ends such a stream came */
 	bool bridge_good; /* the bridge has made more than an error */
 	bool holds_text; /* a short text: looked through before it passes */
+	struct buf complaint; /* see relay_complaint.c; or empty */
 	bool error_first; /* an error dressed as 200 */
 	bool error_whole; /* the same, of a JSON answer that is held whole */
 	bool ends_early; /* so is one that lacks its end */
@@ -85,7 +86,7 @@ struct relay {
 			   none */
 	struct usage usage;
 	struct usage_scan *scan; /* of a JSON answer too large to be held */
-	struct finish_scan finish; /* the same; chat and completions */
+	struct ending ending; /* the same */
 };
 
 enum relay_end {

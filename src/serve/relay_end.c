@@ -22,6 +22,10 @@ end_bridge(void *ctx)
 {
 	struct relay *r = ctx;
 
+	if (r->is_sse && relay_bridge_complains(r)) {
+		relay_bridge_fail(r, buf_span(&r->complaint));
+		return;
+	}
 	relay_bridge_step(r,
 	    r->is_sse ? bridge_end(r->bridge, &r->out)
 		      : bridge_answer(r->bridge, buf_span(&r->held), &r->out));
@@ -174,7 +178,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_HOLD && r->is_json)
 		verdict_look(r);
-	r->finish_failed |= r->finish.failed;
+	r->finish_failed |= r->ending.failed;
 	if (r->error_whole)
 		redact(r->answer->config, r->held.p, r->held.len);
 	if (r->answer->ended) {

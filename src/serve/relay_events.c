@@ -117,18 +117,6 @@ pass_clean_end(struct relay *r, const struct sse_event *event)
 	return answer_body(r->answer, (struct span){ done, sizeof(done) - 1 });
 }
 
-/* The first event that means anything: is it an error dressed as 200? */
-static bool
-begins_as_error(struct relay *r, const struct sse_event *event)
-{
-	if (r->events > 0 || !verdict_is_error(event->name, event->data))
-		return false;
-	r->error_first = true;
-	buf_reset(&r->held);
-	buf_add(&r->held, event->data.p, event->data.len);
-	return true;
-}
-
 /* Other events of these APIs tell what was asked, or the output again. */
 static bool
 brings_output(enum endpoint endpoint, struct span name)
@@ -255,6 +243,19 @@ bridge_covered(struct relay *r, struct span data)
 	buf_free(&copy);
 }
 
+static void
+push_bridge(struct relay *r, struct span name, struct span data)
+{
+	if (span_is(name, "error"))
+		relay_bridge_fail(r, data);
+	else if (is_last(r->speaks, name, data) && relay_bridge_complains(r))
+		relay_bridge_fail(r, buf_span(&r->complaint));
+	else if (data.len > 0 && may_be_error(r->speaks, name, data))
+		bridge_covered(r, data);
+	else if (data.len > 0)
+		bridge_data(r, data);
+}
+
 /* One event, whole.  What the relay knows of a stream it learns here. */
 static int
 on_event(void *ctx, const struct sse_event *event)
@@ -266,19 +267,17 @@ on_event(void *ctx, const struct sse_event *event)
 
 	if (r->done || r->bridge_failed)
 		return 0; /* after the end */
+	relay_note_complaint(r, data);
 	if (r->events == 0 && verdict_is_idle(r->speaks, name, data))
 		return 0;
-	if (begins_as_error(r, event))
+	if (relay_begins_as_error(r, event, is_last(r->speaks, name, data)))
 		return -1;
 	r->events++;
 	if (usage_read(r->counts, data, &r->usage))
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
 		relay_tell_usage(r);
-		if (data.len > 0 && may_be_error(r->speaks, name, data))
-			bridge_covered(r, data);
-		else if (data.len > 0)
-			bridge_data(r, data);
+		push_bridge(r, name, data);
 		return 0;
 	}
 	/* What began to pass already passes whole. */
@@ -412,7 +411,10 @@ relay_end_events(struct relay *r)
 	if (r->error_first)
 		return; /* held is its text */
 	r->window = buf_span(&r->held);
-	if (sse_finish(&r->sse, on_event, r) != 0 || r->bridge != NULL)
+	if (sse_finish(&r->sse, on_event, r) != 0)
+		return;
+	relay_end_complaint(r);
+	if (r->error_first || r->bridge != NULL)
 		return;
 	if (r->done && pass(r, r->done_at) == 0)
 		skip(r, r->sse.total);

@@ -40,6 +40,19 @@ int relay_pass_lines(struct relay *, struct span bytes);
  * only its blank line. */
 void relay_end_events(struct relay *);
 
+/* relay_complaint.c.  An event of a chat stream: does it complain, or does the
+ * answer go on? */
+void relay_note_complaint(struct relay *, struct span data);
+/* Is the first event that means anything an error dressed as 200?  last: it is
+ * the one that ends the stream. */
+bool relay_begins_as_error(struct relay *, const struct sse_event *, bool last);
+/* The stream is over: a complaint came last. */
+void relay_end_complaint(struct relay *);
+/* Did one, before the bridge had a reason for the end? */
+bool relay_bridge_complains(const struct relay *);
+/* Ends the bridge's response with this error. */
+void relay_bridge_fail(struct relay *, struct span data);
+
 /* What the bridge has made so far goes to the client. */
 int relay_pass_bridged(struct relay *, int64_t length);
 void relay_bridge_step(struct relay *, enum bridge_step);

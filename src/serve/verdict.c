@@ -12,6 +12,7 @@
 
 #include "base/jscan.h"
 #include "bridge/finish.h"
+#include "serve/ending.h"
 #include "serve/verdict.h"
 
 /* ---- errors inside a good status -------------------------------------- */
@@ -24,7 +25,6 @@ struct members {
 	bool type_error; /* "type": "error" */
 	bool words; /* `detail`, `message` or `msg`: what errors have */
 	bool choices; /* `choices` is there, empty or not */
-	bool failed; /* "status": "failed" */
 	bool is_object;
 	struct span type; /* the string's inside */
 	enum endpoint_usage kind;
@@ -62,8 +62,6 @@ on_member(void *ctx, const struct jscan_value *v)
 		m->error = v->type != JSCAN_NULL && v->type != JSCAN_FALSE;
 	else if (jscan_key_is(step, "type"))
 		note_type(m, v);
-	else if (jscan_key_is(step, "status"))
-		m->failed = span_is(v->raw, "\"failed\"");
 	else if (jscan_key_is(step, "choices")) {
 		m->choices = true;
 		m->empty_choices = v->raw.len <= 3;
@@ -75,7 +73,8 @@ on_member(void *ctx, const struct jscan_value *v)
 	    jscan_key_is(step, "content") || jscan_key_is(step, "input_tokens"))
 		m->answer |= v->type != JSCAN_NULL;
 	else if (jscan_key_is(step, "detail") ||
-	    jscan_key_is(step, "message") || jscan_key_is(step, "msg"))
+	    jscan_key_is(step, "message") || jscan_key_is(step, "msg") ||
+	    jscan_key_is(step, "errors"))
 		m->words |= v->type != JSCAN_NULL;
 	return 0;
 }
@@ -106,15 +105,22 @@ is_error(const struct members *m)
 	return (m->error && !m->answer) || m->type_error;
 }
 
+/* {"detail": "…"} and nothing else that answers. */
+static bool
+complains(const struct members *m)
+{
+	return m->words && !m->answer && !m->choices && !m->usage;
+}
+
 bool
 verdict_is_error(struct span name, struct span data)
 {
 	struct members m;
 
-	if (!has(data, "error"))
-		return false;
 	if (span_is(name, "error"))
 		return true;
+	if (!has(data, "error"))
+		return false;
 	m = members_of(data);
 	return is_error(&m);
 }
@@ -144,6 +150,14 @@ verdict_is_idle(enum endpoint speaks, struct span name, struct span data)
 	    !m.usage;
 }
 
+bool
+verdict_complains(struct span data)
+{
+	struct members m = members_of(data);
+
+	return complains(&m) && !is_ping(m.type);
+}
+
 struct span
 verdict_event_name(struct span name, struct span data)
 {
@@ -156,7 +170,8 @@ verdict_ends_badly(enum endpoint endpoint, struct span data)
 {
 	return (endpoint == ENDPOINT_CHAT ||
 		   endpoint == ENDPOINT_COMPLETIONS) &&
-	    finish_failed(data);
+	    (finish_failed(data) ||
+		(has(data, "\"error\"") && ending_failed(endpoint, data)));
 }
 
 bool
@@ -179,11 +194,8 @@ verdict_look(struct relay *r)
 		r->ends_early = error.offset >= held.len;
 		usage_read(m.kind, held, &r->usage);
 	}
-	/* {"detail": "…"} and nothing else that answers. */
-	r->error_whole =
-	    is_error(&m) || (m.words && !m.answer && !m.choices && !m.usage);
-	r->finish_failed |= verdict_ends_badly(r->speaks, held) ||
-	    (r->speaks == ENDPOINT_RESPONSES && m.failed);
+	r->error_whole = is_error(&m) || complains(&m);
+	r->finish_failed |= ending_failed(r->speaks, held);
 }
 
 bool

@@ -19,9 +19,12 @@ bool verdict_is_error(struct span name, struct span data);
 /* Is it a sign of life that says nothing yet: a ping, or (chat) an object of
  * which a client would take nothing? */
 bool verdict_is_idle(enum endpoint speaks, struct span name, struct span data);
+/* Has it words, as errors have, and nothing of an answer? */
+bool verdict_complains(struct span data);
 /* The event's name, which some upstreams tell by the member `type` alone. */
 struct span verdict_event_name(struct span name, struct span data);
-/* Does a choice of this event (or JSON answer) end with a failure? */
+/* Chat: does a choice of this event (or JSON answer) end with a failure, or
+ * stand beside an error? */
 bool verdict_ends_badly(enum endpoint, struct span data);
 /* Is it the chunk that exists only to carry `usage`? */
 bool verdict_is_only_usage(struct span data);

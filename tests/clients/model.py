@@ -6,8 +6,9 @@
 # agent's shell, to write a proof; an application's `weather`), told what the
 # tool said it repeats it, asked for a JSON schema it fills it.  As the model
 # mcp (only by chat) it calls the tool `prove` of an MCP server, having searched
-# for it if the client has it do so; as slow-N it takes N seconds before it calls
-# a tool.  All its calls have one id, as with some local servers.
+# for it if the client has it do so; as signed (only by chat) it signs what it
+# thinks, calls and says, and goes on only if it has its signatures again; as
+# slow-N it takes N seconds before it calls a tool.
 # usage: model.py DIR; the port goes to DIR/port, one line for each request to
 # DIR/log, and its body, where there is a directory DIR/bodies, into a file there
 # whose name is its number.
@@ -128,7 +129,46 @@ def chunk(delta, finish=None):
                 {"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
+DETAIL = {"type": "reasoning.text", "format": "f", "index": 0}
+DETAILS = [dict(DETAIL, text="I run it.", signature="S1")]
+SIGNED_CALL = {"own": {"thought_signature": "S2"}}
+
+
+def has_signatures(body):
+    """Of the turn before: its calls are answered."""
+    said = [m for m in body["messages"] if m["role"] == "assistant"]
+    return not said or (
+        said[-1].get("reasoning_details") == DETAILS and
+        all(c.get("own") == SIGNED_CALL["own"]
+            for c in said[-1].get("tool_calls", [{}])))
+
+
+def signed_events(body):
+    """The last signature comes after the text."""
+    text, call = chat_turn(body)
+    if not has_signatures(body):
+        yield chunk({"content": "signatures are lost: " +
+                     json.dumps(body["messages"][-2])}, "stop")
+        return
+    for piece in pieces("I run it.", 5):
+        yield chunk({"reasoning": piece,
+                     "reasoning_details": [dict(DETAIL, text=piece)]})
+    yield chunk({"reasoning_details": [dict(DETAIL, signature="S1")]})
+    if call:
+        yield chunk({"tool_calls": [{
+            "index": 0, "id": fresh("call"), "type": "function",
+            "function": {"name": call[0], "arguments": call[1]},
+            **SIGNED_CALL}]})
+    else:
+        yield chunk({"content": text})
+        yield chunk({"content": "", "own": {"thought_signature": "S3"}})
+    yield chunk({}, "tool_calls" if call else "stop")
+
+
 def chat_events(body):
+    if body["model"] == "signed" and body.get("tools"):
+        yield from signed_events(body)
+        return
     text, call = chat_turn(body)
     yield chunk({"role": "assistant", "content": None})
     for piece in pieces(text or "", 9):

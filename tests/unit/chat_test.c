@@ -148,6 +148,119 @@ static const struct row rows[] = {
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")), TEXT("so"),
 		CALLS(CALL("1", "b", "g", "")), "!tool_calls" },
 	    "f({\"x\":1}) text:so g({}) stop" },
+	{ "two calls of one index, told apart by id, interleaved",
+	    { CALLS(CALL("0", "a", "f", "")), CALLS(CALL("0", "b", "g", "")),
+		CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"arguments\":"
+		      "\"{\\\"x\\\":1}\"}}"),
+		CALLS("{\"index\":0,\"id\":\"b\",\"function\":{\"arguments\":"
+		      "\"{\\\"y\\\":2}\"}}"),
+		"!tool_calls" },
+	    "f({\"x\":1}) g({\"y\":2}) stop" },
+	{ "one index, two ids, the same name, whole",
+	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
+		CALLS(CALL("0", "b", "f", "{" Q "x" Q ":2}")), "!tool_calls" },
+	    "f({\"x\":1}) f({\"x\":2}) stop" },
+	{ "one index, two ids, the same arguments",
+	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
+		CALLS(CALL("0", "b", "f", "{" Q "x" Q ":1}")), "!tool_calls" },
+	    "f({\"x\":1}) f({\"x\":1}) stop" },
+	{ "one index, no ids, the same name",
+	    { CALLS(CALL("0", "", "f", "{" Q "x" Q ":1}")),
+		CALLS(CALL("0", "", "f", "{" Q "x" Q ":2}")), "!stop" },
+	    "f({\"x\":1}) f({\"x\":2}) stop" },
+	{ "one index, two ids, in one chunk, pieces without an id",
+	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}") "," CALL(
+		  "0", "b", "g", "{" Q "y" Q)),
+		CALLS(MORE("0", ":2}")), "!tool_calls" },
+	    "f({\"x\":1}) g({\"y\":2}) stop" },
+	{ "the id in every piece, no index",
+	    { CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
+		    "\"{\\\"x\\\"\"}}"),
+		CALLS("{\"id\":\"a\",\"function\":{\"arguments\":\":\"}}"),
+		CALLS("{\"id\":\"a\",\"function\":{\"arguments\":\"1}\"}}"),
+		"!tool_calls" },
+	    "f({\"x\":1}) stop" },
+	{ "an id in the first piece alone, no index, two calls",
+	    { CALLS("{\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":"
+		    "\"{\\\"x\\\"\"}}"),
+		CALLS("{\"function\":{\"arguments\":\":1}\"}}"),
+		CALLS(
+		    "{\"id\":\"b\",\"function\":{\"name\":\"g\",\"arguments\":"
+		    "\"{\\\"y\\\"\"}}"),
+		CALLS("{\"function\":{\"arguments\":\":2}\"}}"), "!stop" },
+	    "f({\"x\":1}) g({\"y\":2}) stop" },
+	{ "an empty id, a null one, a number",
+	    { CALLS("{\"index\":0,\"id\":null,\"function\":{\"name\":\"f\","
+		    "\"arguments\":\"{\\\"x\\\"\"}}"),
+		CALLS("{\"index\":0,\"id\":\"\",\"function\":{\"name\":null,"
+		      "\"arguments\":\":1}\"}}"),
+		CALLS("{\"index\":1,\"id\":7,\"function\":{\"name\":\"g\","
+		      "\"arguments\":\"{}\"}}"),
+		"!tool_calls" },
+	    "f({\"x\":1}) g({}) stop" },
+	{ "the index as a text, then as a number",
+	    { CALLS("{\"index\":\"1\",\"id\":\"b\",\"function\":{\"name\":"
+		    "\"g\",\"arguments\":\"{\\\"y\\\"\"}}"),
+		CALLS(MORE("1", ":2}")), "!tool_calls" },
+	    "g({\"y\":2}) stop" },
+	{ "indexes that do not begin at 0, backwards",
+	    { CALLS(CALL("7", "a", "f", "")), CALLS(CALL("3", "b", "g", "")),
+		CALLS(MORE("3", "{" Q "y" Q ":2}")),
+		CALLS(MORE("7", "{" Q "x" Q ":1}")), "!tool_calls" },
+	    "f({\"x\":1}) g({\"y\":2}) stop" },
+	{ "an empty object, then more of it",
+	    { CALLS(CALL("0", "a", "f", "{}")), CALLS(MORE("0", "{" Q "x" Q)),
+		CALLS(MORE("0", ":1}")), "!tool_calls" },
+	    "f({\"x\":1}) stop" },
+	{ "blanks for arguments, and around them",
+	    { CALLS(CALL("0", "a", "f", " ")),
+		CALLS(CALL("1", "b", "g", " \\n{" Q "y" Q ":2}\\n")),
+		CALLS(MORE("1", " ")), "!tool_calls" },
+	    "f({}) g( \n{\"y\":2}\n ) stop" },
+	{ "a name in fragments with its id, arguments after it",
+	    { CALLS(CALL("0", "a", "get_", "")),
+		CALLS(CALL("0", "a", "weather", "")),
+		CALLS("{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"\","
+		      "\"arguments\":\"{\\\"x\\\":1}\"}}"),
+		"!tool_calls" },
+	    "get_weather({\"x\":1}) stop" },
+	{ "names of two calls in fragments, interleaved",
+	    { CALLS(CALL("0", "a", "get_", "") "," CALL("1", "b", "set_", "")),
+		CALLS(CALL("0", "", "a", "") "," CALL("1", "", "b", "")),
+		CALLS(MORE("1", "{" Q "y" Q ":2}") "," MORE(
+		    "0", "{" Q "x" Q ":1}")),
+		"!tool_calls" },
+	    "get_a({\"x\":1}) set_b({\"y\":2}) stop" },
+	{ "three, the second without arguments, the third first",
+	    { CALLS(CALL("0", "a", "f", "") "," CALL(
+		  "1", "b", "g", "") "," CALL("2", "c", "h", "")),
+		CALLS(MORE("2", "{" Q "z" Q ":3}")),
+		CALLS(MORE("0", "{" Q "x" Q ":1}")), "!tool_calls" },
+	    "f({\"x\":1}) g({}) h({\"z\":3}) stop" },
+	{ "a call cut off behind one that is whole",
+	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
+		CALLS(CALL("1", "b", "g", "{" Q "y" Q)) },
+	    "f({\"x\":1}) g({\"y\" error:The upstream's answer ended in the "
+	    "middle." },
+	{ "text, a call, a thought, a call",
+	    { TEXT("a"), CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
+		"{\"reasoning\":\"hm\"}",
+		CALLS(CALL("1", "b", "g", "{" Q "y" Q ":2}")), "!tool_calls" },
+	    "text:a f({\"x\":1}) thought:hm g({\"y\":2}) stop" },
+	{ "text inside a call that a length ends",
+	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q)), TEXT("so"), "!length" },
+	    "f({\"x\" text:so length" },
+	{ "a call in a message beside a delta",
+	    { "={\"choices\":[{\"delta\":{\"tool_calls\":[" CALL("0", "a", "f",
+		  "{" Q "x" Q
+		  ":1}") "]},\"message\":{\"tool_calls\":[" CALL("0", "a", "f",
+		  "{" Q "x" Q ":1}") "]}}]}",
+		"!tool_calls" },
+	    "f({\"x\":1}) stop" },
+	{ "an empty list of calls, and null",
+	    { CALLS(""), TEXT("a"), "{\"tool_calls\":null,\"content\":null}",
+		"!stop" },
+	    "text:a stop" },
 	{ "tool_calls without a call", { TEXT("x"), "!tool_calls" },
 	    "text:x stop" },
 
@@ -201,6 +314,37 @@ static const struct row rows[] = {
 	{ "an unknown word", { TEXT("a"), "!gnarl" },
 	    "text:a error:The upstream ended its answer with the reason "
 	    "\"gnarl\"." },
+	{ "an end in the words of others", { TEXT("a"), "!EOS_TOKEN" },
+	    "text:a stop" },
+	{ "a length in the words of others", { TEXT("a"), "!MAX_TOKENS" },
+	    "text:a length" },
+	{ "a limit of its context", { TEXT("a"), "!context_length_exceeded" },
+	    "text:a length" },
+	{ "moderation in the words of others",
+	    { TEXT("a"), "!PROHIBITED_CONTENT" }, "text:a filter" },
+	{ "a call that was malformed",
+	    { TEXT("a"), "!MALFORMED_FUNCTION_CALL" },
+	    "text:a error:The upstream ended its answer with the reason "
+	    "\"MALFORMED_FUNCTION_CALL\"." },
+	{ "a time that ran out", { TEXT("a"), "!timeout", "[DONE]" },
+	    "text:a error:The upstream ended its answer with the reason "
+	    "\"timeout\"." },
+	{ "a cancelled one", { TEXT("a"), "!cancelled", "[DONE]" },
+	    "text:a error:The upstream ended its answer with the reason "
+	    "\"cancelled\"." },
+	{ "an empty reason, then a true one",
+	    { TEXT("a"), "!", TEXT("b"), "!stop" }, "text:ab stop" },
+	{ "the reason with the last text",
+	    { "={\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":"
+	      "\"length\"}]}",
+		"[DONE]" },
+	    "text:a length" },
+	{ "a reason again in the chunk of the usage",
+	    { TEXT("a"), "!stop",
+		"={\"choices\":[{\"delta\":{},\"finish_reason\":null}],"
+		"\"usage\":{}}",
+		"[DONE]" },
+	    "text:a stop" },
 	{ "no reason, but the end", { TEXT("a"), "[DONE]" }, "text:a stop" },
 	{ "the end with blanks", { TEXT("a"), "= [DONE] " }, "text:a stop" },
 	{ "no reason and no end", { TEXT("a") },
@@ -252,6 +396,23 @@ static const struct row rows[] = {
 	    { "={\"error\":null,\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
 		"!stop" },
 	    "text:a stop" },
+	{ "an error all of whose members are empty is none",
+	    { "={\"error\":{\"message\":\"\",\"code\":0,\"param\":null},"
+	      "\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
+		"!stop" },
+	    "text:a stop" },
+	{ "an error beside a choice",
+	    { TEXT("a"),
+		"={\"choices\":[{\"delta\":{\"content\":\"\"},\"finish_reason\""
+		":\"error\"}],\"error\":{\"code\":502,\"message\":\"gone\"}}" },
+	    "text:a error:gone" },
+	{ "an error whose message is a list of problems",
+	    { TEXT("a"),
+		"={\"error\":{\"detail\":[{\"loc\":[\"body\",\"n\"],\"msg\":"
+		"\"too large\"}]}}" },
+	    "text:a error:body.n: too large" },
+	{ "a number for an error", { TEXT("a"), "={\"error\":503}" },
+	    "text:a error:503" },
 	{ "a bare string for an error", { TEXT("a"), "={\"error\":\"broke\"}" },
 	    "text:a error:broke" },
 };
@@ -286,6 +447,7 @@ put_open(struct reader *r, bool done)
 static void
 open_one(struct reader *r, const char *kind, const char *name)
 {
+	put_open(r, false);
 	buf_reset(&r->open);
 	r->is_open = true;
 	r->is_call = *name != '\0';

@@ -540,6 +540,65 @@ test_broken_off(void)
 	    tried);
 }
 
+/* ---- what comes last in a whole response ------------------------------ */
+
+/* However large it is, it counts against the provider. */
+static void
+test_late(void)
+{
+	static const struct {
+		const char *name, *begin, *end;
+		struct exchange_ask ask;
+		bool failed;
+	} rows[] = {
+		{ "Responses, failed", "{\"output\":[{\"text\":\"",
+		    "\"}],\"status\":\"failed\"}",
+		    { .endpoint = ENDPOINT_RESPONSES }, true },
+		{ "Responses, incomplete", "{\"output\":[{\"text\":\"",
+		    "\"}],\"incomplete_details\":{\"reason\":"
+		    "\"max_output_tokens\"},\"status\":\"incomplete\"}",
+		    { .endpoint = ENDPOINT_RESPONSES }, false },
+		{ "Messages, an error", "{\"content\":[{\"text\":\"",
+		    "\"}],\"type\":\"error\",\"error\":{\"type\":"
+		    "\"api_error\"}}",
+		    { .endpoint = ENDPOINT_MESSAGES }, true },
+		{ "chat, an error", "{\"choices\":[{\"text\":\"",
+		    "\"}],\"error\":{\"code\":500}}",
+		    { .endpoint = ENDPOINT_CHAT }, true },
+		{ "chat, a reason", "{\"choices\":[{\"text\":\"",
+		    "\",\"finish_reason\":\"error\"}]}",
+		    { .endpoint = ENDPOINT_CHAT }, true },
+	};
+	static const size_t sizes[] = { 10, 70000, 200000 };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (size_t k = 0; k < sizeof(sizes) / sizeof(*sizes); k++) {
+			struct exchange_seen seen;
+			struct buf body, wire;
+
+			buf_init(&body, (size_t)1 << 20);
+			buf_puts(&body, rows[i].begin);
+			for (size_t n = 0; n < sizes[k]; n += 10)
+				buf_puts(&body, "0123456789");
+			buf_puts(&body, rows[i].end);
+			make_wire(&wire, buf_span(&body), BY_CHUNKS, false,
+			    "application/json", true);
+			exchange_run(&rows[i].ask, buf_span(&wire), at_random,
+			    &(size_t){ 4096 }, &seen);
+			CHECK(seen.result.health ==
+				    (rows[i].failed ? HEALTH_ERROR
+						    : HEALTH_OK) &&
+				(seen.result.end == RELAY_SERVED) ==
+				    !rows[i].failed,
+			    "%s after %zu bytes: end %d, health %d",
+			    rows[i].name, sizes[k], (int)seen.result.end,
+			    (int)seen.result.health);
+			buf_free(&seen.out);
+			buf_free(&wire);
+			buf_free(&body);
+		}
+}
+
 int
 main(void)
 {
@@ -559,6 +618,7 @@ main(void)
 	test_rules();
 	test_framings();
 	test_broken_off();
+	test_late();
 
 	each_mode(every_split);
 	CHECK(differences == 0, "%" PRIu64 " packings, every split into two",

@@ -1,0 +1,57 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * How a whole JSON response says that it has failed, beside the answer that it
+ * brings: read as its bytes come, in whatever pieces, so that one that is too
+ * large to be held is judged like any other.
+ *
+ *	chat, completions: a finish_reason that is a failure
+ *	Responses: `status` failed or cancelled; incomplete for a reason that is
+ *		a failure
+ *	all three, and Messages: an `error` that says something, "type":"error"
+ */
+#ifndef SERVE_ENDING_H
+#define SERVE_ENDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/span.h"
+#include "bridge/finish.h"
+#include "config/endpoint.h"
+
+#define ENDING_WORD 48
+
+struct ending { /* all zero to begin with, but for the endpoint */
+	enum endpoint endpoint;
+	bool failed;
+
+	struct finish_scan finish;
+	enum {
+		ENDING_VALUE, /* outside of strings */
+		ENDING_STRING,
+		ENDING_ESCAPE,
+		ENDING_AFTER, /* a string has ended: is it a key? */
+	} state;
+	unsigned depth;
+	char word[ENDING_WORD]; /* the last string, its beginning */
+	size_t len;
+	bool value; /* a colon came before it */
+	enum {
+		ENDING_OTHER,
+		ENDING_STATUS,
+		ENDING_TYPE,
+		ENDING_ERROR,
+		ENDING_DETAILS,
+	} member; /* of the document, whose value this is in */
+	bool reason; /* the value of `reason` in incomplete_details */
+};
+
+/* Nothing for an endpoint whose responses say nothing of the kind. */
+void ending_push(struct ending *, struct span bytes);
+/* The same of a whole text. */
+bool ending_failed(enum endpoint, struct span json);
+
+#endif
