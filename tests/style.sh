@@ -176,6 +176,41 @@ for file in $(ours 'src/*.c' 'src/*.h' 'tests/unit/*.c' 'tests/*.sh'); do
 	grep -qF "$name" Makefile.am || echo "$file: not in Makefile.am"
 done | found
 
+# --- The cage -----------------------------------------------------------------
+
+# Every test runs in it, except for these.
+uncaged() {
+	case $1 in
+	tests/valgrind.sh) ;; # valgrind's own calls are none of the program's
+	tests/unit/ledger_test.c) ;; # stands in for the disk below the writer
+	tests/unit/sandbox_test.c) ;; # tries "off" itself
+	tests/lessened.sh) ;; # the same
+	tests/world/config.c) ;; # its process is the whole world
+	bench/pair) ;; # compares the two
+	tests/style.sh) ;;
+	*) return 1 ;;
+	esac
+}
+grep -El 'sandbox *= *\\*"off|CONFINE_OFF' $(ours 'tests/*' 'bench/*' '.ci/*') |
+    while read -r file; do
+	uncaged "$file" ||
+	    echo "$file: switches the sandbox off, and is not on the list"
+done | found
+
+# Each row of what stops an attack names tests that exist.
+awk '
+	/^## / { inside = /What stops an attack/ }
+	inside && /^\|/ && !/^\|[-|]*$/ && !/^\| attack / {
+		n = split($0, cells, "|")
+		if (cells[n - 1] !~ /`tests\//)
+			printf "SECURITY.md:%d: names no test\n", FNR
+	}
+' SECURITY.md | found
+# shellcheck disable=SC2016 # of Markdown
+grep -o '`tests/[^`]*`' SECURITY.md | tr -d '`' | sort -u | while read -r file; do
+	[ -f "$file" ] || echo "SECURITY.md: $file: no such test"
+done | found
+
 # --- Tools ------------------------------------------------------------------
 
 if have clang-format; then

@@ -135,4 +135,5 @@ advise(struct load *load)
 		advise_key(load, &c->providers[i]);
 	advise_targets(load);
 	advise_clients(load);
+	advise_paths(load);
 }

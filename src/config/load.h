@@ -147,6 +147,9 @@ void finish(struct load *);
 void prove(struct load *);
 /* Warns of what will surprise (advise.c). */
 void advise(struct load *);
+/* Of files that a worker could read or write, and of directories that others
+ * use too (advise_paths.c). */
+void advise_paths(struct load *);
 /* Reads the providers' keys. */
 void keys_load(struct load *);
 
