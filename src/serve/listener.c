@@ -116,8 +116,9 @@ make_socket(const char *path, char *why, size_t size)
 	int fd, rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
-		snprintf(why, size, "%s: longer than %zu bytes", path,
-		    sizeof(sun.sun_path) - 1);
+		/* It is longer than any message has room for. */
+		snprintf(why, size, "%.*s...: longer than %zu bytes",
+		    (int)sizeof(sun.sun_path), path, sizeof(sun.sun_path) - 1);
 		return -1;
 	}
 	strcpy(sun.sun_path, path);
