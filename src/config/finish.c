@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/load.h"
 
@@ -157,6 +158,20 @@ finish_clients(struct client *clients, size_t n)
 	}
 }
 
+/* The host's name, as far as it can be a name of ours. */
+static const char *
+gateway_name(struct load *load)
+{
+	char name[CONFIG_NAME_MAX + 1] = "";
+
+	if (gethostname(name, sizeof(name) - 1) == -1 || *name == '\0')
+		return "localhost";
+	for (char *p = name; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && *p != '.' && *p != '_')
+			*p = '-';
+	return arena_strdup(load->arena, name);
+}
+
 static void
 finish_privates(struct load *load, struct private_rule *rules, size_t n)
 {
@@ -179,6 +194,8 @@ finish(struct load *load)
 	config_keyed_make(c, load->arena);
 	finish_privates(load, (struct private_rule *)c->privates, c->nprivates);
 	c->client_address_header = cgi_name(load, c->client_address_header);
+	if (c->gateway == NULL)
+		c->gateway = gateway_name(load);
 	if (c->ledger_file == NULL)
 		c->ledger_file =
 		    arena_printf(load->arena, "%s/ledger.jsonl", c->state_dir);

@@ -276,6 +276,10 @@ const struct schema schema_table[] = {
 	TEXT("ledger", "file", SCHEMA_PATH, 1, 4096, NULL, false,
 	    "The ledger; ledger.jsonl in state_dir unless given.",
 	    IN(config, ledger_file)),
+	TEXT("ledger", "gateway", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, false,
+	    "What this host is called in each line, so that ledgers of several "
+	    "can be put together; its host name unless given.",
+	    IN(config, gateway)),
 	WORD("ledger", "when_stuck", SCHEMA_WORD, "refuse_external",
 	    "refuse_external refuse count",
 	    "What happens to requests while it can't be written: refuse those "

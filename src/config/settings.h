@@ -287,6 +287,7 @@ struct config {
 
 	bool ledger;
 	const char *ledger_file;
+	const char *gateway;	/* what this host is called in its lines */
 	enum when_stuck ledger_when_stuck;
 
 	size_t private_max_bytes;	/* text looked through for patterns */

@@ -20,7 +20,8 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/usage_print.h"
-#include "ledger/read.h"
+#include "ctl/usage_verify.h"
+#include "ledger/named.h"
 
 #define DAY_MS INT64_C(86400000)
 #define DEFAULT_DAYS 30
@@ -33,6 +34,9 @@ struct options {
 	enum usage_by columns[USAGE_BY_COUNT];
 	size_t ncolumns;
 	enum usage_format format;
+	/* Given by name instead of the configuration's ledger; or NULL. */
+	struct ledger_part *files;
+	size_t nfiles;
 };
 
 /* ---- Options ---- */
@@ -134,7 +138,8 @@ parse_option(int c, struct options *o)
 		    : ctl_misuse("usage",
 			  "--by %s: of client, model, provider, upstream, "
 			  "place, "
-			  "host, endpoint, status, refusal, day, month",
+			  "host, endpoint, status, refusal, day, month, "
+			  "gateway",
 			  optarg);
 	case 'F':
 		return parse_format(optarg, &o->format) == 0
@@ -160,9 +165,9 @@ parse_options(int argc, char **argv, struct options *o)
 	while (rc == 0 &&
 	    (c = ctl_option_next(argc, argv, "usage", ctl_usage_options)) != -1)
 		rc = parse_option(c, o);
-	if (rc == 0 && optind < argc)
+	if (rc == 0 && optind < argc && o->follow)
 		return ctl_misuse(
-		    "usage", "unknown argument \"%s\"", argv[optind]);
+		    "usage", "--follow is for the gateway's own ledger");
 	return rc;
 }
 
@@ -170,46 +175,83 @@ parse_options(int argc, char **argv, struct options *o)
 
 struct summing {
 	const struct options *options;
+	struct ledger_once *once; /* NULL: all lines are of one host */
+	uint64_t handed_on; /* lines that are another gateway's request */
 	struct usage_sum *sum, *hosts;
-	struct usage_count total;
 };
+
+static int
+note_line(void *ctx, const struct ledger_line *l)
+{
+	ledger_once_note(ctx, l);
+	return 0;
+}
 
 static int
 sum_line(void *ctx, const struct ledger_line *l)
 {
 	struct summing *s = ctx;
 
-	if (l->wall_ms >= s->options->until_ms)
+	if (l->wall_ms >= s->options->until_ms ||
+	    (s->once != NULL && ledger_once_again(s->once, l)))
 		return 0;
-	usage_sum_add(s->sum, l);
+	/* Each gateway tells where it sent it. */
 	if (l->sent)
 		usage_sum_add(s->hosts, l);
+	if (s->once != NULL && !ledger_once_is_first(s->once, l))
+		s->handed_on++;
+	else
+		usage_sum_add(s->sum, l);
 	return 0;
 }
 
-static int
-report(const char *path, const struct options *o)
+static void
+print_sums(struct summing *s)
 {
-	static const enum usage_by host = USAGE_BY_HOST;
-	struct summing s = { .options = o,
-		.sum = usage_sum_new(o->columns, o->ncolumns),
-		.hosts = usage_sum_new(&host, 1) };
+	const struct options *o = s->options;
 	struct usage_report r = { .since_ms = o->since_ms,
 		.until_ms = o->until_ms,
 		.columns = o->columns,
 		.ncolumns = o->ncolumns };
 	struct usage_group **groups;
 
-	ledger_each(path, o->since_ms, sum_line, &s);
-	r.ngroups = usage_sum_groups(s.sum, &groups);
+	r.ngroups = usage_sum_groups(s->sum, &groups);
 	r.groups = groups;
 	for (size_t i = 0; i < r.ngroups; i++)
 		usage_count_add(&r.total, &groups[i]->count);
-	r.nhosts = usage_sum_groups(s.hosts, &groups);
+	r.nhosts = usage_sum_groups(s->hosts, &groups);
 	r.hosts = groups;
 	usage_print(&r, o->format);
+	if (s->handed_on > 0)
+		fprintf(stderr,
+		    "tailgate usage: %" PRIu64 " lines are of requests that "
+		    "another of these gateways handed on; they are counted "
+		    "once, where the client asked\n",
+		    s->handed_on);
+}
+
+/* ledger NULL: of the files. */
+static int
+report(const char *ledger, const struct options *o)
+{
+	static const enum usage_by host = USAGE_BY_HOST;
+	struct ledger_once *once = ledger == NULL ? ledger_once_new() : NULL;
+	struct summing s = { .options = o,
+		.once = once,
+		.sum = usage_sum_new(o->columns, o->ncolumns),
+		.hosts = usage_sum_new(&host, 1) };
+
+	if (ledger != NULL)
+		ledger_each(ledger, o->since_ms, sum_line, &s);
+	else {
+		ledger_each_of(
+		    o->files, o->nfiles, o->since_ms, note_line, once);
+		ledger_each_of(o->files, o->nfiles, o->since_ms, sum_line, &s);
+	}
+	print_sums(&s);
 	usage_sum_free(s.sum);
 	usage_sum_free(s.hosts);
+	ledger_once_free(once);
 	return 0;
 }
 
@@ -323,28 +365,6 @@ follow(const char *path, const struct options *o)
 	}
 }
 
-/* ---- Verifying ---- */
-
-static void
-say_finding(void *ctx, const char *file, uint64_t line, const char *what)
-{
-	(void)ctx;
-	if (line == 0)
-		printf("%s: %s\n", file, what);
-	else
-		printf("%s:%" PRIu64 ": %s\n", file, line, what);
-}
-
-/* Old files may have been removed: then there is no telling what they said. */
-static void
-say_begin(const struct ledger_report *r)
-{
-	if (r->first_n > 1)
-		printf("It begins with number %" PRIu64 ": the %" PRIu64
-		       " lines before are in files that are not here.\n",
-		    r->first_n, r->first_n - 1);
-}
-
 /* What can't be read is not silently missing. */
 static void
 say_left_out(const char *ledger)
@@ -361,33 +381,47 @@ say_left_out(const char *ledger)
 	ledger_parts_free(files, n);
 }
 
+/* These files and no configuration: they may be of any host. */
 static int
-verify(const struct config *config)
+usage_named(struct options *o, const char *const *paths, size_t n)
 {
-	struct ledger_report r;
+	static const struct config none = { .sandbox = CONFINE_ON };
+	int got, rc;
 
-	if (ledger_verify(config->ledger_file, say_finding, NULL, &r) == -1) {
-		fprintf(stderr, "tailgate: %s: %s\n", config->ledger_file,
-		    strerror(errno));
+	if (ctl_confine(&none, SANDBOX_INSPECT,
+		&(struct sandbox_more){ .reads = paths }) == -1 ||
+	    (got = ledger_named(paths, n, &o->files, stderr)) == -1)
 		return 1;
-	}
-	say_begin(&r);
-	if (r.breaks > 0) {
-		printf(
-		    "The chain is broken in %" PRIu64 " places.\n", r.breaks);
+	o->nfiles = (size_t)got;
+	rc = o->verify ? usage_verify_named(o->files, o->nfiles)
+		       : report(NULL, o);
+	ledger_parts_free(o->files, o->nfiles);
+	return rc;
+}
+
+static int
+usage_own(const struct options *o)
+{
+	struct config *config =
+	    ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, NULL);
+	int rc = 1;
+
+	if (config == NULL)
 		return 1;
+	if (!config->ledger)
+		fprintf(stderr,
+		    "tailgate: %s: no ledger is kept (ledger = "
+		    "false)\n",
+		    config->path);
+	else if (o->follow)
+		rc = follow(config->ledger_file, o);
+	else {
+		say_left_out(config->ledger_file);
+		rc = o->verify ? usage_verify(config->ledger_file)
+			       : report(config->ledger_file, o);
 	}
-	printf("%" PRIu64 " lines, none changed, removed or swapped", r.lines);
-	if (r.torn > 0)
-		printf(", %" PRIu64 " torn", r.torn);
-	if (r.lost > 0)
-		printf(", %" PRIu64 " requests not recorded", r.lost);
-	printf(".\nThe last is number %" PRIu64 " with hash %s%s.\n", r.tail.n,
-	    r.tail.hash,
-	    r.tail_known ? ""
-			 : " (whether it is the last is not known: the "
-			   "record beside it is missing)");
-	return 0;
+	config_free(config);
+	return rc;
 }
 
 int
@@ -397,28 +431,13 @@ ctl_usage(int argc, char **argv)
 		.columns = { USAGE_BY_CLIENT, USAGE_BY_MODEL, USAGE_BY_PROVIDER,
 		    USAGE_BY_PLACE },
 		.ncolumns = 4 };
-	struct config *config;
 	int rc;
 
 	o.since_ms = (o.until_ms / DAY_MS - DEFAULT_DAYS + 1) * DAY_MS;
 	if ((rc = parse_options(argc, argv, &o)) != 0)
 		return rc;
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_INSPECT, NULL)) ==
-	    NULL)
-		return 1;
-	if (!config->ledger) {
-		fprintf(stderr,
-		    "tailgate: %s: no ledger is kept (ledger = "
-		    "false)\n",
-		    config->path);
-		rc = 1;
-	} else if (o.follow)
-		rc = follow(config->ledger_file, &o);
-	else {
-		say_left_out(config->ledger_file);
-		rc =
-		    o.verify ? verify(config) : report(config->ledger_file, &o);
-	}
-	config_free(config);
-	return rc;
+	return optind < argc
+	    ? usage_named(&o, (const char *const *)(argv + optind),
+		  (size_t)(argc - optind))
+	    : usage_own(&o);
 }

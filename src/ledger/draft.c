@@ -303,12 +303,14 @@ ledger_draft_free(struct ledger_draft *line)
 }
 
 bool
-ledger_draft_finish(struct ledger_draft *line, const struct ledger_tail *t)
+ledger_draft_finish(struct ledger_draft *line, const char *gateway,
+    const struct ledger_tail *t)
 {
 	struct buf *b = &line->text;
 
 	if (b->len > line->len)
 		b->len = line->len;
+	put_text(b, ",\"gateway\":", gateway);
 	put_u64(b, ",\"n\":", t->n + 1);
 	buf_puts(b, ",\"prev\":\"");
 	buf_puts(b, t->hash);

@@ -76,12 +76,12 @@ struct batch {
 
 /* Its place in the chain; false: it has become too long to have one. */
 static bool
-add_line(struct batch *batch, struct ledger_draft *line)
+add_line(struct batch *batch, const char *gateway, struct ledger_draft *line)
 {
 	const struct buf *b = &line->text;
 	size_t skip = batch->torn ? 0 : 1;
 
-	if (!ledger_draft_finish(line, &batch->tail))
+	if (!ledger_draft_finish(line, gateway, &batch->tail))
 		return false;
 	batch->torn = false;
 	ledger_tail_push(&batch->tail, (struct span){ b->p + 1, b->len - 2 });
@@ -112,7 +112,7 @@ make_batch(
 	for (batch->n = 0;
 	     batch->n < BATCH_MAX && (line = STAILQ_FIRST(lines)) != NULL;) {
 		STAILQ_FOREACH (line, lines, entry)
-			if (batch->n == BATCH_MAX || !add_line(batch, line))
+			if (batch->n == BATCH_MAX || !add_line(batch, l->gateway, line))
 				break;
 		if (batch->n > 0)
 			return;
@@ -264,13 +264,15 @@ ledger_file_drop_written(
 /* ---- opening ---------------------------------------------------------- */
 
 struct ledger_file *
-ledger_file_new(const char *path, struct ledger_gap *gap)
+ledger_file_new(
+    const char *path, const char *gateway, struct ledger_gap *gap)
 {
 	struct ledger_file *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		fatal("out of memory");
 	ledger_current_init(&l->at, path);
+	l->gateway = gateway;
 	l->gap = gap;
 	return l;
 }

@@ -17,7 +17,9 @@
 struct ledger_file;
 
 /* Opens nothing yet.  The gap stays the caller's.  One thread at a time. */
-struct ledger_file *ledger_file_new(const char *path, struct ledger_gap *);
+/* gateway: what each line says of the host; both texts stay the caller's. */
+struct ledger_file *ledger_file_new(
+    const char *path, const char *gateway, struct ledger_gap *);
 /* Writes the record of the end, as ledger_file_keep() does. */
 void ledger_file_free(struct ledger_file *, int64_t until_ms);
 

@@ -18,6 +18,7 @@
 
 struct ledger_file {
 	struct ledger_current at;
+	const char *gateway; /* the host's name; not ours */
 	bool open; /* it has been, and now opens by itself what it needs */
 	struct ledger_gap *gap; /* not ours to close */
 	struct ledger_tail tail; /* the record, */

@@ -85,7 +85,7 @@ ledger_keeper_run(const struct config *config, int desk)
 	/* Where that fails, those who serve say why. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
 	gap = ledger_gap_open(config->runtime_dir);
-	file = ledger_file_new(config->ledger_file, gap);
+	file = ledger_file_new(config->ledger_file, config->gateway, gap);
 	callers = ledger_callers_new(file, gap, desk);
 	if (sandbox_enter(
 		SANDBOX_LEDGER, config, NULL, &force, why, sizeof(why)) == -1)

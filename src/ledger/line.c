@@ -76,6 +76,7 @@ static const struct member line_members[] = {
 	LINE("until", TEXT, until),
 	LINE("lost", NUMBER, lost),
 	LINE("lost_external", NUMBER, lost_external),
+	LINE("gateway", TEXT, gateway),
 	LINE("n", NUMBER, n),
 };
 static const struct member try_members[] = {

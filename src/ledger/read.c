@@ -223,20 +223,21 @@ is_part(const char *name, size_t len, const char *base)
 	    strspn(name + n + 1, "0123456789-") >= len - n - 1;
 }
 
-static bool
-look_at(const char *dir, const char *name, enum unpack_form form,
-    struct ledger_part *f)
+static int
+look(const char *path, enum unpack_form form, struct ledger_part *f)
 {
 	struct stat st;
 
 	memset(f, 0, sizeof(*f));
 	f->form = form;
-	if (asprintf(&f->path, "%s/%s", dir, name) == -1)
-		fatal("out of memory");
-	if (lstat(f->path, &st) == -1 || !S_ISREG(st.st_mode)) {
-		free(f->path);
-		return false;
+	if (lstat(path, &st) == -1)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return -1;
 	}
+	if ((f->path = strdup(path)) == NULL)
+		fatal("out of memory");
 	f->size = st.st_size;
 	f->modified_ms =
 	    (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
@@ -248,7 +249,34 @@ look_at(const char *dir, const char *name, enum unpack_form form,
 		    f->size < 2 * LEDGER_LINE_MAX ? f->size
 						  : 2 * LEDGER_LINE_MAX,
 		    false, first_number, &f->first_n);
-	return true;
+	return 0;
+}
+
+static bool
+look_at(const char *dir, const char *name, enum unpack_form form,
+    struct ledger_part *f)
+{
+	char *path;
+	bool is;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		fatal("out of memory");
+	is = look(path, form, f) == 0;
+	free(path);
+	return is;
+}
+
+int
+ledger_part_look(const char *path, struct ledger_part *f)
+{
+	size_t len;
+	enum unpack_form form = unpack_form(path, &len);
+
+	if (form == UNPACK_OTHER) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	return look(path, form, f);
 }
 
 static int
@@ -381,12 +409,10 @@ each_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 }
 
 int
-ledger_each(const char *path, int64_t since_ms,
+ledger_each_of(const struct ledger_part *files, size_t n, int64_t since_ms,
     int (*line)(void *ctx, const struct ledger_line *), void *ctx)
 {
 	struct each e = { since_ms, line, ctx, 0 };
-	struct ledger_part *files;
-	size_t n = ledger_parts(path, &files);
 
 	for (size_t i = 0; i < n && e.rc == 0; i++) {
 		if (files[i].modified_ms < since_ms)
@@ -396,6 +422,17 @@ ledger_each(const char *path, int64_t since_ms,
 			log_warn(
 			    "%s: %s", files[i].path, ledger_part_error(errno));
 	}
-	ledger_parts_free(files, n);
 	return e.rc;
+}
+
+int
+ledger_each(const char *path, int64_t since_ms,
+    int (*line)(void *ctx, const struct ledger_line *), void *ctx)
+{
+	struct ledger_part *files;
+	size_t n = ledger_parts(path, &files);
+	int rc = ledger_each_of(files, n, since_ms, line, ctx);
+
+	ledger_parts_free(files, n);
+	return rc;
 }

@@ -56,6 +56,7 @@ struct ledger_line {
 		     from wall_ms to `until` */
 	struct span until;
 	int64_t lost, lost_external, n;
+	struct span gateway; /* the host that wrote it */
 };
 
 /* Goes through a line's tries, in their order: zero it before.  A line of
@@ -82,6 +83,9 @@ struct ledger_part {
 	uint64_t first_n; /* number of its first whole line */
 };
 
+/* A file by its path.  -1 with errno: it is not there, no plain file (EINVAL),
+ * or compressed in a way that is not read here (ENOTSUP). */
+int ledger_part_look(const char *path, struct ledger_part *out);
 /* The ledger and its rotated files (path.1, path-20261122, path.2.gz …), oldest
  * first.  Of a file that is there plain and compressed, as it is while it is
  * being compressed, the plain one.  Returns how many; *out is freed by
@@ -111,6 +115,10 @@ const char *ledger_part_error(int error);
  * since_ms or later.  A file that cannot be read is logged.  Returns 0, or
  * what line() returned when that was not 0. */
 int ledger_each(const char *path, int64_t since_ms,
+    int (*line)(void *ctx, const struct ledger_line *), void *ctx);
+
+/* The same for these files. */
+int ledger_each_of(const struct ledger_part *, size_t n, int64_t since_ms,
     int (*line)(void *ctx, const struct ledger_line *), void *ctx);
 
 /* What verifying found, said in one line each. */

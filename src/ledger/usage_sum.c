@@ -41,7 +41,7 @@ struct usage_sum {
 
 static const char *const names[USAGE_BY_COUNT] = { "client", "model",
 	"provider", "upstream", "place", "host", "endpoint", "status",
-	"refusal", "day", "month" };
+	"refusal", "day", "month", "gateway" };
 
 const char *
 usage_by_name(enum usage_by by)
@@ -109,6 +109,8 @@ column(
 		return (struct span){ l->time.p, 10 };
 	case USAGE_BY_MONTH:
 		return (struct span){ l->time.p, 7 };
+	case USAGE_BY_GATEWAY:
+		return l->gateway;
 	default:
 		return (struct span){ NULL, 0 };
 	}

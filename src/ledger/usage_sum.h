@@ -27,6 +27,7 @@ enum usage_by {
 	USAGE_BY_REFUSAL,
 	USAGE_BY_DAY, /* UTC */
 	USAGE_BY_MONTH,
+	USAGE_BY_GATEWAY, /* the host whose line it is */
 	USAGE_BY_COUNT
 };
 /* "client" …, and back; USAGE_BY_COUNT where there is no such word. */

@@ -348,7 +348,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	begin_once();
 	memset(&w.gap, 0, sizeof(w.gap));
 	MUST(ledger_desk_open(w.desk) == 0);
-	w.file = ledger_file_new(w.path, &w.gap);
+	w.file = ledger_file_new(w.path, "fuzz", &w.gap);
 	w.callers =
 	    ledger_callers_new(w.file, &w.gap, w.desk[LEDGER_DESK_KEEPS]);
 	for (int i = 0; i < ENDS; i++)

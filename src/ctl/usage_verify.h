@@ -1,0 +1,18 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * `tailgate usage --verify`.
+ */
+#ifndef CTL_USAGE_VERIFY_H
+#define CTL_USAGE_VERIFY_H
+
+#include "ledger/named.h"
+
+/* The exit status, after all findings have been printed: of the ledger with its
+ * rotated files and the record of its end, or of these files. */
+int usage_verify(const char *ledger);
+int usage_verify_named(const struct ledger_part *, size_t n);
+
+#endif

@@ -1,0 +1,56 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Runs contrib/ledger on the real engines that PyPI has.
+#
+#   ledger_sql.py ENGINE DIR OUT FILE...
+#
+# ENGINE is duckdb or clickhouse (chdb), DIR where ENGINE.sql is; the files are
+# loaded twice.  The answer to question N is written to OUT/N, as CSV.
+
+import csv
+import os
+import re
+import sys
+
+
+def questions(directory, engine):
+    with open(os.path.join(directory, engine + "_questions.sql")) as f:
+        return re.split(r"(?m)^-- \d+\. .*\n", f.read())[1:]
+
+
+def text_of(*path):
+    with open(os.path.join(*path)) as f:
+        return f.read()
+
+
+def duckdb_ask(directory, out, files):
+    import duckdb
+    db = duckdb.connect()
+    db.execute(text_of(directory, "duckdb.sql"))
+    for name in files * 2:
+        db.execute("SET VARIABLE ledger = '%s'" % name)
+        db.execute(text_of(directory, "duckdb_load.sql"))
+    for i, question in enumerate(questions(directory, "duckdb"), 1):
+        with open(os.path.join(out, str(i)), "w") as f:
+            csv.writer(f, lineterminator="\n").writerows(
+                db.execute(question).fetchall())
+
+
+def clickhouse_ask(directory, out, files):
+    from chdb import session
+    db = session.Session(os.path.join(out, "clickhouse"))
+    for statement in text_of(directory, "clickhouse.sql").split(";\n"):
+        if statement.strip():
+            db.query(statement)
+    for name in files * 2:
+        db.query("INSERT INTO ledger SETTINGS date_time_input_format = "
+                 "'best_effort' FORMAT JSONEachRow\n" + text_of(name))
+    for i, question in enumerate(questions(directory, "clickhouse"), 1):
+        with open(os.path.join(out, str(i)), "w") as f:
+            f.write(str(db.query(question.strip().rstrip(";"), "CSV")))
+
+
+if __name__ == "__main__":
+    {"duckdb": duckdb_ask, "clickhouse": clickhouse_ask}[sys.argv[1]](
+        sys.argv[2], sys.argv[3], sys.argv[4:])

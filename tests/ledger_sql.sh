@@ -1,0 +1,149 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# contrib/ledger on real engines: DuckDB, ClickHouse (chdb) and PostgreSQL load
+# the ledgers of three hosts twice, and answer the ten questions as
+# tests/ledgers.py does.
+. "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/clients/suite.sh"
+
+need python3
+
+mkdir "$dir/made"
+python3 "$tests/ledgers.py" make "$dir/made" 600
+contrib=$abs_srcdir/contrib/ledger
+files="$dir/made/front-1.jsonl $dir/made/front-2.jsonl
+	$dir/made/gpu.home.jsonl"
+
+# agree ENGINE: its answers in $dir/ENGINE are ours.
+# shellcheck disable=SC2086 # words
+agree()
+{
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		python3 "$tests/ledgers.py" ask $n $files >"$dir/want"
+		check "$1: $(sed -n "s/^-- $n\. //p" \
+			"$contrib/$1_questions.sql")" \
+			python3 "$tests/ledgers.py" same "$dir/$1/$n" "$dir/want"
+	done
+}
+
+# missing WHAT: an engine that is not here, which in CI is a failure.
+missing()
+{
+	if [ "${TAILGATE_CI:-0}" = 1 ]; then
+		fail "$1 is here (in CI it has to be)"
+	else
+		detail "left out: $1"
+	fi
+}
+
+for engine in duckdb clickhouse; do
+	module=$engine
+	[ $engine = duckdb ] || module=chdb
+	if ! "$clients/venv/bin/python" -c "import $module" 2>/dev/null; then
+		missing "$module (tests/clients/install $clients)"
+		continue
+	fi
+	mkdir "$dir/$engine"
+	# shellcheck disable=SC2086 # words
+	check "$engine: the files are loaded" "$clients/venv/bin/python" \
+		"$tests/ledger_sql.py" $engine "$contrib" \
+		"$dir/$engine" $files
+	agree $engine
+done
+
+# --- PostgreSQL -----------------------------------------------------------------
+
+# as_postgres COMMAND...: its server does not run as root.
+as_postgres()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --reuid postgres --regid postgres --clear-groups "$@"
+	else
+		"$@"
+	fi
+}
+
+psql_do()
+{
+	as_postgres psql -q -X -v ON_ERROR_STOP=1 -h "$dir/pg" -d postgres "$@"
+}
+
+pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+if [ -z "$pg" ]; then
+	missing postgresql
+else
+	mkdir "$dir/pg" "$dir/postgresql"
+	chmod 755 "$dir/made"
+	[ "$(id -u)" -ne 0 ] || chown postgres "$dir/pg"
+	as_postgres "$pg/initdb" -A trust -D "$dir/pg/data" >"$dir/initdb.log" \
+		2>&1 || broken 'initdb failed'
+	cd "$dir/pg" || broken 'no directory'
+	as_postgres "$pg/postgres" -D "$dir/pg/data" -k "$dir/pg" \
+		-c listen_addresses= >"$dir/postgres.log" 2>&1 &
+	adopt postgres $!
+	wait_until -p "$postgres_pid" psql_do -c 'select 1' ||
+		broken 'PostgreSQL did not start'
+	check 'postgresql: the tables are made, twice' \
+		psql_do -f "$contrib/postgresql.sql" \
+		-f "$contrib/postgresql.sql"
+	for file in $files $files; do
+		psql_do -c "\\copy ledger_in (line) from '$file' with (format csv, quote e'\\x01', delimiter e'\\x02')" ||
+			fail "postgresql: $file is loaded"
+	done
+	for n in 1 2 3 4 5 6 7 8 9 10; do
+		awk -v n=$n '/^-- [0-9]+\. / { on = $2 == n "." } on' \
+			"$contrib/postgresql_questions.sql" |
+			psql_do --csv -t >"$dir/postgresql/$n"
+	done
+	agree postgresql
+	check 'postgresql: what is no line of a named host is passed over' \
+		psql_do -c "insert into ledger_in values ('{\"v\":2}')"
+fi
+
+# --- rsyslog into it --------------------------------------------------------------
+
+# Elsewhere than where Debian has them, if these are given.
+rsyslogd=${RSYSLOGD:-rsyslogd}
+modules=${RSYSLOG_MODULES:-$(ls -d /usr/lib/*/rsyslog 2>/dev/null | head -n 1)}
+
+rows_are()
+{
+	[ "$(psql_do -A -t -c 'select count(*) from ledger')" = "$1" ]
+}
+
+if [ -n "$pg" ] && command -v "$rsyslogd" >/dev/null &&
+	[ -e "$modules/ompgsql.so" ]; then
+	psql_do -c 'truncate ledger'
+	mkdir "$dir/rsyslog"
+	live=$dir/rsyslog/ledger.jsonl
+	{
+		echo "global(workDirectory=\"$dir/rsyslog\")"
+		sed -e "s|server=\"[^\"]*\"|server=\"$dir/pg\"|" \
+			-e 's/user="tailgate"/user="postgres"/' \
+			-e 's/db="tailgate"/db="postgres"/' \
+			-e "s|File=\".*\"|File=\"$live\"|" \
+			"$contrib/rsyslog.conf"
+	} >"$dir/rsyslog.conf"
+	head -n 100 "$dir/made/front-1.jsonl" >"$live"
+	spawn rsyslog "$rsyslogd" -n -f "$dir/rsyslog.conf" \
+		-i "$dir/rsyslog/pid" -M "$modules"
+	check 'rsyslog: what is there is shipped' \
+		wait_until -p "$rsyslog_pid" rows_are 100
+	sed -n '101,200p' "$dir/made/front-1.jsonl" >>"$live"
+	sed -n '150,200p' "$dir/made/front-1.jsonl" >>"$live"
+	sed -n '201,250p' "$dir/made/front-1.jsonl" >>"$live"
+	check 'rsyslog: what is added is shipped, once each' \
+		wait_until -p "$rsyslog_pid" rows_are 250
+	psql_do -A -t -c 'select line from ledger order by n' |
+		jq -cS . >"$dir/shipped"
+	head -n 250 "$dir/made/front-1.jsonl" | jq -cS . >"$dir/written"
+	same 'rsyslog: as it was written' "$dir/shipped" "$dir/written"
+	stop "$rsyslog_pid"
+else
+	detail 'left out: rsyslog with ompgsql'
+fi
+[ -z "$pg" ] || stop "$postgres_pid" INT
+[ "$tap_count" -gt 0 ] || skip_all 'no engine is here'
+
+finish
