@@ -117,6 +117,10 @@ add_client chief --operator
 front_config "$dead_url"
 add_client anna --place external
 add_client bob
+# Who has never asked before, for each web server.
+for name in crowdlighttpd lonelighttpd crowdcaddy lonecaddy; do
+	add_client $name
+done
 gpu_ledger=$dir/gpu/state/ledger.jsonl
 front_ledger=$dir/front/state/ledger.jsonl
 
@@ -383,8 +387,9 @@ cancels()
 
 # --- Fairness ------------------------------------------------------------------
 
-# later NAME: a request of the front's client NAME for the slot, in the
+# later NAME NUMBER: a request of the front's client NAME for the slot, in the
 # background.
+later_pids=
 later()
 {
 	eval "later_key=\$${1}_key"
@@ -392,34 +397,34 @@ later()
 		-H 'Content-Type: application/json' --data-binary \
 		"{\"model\":\"gpu/slot/$1-$2\",\"messages\":[]}" \
 		"$front_base/v1/chat/completions" &
-	adopt "later_$1_$2" $!
+	later_pids="$later_pids $!"
+	pids="$! $pids"
 }
 
 fairness()
 {
 	hold
 	for i in 1 2 3 4 5; do
-		later anna $i
+		later "crowd$2" $i
 		wait_until slot_is 1 $i
 	done
-	later bob 1
+	later "lone$2" 1
 	wait_until slot_is 1 6
 	"$TAILGATE" -f "$dir/gpu/tailgate.conf" status --json |
 		jq -r '.requests[].client' | sort | uniq -c >"$dir/status"
 	like "$1: status names the front's clients" "$(cat "$dir/status")" \
-		'1 relay/bob'
-	before=$(wc -l <"$gpu_ledger")
+		"1 relay/lone$2"
+	before=$(stat stub requests)
 	let_go
-	for i in 1 2 3 4 5; do
-		eval "wait \$later_anna_${i}_pid; forget \$later_anna_${i}_pid"
+	for p in $later_pids; do
+		wait "$p"
+		forget "$p"
 	done
-	wait "$later_bob_1_pid"
-	forget "$later_bob_1_pid"
-	wait_until ledger_grew "$gpu_ledger" $((before + 6))
-	order=$(tail -n +$((before + 1)) "$gpu_ledger" |
-		jq -r 'select(.client | startswith("relay/")) | .client')
+	later_pids=
+	# What the model server got first and second.
 	like "$1: one request comes before the many of another" \
-		"$(echo "$order" | head -n 2 | tr '\n' ' ')" relay/bob
+		"$(cat "$stub_dir/$((before + 1)).body" \
+			"$stub_dir/$((before + 2)).body")" "lone$2"
 }
 
 # --- What is learned -----------------------------------------------------------
@@ -535,9 +540,36 @@ play()
 	refusals "$both_names"
 	signs "$both_names"
 	cancels "$both_names"
-	fairness "$both_names"
+	fairness "$both_names" "$1"
 	learns "$both_names"
 }
+
+# --- What check says -------------------------------------------------------------
+
+# refused WHAT SETTINGS FINDING: check finds that.
+refused()
+{
+	host wrong <<-END
+		$2
+		models = ( { id = "m"; targets = (
+		  { provider = "p"; model = "m"; } ); } );
+	END
+	"$TAILGATE" -f "$conf" check >"$dir/check.out" 2>&1 &&
+		fail "check refuses $1"
+	like "check refuses $1" "$(cat "$dir/check.out")" "$3"
+}
+
+kind='name = "p"; kind = "tailgate"; place = "local"; url = "http://127.0.0.1:9/v1";'
+refused 'a gateway that is asked without a key' "providers = ( { $kind } );" \
+	'providers\[0\]\.key: is missing: the other gateway believes'
+refused 'fields in the place of its own' "providers = ( { $kind
+	key = { env = \"PATH\"; };
+	headers = ( { name = \"x-tailgate-Relay\"; value = \"x\"; } ); } );" \
+	'name: X-Tailgate-.* is what gateways tell each other'
+refused 'a relay that only an address shows' 'providers = ( { name = "p";
+	  kind = "echo"; place = "local"; } );
+	clients = ( { name = "r"; relay = true; networks = [ "10.0.0.0/8" ]; } );' \
+	'clients\[0\]\.relay: a relay is believed who asks'
 
 # shellcheck disable=SC2034 # by eval
 front_base=

@@ -1,0 +1,166 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Two fronts, lighttpd and Caddy, behind HAProxy (contrib/haproxy), before one
+# GPU host: each front is reloaded, taken out, stopped and started again under
+# load, and no request is lost; one that dies is left out at once.  What
+# doc/fleet.md says of a rolling restart is done here.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+haproxy=${HAPROXY:-haproxy}
+need lighttpd caddy python3 "$haproxy"
+
+start_upstream stub -n
+
+# host NAME: $conf from stdin for a gateway of that name.
+host()
+{
+	mkdir -p "$dir/$1/state"
+	conf=$dir/$1/tailgate.conf
+	{
+		cat <<-END
+			runtime_dir = "$dir/$1/run"; state_dir = "$dir/$1/state";
+			clients_file = "$dir/clients.$2"; drain = 20.0;
+			trusted_proxies = [ "127.0.0.1/32" ];
+			ledger = { gateway = "$1"; };
+		END
+		cat
+	} >"$conf"
+	[ -e "$dir/clients.$2" ] || echo 'clients = ( );' >"$dir/clients.$2"
+	chmod 600 "$dir/clients.$2"
+}
+
+pool()
+{
+	rm -f "$dir/$1/sock"
+	spawn "$1" "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" -s "$dir/$1/sock"
+	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
+		broken "$1 did not start"
+}
+
+host gpu gpu <<-END
+	limits = ( { name = "card"; slots = 4; queue = 256; wait = 60.0; } );
+	providers = ( { name = "card"; place = "local"; url = "$stub_url";
+	  limit = "card"; } );
+	models = ( { id = "*"; targets = (
+	  { provider = "card"; model = "*"; } ); } );
+END
+add_client fronts --relay --priority 100
+(umask 077 && printf '%s\n' "$fronts_key" >"$dir/key.fronts")
+pool gpu
+socket=$dir/gpu/sock
+start_lighttpd
+gpu_base=$base
+
+# The fronts share a clients file, as rsync would have it on each.
+for front in one two; do
+	host $front fronts <<-END
+		providers = ( { name = "gpu"; kind = "tailgate"; place = "local";
+		  url = "$gpu_base/v1"; key = { file = "$dir/key.fronts"; }; } );
+		models = ( { id = "*"; targets = (
+		  { provider = "gpu"; model = "*"; } ); } );
+	END
+	[ $front = two ] || add_client anna
+	pool $front
+	socket=$dir/$front/sock
+	case $front in
+	one) start_lighttpd ;;
+	two) start_caddy ;;
+	esac
+	eval "${front}_base=\$base"
+done
+
+reserve_port balancer
+sed -e "s|@runstatedir@/haproxy/tailgate.sock|$dir/haproxy.sock|" \
+	-e "s|127.0.0.1:8080|127.0.0.1:$balancer_port|" \
+	-e "s|192.0.2.1:80|${one_base#http://}|" \
+	-e "s|192.0.2.2:80|${two_base#http://}|" \
+	"$abs_srcdir/contrib/haproxy/haproxy.cfg" >"$dir/haproxy.cfg"
+spawn haproxy "$haproxy" -db -f "$dir/haproxy.cfg"
+base=http://127.0.0.1:$balancer_port
+key=$anna_key
+check 'the balancer serves' wait_until -p "$haproxy_pid" serves
+
+# tell_balancer COMMAND
+tell_balancer()
+{
+	python3 - "$dir/haproxy.sock" "$1" <<-'END'
+		import socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		s.sendall((sys.argv[2] + "\n").encode())
+		out = b""
+		while part := s.recv(65536):
+		    out += part
+		sys.stdout.write(out.decode())
+	END
+}
+
+# idle FRONT: no request is there any more (scur of `show stat`).
+idle()
+{
+	[ "$(tell_balancer 'show stat' | awk -F, -v front="$1" \
+		'$1 == "fronts" && $2 == front { print $5 }')" = 0 ]
+}
+
+up()
+{
+	tell_balancer 'show stat' | awk -F, -v front="$1" -v want="$2" '
+		$1 == "fronts" && $2 == front && index($18, want) == 1 { n = 1 }
+		END { exit !n }'
+}
+
+# --- Under load -----------------------------------------------------------------
+
+"$load" -c 16 -d 20 -n 1000000 -k "$anna_key" \
+	-b '{"model":"plain,delay=5","messages":[]}' \
+	"127.0.0.1:$balancer_port" >"$dir/load" 2>&1 &
+adopt load $!
+wait_until stat_reaches stub completed 200
+for front in one two; do
+	eval "front_pid=\$${front}_pid"
+	kill -HUP "$front_pid"
+	wait_until file_has "$dir/$front.log" 'configuration 2 is in force' ||
+		broken "$front did not reload"
+	tell_balancer "set server fronts/$front state drain" >/dev/null
+	wait_until idle "$front" || broken "$front is not idle"
+	stop "$front_pid"
+	pool $front
+	tell_balancer "set server fronts/$front state ready" >/dev/null
+	wait_until up $front UP || broken "$front is not up"
+	now=$(stat stub completed)
+	wait_until stat_reaches stub completed $((now + 200))
+done
+check 'all of it was done under load' alive "$load_pid"
+wait "$load_pid"
+forget "$load_pid"
+detail "$(cat "$dir/load")"
+like 'two fronts were restarted one after the other: no request is lost' \
+	"$(cat "$dir/load")" '^complete=[1-9][0-9]* failed=0 '
+for front in one two; do
+	check "$front had a part of it" test -s "$dir/$front/state/ledger.jsonl"
+done
+
+# --- One that dies ----------------------------------------------------------------
+
+# shellcheck disable=SC2046 # numbers
+kill -KILL "$one_pid" $(children "$one_pid")
+wait "$one_pid" 2>/dev/null
+forget "$one_pid"
+check 'a front whose pool died is left out' wait_until up one DOWN
+failed=0
+i=0
+while [ $i -lt 20 ]; do
+	post /v1/chat/completions '{"model":"plain","messages":[]}'
+	[ "$status" = 200 ] || failed=$((failed + 1))
+	i=$((i + 1))
+done
+is 'the other one serves all' "$failed" 0
+stop "$two_pid"
+"$TAILGATE" usage --verify "$dir/one/state/ledger.jsonl" \
+	"$dir/two/state/ledger.jsonl" "$dir/gpu/state/ledger.jsonl" \
+	>"$dir/verified"
+is 'the three ledgers hold together' "$?" 0
+like 'each with its name' "$(tr '\n' ' ' <"$dir/verified")" 'one: .*two: '
+
+finish
