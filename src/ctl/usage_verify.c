@@ -54,8 +54,7 @@ usage_verify(const char *path)
 	struct ledger_report r;
 
 	if (ledger_verify(path, say_finding, NULL, &r) == -1) {
-		fprintf(stderr, "tailgate: %s: %s\n", path,
-		    strerror(errno));
+		fprintf(stderr, "tailgate: %s: %s\n", path, strerror(errno));
 		return 1;
 	}
 	say_begin(&r);
@@ -72,7 +71,6 @@ usage_verify(const char *path)
 			   "record beside it is missing)");
 	return 0;
 }
-
 
 /* ---- by name ------------------------------------------------------------- */
 

@@ -303,8 +303,8 @@ ledger_draft_free(struct ledger_draft *line)
 }
 
 bool
-ledger_draft_finish(struct ledger_draft *line, const char *gateway,
-    const struct ledger_tail *t)
+ledger_draft_finish(
+    struct ledger_draft *line, const char *gateway, const struct ledger_tail *t)
 {
 	struct buf *b = &line->text;
 

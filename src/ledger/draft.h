@@ -43,8 +43,8 @@ struct ledger_lost {
 };
 struct ledger_draft *ledger_draft_lost(const struct ledger_lost *);
 
-/* The host's name, its place after the tail, and the newline, instead of what it had before.
- * False: it has become too long. */
+/* Its end: the host's name, its place after the tail, and the newline, instead
+ * of the end that it had before.  False: it has become too long. */
 bool ledger_draft_finish(struct ledger_draft *, const char *gateway,
     const struct ledger_tail *);
 

@@ -112,7 +112,8 @@ make_batch(
 	for (batch->n = 0;
 	     batch->n < BATCH_MAX && (line = STAILQ_FIRST(lines)) != NULL;) {
 		STAILQ_FOREACH (line, lines, entry)
-			if (batch->n == BATCH_MAX || !add_line(batch, l->gateway, line))
+			if (batch->n == BATCH_MAX ||
+			    !add_line(batch, l->gateway, line))
 				break;
 		if (batch->n > 0)
 			return;
@@ -264,8 +265,7 @@ ledger_file_drop_written(
 /* ---- opening ---------------------------------------------------------- */
 
 struct ledger_file *
-ledger_file_new(
-    const char *path, const char *gateway, struct ledger_gap *gap)
+ledger_file_new(const char *path, const char *gateway, struct ledger_gap *gap)
 {
 	struct ledger_file *l = calloc(1, sizeof(*l));
 

@@ -3,10 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a line is taken apart quickly: members come in the order they
- * were written in, so that the next name is nearly always found at the first
- * guess; strings are passed over by words; nearly every line has one try, which
- * is taken on the way.
+ * Hides how a line is taken apart quickly: members come in the order of
+ * draft.c, so that the next name is nearly always found at the first guess;
+ * strings are passed over by words; the first try is taken on the way.
  */
 #include "config.h"
 

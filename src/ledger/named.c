@@ -38,8 +38,8 @@ is_there(const struct ledger_part *files, size_t n, const struct ledger_part *f)
 }
 
 int
-ledger_named(const char *const *paths, size_t n, struct ledger_part **out,
-    FILE *err)
+ledger_named(
+    const char *const *paths, size_t n, struct ledger_part **out, FILE *err)
 {
 	struct ledger_part *files = calloc(n + 1, sizeof(*files));
 	size_t got = 0;
@@ -175,8 +175,8 @@ ledger_once_again(struct ledger_once *o, const struct ledger_line *l)
 	/* Lines of before hosts had names are of one host at the most. */
 	h = hash_more(h, l->time.p, l->time.len);
 	h = hash_more(h, l->id.p, l->id.len);
-	enter(o, hash_not_0(hash_more(h, l->gateway.p, l->gateway.len)),
-	    &is_new);
+	enter(
+	    o, hash_not_0(hash_more(h, l->gateway.p, l->gateway.len)), &is_new);
 	return !is_new;
 }
 

@@ -52,8 +52,8 @@ gateway_of(struct span line)
 {
 	static const char name[] = ",\"gateway\":\"";
 	size_t skip = line.len > END_BYTES ? line.len - END_BYTES : 0, len;
-	const char *p = memmem(
-	    line.p + skip, line.len - skip, name, sizeof(name) - 1);
+	const char *p =
+	    memmem(line.p + skip, line.len - skip, name, sizeof(name) - 1);
 	const char *end;
 
 	if (p == NULL)

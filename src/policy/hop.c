@@ -174,7 +174,7 @@ hop_extend(const char *list, const char *own, struct arena *arena)
 	return arena_printf(arena, "%s %s", list, own);
 }
 
-/* ---- what it refused ------------------------------------------------------ */
+/* ---- what it refused ---------------------------------------------------- */
 
 enum refusal
 hop_refusal(struct span code)
