@@ -95,9 +95,10 @@ for name in $crowd; do
 		'^complete=100 failed=0 .*refused=0 '
 done
 
-# --- Slow readers, dripping uploads, hung providers -----------------------------
+# --- Slow readers, dripping uploads, hung providers, a hung disk -----------------
 
-# beside N: so many of each.
+# beside N: so many of each, and the ledger's process, which alone writes, hangs
+# as it does on a disk.
 beside()
 {
 	tell stub reset >/dev/null
@@ -107,6 +108,8 @@ beside()
 	adopt hung $!
 	wait_until -t 60 -p "$hung_pid" stat_reaches stub in_flight "$1" ||
 		broken 'the hung ones do not come'
+	keeper=$(keeper_of "$tailgate_pid")
+	kill -STOP "$keeper"
 	"$load" -c 50 -n 500 -S "$1" -D "$1" -k "$bob_key" \
 		-b '{"model":"stub/size=600","messages":[]}' \
 		"${base#http://}" >"$dir/beside" 2>&1 ||
@@ -117,6 +120,9 @@ beside()
 	at_most "$server, $1 of each: the others' median, us" \
 		"$(sed -n 's/.* p50_us=\([0-9]*\).*/\1/p' "$dir/beside")" \
 		1000000
+	check "$server, $1 of each: the hung ones still wait" \
+		stat_is stub in_flight "$1"
+	kill -CONT "$keeper"
 	tell stub release >/dev/null
 	wait "$hung_pid"
 	forget "$hung_pid"
@@ -124,6 +130,7 @@ beside()
 		"$(cat "$dir/hung")" "^complete=$1 failed=0 "
 }
 
+lines=$(wc -l <"$dir/state/ledger.jsonl")
 for server in lighttpd caddy; do
 	[ $server = lighttpd ] || start_caddy
 	for n in 1 10 1000; do
@@ -131,4 +138,10 @@ for server in lighttpd caddy; do
 	done
 	stop_server
 done
+# Of each 500 and the hung ones have a line; the slow ones, too, when they end.
+ledger_has()
+{
+	[ $(($(wc -l <"$dir/state/ledger.jsonl") - lines)) -ge "$1" ]
+}
+check 'the ledger has a line of each' wait_until -t 30 ledger_has 5022
 finish

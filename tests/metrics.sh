@@ -88,6 +88,13 @@ metrics worked
 is 'bytes, tokens and time, too' "$(counters "$dir/worked" |
 	grep -cE '_bytes_total|_tokens_total.*kind="output"|_seconds_count')" 6
 
+turn=$(awk '/^tailgate_longest_turn_seconds / { print $2 * 1000000 }' \
+	"$dir/worked")
+is 'the longest turn of the loop is measured' \
+	"$(awk -v us="$turn" 'BEGIN { print (us > 0 && us < 60000000) }')" 1
+like 'and tailgate status tells it' "$("$TAILGATE" -f "$conf" status)" \
+	'^longest turn of a request: [0-9.]+ ms$'
+
 workers=$(workers_of "$tailgate_pid")
 for worker in $workers; do
 	kill -KILL "$worker"

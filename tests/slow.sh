@@ -11,7 +11,8 @@
 need lighttpd caddy
 
 shape='processes = 1; requests = 64;' # one process: one loop
-start_upstream stub -n
+mkdir "$dir/raw"
+start_upstream stub -n --raw "$dir/raw"
 more_providers=", { name = \"gpu\"; place = \"local\"; url = \"$stub_url\";
 	  limit = \"gpu\"; },
 	{ name = \"gpu-chat\"; place = \"local\"; url = \"$stub_url\";
@@ -63,6 +64,12 @@ read_on()
 	forget "$stuck_pid"
 	wait_until rest_is_quiet
 	stop "$reader_pid"
+}
+
+# What an ended one has left in the pipe.
+drain_fifo()
+{
+	timeout 1 cat <&9 >/dev/null
 }
 
 rest_is_quiet()
@@ -130,6 +137,54 @@ for at in lighttpd caddy; do
 		'response.completed'
 	no_way
 done
+
+# --- Back-pressure --------------------------------------------------------------
+
+# 40 MB of events that gzip makes little shorter.
+{
+	printf 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n'
+	printf 'Content-Encoding: gzip\r\nConnection: close\r\n\r\n'
+	head -c 30000000 /dev/urandom | base64 -w 60000 |
+		sed 's/.*/data: {"choices":[{"index":0,"delta":{"content":"&"}}]}\n/' |
+		gzip -1
+} >"$dir/raw/coded.http"
+
+taken_is_quiet()
+{
+	quiet=$(stat stub taken)
+	sleep 0.5
+	[ "$quiet" -gt 0 ] && [ "$quiet" = "$(stat stub taken)" ]
+}
+
+# held_back WHAT PATH JSON: of 40 MB a provider can write what lies in sockets,
+# in the web server and in a queue (4 MiB while it holds a slot, else 64 KiB).
+held_back()
+{
+	wait_until stat_is stub in_flight 0
+	tell stub reset >/dev/null
+	stuck "$2" "$3"
+	check "$1: the provider comes to a halt" wait_until -t 30 taken_is_quiet
+	at_most "$1: bytes that it could write" "$(stat stub taken)" 25000000
+	check "$1: and its client is still there" alive "$stuck_pid"
+	stop "$stuck_pid"
+	forget "$stuck_pid"
+	drain_fifo
+}
+
+for at in lighttpd caddy; do
+	each_way $at
+	held_back "$at, passed on" /v1/chat/completions \
+		'{"model":"stub/n=400,size=100000","stream":true,"messages":[]}'
+	held_back "$at, with a slot" /v1/chat/completions \
+		'{"model":"gpu/n=400,size=100000","stream":true,"messages":[]}'
+	held_back "$at, bridged" /v1/messages \
+		'{"model":"bridged/n=400,size=100000","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}'
+	held_back "$at, coded" /v1/chat/completions \
+		'{"model":"stub/raw,file=coded","stream":true,"messages":[]}'
+	no_way
+done
+
+# --- A client that is in the way ------------------------------------------------
 
 # Far larger: it can't be complete.
 idle_of 2.0

@@ -86,6 +86,7 @@ static struct {
 	unsigned long requests, in_flight, max_in_flight, connections, aborted,
 	    completed, uploading;
 	unsigned long long bytes_in, bytes_out;
+	unsigned long long taken; /* bytes that sockets took */
 	int64_t last_abort_ns;
 } stats;
 
@@ -479,6 +480,8 @@ flush(struct conn *c)
 			return false;
 		}
 		c->out_at += (size_t)n;
+		if (c->state == STATE_ANSWER) /* not of what it tells itself */
+			stats.taken += (unsigned long long)n;
 		if (drip && c->out_at < c->out.len) {
 			timer_set(c, s->ms > 0 ? s->ms : 1);
 			return true;
@@ -578,10 +581,11 @@ admin(struct conn *c, const char *path)
 	    "{\"requests\":%lu,\"in_flight\":%lu,\"max_in_flight\":%lu,"
 	    "\"connections\":%lu,\"completed\":%lu,\"aborted\":%lu,"
 	    "\"bytes_in\":%llu,\"bytes_out\":%llu,\"last_abort_ns\":%lld,"
-	    "\"uploading\":%lu}\n",
+	    "\"uploading\":%lu,\"taken\":%llu}\n",
 	    stats.requests, stats.in_flight, stats.max_in_flight,
 	    stats.connections, stats.completed, stats.aborted, stats.bytes_in,
-	    stats.bytes_out, (long long)stats.last_abort_ns, stats.uploading);
+	    stats.bytes_out, (long long)stats.last_abort_ns, stats.uploading,
+	    stats.taken);
 	if (strncmp(path, "/_release", 9) == 0)
 		release_all();
 	if (strncmp(path, "/_reset", 7) == 0) {
