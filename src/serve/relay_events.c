@@ -224,8 +224,12 @@ static void
 bridge_data(struct relay *r, struct span data)
 {
 	struct bridging b = { r, data };
+	size_t bytes = data.len;
 
-	task_work(data.len, bridge_one, &b);
+	/* The end of a stream may tell all of it again. */
+	if (span_is(data, "[DONE]"))
+		bytes += (size_t)r->answer->bytes_out;
+	task_work(bytes, bridge_one, &b);
 }
 
 /* A bridge reads it with its keys covered. */
