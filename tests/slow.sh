@@ -138,7 +138,7 @@ for at in lighttpd caddy; do
 	no_way
 done
 
-# --- Back-pressure --------------------------------------------------------------
+# --- Back-pressure ------------------------------------------------------------
 
 # 40 MB of events that gzip makes little shorter.
 {
@@ -184,7 +184,7 @@ for at in lighttpd caddy; do
 	no_way
 done
 
-# --- A client that is in the way ------------------------------------------------
+# --- A client that is in the way ----------------------------------------------
 
 # Far larger: it can't be complete.
 idle_of 2.0
