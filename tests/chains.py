@@ -321,12 +321,19 @@ def ask_one(rng, address, key):
 
 def ask(seed, base, key, seconds):
     host, port = base.split("//")[1].split(":")
-    end = time.monotonic() + seconds
+    begin = time.monotonic()
+    asked = [0] * 8
+
+    def goes_on():
+        """Longer, while there were too few to tell anything."""
+        passed = time.monotonic() - begin
+        return passed < seconds or (sum(asked) < 60 and passed < 8 * seconds)
 
     def client(number):
         rng = random.Random(seed * 100 + number)
-        while time.monotonic() < end:
+        while goes_on():
             ask_one(rng, (host, int(port)), key)
+            asked[number] += 1
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(8)]
     for thread in threads:
@@ -381,8 +388,9 @@ def judge(where, ledger):
             sent[name] = sent.get(name, 0) + t.get("bytes_sent", 0)
             if t["place"] == "external":
                 outside += t.get("bytes_sent", 0)
-            # We reset such a connection: what was under way is lost.
-            if t["outcome"] == "gone" or line.get("client_gone"):
+            # We reset such a connection: what was under way is lost.  (On a
+            # machine that has no time for the stubs, good ones are late, too.)
+            if t["outcome"] in ("gone", "timeout") or line.get("client_gone"):
                 loose.add(name)
     for name, fault in faults.items():
         ours, theirs = sent.get(name, 0), received.get(name, 0)

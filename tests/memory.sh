@@ -340,26 +340,51 @@ end
 
 # --- Without a key -----------------------------------------------------------
 
-# Nobody keeps it: Caddy a little of each, tailgate nothing.
+# Nobody keeps it in memory: Caddy a little of each, lighttpd in files that go
+# with the request, tailgate nothing.
+peak_kb()
+{
+	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"
+}
+
+nothing_spooled()
+{
+	[ -z "$(find "$dir/lighttpd" "$dir/spool" -type f -size +0 \
+		! -name '*.log')" ] &&
+		[ -z "$(find "/proc/$lighttpd_pid/fd" \
+			-lname "$dir/lighttpd/*" ! -lname '*.log')" ]
+}
+
+# uploads SERVER PID: five at once, without a key.
+uploads()
+{
+	server_kb=$(peak_kb "$2")
+	for i in 1 2 3 4 5; do
+		printf 'url = "%s/v1/audio/transcriptions"\n' "$base"
+		printf 'request = POST\nupload-file = "%s/zeros"\n' "$dir"
+		printf 'header = "Content-Type: multipart/form-data; '
+		printf 'boundary=b"\nheader = "Expect:"\n'
+		printf 'output = /dev/null\nwrite-out = "%%{http_code}\\n"\n'
+		[ $i -eq 5 ] || echo next
+	done >"$dir/zeros.conf"
+	curl -s --parallel --parallel-immediate --max-time 60 \
+		-K "$dir/zeros.conf" >"$dir/codes" 2>"$dir/zeros.err"
+	is "$1: five uploads without a key are refused" \
+		"$(tr '\n' ' ' <"$dir/codes")" '401 401 401 401 401 '
+	at_most "$1: five times 100 MB: KB in it" \
+		$(($(peak_kb "$2") - server_kb)) $((48 * 1024))
+	at_most "$1: five times 100 MB: KB in tailgate" \
+		$(($(resident VmHWM) - start_kb)) $((24 * 1024))
+}
+
 begin
 truncate -s 100000000 "$dir/zeros"
-caddy_kb=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$caddy_pid/status")
-for i in 1 2 3 4 5; do
-	printf 'url = "%s/v1/audio/transcriptions"\n' "$base"
-	printf 'request = POST\nupload-file = "%s/zeros"\n' "$dir"
-	printf 'header = "Content-Type: multipart/form-data; boundary=b"\n'
-	printf 'output = /dev/null\nwrite-out = "%%{http_code}\\n"\n'
-	[ $i -eq 5 ] || echo next
-done >"$dir/zeros.conf"
-curl -s --parallel --parallel-immediate --max-time 60 -K "$dir/zeros.conf" \
-	>"$dir/codes" 2>"$dir/zeros.err"
-is 'five uploads without a key are refused' "$(tr '\n' ' ' <"$dir/codes")" \
-	'401 401 401 401 401 '
-at_most 'five times 100 MB: KB in Caddy' $(($(
-	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$caddy_pid/status"
-) - caddy_kb)) $((48 * 1024))
-at_most 'five times 100 MB: KB in tailgate' \
-	$(($(resident VmHWM) - start_kb)) $((24 * 1024))
+uploads Caddy "$caddy_pid"
+stop_server
+start_lighttpd
+uploads lighttpd "$lighttpd_pid"
+check 'lighttpd: and nothing of them stays on the disk' \
+	wait_until nothing_spooled
 end
 
 # --- More than the system gives ---------------------------------------------

@@ -218,8 +218,7 @@ answer_head(struct answer *a, int status, const char *content_type,
 		add_field(&head, HEAD_BYTES - 2, span_of("x-request-id"),
 		    span_of(a->request_id));
 	for (unsigned i = 0; i < a->nextra; i++)
-		add_field(
-		    &head, HEAD_BYTES - 2, span_of(a->extra[i].name),
+		add_field(&head, HEAD_BYTES - 2, span_of(a->extra[i].name),
 		    span_of(a->extra[i].value));
 	buf_add(&head, "\r\n", 2);
 	rc = answer_put(a, head.p, head.len);
