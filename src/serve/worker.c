@@ -30,8 +30,10 @@
 #include "wire/fcgi.h"
 
 /* Connections that are accepted before those that came earlier go on.  While
- * little is to do there is rarely a second one, and to ask costs a call. */
-#define ACCEPTS_MAX 16
+ * little is to do there is rarely a second one, and to ask costs a call.  In a
+ * burst they had better wait here than in the socket: lighttpd (1.4.69) gives up
+ * some of its requests when that is full. */
+#define ACCEPTS_MAX 64
 #define BUSY_REQUESTS 4
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_MS 10
