@@ -245,6 +245,7 @@ if have mandoc; then
 	for page in $(ours 'man/*'); do
 		mandoc -Tlint -W warning "$page" || :
 	done | found
+	sh tests/manuals.sh -c $(ours 'man/*') | found
 fi
 
 [ ! -s "$findings" ] || {

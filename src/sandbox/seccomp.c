@@ -165,7 +165,7 @@ static int
 allow_socket(scmp_filter_ctx ctx, int family, int type)
 {
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family),
+	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0),
 	    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
 }
 
@@ -173,8 +173,8 @@ static int
 allow_netlink(scmp_filter_ctx ctx, int protocol)
 {
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-	    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-	    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocol));
+	    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+	    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocol, 0));
 }
 
 /* Streams, and the resolver's: UDP, streams of the host's own (nscd, Avahi,
@@ -188,7 +188,7 @@ add_sockets(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	if (r->serves &&
 	    (allow_netlink(ctx, NETLINK_SOCK_DIAG_PROTOCOL) < 0 ||
 		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) < 0))
+		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) < 0))
 		return -1;
 	if (r->log &&
 	    (allow_socket(ctx, AF_UNIX, SOCK_DGRAM) < 0 ||
