@@ -61,7 +61,10 @@ skip_space(const struct scan *s, const char *p)
 }
 
 #ifdef HAS_LANES
-#define ALL(c) { c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c }
+#define ALL(c)                                                 \
+	{                                                      \
+		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
+	}
 
 /* Each of them that is a quote, a backslash, a control or, negative, not
  * ASCII. */
@@ -85,8 +88,7 @@ first_of(lanes x)
 	memcpy(half, &x, sizeof(x));
 	if (half[0] != 0)
 		return (size_t)__builtin_ctzll(half[0]) / 8;
-	return half[1] == 0 ? LANES
-			    : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
+	return half[1] == 0 ? LANES : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
 }
 
 static bool
@@ -108,8 +110,8 @@ skip_lanes(const char *p, const char *end)
 		p += n;
 		if (n < LANES)
 			break;
-		while (i > 0 && (size_t)(end - p) >= STRIDE &&
-		    is_plain_stride(p))
+		while (
+		    i > 0 && (size_t)(end - p) >= STRIDE && is_plain_stride(p))
 			p += STRIDE;
 	}
 	return p;
@@ -321,15 +323,16 @@ static const char *
 close_container(struct scan *s, const char *p, int *rc)
 {
 	s->depth--;
-	*rc = emit(s, s->levels->object[s->depth] ? JSCAN_OBJECT : JSCAN_ARRAY, false,
-	    s->levels->begin[s->depth], p + 1, false);
+	*rc = emit(s, s->levels->object[s->depth] ? JSCAN_OBJECT : JSCAN_ARRAY,
+	    false, s->levels->begin[s->depth], p + 1, false);
 	return p + 1;
 }
 
 static bool
 closes(const struct scan *s, const char *p)
 {
-	return p < s->end && *p == (s->levels->object[s->depth - 1] ? '}' : ']');
+	return p < s->end &&
+	    *p == (s->levels->object[s->depth - 1] ? '}' : ']');
 }
 
 /* From the byte after an opening bracket or a value to where the next value

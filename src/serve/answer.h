@@ -80,8 +80,7 @@ void answer_add(struct answer *, const char *name, const char *value);
 
 /* The room that the client's budget leaves, as x-ratelimit-* in OpenAI's form,
  * for the bounds that there are. */
-void answer_room(
-    struct answer *, const struct budget_room *, struct arena *);
+void answer_room(struct answer *, const struct budget_room *, struct arena *);
 
 /* Writes the head.  Of the upstream's fields those on the allow-list pass.
  * length -1: not known.  -1: the client can't be reached. */

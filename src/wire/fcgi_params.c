@@ -149,7 +149,8 @@ fcgi_params_find(const struct fcgi_params *p, const char *name)
 		const struct fcgi_param *one = &p->list[i - 1];
 		const char *value = p->raw.p + one->value;
 
-		if (span_eq((struct span){ p->raw.p + one->name, one->name_len },
+		if (span_eq(
+			(struct span){ p->raw.p + one->name, one->name_len },
 			want))
 			found = found == NULL
 			    ? value

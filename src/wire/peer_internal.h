@@ -34,8 +34,8 @@ struct peer_board {
 /* What the kernel is asked of the link. */
 struct peer_ask peer_ask_of(const struct peer_link *);
 /* What it said of it. */
-void peer_note(
-    struct peer_board *, struct peer_link *, const struct peer_ask *);
+void
+peer_note(struct peer_board *, struct peer_link *, const struct peer_ask *);
 /* Is its other end known? */
 bool peer_is_named(const struct peer_link *);
 /* Looks for it at the web server's ends that were found before. */
