@@ -400,6 +400,23 @@ static const struct {
 	    "provider = \"here\"; model = \"x\"; } ); }",
 	    "tailgate.conf:9: models[1].aliases: \"b*\": a * may only" },
 	{ MODELS,
+	    ", { id = \"a\"; targets = ( { provider = \"here\"; model = "
+	    "\"x\"; when = { header = { name = \"X-API-Key\"; }; }; } ); }",
+	    "tailgate.conf:9: models[1].targets[0].when.header.name: is a "
+	    "secret, and no rule looks at it" },
+	{ MODELS,
+	    ", { id = \"a\"; when = { header = { value = \"x\"; }; }; "
+	    "targets = ( { provider = \"here\"; model = \"x\"; } ); }",
+	    "tailgate.conf:9: models[1].when.header" },
+	{ MODELS,
+	    ", { id = \"a\"; when = { header = { name = \"A_b\"; }; }; "
+	    "targets = ( { provider = \"here\"; model = \"x\"; } ); }",
+	    "tailgate.conf:9: models[1].when.header.name: may consist of" },
+	{ MODELS,
+	    ", { id = \"a\"; when = { max_tokens_in = 0; }; "
+	    "targets = ( { provider = \"here\"; model = \"x\"; } ); }",
+	    "tailgate.conf:9: models[1].when.max_tokens_in: must be" },
+	{ MODELS,
 	    ", { id = \"a\"; targets = ( { provider = \"here\"; model "
 	    "= \"*\"; } ); }",
 	    "tailgate.conf:9: models[1].targets[0].model: * is the rest of "
@@ -1210,6 +1227,17 @@ test_endpoints(void)
 		{ "/v1/modelsx", ENDPOINT_NONE, "" },
 		{ "/v1/messages/count_tokens", ENDPOINT_COUNT_TOKENS, "" },
 		{ "/v1/messages", ENDPOINT_MESSAGES, "" },
+		{ "/v1/responses/resp_1", ENDPOINT_RESPONSES_GET, "resp_1" },
+		{ "/v1/responses/resp_1/", ENDPOINT_RESPONSES_GET, "resp_1" },
+		{ "/v1/responses/compact", ENDPOINT_RESPONSES_COMPACT, "" },
+		{ "/v1/responses/a/cancel", ENDPOINT_RESPONSES_CANCEL, "a" },
+		{ "/v1/responses/a/input_items", ENDPOINT_RESPONSES_ITEMS,
+		    "a" },
+		{ "/v1/responses/", ENDPOINT_RESPONSES, "" },
+		{ "/v1/responses//cancel", ENDPOINT_NONE, "" },
+		{ "/v1/responses/a/b/cancel", ENDPOINT_NONE, "" },
+		{ "/v1/responses/a/cancelled", ENDPOINT_NONE, "" },
+		{ "/v1/reranking", ENDPOINT_RERANK, "" },
 		{ "/health", ENDPOINT_HEALTH, "" },
 		{ "/v1", ENDPOINT_ROOT, "" },
 		{ "/v1/", ENDPOINT_ROOT, "" },
