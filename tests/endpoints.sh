@@ -61,12 +61,15 @@ bare()
 	fi
 }
 
-# One row: NAME METHOD PATH UPSTREAM MEMBERS, the members of a JSON body or "-".
+# One row: NAME METHOD PATH UPSTREAM MEMBERS, the path upstream or "=", the
+# members of a JSON body or "-".
 row()
 {
 	row_name=$2
 	row_as="$1: $2"
 	row_body=
+	row_up=$5
+	[ "$5" != = ] || row_up=$4
 	[ "$6" = - ] || row_body="{\"model\":\"stub/plain\",$6}"
 	if [ "$6" = - ]; then
 		bare "$3" "$4"
@@ -74,7 +77,7 @@ row()
 		post "$4" "$row_body"
 	fi
 	is "$row_as" "$status" 200
-	up "$row_as" "$3 $5"
+	up "$row_as" "$3 $row_up"
 	is "$row_as: where it went" "$(header x-tailgate-provider)" stub
 	is "$row_as: its body" "$(cat "$stub_dir/$(last).body")" \
 		"$(printf '%s' "$row_body" | sed 's|stub/plain|plain|')"
@@ -100,17 +103,17 @@ rows()
 	while IFS='|' read -r name method path upstream members; do
 		row "$1" "$name" "$method" "$path" "$upstream" "$members"
 	done <<-'END'
-		images|POST|/v1/images/generations|/v1/images/generations|"prompt":"a cat","n":2
-		moderations|POST|/v1/moderations|/v1/moderations|"input":"hello"
-		voices|GET|/v1/audio/voices|/v1/audio/voices|-
-		responses_get|GET|/v1/responses/resp_stub|/v1/responses/resp_stub|-
-		responses_get|GET|/v1/responses/resp_stub?include%5B%5D=a.b_c&x=y&stream=false|/v1/responses/resp_stub?include%5B%5D=a.b_c&stream=false|-
-		responses_delete|DELETE|/v1/responses/resp_stub|/v1/responses/resp_stub|-
-		responses_cancel|POST|/v1/responses/resp_stub/cancel|/v1/responses/resp_stub/cancel|-
-		responses_items|GET|/v1/responses/resp_stub/input_items?limit=5&order=asc&after=item_1|/v1/responses/resp_stub/input_items?limit=5&order=asc&after=item_1|-
-		responses_compact|POST|/v1/responses/compact|/v1/responses/compact|"input":"hello"
-		responses_tokens|POST|/v1/responses/input_tokens|/v1/responses/input_tokens|"input":"hello"
-		chat_tokens|POST|/v1/chat/completions/input_tokens|/v1/chat/completions/input_tokens|"messages":[]
+		images|POST|/v1/images/generations|=|"prompt":"a cat","n":2
+		moderations|POST|/v1/moderations|=|"input":"hello"
+		voices|GET|/v1/audio/voices|=|-
+		responses_get|GET|/v1/responses/resp_stub|=|-
+		responses_get|GET|/v1/responses/resp_stub?include=a.b_c&x=y&stream=false|/v1/responses/resp_stub?include=a.b_c&stream=false|-
+		responses_delete|DELETE|/v1/responses/resp_stub|=|-
+		responses_cancel|POST|/v1/responses/resp_stub/cancel|=|-
+		responses_items|GET|/v1/responses/resp_stub/input_items?limit=5&order=asc&after=item_1|=|-
+		responses_compact|POST|/v1/responses/compact|=|"input":"hello"
+		responses_tokens|POST|/v1/responses/input_tokens|=|"input":"hello"
+		chat_tokens|POST|/v1/chat/completions/input_tokens|=|"messages":[]
 		infill|POST|/v1/infill|/infill|"input_prefix":"a","input_suffix":"b"
 		rerank|POST|/v1/reranking|/v1/rerank|"query":"a","documents":["b"]
 	END

@@ -171,24 +171,6 @@ code_points(struct span text)
 	return n;
 }
 
-/* A value below `thinking`, `reasoning` and their like: does it ask for that?
- * ({"type":"enabled"}, {"effort":"low"}, "low", true, {"enabled":true}) */
-static void
-read_thinking(struct reading *r, const struct jscan_value *v)
-{
-	struct span text = { NULL, 0 };
-
-	if (v->type == JSCAN_STRING)
-		text = call_text(r, call_inside(v), v->escaped);
-	if (v->depth == 1 || key_is(v, "type") || key_is(v, "effort"))
-		r->call->thinking |= v->type == JSCAN_TRUE ||
-		    (text.len > 0 && !span_is(text, "none") &&
-			!span_is(text, "disabled"));
-	else if (v->depth == 2 &&
-	    (key_is(v, "enabled") || key_is(v, "enable_thinking")))
-		r->call->thinking |= v->type == JSCAN_TRUE;
-}
-
 /* What a string says beside being text. */
 static void
 read_meaning(struct reading *r, const struct jscan_value *v, unsigned area,
@@ -401,7 +383,7 @@ on_value(void *ctx, const struct jscan_value *v)
 	} else if (read_inner(r, v) != 0)
 		return 1;
 	if (r->member == MEMBER_THINKING && v->depth <= 2 && !container)
-		read_thinking(r, v);
+		call_thinking(r, v);
 	read_key(r, v);
 	if (container)
 		enter(r, v);
@@ -419,33 +401,6 @@ refuse_json(struct reading *r, const struct jscan_error *error)
 	    arena_printf(r->arena,
 		"The body is not valid JSON: %s at byte %zu.", error->text,
 		error->offset));
-}
-
-void
-call_begin(struct reading *r, const struct config *config,
-    const struct patterns *patterns, enum endpoint endpoint)
-{
-	struct call kept = *r->call;
-
-	*r->call = (struct call){ .endpoint = endpoint,
-		.choices = 1,
-		.header_local = kept.header_local,
-		.beside = kept.beside,
-		.nbeside = kept.nbeside };
-	memcpy(r->call->ruled, kept.ruled, sizeof(kept.ruled));
-	*r->refused = (struct refused){ .refusal = REFUSE_NONE };
-	pattern_begin(&r->patterns, config, patterns);
-}
-
-void
-call_end(struct reading *r)
-{
-	for (size_t i = 0; i < r->call->nbeside; i++)
-		layers_scan(&r->patterns, r->call->beside[i]);
-	r->call->input_tokens += estimate_total(&r->texts);
-	r->call->private_rule = r->patterns.rule;
-	pattern_end(&r->patterns);
-	free(r->scratch);
 }
 
 int

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "policy/call_reading.h"
+#include "policy/layers.h"
 
 #define MODEL_MAX 256 /* bytes of a model's name */
 
@@ -219,4 +220,52 @@ call_inner(struct reading *r, const struct jscan_value *v)
 		"A provider could lay `%.*s` over the body, and `%.*s` is in "
 		"it; leave it out.",
 		SPAN_FMT(v->path[0].key), SPAN_FMT(key)));
+}
+
+/* A value below `thinking`, `reasoning` and their like: does it ask for that?
+ * ({"type":"enabled"}, {"effort":"low"}, "low", true, {"enabled":true}) */
+void
+call_thinking(struct reading *r, const struct jscan_value *v)
+{
+	const struct jscan_step *key = &v->path[v->depth - 1];
+	struct span text = { NULL, 0 };
+
+	if (v->type == JSCAN_STRING)
+		text = call_text(r, call_inside(v), v->escaped);
+	if (v->depth == 1 || jscan_key_is(key, "type") ||
+	    jscan_key_is(key, "effort"))
+		r->call->thinking |= v->type == JSCAN_TRUE ||
+		    (text.len > 0 && !span_is(text, "none") &&
+			!span_is(text, "disabled"));
+	else if (v->depth == 2 &&
+	    (jscan_key_is(key, "enabled") ||
+		jscan_key_is(key, "enable_thinking")))
+		r->call->thinking |= v->type == JSCAN_TRUE;
+}
+
+void
+call_begin(struct reading *r, const struct config *config,
+    const struct patterns *patterns, enum endpoint endpoint)
+{
+	struct call kept = *r->call;
+
+	*r->call = (struct call){ .endpoint = endpoint,
+		.choices = 1,
+		.header_local = kept.header_local,
+		.beside = kept.beside,
+		.nbeside = kept.nbeside };
+	memcpy(r->call->ruled, kept.ruled, sizeof(kept.ruled));
+	*r->refused = (struct refused){ .refusal = REFUSE_NONE };
+	pattern_begin(&r->patterns, config, patterns);
+}
+
+void
+call_end(struct reading *r)
+{
+	for (size_t i = 0; i < r->call->nbeside; i++)
+		layers_scan(&r->patterns, r->call->beside[i]);
+	r->call->input_tokens += estimate_total(&r->texts);
+	r->call->private_rule = r->patterns.rule;
+	pattern_end(&r->patterns);
+	free(r->scratch);
 }

@@ -66,6 +66,8 @@ int call_member(struct reading *, const struct jscan_value *);
 int call_inner(struct reading *, const struct jscan_value *);
 /* Where stream_options stands, when it has ended. */
 void call_place_options(struct reading *, const struct jscan_value *);
+/* A value of a MEMBER_THINKING, or one level below: does it ask for that? */
+void call_thinking(struct reading *, const struct jscan_value *);
 /* The model's name as text, checked; NULL: refused. */
 char *call_model_name(struct reading *, struct span text);
 
