@@ -78,6 +78,7 @@ allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 {
 	static const uint64_t rights[] = { [SANDBOX_READ] = FS_READ,
 		[SANDBOX_WRITE] = FS_WRITE,
+		[SANDBOX_SHARE] = FS_WRITE & ~LANDLOCK_ACCESS_FS_TRUNCATE,
 		[SANDBOX_DIRS] = FS_DIRS };
 	struct landlock_path_beneath_attr attr = {
 		.allowed_access = rights[p->access] & handled

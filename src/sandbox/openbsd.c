@@ -20,6 +20,7 @@ sandbox_openbsd(const struct sandbox_rules *r)
 {
 	static const char *const rights[] = { [SANDBOX_READ] = "r",
 		[SANDBOX_WRITE] = "rwc",
+		[SANDBOX_SHARE] = "rwc",
 		[SANDBOX_DIRS] = "rc" };
 	int bits = SANDBOX_CALLS;
 

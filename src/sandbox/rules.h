@@ -19,6 +19,7 @@
 enum sandbox_access {
 	SANDBOX_READ,
 	SANDBOX_WRITE,
+	SANDBOX_SHARE, /* the same, but nothing is cut: others have it mapped */
 	SANDBOX_DIRS, /* make directories, remove empty ones */
 };
 

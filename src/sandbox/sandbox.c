@@ -140,8 +140,10 @@ add_files(
 		add_dir_of(r, c->clients_file, SANDBOX_WRITE);
 		break;
 	default:
-		add_state(
-		    r, c, role == SANDBOX_CHECK ? SANDBOX_READ : SANDBOX_WRITE);
+		add_state(r, c,
+		    role == SANDBOX_CHECK ? SANDBOX_READ
+			: r->serves       ? SANDBOX_SHARE
+					  : SANDBOX_WRITE);
 	}
 	if (role == SANDBOX_INSPECT || role == SANDBOX_CHECK ||
 	    role == SANDBOX_EDIT) {

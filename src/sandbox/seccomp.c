@@ -58,39 +58,36 @@ static const char *const never[] = { "ptrace", "process_vm_readv",
 static const char *const never_but_parents[] = { "execve", "execveat" };
 
 static const char *const usual[] = { "read", "write", "readv", "writev",
-	"pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2",
-	"close", "close_range", "lseek", "_llseek", "open", "openat", "stat",
-	"stat64", "lstat", "lstat64", "fstat", "fstat64", "newfstatat",
-	"fstatat64", "statx", "statfs", "statfs64", "fstatfs", "fstatfs64",
-	"access", "faccessat", "faccessat2", "readlink", "readlinkat",
-	"getdents", "getdents64", "getcwd", "fcntl", "fcntl64", "flock",
-	"fsync", "fdatasync", "ftruncate", "ftruncate64", "fallocate", "fchmod",
+	"pread64", "pwrite64", "preadv", "pwritev", "close", "close_range",
+	"lseek", "_llseek", "open", "openat", "stat", "stat64", "lstat",
+	"lstat64", "fstat", "fstat64", "newfstatat", "fstatat64", "statx",
+	"statfs", "statfs64", "fstatfs", "fstatfs64", "access", "faccessat",
+	"faccessat2", "readlink", "readlinkat", "getdents", "getdents64",
+	"getcwd", "fcntl", "fcntl64", "flock", "fsync", "fdatasync", "fchmod",
 	"fchmodat", "fchown", "fchownat", "fchown32", "umask", "rename",
-	"renameat", "renameat2", "link", "linkat", "unlink", "unlinkat",
-	"mkdir", "mkdirat", "rmdir", "mknod", "mknodat", "sendfile",
-	"sendfile64", "splice", "copy_file_range", "fadvise64", "fadvise64_64",
-	"dup", "dup2", "dup3", "pipe", "pipe2", "eventfd2", "epoll_create1",
-	"epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",
-	"ppoll", "select", "pselect6", "_newselect", "inotify_init1",
-	"inotify_add_watch", "inotify_rm_watch", "timerfd_create",
-	"timerfd_settime", "timerfd_gettime", "signalfd4", "accept", "accept4",
-	"recvfrom", "recvmsg", "recvmmsg", "sendto", "sendmsg", "sendmmsg",
-	"recv", "send", "shutdown", "getsockname", "getpeername", "getsockopt",
-	"setsockopt", "mmap", "mmap2", "munmap", "mremap", "mprotect",
-	"madvise", "msync", "mlock", "mlock2", "munlock", "brk", "memfd_create",
-	"futex", "futex_time64", "futex_waitv", "set_robust_list",
-	"get_robust_list", "set_tid_address", "rseq", "gettid", "getpid",
-	"getppid", "exit", "exit_group", "sched_yield", "sched_getaffinity",
-	"sched_getparam", "sched_getscheduler", "getcpu", "membarrier",
-	"arch_prctl", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"rt_sigsuspend", "rt_sigtimedwait", "rt_sigpending", "sigaltstack",
+	"renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat",
+	"rmdir", "mknod", "mknodat", "fadvise64", "fadvise64_64", "dup", "dup2",
+	"dup3", "pipe", "pipe2", "eventfd2", "epoll_create1", "epoll_ctl",
+	"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select",
+	"pselect6", "_newselect", "timerfd_create", "timerfd_settime",
+	"timerfd_gettime", "accept", "accept4", "recvfrom", "recvmsg",
+	"recvmmsg", "sendto", "sendmsg", "sendmmsg", "recv", "send", "shutdown",
+	"getsockname", "getpeername", "getsockopt", "setsockopt", "mmap",
+	"mmap2", "munmap", "mremap", "mprotect", "madvise", "msync", "brk",
+	"futex", "futex_time64", "set_robust_list", "get_robust_list",
+	"set_tid_address", "rseq", "gettid", "getpid", "getppid", "exit",
+	"exit_group", "sched_yield", "sched_getaffinity", "getcpu",
+	"membarrier", "arch_prctl", "rt_sigaction", "rt_sigprocmask",
+	"rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "sigaltstack",
 	"sigreturn", "restart_syscall", "getuid", "geteuid", "getgid",
 	"getegid", "getuid32", "geteuid32", "getgid32", "getegid32",
-	"getgroups", "getgroups32", "getresuid", "getresgid", "clock_gettime",
-	"clock_gettime64", "clock_getres", "clock_nanosleep",
-	"clock_nanosleep_time64", "nanosleep", "gettimeofday", "time", "times",
+	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep",
+	"clock_nanosleep_time64", "nanosleep", "gettimeofday", "time",
 	"getrusage", "getrlimit", "setrlimit", "ugetrlimit", "getrandom",
 	"uname", "sysinfo", "wait4", "waitid", "socketcall" };
+
+/* Of those who make the files that others map; who serves only finds them. */
+static const char *const making[] = { "ftruncate", "ftruncate64" };
 
 /* Of the ledger's process, which writes a file and talks to sockets that it
  * was given. */
@@ -239,6 +236,9 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	if (r->writes_only
 		? add_all(ctx, SCMP_ACT_ALLOW, writing, COUNT(writing)) == -1
 		: add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1)
+		return -1;
+	if (!r->writes_only && !r->serves &&
+	    add_all(ctx, SCMP_ACT_ALLOW, making, COUNT(making)) == -1)
 		return -1;
 	if (r->connect && add_threads(ctx) == -1)
 		return -1;

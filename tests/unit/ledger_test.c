@@ -1496,6 +1496,43 @@ test_all(void)
 	test_parse_tries();
 }
 
+/* Someone calls without end, and leaves counts that cannot be. */
+static void
+test_flood(void)
+{
+	struct ledger_gap *gap;
+	struct ledger_gap_way *way;
+	struct ledger *l;
+	int64_t begin_ms;
+	pid_t pid;
+
+	fresh();
+	keeper_open();
+	l = join_or_die();
+	pid = fork();
+	if (pid == 0)
+		for (;;)
+			send(keeper.desk[LEDGER_DESK_SERVES], "xxxxxxxx", 8, 0);
+	write_n(l, 200);
+	CHECK(ledger_lost(l) == 0 && verify().lines == 200,
+	    "one who calls without end does not keep others waiting");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	ledger_close(l);
+	keeper_close();
+
+	gap = ledger_gap_open(config.runtime_dir);
+	way = ledger_gap_enter(gap);
+	way->lines = INT32_MAX;
+	way->external = INT32_MIN;
+	begin_ms = clock_now_ms();
+	ledger_gap_died(config.runtime_dir, (int)getpid());
+	CHECK(clock_now_ms() - begin_ms < 1000 && gap->lost >= INT32_MAX,
+	    "what a dead one left is counted at once, however much it is");
+	ledger_gap_told(gap, gap->lost, gap->external);
+	ledger_gap_close(gap);
+}
+
 int
 main(void)
 {
@@ -1528,6 +1565,7 @@ main(void)
 	test_killed_in_write();
 	test_stopped_keeper();
 	test_hostile_frames();
+	test_flood();
 	/* Confined, it cannot follow a directory that is replaced. */
 	config.sandbox = CONFINE_OFF;
 	test_blocked();

@@ -39,7 +39,7 @@ enum { DONE, DENIED, BROKEN, KILLED };
 static char dir[] = "/tmp/tailgate-sandbox.XXXXXX";
 static char inside[128], outside[128], config_path[128], clients[128];
 static char ledger[128], other_ledger[128], key_path[128], ca_path[128];
-static char home[128], own_file[160], other_file[160];
+static char shared[128], home[128], own_file[160], other_file[160];
 static char abstract[32];
 static int a_pipe[2];
 static uint16_t open_port, other_port;
@@ -155,7 +155,18 @@ try_write_outside(void)
 static int
 try_write_inside(void)
 {
-	return outcome(open(inside, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+	return outcome(open(inside, O_WRONLY | O_CREAT, 0600));
+}
+
+/* What others have mapped: their next look at it would end them. */
+static int
+try_cut(void)
+{
+	int fd = open(shared, O_WRONLY | O_TRUNC);
+
+	if (fd == -1 && errno == ENOENT)
+		return BROKEN;
+	return fd != -1 || truncate(shared, 0) == 0 ? DONE : DENIED;
 }
 
 static int
@@ -571,6 +582,10 @@ static const struct row {
 	{ "writes to runtime_dir", try_write_inside,
 	    LEDGER | BIT(SANDBOX_CHECK) | BIT(SANDBOX_INIT) | STRANGERS, ALL,
 	    SANDBOX_FILES },
+	{ "cuts what others have mapped", try_cut,
+	    SERVING | LEDGER | BIT(SANDBOX_CHECK) | BIT(SANDBOX_INIT) |
+		STRANGERS,
+	    ALL, SANDBOX_FILES },
 	{ "reads the memory of a sibling", try_proc_of_sibling, HELD, HELD,
 	    SANDBOX_FILES },
 	/* A parent executes its own program anew. */
@@ -709,6 +724,7 @@ world_make(void)
 	snprintf(ca_path, sizeof(ca_path), "%s/etc/ca.pem", dir);
 	snprintf(inside, sizeof(inside), "%s/run/file", dir);
 	snprintf(outside, sizeof(outside), "%s/file", dir);
+	snprintf(shared, sizeof(shared), "%s/run/shared", dir);
 	snprintf(home, sizeof(home), "%s/home", dir);
 	snprintf(own_file, sizeof(own_file), "%s/settings", home);
 	snprintf(other_file, sizeof(other_file), "%s/home.ssh", dir);
@@ -723,6 +739,7 @@ world_make(void)
 	file_make(ca_path);
 	file_make(ledger);
 	file_make(other_ledger);
+	file_make(shared);
 	open_port = listener();
 	other_port = listener();
 	abstract_listen();
