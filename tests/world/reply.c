@@ -63,7 +63,7 @@ make_words(int request)
 	size_t len;
 	char *text = world_alloc(n + 32);
 
-	len = (size_t)sprintf(text, "w%06d:", request);
+	len = (size_t)snprintf(text, n + 32, "w%06d:", request);
 	for (uint64_t some = 0; len < n; len++, some >>= 5) {
 		if (some == 0)
 			some = world_random();
