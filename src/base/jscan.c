@@ -11,20 +11,13 @@
 
 #include <stdint.h>
 
-#include "base/escape.h"
 #include "base/hex.h"
 #include "base/jscan.h"
+#include "base/lanes.h"
 #include "base/utf8.h"
 
-/* Bytes that are looked at together: two compilers' common extension, which
- * any processor's vector instructions serve; and so many of those at once,
- * where texts are long. */
-#define LANES 16
+/* So many of those at once, where texts are long. */
 #define STRIDE ((size_t)4 * LANES)
-#if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define HAS_LANES 1
-typedef signed char lanes __attribute__((vector_size(LANES)));
-#endif
 
 struct scan {
 	const char *start, *end;
@@ -61,40 +54,23 @@ skip_space(const struct scan *s, const char *p)
 }
 
 #ifdef HAS_LANES
-#define ALL(c)                                                 \
-	{                                                      \
-		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
-	}
-
 /* Each of them that is a quote, a backslash, a control or, negative, not
  * ASCII. */
 static inline lanes
 special(const char *p)
 {
-	static const lanes space = ALL(' '), quote = ALL('"'),
-			   slash = ALL('\\');
+	static const lanes space = LANES_ALL(' '), quote = LANES_ALL('"'),
+			   slash = LANES_ALL('\\');
 	lanes x;
 
 	memcpy(&x, p, sizeof(x));
 	return (x < space) | (x == quote) | (x == slash);
 }
 
-/* The place of the first one; LANES: there is none. */
-static inline size_t
-first_of(lanes x)
-{
-	uint64_t half[2];
-
-	memcpy(half, &x, sizeof(x));
-	if (half[0] != 0)
-		return (size_t)__builtin_ctzll(half[0]) / 8;
-	return half[1] == 0 ? LANES : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
-}
-
 static bool
 is_plain_stride(const char *p)
 {
-	return first_of(special(p) | special(p + LANES) |
+	return lanes_first(special(p) | special(p + LANES) |
 		   special(p + 2 * LANES) | special(p + 3 * LANES)) == LANES;
 }
 
@@ -106,7 +82,7 @@ skip_lanes(const char *p, const char *end)
 	size_t n;
 
 	for (unsigned i = 0; end - p >= LANES; i++) {
-		n = first_of(special(p));
+		n = lanes_first(special(p));
 		p += n;
 		if (n < LANES)
 			break;
@@ -424,72 +400,4 @@ jscan(struct span text, unsigned max_depth,
 	rc = scan_text(&s);
 	taken = false;
 	return rc;
-}
-
-/* Copies up to the next backslash; out has room for all that is left. */
-static const char *
-copy_plain(const char *p, const char *end, char **out)
-{
-	const char *slash;
-	size_t n;
-
-#ifdef HAS_LANES
-	while (end - p >= LANES) {
-		static const lanes slashes = ALL('\\');
-		lanes x;
-
-		memcpy(&x, p, sizeof(x));
-		memcpy(*out, &x, sizeof(x));
-		n = first_of((lanes)(x == slashes));
-		p += n;
-		*out += n;
-		if (n < LANES)
-			return p;
-	}
-#endif
-	slash = memchr(p, '\\', (size_t)(end - p));
-	n = (size_t)((slash == NULL ? end : slash) - p);
-	memcpy(*out, p, n);
-	*out += n;
-	return p + n;
-}
-
-size_t
-jscan_decode(struct span raw, char *out)
-{
-	const char *p = raw.p, *end;
-	char *o = out;
-	int32_t code;
-	size_t used;
-
-	if (raw.len == 0)
-		return 0;
-	end = p + raw.len;
-	for (;;) {
-		p = copy_plain(p, end, &o);
-		if (end - p < 2)
-			break;
-		if (p[1] == 'u' && (code = escape_code(p, end, &used)) >= 0) {
-			/* Never longer than the escape that it came from. */
-			o += utf8_put(o, (uint32_t)code);
-			p += used;
-		} else {
-			code = escape_letter(p[1]);
-			*o++ = code >= 0 ? (char)code : p[1];
-			p += 2;
-		}
-	}
-	return (size_t)(o - out);
-}
-
-bool
-jscan_escaped_key_is(const struct jscan_step *step, const char *name)
-{
-	char decoded[256];
-	struct span key = step->key;
-
-	if (key.len > sizeof(decoded))
-		return false;
-	return span_is(
-	    (struct span){ decoded, jscan_decode(key, decoded) }, name);
 }

@@ -1,0 +1,42 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Bytes that are compared sixteen at a time.
+ */
+#ifndef BASE_LANES_H
+#define BASE_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes that are looked at together: two compilers' common extension, which
+ * any processor's vector instructions serve. */
+#define LANES 16
+#if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define HAS_LANES 1
+typedef signed char lanes __attribute__((vector_size(LANES)));
+#endif
+
+#ifdef HAS_LANES
+#define LANES_ALL(c)                                           \
+	{                                                      \
+		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
+	}
+
+/* The place of the first byte that is not 0; LANES: there is none. */
+static inline size_t
+lanes_first(lanes x)
+{
+	uint64_t half[2];
+
+	memcpy(half, &x, sizeof(x));
+	if (half[0] != 0)
+		return (size_t)__builtin_ctzll(half[0]) / 8;
+	return half[1] == 0 ? LANES : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
+}
+#endif
+
+#endif
