@@ -31,7 +31,8 @@ put(struct writer *w, const void *p, size_t len)
 {
 	if (w->len + len > w->size)
 		abort();
-	memcpy(w->p + w->len, p, len);
+	if (len > 0)
+		memcpy(w->p + w->len, p, len);
 	w->len += len;
 }
 
