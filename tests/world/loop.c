@@ -47,6 +47,7 @@ struct thread {
 
 static struct thread threads[THREADS_MAX];
 static struct thread *running;
+static bool told_to_end;
 
 bool
 loop_on_thread(void)
@@ -216,7 +217,8 @@ loop_block(bool (*done)(void *), void *ctx, int64_t until_ns)
 		self->done = NULL;
 		return done(ctx);
 	}
-	if (task_current != NULL) {
+	/* After SIGTERM, when `drain` is over, it may: it serves nobody. */
+	if (task_current != NULL && !told_to_end) {
 		world_wrong("a task blocks the loop");
 		return false;
 	}
@@ -544,6 +546,7 @@ call_others(void)
 	}
 	if (world->term_due) {
 		world->term_due = false;
+		told_to_end = true;
 		for (unsigned i = 0; i < loop.nsignals; i++)
 			if (loop.signals[i]->signum == 15)
 				loop.signals[i]->cb(
