@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/settings.h"
 #include "ledger/gap.h"
@@ -20,6 +21,8 @@
 #include "reply.h"
 #include "state/budget.h"
 #include "state/slots.h"
+
+#define DAY_MS INT64_C(86400000)
 
 struct sums {
 	uint64_t lines, tokens[3], requests[3];
@@ -165,6 +168,8 @@ check_budget(struct budget_book *book, unsigned i, const struct sums *s)
 	struct budget_spent spent;
 	bool exact = world->deaths == 0 && world->lost == 0 && !world->hurried;
 
+	if (clock_wall_ms() / DAY_MS != WORLD_NOON_MS / DAY_MS)
+		return; /* slow clients: the next day has begun */
 	budget_look(book, client, NULL, &spent);
 	if (spent.in_flight > 0 && !world->hurried && world->deaths == 0)
 		world_wrong("%s: %u reservations are left", client->name,

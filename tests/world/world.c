@@ -41,7 +41,6 @@
 /* The ledger's process, a thread here, leaves /dev/null open, and a process its
  * place in the table of all. */
 #define FILES_KEPT 3
-#define NOON_MS INT64_C(1764331200000) /* wall clock at the beginning */
 
 struct world *world;
 const struct config *world_config;
@@ -228,7 +227,7 @@ draw(uint64_t seed)
 	memset(world, 0, sizeof(*world));
 	world->seed = world->random = seed;
 	world->mono_ns = 1000 * WORLD_S;
-	world->wall_ns = NOON_MS * WORLD_MS - world->mono_ns;
+	world->wall_ns = WORLD_NOON_MS * WORLD_MS - world->mono_ns;
 	draw_faults();
 	world->slots = 1 + (unsigned)world_below(8);
 	world->queue = world->calm ? 1000 : (unsigned)world_below(40);

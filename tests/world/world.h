@@ -30,6 +30,7 @@
 #define WORLD_PARENT_FD (WORLD_FD_BASE + WORLD_FDS_MAX)
 #define WORLD_MS INT64_C(1000000) /* in ns */
 #define WORLD_S (1000 * WORLD_MS)
+#define WORLD_NOON_MS INT64_C(1764331200000) /* wall clock at first */
 
 /* ---- sim.c: sockets ---------------------------------------------------- */
 
