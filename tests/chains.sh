@@ -14,7 +14,7 @@
 need python3 lighttpd caddy
 
 seed=${SEED:-$(($(date +%s) % 100000 * 10))}
-time=${TIME:-24}
+time=${TIME:-60}
 ledger=$dir/state/ledger.jsonl
 chains=$abs_srcdir/tests/chains.py
 
