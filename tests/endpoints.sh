@@ -99,15 +99,16 @@ row()
 
 rows()
 {
+	kept=/v1/responses/resp_stub
 	: >"$dir/rows"
 	while IFS='|' read -r name method path upstream members; do
 		row "$1" "$name" "$method" "$path" "$upstream" "$members"
-	done <<-'END'
+	done <<-END
 		images|POST|/v1/images/generations|=|"prompt":"a cat","n":2
 		moderations|POST|/v1/moderations|=|"input":"hello"
 		voices|GET|/v1/audio/voices|=|-
 		responses_get|GET|/v1/responses/resp_stub|=|-
-		responses_get|GET|/v1/responses/resp_stub?include=a.b_c&x=y&stream=false|/v1/responses/resp_stub?include=a.b_c&stream=false|-
+		responses_get|GET|$kept?include=a.b_c&x=y&stream=false|$kept?include=a.b_c&stream=false|-
 		responses_delete|DELETE|/v1/responses/resp_stub|=|-
 		responses_cancel|POST|/v1/responses/resp_stub/cancel|=|-
 		responses_items|GET|/v1/responses/resp_stub/input_items?limit=5&order=asc&after=item_1|=|-

@@ -69,7 +69,10 @@ psql_do()
 	as_postgres psql -q -X -v ON_ERROR_STOP=1 -h "$dir/pg" -d postgres "$@"
 }
 
-pg=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)
+pg=
+for bin in /usr/lib/postgresql/*/bin; do
+	[ -d "$bin" ] && pg=$bin
+done
 if [ -z "$pg" ]; then
 	missing postgresql
 else
@@ -105,7 +108,10 @@ fi
 
 # Elsewhere than where Debian has them, if these are given.
 rsyslogd=${RSYSLOGD:-rsyslogd}
-modules=${RSYSLOG_MODULES:-$(ls -d /usr/lib/*/rsyslog 2>/dev/null | head -n 1)}
+modules=${RSYSLOG_MODULES:-}
+for libraries in /usr/lib/*/rsyslog; do
+	[ -z "$modules" ] && [ -d "$libraries" ] && modules=$libraries
+done
 
 rows_are()
 {
@@ -130,9 +136,11 @@ if [ -n "$pg" ] && command -v "$rsyslogd" >/dev/null &&
 		-i "$dir/rsyslog/pid" -M "$modules"
 	check 'rsyslog: what is there is shipped' \
 		wait_until -p "$rsyslog_pid" rows_are 100
-	sed -n '101,200p' "$dir/made/front-1.jsonl" >>"$live"
-	sed -n '150,200p' "$dir/made/front-1.jsonl" >>"$live"
-	sed -n '201,250p' "$dir/made/front-1.jsonl" >>"$live"
+	{
+		sed -n '101,200p' "$dir/made/front-1.jsonl"
+		sed -n '150,200p' "$dir/made/front-1.jsonl"
+		sed -n '201,250p' "$dir/made/front-1.jsonl"
+	} >>"$live"
 	check 'rsyslog: what is added is shipped, once each' \
 		wait_until -p "$rsyslog_pid" rows_are 250
 	psql_do -A -t -c 'select line from ledger order by n' |

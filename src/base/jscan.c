@@ -366,12 +366,13 @@ scan_text(struct scan *s)
 
 /* A scan inside a scan's value(). */
 __attribute__((noinline)) static int
-scan_inside(struct scan *s)
+scan_inside(const struct scan *outer)
 {
 	struct levels levels;
+	struct scan s = *outer;
 
-	s->levels = &levels;
-	return scan_text(s);
+	s.levels = &levels;
+	return scan_text(&s);
 }
 
 int

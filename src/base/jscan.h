@@ -47,8 +47,8 @@ struct jscan_error {
 };
 
 /* Scans the whole text.  The callback returns 0 to go on; anything else ends
- * the scan and is returned.  It must not wait (task.h).  -1: not JSON, error says
- * where and why. */
+ * the scan and is returned.  It must not wait (task.h).  -1: not JSON, error
+ * says where and why. */
 int jscan(struct span text, unsigned max_depth,
     int (*value)(void *ctx, const struct jscan_value *), void *ctx,
     struct jscan_error *error);

@@ -74,8 +74,8 @@ void task_offload(void (*fn)(void *), void *arg);
  * not wait. */
 void task_aside(void (*fn)(void *), void *arg);
 
-/* The same for fn that looks at so many bytes: aside, if they are no more than 32
- * KiB; else on another thread. */
+/* The same for fn that looks at so many bytes: aside, if they are no more than
+ * 32 KiB; else on another thread. */
 void task_work(size_t bytes, void (*fn)(void *), void *arg);
 
 /* A task's own memory (without a task, the thread's), zero at first, for a

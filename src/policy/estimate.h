@@ -24,8 +24,8 @@ uint64_t estimate_tokens(struct span text);
 
 /* The sum over the texts of one request.  Each is counted until 16 KiB have
  * been; of the next ones an eighth or less is, and of what comes then one byte
- * in 32, spread over all of it, for a conversation of a megabyte is mostly short
- * texts.  All zero at first. */
+ * in 32, spread over all of it, for a conversation of a megabyte is mostly
+ * short texts.  All zero at first. */
 struct estimate_sum {
 	uint64_t tokens; /* of the texts and parts that are done with */
 	size_t whole_bytes; /* of the texts that were counted as they are */

@@ -31,8 +31,8 @@
 
 /* Connections that are accepted before those that came earlier go on.  While
  * little is to do there is rarely a second one, and to ask costs a call.  In a
- * burst they had better wait here than in the socket: lighttpd (1.4.69) gives up
- * some of its requests when that is full. */
+ * burst they had better wait here than in the socket: lighttpd (1.4.69) gives
+ * up some of its requests when that is full. */
 #define ACCEPTS_MAX 64
 #define BUSY_REQUESTS 4
 /* Before accept is tried again when descriptors have run out. */
