@@ -120,7 +120,7 @@ ask(const struct way *w, struct span body)
 }
 
 static void
-answer(const struct way *w, struct span body)
+response(const struct way *w, struct span body)
 {
 	static const char chunk[] =
 	    "{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,"
@@ -205,6 +205,6 @@ main(int argc, char *argv[])
 	}
 	for (size_t i = 0; i < 2; i++)
 		measure("stream", &ways[i], (struct span){ NULL, 0 }, rounds,
-		    answer);
+		    response);
 	return 0;
 }

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How long from exec to the first answer: starts a FastCGI program with a
+ * How long from exec to the first response: starts a FastCGI program with a
  * listening socket as descriptor 0, connects at once, asks for /v1/models and
- * waits for the end of the answer.  Prints ms, one line per run.
+ * waits for the end of the response.  Prints ms, one line per run.
  *
  *	cold SOCKET KEY RUNS command [argument ...]
  */
@@ -97,23 +97,23 @@ static void
 ask(const struct sockaddr_un *sun, const struct text *request)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	struct text answer = { 0 };
+	struct text response = { 0 };
 	ssize_t n;
 
 	if (connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) == -1 ||
 	    write(fd, request->p, request->len) != (ssize_t)request->len)
 		err(1, "connect");
 	do {
-		text_room(&answer, 65536);
-		n = read(fd, answer.p + answer.len, 65536);
+		text_room(&response, 65536);
+		n = read(fd, response.p + response.len, 65536);
 		if (n > 0)
-			answer.len += (size_t)n;
+			response.len += (size_t)n;
 	} while (n > 0);
 	close(fd);
-	text_fill(&answer, '\0', 1);
-	if (memmem(answer.p, answer.len, "\"object\"", 8) == NULL)
+	text_fill(&response, '\0', 1);
+	if (memmem(response.p, response.len, "\"object\"", 8) == NULL)
 		errx(1, "no list of models came");
-	text_free(&answer);
+	text_free(&response);
 }
 
 static void

@@ -11,16 +11,16 @@
  *	    [-b body | -f file] [-r per-second] [-e end] [-S n] [-D n] target
  *
  * target is host:port (an address) or unix:PATH.  -n bounds the requests of
- * all clients together (default: as many as clients), -d the time.  An answer
+ * all clients together (default: as many as clients), -d the time.  A response
  * is complete when HTTP says so, its status is 200, and, with -e, its last
  * bytes hold `end`.  All others have failed; those of them that are whole
  * with status 503 are told as `refused`.  -r opens at most so many connections
  * in a second.
  *
  * -S and -D add clients that are not counted: ones that read nothing of the
- * answer, ones that send their body a byte at a time.
+ * response, ones that send their body a byte at a time.
  *
- * Bytes "@NUMBER@" in an answer are a CLOCK_MONOTONIC time in ns that the stub
+ * Bytes "@NUMBER@" in a response are a CLOCK_MONOTONIC time in ns that the stub
  * wrote there (its script's `stamp`): the difference is the transit.
  */
 #include "config.h"
@@ -46,7 +46,7 @@
 #include "../tests/poller.h"
 #include "../tests/text.h"
 
-#define TAIL 64 /* bytes of an answer's end that are kept */
+#define TAIL 64 /* bytes of a response's end that are kept */
 
 enum role { ROLE_CLIENT, ROLE_STALLED, ROLE_DRIPPING };
 enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE };
@@ -188,7 +188,7 @@ client_connect(struct client *c)
 	c->fresh = true;
 }
 
-/* The answer's parts start anew. */
+/* The response's parts start anew. */
 static void
 client_reset(struct client *c)
 {
@@ -220,7 +220,7 @@ client_send(struct client *c)
 		c->sent += (size_t)sent;
 }
 
-/* What to wait for: to send more, and for the answer. */
+/* What to wait for: to send more, and for the response. */
 static void
 client_watch(struct client *c)
 {

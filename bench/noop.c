@@ -61,7 +61,7 @@ stream(FCGX_Stream *out, long n, long ms)
 }
 
 static void
-answer(FCGX_Request *r)
+response(FCGX_Request *r)
 {
 	static const char head[] = "Content-Type: application/json\r\n"
 				   "Content-Length: 600\r\n\r\n";
@@ -93,7 +93,7 @@ serve(void *unused)
 
 	FCGX_InitRequest(&r, 0, 0);
 	while (FCGX_Accept_r(&r) == 0) {
-		answer(&r);
+		response(&r);
 		FCGX_Finish_r(&r);
 	}
 	return unused;

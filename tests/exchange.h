@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "serve/answer.h"
+#include "serve/response.h"
 #include "serve/relay.h"
 #include "wire/incoming.h"
 
@@ -118,7 +118,7 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 		.stream = ask->stream,
 		.asks_usage = !ask->withhold };
 	struct arena *arena = arena_new();
-	struct answer answer;
+	struct response response;
 	struct relay relay;
 	struct incoming in;
 	struct upstream_sink sink;
@@ -127,12 +127,12 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 	buf_init(&seen->out, (size_t)1 << 28);
 	exchange_io.io = (struct io){ .ops = &ops, .fd = -1 };
 	exchange_io.out = &seen->out;
-	answer_init(&answer, &exchange_io.io, &config, 0);
-	answer.spec = endpoint_spec(ask->endpoint);
-	answer.streams = ask->stream;
-	answer.aborting = &aborting;
+	response_init(&response, &exchange_io.io, &config, 0);
+	response.spec = endpoint_spec(ask->endpoint);
+	response.streams = ask->stream;
+	response.aborting = &aborting;
 	relay_init(
-	    &relay, &answer, &call, &candidate, exchange_bridge(ask), arena);
+	    &relay, &response, &call, &candidate, exchange_bridge(ask), arena);
 	relay.withhold_usage = ask->withhold;
 	sink = relay_sink(&relay);
 	incoming_init(&in, &sink, arena);
@@ -161,8 +161,8 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 		relay_refuse(&relay, &seen->result);
 	seen->result.refused.message = NULL; /* the arena's */
 	seen->usage = relay.usage;
-	seen->ended = answer.ended;
-	seen->cut = answer.cut;
+	seen->ended = response.ended;
+	seen->cut = response.cut;
 	relay_free(&relay);
 	incoming_free(&in);
 	arena_free(arena);

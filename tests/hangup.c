@@ -83,7 +83,7 @@ send_all(int fd, const char *p, size_t len)
 	}
 }
 
-/* One request and its answer, so that the connection is no new one. */
+/* One request and its response, so that the connection is no new one. */
 static void
 warm(int fd, const char *path)
 {
@@ -134,7 +134,7 @@ say_now(void)
 }
 
 static void
-receive(int fd, int answer)
+receive(int fd, int response)
 {
 	struct pollfd fds[2] = { { .fd = hang_up[0], .events = POLLIN },
 		{ .fd = fd, .events = POLLIN } };
@@ -149,7 +149,7 @@ receive(int fd, int answer)
 				puts("eof");
 				return;
 			}
-			if (write(answer, buf, (size_t)n) != n)
+			if (write(response, buf, (size_t)n) != n)
 				err(99, "write");
 		}
 		if (fds[0].revents != 0) {
@@ -164,7 +164,7 @@ int
 main(int argc, char **argv)
 {
 	const char *path = NULL;
-	int ch, fd, answer;
+	int ch, fd, response;
 
 	while ((ch = getopt(argc, argv, "k:t")) != -1) {
 		if (ch == 't') {
@@ -180,13 +180,13 @@ main(int argc, char **argv)
 	if (pipe(hang_up) == -1)
 		err(99, "pipe");
 	signal(SIGTERM, on_term);
-	answer = open(argv[optind + 2], O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	if (answer == -1)
+	response = open(argv[optind + 2], O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	if (response == -1)
 		err(99, "%s", argv[optind + 2]);
 	fd = connect_to(argv[optind]);
 	if (path != NULL)
 		warm(fd, path);
 	send_file(fd, argv[optind + 1]);
-	receive(fd, answer);
+	receive(fd, response);
 	return 0;
 }

@@ -113,7 +113,7 @@ handed_over(int socket)
 
 /* Until nobody is left who could ask. */
 static void
-answer(int fd, long abi)
+response(int fd, long abi)
 {
 	struct seccomp_notif *asked;
 	struct seccomp_notif_resp *said;
@@ -161,7 +161,7 @@ main(int argc, char **argv)
 	signal(SIGTERM, pass_on);
 	signal(SIGHUP, pass_on);
 	if (answered && (fd = handed_over(ends[0])) != -1)
-		answer(fd, strtol(argv[1], NULL, 10));
+		response(fd, strtol(argv[1], NULL, 10));
 	while (waitpid(child, &status, 0) == -1 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 98;

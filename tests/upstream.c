@@ -5,7 +5,7 @@
 /*
  * The stub upstream of the tests and the bench: an HTTP/1.1 server on a port
  * that the kernel chose (printed as the first line), scripted by each request
- * (answer.h), recording what it got to the byte.  One thread, one loop, so
+ * (response.h), recording what it got to the byte.  One thread, one loop, so
  * that thousands of streams are cheap.
  *
  *	upstream [-a address] [--record DIR] [--raw DIR]
@@ -39,7 +39,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "answer.h"
+#include "response.h"
 #include "poller.h"
 #include "text.h"
 
@@ -65,7 +65,7 @@ struct conn {
 
 	struct text out;
 	size_t out_at;
-	struct answer answer;
+	struct response response;
 	enum phase phase;
 	struct text piece;
 	struct text sent; /* for --record */
@@ -148,7 +148,7 @@ static void
 timer_set(struct conn *c, long ms)
 {
 	timer_unset(c);
-	c->due_ns = answer_now_ns() + (int64_t)ms * 1000000;
+	c->due_ns = response_now_ns() + (int64_t)ms * 1000000;
 	if (heap_len == heap_size) {
 		heap_size = heap_size * 2 + 64;
 		if ((heap = realloc(heap, heap_size * sizeof(*heap))) == NULL)
@@ -175,7 +175,7 @@ record(unsigned long number, const char *what, const char *p, size_t len)
 }
 
 static void
-record_answer(struct conn *c)
+record_response(struct conn *c)
 {
 	record(c->number, "answer", c->sent.p == NULL ? "" : c->sent.p,
 	    c->sent.len);
@@ -190,12 +190,12 @@ upload_over(struct conn *c, bool whole)
 	stats.uploading--;
 	if (!whole) {
 		stats.aborted++;
-		stats.last_abort_ns = answer_now_ns();
+		stats.last_abort_ns = response_now_ns();
 	}
 }
 
 static void
-answer_over(struct conn *c, bool whole)
+response_over(struct conn *c, bool whole)
 {
 	if (c->phase == PHASE_DONE)
 		return;
@@ -208,10 +208,10 @@ answer_over(struct conn *c, bool whole)
 		stats.completed++;
 	} else {
 		stats.aborted++;
-		stats.last_abort_ns = answer_now_ns();
+		stats.last_abort_ns = response_now_ns();
 	}
 	if (!whole)
-		record_answer(c);
+		record_response(c);
 }
 
 static void
@@ -220,7 +220,7 @@ conn_close(struct conn *c, bool by_peer)
 	struct linger hard = { .l_onoff = 1 };
 
 	if (c->state == STATE_ANSWER)
-		answer_over(c, !by_peer);
+		response_over(c, !by_peer);
 	upload_over(c, !by_peer);
 	timer_unset(c);
 	if (c->reset)
@@ -234,7 +234,7 @@ conn_close(struct conn *c, bool by_peer)
 		c->prev->next = c->next;
 	else
 		conns = c->next;
-	answer_free(&c->answer);
+	response_free(&c->response);
 	text_free(&c->in);
 	text_free(&c->body);
 	text_free(&c->out);
@@ -254,18 +254,18 @@ watch(struct conn *c, short events)
 	poller_set(&poller, c->fd, events, c);
 }
 
-/* Body bytes, in the framing of this answer. */
+/* Body bytes, in the framing of this response. */
 static void
 send_body(struct conn *c, const char *p, size_t len)
 {
-	const struct script *s = &c->answer.script;
+	const struct script *s = &c->response.script;
 
 	if (len == 0)
 		return;
 	stats.bytes_out += len;
 	if (record_dir != NULL)
 		text_add(&c->sent, p, len);
-	if (!c->answer.stream || SCRIPT_HAS(s, UNTIL_CLOSE)) {
+	if (!c->response.stream || SCRIPT_HAS(s, UNTIL_CLOSE)) {
 		text_add(&c->out, p, len);
 		return;
 	}
@@ -284,7 +284,7 @@ end_with_close(struct conn *c)
 static void
 send_head(struct conn *c)
 {
-	struct answer *a = &c->answer;
+	struct response *a = &c->response;
 	const struct script *s = &a->script;
 	long length = (long)a->body.len;
 
@@ -313,7 +313,7 @@ send_head(struct conn *c)
 
 /* Where the cuts and stalls are: behind this piece. */
 static long
-middle(const struct answer *a)
+middle(const struct response *a)
 {
 	return a->npieces / 2 > 0 ? a->npieces / 2 : 1;
 }
@@ -321,11 +321,11 @@ middle(const struct answer *a)
 static void
 cut(struct conn *c)
 {
-	if (SCRIPT_HAS(&c->answer.script, CLEAN)) {
+	if (SCRIPT_HAS(&c->response.script, CLEAN)) {
 		c->phase = PHASE_END;
 		return;
 	}
-	c->reset = SCRIPT_HAS(&c->answer.script, RST);
+	c->reset = SCRIPT_HAS(&c->response.script, RST);
 	end_with_close(c);
 }
 
@@ -345,7 +345,7 @@ cut_character(struct text *piece)
 static bool
 send_whole(struct conn *c)
 {
-	struct answer *a = &c->answer;
+	struct response *a = &c->response;
 	const struct script *s = &a->script;
 	bool halves = SCRIPT_HAS(s, STALL_MID) || SCRIPT_HAS(s, CUT_MID) ||
 	    SCRIPT_HAS(s, CUT_UTF8) || SCRIPT_HAS(s, GATE);
@@ -370,14 +370,14 @@ send_whole(struct conn *c)
 static bool
 send_piece(struct conn *c)
 {
-	struct answer *a = &c->answer;
+	struct response *a = &c->response;
 	const struct script *s = &a->script;
 	bool mid;
 
 	if (!a->stream)
 		return send_whole(c);
 	c->piece.len = 0;
-	if (!answer_next(a, &c->piece)) {
+	if (!response_next(a, &c->piece)) {
 		c->phase = PHASE_END;
 		return true;
 	}
@@ -404,13 +404,13 @@ send_piece(struct conn *c)
 static void
 send_end(struct conn *c)
 {
-	const struct script *s = &c->answer.script;
+	const struct script *s = &c->response.script;
 
 	if (c->ending)
 		return;
 	if (SCRIPT_HAS(s, UNTIL_CLOSE) || SCRIPT_HAS(s, LENGTH_LONG))
 		c->ending = true;
-	else if (c->answer.stream)
+	else if (c->response.stream)
 		text_puts(&c->out, "0\r\n\r\n");
 	if (SCRIPT_HAS(s, CLOSE_AFTER))
 		c->ending = true;
@@ -421,7 +421,7 @@ send_end(struct conn *c)
 static bool
 start(struct conn *c)
 {
-	const struct script *s = &c->answer.script;
+	const struct script *s = &c->response.script;
 
 	if (SCRIPT_HAS(s, RESET) || SCRIPT_HAS(s, CLOSE)) {
 		c->reset = SCRIPT_HAS(s, RESET);
@@ -443,7 +443,7 @@ start(struct conn *c)
 static bool
 head(struct conn *c)
 {
-	const struct script *s = &c->answer.script;
+	const struct script *s = &c->response.script;
 
 	c->phase = PHASE_PIECES;
 	send_head(c);
@@ -464,7 +464,7 @@ head(struct conn *c)
 static bool
 flush(struct conn *c)
 {
-	const struct script *s = &c->answer.script;
+	const struct script *s = &c->response.script;
 	bool drip = c->state == STATE_ANSWER && SCRIPT_HAS(s, DRIP);
 	ssize_t n;
 
@@ -498,13 +498,13 @@ flush(struct conn *c)
 
 static void conn_parse(struct conn *);
 
-/* The answer is out: ready for the next request on this connection. */
+/* The response is out: ready for the next request on this connection. */
 static void
 conn_next(struct conn *c)
 {
-	answer_over(c, true);
-	answer_free(&c->answer);
-	memset(&c->answer, 0, sizeof(c->answer));
+	response_over(c, true);
+	response_free(&c->response);
+	memset(&c->response, 0, sizeof(c->response));
 	c->sent.len = c->body.len = 0;
 	c->state = STATE_HEAD;
 	c->gated = false;
@@ -514,7 +514,7 @@ conn_next(struct conn *c)
 }
 
 static bool
-answer_step(struct conn *c)
+response_step(struct conn *c)
 {
 	switch (c->phase) {
 	case PHASE_START:
@@ -533,12 +533,12 @@ advance(struct conn *c)
 {
 	if (c->state == STATE_ANSWER) {
 		while (!c->gated && c->due_ns == 0 && c->phase < PHASE_END)
-			if (!answer_step(c))
+			if (!response_step(c))
 				break;
 		if (c->phase == PHASE_END) {
 			send_end(c);
 			/* Before the client can see the end. */
-			record_answer(c);
+			record_response(c);
 			c->phase = PHASE_FLUSH;
 		}
 	}
@@ -640,15 +640,15 @@ split_path(char *target, char **script, char **path)
 
 /* A canned reply takes the place of head and body. */
 static void
-raw_answer(struct conn *c)
+raw_response(struct conn *c)
 {
 	char path[1024], buf[65536];
 	size_t n;
 	FILE *f;
 
 	snprintf(
-	    path, sizeof(path), "%s/%s.http", raw_dir, c->answer.script.file);
-	if (raw_dir == NULL || strchr(c->answer.script.file, '/') != NULL ||
+	    path, sizeof(path), "%s/%s.http", raw_dir, c->response.script.file);
+	if (raw_dir == NULL || strchr(c->response.script.file, '/') != NULL ||
 	    (f = fopen(path, "r")) == NULL)
 		err(99, "raw reply %s", path);
 	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
@@ -676,7 +676,7 @@ see_closes(struct conn *but)
 }
 
 static void
-answer_begin(struct conn *c, const char *body, size_t len, const char *method,
+response_begin(struct conn *c, const char *body, size_t len, const char *method,
     const char *path, const char *script)
 {
 	char type[256];
@@ -700,7 +700,7 @@ answer_begin(struct conn *c, const char *body, size_t len, const char *method,
 	if (++stats.in_flight > stats.max_in_flight)
 		stats.max_in_flight = stats.in_flight;
 	c->number = ++sequence;
-	answer_make(&c->answer, &call, script);
+	response_make(&c->response, &call, script);
 	record(c->number, "head", c->in.p, c->head_len);
 	record(c->number, "body", body, len);
 	c->state = STATE_ANSWER;
@@ -726,14 +726,14 @@ request_done(struct conn *c)
 		return;
 	}
 	split_path(target, &script, &path);
-	answer_begin(c, body == NULL ? "" : body, len, method, path, script);
+	response_begin(c, body == NULL ? "" : body, len, method, path, script);
 	if (script != NULL) {
 		free(path);
 		free(script);
 	}
 	text_drop(&c->in, used);
-	if (SCRIPT_HAS(&c->answer.script, RAW))
-		raw_answer(c);
+	if (SCRIPT_HAS(&c->response.script, RAW))
+		raw_response(c);
 	advance(c);
 }
 
@@ -879,14 +879,14 @@ timeout_ms(void)
 
 	if (heap_len == 0)
 		return -1;
-	ns = heap[0]->due_ns - answer_now_ns();
+	ns = heap[0]->due_ns - response_now_ns();
 	return ns <= 0 ? 0 : (int)((ns + 999999) / 1000000);
 }
 
 static void
 run_timers(void)
 {
-	int64_t now = answer_now_ns();
+	int64_t now = response_now_ns();
 
 	while (heap_len > 0 && heap[0]->due_ns <= now) {
 		struct conn *c = heap[0];

@@ -5,7 +5,7 @@
 /*
  * Hides which dialect a bridge speaks, and that there is a bridge at all
  * behind the relay: one run per attempt, made of the request and pushed with
- * the answer.  The dialects are two tables of functions.
+ * the response.  The dialects are two tables of functions.
  */
 #include "config.h"
 
@@ -223,7 +223,7 @@ bridge_request(struct bridge_run *run, struct span body, struct buf *out,
 	return 0;
 }
 
-/* --- The answer --- */
+/* --- The response --- */
 
 void
 bridge_break(struct bridge_run *run, const char *why,
@@ -275,8 +275,9 @@ bridge_end(struct bridge_run *run, struct buf *out)
 		return run->last;
 	if (run->finish == FINISH_NONE)
 		bridge_break_upstream(run,
-		    run->answered ? "The upstream's answer ended in the middle."
-				  : "The upstream ended without an answer.",
+		    run->answered
+			? "The upstream's response ended in the middle."
+			: "The upstream ended without a response.",
 		    out);
 	else
 		bridge_finish(run, out);
@@ -285,13 +286,13 @@ bridge_end(struct bridge_run *run, struct buf *out)
 
 /* Anything but a completion may be an error that has no `error`. */
 static void
-break_no_answer(struct bridge_run *run, struct span answer, struct buf *out)
+break_no_response(struct bridge_run *run, struct span response, struct buf *out)
 {
-	struct bridge_error e = bridge_error_of(run, 0, answer);
+	struct bridge_error e = bridge_error_of(run, 0, response);
 	struct buf words;
 
 	buf_init(&words, BRIDGE_WORDS_MAX);
-	words_of(answer, &words);
+	words_of(response, &words);
 	if (words.len == 0) {
 		bridge_break_upstream(
 		    run, "The upstream sent what is no chat completion.", out);
@@ -305,16 +306,16 @@ break_no_answer(struct bridge_run *run, struct span answer, struct buf *out)
 	buf_free(&words);
 }
 
-/* What a whole answer is read into: its events go nowhere. */
+/* What a whole response is read into: its events go nowhere. */
 enum bridge_step
-bridge_answer(struct bridge_run *run, struct span answer, struct buf *out)
+bridge_response(struct bridge_run *run, struct span response, struct buf *out)
 {
 	struct buf nowhere;
 
 	buf_init(&nowhere, 0);
-	bridge_take(run, answer, run->stream ? out : &nowhere);
+	bridge_take(run, response, run->stream ? out : &nowhere);
 	if (!run->ended && !run->answered)
-		break_no_answer(run, answer, out);
+		break_no_response(run, response, out);
 	if (!run->ended && run->finish == FINISH_NONE)
 		run->finish = FINISH_STOP;
 	if (!run->ended)

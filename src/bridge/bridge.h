@@ -12,7 +12,7 @@
  *	run = bridge_new(candidate->bridge, &ask);
  *	bridge_request(run, body, &chat, &refused)	-> /chat/completions
  *	name bridge_dropped(run) in a response header and the log
- *	whole answer:	bridge_answer(run, answer, &out)
+ *	whole response:	bridge_response(run, response, &out)
  *	stream:		bridge_event(run, data, &out) for each SSE event;
  *			bridge_end(run, &out) when the upstream has ended,
  *			bridge_fail(run, &refused, &out) when it was cut, or a
@@ -41,7 +41,7 @@ struct bridge_run;
 
 /* All of it is copied. */
 struct bridge_ask {
-	const char *request_id; /* the ids of the answer hold it */
+	const char *request_id; /* the ids of the response hold it */
 	const char *model; /* as the client wrote it */
 	const char *upstream_model;
 	bool stream;
@@ -49,7 +49,7 @@ struct bridge_ask {
 	struct dialect dialect; /* of the target; all zero: the default */
 	uint64_t input_tokens; /* our estimate, where upstream says none */
 	int64_t wall_ms; /* created_at */
-	size_t max_bytes; /* of an answer as it is gathered; 0: 64 MiB */
+	size_t max_bytes; /* of a response as it is gathered; 0: 64 MiB */
 	struct memory_share *memory; /* that is charged; NULL: the budget */
 };
 
@@ -72,16 +72,16 @@ const char *bridge_dropped(const struct bridge_run *);
 
 enum bridge_step {
 	BRIDGE_MORE,
-	BRIDGE_DONE, /* the answer is whole; end the body now */
+	BRIDGE_DONE, /* the response is whole; end the body now */
 	BRIDGE_FAILED, /* upstream's error or nonsense: out holds the honest
 			   end, bridge_why() its text; end the body now */
 };
 
-/* A whole chat answer: the client's object, or, where the client asked for a
+/* A whole chat response: the client's object, or, where the client asked for a
  * stream, all of its events.  BRIDGE_FAILED (not streaming): out is empty;
  * the caller answers REFUSE_UPSTREAM. */
 enum bridge_step
-bridge_answer(struct bridge_run *, struct span answer, struct buf *out);
+bridge_response(struct bridge_run *, struct span response, struct buf *out);
 
 /* The data of one event of the chat stream ("[DONE]" too).  What the client
  * gets for it, perhaps nothing, is added to out. */
@@ -99,7 +99,7 @@ void bridge_fail(struct bridge_run *, const struct refused *, struct buf *out);
 void bridge_fail_upstream(
     struct bridge_run *, int status, struct span body, struct buf *out);
 
-/* Has the upstream said why its answer ends? */
+/* Has the upstream said why its response ends? */
 bool bridge_is_finished(const struct bridge_run *);
 
 /* Writes the API's sign of life: `ping`, or `response.in_progress` (before it,
@@ -136,7 +136,7 @@ void bridge_set_usage(struct bridge_run *, const struct bridge_usage *);
  * what the client is told if nothing was reported. */
 uint64_t bridge_estimate(const struct bridge_run *);
 
-/* The answer to count_tokens: call->input_tokens, an estimate. */
+/* The response to count_tokens: call->input_tokens, an estimate. */
 void bridge_count_tokens(uint64_t input_tokens, struct buf *out);
 
 #endif

@@ -374,7 +374,7 @@ finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 		bridge_break_upstream(run,
 		    c->name == NULL
 			? "The upstream made a tool call without a name."
-			: "The upstream's answer ended in the middle of a "
+			: "The upstream's response ended in the middle of a "
 			  "tool call.",
 		    out);
 		return false;

@@ -30,7 +30,7 @@ check_room(struct bridge_run *run, struct buf *out)
 {
 	if (run->gathered > run->text.max_bytes || buf_failed(&run->items))
 		bridge_break_upstream(run,
-		    "The upstream's answer is longer than tailgate gathers.",
+		    "The upstream's response is longer than tailgate gathers.",
 		    out);
 }
 
@@ -181,7 +181,7 @@ take_part_extras(struct bridge_run *run, size_t of, struct buf *out)
 		bridge_close_part(run, out);
 }
 
-/* A whole answer tells them before its text. */
+/* A whole response tells them before its text. */
 static void
 take_whole_text(struct bridge_run *run, size_t number, struct buf *out)
 {
@@ -224,7 +224,7 @@ bridge_take(struct bridge_run *run, struct span chunk, struct buf *out)
 
 	run->chunks++;
 	if (chunk_read(c, chunk) == -1) {
-		/* `data: ping` is no part of an answer; a torn chunk is. */
+		/* `data: ping` is no part of a response; a torn chunk is. */
 		if (chunk.len > 0 && chunk.p[0] == '{')
 			bridge_break_upstream(run,
 			    "The upstream sent an event that is no JSON.", out);
@@ -254,7 +254,7 @@ break_by_reason(struct bridge_run *run, struct buf *out)
 
 	buf_reset(&run->words);
 	buf_printf(&run->words,
-	    "The upstream ended its answer with the reason \"%s\".",
+	    "The upstream ended its response with the reason \"%s\".",
 	    run->reason);
 	e.message = run->words.p;
 	bridge_break(run, e.message, &e, out);
@@ -271,7 +271,7 @@ put_halves(struct bridge_run *run, struct buf *out)
 		}
 }
 
-/* Does the answer hold a call that can be run? */
+/* Does the response hold a call that can be run? */
 static bool
 has_calls(const struct bridge_run *run)
 {

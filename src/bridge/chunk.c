@@ -332,7 +332,7 @@ take_choice(struct chunk *c, const struct jscan_value *v)
 		c->stop = string_of(v);
 }
 
-/* Some upstreams have an error in each answer, all of whose members are
+/* Some upstreams have an error in each response, all of whose members are
  * empty. */
 static bool
 says_something(struct span value)

@@ -20,7 +20,7 @@ struct bridge_run;
 enum field_fate {
 	FIELD_COPY, /* as it is written, under the name in chat */
 	FIELD_MAX_TOKENS, /* the same; the target says under which name */
-	FIELD_HINT, /* no answer depends on it */
+	FIELD_HINT, /* no response depends on it */
 	FIELD_DONE, /* translated elsewhere */
 	FIELD_DROP, /* left out and named */
 	FIELD_REFUSE, /* the text says what to do instead */

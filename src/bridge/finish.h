@@ -34,8 +34,8 @@ enum finish finish_of(struct span reason);
  * a failure?  False if it is not JSON. */
 bool finish_failed(struct span json);
 
-/* The same of a whole answer that is too large to be held: it is fed the bytes
- * in whatever pieces they come. */
+/* The same of a whole response that is too large to be held: it is fed the
+ * bytes in whatever pieces they come. */
 #define FINISH_SCAN_BYTES 64
 
 struct finish_scan { /* all zero to begin with */

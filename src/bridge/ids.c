@@ -4,7 +4,7 @@
  */
 /*
  * Hides how ids are kept: by their hashes, because a conversation may have
- * many and an answer asks for few.
+ * many and a response asks for few.
  */
 #include "config.h"
 

@@ -224,7 +224,7 @@ take_found(struct input *in, struct span item)
 }
 
 /* The Vercel AI SDK refers to what it thinks is stored.  Of our own reasoning
- * no answer depends; of the rest it does. */
+ * no response depends; of the rest it does. */
 static int
 take_reference(struct input *in, struct span item)
 {

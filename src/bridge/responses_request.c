@@ -121,7 +121,7 @@ write_member(
 
 /* --- All of it --- */
 
-/* What the answer's object says again of the request: in events, so without
+/* What the response's object says again of the request: in events, so without
  * the line feeds of a pretty one. */
 static void
 make_echo(struct bridge_run *run, const struct span *values)

@@ -18,7 +18,7 @@
  *	ids.c			the calls that the conversation has
  *	attribution.c		Claude Code's billing line
  *	extras.c, carry.c	what an upstream wants back, there and back
- *	chat.c, chat_extras.c	chat answer -> parts and calls, in order
+ *	chat.c, chat_extras.c	chat response -> parts and calls, in order
  *	chunk.c, chunk_decode.c	a chat chunk
  *	calls.c			tool calls, however they are packed
  *	arguments.c		how far a call's arguments have come
@@ -96,7 +96,7 @@ struct bridge_ops {
 	void (*end)(struct bridge_run *, struct buf *out);
 	void (*fail)(
 	    struct bridge_run *, const struct bridge_error *, struct buf *out);
-	/* The answer ends, and the arguments of the open call have not: it
+	/* The response ends, and the arguments of the open call have not: it
 	 * must not look like a call that can be run. */
 	void (*call_leave)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
@@ -124,7 +124,7 @@ struct bridge_run {
 	struct ids ids; /* of the earlier calls */
 	struct buf stops; /* the client's stop sequences: a JSON list */
 
-	/* Of the answer. */
+	/* Of the response. */
 	bool begun, ended; /* its first and last events are written */
 	bool answered; /* a chunk with choices has come */
 	enum bridge_step last; /* what the end was */
@@ -214,7 +214,7 @@ void bridge_break(struct bridge_run *, const char *why,
 void
 bridge_break_upstream(struct bridge_run *, const char *why, struct buf *out);
 
-/* chat.c: a chunk, or a whole answer. */
+/* chat.c: a chunk, or a whole response. */
 void bridge_take(struct bridge_run *, struct span chunk, struct buf *out);
 /* Closes what is open and ends it. */
 void bridge_finish(struct bridge_run *, struct buf *out);
@@ -231,10 +231,10 @@ bool bridge_take_part_extras(struct bridge_run *, size_t of, const char *name);
 void
 bridge_take_call_extras(struct bridge_run *, size_t of, struct bridge_call *);
 /* Gives the client what has been gathered, if it is worth that: before the
- * text that follows, since some clients take the last part for the answer. */
+ * text that follows, since some clients take the last part for the response. */
 void bridge_put_extras(struct bridge_run *, struct buf *out);
 /* The same at the end.  After a text the Messages API has no place for it:
- * Claude Code (-p) takes the last block for the answer. */
+ * Claude Code (-p) takes the last block for the response. */
 void bridge_put_last_extras(struct bridge_run *, struct buf *out);
 void bridge_put_call_extras(
     struct bridge_run *, struct bridge_call *, struct buf *out);
@@ -243,8 +243,8 @@ void bridge_put_call_extras(
 void bridge_take_call(struct bridge_run *, size_t number, struct buf *out);
 /* Closes the open call if it is complete.  False: it is open still. */
 bool bridge_settle_call(struct bridge_run *, struct buf *out);
-/* The answer has ended: every call is closed or, if the answer was cut short
- * by its length or a filter, perhaps left. */
+/* The response has ended: every call is closed or, if the response was cut
+ * short by its length or a filter, perhaps left. */
 void bridge_finish_calls(struct bridge_run *, struct buf *out);
 void bridge_free_calls(struct bridge_run *);
 

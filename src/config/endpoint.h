@@ -19,7 +19,7 @@
 
 enum endpoint {
 	ENDPOINT_NONE,
-	ENDPOINT_MODELS,	/* GET /v1/models, /v1/models/{id} */
+	ENDPOINT_MODELS, /* GET /v1/models, /v1/models/{id} */
 	ENDPOINT_CHAT,
 	ENDPOINT_COMPLETIONS,
 	ENDPOINT_EMBEDDINGS,
@@ -35,21 +35,21 @@ enum endpoint {
 	ENDPOINT_IMAGE_VARIATIONS,
 	ENDPOINT_MODERATIONS,
 	ENDPOINT_VOICES,
-	ENDPOINT_RESPONSES_GET,	/* of a response that the provider keeps */
+	ENDPOINT_RESPONSES_GET, /* of a response that the provider keeps */
 	ENDPOINT_RESPONSES_DELETE,
 	ENDPOINT_RESPONSES_CANCEL,
 	ENDPOINT_RESPONSES_ITEMS,
 	ENDPOINT_RESPONSES_COMPACT,
 	ENDPOINT_RESPONSES_TOKENS,
 	ENDPOINT_CHAT_TOKENS,
-	ENDPOINT_INFILL,	/* llama.cpp's */
-	ENDPOINT_ROOT,		/* GET /, GET /v1: is this a gateway? */
+	ENDPOINT_INFILL, /* llama.cpp's */
+	ENDPOINT_ROOT, /* GET /, GET /v1: is this a gateway? */
 	ENDPOINT_HEALTH,
 	ENDPOINT_READY,
 	ENDPOINT_METRICS,
-	ENDPOINT_STATUS,	/* GET /tailgate/status.json */
-	ENDPOINT_MOUNT,		/* POST /v1/tailgate/mount */
-	ENDPOINT_USAGE,		/* GET /tailgate/usage.json */
+	ENDPOINT_STATUS, /* GET /tailgate/status.json */
+	ENDPOINT_MOUNT, /* POST /v1/tailgate/mount */
+	ENDPOINT_USAGE, /* GET /tailgate/usage.json */
 	ENDPOINT_COUNT
 };
 
@@ -57,45 +57,52 @@ enum endpoint {
 #define ENDPOINT_BIT(e) (UINT64_C(1) << (e))
 _Static_assert(ENDPOINT_COUNT <= 63, "a set of them is a positive int64_t");
 
-enum endpoint_body { ENDPOINT_BODY_NONE, ENDPOINT_BODY_JSON,
-	ENDPOINT_BODY_MULTIPART };
+enum endpoint_body {
+	ENDPOINT_BODY_NONE,
+	ENDPOINT_BODY_JSON,
+	ENDPOINT_BODY_MULTIPART
+};
 
-/* Where an answer says what it used. */
-enum endpoint_usage { ENDPOINT_USAGE_NONE, ENDPOINT_USAGE_OPENAI,
-	ENDPOINT_USAGE_RESPONSES, ENDPOINT_USAGE_ANTHROPIC,
-	ENDPOINT_USAGE_LLAMA };	/* llama.cpp's `timings` */
+/* Where a response says what it used. */
+enum endpoint_usage {
+	ENDPOINT_USAGE_NONE,
+	ENDPOINT_USAGE_OPENAI,
+	ENDPOINT_USAGE_RESPONSES,
+	ENDPOINT_USAGE_ANTHROPIC,
+	ENDPOINT_USAGE_LLAMA
+}; /* llama.cpp's `timings` */
 
 /* Whose error object the clients of an endpoint expect. */
 enum endpoint_shape { ENDPOINT_SHAPE_OPENAI, ENDPOINT_SHAPE_ANTHROPIC };
 
 enum endpoint_flag {
-	ENDPOINT_STREAMS = 1 << 0,	/* it may be asked for "stream": true */
-	ENDPOINT_OPEN = 1 << 1,		/* needs no key (health) */
-	ENDPOINT_NAMED = 1 << 2,	/* a target serves it only if its
+	ENDPOINT_STREAMS = 1 << 0, /* it may be asked for "stream": true */
+	ENDPOINT_OPEN = 1 << 1, /* needs no key (health) */
+	ENDPOINT_NAMED = 1 << 2, /* a target serves it only if its
 					   `endpoints` or its provider's name
 					   it */
-	ENDPOINT_OWNED = 1 << 3,	/* may come without a model, then for
+	ENDPOINT_OWNED = 1 << 3, /* may come without a model, then for
 					   the one provider that serves it */
-	ENDPOINT_FREE = 1 << 4,		/* uses nothing that is billed */
-	ENDPOINT_IMAGES_OUT = 1 << 5,	/* billed by the image */
-	ENDPOINT_BESIDE_V1 = 1 << 6,	/* upstream it is beside /v1, not
+	ENDPOINT_FREE = 1 << 4, /* uses nothing that is billed */
+	ENDPOINT_IMAGES_OUT = 1 << 5, /* billed by the image */
+	ENDPOINT_BESIDE_V1 = 1 << 6, /* upstream it is beside /v1, not
 					   below it */
 };
 
 struct endpoint_spec {
 	enum endpoint id;
-	const char *name;	/* in config, logs and the ledger: "chat" */
-	const char *method;	/* "GET" (HEAD too if it is our own), "POST",
+	const char *name; /* in config, logs and the ledger: "chat" */
+	const char *method; /* "GET" (HEAD too if it is our own), "POST",
 				   "DELETE" */
-	const char *path;	/* from the mount on: "/v1/chat/completions";
+	const char *path; /* from the mount on: "/v1/chat/completions";
 				   "{id}" is one segment */
-	const char *upstream;	/* after a provider's url: "/chat/completions",
+	const char *upstream; /* after a provider's url: "/chat/completions",
 				   with the same "{id}"; NULL: answered by
 				   tailgate itself */
 	enum endpoint_body body;
 	enum endpoint_usage usage;
 	enum endpoint_shape shape;
-	unsigned flags;		/* enum endpoint_flag */
+	unsigned flags; /* enum endpoint_flag */
 };
 
 const struct endpoint_spec *endpoint_spec(enum endpoint);
@@ -107,11 +114,11 @@ enum endpoint endpoint_by_name(struct span name);
  * first: endpoint_by_method() finds the one that is meant.
  * For /v1/models/{id} and a path with {id}, *rest is the id, as the path has
  * it; else empty. */
-const struct endpoint_spec *endpoint_by_path(struct span path,
-    struct span *rest);
+const struct endpoint_spec *
+endpoint_by_path(struct span path, struct span *rest);
 /* The row with the same path and this method, or NULL. */
-const struct endpoint_spec *endpoint_by_method(
-    const struct endpoint_spec *, const char *method);
+const struct endpoint_spec *
+endpoint_by_method(const struct endpoint_spec *, const char *method);
 
 /* Sets: what a provider can serve, what tailgate answers itself, and the rows
  * that have all of these flags. */

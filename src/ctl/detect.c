@@ -29,7 +29,7 @@
 
 #define WAIT_MS 300 /* for a response */
 #define SERVER_MS 3000 /* for all of a server's */
-#define ANSWER_MAX (1024 * 1024)
+#define RESPONSE_MAX (1024 * 1024)
 
 static const struct {
 	const char *name;
@@ -106,19 +106,19 @@ ask(unsigned port, const char *path, const char *body, int64_t until_ms)
 	return fd;
 }
 
-/* All of the answer, up to its end or the time's. */
+/* All of the response, up to its end or the time's. */
 static void
-answer_read(int fd, int64_t until_ms, struct buf *answer)
+response_read(int fd, int64_t until_ms, struct buf *response)
 {
 	char bytes[8192];
 	ssize_t n;
 
-	while (!buf_failed(answer) && wait_for(fd, POLLIN, until_ms) == 0) {
+	while (!buf_failed(response) && wait_for(fd, POLLIN, until_ms) == 0) {
 		n = read(fd, bytes, sizeof(bytes));
 		if (n == 0 || (n == -1 && errno != EINTR && errno != EAGAIN))
 			break;
 		if (n > 0)
-			buf_add(answer, bytes, (size_t)n);
+			buf_add(response, bytes, (size_t)n);
 	}
 }
 
@@ -138,14 +138,14 @@ model_ok(const char *id)
 
 /* The JSON of a 200, or NULL. */
 static json_t *
-answer_json(const struct buf *answer)
+response_json(const struct buf *response)
 {
 	const char *body;
 
-	if (buf_failed(answer) || answer->len <= 12 ||
-	    strncmp(answer->p, "HTTP/1.", 7) != 0 ||
-	    strncmp(answer->p + 8, " 200", 4) != 0 ||
-	    (body = strstr(answer->p, "\r\n\r\n")) == NULL)
+	if (buf_failed(response) || response->len <= 12 ||
+	    strncmp(response->p, "HTTP/1.", 7) != 0 ||
+	    strncmp(response->p + 8, " 200", 4) != 0 ||
+	    (body = strstr(response->p, "\r\n\r\n")) == NULL)
 		return NULL;
 	return json_loads(body + 4, JSON_DISABLE_EOF_CHECK, NULL);
 }
@@ -160,7 +160,7 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 {
 	const struct asked *asked = a->ctx;
 	int64_t until_ms = clock_now_ms() + WAIT_MS;
-	struct buf answer;
+	struct buf response;
 	json_t *json;
 	int fd;
 
@@ -168,10 +168,10 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 		until_ms = asked->until_ms;
 	if ((fd = ask(asked->port, path, body, until_ms)) == -1)
 		return NULL;
-	buf_init(&answer, ANSWER_MAX);
-	answer_read(fd, until_ms, &answer);
-	json = answer_json(&answer);
-	buf_free(&answer);
+	buf_init(&response, RESPONSE_MAX);
+	response_read(fd, until_ms, &response);
+	json = response_json(&response);
+	buf_free(&response);
 	close(fd);
 	return json;
 }

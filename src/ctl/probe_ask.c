@@ -23,11 +23,11 @@
 #include "ctl/probe_internal.h"
 #include "policy/blame.h"
 
-#define ANSWER_MAX (8 * 1024 * 1024)
+#define RESPONSE_MAX (8 * 1024 * 1024)
 #define FIRST_BYTE_MS 10000
 #define TOTAL_MS 15000
 
-struct answer {
+struct response {
 	struct upstream_report report;
 	int status;
 	int64_t retry_after_ms;
@@ -37,10 +37,10 @@ struct answer {
 static int
 on_head(void *ctx, const struct http1_head *head)
 {
-	struct answer *answer = ctx;
+	struct response *response = ctx;
 
-	answer->status = head->status;
-	answer->retry_after_ms =
+	response->status = head->status;
+	response->retry_after_ms =
 	    http1_retry_after_ms(head->fields, head->nfields);
 	return 0;
 }
@@ -48,10 +48,10 @@ on_head(void *ctx, const struct http1_head *head)
 static int
 on_body(void *ctx, struct span bytes)
 {
-	struct answer *answer = ctx;
+	struct response *response = ctx;
 
-	buf_add(&answer->body, bytes.p, bytes.len);
-	return buf_failed(&answer->body) ? -1 : 0;
+	buf_add(&response->body, bytes.p, bytes.len);
+	return buf_failed(&response->body) ? -1 : 0;
 }
 
 static int
@@ -70,13 +70,13 @@ least(int64_t a, int64_t b)
 /* GET, or POST where there is a body. */
 static void
 ask(struct probe_asking *a, const struct provider *at, const char *path,
-    const char *body, struct answer *answer)
+    const char *body, struct response *response)
 {
 	const struct http1_field fields[] = {
 		{ span_of("Accept"), span_of("application/json") },
 		{ span_of("Content-Type"), span_of("application/json") },
 	};
-	struct upstream_sink sink = { on_head, on_body, on_pause, answer };
+	struct upstream_sink sink = { on_head, on_body, on_pause, response };
 	struct upstream_request request = {
 		.provider = at,
 		.method = body == NULL ? "GET" : "POST",
@@ -94,10 +94,10 @@ ask(struct probe_asking *a, const struct provider *at, const char *path,
 		},
 	};
 
-	memset(answer, 0, sizeof(*answer));
-	buf_init(&answer->body, ANSWER_MAX);
+	memset(response, 0, sizeof(*response));
+	buf_init(&response->body, RESPONSE_MAX);
 	upstream_send(
-	    a->pool, &request, a->watch, &sink, a->arena, &answer->report);
+	    a->pool, &request, a->watch, &sink, a->arena, &response->report);
 }
 
 static void
@@ -147,17 +147,17 @@ conclude_result(struct probe *probe, const struct upstream_report *report)
  * the list is a limit of the list, unless it says that it is one of all.
  * A server that is loading, however, serves no model: it was asked for none. */
 static void
-conclude_status(struct probe *probe, const struct answer *answer)
+conclude_status(struct probe *probe, const struct response *response)
 {
-	int status = answer->status;
+	int status = response->status;
 	char why[PROBE_WHY_SIZE];
 	enum blame blame = status < 400 || status > 599
 	    ? BLAME_PROVIDER
-	    : blame_of(status, buf_span(&answer->body)).blame;
+	    : blame_of(status, buf_span(&response->body)).blame;
 
 	snprintf(why, sizeof(why), "HTTP %d", status);
 	if (blame == BLAME_RATE_ALL) {
-		probe->retry_after_ms = answer->retry_after_ms;
+		probe->retry_after_ms = response->retry_after_ms;
 		conclude(probe, HEALTH_RATE_LIMITED,
 		    "HTTP 429: rate limited, all models");
 	} else if (status == 429) {
@@ -184,23 +184,24 @@ conclude_status(struct probe *probe, const struct answer *answer)
 }
 
 static json_t *
-parsed(const struct answer *answer)
+parsed(const struct response *response)
 {
-	if (answer->report.result != UPSTREAM_OK || answer->status != 200 ||
-	    answer->body.p == NULL || jspan_is_deep(buf_span(&answer->body)))
+	if (response->report.result != UPSTREAM_OK || response->status != 200 ||
+	    response->body.p == NULL ||
+	    jspan_is_deep(buf_span(&response->body)))
 		return NULL;
-	return json_loadb(answer->body.p, answer->body.len, 0, NULL);
+	return json_loadb(response->body.p, response->body.len, 0, NULL);
 }
 
 static json_t *
 ask_json(struct probe_asking *a, const char *path, const char *body)
 {
-	struct answer answer;
+	struct response response;
 	json_t *root;
 
-	ask(a, &a->root, path, body, &answer);
-	root = parsed(&answer);
-	buf_free(&answer.body);
+	ask(a, &a->root, path, body, &response);
+	root = parsed(&response);
+	buf_free(&response.body);
 	return root;
 }
 
@@ -209,17 +210,17 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 static bool
 ask_health(struct probe_asking *a)
 {
-	struct answer answer;
+	struct response response;
 	bool well = false;
 
-	ask(a, &a->root, "/health", NULL, &answer);
-	if (answer.report.result != UPSTREAM_OK)
-		conclude_result(a->probe, &answer.report);
-	else if (answer.status >= 500 && answer.status != 501)
-		conclude_status(a->probe, &answer);
+	ask(a, &a->root, "/health", NULL, &response);
+	if (response.report.result != UPSTREAM_OK)
+		conclude_result(a->probe, &response.report);
+	else if (response.status >= 500 && response.status != 501)
+		conclude_status(a->probe, &response);
 	else
 		well = true;
-	buf_free(&answer.body);
+	buf_free(&response.body);
 	return well;
 }
 
@@ -228,28 +229,28 @@ static json_t *
 ask_models(struct probe_asking *a)
 {
 	struct probe *probe = a->probe;
-	struct answer answer;
+	struct response response;
 	json_t *root = NULL;
 
-	ask(a, probe->provider, "/models", NULL, &answer);
-	probe->ms = answer.report.first_byte_ns == 0
+	ask(a, probe->provider, "/models", NULL, &response);
+	probe->ms = response.report.first_byte_ns == 0
 	    ? -1
-	    : answer.report.first_byte_ns / 1000000;
-	if (answer.report.result != UPSTREAM_OK) {
-		conclude_result(probe, &answer.report);
-	} else if (answer.status == 404 || answer.status == 405 ||
-	    answer.status == 501) {
+	    : response.report.first_byte_ns / 1000000;
+	if (response.report.result != UPSTREAM_OK) {
+		conclude_result(probe, &response.report);
+	} else if (response.status == 404 || response.status == 405 ||
+	    response.status == 501) {
 		conclude(probe, HEALTH_OK, "it lists no models");
-	} else if (answer.status < 200 || answer.status >= 300) {
-		conclude_status(probe, &answer);
-	} else if ((root = parsed(&answer)) == NULL) {
+	} else if (response.status < 200 || response.status >= 300) {
+		conclude_status(probe, &response);
+	} else if ((root = parsed(&response)) == NULL) {
 		conclude(probe, HEALTH_ERROR,
 		    "HTTP 200, but no JSON; is the url right?");
 	} else {
 		conclude(probe, HEALTH_OK, "");
 		probe->nmodels = json_array_size(json_object_get(root, "data"));
 	}
-	buf_free(&answer.body);
+	buf_free(&response.body);
 	return root;
 }
 

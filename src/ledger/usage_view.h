@@ -32,10 +32,10 @@ void usage_view_free(struct usage_view *);
  * "cost_nanousd"}…],"clients":[{"day","client", and the rest}…],"recent":[…]}:
  * requests are counted where they ended, the rest where each try went
  * (usage_sum.h); rows are those of the last `days` days in UTC (at most
- * USAGE_VIEW_DAYS; 0: no rows), and the last `recent` requests, newest first, with the ledger's members time, id, client,
- * endpoint, model, provider, place, sent, external, fallback, stream, status,
- * refusal, client_gone, cut, usage, input, output, cost_nanousd, queue_ms,
- * first_byte_ms, total_ms.
+ * USAGE_VIEW_DAYS; 0: no rows), and the last `recent` requests, newest first,
+ * with the ledger's members time, id, client, endpoint, model, provider,
+ * place, sent, external, fallback, stream, status, refusal, client_gone, cut,
+ * usage, input, output, cost_nanousd, queue_ms, first_byte_ms, total_ms.
  *
  * A model stands under the name it was asked by only where that went out to a
  * provider; else under what it was configured as, or "": what clients make up

@@ -4,7 +4,7 @@
  */
 /*
  * A plan as text: for people (`tailgate explain`) and for machines
- * (`tailgate explain --json`, and the answer to `X-Tailgate-Explain: 1`).
+ * (`tailgate explain --json`, and the response to `X-Tailgate-Explain: 1`).
  *
  * Nothing of the request's content is in it, only what was measured.
  */

@@ -57,18 +57,18 @@ health(const struct config *c, const struct facts *facts, bool readiness,
 /* ---- the endpoints ---------------------------------------------------- */
 
 static void
-answer_metrics(struct request *r, struct buf *b)
+response_metrics(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
 
 	meters_text(s->meters, s->health, s->slots, b);
 	spending_metrics(s->budgets, s->config, b);
 	ledger_metrics(s->ledger, b);
-	if (answer_head(&r->answer, 200,
+	if (response_head(&r->response, 200,
 		"text/plain; version=0.0.4; charset=utf-8", NULL, 0,
 		(int64_t)b->len) == 0)
-		answer_body(&r->answer, buf_span(b));
-	answer_end(&r->answer);
+		response_body(&r->response, buf_span(b));
+	response_end(&r->response);
 }
 
 struct usage_ask {
@@ -94,13 +94,13 @@ serve_for_operators(struct request *r, struct buf *b)
 	/* What is spent and left of its own may everybody know. */
 	if (r->spec->id == ENDPOINT_USAGE && !r->client->operator) {
 		spending_of_json(s->budgets, r->client, b);
-		answer_json(&r->answer, 200, buf_span(b));
+		response_json(&r->response, 200, buf_span(b));
 		return true;
 	}
 	if (!request_check_operator(r))
 		return false;
 	if (r->spec->id == ENDPOINT_METRICS) {
-		answer_metrics(r, b);
+		response_metrics(r, b);
 		return true;
 	}
 	if (r->spec->id == ENDPOINT_USAGE) {
@@ -111,7 +111,7 @@ serve_for_operators(struct request *r, struct buf *b)
 		task_offload(read_usage, &ask);
 	} else
 		status_json(s->config, s->health, s->slots, s->budgets, b);
-	answer_json(&r->answer, 200, buf_span(b));
+	response_json(&r->response, 200, buf_span(b));
 	return true;
 }
 
@@ -142,7 +142,7 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 	default:
 		return serve_for_operators(r, b);
 	}
-	answer_json(&r->answer, status, buf_span(b));
+	response_json(&r->response, status, buf_span(b));
 	return true;
 }
 

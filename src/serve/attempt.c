@@ -99,7 +99,7 @@ exchange_with_retries(struct attempt *t)
 	exchange(t);
 	note_sent(t);
 	for (unsigned i = 0; i < t->provider->retries &&
-	     t->report.result == UPSTREAM_CONNECT && !t->request->answer.gone;
+	     t->report.result == UPSTREAM_CONNECT && !t->request->response.gone;
 	     i++) {
 		if (i > 0)
 			task_sleep(RETRY_PAUSE_MS);
@@ -124,8 +124,8 @@ send_and_relay(struct attempt *t)
 {
 	struct request *r = t->request;
 
-	relay_init(
-	    &t->relay, &r->answer, &r->call, t->candidate, t->bridge, r->arena);
+	relay_init(&t->relay, &r->response, &r->call, t->candidate, t->bridge,
+	    r->arena);
 	t->bridge = NULL; /* the relay's now */
 	t->relaying = true;
 	t->relay.withhold_usage = t->withhold;
@@ -137,7 +137,7 @@ send_and_relay(struct attempt *t)
 		t->report.result = UPSTREAM_EXHAUSTED;
 	/* What fails while nobody is there is not the provider's failure. */
 	if (t->report.result != UPSTREAM_OK)
-		answer_gone(&r->answer);
+		response_gone(&r->response);
 	relay_finish(&t->relay, &t->report, &t->result);
 	health_model_report(r->server->health, t->provider, t->candidate->model,
 	    t->result.health, t->result.retry_after_ms);
@@ -145,7 +145,7 @@ send_and_relay(struct attempt *t)
 	    t->result.health, t->result.retry_after_ms,
 	    attempt_first_byte_ms(t));
 	t->trial = false;
-	if (t->report.result != UPSTREAM_OK && !r->answer.gone &&
+	if (t->report.result != UPSTREAM_OK && !r->response.gone &&
 	    t->result.end != RELAY_SERVED)
 		log_warn("provider %s: %s: %s", t->provider->name,
 		    upstream_result_name(t->report.result), t->report.detail);
@@ -169,7 +169,7 @@ attempt_free(struct attempt *t)
 	budget_settle(r->server->budgets, &t->hold,
 	    a->usage.input + a->usage.output,
 	    a->cost_nanousd < 0 ? 0 : a->cost_nanousd);
-	alive_unbridge(&r->answer.alive);
+	alive_unbridge(&r->response.alive);
 	bridge_free(t->bridge);
 	if (t->relaying)
 		relay_free(&t->relay);
@@ -183,10 +183,10 @@ announce(struct request *r, const struct candidate *c)
 {
 	const struct provider *p = c->target->provider;
 
-	answer_add(&r->answer, "x-tailgate-provider", p->name);
-	answer_add(&r->answer, "x-tailgate-model", c->model);
-	answer_add(&r->answer, "x-tailgate-place", place_name(p->place));
-	answer_add(&r->answer, "x-tailgate-fallback", r->entry.fallback);
+	response_add(&r->response, "x-tailgate-provider", p->name);
+	response_add(&r->response, "x-tailgate-model", c->model);
+	response_add(&r->response, "x-tailgate-place", place_name(p->place));
+	response_add(&r->response, "x-tailgate-fallback", r->entry.fallback);
 }
 
 static bool
@@ -211,9 +211,9 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->account = attempt_add_try(r, c);
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
-		.tick = answer_tick,
-		.out = answer_out,
-		.ctx = &r->answer };
+		.tick = response_tick,
+		.out = response_out,
+		.ctx = &r->response };
 	t->memory.share = r->memory.share;
 	buf_init_charged(
 	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);
@@ -229,7 +229,7 @@ may_go_on(struct attempt *t)
 	    (t->result.reason & t->candidate->next_on) == 0 ||
 	    clock_now_ms() >= r->start_ms + r->server->config->total_ms)
 		return false;
-	if (!answer_gone(&r->answer))
+	if (!response_gone(&r->response))
 		return true;
 	t->result.end = RELAY_GONE;
 	return false;
@@ -240,7 +240,7 @@ static bool
 attempt_candidate(struct request *r, const struct candidate *c)
 {
 	struct attempt *t = arena_alloc(r->arena, sizeof(*t));
-	unsigned nextra = r->answer.nextra;
+	unsigned nextra = r->response.nextra;
 	bool again;
 
 	attempt_init(t, r, c);
@@ -253,7 +253,7 @@ attempt_candidate(struct request *r, const struct candidate *c)
 	attempt_note_end(t);
 	if (again) {
 		r->entry.fallback = fallback_name(t->result.reason);
-		r->answer.nextra = nextra;
+		r->response.nextra = nextra;
 	} else if (t->result.end == RELAY_FAILED ||
 	    t->result.end == RELAY_CUT) {
 		r->refused = t->result.refused;
@@ -261,7 +261,7 @@ attempt_candidate(struct request *r, const struct candidate *c)
 		if (t->relaying)
 			relay_refuse(&t->relay, &t->result);
 		else
-			answer_refuse(&r->answer, &r->refused);
+			response_refuse(&r->response, &r->refused);
 	}
 	attempt_free(t);
 	return !again;
@@ -277,7 +277,7 @@ count_tokens(struct request *r, const struct candidate *c)
 	attempt_add_try(r, c)->outcome = "ok";
 	buf_init(&b, 1024);
 	bridge_count_tokens(r->call.input_tokens, &b);
-	answer_json(&r->answer, 200, buf_span(&b));
+	response_json(&r->response, 200, buf_span(&b));
 	buf_free(&b);
 	return true;
 }

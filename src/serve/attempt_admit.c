@@ -46,10 +46,10 @@ attempt_reserve_budget(struct attempt *t)
 		    refused.message == NULL
 			? NULL
 			: arena_strdup(r->arena, refused.message));
-		answer_room(&r->answer, &room, r->arena);
+		response_room(&r->response, &room, r->arena);
 		return false;
 	}
-	answer_room(&r->answer, &room, r->arena);
+	response_room(&r->response, &room, r->arena);
 	return true;
 }
 
@@ -120,7 +120,7 @@ refuse_slot(struct attempt *t, enum slots_result result)
 
 	switch (result) {
 	case SLOTS_GONE:
-		if (!r->answer.gone) {
+		if (!r->response.gone) {
 			attempt_fail(t, REFUSE_UNAVAILABLE, 0,
 			    "The gateway is being stopped; try again in a "
 			    "moment.");
@@ -181,7 +181,7 @@ attempt_take_slot(struct attempt *t)
 	share_run(&r->share);
 	/* Nobody is told of a queue, and nothing is begun, for who has gone. */
 	if ((result != SLOTS_TAKEN || t->lease.waited_ms > 0) &&
-	    answer_gone(&r->answer))
+	    response_gone(&r->response))
 		result = SLOTS_GONE;
 	t->account->queue_ms = t->lease.waited_ms;
 	r->lease = &t->lease;

@@ -172,12 +172,12 @@ make_bridged(struct attempt *t)
 		t->result.reason = 0;
 		return false;
 	}
-	alive_bridge(&r->answer.alive, t->bridge);
+	alive_bridge(&r->response.alive, t->bridge);
 	dropped = bridge_dropped(t->bridge);
 	if (dropped != NULL) {
 		dropped = arena_strdup(r->arena, dropped);
 		log_info("left out for a chat upstream: %s", dropped);
-		answer_add(&r->answer, "x-tailgate-dropped", dropped);
+		response_add(&r->response, "x-tailgate-dropped", dropped);
 	}
 	t->upstream.parts[0] = buf_span(&t->chat);
 	t->upstream.nparts = 1;
@@ -199,7 +199,7 @@ attribution_to_cut(struct attempt *t, struct span body)
 		return cut;
 	cut = attribution_find(body);
 	if (cut.p != NULL)
-		answer_add(&t->request->answer, "x-tailgate-dropped",
+		response_add(&t->request->response, "x-tailgate-dropped",
 		    ATTRIBUTION_NAME);
 	return cut;
 }

@@ -213,7 +213,7 @@ static const struct shape {
 static const struct shape *
 shape_of(struct request *r)
 {
-	if (r->answer.shape == ENDPOINT_SHAPE_ANTHROPIC)
+	if (r->response.shape == ENDPOINT_SHAPE_ANTHROPIC)
 		return &anthropic;
 	return query_find(r->io, "client_version") != NULL ? &codex : &openai;
 }

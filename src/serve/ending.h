@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How a whole JSON response says that it has failed, beside the answer that it
+ * How a whole JSON response says that it has failed, beside the result that it
  * brings: read as its bytes come, in whatever pieces, so that one that is too
  * large to be held is judged like any other.
  *

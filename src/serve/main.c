@@ -81,7 +81,7 @@ serve_one(void *ctx)
 	cgi_task = task_self();
 	request = request_serve(&cgi_server, io, arena);
 	io_flush(io);
-	*cut = request->answer.cut;
+	*cut = request->response.cut;
 	request_settle(request);
 	arena_free(arena);
 	cgi_task = NULL;

@@ -126,7 +126,7 @@ stay(struct request *r, int64_t ms)
 		.events = POLLIN };
 
 	while ((left_ms = end_ms - clock_now_ms()) > 0) {
-		int tick_ms = answer_tick(&r->answer);
+		int tick_ms = response_tick(&r->response);
 
 		if (tick_ms == WATCH_GONE) {
 			note_gone(r);
@@ -141,7 +141,7 @@ stay(struct request *r, int64_t ms)
 static bool
 left(struct request *r)
 {
-	r->answer.gone = true;
+	r->response.gone = true;
 	return request_refuse(r, REFUSE_CLIENT_GONE);
 }
 
@@ -152,19 +152,19 @@ events(struct request *r)
 	unsigned ms = query_number(r->io, "ms", EVENT_MS_MAX, 0);
 	char text[32];
 
-	answer_head(
-	    &r->answer, 200, "text/event-stream; charset=utf-8", NULL, 0, -1);
+	response_head(
+	    &r->response, 200, "text/event-stream; charset=utf-8", NULL, 0, -1);
 	for (unsigned i = 1; i <= n; i++) {
 		snprintf(text, sizeof(text), "data: %u\n\n", i);
-		if (answer_body(&r->answer, span_of(text)) == -1 ||
-		    answer_flush(&r->answer) == -1) {
+		if (response_body(&r->response, span_of(text)) == -1 ||
+		    response_flush(&r->response) == -1) {
 			note_gone(r);
 			return left(r);
 		}
 		if (i < n && !stay(r, ms))
 			return left(r);
 	}
-	answer_end(&r->answer);
+	response_end(&r->response);
 	return true;
 }
 
@@ -255,7 +255,7 @@ mount_serve(struct request *r)
 		return left(r);
 	buf_init(&b, 4096);
 	facts(r, &b);
-	answer_json(&r->answer, 200, buf_span(&b));
+	response_json(&r->response, 200, buf_span(&b));
 	buf_free(&b);
 	return true;
 }

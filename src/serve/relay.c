@@ -26,12 +26,12 @@
 #define EVENT_STREAM "text/event-stream; charset=utf-8"
 
 void
-relay_init(struct relay *r, struct answer *a, const struct call *call,
+relay_init(struct relay *r, struct response *a, const struct call *call,
     const struct candidate *candidate, struct bridge_run *bridge,
     struct arena *arena)
 {
 	memset(r, 0, sizeof(*r));
-	r->answer = a;
+	r->response = a;
 	a->at_boundary = true; /* nothing of an earlier one has passed */
 	r->call = call;
 	r->candidate = candidate;
@@ -89,14 +89,14 @@ says_json(const struct relay *r)
 bool
 relay_must_stream(const struct relay *r)
 {
-	return r->answer->streams &&
+	return r->response->streams &&
 	    (r->bridge != NULL || restream_can(r->speaks));
 }
 
 int
 relay_commit(struct relay *r, int64_t length)
 {
-	struct answer *a = r->answer;
+	struct response *a = r->response;
 	const char *type = r->content_type;
 	bool events = a->streams && r->is_sse;
 
@@ -111,7 +111,7 @@ relay_commit(struct relay *r, int64_t length)
 		type = EVENT_STREAM;
 	if (events || relay_must_stream(r))
 		length = -1;
-	return answer_head(
+	return response_head(
 	    a, r->head.status, type, r->head.fields, r->head.nfields, length);
 }
 
@@ -160,18 +160,18 @@ relay_decide(struct relay *r, enum relay_beginning begins)
 	r->is_json = begins == RELAY_BEGINS_JSON ||
 	    (begins == RELAY_BEGINS_UNSAID && says_json(r));
 	/* A bridge makes a whole response of a whole one only. */
-	r->odd_stream = r->is_sse && r->bridge != NULL && !r->answer->streams;
+	r->odd_stream = r->is_sse && r->bridge != NULL && !r->response->streams;
 	if (r->odd_stream) {
 		r->state = RELAY_COLLECT;
 		return -1;
 	}
 	if (r->is_sse)
-		r->answer->at_boundary = true;
+		r->response->at_boundary = true;
 	if (r->is_sse || r->bridge != NULL ||
 	    (r->is_json && relay_must_stream(r)) ||
 	    begins == RELAY_BEGINS_UNSAID)
 		return 0;
-	r->no_stream = r->answer->head_early || relay_must_stream(r);
+	r->no_stream = r->response->head_early || relay_must_stream(r);
 	if (r->no_stream)
 		r->state = RELAY_COLLECT;
 	return r->no_stream ? -1 : 0;
@@ -196,14 +196,14 @@ on_head(void *ctx, const struct http1_head *head)
 	r->holds_text = r->bridge == NULL && !says_events(r) &&
 	    r->content_type != NULL &&
 	    strncasecmp(r->content_type, "text/", 5) == 0;
-	if (!r->answer->streams && !says_events(r)) {
+	if (!r->response->streams && !says_events(r)) {
 		r->decided = true;
 		r->is_json = says_json(r);
 	}
 	/* No comments into what may be no stream, nor a stream's head for
 	 * it. */
 	if (!says_events(r) && !relay_must_stream(r) && r->bridge == NULL)
-		r->answer->at_boundary = false;
+		r->response->at_boundary = false;
 	return 0;
 }
 
@@ -237,18 +237,18 @@ push_whole(struct relay *r, struct span bytes)
 		if (r->is_json)
 			begin_scan(r);
 		if (r->holds_text)
-			redact(r->answer->config, r->held.p, r->held.len);
+			redact(r->response->config, r->held.p, r->held.len);
 		r->holds_text = false;
 		if (relay_commit(r, r->head.content_length) == -1)
 			return -1;
 		if (r->held.len > 0 &&
-		    answer_body(r->answer, buf_span(&r->held)) == -1)
+		    response_body(r->response, buf_span(&r->held)) == -1)
 			return -1;
 		buf_free(&r->held);
 	}
 	if (r->is_json)
 		scan(r, bytes);
-	return answer_body(r->answer, bytes);
+	return response_body(r->response, bytes);
 }
 
 static int
@@ -294,7 +294,7 @@ on_body(void *ctx, struct span bytes)
 	struct relay *r = ctx;
 	int rc;
 
-	if (r->answer->ended || bytes.len == 0)
+	if (r->response->ended || bytes.len == 0)
 		return 0; /* after the last event */
 	if (r->state == RELAY_COLLECT) {
 		buf_add(&r->held, bytes.p, bytes.len);
@@ -317,12 +317,12 @@ on_pause(void *ctx)
 {
 	struct relay *r = ctx;
 
-	/* A whole answer leaves with the end, in one record. */
-	if (r->state != RELAY_PASS || r->answer->ended ||
+	/* A whole response leaves with the end, in one record. */
+	if (r->state != RELAY_PASS || r->response->ended ||
 	    (!r->is_sse && r->head.content_length >= 0 &&
-		r->answer->bytes_out >= (uint64_t)r->head.content_length))
+		r->response->bytes_out >= (uint64_t)r->head.content_length))
 		return 0;
-	return answer_flush(r->answer);
+	return response_flush(r->response);
 }
 
 struct upstream_sink

@@ -6,8 +6,8 @@
  * From one upstream exchange to the client: what passes, what is held back
  * until it is known to be no error, what was used, and how it ended.
  *
- * Bytes pass as they are.  Held back are an answer's first event, a small
- * JSON answer, and the unfinished tail of an event, so that an error dressed
+ * Bytes pass as they are.  Held back are a response's first event, a small
+ * JSON response, and the unfinished tail of an event, so that an error dressed
  * as 200 can still lead to the next target and a stream that is cut ends
  * between two events.
  */
@@ -21,7 +21,7 @@
 #include "policy/call.h"
 #include "policy/plan.h"
 #include "policy/price.h"
-#include "serve/answer.h"
+#include "serve/response.h"
 #include "serve/ending.h"
 #include "state/health.h"
 #include "bridge/bridge.h"
@@ -33,16 +33,16 @@ enum relay_state {
 	RELAY_START, /* no head yet */
 	RELAY_HOLD, /* a good head; its beginning is looked at */
 	RELAY_PASS, /* the client gets it */
-	RELAY_COLLECT, /* an error, or a whole answer for the bridge */
+	RELAY_COLLECT, /* an error, or a whole response for the bridge */
 };
 
 struct relay {
-	struct answer *answer;
+	struct response *response;
 	const struct call *call;
 	const struct candidate *candidate;
 	struct arena *arena;
 	struct bridge_run *bridge; /* or NULL */
-	/* Called once, when a good answer begins to pass; or NULL. */
+	/* Called once, when a good response begins to pass; or NULL. */
 	void (*answered)(void *ctx);
 	void *answered_ctx;
 	bool withhold_usage; /* the client did not ask for it */
@@ -76,7 +76,7 @@ struct relay {
 	bool holds_text; /* a short text: looked through before it passes */
 	struct buf complaint; /* see relay_complaint.c; or empty */
 	bool error_first; /* an error dressed as 200 */
-	bool error_whole; /* the same, of a JSON answer that is held whole */
+	bool error_whole; /* the same, of a JSON response that is held whole */
 	bool ends_early; /* so is one that lacks its end */
 	bool error_passed; /* an error of the upstream's own, later on */
 	bool finish_failed; /* so is a finish_reason that is a failure */
@@ -85,7 +85,7 @@ struct relay {
 	bool no_stream; /* the client has an event stream's head, and this is
 			   none */
 	struct usage usage;
-	struct usage_scan *scan; /* of a JSON answer too large to be held */
+	struct usage_scan *scan; /* of a JSON response too large to be held */
 	struct ending ending; /* the same */
 };
 
@@ -107,8 +107,8 @@ struct relay_result {
 	int status;
 };
 
-/* bridge: not NULL where the answer is to be translated; freed here. */
-void relay_init(struct relay *, struct answer *, const struct call *,
+/* bridge: not NULL where the response is to be translated; freed here. */
+void relay_init(struct relay *, struct response *, const struct call *,
     const struct candidate *, struct bridge_run *bridge, struct arena *);
 void relay_free(struct relay *);
 /* Was there memory for what has to be held? */

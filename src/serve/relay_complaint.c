@@ -5,8 +5,8 @@
 /*
  * Hides in what shapes an upstream says inside of a stream that it has failed:
  * an error as the first event; an event that is named so; and an object that
- * has words but nothing of an answer ({"detail": …}), which is a sign of life
- * if an answer follows, and the reason if none does.
+ * has words but nothing of a response ({"detail": …}), which is a sign of life
+ * if a response follows, and the reason if none does.
  */
 #include "config.h"
 
@@ -71,7 +71,7 @@ relay_bridge_fail(struct relay *r, struct span data)
 	buf_init_charged(&copy, data.len, &r->memory);
 	buf_add(&copy, data.p, data.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->answer->config, copy.p, copy.len);
+		redact(r->response->config, copy.p, copy.len);
 		bridge_fail_upstream(r->bridge, 0, buf_span(&copy), &r->out);
 		relay_bridge_step(r, BRIDGE_FAILED);
 	}

@@ -27,8 +27,9 @@ end_bridge(void *ctx)
 		return;
 	}
 	relay_bridge_step(r,
-	    r->is_sse ? bridge_end(r->bridge, &r->out)
-		      : bridge_answer(r->bridge, buf_span(&r->held), &r->out));
+	    r->is_sse
+		? bridge_end(r->bridge, &r->out)
+		: bridge_response(r->bridge, buf_span(&r->held), &r->out));
 }
 
 static enum relay_end
@@ -38,7 +39,7 @@ serve_bridged(struct relay *r)
 
 	relay_tell_usage(r);
 	if (!r->done && !r->bridge_failed)
-		task_work(r->is_sse ? r->answer->bytes_out : r->held.len,
+		task_work(r->is_sse ? r->response->bytes_out : r->held.len,
 		    end_bridge, r);
 	if (relay_lack(r) != MEMORY_ENOUGH)
 		return RELAY_FAILED; /* what is there is not all */
@@ -46,13 +47,13 @@ serve_bridged(struct relay *r)
 	if (failed && r->state == RELAY_HOLD && !r->bridge_good)
 		return RELAY_FAILED;
 	if (relay_pass_bridged(
-		r, r->answer->streams ? -1 : (int64_t)r->out.len) == -1)
+		r, r->response->streams ? -1 : (int64_t)r->out.len) == -1)
 		return RELAY_GONE;
-	answer_end(r->answer);
+	response_end(r->response);
 	return failed ? RELAY_CUT : RELAY_SERVED;
 }
 
-/* A whole answer where a stream was asked for: its events. */
+/* A whole response where a stream was asked for: its events. */
 static void
 make_stream(void *ctx)
 {
@@ -75,7 +76,7 @@ make_stream(void *ctx)
 static enum relay_end
 serve_rest(struct relay *r)
 {
-	struct answer *a = r->answer;
+	struct response *a = r->response;
 
 	if (r->bridge != NULL)
 		return serve_bridged(r);
@@ -88,9 +89,9 @@ serve_rest(struct relay *r)
 	    relay_commit(r, (int64_t)r->held.len) == -1)
 		return RELAY_GONE;
 	if (r->held.len > 0 && !a->ended &&
-	    answer_body(a, buf_span(&r->held)) == -1)
+	    response_body(a, buf_span(&r->held)) == -1)
 		return RELAY_GONE;
-	answer_end(a);
+	response_end(a);
 	return RELAY_SERVED;
 }
 
@@ -121,7 +122,7 @@ says(const struct relay *r, const char *name)
 	return http1_find(r->head.fields, r->head.nfields, name).len > 0;
 }
 
-/* An answer that ends before it is complete; and a stream that lacks its last
+/* A response that ends before it is complete; and a stream that lacks its last
  * event where that is always sent, or where nothing but the connection's end
  * frames it: it may have lost the rest. */
 static bool
@@ -161,7 +162,7 @@ hide_keys(struct relay *r)
 		held->len <= RELAY_HOLD_BYTES &&
 		(memmem(held->p, held->len, "rror", 4) != NULL ||
 		    verdict_ends_badly(r->speaks, buf_span(held)))))
-		redact(r->answer->config, held->p, held->len);
+		redact(r->response->config, held->p, held->len);
 }
 
 void
@@ -170,7 +171,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 {
 	memset(result, 0, sizeof(*result));
 	result->health = HEALTH_OK;
-	if (!r->answer->ended && !r->answer->gone &&
+	if (!r->response->ended && !r->response->gone &&
 	    report->result == UPSTREAM_OK && r->state != RELAY_COLLECT)
 		settle(r);
 	hide_keys(r);
@@ -180,13 +181,13 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 		verdict_look(r);
 	r->finish_failed |= r->ending.failed;
 	if (r->error_whole)
-		redact(r->answer->config, r->held.p, r->held.len);
-	if (r->answer->ended) {
+		redact(r->response->config, r->held.p, r->held.len);
+	if (r->response->ended) {
 		result->end = RELAY_SERVED;
 		ended_in_error(r, result);
 		return;
 	}
-	if (r->answer->gone) {
+	if (r->response->gone) {
 		result->end = RELAY_GONE;
 		result->health = HEALTH_ABANDONED;
 		return;
@@ -194,9 +195,9 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	if (report->result == UPSTREAM_OK && r->state != RELAY_COLLECT &&
 	    !verdict_is_dressed(r) && is_whole(r, report)) {
 		result->end = serve_rest(r);
-		if (r->answer->ended)
+		if (r->response->ended)
 			ended_in_error(r, result);
-		if (r->answer->ended || result->end == RELAY_GONE)
+		if (r->response->ended || result->end == RELAY_GONE)
 			return;
 	}
 	verdict_judge(r, report, result);
@@ -213,7 +214,7 @@ relay_was_generated(const struct relay *r, const struct upstream_report *report)
 static void
 refuse_bridged(struct relay *r, const struct relay_result *result)
 {
-	struct answer *a = r->answer;
+	struct response *a = r->response;
 	bool whole = result->end == RELAY_FAILED && result->upstream_error &&
 	    result->refused.refusal != REFUSE_TOO_LONG;
 	int status = result->status;
@@ -228,27 +229,28 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 			    r->bridge, status, buf_span(&r->held), &r->out);
 		else
 			bridge_fail(r->bridge, &result->refused, &r->out);
-		answer_body(a, buf_span(&r->out));
-		answer_end(a);
+		response_body(a, buf_span(&r->out));
+		response_end(a);
 	} else if (!a->head_sent && whole) {
 		bridge_error_body(
 		    r->bridge, status, buf_span(&r->held), &r->out);
-		answer_upstream_error(a, status, r->head.fields,
+		response_upstream_error(a, status, r->head.fields,
 		    r->head.nfields, buf_span(&r->out), &result->refused);
 	} else
-		answer_refuse(a, &result->refused);
+		response_refuse(a, &result->refused);
 }
 
 void
 relay_refuse(struct relay *r, const struct relay_result *result)
 {
-	if (r->answer->ended)
+	if (r->response->ended)
 		return;
 	if (r->bridge != NULL)
 		refuse_bridged(r, result);
 	else if (result->end == RELAY_FAILED && result->upstream_error)
-		answer_upstream_error(r->answer, result->status, r->head.fields,
-		    r->head.nfields, buf_span(&r->held), &result->refused);
+		response_upstream_error(r->response, result->status,
+		    r->head.fields, r->head.nfields, buf_span(&r->held),
+		    &result->refused);
 	else
-		answer_refuse(r->answer, &result->refused);
+		response_refuse(r->response, &result->refused);
 }

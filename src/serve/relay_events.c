@@ -114,7 +114,8 @@ pass_clean_end(struct relay *r, const struct sse_event *event)
 	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
 		return -1;
 	skip(r, event->end);
-	return answer_body(r->answer, (struct span){ done, sizeof(done) - 1 });
+	return response_body(
+	    r->response, (struct span){ done, sizeof(done) - 1 });
 }
 
 /* Other events of these APIs tell what was asked, or the output again. */
@@ -134,7 +135,7 @@ static int
 rename_response(
     struct relay *r, const struct sse_event *event, struct span data)
 {
-	struct alive *alive = &r->answer->alive;
+	struct alive *alive = &r->response->alive;
 	struct span old = alive_foreign_id(alive, data), raw, id;
 	const char *at;
 	uint64_t offset;
@@ -147,7 +148,7 @@ rename_response(
 		return 0;
 	offset = event->begin + (uint64_t)(at - raw.p);
 	id = span_of(alive_id(alive));
-	if (pass(r, offset) == -1 || answer_body(r->answer, id) == -1)
+	if (pass(r, offset) == -1 || response_body(r->response, id) == -1)
 		return -1;
 	skip(r, offset + old.len);
 	return 0;
@@ -192,12 +193,13 @@ pass_covered(struct relay *r, const struct sse_event *event)
 	if (buf_failed(&copy))
 		rc = -1;
 	else if (copy.p != NULL &&
-	    redact(r->answer->config, copy.p, copy.len)) {
+	    redact(r->response->config, copy.p, copy.len)) {
 		rc = pass(r, event->begin) == -1 ? -1 : 1;
 		if (rc == 1 && r->state == RELAY_HOLD &&
 		    relay_commit(r, -1) == -1)
 			rc = -1;
-		if (rc == 1 && answer_body(r->answer, buf_span(&copy)) == -1)
+		if (rc == 1 &&
+		    response_body(r->response, buf_span(&copy)) == -1)
 			rc = -1;
 		if (rc == 1)
 			skip(r, event->end);
@@ -228,7 +230,7 @@ bridge_data(struct relay *r, struct span data)
 
 	/* The end of a stream may tell all of it again. */
 	if (span_is(data, "[DONE]"))
-		bytes += (size_t)r->answer->bytes_out;
+		bytes += (size_t)r->response->bytes_out;
 	task_work(bytes, bridge_one, &b);
 }
 
@@ -241,7 +243,7 @@ bridge_covered(struct relay *r, struct span data)
 	buf_init_charged(&copy, data.len, &r->memory);
 	buf_add(&copy, data.p, data.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->answer->config, copy.p, copy.len);
+		redact(r->response->config, copy.p, copy.len);
 		bridge_data(r, buf_span(&copy));
 	}
 	buf_free(&copy);
@@ -291,7 +293,7 @@ on_event(void *ctx, const struct sse_event *event)
 		skip(r, event->end);
 		return 0;
 	}
-	alive_note(&r->answer->alive, data);
+	alive_note(&r->response->alive, data);
 	if (may_be_error(r->speaks, name, data))
 		covered = pass_covered(r, event);
 	if (covered == -1 ||
@@ -342,7 +344,7 @@ passable(const struct relay *r)
 static int
 pass_events(struct relay *r)
 {
-	struct answer *a = r->answer;
+	struct response *a = r->response;
 
 	if (r->state == RELAY_HOLD && r->events == 0 &&
 	    r->window.len <= TAIL_BYTES)
@@ -371,8 +373,8 @@ relay_push_events(struct relay *r, struct span bytes)
 		return -1;
 	keep_rest(r, held);
 	if (r->done) {
-		answer_flush(r->answer);
-		answer_end(r->answer);
+		response_flush(r->response);
+		response_end(r->response);
 	}
 	return 0;
 }
@@ -384,7 +386,7 @@ relay_pass_bridged(struct relay *r, int64_t length)
 		return 0;
 	if (r->state == RELAY_HOLD && relay_commit(r, length) == -1)
 		return -1;
-	if (answer_body(r->answer, buf_span(&r->out)) == -1)
+	if (response_body(r->response, buf_span(&r->out)) == -1)
 		return -1;
 	buf_reset(&r->out);
 	return 0;
@@ -401,8 +403,8 @@ relay_push_bridged(struct relay *r, struct span bytes)
 	if (relay_pass_bridged(r, -1) == -1)
 		return -1;
 	if (r->done || r->bridge_failed) {
-		answer_flush(r->answer);
-		answer_end(r->answer);
+		response_flush(r->response);
+		response_end(r->response);
 	}
 	return 0;
 }

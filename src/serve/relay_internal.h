@@ -41,7 +41,7 @@ int relay_pass_lines(struct relay *, struct span bytes);
 void relay_end_events(struct relay *);
 
 /* relay_complaint.c.  An event of a chat stream: does it complain, or does the
- * answer go on? */
+ * response go on? */
 void relay_note_complaint(struct relay *, struct span data);
 /* Is the first event that means anything an error dressed as 200?  last: it is
  * the one that ends the stream. */

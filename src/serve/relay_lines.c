@@ -55,8 +55,8 @@ pass_covered(struct relay *r, struct span line)
 	buf_init_charged(&copy, line.len, &r->memory);
 	buf_add(&copy, line.p, line.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->answer->config, copy.p, copy.len);
-		rc = answer_body(r->answer, buf_span(&copy));
+		redact(r->response->config, copy.p, copy.len);
+		rc = response_body(r->response, buf_span(&copy));
 	}
 	buf_free(&copy);
 	return rc;
@@ -77,10 +77,10 @@ relay_pass_lines(struct relay *r, struct span bytes)
 			run.len += line.len;
 			continue;
 		}
-		if ((run.len > 0 && answer_body(r->answer, run) == -1) ||
+		if ((run.len > 0 && response_body(r->response, run) == -1) ||
 		    pass_covered(r, line) == -1)
 			return -1;
 		run = (struct span){ line.p + line.len, 0 };
 	}
-	return run.len > 0 ? answer_body(r->answer, run) : 0;
+	return run.len > 0 ? response_body(r->response, run) : 0;
 }

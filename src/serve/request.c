@@ -94,7 +94,7 @@ take_hop(struct request *r)
 	r->hop = hop;
 	r->client = hop_client(r->client, hop, r->arena);
 	r->entry.client = r->client->name;
-	r->answer.relayed = true;
+	r->response.relayed = true;
 	memcpy(r->id, hop->request_id, HOP_REQUEST_ID_CHARS + 1);
 	log_set_request(r->id);
 	return true;
@@ -192,7 +192,7 @@ wants_explanation(struct request *r)
 	return value != NULL && strcmp(value, "1") == 0 && r->client->explain;
 }
 
-/* The plan itself as the answer; nothing is sent. */
+/* The plan itself as the response; nothing is sent. */
 static void
 explain(struct request *r, const struct facts *facts)
 {
@@ -206,7 +206,7 @@ explain(struct request *r, const struct facts *facts)
 	explain_json(&(struct explain){ r->server->config, r->client, &r->call,
 			 facts, &r->plan, outlook.bounds, outlook.nbounds },
 	    &b);
-	answer_json(&r->answer, 200, buf_span(&b));
+	response_json(&r->response, 200, buf_span(&b));
 	buf_free(&b);
 }
 
@@ -228,7 +228,7 @@ request_plan(struct request *r)
 	if (wants_explanation(r))
 		explain(r, facts);
 	learned_release(r->server->learned, hold);
-	if (r->answer.ended || r->plan.nin > 0)
+	if (r->response.ended || r->plan.nin > 0)
 		return true;
 	r->refused = r->plan.refused;
 	return false;
@@ -241,7 +241,7 @@ static bool
 serve_upstream(struct request *r)
 {
 	return request_read(r) && request_parse(r) && request_plan(r) &&
-	    (r->answer.ended || attempt_serve(r));
+	    (r->response.ended || attempt_serve(r));
 }
 
 static bool
@@ -249,7 +249,7 @@ serve(struct request *r)
 {
 	if (!route(r))
 		return false;
-	if (r->answer.ended)
+	if (r->response.ended)
 		return true;
 	if (!request_identify(r) || !request_enter(r))
 		return false;
@@ -305,12 +305,12 @@ request_init(struct request *r, struct server *server, struct io *io,
 	log_set_request(r->id);
 	spool_init(&r->spool, c->spool_dir, c->spool_bytes, &r->memory);
 	io->hold = &r->memory;
-	answer_init(&r->answer, io, c, r->start_ms);
-	r->answer.memory = &r->memory;
-	r->answer.sieve = server->sieve;
-	r->answer.request_id = r->id;
-	r->answer.aborting = &server->aborting;
-	r->answer.peers = server->peers;
+	response_init(&r->response, io, c, r->start_ms);
+	r->response.memory = &r->memory;
+	r->response.sieve = server->sieve;
+	r->response.request_id = r->id;
+	r->response.aborting = &server->aborting;
+	r->response.peers = server->peers;
 	r->entry.id = r->id;
 	r->entry.wall_ms = clock_wall_ms();
 }
@@ -323,9 +323,9 @@ request_serve(struct server *server, struct io *io, struct arena *arena)
 	request_init(r, server, io, arena);
 	if (!serve(r)) {
 		request_drain(r);
-		answer_refuse(&r->answer, &r->refused);
+		response_refuse(&r->response, &r->refused);
 	}
-	peer_end(&r->answer.peer);
+	peer_end(&r->response.peer);
 	r->entry.total_ms = clock_now_ms() - r->start_ms;
 	return r;
 }

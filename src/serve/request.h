@@ -8,7 +8,7 @@
  *   route ─▶ identify ─▶ enter ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
  *
  * Each step is a function that does its part or refuses; the first refusal
- * ends the chain.  Nobody waits for settle: it comes when the answer has left.
+ * ends the chain.  Nobody waits for settle: it comes after the response.
  */
 #ifndef SERVE_REQUEST_H
 #define SERVE_REQUEST_H
@@ -22,7 +22,7 @@
 #include "policy/hop.h"
 #include "policy/passing.h"
 #include "policy/plan.h"
-#include "serve/answer.h"
+#include "serve/response.h"
 #include "serve/server.h"
 #include "wire/io.h"
 #include "wire/spool.h"
@@ -48,14 +48,14 @@ struct request {
 	struct call call;
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */
-	struct answer answer;
+	struct response response;
 	struct entry entry;
 };
 
-/* Serves it.  The answer is written, but may still have to be flushed;
- * answer.cut says how to end it.  In the arena. */
+/* Serves it.  The response is written, but may still have to be flushed;
+ * response.cut says how to end it.  In the arena. */
 struct request *request_serve(struct server *, struct io *, struct arena *);
-/* Accounts for it, when the client has its answer: io is not used any more. */
+/* Accounts for it, when the client has its response; io is no longer used. */
 void request_settle(struct request *);
 
 /* Refuses with the table's own words; always false, for `return`. */

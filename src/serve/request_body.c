@@ -238,8 +238,8 @@ request_parse(struct request *r)
 	else if (place != NULL && strcmp(place, "external") != 0)
 		return request_refuse_as(r, REFUSE_INVALID_REQUEST,
 		    "X-Tailgate-Place is `local` or `external`.");
-	r->answer.streams = r->call.stream;
-	alive_init(&r->answer.alive, r->spec->id, r->id, r->call.model);
+	r->response.streams = r->call.stream;
+	alive_init(&r->response.alive, r->spec->id, r->id, r->call.model);
 	return true;
 }
 

@@ -148,10 +148,11 @@ add_cors(struct request *r)
 	const char *origin = allowed_origin(r);
 
 	if (r->server->config->ncors_origins > 0)
-		answer_add(&r->answer, "Vary", "Origin");
+		response_add(&r->response, "Vary", "Origin");
 	if (origin != NULL) {
-		answer_add(&r->answer, "Access-Control-Allow-Origin", origin);
-		r->answer.exposes = true;
+		response_add(
+		    &r->response, "Access-Control-Allow-Origin", origin);
+		r->response.exposes = true;
 	}
 	return origin;
 }
@@ -174,23 +175,24 @@ is_name_list(const char *text)
 /* A browser's question before the real request (Fetch standard, CORS).  Whom
  * the operator trusts to call may send whatever its SDK sends. */
 static bool
-answer_preflight(struct request *r)
+response_preflight(struct request *r)
 {
 	const char *names =
 	    io_param(r->io, "HTTP_ACCESS_CONTROL_REQUEST_HEADERS");
 	const char *private =
 	    io_param(r->io, "HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK");
 
-	answer_add(&r->answer, "Access-Control-Allow-Methods",
+	response_add(&r->response, "Access-Control-Allow-Methods",
 	    "GET, HEAD, POST, DELETE, OPTIONS");
 	if (names != NULL && is_name_list(names))
-		answer_add(&r->answer, "Access-Control-Allow-Headers", names);
+		response_add(
+		    &r->response, "Access-Control-Allow-Headers", names);
 	if (private != NULL && strcmp(private, "true") == 0)
-		answer_add(
-		    &r->answer, "Access-Control-Allow-Private-Network", "true");
-	answer_add(&r->answer, "Access-Control-Max-Age", "86400");
-	answer_head(&r->answer, 204, NULL, NULL, 0, -1);
-	answer_end(&r->answer);
+		response_add(&r->response,
+		    "Access-Control-Allow-Private-Network", "true");
+	response_add(&r->response, "Access-Control-Max-Age", "86400");
+	response_head(&r->response, 204, NULL, NULL, 0, -1);
+	response_end(&r->response);
 	return true;
 }
 
@@ -222,15 +224,15 @@ check_method(struct request *r, const char *method)
 
 	if (method == NULL)
 		method = "";
-	r->answer.head_only = strcmp(method, "HEAD") == 0;
-	if (r->answer.head_only && get && r->spec->upstream == NULL)
+	r->response.head_only = strcmp(method, "HEAD") == 0;
+	if (r->response.head_only && get && r->spec->upstream == NULL)
 		return true;
 	spec = endpoint_by_method(r->spec, method);
 	if (spec == NULL) {
-		answer_add(&r->answer, "Allow", methods_of(r));
+		response_add(&r->response, "Allow", methods_of(r));
 		return request_refuse(r, REFUSE_METHOD);
 	}
-	r->spec = r->answer.spec = spec;
+	r->spec = r->response.spec = spec;
 	r->entry.endpoint = spec->name;
 	return true;
 }
@@ -245,16 +247,16 @@ route(struct request *r)
 	const char *origin = add_cors(r);
 
 	r->spec = find_endpoint(path, &r->rest);
-	r->answer.shape = shape_of(r, path);
+	r->response.shape = shape_of(r, path);
 	if (origin != NULL && method != NULL &&
 	    strcmp(method, "OPTIONS") == 0) {
 		r->body_read = true;
-		return answer_preflight(r);
+		return response_preflight(r);
 	}
 	if (r->spec == NULL)
 		return refuse_unknown(r, path);
 	find_raw_rest(r);
-	r->answer.spec = r->spec;
+	r->response.spec = r->spec;
 	r->entry.endpoint = r->spec->name;
 	return check_method(r, method);
 }

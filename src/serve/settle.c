@@ -53,11 +53,11 @@ settle(struct request *r)
 	struct entry *e = &r->entry;
 
 	e->refusal = r->refused.refusal;
-	e->client_gone = r->answer.gone;
-	e->status = r->answer.head_sent ? r->answer.status : 499;
-	if (r->answer.gone)
+	e->client_gone = r->response.gone;
+	e->status = r->response.head_sent ? r->response.status : 499;
+	if (r->response.gone)
 		e->refusal = REFUSE_CLIENT_GONE;
-	e->bytes_out = r->answer.bytes_out;
+	e->bytes_out = r->response.bytes_out;
 	log_line(r);
 	if (r->spec != NULL && r->spec->upstream == NULL)
 		return; /* a look at ourselves, not work */

@@ -19,7 +19,7 @@
 
 struct members {
 	bool error; /* `error` is there and not null */
-	bool answer; /* so is something that only answers have */
+	bool response; /* so is something that only answers have */
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
@@ -65,13 +65,13 @@ on_member(void *ctx, const struct jscan_value *v)
 	else if (jscan_key_is(step, "choices")) {
 		m->choices = true;
 		m->empty_choices = v->raw.len <= 3;
-		m->answer |= !m->empty_choices;
+		m->response |= !m->empty_choices;
 	} else if (jscan_key_is(step, "usage"))
 		m->usage = v->type == JSCAN_OBJECT;
 	else if (jscan_key_is(step, "data") || jscan_key_is(step, "output") ||
 	    jscan_key_is(step, "text") || jscan_key_is(step, "results") ||
 	    jscan_key_is(step, "content") || jscan_key_is(step, "input_tokens"))
-		m->answer |= v->type != JSCAN_NULL;
+		m->response |= v->type != JSCAN_NULL;
 	else if (jscan_key_is(step, "detail") ||
 	    jscan_key_is(step, "message") || jscan_key_is(step, "msg") ||
 	    jscan_key_is(step, "errors"))
@@ -102,14 +102,14 @@ has(struct span text, const char *what)
 static bool
 is_error(const struct members *m)
 {
-	return (m->error && !m->answer) || m->type_error;
+	return (m->error && !m->response) || m->type_error;
 }
 
 /* {"detail": "…"} and nothing else that answers. */
 static bool
 complains(const struct members *m)
 {
-	return m->words && !m->answer && !m->choices && !m->usage;
+	return m->words && !m->response && !m->choices && !m->usage;
 }
 
 bool

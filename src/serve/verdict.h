@@ -14,24 +14,24 @@
 #include "base/span.h"
 #include "serve/relay.h"
 
-/* Is this event (or JSON answer) an error? */
+/* Is this event (or JSON response) an error? */
 bool verdict_is_error(struct span name, struct span data);
 /* Is it a sign of life that says nothing yet: a ping, or (chat) an object of
  * which a client would take nothing? */
 bool verdict_is_idle(enum endpoint speaks, struct span name, struct span data);
-/* Has it words, as errors have, and nothing of an answer? */
+/* Has it words, as errors have, and nothing of a response? */
 bool verdict_complains(struct span data);
 /* The event's name, which some upstreams tell by the member `type` alone. */
 struct span verdict_event_name(struct span name, struct span data);
-/* Chat: does a choice of this event (or JSON answer) end with a failure, or
+/* Chat: does a choice of this event (or JSON response) end with a failure, or
  * stand beside an error? */
 bool verdict_ends_badly(enum endpoint, struct span data);
 /* Is it the chunk that exists only to carry `usage`? */
 bool verdict_is_only_usage(struct span data);
-/* Looks at a JSON answer that is still held when it has ended: whether it is
+/* Looks at a JSON response that is still held when it has ended: whether it is
  * an error, whether it is complete, what it used. */
 void verdict_look(struct relay *);
-/* Did a 2xx answer turn out to be an error? */
+/* Did a 2xx response turn out to be an error? */
 bool verdict_is_dressed(const struct relay *);
 /* Does it lack its end, or all of it, though HTTP calls it complete?  As far
  * as what is held can tell. */

@@ -321,7 +321,7 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 	if (verdict_is_dressed(r)) {
 		judge_dressed(r, result);
 	} else if (report->result == UPSTREAM_CLIENT_GONE) {
-		/* It has not: we are told to end (answer_tick). */
+		/* It has not: we are told to end (response_tick). */
 		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_ABANDONED);
 		result->reason = 0;
 		result->refused.message =

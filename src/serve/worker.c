@@ -131,7 +131,7 @@ serve_connection(struct seat *seat)
 		return;
 	}
 	request = request_serve(&seat->worker->server, io, seat->arena);
-	fcgi_end(seat->fcgi, request->answer.cut);
+	fcgi_end(seat->fcgi, request->response.cut);
 	request_settle(request);
 	arena_reset(seat->arena);
 }

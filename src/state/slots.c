@@ -257,7 +257,7 @@ slots_retry_after_ms(struct slots_limit *l, unsigned position)
 }
 
 static void
-answer(struct turn *t, unsigned position)
+response(struct turn *t, unsigned position)
 {
 	t->lease->position = position;
 	t->lease->retry_after_ms = slots_retry_after_ms(t->l, position);
@@ -283,16 +283,16 @@ take(struct turn *t)
 	if (waiting == 0 && try_slots(t, 0, &r))
 		return r;
 	if (t->ask->may_wait != NULL && !t->ask->may_wait(t->ask->ctx)) {
-		answer(t, waiting + 1);
+		response(t, waiting + 1);
 		return SLOTS_DENIED;
 	}
 	if (join(t) == -1) {
-		answer(t, waiting + 1);
+		response(t, waiting + 1);
 		return SLOTS_FULL;
 	}
 	r = wait_turn(t);
 	if (r != SLOTS_TAKEN)
-		answer(t, slots_order_position(t->l, t->row));
+		response(t, slots_order_position(t->l, t->row));
 	leave(t);
 	return r;
 }

@@ -75,8 +75,8 @@
 #include "policy/plan.h"
 
 /* What a configuration may ask for. */
-#define SLOTS_MAX 256		/* slots of one limit */
-#define SLOTS_QUEUE_MAX 1024	/* waiters of one limit */
+#define SLOTS_MAX 256 /* slots of one limit */
+#define SLOTS_QUEUE_MAX 1024 /* waiters of one limit */
 
 struct slots;
 
@@ -88,11 +88,11 @@ void slots_close(struct slots *);
 
 struct slots_ask {
 	const struct limit *limit;
-	const char *client;	/* name; whose turn it is */
-	const char *request_id;	/* for `tailgate status` */
+	const char *client; /* name; whose turn it is */
+	const char *request_id; /* for `tailgate status` */
 	const char *model;
-	unsigned priority;	/* client->priority */
-	int64_t deadline_ms;	/* clock_now_ms() when to give up */
+	unsigned priority; /* client->priority */
+	int64_t deadline_ms; /* clock_now_ms() when to give up */
 	const struct watch *watch;
 	/* Asked once, when it would have to wait; NULL: it may. */
 	bool (*may_wait)(void *ctx);
@@ -101,11 +101,11 @@ struct slots_ask {
 
 enum slots_result {
 	SLOTS_TAKEN,
-	SLOTS_FULL,		/* the queue, or the client's share of it */
-	SLOTS_DENIED,		/* may_wait() said no */
+	SLOTS_FULL, /* the queue, or the client's share of it */
+	SLOTS_DENIED, /* may_wait() said no */
 	SLOTS_TIMEOUT,
-	SLOTS_GONE,		/* the client has left */
-	SLOTS_BROKEN,		/* the directory fails us: logged; no slot */
+	SLOTS_GONE, /* the client has left */
+	SLOTS_BROKEN, /* the directory fails us: logged; no slot */
 };
 
 struct slots_lease {
@@ -114,14 +114,14 @@ struct slots_lease {
 	unsigned slot;
 	int64_t taken_ms;
 	int64_t waited_ms;
-	/* Where not taken: what an honest answer says. */
-	unsigned position;	/* in the queue when it gave up, was refused */
-	int64_t retry_after_ms;	/* mean hold time x queue / slots, >= 1000 */
+	/* Where not taken: what an honest response says. */
+	unsigned position; /* in the queue when it gave up, was refused */
+	int64_t retry_after_ms; /* mean hold time x queue / slots, >= 1000 */
 };
 
 /* Blocks until one of the results; *lease is filled in each case. */
-enum slots_result slots_take(struct slots *, const struct slots_ask *,
-    struct slots_lease *);
+enum slots_result
+slots_take(struct slots *, const struct slots_ask *, struct slots_lease *);
 /* Gives a taken one back; nothing for any other. */
 void slots_release(struct slots_lease *);
 
@@ -146,14 +146,14 @@ void slots_facts(struct slots *, struct facts_limit *);
  * needs no process_open(); slots_take does it itself.) */
 struct slots_row {
 	const struct limit *limit;
-	bool holder;		/* else waiter */
+	bool holder; /* else waiter */
 	char client[CONFIG_NAME_MAX];
 	char request_id[40];
 	char model[CONFIG_NAME_MAX];
 	int pid;
-	int64_t since_ms;	/* clock_now_ms() */
+	int64_t since_ms; /* clock_now_ms() */
 };
-void slots_each(struct slots *, void (*row)(void *, const struct slots_row *),
-    void *ctx);
+void slots_each(
+    struct slots *, void (*row)(void *, const struct slots_row *), void *ctx);
 
 #endif

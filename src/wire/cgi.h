@@ -4,7 +4,7 @@
  */
 /*
  * Plain CGI (RFC 3875): one request per process, its parameters in the
- * environment, its body on descriptor 0, the answer on descriptor 1.
+ * environment, its body on descriptor 0, the response on descriptor 1.
  */
 #ifndef WIRE_CGI_H
 #define WIRE_CGI_H

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * An answer in a content coding that nobody asked for (RFC 9110 8.4): events,
+ * A response in a content coding that nobody asked for (RFC 9110 8.4): events,
  * errors and usage could not be seen in it, nor comments put between its
  * events, so it is decoded on its way.  gzip and deflate, by zlib.
  */

@@ -219,7 +219,7 @@ set_up(struct connector *c, const struct provider *p)
 	    easy, CURLOPT_HTTPPROXYTUNNEL, p->proxy != NULL ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	/* For a proxy's answer only. */
+	/* For a proxy's response only. */
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 1024L);
 	/* Ours are shorter and know the phase (upstream.c). */
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);

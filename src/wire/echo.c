@@ -340,7 +340,7 @@ stream_usage(struct echo *e, uint64_t input, uint64_t output)
 }
 
 static void
-stream_answer(struct echo *e, struct span text, const char *finish,
+stream_response(struct echo *e, struct span text, const char *finish,
     uint64_t input, uint64_t output)
 {
 	e->report->result = UPSTREAM_STOPPED;
@@ -357,7 +357,7 @@ stream_answer(struct echo *e, struct span text, const char *finish,
 }
 
 static void
-answer_text(struct echo *e)
+response_text(struct echo *e)
 {
 	uint64_t input, output;
 	bool cut;
@@ -365,7 +365,7 @@ answer_text(struct echo *e)
 	const char *finish = cut ? "length" : "stop";
 
 	if (jspan_is_true(e->request[ECHO_STREAM].value)) {
-		stream_answer(e, text, finish, input, output);
+		stream_response(e, text, finish, input, output);
 		return;
 	}
 	begin_object(e, object_name(e, false));
@@ -422,7 +422,7 @@ echo_send(enum endpoint endpoint, const char *model, struct span body,
 	if (endpoint == ENDPOINT_EMBEDDINGS)
 		echo_vectors(&e);
 	else
-		answer_text(&e);
+		response_text(&e);
 	buf_free(&e.text);
 	buf_free(&e.out);
 	report->detail = upstream_result_name(report->result);

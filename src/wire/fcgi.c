@@ -265,7 +265,7 @@ fcgi_begin(struct fcgi *f, int fd)
 	return &f->io;
 }
 
-/* An answer may come before the body was read (a wrong key).  Caddy writes
+/* A response may come before the body was read (a wrong key).  Caddy writes
  * all of its side before it looks at ours, and says 502 when that fails; even
  * of a GET there is an empty record to come. */
 static void
@@ -280,8 +280,8 @@ drain(struct fcgi *f)
 		left -= left < (size_t)n ? left : (size_t)n;
 }
 
-/* When lighttpd finds the head of an answer and its broken end in one turn, it
- * makes a Content-Length of what it has, and the answer looks whole.  So the
+/* When lighttpd finds the head of a response and its broken end in one turn, it
+ * makes a Content-Length of what it has, and the response looks whole.  So the
  * break comes a moment after it has taken the rest. */
 static void
 let_it_be_taken(int fd)

@@ -19,7 +19,7 @@ void fcgi_free(struct fcgi *);
 /* Takes over the connected socket and reads the request's head.  NULL when
  * what came was no FastCGI request (the socket is closed then). */
 struct io *fcgi_begin(struct fcgi *, int fd);
-/* Ends the answer and closes the connection.  cut: the answer is not whole;
+/* Ends the response and closes the connection.  cut: the response is not whole;
  * the connection is dropped without FastCGI's end record, so that the web
  * server cuts its client off too instead of ending as if all was well. */
 void fcgi_end(struct fcgi *, bool cut);

@@ -181,7 +181,7 @@ next_record(struct fcgi_in *in, unsigned *id, int wait_ms)
 
 /* To what is for no request, and is none that we know. */
 static void
-answer_management(struct fcgi_in *in)
+response_management(struct fcgi_in *in)
 {
 	const char unknown[8] = { (char)in->type };
 
@@ -245,7 +245,7 @@ fcgi_in_head(struct fcgi_in *in, struct fcgi_params *params, int wait_ms)
 		if (!next_record(in, &id, wait_ms))
 			return false;
 		if (id == 0)
-			answer_management(in);
+			response_management(in);
 		else if (in->id == 0)
 			more = in->type == FCGI_BEGIN && begin(in, id, wait_ms);
 		else if (id != in->id || in->type == FCGI_ABORT)

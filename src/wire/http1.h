@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * An answer in HTTP/1.1 (RFC 9112), as a push parser: bytes go in as they
+ * A response in HTTP/1.1 (RFC 9112), as a push parser: bytes go in as they
  * come, the head and the pieces of the body come out.  No I/O.  It is strict
- * where two readers could disagree about where an answer ends (lengths that
+ * where two readers could disagree about where a response ends (lengths that
  * differ, transfer codings it does not know, no colon, a NUL), and lenient
  * where upstreams are sloppy and nothing is lost: bare LF, folded lines (left
  * out), no reason phrase.
  *
  * libcurl makes and keeps the connections, but does not speak on them: its own
- * HTTP takes 70,000 instructions for a request and its answer, a third of all
+ * HTTP takes 70,000 instructions for a request and its response, a third of all
  * that a request costs the gateway.
  */
 #ifndef WIRE_HTTP1_H
@@ -47,7 +47,7 @@ struct http1_sink {
 };
 
 enum http1_result {
-	HTTP1_MORE, /* the answer goes on */
+	HTTP1_MORE, /* the response goes on */
 	HTTP1_DONE, /* it is complete */
 	HTTP1_BAD, /* this is no HTTP/1; error says why */
 	HTTP1_STOPPED, /* the sink said so */
@@ -69,7 +69,7 @@ struct http1 {
 	struct arena *arena;
 	struct http1_sink sink;
 	const char *error; /* for HTTP1_BAD */
-	uint64_t bytes; /* pushed: 0 means that no answer has begun */
+	uint64_t bytes; /* pushed: 0 means that no response has begun */
 	bool keeps; /* DONE: the connection can be used again */
 
 	/* The parser's own. */
@@ -88,7 +88,7 @@ struct http1 {
 void http1_init(struct http1 *, struct arena *, const struct http1_sink *);
 /* After DONE it takes no more; bytes after the end only make `keeps` false. */
 enum http1_result http1_push(struct http1 *, struct span);
-/* The connection has ended: is the answer complete? */
+/* The connection has ended: is the response complete? */
 bool http1_ends(const struct http1 *);
 
 /* The first field of this name; an empty span: there is none. */

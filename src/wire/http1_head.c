@@ -117,7 +117,7 @@ lists(struct span text, const char *word)
 	return false;
 }
 
-/* Fields that say where the answer ends; what is wrong with one, or NULL. */
+/* Fields that say where the response ends; what is wrong with one, or NULL. */
 static const char *
 read_framing(struct http1 *h, struct reading *r, const struct http1_field *f)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The shapes an error has on the wire.  Every answer of our own that is no
+ * The shapes an error has on the wire.  Every response of our own that is no
  * success comes through here, whole or as an event of a stream, so that no
  * second place spells an error object.
  */

@@ -4,7 +4,7 @@
  */
 /*
  * Hides one exchange with a provider, from the borrowed connection to the
- * report: the request goes out, the answer comes in (http1.h), and the client
+ * report: the request goes out, the response comes in (http1.h), and the client
  * is watched all the while.  The "send" and "relay" steps of a request's way.
  */
 #include "config.h"
@@ -25,7 +25,7 @@
 /* Reads in one step, before what has come is handed on. */
 #define RECVS_MAX 2
 #define STALE_MS 1000
-/* An answer that comes sooner costs no look at the client. */
+/* A response that comes sooner costs no look at the client. */
 #define FIRST_TICK_MS 10
 
 struct exchange {
@@ -44,7 +44,7 @@ struct exchange {
 	int64_t moved_ms; /* when a byte last went up or came */
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
-	bool ticked; /* an answer that comes sooner costs no look at it */
+	bool ticked; /* a response that comes sooner costs no look at it */
 	bool readable; /* the connection has, or may have, bytes for us */
 	bool unsent; /* not all of the request was taken */
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
@@ -72,7 +72,7 @@ upstream_result_name(enum upstream_result result)
 	return result_names[result];
 }
 
-/* ---- the answer ------------------------------------------------------- */
+/* ---- the response ------------------------------------------------------- */
 
 static void
 fail(struct exchange *x, enum upstream_result result, const char *detail)
@@ -141,7 +141,7 @@ all_sent(const struct exchange *x)
 }
 
 /* As much as the connection takes.  If it never accepts more, there may
- * still be an answer that says why. */
+ * still be a response that says why. */
 static void
 send_some(struct exchange *x)
 {
@@ -364,7 +364,7 @@ connect_in_need(struct exchange *x)
 	return connect_anew(x);
 }
 
-/* Of a kept connection: it turned out closed before a byte of the answer came.
+/* Of a kept connection: it turned out closed before a byte of a response came.
  * One that had been closed already says so at once; what ends later may have
  * been worked on. */
 static bool

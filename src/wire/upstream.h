@@ -9,7 +9,7 @@
  * exchange, so that a quiet gateway keeps reusing one warm connection.  A
  * kept connection that turns out to be closed is replaced without anybody
  * noticing.  TLS is always verified; no redirects, no proxy from the
- * environment, no .netrc, no cookies.  An answer in a coding, which nobody
+ * environment, no .netrc, no cookies.  A response in a coding, which nobody
  * asked for, is decoded.  A local provider is only ever
  * connected at a private address (or one of its `addresses`): the check sits
  * on the address handed to connect(2).
@@ -46,7 +46,7 @@ struct upstream_request {
 };
 
 enum upstream_result {
-	UPSTREAM_OK, /* the answer ended as HTTP says it should */
+	UPSTREAM_OK, /* the response ended as HTTP says it should */
 	UPSTREAM_STOPPED, /* a sink function said stop */
 	UPSTREAM_CLIENT_GONE, /* the watch said so */
 	UPSTREAM_CONNECT, /* no connection */
@@ -69,12 +69,12 @@ struct upstream_report {
 	bool reused;
 	bool sent; /* a connection took bytes of the request */
 	uint64_t bytes_out; /* of its body, by all connections tried */
-	uint64_t bytes_in; /* of the answer's body */
+	uint64_t bytes_in; /* of the response's body */
 	int64_t connect_ns; /* 0: reused */
 	int64_t first_byte_ns; /* from the start of the exchange; 0: none */
 };
 
-/* Where the answer goes.  Functions return 0, or -1: stop. */
+/* Where the response goes.  Functions return 0, or -1: stop. */
 struct upstream_sink {
 	int (*head)(void *ctx, const struct http1_head *);
 	int (*body)(void *ctx, struct span);

@@ -220,7 +220,7 @@ handle_recv(struct handle *h, void *p, size_t len)
 }
 
 /* A provider that has nothing to answer has nothing to say either: what can be
- * read is the end, or bytes that the next request would take for its answer.
+ * read is the end, or bytes that the next request would take for its response.
  * (Under TLS it may be a session ticket.) */
 bool
 handle_alive(struct handle *h)

@@ -356,7 +356,7 @@ usage_read(enum endpoint_usage kind, struct span json, struct usage *out)
 
 /* An event's framing: id, object, created, model, choices, delta. */
 #define EVENT_FRAME_BYTES 320
-#define ANSWER_FRAME_BYTES 400
+#define RESPONSE_FRAME_BYTES 400
 #define BYTES_PER_TOKEN 4
 
 void
@@ -367,7 +367,7 @@ usage_guess(
 
 	if (out->reported)
 		return;
-	frame = events == 0 ? ANSWER_FRAME_BYTES : events * EVENT_FRAME_BYTES;
+	frame = events == 0 ? RESPONSE_FRAME_BYTES : events * EVENT_FRAME_BYTES;
 	by_text = sum_minus_u64(bytes, frame) / BYTES_PER_TOKEN;
 	/* A stream that was cut may have told what went in. */
 	if (out->input == 0)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What an answer says it used, read as the answer passes by.
+ * What a response says it used, read as the response passes by.
  *
  * Streams: usage_read() on the data of each event; one without the word costs
  * a memmem.  Whole JSON answers: a usage_scan is fed the bytes in whatever
@@ -42,8 +42,8 @@ bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
 
 /* The same of a text that jscan() goes through anyway, for each of its values;
  * true where that was the usage. */
-bool usage_value(
-    enum endpoint_usage, const struct jscan_value *, struct usage *out);
+bool
+usage_value(enum endpoint_usage, const struct jscan_value *, struct usage *out);
 
 struct usage_scan {
 	enum endpoint_usage kind;
@@ -65,7 +65,7 @@ void usage_scan_push(struct usage_scan *, struct span bytes);
 /* After the last byte.  Folds into *out as usage_read does. */
 bool usage_scan_finish(struct usage_scan *, struct usage *out);
 
-/* For an answer that reported nothing (cut, or the upstream never does):
+/* For a response that reported nothing (cut, or the upstream never does):
  * input as the call was estimated, output by what was relayed: a token for
  * each event, or for each 4 bytes beside the usual framing, whichever is
  * more.  events 0: not a stream.  Does nothing where out->reported; what was

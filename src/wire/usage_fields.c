@@ -15,7 +15,7 @@
 #include "base/sum.h"
 #include "wire/usage_internal.h"
 
-/* More tokens than any answer has; keeps sums of them far from overflow. */
+/* More tokens than any response has; keeps sums of them far from overflow. */
 #define USAGE_TOKENS_MAX INT64_C(1000000000000)
 /* A day of audio; a million dollars. */
 #define USAGE_AUDIO_MS_MAX INT64_C(86400000)

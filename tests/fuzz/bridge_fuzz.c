@@ -34,13 +34,13 @@ take_event(void *ctx, const struct sse_event *e)
 }
 
 static void
-answer_stream(struct chain *c, struct span answer)
+response_stream(struct chain *c, struct span response)
 {
 	struct sse sse;
 	size_t len;
 
 	sse_init(&sse, MAX_BYTES, NULL);
-	sse_push(&sse, answer, take_event, c);
+	sse_push(&sse, response, take_event, c);
 	sse_free(&sse);
 	if (c->step == BRIDGE_MORE)
 		c->step = bridge_end(c->run, &c->out);
@@ -55,16 +55,16 @@ answer_stream(struct chain *c, struct span answer)
 }
 
 static void
-answer_whole(struct chain *c, struct span answer)
+response_whole(struct chain *c, struct span response)
 {
-	c->step = bridge_answer(c->run, answer, &c->out);
+	c->step = bridge_response(c->run, response, &c->out);
 	MUST(c->step != BRIDGE_MORE);
 	if (c->step == BRIDGE_DONE)
 		must_be_json(buf_span(&c->out));
 	else
 		MUST(c->out.len == 0);
 	buf_reset(&c->out);
-	bridge_error_body(c->run, 500, answer, &c->out);
+	bridge_error_body(c->run, 500, response, &c->out);
 	must_be_json(buf_span(&c->out));
 }
 
@@ -91,14 +91,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bridge_request(c.run,
 		(struct span){ text + 1, (size_t)(gap - text) - 1 }, &chat,
 		&refused) == 0) {
-		struct span answer = { gap + 2,
+		struct span response = { gap + 2,
 			size - (size_t)(gap + 2 - text) };
 
 		must_be_json(buf_span(&chat));
 		if (ask.stream)
-			answer_stream(&c, answer);
+			response_stream(&c, response);
 		else
-			answer_whole(&c, answer);
+			response_whole(&c, response);
 	} else {
 		MUST(refused.refusal != REFUSE_NONE && refused.message != NULL);
 	}

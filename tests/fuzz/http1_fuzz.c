@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The parser of an upstream's answer.  Input: a byte for the pieces, the
- * answer: however it is cut, the same head and body must come out.
+ * The parser of an upstream's response.  Input: a byte for the pieces, the
+ * response: however it is cut, the same head and body must come out.
  */
 #include "config.h"
 
@@ -45,7 +45,8 @@ on_body(void *ctx, struct span bytes)
 }
 
 static enum http1_result
-run(struct span answer, size_t first, size_t piece, struct buf *out, bool *ends)
+run(struct span response, size_t first, size_t piece, struct buf *out,
+    bool *ends)
 {
 	struct http1_sink sink = { on_head, on_body, out };
 	enum http1_result result = HTTP1_MORE;
@@ -54,14 +55,14 @@ run(struct span answer, size_t first, size_t piece, struct buf *out, bool *ends)
 
 	buf_init(out, (size_t)1 << 28);
 	http1_init(&h, arena, &sink);
-	for (size_t at = 0; at < answer.len && result == HTTP1_MORE;) {
+	for (size_t at = 0; at < response.len && result == HTTP1_MORE;) {
 		size_t n = at == 0 ? first : piece;
 		char *copy;
 
-		if (n > answer.len - at)
-			n = answer.len - at;
+		if (n > response.len - at)
+			n = response.len - at;
 		copy = malloc(n);
-		memcpy(copy, answer.p + at, n);
+		memcpy(copy, response.p + at, n);
 		result = http1_push(&h, (struct span){ copy, n });
 		free(copy);
 		at += n;
@@ -78,16 +79,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf whole, cut;
-	struct span answer;
+	struct span response;
 	enum http1_result result;
 	bool ends, cut_ends;
 
 	if (size < 2)
 		return 0;
-	answer = (struct span){ (const char *)data + 1, size - 1 };
-	result = run(answer, answer.len, answer.len, &whole, &ends);
-	MUST(run(answer, 1 + data[0] % 16, 1 + data[0] / 16, &cut, &cut_ends) ==
-	    result);
+	response = (struct span){ (const char *)data + 1, size - 1 };
+	result = run(response, response.len, response.len, &whole, &ends);
+	MUST(run(response, 1 + data[0] % 16, 1 + data[0] / 16, &cut,
+		 &cut_ends) == result);
 	MUST(ends == cut_ends);
 	MUST(cut.len == whole.len);
 	MUST(whole.len == 0 || memcmp(cut.p, whole.p, whole.len) == 0);

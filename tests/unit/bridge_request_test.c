@@ -216,11 +216,11 @@ round_trip(enum bridge kind, const char *tools)
 	static struct asked a;
 	struct refused refused = { .refusal = REFUSE_NONE };
 	struct bridge_run *run;
-	struct buf out, answer;
+	struct buf out, response;
 	struct span message, again;
 
 	buf_init(&out, MAX_BYTES);
-	buf_init(&answer, MAX_BYTES);
+	buf_init(&response, MAX_BYTES);
 	a.kind = kind;
 	snprintf(a.body, sizeof(a.body),
 	    kind == BRIDGE_MESSAGES ? "{%s,\"messages\":[]}"
@@ -235,10 +235,10 @@ round_trip(enum bridge kind, const char *tools)
 	    "\"reasoning_content\":\"r\",\"tool_calls\":");
 	buf_puts(&out, calls);
 	buf_puts(&out, "},\"finish_reason\":\"tool_calls\"}]}");
-	CHECK(bridge_answer(run, buf_span(&out), &answer) == BRIDGE_DONE,
+	CHECK(bridge_response(run, buf_span(&out), &response) == BRIDGE_DONE,
 	    "round trip: answered");
 	bridge_free(run);
-	message = jspan_member(jspan_document(buf_span(&answer)),
+	message = jspan_member(jspan_document(buf_span(&response)),
 	    kind == BRIDGE_MESSAGES ? "content" : "output");
 	snprintf(a.body, sizeof(a.body),
 	    kind == BRIDGE_MESSAGES
@@ -252,7 +252,7 @@ round_trip(enum bridge kind, const char *tools)
 	    SPAN_FMT(again));
 	free((char *)again.p);
 	buf_free(&out);
-	buf_free(&answer);
+	buf_free(&response);
 }
 
 /* --- Memory --- */

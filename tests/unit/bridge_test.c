@@ -10,7 +10,7 @@
  *	chat.json	what the chat upstream must be asked, or
  *	refused.txt	how the request must be refused: param and message
  *	dropped.txt	what must be named as left out (or no such file)
- *	answer.json	a whole chat answer, and
+ *	answer.json	a whole chat response, and
  *	out.json	what the client must get for it
  *	stream.sse	a chat stream, and
  *	out.sse		what the client must get for it, however the stream is
@@ -378,7 +378,7 @@ try_request(const char *name, const char *request)
 }
 
 static void
-try_answer(const char *name, const char *request, const char *answer)
+try_response(const char *name, const char *request, const char *response)
 {
 	struct bridge_run *run = new_run(name, false);
 	struct refused refused;
@@ -389,8 +389,8 @@ try_answer(const char *name, const char *request, const char *answer)
 	usage_init(&usage);
 	bridge_request(run, span_of(request), &out, &refused);
 	buf_reset(&out);
-	tell_usage(run, span_of(answer), &usage);
-	CHECK(bridge_answer(run, span_of(answer), &out) == BRIDGE_DONE,
+	tell_usage(run, span_of(response), &usage);
+	CHECK(bridge_response(run, span_of(response), &out) == BRIDGE_DONE,
 	    "%s: the answer is whole", name);
 	compare("out.json", &out, true);
 	bridge_free(run);
@@ -400,8 +400,8 @@ try_answer(const char *name, const char *request, const char *answer)
 	run = new_run(name, true);
 	bridge_request(run, span_of(request), &out, &refused);
 	buf_reset(&out);
-	tell_usage(run, span_of(answer), &usage);
-	CHECK(bridge_answer(run, span_of(answer), &out) == BRIDGE_DONE,
+	tell_usage(run, span_of(response), &usage);
+	CHECK(bridge_response(run, span_of(response), &out) == BRIDGE_DONE,
 	    "%s: the answer as a stream", name);
 	check_reading(name, &out);
 	bridge_free(run);
@@ -457,21 +457,21 @@ try_cut(const char *name, const char *request, const char *stream)
 static void
 try_conversation(const char *name)
 {
-	char *request = slurp("request.json"), *answer = slurp("answer.json");
+	char *request = slurp("request.json"), *response = slurp("answer.json");
 	char *stream = slurp("stream.sse");
 
 	CHECK(request != NULL, "%s has a request", name);
 	if (request != NULL) {
 		try_request(name, request);
-		if (answer != NULL)
-			try_answer(name, request, answer);
+		if (response != NULL)
+			try_response(name, request, response);
 		if (stream != NULL) {
 			try_stream(name, request, stream);
 			try_cut(name, request, stream);
 		}
 	}
 	free(request);
-	free(answer);
+	free(response);
 	free(stream);
 }
 
@@ -596,7 +596,7 @@ test_answers(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct bridge_run *run = bridge_new(BRIDGE_RESPONSES, &ask);
 
-		CHECK(bridge_answer(run, span_of(bad[i]), &out) ==
+		CHECK(bridge_response(run, span_of(bad[i]), &out) ==
 			    BRIDGE_FAILED &&
 			out.len == 0 && bridge_why(run) != NULL,
 		    "no answer: %s", bad[i]);

@@ -304,7 +304,7 @@ new_run(const struct trip *t, enum bridge kind, bool stream)
 }
 
 static void
-answer_stream(const struct trip *t, struct bridge_run *run, struct buf *out)
+response_stream(const struct trip *t, struct bridge_run *run, struct buf *out)
 {
 	for (size_t i = 0; i < DELTAS_MAX && t->deltas[i] != NULL; i++) {
 		struct buf data;
@@ -319,7 +319,7 @@ answer_stream(const struct trip *t, struct bridge_run *run, struct buf *out)
 }
 
 static void
-answer_whole(const struct trip *t, struct bridge_run *run, struct buf *out)
+response_whole(const struct trip *t, struct bridge_run *run, struct buf *out)
 {
 	struct buf data;
 
@@ -328,7 +328,7 @@ answer_whole(const struct trip *t, struct bridge_run *run, struct buf *out)
 	    "{\"choices\":[{\"index\":0,\"message\":%s,\"finish_reason\":"
 	    "\"stop\"}]}",
 	    t->message);
-	bridge_answer(run, buf_span(&data), out);
+	bridge_response(run, buf_span(&data), out);
 	buf_free(&data);
 }
 
@@ -344,10 +344,10 @@ make_request(
 	buf_init(&out, MAX_BYTES);
 	buf_init(&kept, MAX_BYTES);
 	if (stream) {
-		answer_stream(t, run, &out);
+		response_stream(t, run, &out);
 		keep_stream(kind, buf_span(&out), &kept);
 	} else {
-		answer_whole(t, run, &out);
+		response_whole(t, run, &out);
 		items = jspan_member(jspan_document(buf_span(&out)),
 		    kind == BRIDGE_MESSAGES ? "content" : "output");
 		buf_add(&kept, items.p, items.len);

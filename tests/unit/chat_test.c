@@ -240,7 +240,7 @@ static const struct row rows[] = {
 	{ "a call cut off behind one that is whole",
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
 		CALLS(CALL("1", "b", "g", "{" Q "y" Q)) },
-	    "f({\"x\":1}) g({\"y\" error:The upstream's answer ended in the "
+	    "f({\"x\":1}) g({\"y\" error:The upstream's response ended in the "
 	    "middle." },
 	{ "text, a call, a thought, a call",
 	    { TEXT("a"), CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
@@ -267,18 +267,18 @@ static const struct row rows[] = {
 	/* Arguments that the model did not finish are no call. */
 	{ "cut in a call",
 	    { TEXT("a"), CALLS(CALL("0", "a", "f", "{" Q "x" Q)) },
-	    "text:a f({\"x\" error:The upstream's answer ended in the "
+	    "text:a f({\"x\" error:The upstream's response ended in the "
 	    "middle." },
 	{ "cut behind announced calls",
 	    { CALLS(CALL("0", "a", "f", "") "," CALL("1", "b", "g", "")) },
-	    "error:The upstream's answer ended in the middle." },
+	    "error:The upstream's response ended in the middle." },
 	{ "[DONE] in a call",
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q)), "[DONE]" },
-	    "f({\"x\" error:The upstream's answer ended in the middle of a "
+	    "f({\"x\" error:The upstream's response ended in the middle of a "
 	    "tool call." },
 	{ "a reason in the middle of a call",
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q)), "!tool_calls" },
-	    "f({\"x\" error:The upstream's answer ended in the middle of a "
+	    "f({\"x\" error:The upstream's response ended in the middle of a "
 	    "tool call." },
 	{ "length in a call",
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")),
@@ -297,12 +297,12 @@ static const struct row rows[] = {
 	{ "a failure after a call",
 	    { CALLS(CALL("0", "a", "f", "{" Q "x" Q ":1}")), "!abort",
 		"[DONE]" },
-	    "f({\"x\":1} error:The upstream ended its answer with the reason "
+	    "f({\"x\":1} error:The upstream ended its response with the reason "
 	    "\"abort\"." },
 
 	/* Reasons. */
 	{ "network_error", { TEXT("half"), "!network_error", "[DONE]" },
-	    "text:half error:The upstream ended its answer with the reason "
+	    "text:half error:The upstream ended its response with the reason "
 	    "\"network_error\"." },
 	{ "a full context", { TEXT("a"), "!model_context_window_exceeded" },
 	    "text:a length" },
@@ -312,7 +312,7 @@ static const struct row rows[] = {
 	    "f({\"x\":1}) filter" },
 	{ "in capitals", { TEXT("a"), "!STOP" }, "text:a stop" },
 	{ "an unknown word", { TEXT("a"), "!gnarl" },
-	    "text:a error:The upstream ended its answer with the reason "
+	    "text:a error:The upstream ended its response with the reason "
 	    "\"gnarl\"." },
 	{ "an end in the words of others", { TEXT("a"), "!EOS_TOKEN" },
 	    "text:a stop" },
@@ -324,13 +324,13 @@ static const struct row rows[] = {
 	    { TEXT("a"), "!PROHIBITED_CONTENT" }, "text:a filter" },
 	{ "a call that was malformed",
 	    { TEXT("a"), "!MALFORMED_FUNCTION_CALL" },
-	    "text:a error:The upstream ended its answer with the reason "
+	    "text:a error:The upstream ended its response with the reason "
 	    "\"MALFORMED_FUNCTION_CALL\"." },
 	{ "a time that ran out", { TEXT("a"), "!timeout", "[DONE]" },
-	    "text:a error:The upstream ended its answer with the reason "
+	    "text:a error:The upstream ended its response with the reason "
 	    "\"timeout\"." },
 	{ "a cancelled one", { TEXT("a"), "!cancelled", "[DONE]" },
-	    "text:a error:The upstream ended its answer with the reason "
+	    "text:a error:The upstream ended its response with the reason "
 	    "\"cancelled\"." },
 	{ "an empty reason, then a true one",
 	    { TEXT("a"), "!", TEXT("b"), "!stop" }, "text:ab stop" },
@@ -348,7 +348,7 @@ static const struct row rows[] = {
 	{ "no reason, but the end", { TEXT("a"), "[DONE]" }, "text:a stop" },
 	{ "the end with blanks", { TEXT("a"), "= [DONE] " }, "text:a stop" },
 	{ "no reason and no end", { TEXT("a") },
-	    "text:a error:The upstream's answer ended in the middle." },
+	    "text:a error:The upstream's response ended in the middle." },
 
 	/* Characters. */
 	{ "the halves of a character",
@@ -389,7 +389,7 @@ static const struct row rows[] = {
 		"={\"choices\":[],\"usage\":null}", "!stop" },
 	    "text:a stop" },
 	{ "nothing but such", { "={\"type\":\"ping\"}", "[DONE]" },
-	    "error:The upstream ended without an answer." },
+	    "error:The upstream ended without a response." },
 	{ "a torn chunk", { TEXT("a"), "={\"choi" },
 	    "text:a error:The upstream sent an event that is no JSON." },
 	{ "a null error is none",
@@ -609,7 +609,7 @@ stop_sequence(const char *choice, const char *want)
 		    "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"),
 	    &out, &refused);
 	buf_reset(&out);
-	bridge_answer(run, span_of(choice), &out);
+	bridge_response(run, span_of(choice), &out);
 	CHECK(out.p != NULL && strstr(out.p, want) != NULL, "%s is told as %s",
 	    choice, want);
 	bridge_free(run);

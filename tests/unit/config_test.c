@@ -1086,7 +1086,7 @@ test_secrets(void)
 	config_free(config);
 }
 
-/* Whatever the bytes are, there is an answer and no harm. */
+/* Whatever the bytes are, there is a response and no harm. */
 /* What the start would refuse is refused when it is read. */
 static void
 test_start(void)

@@ -4,7 +4,7 @@
  */
 /*
  * What `tailgate setup` makes of configuration files as people leave them.
- * A way is written a|b|c; an answer NULL is a refusal.
+ * A way is written a|b|c; a response NULL is a refusal.
  */
 #include "config.h"
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * wire/http1: each answer is pushed whole, and again cut at every place: what
+ * wire/http1: each response is pushed whole, and again cut at every place: what
  * comes out is the same.
  */
 #include "config.h"
@@ -58,7 +58,7 @@ struct outcome {
 
 /* Pushed in two pieces, or byte by byte (cut: SIZE_MAX). */
 static void
-parse(const char *answer, size_t len, size_t cut, struct outcome *out)
+parse(const char *response, size_t len, size_t cut, struct outcome *out)
 {
 	struct arena *arena = arena_new();
 	struct seen seen = { .stop_head = 0 };
@@ -77,7 +77,7 @@ parse(const char *answer, size_t len, size_t cut, struct outcome *out)
 			n = len - at;
 		/* In memory of its own: a byte too far is seen. */
 		copy = malloc(n);
-		memcpy(copy, answer + at, n);
+		memcpy(copy, response + at, n);
 		out->result = http1_push(&h, (struct span){ copy, n });
 		free(copy);
 		at += n;
@@ -93,7 +93,7 @@ parse(const char *answer, size_t len, size_t cut, struct outcome *out)
 }
 
 struct example {
-	const char *what, *answer, *text;
+	const char *what, *response, *text;
 	enum http1_result result;
 	bool keeps, ends;
 	const char *error;
@@ -249,45 +249,45 @@ as_expected(const struct example *e, const struct outcome *o)
 static void
 test_example(const struct example *e)
 {
-	size_t len = strlen(e->answer), cut;
+	size_t len = strlen(e->response), cut;
 	struct outcome o;
 
-	parse(e->answer, len, len, &o);
+	parse(e->response, len, len, &o);
 	CHECK(as_expected(e, &o) &&
 		(o.keeps == e->keeps || e->result != HTTP1_DONE ||
 		    strstr(e->what, "more than") != NULL),
 	    "%s: %d \"%s\" %d %d %s", e->what, (int)o.result, o.text, o.keeps,
 	    o.ends, o.error);
 	for (cut = 1; cut < len; cut++) {
-		parse(e->answer, len, cut, &o);
+		parse(e->response, len, cut, &o);
 		if (!as_expected(e, &o))
 			break;
 	}
 	CHECK(cut >= len, "%s, cut at byte %zu of %zu", e->what, cut, len);
-	parse(e->answer, len, SIZE_MAX, &o);
+	parse(e->response, len, SIZE_MAX, &o);
 	CHECK(as_expected(e, &o), "%s, byte by byte", e->what);
 }
 
-/* What comes behind an answer's end is nobody's: the connection can't be used
+/* What comes behind a response's end is nobody's: the connection can't be used
  * again. */
 static void
 test_behind(void)
 {
-	static const char answer[] =
+	static const char response[] =
 	    HEAD "Content-Length: 2\r\n\r\nhiHTTP/1.1 500 No\r\n\r\n";
 	struct outcome o;
 
-	parse(answer, sizeof(answer) - 1, sizeof(answer) - 1, &o);
+	parse(response, sizeof(response) - 1, sizeof(response) - 1, &o);
 	CHECK(o.result == HTTP1_DONE && !o.keeps, "bytes behind the end");
 }
 
 static void
 test_nul(void)
 {
-	static const char answer[] = HEAD "A: b\0c\r\n\r\n";
+	static const char response[] = HEAD "A: b\0c\r\n\r\n";
 	struct outcome o;
 
-	parse(answer, sizeof(answer) - 1, 4, &o);
+	parse(response, sizeof(response) - 1, 4, &o);
 	CHECK(
 	    o.result == HTTP1_BAD && strcmp(o.error, "a NUL in its head") == 0,
 	    "a NUL in a head");
@@ -358,7 +358,7 @@ test_many_heads(void)
 static void
 test_stop(void)
 {
-	static const char answer[] = HEAD "Content-Length: 5\r\n\r\nhello";
+	static const char response[] = HEAD "Content-Length: 5\r\n\r\nhello";
 	struct arena *arena = arena_new();
 	struct seen seen = { .stop_head = -1 };
 	struct http1_sink sink = { on_head, on_body, &seen };
@@ -366,12 +366,12 @@ test_stop(void)
 
 	buf_init(&seen.text, 1024);
 	http1_init(&h, arena, &sink);
-	CHECK(http1_push(&h, span_of(answer)) == HTTP1_STOPPED,
+	CHECK(http1_push(&h, span_of(response)) == HTTP1_STOPPED,
 	    "stopped by the head");
 	seen.stop_head = 0;
 	seen.stop_body = -1;
 	http1_init(&h, arena, &sink);
-	CHECK(http1_push(&h, span_of(answer)) == HTTP1_STOPPED,
+	CHECK(http1_push(&h, span_of(response)) == HTTP1_STOPPED,
 	    "stopped by the body");
 	buf_free(&seen.text);
 	arena_free(arena);

@@ -20,7 +20,7 @@ struct seen {
 	struct buf text;
 	struct span body, form;
 	bool offsets_ok;
-	int answer;
+	int response;
 };
 
 static int
@@ -34,7 +34,7 @@ see(void *ctx, const struct multipart_part *p)
 	buf_puts(&s->text, "|");
 	if (s->body.p + p->offset != p->content.p)
 		s->offsets_ok = false;
-	return s->answer;
+	return s->response;
 }
 
 static int
@@ -58,7 +58,7 @@ scan(struct span body, const char *boundary, struct seen *s, const char **error)
 static void
 good(const char *what, const char *body, const char *want)
 {
-	struct seen s = { .answer = 0 };
+	struct seen s = { .response = 0 };
 	const char *error = NULL;
 	int r = scan(span_of(body), "b0", &s, &error);
 
@@ -72,7 +72,7 @@ static void
 sent(const char *what, const char *body, const char *want)
 {
 	struct span boundary = span_of("b0"), form;
-	struct seen s = { .answer = 0 };
+	struct seen s = { .response = 0 };
 	const char *error = NULL;
 
 	s.body = span_of(body);
@@ -86,7 +86,7 @@ sent(const char *what, const char *body, const char *want)
 static void
 bad(const char *body, const char *want)
 {
-	struct seen s = { .answer = 0 };
+	struct seen s = { .response = 0 };
 	const char *error = NULL;
 	int r = scan(span_of(body), "b0", &s, &error);
 
@@ -208,7 +208,7 @@ test_limits(void)
 {
 	static const char form[] = "--b0\r\n" PART(
 	    "a") "\r\n1\r\n--b0\r\n" PART("b") "X-Y: z\r\n\r\n2\r\n--b0--";
-	struct seen s = { .answer = 0 };
+	struct seen s = { .response = 0 };
 	const char *error;
 	struct buf b;
 	bool all = true;
@@ -234,7 +234,7 @@ test_limits(void)
 	bad(b.p, "a part's headers are too long");
 	buf_free(&b);
 
-	s.answer = 5;
+	s.response = 5;
 	CHECK(scan(span_of(form), "b0", &s, &error) == 5,
 	    "a callback ends the scan");
 	CHECK_STR(s.text.p, "a=1|", "after the first part");

@@ -235,7 +235,7 @@ test_ollama(void)
 
 struct verdict_case {
 	const char *what;
-	struct canned answer;
+	struct canned response;
 	bool ok;
 	enum health_outcome outcome;
 	const char *why;
@@ -287,7 +287,7 @@ test_verdicts(void)
 	config_make(LOCAL, "m", NULL);
 	provider.place = PLACE_EXTERNAL;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct canned answers[2] = { cases[i].answer, { 0 } };
+		struct canned answers[2] = { cases[i].response, { 0 } };
 		struct probe probe;
 
 		answers[0].url = LOCAL;

@@ -256,7 +256,7 @@ static void
 check_client(unsigned i)
 {
 	const struct world_request *r = &world->requests[i];
-	const char *body = memmem(r->answer, r->answer_len, "\r\n\r\n", 4);
+	const char *body = memmem(r->response, r->response_len, "\r\n\r\n", 4);
 	size_t len;
 	int status;
 
@@ -268,13 +268,13 @@ check_client(unsigned i)
 		return;
 	}
 	body += 4;
-	len = r->answer_len - (size_t)(body - r->answer);
-	status = status_of(r->answer);
+	len = r->response_len - (size_t)(body - r->response);
+	status = status_of(r->response);
 	if (status == 200)
 		check_good(i, r, body, len, r->ended);
 	else if (status < 400)
 		world_wrong(
-		    "request %u: status %d: %.60s", i, status, r->answer);
+		    "request %u: status %d: %.60s", i, status, r->response);
 	else if (r->ended && memmem(body, len, "\"error\"", 7) == NULL)
 		world_wrong(
 		    "request %u: status %d, and no word why", i, status);
@@ -293,12 +293,12 @@ tell(unsigned i)
 	    "request %u: kind %d, client %u, sent %zu of %zu, left %d, closed "
 	    "%d, ended %d, died %d, lines %u, got %zu:\n%.300s\n",
 	    i, (int)r->kind, r->client, r->put, r->input_len, r->left,
-	    r->closed, r->ended, r->died, r->lines, r->answer_len,
-	    r->answer_len > 0 ? r->answer : "");
-	if (r->answer_len > 300)
+	    r->closed, r->ended, r->died, r->lines, r->response_len,
+	    r->response_len > 0 ? r->response : "");
+	if (r->response_len > 300)
 		fprintf(stderr, "...\n%s\n",
-		    r->answer + r->answer_len -
-			(r->answer_len > 900 ? 600 : r->answer_len - 300));
+		    r->response + r->response_len -
+			(r->response_len > 900 ? 600 : r->response_len - 300));
 	for (unsigned t = 0; t < r->ntries; t++)
 		fprintf(stderr,
 		    "try %u: provider %d, took %llu, reply %zu, complete %d, "

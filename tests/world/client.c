@@ -328,7 +328,7 @@ read_records(struct world_request *r)
 {
 	size_t at = 0;
 
-	r->answer = world_alloc(r->out_len + 1);
+	r->response = world_alloc(r->out_len + 1);
 	while (r->out_len - at >= 8) {
 		const unsigned char *head = (unsigned char *)r->out + at;
 		size_t len = (size_t)(head[4] << 8 | head[5]);
@@ -347,8 +347,9 @@ read_records(struct world_request *r)
 			world_wrong(
 			    "a client got a record of type %d", head[1]);
 		else {
-			memcpy(r->answer + r->answer_len, r->out + at + 8, len);
-			r->answer_len += len;
+			memcpy(r->response + r->response_len, r->out + at + 8,
+			    len);
+			r->response_len += len;
 		}
 		at += 8 + len + head[6];
 	}

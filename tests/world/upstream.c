@@ -226,8 +226,8 @@ upstream_left(struct sim_conn *c)
 		world->active_now--;
 }
 
-/* All of the answer has been read, and all of the request was sent: what comes
- * next is another exchange. */
+/* All of the response has been read, and all of the request was sent: what
+ * comes next is another exchange. */
 void
 upstream_gave(struct sim_conn *c)
 {

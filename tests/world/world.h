@@ -153,8 +153,8 @@ struct world_request {
 	/* What came back. */
 	char *out; /* records */
 	size_t out_len, out_size;
-	char *answer; /* STDOUT's content */
-	size_t answer_len;
+	char *response; /* STDOUT's content */
+	size_t response_len;
 	bool ended; /* END_REQUEST came */
 	bool left; /* the client hung up */
 	bool closed; /* so did the worker */
@@ -259,7 +259,7 @@ void client_poke(struct sim_conn *);
 void upstream_poke(struct sim_conn *);
 /* The worker wrote so many bytes to a provider. */
 void upstream_took(struct sim_conn *, const char *, size_t);
-/* The worker has read some of its answer. */
+/* The worker has read some of its response. */
 void upstream_gave(struct sim_conn *);
 /* The worker has hung up. */
 void upstream_left(struct sim_conn *);

@@ -8,7 +8,7 @@
  *
  * It keeps a waiting stream's client patient (its head after `commit`, signs
  * of life every `heartbeat`, only between events) and notices when the client
- * has gone; answer_tick() is the watch that everything that waits calls.
+ * has gone; response_tick() is the watch that everything that waits calls.
  */
 #ifndef SERVE_ANSWER_H
 #define SERVE_ANSWER_H
@@ -30,9 +30,9 @@
 #include "wire/peer.h"
 #include "wire/upstream.h"
 
-#define ANSWER_FIELDS_MAX 24
+#define RESPONSE_FIELDS_MAX 24
 
-struct answer {
+struct response {
 	struct io *io;
 	const struct config *config;
 	const struct endpoint_spec *spec; /* NULL: no such URL */
@@ -51,9 +51,9 @@ struct answer {
 	bool caddy; /* shows a gone client only by failed writes */
 
 	/* x-tailgate-… and others of ours, sent with the head. */
-	struct answer_field {
+	struct response_field {
 		const char *name, *value;
-	} extra[ANSWER_FIELDS_MAX];
+	} extra[RESPONSE_FIELDS_MAX];
 	unsigned nextra;
 
 	bool head_sent;
@@ -73,40 +73,41 @@ struct answer {
 };
 
 /* start_ms: when the request began. */
-void answer_init(
-    struct answer *, struct io *, const struct config *, int64_t start_ms);
+void response_init(
+    struct response *, struct io *, const struct config *, int64_t start_ms);
 /* A header of ours; kept by reference; too many are dropped. */
-void answer_add(struct answer *, const char *name, const char *value);
+void response_add(struct response *, const char *name, const char *value);
 
 /* The room that the client's budget leaves, as x-ratelimit-* in OpenAI's form,
  * for the bounds that there are. */
-void answer_room(struct answer *, const struct budget_room *, struct arena *);
+void
+response_room(struct response *, const struct budget_room *, struct arena *);
 
 /* Writes the head.  Of the upstream's fields those on the allow-list pass.
  * length -1: not known.  -1: the client can't be reached. */
-int answer_head(struct answer *, int status, const char *content_type,
+int response_head(struct response *, int status, const char *content_type,
     const struct http1_field *, size_t nfields, int64_t length);
-int answer_body(struct answer *, struct span);
-int answer_flush(struct answer *);
-/* The answer is complete; a client that goes now has not gone early. */
-void answer_end(struct answer *);
+int response_body(struct response *, struct span);
+int response_flush(struct response *);
+/* The response is complete; a client that goes now has not gone early. */
+void response_end(struct response *);
 
-/* A whole answer of our own. */
-void answer_json(struct answer *, int status, struct span body);
+/* A whole response of our own. */
+void response_json(struct response *, int status, struct span body);
 /* Refuses: as a status and JSON, or, where the head is out, as an event in
- * the stream, or by cutting the answer short. */
-void answer_refuse(struct answer *, const struct refused *);
+ * the stream, or by cutting the response short. */
+void response_refuse(struct response *, const struct refused *);
 /* The upstream's own error as the client should see it: its JSON as it is,
  * anything else wrapped. */
-void
-answer_upstream_error(struct answer *, int status, const struct http1_field *,
-    size_t nfields, struct span body, const struct refused *wrapped);
+void response_upstream_error(struct response *, int status,
+    const struct http1_field *, size_t nfields, struct span body,
+    const struct refused *wrapped);
 
-/* struct watch's tick; ctx is the answer. */
-int answer_tick(void *answer);
+/* struct watch's tick; ctx is the response. */
+int response_tick(void *response);
 /* Has the client gone?  Asks the kernel now: before somebody is blamed, or
  * something is begun for it. */
-bool answer_gone(struct answer *);
-enum watch_out answer_out(void *answer);
+bool response_gone(struct response *);
+enum watch_out response_out(void *response);
 
 #endif

@@ -4,7 +4,7 @@
  */
 /*
  * Hides how a response is written to the web server, and the signs of life that
- * keep a waiting client patient (answer_head.c: the head; answer_error.c:
+ * keep a waiting client patient (response_head.c: the head; response_error.c:
  * errors).  The "relay" step of a request's way, client's side.
  */
 #include "config.h"
@@ -13,9 +13,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "serve/answer_internal.h"
+#include "serve/response_internal.h"
 
-/* After the answer's last byte the upstream gets this long to end its own. */
+/* After the response's last byte the upstream gets this long to end its own. */
 #define LINGER_MS 100
 /* While the client takes nothing: how often to ask whether it is in the way. */
 #define LOOK_MS 500
@@ -30,7 +30,7 @@
 #define SIGN_BYTES ((size_t)64 * 1024 * 1024)
 
 void
-answer_init(struct answer *a, struct io *io, const struct config *config,
+response_init(struct response *a, struct io *io, const struct config *config,
     int64_t start_ms)
 {
 	const char *software = io_param(io, "SERVER_SOFTWARE");
@@ -45,14 +45,14 @@ answer_init(struct answer *a, struct io *io, const struct config *config,
 }
 
 void
-answer_add(struct answer *a, const char *name, const char *value)
+response_add(struct response *a, const char *name, const char *value)
 {
-	if (value != NULL && a->nextra < ANSWER_FIELDS_MAX)
-		a->extra[a->nextra++] = (struct answer_field){ name, value };
+	if (value != NULL && a->nextra < RESPONSE_FIELDS_MAX)
+		a->extra[a->nextra++] = (struct response_field){ name, value };
 }
 
 int
-answer_put(struct answer *a, const void *p, size_t len)
+response_put(struct response *a, const void *p, size_t len)
 {
 	if (a->gone || io_write(a->io, p, len) == -1) {
 		a->gone = !a->ended;
@@ -64,11 +64,11 @@ answer_put(struct answer *a, const void *p, size_t len)
 static int
 put(void *ctx, struct span bytes)
 {
-	return answer_put(ctx, bytes.p, bytes.len);
+	return response_put(ctx, bytes.p, bytes.len);
 }
 
 int
-answer_body(struct answer *a, struct span bytes)
+response_body(struct response *a, struct span bytes)
 {
 	a->bytes_out += bytes.len;
 	a->burst = 0;
@@ -78,7 +78,7 @@ answer_body(struct answer *a, struct span bytes)
 }
 
 int
-answer_flush(struct answer *a)
+response_flush(struct response *a)
 {
 	a->last_write_ms = clock_now_ms();
 	if (a->gone || io_flush(a->io) == -1) {
@@ -89,7 +89,7 @@ answer_flush(struct answer *a)
 }
 
 void
-answer_end(struct answer *a)
+response_end(struct response *a)
 {
 	if (a->ended)
 		return;
@@ -102,18 +102,18 @@ answer_end(struct answer *a)
 /* ---- waiting ---------------------------------------------------------- */
 
 int
-answer_early_head(struct answer *a)
+response_early_head(struct response *a)
 {
 	static const struct http1_field no_cache = { { "Cache-Control", 13 },
 		{ "no-cache", 8 } };
 
 	a->head_early = true;
-	return answer_head(
+	return response_head(
 	    a, 200, "text/event-stream; charset=utf-8", &no_cache, 1, -1);
 }
 
 static int64_t
-heartbeat_ms(const struct answer *a)
+heartbeat_ms(const struct response *a)
 {
 	if (a->config->heartbeat_ms > 0)
 		return a->config->heartbeat_ms;
@@ -121,7 +121,7 @@ heartbeat_ms(const struct answer *a)
 }
 
 static int
-heartbeat(struct answer *a)
+heartbeat(struct response *a)
 {
 	struct buf sign;
 	int rc;
@@ -133,14 +133,14 @@ heartbeat(struct answer *a)
 	else
 		alive_write(&a->alive, &sign);
 	a->burst = a->burst > 0 ? a->burst - 1 : a->caddy ? BURST - 1 : 0;
-	rc = answer_put(a, sign.p, sign.len);
+	rc = response_put(a, sign.p, sign.len);
 	buf_free(&sign);
-	return rc == -1 ? -1 : answer_flush(a);
+	return rc == -1 ? -1 : response_flush(a);
 }
 
 /* How long until the next sign of life is due, up to a second. */
 static int
-until_due_ms(const struct answer *a, int64_t now_ms)
+until_due_ms(const struct response *a, int64_t now_ms)
 {
 	int64_t every_ms = heartbeat_ms(a), ms;
 
@@ -153,9 +153,9 @@ until_due_ms(const struct answer *a, int64_t now_ms)
 }
 
 enum watch_out
-answer_out(void *ctx)
+response_out(void *ctx)
 {
-	const struct answer *a = ctx;
+	const struct response *a = ctx;
 
 	return a->io->queued == 0 ? WATCH_OUT_NONE
 	    : io_full(a->io)      ? WATCH_OUT_FULL
@@ -164,7 +164,7 @@ answer_out(void *ctx)
 
 /* What the client had no room for.  False: it has still none, or is gone. */
 static bool
-catch_up(struct answer *a)
+catch_up(struct response *a)
 {
 	if (io_flush(a->io) == -1)
 		a->gone = true;
@@ -176,9 +176,9 @@ catch_up(struct answer *a)
 }
 
 int
-answer_tick(void *ctx)
+response_tick(void *ctx)
 {
-	struct answer *a = ctx;
+	struct response *a = ctx;
 	int64_t now_ms = clock_now_ms();
 	int ms;
 
@@ -202,13 +202,14 @@ answer_tick(void *ctx)
 		return ms;
 	if (!a->at_boundary)
 		return (int)(heartbeat_ms(a) < 1000 ? heartbeat_ms(a) : 1000);
-	if ((!a->head_sent && answer_early_head(a) == -1) || heartbeat(a) == -1)
+	if ((!a->head_sent && response_early_head(a) == -1) ||
+	    heartbeat(a) == -1)
 		return WATCH_GONE;
 	return until_due_ms(a, clock_now_ms());
 }
 
 bool
-answer_gone(struct answer *a)
+response_gone(struct response *a)
 {
 	if (!a->gone && !a->ended)
 		a->gone =

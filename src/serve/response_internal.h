@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between the files answer*.c only.
+ * Between the files response*.c only.
  */
 #ifndef SERVE_ANSWER_INTERNAL_H
 #define SERVE_ANSWER_INTERNAL_H
 
-#include "serve/answer.h"
+#include "serve/response.h"
 
 /* Writes to the web server.  -1: the client has gone. */
-int answer_put(struct answer *, const void *, size_t len);
+int response_put(struct response *, const void *, size_t len);
 /* Begins an event stream before there is anything to say. */
-int answer_early_head(struct answer *);
+int response_early_head(struct response *);
 
 #endif

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the stub upstream answers (answer.h): every endpoint's shapes, and the
+ * What the stub upstream answers (response.h): every endpoint's shapes, and the
  * faults that lie in what is said rather than in how it is sent.
  */
 #include "config.h"
@@ -14,7 +14,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "answer.h"
+#include "response.h"
 
 enum kind {
 	KIND_CHAT,
@@ -80,7 +80,7 @@ struct piece {
 };
 
 int64_t
-answer_now_ns(void)
+response_now_ns(void)
 {
 	struct timespec ts;
 
@@ -292,14 +292,14 @@ kind_of(const char *path)
 }
 
 static const char *
-eol(const struct answer *a)
+eol(const struct response *a)
 {
 	return SCRIPT_HAS(&a->script, CRLF) ? "\r\n" : "\n";
 }
 
 /* {"prompt_tokens":…} in the words of the endpoint. */
 static void
-add_usage(const struct answer *a, struct text *out)
+add_usage(const struct response *a, struct text *out)
 {
 	long n = a->npieces;
 
@@ -340,13 +340,13 @@ add_usage(const struct answer *a, struct text *out)
 
 /* The text of delta i; the bench's transit times ride in front of it. */
 static void
-add_delta(const struct answer *a, long i, struct text *out)
+add_delta(const struct response *a, long i, struct text *out)
 {
 	const struct script *s = &a->script;
 	size_t from = out->len;
 
 	if (SCRIPT_HAS(s, STAMP))
-		text_printf(out, "@%lld@", (long long)answer_now_ns());
+		text_printf(out, "@%lld@", (long long)response_now_ns());
 	text_printf(out, "t\xc3\xb6k%ld ", i);
 	if (SCRIPT_HAS(s, BIG_EVENT) && i == 0)
 		text_fill(out, 'x', s->size > 0 ? (size_t)s->size : 1 << 20);
@@ -355,7 +355,7 @@ add_delta(const struct answer *a, long i, struct text *out)
 }
 
 static void
-chat_open(const struct answer *a, struct text *out)
+chat_open(const struct response *a, struct text *out)
 {
 	text_printf(out,
 	    "data: {\"id\":\"chatcmpl-stub\",\"object\":"
@@ -365,7 +365,7 @@ chat_open(const struct answer *a, struct text *out)
 }
 
 static void
-chat_close(const struct answer *a, struct text *out)
+chat_close(const struct response *a, struct text *out)
 {
 	text_printf(out, "}%s%s", eol(a), eol(a));
 }
@@ -386,7 +386,7 @@ chat_tools_delta(long i, struct text *out)
 }
 
 static void
-chat_delta(const struct answer *a, long i, struct text *out)
+chat_delta(const struct response *a, long i, struct text *out)
 {
 	const struct script *s = &a->script;
 
@@ -416,7 +416,7 @@ chat_delta(const struct answer *a, long i, struct text *out)
 }
 
 static void
-chat_last(const struct answer *a, struct text *out)
+chat_last(const struct response *a, struct text *out)
 {
 	const struct script *s = &a->script;
 	bool none = SCRIPT_HAS(s, USAGE_NONE),
@@ -442,7 +442,7 @@ chat_last(const struct answer *a, struct text *out)
 
 /* One named event; its data is what was written behind `from`. */
 static void
-named_event(const struct answer *a, const char *name, struct text *data,
+named_event(const struct response *a, const char *name, struct text *data,
     struct text *out)
 {
 	text_printf(out, "event: %s%sdata: %s%s%s", name, eol(a), data->p,
@@ -452,7 +452,7 @@ named_event(const struct answer *a, const char *name, struct text *data,
 
 /* The response object itself, as it stands in created and completed. */
 static void
-response_object(const struct answer *a, const char *status, struct text *out)
+response_object(const struct response *a, const char *status, struct text *out)
 {
 	bool done = strcmp(status, "completed") == 0;
 
@@ -487,7 +487,7 @@ response_object(const struct answer *a, const char *status, struct text *out)
 }
 
 static void
-responses_open(const struct answer *a, struct text *out)
+responses_open(const struct response *a, struct text *out)
 {
 	static const char *const names[] = { "response.created",
 		"response.in_progress" };
@@ -516,7 +516,7 @@ responses_open(const struct answer *a, struct text *out)
 }
 
 static void
-responses_delta(const struct answer *a, long i, struct text *out)
+responses_delta(const struct response *a, long i, struct text *out)
 {
 	struct text d = { 0 };
 
@@ -532,7 +532,7 @@ responses_delta(const struct answer *a, long i, struct text *out)
 }
 
 static void
-responses_last(const struct answer *a, struct text *out)
+responses_last(const struct response *a, struct text *out)
 {
 	struct text d = { 0 };
 	long seq = a->npieces + 4;
@@ -557,7 +557,7 @@ responses_last(const struct answer *a, struct text *out)
 }
 
 static void
-messages_open(const struct answer *a, struct text *out)
+messages_open(const struct response *a, struct text *out)
 {
 	struct text d = { 0 };
 
@@ -578,7 +578,7 @@ messages_open(const struct answer *a, struct text *out)
 }
 
 static void
-messages_delta(const struct answer *a, long i, struct text *out)
+messages_delta(const struct response *a, long i, struct text *out)
 {
 	struct text d = { 0 };
 
@@ -591,7 +591,7 @@ messages_delta(const struct answer *a, long i, struct text *out)
 }
 
 static void
-messages_last(const struct answer *a, struct text *out)
+messages_last(const struct response *a, struct text *out)
 {
 	struct text d = { 0 };
 
@@ -619,7 +619,7 @@ speech_bytes(long from, long n, struct text *out)
 }
 
 static void
-error_event(const struct answer *a, struct text *out)
+error_event(const struct response *a, struct text *out)
 {
 	struct text d = { 0 };
 
@@ -638,7 +638,7 @@ error_event(const struct answer *a, struct text *out)
 }
 
 static void
-infill_timings(const struct answer *a, struct text *out)
+infill_timings(const struct response *a, struct text *out)
 {
 	text_printf(out,
 	    ",\"stop\":true,\"timings\":{\"cache_n\":4,\"prompt_n\":7,"
@@ -647,7 +647,7 @@ infill_timings(const struct answer *a, struct text *out)
 }
 
 static void
-image_event(const struct answer *a, bool last, struct text *out)
+image_event(const struct response *a, bool last, struct text *out)
 {
 	const char *name = last ? "image_generation.completed"
 				: "image_generation.partial_image";
@@ -669,7 +669,7 @@ image_event(const struct answer *a, bool last, struct text *out)
 }
 
 static void
-piece_open(const struct answer *a, struct text *out)
+piece_open(const struct response *a, struct text *out)
 {
 	if (a->kind == KIND_RESPONSES)
 		responses_open(a, out);
@@ -678,7 +678,7 @@ piece_open(const struct answer *a, struct text *out)
 }
 
 static void
-piece_delta(const struct answer *a, long i, struct text *out)
+piece_delta(const struct response *a, long i, struct text *out)
 {
 	long size = a->script.size > 0 ? a->script.size : 4096;
 
@@ -720,7 +720,7 @@ piece_delta(const struct answer *a, long i, struct text *out)
 }
 
 static void
-piece_last(const struct answer *a, struct text *out)
+piece_last(const struct response *a, struct text *out)
 {
 	switch (a->kind) {
 	case KIND_RESPONSES:
@@ -756,7 +756,7 @@ piece_last(const struct answer *a, struct text *out)
 }
 
 bool
-answer_next(struct answer *a, struct text *out)
+response_next(struct response *a, struct text *out)
 {
 	const struct script *s = &a->script;
 	long i = a->piece;
@@ -784,7 +784,7 @@ answer_next(struct answer *a, struct text *out)
 }
 
 static void
-whole_chat(const struct answer *a, struct text *out)
+whole_chat(const struct response *a, struct text *out)
 {
 	const struct script *s = &a->script;
 	bool chat = a->kind == KIND_CHAT;
@@ -819,7 +819,7 @@ whole_chat(const struct answer *a, struct text *out)
 
 /* %'s place takes as much filler as makes the body `size` bytes long. */
 static void
-whole_fill(const struct answer *a, struct text *out)
+whole_fill(const struct response *a, struct text *out)
 {
 	char *at = out->p == NULL ? NULL : strchr(out->p, '%');
 	struct text copy = { 0 };
@@ -836,7 +836,7 @@ whole_fill(const struct answer *a, struct text *out)
 
 static void
 whole_embeddings(
-    const struct answer *a, const struct call *call, struct text *out)
+    const struct response *a, const struct call *call, struct text *out)
 {
 	struct piece form =
 	    json_member(call->body, call->len, "encoding_format");
@@ -857,7 +857,7 @@ whole_embeddings(
 }
 
 static void
-whole_messages(const struct answer *a, struct text *out)
+whole_messages(const struct response *a, struct text *out)
 {
 	text_printf(out,
 	    "{\"id\":\"msg_stub\",\"type\":\"message\",\"role\":"
@@ -870,7 +870,8 @@ whole_messages(const struct answer *a, struct text *out)
 }
 
 static void
-whole_models(const struct answer *a, const struct call *call, struct text *out)
+whole_models(
+    const struct response *a, const struct call *call, struct text *out)
 {
 	const char *id = strstr(call->path, "/models/");
 
@@ -890,7 +891,8 @@ whole_models(const struct answer *a, const struct call *call, struct text *out)
 
 /* As many pictures as are asked for. */
 static void
-whole_images(const struct answer *a, const struct call *call, struct text *out)
+whole_images(
+    const struct response *a, const struct call *call, struct text *out)
 {
 	bool form = strncasecmp(call->content_type, "multipart/", 10) == 0;
 	struct piece v = form ? form_field(call, "n")
@@ -911,7 +913,7 @@ whole_images(const struct answer *a, const struct call *call, struct text *out)
 
 /* Of a response that is kept: what it is, or that it is gone. */
 static void
-whole_kept(const struct answer *a, const struct call *call, struct text *out)
+whole_kept(const struct response *a, const struct call *call, struct text *out)
 {
 	if (strstr(call->path, "/input_items") != NULL)
 		text_puts(out,
@@ -929,7 +931,7 @@ whole_kept(const struct answer *a, const struct call *call, struct text *out)
 }
 
 static void
-whole_body(const struct answer *a, const struct call *call, struct text *out)
+whole_body(const struct response *a, const struct call *call, struct text *out)
 {
 	switch (a->kind) {
 	case KIND_CHAT:
@@ -1016,7 +1018,7 @@ whole_body(const struct answer *a, const struct call *call, struct text *out)
 }
 
 static const char *
-error_body(const struct answer *a, struct text *out)
+error_body(const struct response *a, struct text *out)
 {
 	const struct script *s = &a->script;
 
@@ -1144,7 +1146,7 @@ head_inject(struct text *out)
 }
 
 static void
-make_head(struct answer *a, const char *type)
+make_head(struct response *a, const char *type)
 {
 	const struct script *s = &a->script;
 	struct text *out = &a->head;
@@ -1174,7 +1176,7 @@ make_head(struct answer *a, const char *type)
 }
 
 static bool
-wants_stream(const struct answer *a, const struct call *call)
+wants_stream(const struct response *a, const struct call *call)
 {
 	switch (a->kind) {
 	case KIND_CHAT:
@@ -1197,7 +1199,8 @@ wants_stream(const struct answer *a, const struct call *call)
 }
 
 static void
-make_script(struct answer *a, const struct call *call, const char *path_script)
+make_script(
+    struct response *a, const struct call *call, const char *path_script)
 {
 	struct script *s = &a->script;
 	struct piece model;
@@ -1220,7 +1223,8 @@ make_script(struct answer *a, const struct call *call, const char *path_script)
 }
 
 void
-answer_make(struct answer *a, const struct call *call, const char *path_script)
+response_make(
+    struct response *a, const struct call *call, const char *path_script)
 {
 	struct piece v;
 	const char *type = "application/json";
@@ -1263,7 +1267,7 @@ answer_make(struct answer *a, const struct call *call, const char *path_script)
 }
 
 void
-answer_free(struct answer *a)
+response_free(struct response *a)
 {
 	text_free(&a->head);
 	text_free(&a->body);

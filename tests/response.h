@@ -106,22 +106,23 @@ struct call {
 	const char *method;
 };
 
-struct answer {
+struct response {
 	struct script script;
 	struct text head; /* status line and headers but the framing */
-	bool stream; /* pieces by answer_next, else `body` */
+	bool stream; /* pieces by response_next, else `body` */
 	struct text body;
 	long piece, npieces;
 	int kind; /* which endpoint's events */
 	bool include_usage;
 };
 
-void answer_make(struct answer *, const struct call *, const char *path_script);
+void
+response_make(struct response *, const struct call *, const char *path_script);
 /* The next piece of a stream; false after the last. */
-bool answer_next(struct answer *, struct text *out);
-void answer_free(struct answer *);
+bool response_next(struct response *, struct text *out);
+void response_free(struct response *);
 
 /* The time that a stamp carries: CLOCK_MONOTONIC, ns. */
-int64_t answer_now_ns(void);
+int64_t response_now_ns(void);
 
 #endif

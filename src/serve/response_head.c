@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "config/redact.h"
-#include "serve/answer_internal.h"
+#include "serve/response_internal.h"
 
 /* Of a head; what an upstream says has the first half at the most. */
 #define HEAD_BYTES (64 * 1024)
@@ -77,7 +77,7 @@ is_usual_type(const char *type)
 
 /* A key may stand in a name, too. */
 static bool
-has_key(const struct answer *a, const struct http1_field *field)
+has_key(const struct response *a, const struct http1_field *field)
 {
 	return redact_finds(a->config, field->value) ||
 	    (passes_by_prefix(field->name) &&
@@ -113,7 +113,7 @@ add_field(struct buf *b, size_t max, struct span name, struct span value)
 
 /* Do we say that ourselves?  (Our budget's room, not the provider's.) */
 static bool
-is_ours(const struct answer *a, struct span name)
+is_ours(const struct response *a, struct span name)
 {
 	for (unsigned i = 0; i < a->nextra; i++) {
 		if (span_is_nocase(name, a->extra[i].name))
@@ -145,7 +145,7 @@ reason_phrase(int status)
 /* Caddy hands the field on to the client unless its configuration says
  * otherwise; 200 is what a response has that says none (RFC 3875 6.3.3). */
 static void
-add_status(const struct answer *a, struct buf *b, int status)
+add_status(const struct response *a, struct buf *b, int status)
 {
 	if (status == 200 && a->caddy)
 		return;
@@ -159,7 +159,7 @@ add_status(const struct answer *a, struct buf *b, int status)
 /* What a page's SDK reads of a head: it has no other way to know when to try
  * again.  "*" would do for calls without cookies, but not in every browser. */
 static void
-add_exposed(const struct answer *a, struct buf *b,
+add_exposed(const struct response *a, struct buf *b,
     const struct http1_field *fields, size_t nfields)
 {
 	buf_puts(b,
@@ -182,7 +182,7 @@ add_exposed(const struct answer *a, struct buf *b,
 }
 
 int
-answer_head(struct answer *a, int status, const char *content_type,
+response_head(struct response *a, int status, const char *content_type,
     const struct http1_field *fields, size_t nfields, int64_t length)
 {
 	struct buf head;
@@ -221,7 +221,7 @@ answer_head(struct answer *a, int status, const char *content_type,
 		add_field(&head, HEAD_BYTES - 2, span_of(a->extra[i].name),
 		    span_of(a->extra[i].value));
 	buf_add(&head, "\r\n", 2);
-	rc = answer_put(a, head.p, head.len);
+	rc = response_put(a, head.p, head.len);
 	a->last_write_ms = clock_now_ms();
 	buf_free(&head);
 	return rc;
@@ -229,23 +229,23 @@ answer_head(struct answer *a, int status, const char *content_type,
 
 static void
 add_number(
-    struct answer *a, struct arena *arena, const char *name, int64_t value)
+    struct response *a, struct arena *arena, const char *name, int64_t value)
 {
 	if (value >= 0)
-		answer_add(a, name, arena_printf(arena, "%" PRId64, value));
+		response_add(a, name, arena_printf(arena, "%" PRId64, value));
 }
 
 static void
-add_reset(struct answer *a, struct arena *arena, const char *name,
+add_reset(struct response *a, struct arena *arena, const char *name,
     int64_t limit, int64_t ms)
 {
 	if (limit >= 0 && ms >= 0)
-		answer_add(a, name, arena_printf(arena, "%" PRId64 "ms", ms));
+		response_add(a, name, arena_printf(arena, "%" PRId64 "ms", ms));
 }
 
 void
-answer_room(
-    struct answer *a, const struct budget_room *room, struct arena *arena)
+response_room(
+    struct response *a, const struct budget_room *room, struct arena *arena)
 {
 	add_number(
 	    a, arena, "x-ratelimit-limit-requests", room->requests_limit);

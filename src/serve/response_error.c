@@ -18,21 +18,21 @@
 #include "base/jspan.h"
 #include "bridge/words.h"
 #include "policy/hop.h"
-#include "serve/answer_internal.h"
+#include "serve/response_internal.h"
 #include "wire/reply.h"
 
 void
-answer_json(struct answer *a, int status, struct span body)
+response_json(struct response *a, int status, struct span body)
 {
-	if (answer_head(
+	if (response_head(
 		a, status, "application/json", NULL, 0, (int64_t)body.len) == 0)
-		answer_body(a, body);
-	answer_end(a);
+		response_body(a, body);
+	response_end(a);
 }
 
 /* One of the events that end a stream which went wrong: each API's own. */
 static void
-error_event(struct answer *a, const char *name, struct span json)
+error_event(struct response *a, const char *name, struct span json)
 {
 	struct buf b;
 
@@ -45,14 +45,14 @@ error_event(struct answer *a, const char *name, struct span json)
 	buf_puts(&b, "data: ");
 	buf_add(&b, json.p, json.len);
 	buf_puts(&b, "\n\n");
-	answer_body(a, buf_span(&b));
+	response_body(a, buf_span(&b));
 	buf_free(&b);
 }
 
 /* A Responses stream says it twice: by the first event the SDKs raise, by the
  * second Codex ends. */
 static void
-refuse_in_stream(struct answer *a, const struct refused *refused)
+refuse_in_stream(struct response *a, const struct refused *refused)
 {
 	enum endpoint id = a->spec->id;
 	struct buf json;
@@ -74,36 +74,36 @@ refuse_in_stream(struct answer *a, const struct refused *refused)
 		error_event(a, "response.failed", buf_span(&json));
 	}
 	buf_free(&json);
-	answer_flush(a);
-	answer_end(a);
+	response_flush(a);
+	response_end(a);
 }
 
 static void
-add_retry(struct answer *a, const struct refused *refused, char after[24])
+add_retry(struct response *a, const struct refused *refused, char after[24])
 {
 	const struct refusal_spec *spec = refusal_spec(refused->refusal);
 	int64_t ms = refused->retry_after_ms;
 
 	if (spec->should_not_retry)
-		answer_add(a, "x-should-retry", "false");
+		response_add(a, "x-should-retry", "false");
 	if (!spec->retry_after && ms == 0)
 		return;
 	snprintf(after, 24, "%lld",
 	    ms > 1000 ? (long long)((ms + 999) / 1000) : 1LL);
-	answer_add(a, "Retry-After", after);
+	response_add(a, "Retry-After", after);
 }
 
 /* A relay need not guess what an error means. */
 static void
-add_refusal(struct answer *a, const struct refused *refused)
+add_refusal(struct response *a, const struct refused *refused)
 {
 	if (a->relayed)
-		answer_add(
+		response_add(
 		    a, HOP_REFUSAL_FIELD, refusal_spec(refused->refusal)->code);
 }
 
 void
-answer_refuse(struct answer *a, const struct refused *refused)
+response_refuse(struct response *a, const struct refused *refused)
 {
 	char after[24];
 	struct buf json;
@@ -113,7 +113,7 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	/* Of a status Codex learns nothing: by the event it compacts. */
 	if (!a->head_sent && a->streams && !a->relayed && a->spec != NULL &&
 	    a->spec->id == ENDPOINT_RESPONSES &&
-	    refused->refusal == REFUSE_TOO_LONG && answer_early_head(a) == -1)
+	    refused->refusal == REFUSE_TOO_LONG && response_early_head(a) == -1)
 		return;
 	if (a->head_sent && a->streams && a->is_events) {
 		refuse_in_stream(a, refused);
@@ -127,13 +127,14 @@ answer_refuse(struct answer *a, const struct refused *refused)
 	reply_error_json(&json, a->shape, refused, a->request_id);
 	add_refusal(a, refused);
 	add_retry(a, refused, after);
-	answer_json(a, refusal_spec(refused->refusal)->status, buf_span(&json));
+	response_json(
+	    a, refusal_spec(refused->refusal)->status, buf_span(&json));
 	buf_free(&json);
 }
 
 /* Where the upstream does not say what is best, we do. */
 static void
-add_missing_retry(struct answer *a, const struct http1_field *fields,
+add_missing_retry(struct response *a, const struct http1_field *fields,
     size_t nfields, const struct refused *wrapped, char after[24])
 {
 	static const char *const advice[] = { "retry-after", "retry-after-ms",
@@ -156,7 +157,7 @@ parse(struct span body)
 }
 
 void
-answer_upstream_error(struct answer *a, int status,
+response_upstream_error(struct response *a, int status,
     const struct http1_field *fields, size_t nfields, struct span body,
     const struct refused *wrapped)
 {
@@ -173,16 +174,16 @@ answer_upstream_error(struct answer *a, int status,
 
 		buf_init(&b, 64 * 1024);
 		reply_error_json(&b, a->shape, wrapped, a->request_id);
-		if (answer_head(a, status, "application/json", fields, nfields,
-			(int64_t)b.len) == 0)
-			answer_body(a, buf_span(&b));
+		if (response_head(a, status, "application/json", fields,
+			nfields, (int64_t)b.len) == 0)
+			response_body(a, buf_span(&b));
 		buf_free(&b);
-		answer_end(a);
+		response_end(a);
 	} else if (!a->head_sent) {
-		if (answer_head(a, status, "application/json", fields, nfields,
-			(int64_t)body.len) == 0)
-			answer_body(a, body);
-		answer_end(a);
+		if (response_head(a, status, "application/json", fields,
+			nfields, (int64_t)body.len) == 0)
+			response_body(a, body);
+		response_end(a);
 	} else if (json != NULL && json_object_get(json, "error") != NULL &&
 	    a->spec->id != ENDPOINT_RESPONSES &&
 	    (line = json_dumps(json, JSON_COMPACT)) != NULL) {
@@ -190,8 +191,8 @@ answer_upstream_error(struct answer *a, int status,
 		    a->spec->id == ENDPOINT_MESSAGES ? "error" : NULL,
 		    span_of(line));
 		free(line);
-		answer_flush(a);
-		answer_end(a);
+		response_flush(a);
+		response_end(a);
 	} else {
 		/* The upstream's words, in the form of the endpoint. */
 		struct refused told = *wrapped;
@@ -202,7 +203,7 @@ answer_upstream_error(struct answer *a, int status,
 		buf_add(&said, "", 1);
 		if (said.len > 1 && !buf_failed(&said))
 			told.message = said.p;
-		answer_refuse(a, &told);
+		response_refuse(a, &told);
 		buf_free(&said);
 	}
 	json_decref(json);
