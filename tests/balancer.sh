@@ -103,6 +103,24 @@ idle()
 		'$1 == "fronts" && $2 == front { print $5 }')" = 0 ]
 }
 
+# answers FRONT: its web server serves again.  lighttpd leaves out a pool that
+# was away for a second.
+answers()
+{
+	eval "curl -s -f -o '$dir/health' \"\$${1}_base/health\""
+}
+
+# checked FRONT: the balancer's last look at it was good.
+checked()
+{
+	tell_balancer 'show stat' | awk -F, -v front="$1" '
+		{ sub(/^# /, "") }
+		$1 == "pxname" { for (i = 1; i <= NF; i++) at[$i] = i }
+		$1 == "fronts" && $2 == front &&
+			$at["check_status"] == "L7OK" { n = 1 }
+		END { exit !n }'
+}
+
 up()
 {
 	tell_balancer 'show stat' | awk -F, -v front="$1" -v want="$2" '
@@ -126,6 +144,8 @@ for front in one two; do
 	wait_until idle "$front" || broken "$front is not idle"
 	stop "$front_pid"
 	pool $front
+	wait_until answers "$front" || broken "$front does not serve"
+	wait_until checked "$front" || broken "$front is not found well"
 	tell_balancer "set server fronts/$front state ready" >/dev/null
 	wait_until up $front UP || broken "$front is not up"
 	now=$(stat stub completed)

@@ -31,6 +31,7 @@
 #define ENDS 4
 #define BEGIN "{\"v\":2,\"time\":\"2026-11-22T18:47:00.123Z\""
 #define HONEST BEGIN ",\"id\":\"honest\""
+#define PLACE ",\"gateway\":\"fuzz\",\"n\":"
 #define LOST ",\"gap\":true,\"until\":\""
 /* More than any script can ask for. */
 #define TURNS 200
@@ -265,7 +266,8 @@ on_break(void *ctx, const char *file, uint64_t line, const char *what)
 		    what);
 }
 
-/* A line without its place in the chain. */
+/* A line without what the ledger's process adds: its host, and its place in
+ * the chain. */
 static void
 look_at(struct span line)
 {
@@ -275,7 +277,7 @@ look_at(struct span line)
 
 	MUST(ledger_line_end(line, &n, &prev) && line.len < sizeof(text));
 	own = (struct span){ line.p, (size_t)(prev.p - line.p) };
-	while (memcmp(own.p + own.len, ",\"n\":", 5) != 0)
+	while (memcmp(own.p + own.len, PLACE, strlen(PLACE)) != 0)
 		own.len--;
 	memcpy(text, own.p, own.len);
 	text[own.len] = '\0';
