@@ -333,6 +333,15 @@ memory_alloc(size_t bytes)
 }
 
 void *
+memory_zero(size_t bytes)
+{
+	void *p = memory_grow(NULL, bytes);
+
+	memset(p, 0, bytes);
+	return p;
+}
+
+void *
 memory_grow(void *old, size_t bytes)
 {
 	static const struct timespec moment = { 0, WAIT_NS };

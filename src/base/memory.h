@@ -79,6 +79,8 @@ size_t memory_share_most(void);
  * again), then wait some seconds for other requests to end; after that it is
  * fatal. */
 void *memory_alloc(size_t bytes);
+/* The same, all zero. */
+void *memory_zero(size_t bytes);
 void *memory_grow(void *, size_t bytes);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task_internal.h"
 
 /* Tasks that have ended and are used again, and those of them whose stacks
@@ -100,6 +101,17 @@ task_on_signal(int sig, void (*fn)(int sig))
 
 /* ---- the loop --------------------------------------------------------- */
 
+/* libev (4.33) ends the process when its own allocator finds nothing; ours has
+ * a reserve. */
+static void *
+grow(void *old, long bytes)
+{
+	if (bytes > 0)
+		return memory_grow(old, (size_t)bytes);
+	free(old);
+	return NULL;
+}
+
 void
 task_open(void)
 {
@@ -110,6 +122,7 @@ task_open(void)
 		backends = ev_recommended_backends();
 	memset(&task_all, 0, sizeof(task_all));
 	task_on_loop = true;
+	ev_set_allocator(grow);
 	task_all.loop = ev_loop_new(backends | EVFLAG_NOENV | EVFLAG_NOSIGMASK);
 	if (task_all.loop == NULL)
 		fatal("no event loop: %s", strerror(errno));

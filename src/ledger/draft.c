@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/draft.h"
 #include "ledger/form.h"
 #include "ledger/read.h"
@@ -224,10 +225,8 @@ a_time(int64_t wall_ms)
 static struct ledger_draft *
 new_draft(int64_t wall_ms)
 {
-	struct ledger_draft *line = calloc(1, sizeof(*line));
+	struct ledger_draft *line = memory_zero(sizeof(*line));
 
-	if (line == NULL)
-		fatal("out of memory");
 	line->wall_ms = a_time(wall_ms);
 	line->born_ms = clock_now_ms();
 	buf_init(&line->text, LEDGER_LINE_MAX - 1);
@@ -257,12 +256,10 @@ ledger_draft_new(const struct entry *e)
 struct ledger_draft *
 ledger_draft_again(struct span text, bool external)
 {
-	struct ledger_draft *line = calloc(1, sizeof(*line));
+	struct ledger_draft *line = memory_zero(sizeof(*line));
 	struct span whole;
 	struct buf *b;
 
-	if (line == NULL)
-		fatal("out of memory");
 	b = &line->text;
 	buf_init(b, LEDGER_LINE_MAX - 1);
 	buf_puts(b, "\n");

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "policy/call_reading.h"
 #include "policy/layers.h"
@@ -42,8 +43,7 @@ call_text(struct reading *r, struct span inside, bool escaped)
 	if (inside.len > r->scratch_size) {
 		free(r->scratch);
 		r->scratch_size = inside.len + inside.len / 2;
-		if ((r->scratch = malloc(r->scratch_size)) == NULL)
-			fatal("out of memory");
+		r->scratch = memory_alloc(r->scratch_size);
 	}
 	return (struct span){ r->scratch, jscan_decode(inside, r->scratch) };
 }

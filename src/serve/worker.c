@@ -89,9 +89,7 @@ take_seat(struct worker *w)
 		w->nseats--;
 		return seat;
 	}
-	seat = calloc(1, sizeof(*seat));
-	if (seat == NULL)
-		fatal("out of memory");
+	seat = memory_zero(sizeof(*seat));
 	seat->worker = w;
 	seat->fcgi = fcgi_new();
 	seat->arena = arena_new();

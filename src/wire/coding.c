@@ -13,6 +13,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task.h"
 #include "wire/coding.h"
 
@@ -27,6 +28,20 @@ struct coding {
 	size_t nfirst;
 };
 
+static void *
+take_memory(void *ctx, unsigned n, unsigned bytes)
+{
+	(void)ctx;
+	return memory_alloc((size_t)n * bytes);
+}
+
+static void
+give_memory(void *ctx, void *p)
+{
+	(void)ctx;
+	free(p);
+}
+
 struct coding *
 coding_new(struct span name)
 {
@@ -35,9 +50,12 @@ coding_new(struct span name)
 	if (!span_is_nocase(name, "gzip") && !span_is_nocase(name, "x-gzip") &&
 	    !span_is_nocase(name, "deflate"))
 		return NULL;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL || inflateInit2(&c->z, ANY_HEADER) != Z_OK)
-		fatal("out of memory");
+	c = memory_zero(sizeof(*c));
+	c->z.zalloc = take_memory;
+	c->z.zfree = give_memory;
+	if (inflateInit2(&c->z, ANY_HEADER) != Z_OK)
+		fatal("zlib does not start: %s",
+		    c->z.msg == NULL ? "no reason given" : c->z.msg);
 	return c;
 }
 

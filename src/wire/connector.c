@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/net.h"
 #include "base/task.h"
 #include "wire/ca_path.h"
@@ -241,10 +242,8 @@ connector_tls(const struct provider *p)
 struct connector *
 connector_new(const struct provider *p)
 {
-	struct connector *c = calloc(1, sizeof(*c));
+	struct connector *c = memory_zero(sizeof(*c));
 
-	if (c == NULL)
-		fatal("out of memory");
 	c->leaving = -1;
 	c->multi = curl_multi_init();
 	c->easy = curl_easy_init();

@@ -24,6 +24,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task.h"
 #include "wire/fcgi.h"
 #include "wire/fcgi_in.h"
@@ -225,10 +226,8 @@ static const struct io_ops fcgi_ops = { fcgi_param, fcgi_read, fcgi_write,
 struct fcgi *
 fcgi_new(void)
 {
-	struct fcgi *f = calloc(1, sizeof(*f));
+	struct fcgi *f = memory_zero(sizeof(*f));
 
-	if (f == NULL)
-		fatal("out of memory");
 	f->io.ops = &fcgi_ops;
 	f->io.fd = -1;
 	fcgi_params_init(&f->params);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "wire/upstream_handle.h"
 
 /* Idle connections kept for each provider: a burst's worth is given back. */
@@ -86,10 +87,8 @@ give_connector(struct upstream_pool *pool, struct handle *h)
 static struct handle *
 handle_new(const struct provider *p)
 {
-	struct handle *h = calloc(1, sizeof(*h));
+	struct handle *h = memory_zero(sizeof(*h));
 
-	if (h == NULL)
-		fatal("out of memory");
 	h->fd = -1;
 	h->tls = connector_tls(p);
 	return h;

@@ -314,6 +314,12 @@ __wrap_pthread_cond_broadcast(pthread_cond_t *cond)
 
 /* ---- libev ------------------------------------------------------------- */
 
+void
+ev_set_allocator(void *(*allocator)(void *, long))
+{
+	(void)allocator;
+}
+
 static struct ev_loop {
 	ev_io *ios[IOS_MAX];
 	unsigned nios;
