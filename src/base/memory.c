@@ -326,6 +326,16 @@ memory_taken(void)
 	return atomic_load(&memory.taken);
 }
 
+bool
+memory_is_there(size_t bytes)
+{
+	void *volatile p = malloc(bytes);
+	bool there = p != NULL;
+
+	free(p);
+	return there;
+}
+
 void *
 memory_alloc(size_t bytes)
 {

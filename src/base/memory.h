@@ -74,6 +74,10 @@ bool memory_is_scarce(const struct memory_hold *);
 size_t memory_taken(void);
 size_t memory_share_most(void);
 
+/* Is there so much at the moment?  For libraries that do not survive that there
+ * is none. */
+bool memory_is_there(size_t bytes);
+
 /* malloc(3) and realloc(3) for what is small, or charged already.  With no
  * memory left they use a reserve (memory_take() refuses until it is there
  * again), then wait some seconds for other requests to end; after that it is

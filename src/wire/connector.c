@@ -32,6 +32,10 @@
 /* As many as a name or a handshake may need at once. */
 #define DESCRIPTORS_NEEDED 4
 
+/* More than curl asks for while it connects.  Where an allocation fails, 7.88
+ * divides by nought (seen when address space had run out). */
+#define CONNECT_BYTES ((size_t)512 * 1024)
+
 struct connector {
 	CURLM *multi;
 	CURL *easy;
@@ -242,8 +246,11 @@ connector_tls(const struct provider *p)
 struct connector *
 connector_new(const struct provider *p)
 {
-	struct connector *c = memory_zero(sizeof(*c));
+	struct connector *c;
 
+	if (!memory_is_there(CONNECT_BYTES))
+		return NULL;
+	c = memory_zero(sizeof(*c));
 	c->leaving = -1;
 	c->multi = curl_multi_init();
 	c->easy = curl_easy_init();
@@ -283,7 +290,8 @@ connector_begin(struct connector *c, const struct provider *p)
 	c->error[0] = '\0';
 	c->nfds = 0;
 	c->due_ms = clock_now_ms();
-	c->starved = curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
+	c->starved = !memory_is_there(CONNECT_BYTES) ||
+	    curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
 	c->added = true;
 }
 
@@ -314,6 +322,10 @@ drive(void *ctx)
 	unsigned n = c->nfds;
 	int running;
 
+	if (c->starved || !memory_is_there(CONNECT_BYTES)) {
+		c->starved = true;
+		return;
+	}
 	/* It changes the list meanwhile. */
 	memcpy(fds, c->fds, n * sizeof(*fds));
 	for (unsigned i = 0; i < n; i++)
