@@ -173,7 +173,7 @@ shipped()
 	unlike "$1: the key is not printed" "$out" "$chief_key"
 	probe --key-file "$dir/anna.key"
 	is "$1: not for anybody" "$code" 1
-	like "$1: who is told" "$out" "NO .*no operator's"
+	like "$1: who is told" "$out" "NO .*not an operator's"
 	probe
 	is "$1: nor without a key" "$code" 1
 	base=$base/elsewhere probe --key-file "$dir/chief.key"

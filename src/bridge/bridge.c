@@ -201,14 +201,14 @@ bridge_request(struct bridge_run *run, struct span body, struct buf *out,
 	run->refused = refused;
 	if (jscan(body, JSCAN_DEPTH_MAX, pass, NULL, &wrong) == -1)
 		return bridge_refuse(run, REFUSE_INVALID_JSON, NULL,
-		    "The body cannot be translated for this model: it is no "
+		    "The body cannot be translated for this model: it is not "
 		    "JSON (byte %zu).",
 		    wrong.offset);
 	body = jspan_document(body);
 	if (!jspan_is_object(body))
 		return bridge_refuse(run, REFUSE_INVALID_JSON, NULL,
-		    "The body cannot be translated for this model: it is no "
-		    "object.");
+		    "The body cannot be translated for this model: it is not "
+		    "an object.");
 	if (out->max_bytes > max)
 		out->max_bytes = max;
 	buf_puts(out, "{\"model\":");
@@ -294,12 +294,13 @@ break_no_response(struct bridge_run *run, struct span response, struct buf *out)
 	buf_init(&words, BRIDGE_WORDS_MAX);
 	words_of(response, &words);
 	if (words.len == 0) {
-		bridge_break_upstream(
-		    run, "The upstream sent what is no chat completion.", out);
+		bridge_break_upstream(run,
+		    "What the upstream sent is not a chat completion.", out);
 	} else {
 		buf_reset(&run->words);
 		buf_printf(&run->words,
-		    "The upstream sent no chat completion, but: %s", words.p);
+		    "Instead of a chat completion the upstream sent: %s",
+		    words.p);
 		e.message = run->words.p;
 		bridge_break(run, e.message, &e, out);
 	}

@@ -30,7 +30,7 @@ check_room(struct bridge_run *run, struct buf *out)
 {
 	if (run->gathered > run->text.max_bytes || buf_failed(&run->items))
 		bridge_break_upstream(run,
-		    "The upstream's response is longer than tailgate gathers.",
+		    "The upstream's response is longer than tailgate collects.",
 		    out);
 }
 
@@ -227,7 +227,8 @@ bridge_take(struct bridge_run *run, struct span chunk, struct buf *out)
 		/* `data: ping` is no part of a response; a torn chunk is. */
 		if (chunk.len > 0 && chunk.p[0] == '{')
 			bridge_break_upstream(run,
-			    "The upstream sent an event that is no JSON.", out);
+			    "The upstream sent an event that is not JSON.",
+			    out);
 		return;
 	}
 	if (c->error.len > 0) {

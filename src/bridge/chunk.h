@@ -81,7 +81,7 @@ struct chunk {
 void chunk_init(struct chunk *, struct memory_hold *hold);
 void chunk_free(struct chunk *);
 /* Reads the text of a JSON object.  The spans live as long as the text and
- * the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is no JSON object. */
+ * the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is not a JSON object. */
 int chunk_read(struct chunk *, struct span json);
 
 /* The first half of a character that an upstream cut in two: \ud83d at the

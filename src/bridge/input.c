@@ -93,7 +93,7 @@ input_content(struct input *in, struct span content, struct pieces *parts,
 	}
 	if (!jspan_is_array(content))
 		return input_malformed(
-		    in, "its content is no text and no list");
+		    in, "its content is neither a text nor a list");
 	while (jspan_next(&w))
 		if (take(in, w.value, parts) == -1)
 			return -1;

@@ -136,8 +136,8 @@ write_tools(struct bridge_run *run, struct span list, struct span choice,
 	if (jspan_member_says(choice, "type", "any") ||
 	    jspan_member_says(choice, "type", "tool"))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
-		    "`tool_choice` requires a tool, and none of them can be "
-		    "had from this model.");
+		    "`tool_choice` requires a tool, but none of the tools "
+		    "can be offered to this model.");
 	return 0;
 }
 

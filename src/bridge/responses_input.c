@@ -188,7 +188,8 @@ take_reasoning(struct input *in, struct span item)
 		return -1;
 	for (size_t i = 0; i < in->parts.n; i++)
 		if (in->parts.list[i].kind != PIECE_TEXT)
-			return input_malformed(in, "reasoning that is no text");
+			return input_malformed(
+			    in, "reasoning that is not text");
 	talk_thoughts(&in->talk, &in->parts);
 	return 0;
 }
@@ -294,7 +295,7 @@ take_item(struct input *in, struct span item)
 	struct span type = jspan_text(item, "type");
 
 	if (!jspan_is_object(item))
-		return input_malformed(in, "it is no object");
+		return input_malformed(in, "it is not an object");
 	if (type.p == NULL && jspan_member(item, "role").p != NULL)
 		return take_message(in, item);
 	if (type.p == NULL)

@@ -250,7 +250,8 @@ choose_one(struct bridge_run *run, struct span choice, struct buf *out)
 	if (name.len == 0 ||
 	    !(kind == NAME_CUSTOM || jspan_says(type, "function")))
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
-		    "`tool_choice` names a tool that this model cannot have.");
+		    "`tool_choice` names a tool that cannot be offered to this "
+		    "model.");
 	n = names_find(run->names, name);
 	if (n == NULL || want[2].value.p != NULL)
 		n = bridge_name(run, jspan_inside(want[2].value), name, kind);
@@ -280,8 +281,8 @@ write_choice(struct bridge_run *run, struct responses_tools *tools,
 		buf_add(out, choice.p, choice.len);
 	} else if (jspan_says(jspan_inside(choice), "required")) {
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
-		    "`tool_choice` requires a tool, and none of them can be "
-		    "had from this model.");
+		    "`tool_choice` requires a tool, but none of the tools "
+		    "can be offered to this model.");
 	}
 	return 0;
 }

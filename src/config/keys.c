@@ -33,7 +33,8 @@ key_take(struct load *load, const struct provider *provider, const char *name,
 	for (size_t i = 0; i < text.len; i++)
 		if (text.p[i] <= 0x20 || text.p[i] >= 0x7f) {
 			mistake_of(load, &provider->key_source, "key", name,
-			    "holds a byte that is no part of a key (a space, "
+			    "holds a byte that cannot be part of a key (a "
+			    "space, "
 			    "a second line, a control or non-ASCII character)");
 			return NULL;
 		}

@@ -136,7 +136,7 @@ prove_limits(struct load *load)
 
 		if (l->per_client > l->slots)
 			mistake_of(load, l, "limits", "per_client",
-			    "must be no more than slots (%u), is %u", l->slots,
+			    "must be at most slots (%u), is %u", l->slots,
 			    l->per_client);
 	}
 }
@@ -276,7 +276,7 @@ prove_providers(struct load *load)
 		prove_ca(load, p);
 		if (p->circuit.cooldown_max_ms < p->circuit.cooldown_ms)
 			mistake_of(load, &p->circuit, "circuit", "cooldown_max",
-			    "must be no less than cooldown (%g seconds)",
+			    "must be at least cooldown (%g seconds)",
 			    (double)p->circuit.cooldown_ms / 1000);
 	}
 }
@@ -328,7 +328,7 @@ prove_clients(struct load *load)
 		    !origin_has(load, c, "clients", "key_sha256") &&
 		    !origin_has(load, c, "clients", "user"))
 			mistake_of(load, c, "clients", NULL,
-			    "how is it known? give key_sha256 (`tailgate "
+			    "nothing identifies it; give key_sha256 (`tailgate "
 			    "client add`), networks or user");
 		if (c->group != NULL && !has_group(load->config, c->group))
 			mistake_of(load, c, "clients", "group",
@@ -337,8 +337,9 @@ prove_clients(struct load *load)
 		if (c->relay && !c->has_key && c->user == NULL &&
 		    !origin_has(load, c, "clients", "key_sha256"))
 			mistake_of(load, c, "clients", "relay",
-			    "a relay is believed who asks, so an address alone "
-			    "is not enough to know it by; give key_sha256 or "
+			    "a relay's word for who asks is believed, so an "
+			    "address alone does not identify it; give "
+			    "key_sha256 or "
 			    "user");
 		if (c->has_old_key && !c->has_key)
 			mistake_of(load, c, "clients", "old_key_sha256",
@@ -375,7 +376,7 @@ prove_hosts(struct load *load)
 	for (size_t i = 0; i < c->nhosts; i++) {
 		if (!is_host_pattern(c->hosts[i]))
 			mistake_of(load, c, "", "hosts",
-			    "%s is no host name; write it without scheme, "
+			    "%s is not a host name; write it without scheme, "
 			    "port and path",
 			    mistake_quote(load, c->hosts[i]));
 	}

@@ -26,7 +26,7 @@ prove_id(struct load *load, const struct model *m, const char *setting,
 		    mistake_quote(load, id));
 	if (id[star] == '*' && (!star_ok || id[star + 1] != '\0'))
 		mistake_of(load, m, "models", setting,
-		    "%s: a * may only stand at the end of an id",
+		    "%s: a * may only be the last character of an id",
 		    mistake_quote(load, id));
 }
 
@@ -65,7 +65,7 @@ prove_star(struct load *load, const struct model *m, const struct target *t)
 		return;
 	if (strcmp(t->model, "*") != 0)
 		mistake_of(load, t, "targets", "model",
-		    "a * can only stand alone: it is the rest of the id");
+		    "a * can only be alone: it is the rest of the id");
 	else if (!m->prefix)
 		mistake_of(load, t, "targets", "model",
 		    "* is the rest of the id, but the id does not end in *");
@@ -149,7 +149,7 @@ prove_target(struct load *load, const struct model *m, size_t at)
 		    "its device and session");
 	if (t->context > 0 && t->max_output > t->context)
 		mistake_of(load, t, "targets", "max_output",
-		    "must be no more than context (%llu)",
+		    "must be at most context (%llu)",
 		    (unsigned long long)t->context);
 }
 

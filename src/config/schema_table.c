@@ -216,7 +216,7 @@ const struct schema schema_table[] = {
 	    MANY(config, trusted_proxies) },
 	TEXT("", "client_address_header", SCHEMA_STRING, 1, 128,
 	    "X-Forwarded-For", false,
-	    "Header in which a trusted proxy tells the client's address.",
+	    "Header in which a trusted proxy gives the client's address.",
 	    IN(config, client_address_header)),
 	GROUP("", "ledger", "ledger", "The account of all requests.", NOWHERE),
 	GROUP("", "private_scan", "private_scan",
@@ -224,7 +224,7 @@ const struct schema schema_table[] = {
 	    "them counts as private.",
 	    NOWHERE),
 	ELEMENTS("", "limits", "limits", 0, CONFIG_LIMITS_MAX, false,
-	    "How much a piece of hardware bears at the same time.",
+	    "How many requests a piece of hardware handles at once.",
 	    LIST(config, limits, limit)),
 	ELEMENTS("", "providers", "providers", 0, CONFIG_PROVIDERS_MAX, false,
 	    "The model servers, here and elsewhere.",
@@ -236,21 +236,21 @@ const struct schema schema_table[] = {
 	    "Patterns: a request that matches one never leaves.",
 	    LIST(config, privates, private_rule)),
 	GROUP("", "default_client", "default_client",
-	    "What all clients may do that don't say it themselves.",
+	    "Settings of all clients that do not set them.",
 	    IN(config, default_client)),
 	ELEMENTS("", "client_groups", "client_groups", 0, 1024, false,
-	    "What a client of the group may do that does not say it itself; "
-	    "it goes before default_client.",
+	    "Settings of the group's clients that do not set them; they go "
+	    "before default_client.",
 	    LIST(config, client_groups, client)),
 	ELEMENTS("", "clients", "clients", 0, CONFIG_CLIENTS_MAX, false,
-	    "Who may ask, and for what; more of them may stand in "
-	    "clients_file.",
+	    "Who may call, and for what; clients_file may hold "
+	    "more.",
 	    LIST(config, clients, client)),
 
 	WORD("log", "target", SCHEMA_WORD, "stderr", "stderr syslog",
 	    "Where the log goes.", IN(config, log_syslog)),
 	WORD("log", "level", SCHEMA_WORD, "info", "error warn info debug",
-	    "What is logged: this and all that is graver.",
+	    "What is logged: this and everything more severe.",
 	    IN(config, log_level)),
 
 	NUMBER("body", "json", SCHEMA_BYTES, 1024, 4 * GIB, "64 MiB",

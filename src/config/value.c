@@ -217,7 +217,7 @@ read_group(struct load *load, const struct schema *row,
 		/* What is written may be the key itself: it is not shown. */
 		if (strcmp(row->of, "key") == 0)
 			mistake(load, setting,
-			    "the key itself does not stand here: put it into a "
+			    "do not write the key itself here: put it into a "
 			    "file and write key = { file = \"NAME.key\"; } (or "
 			    "{ env = \"NAME\"; }, { credential = \"NAME\"; })");
 		else

@@ -127,7 +127,7 @@ client_set(const struct client_call *c)
 
 	if (c->nchanges == 0)
 		return ctl_misuse("client",
-		    "set wants at least one option; an empty value (--expires "
+		    "set needs at least one option; an empty value (--expires "
 		    "'') removes a setting");
 	if (clients_set(file, c->name, c->changes, c->nchanges, stderr) == -1)
 		return 1;
@@ -248,8 +248,8 @@ ctl_client(int argc, char **argv)
 			status = client_run(verb, &call);
 		else
 			status = ctl_misuse("client",
-			    verb->named ? "%s wants one name"
-					: "%s needs no name",
+			    verb->named ? "%s needs one name"
+					: "%s takes no name",
 			    verb->name);
 	}
 	client_change_free(&call);

@@ -369,8 +369,8 @@ descend(struct json *j, const struct edit *e, size_t top, struct object *o,
 	for (*depth = 0;; (*depth)++) {
 		if (at(j, i) != '{') {
 			j->why = *depth == 0
-			    ? "it is no JSON object"
-			    : "a value on the way is no object";
+			    ? "it is not a JSON object"
+			    : "a value on the path is not an object";
 			return -1;
 		}
 		if (object_read(j, i, e->keys[*depth], o) == -1) {

@@ -263,7 +263,7 @@ look(struct toml *t)
 			here = s.path;
 			listed = s.kind == KIND_TABLES;
 			if (listed && path_begins(&t->want, &here))
-				return "a table on the way is an array of "
+				return "a table on the path is an array of "
 				       "tables";
 		}
 		if (s.kind == KIND_PAIR && !listed) {
@@ -273,7 +273,7 @@ look(struct toml *t)
 			if (path_is(&whole, &t->want))
 				t->found = s;
 			else if (path_begins(&t->want, &whole))
-				return "a table on the way is written in one "
+				return "a table on the path is written in one "
 				       "line";
 			else if (path_begins(&whole, &t->table) &&
 			    !path_begins(&here, &t->table))
@@ -286,7 +286,7 @@ look(struct toml *t)
 		}
 	}
 	return t->dotted && !t->table_seen && t->found.kind != KIND_PAIR
-	    ? "a table on the way is made by dotted keys"
+	    ? "a table on the path is made by dotted keys"
 	    : NULL;
 }
 

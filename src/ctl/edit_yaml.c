@@ -157,7 +157,7 @@ document(struct yaml *y, struct region *r)
 		if (!begun &&
 		    (is_item(line) ||
 			strchr("{[|>&*!", line.p[indent_of(line)]) != NULL)) {
-			y->why = "it is no block of `key: value` lines";
+			y->why = "it is not a block of `key: value` lines";
 			return -1;
 		}
 		if (!begun)
@@ -366,7 +366,7 @@ edit_at(struct span text, const struct edit *e, bool list, struct buf *out,
 		}
 		line = line_at(&y, at.start);
 		if (value_end(line, value) > value) {
-			*why = "a value on the way is no block";
+			*why = "a value on the path is not a block";
 			return -1;
 		}
 		if (at.indent == NONE)

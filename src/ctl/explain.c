@@ -110,7 +110,7 @@ take_options(int argc, char **argv, struct asked *asked)
 			asked->id = optarg;
 		else if (c == 'H' && take_header(asked, optarg) == -1)
 			return ctl_misuse("explain",
-			    "--header wants NAME: VALUE; X-Tailgate-Place "
+			    "--header needs NAME: VALUE; X-Tailgate-Place "
 			    "is local or external");
 		else if (c == '?')
 			return ctl_misuse("explain", NULL);

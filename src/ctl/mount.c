@@ -137,7 +137,7 @@ try_to_reach(struct trial *t)
 	if (!reached && t->reply.ours && t->reply.status == 401)
 		why = "the key is not known to the gateway";
 	else if (!reached && t->reply.ours && t->reply.status == 403)
-		why = "the key is no operator's (tailgate client add "
+		why = "the key is not an operator's (tailgate client add "
 		      "--operator), or the name is not in `hosts`";
 	else if (!reached && t->reply.ours && t->reply.status == 404)
 		why = "the gateway is of a version before this command's";

@@ -245,7 +245,7 @@ ask_models(struct probe_asking *a)
 		conclude_status(probe, &response);
 	} else if ((root = parsed(&response)) == NULL) {
 		conclude(probe, HEALTH_ERROR,
-		    "HTTP 200, but no JSON; is the url right?");
+		    "HTTP 200, but not JSON; is the url right?");
 	} else {
 		conclude(probe, HEALTH_OK, "");
 		probe->nmodels = json_array_size(json_object_get(root, "data"));

@@ -61,7 +61,7 @@ key_read(struct setup *s, const char *path)
 	s->key[strcspn(s->key, "\r\n")] = '\0';
 	if (!setup_is_plain(s->key)) {
 		fprintf(stderr,
-		    "tailgate setup: %s: its first line is no key\n", path);
+		    "tailgate setup: %s: its first line is not a key\n", path);
 		return -1;
 	}
 	s->values.key = s->key;
@@ -179,8 +179,8 @@ setup_models_take(struct setup *s)
 		v->model = model_pick(&s->models)->id;
 	if (v->model == NULL) {
 		fprintf(stderr,
-		    "tailgate setup: this client may use no model that "
-		    "talks\n");
+		    "tailgate setup: this client may not use any chat "
+		    "model\n");
 		return -1;
 	}
 	if (v->small == NULL)

@@ -259,8 +259,8 @@ refuse_line(struct ledger_callers *k, const struct caller *c)
 
 	ledger_gap_add(k->gap, false, clock_wall_ms());
 	if (log_due(&warned_ms, WARN_EVERY_MS))
-		log_error("process %d sent a line that is none of the "
-			  "ledger's; it is not written",
+		log_error("process %d sent what is not a line of the "
+			  "ledger; it is not written",
 		    (int)c->pid);
 	return 1;
 }

@@ -205,7 +205,7 @@ refuse_parameter(const char *what, struct arena *arena, struct refused *refused)
 	*refused = (struct refused){ .refusal = REFUSE_INVALID_REQUEST,
 		.param = what,
 		.message = arena_printf(arena,
-		    "The URL's query names `%s`, which belongs into the body; "
+		    "The URL's query names `%s`, which belongs in the body; "
 		    "leave it out of the query.",
 		    what) };
 	return -1;

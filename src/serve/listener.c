@@ -95,7 +95,7 @@ make_room(const struct sockaddr_un *sun, char *why, size_t size)
 		return errno == ENOENT ? 0 : -1;
 	if (!S_ISSOCK(st.st_mode)) {
 		snprintf(why, size,
-		    "%s: is there and no socket; choose another path",
+		    "%s: exists and is not a socket; choose another path",
 		    sun->sun_path);
 		return -1;
 	}

@@ -67,8 +67,8 @@ load_anew(struct parent *p)
 	FILE *err;
 
 	if (!can_load(p) || (err = open_memstream(&errors, &len)) == NULL) {
-		log_error("%s: not reloaded, for want of memory, processes or "
-			  "descriptors; the old configuration stays",
+		log_error("%s: not reloaded, because memory, processes or "
+			  "descriptors ran out; the old configuration stays",
 		    p->config_path);
 		notify_ready("serving; the reload failed");
 		return;

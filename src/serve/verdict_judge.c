@@ -72,7 +72,7 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 	default:
 		judge_as(result, REFUSE_UPSTREAM, HEALTH_ERROR);
 		what = report->result == UPSTREAM_BAD
-		    ? "answered in a way that is no valid HTTP response"
+		    ? "did not send a valid HTTP response"
 		    : report->result == UPSTREAM_OK &&
 			(report->bytes_in == 0 || r->is_sse)
 		    ? "sent an empty response"
@@ -100,7 +100,7 @@ judge_account(const struct relay *r, bool key, struct relay_result *result)
 	result->refused.message = arena_printf(r->arena,
 	    key ? "Provider %s did not accept the gateway's own key; the "
 		  "operator has to correct `key` in its configuration."
-		: "Provider %s serves the gateway's own account no longer (its "
+		: "Provider %s no longer serves the gateway's own account (its "
 		  "credit, quota or key limit is used up); the operator has to "
 		  "top it up.",
 	    name);

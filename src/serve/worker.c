@@ -125,7 +125,7 @@ serve_connection(struct seat *seat)
 
 	io = fcgi_begin(seat->fcgi, seat->fd);
 	if (io == NULL) {
-		log_debug("a connection that is no FastCGI request");
+		log_debug("a connection that does not speak FastCGI");
 		return;
 	}
 	request = request_serve(&seat->worker->server, io, seat->arena);
@@ -152,14 +152,14 @@ serve_seat(void *ctx)
 
 /* ---- accepting -------------------------------------------------------- */
 
-/* No descriptor, or no memory: who connects waits. */
+/* No descriptor, or no memory: new connections wait. */
 static void
 pause_accepting(struct worker *w, const char *why)
 {
 	static _Atomic int64_t warned_ms;
 
 	if (log_due(&warned_ms, WARN_EVERY_MS))
-		log_error("accept: %s; who connects waits", why);
+		log_error("accept: %s; new connections wait", why);
 	/* Kept connections are worth less than the next client. */
 	upstream_pool_trim(w->server.upstreams);
 	task_sleep(PAUSE_MS);

@@ -137,7 +137,7 @@ read_framing(struct http1 *h, struct reading *r, const struct http1_field *f)
 		if (length == -1 ||
 		    (r->out.content_length != -1 &&
 			r->out.content_length != length))
-			return "a Content-Length that is none";
+			return "an invalid Content-Length";
 		r->out.content_length = length;
 		return NULL;
 	case 17:
@@ -259,7 +259,8 @@ http1_read_head(struct http1 *h)
 	h->head = NULL;
 	h->head_len = h->head_room = 0;
 	if (r.out.status == 101)
-		return http1_bad(h, "another protocol, which nobody asked for");
+		return http1_bad(
+		    h, "another protocol, which was not asked for");
 	if (r.out.status < 200)
 		return HTTP1_MORE;
 	r.out.fields = r.fields;

@@ -163,7 +163,7 @@ parse_disposition(struct span s, struct multipart_part *part)
 		return "a part with two Content-Disposition headers";
 	if (s.len < sizeof(type) - 1 ||
 	    strncasecmp(s.p, type, sizeof(type) - 1) != 0)
-		return "a part that is no form-data";
+		return "a part that is not form-data";
 	s = behind(s, sizeof(type) - 1);
 	while ((got = take_parameter(&s, &name, &value)) == 1) {
 		/* name*, name*0, name*0*: RFC 2231. */

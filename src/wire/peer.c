@@ -168,10 +168,11 @@ look_batch(struct peer_board *b)
 
 /* Requests come and go between two batches. */
 static void
-look_at_all(struct peer_board *b)
+look_at_all(struct peer_board *b, int64_t now_ms)
 {
-	b->round++;
-	peer_find(b, clock_now_ms());
+	if (++b->round == 0)
+		b->round = 1;
+	peer_find(b, now_ms);
 	while (look_batch(b))
 		task_yield();
 }
@@ -190,7 +191,7 @@ board_main(void *ctx)
 			continue;
 		}
 		next_ms = now_ms + PEER_PERIOD_MS;
-		look_at_all(b);
+		look_at_all(b, now_ms);
 	}
 	b->task = NULL;
 	b->started = false;
@@ -215,7 +216,7 @@ peer_board_new(void)
 	b->table_fd = peer_table_open();
 	b->find_fd = peer_table_open();
 	if (b->table_fd == -1)
-		log_info("clients that have gone are noticed only as the web "
+		log_info("clients that hang up are noticed only as the web "
 			 "server tells: %s",
 		    strerror(errno));
 	TAILQ_INIT(&b->peers);

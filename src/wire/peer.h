@@ -47,7 +47,8 @@ struct peer_link {
 	unsigned round; /* when it was looked at last */
 	unsigned tried; /* when it was tried with the ends that are known */
 	size_t place; /* among those that are sought now; + 1, 0 is none */
-	bool begun, seen, sought;
+	unsigned sought; /* in which round; 0 is none */
+	bool begun, seen;
 	bool listed; /* the board takes it off */
 	bool gone;
 	TAILQ_ENTRY(peer_link) entry;

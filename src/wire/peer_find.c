@@ -73,12 +73,12 @@ collect_unnamed(struct peer_board *b, struct finding *f)
 	struct peer_link *p;
 
 	TAILQ_FOREACH (p, &b->peers, entry) {
-		if (peer_is_named(p) || p->sought ||
+		if (peer_is_named(p) || p->sought != 0 ||
 		    (f->n > 0 && p->uid != f->uid))
 			continue;
 		if (f->n == PEER_TABLE_BATCH)
 			return;
-		p->sought = true;
+		p->sought = b->round;
 		f->uid = p->uid;
 		f->asks[f->n++] = peer_ask_of(p);
 		p->place = f->n;
@@ -94,11 +94,10 @@ read_table(void *ctx)
 }
 
 /* Of those that are still there. */
-static bool
+static void
 take_found(struct peer_board *b, const struct finding *f)
 {
 	struct peer_link *p, *next;
-	bool found = false;
 
 	for (p = TAILQ_FIRST(&b->peers); p != NULL; p = next) {
 		const struct peer_ask *ask;
@@ -113,28 +112,46 @@ take_found(struct peer_board *b, const struct finding *f)
 		p->here = ask->here;
 		p->scope = ask->scope;
 		remember(b, &ask->here);
+		b->find_every_ms = PEER_FIND_MS;
 		peer_note(b, p, ask);
-		found = true;
 	}
-	return found;
+}
+
+/* A round later: a client that left while the table was read was not in it,
+ * and by now its request has ended. */
+static void
+judge_last_time(struct peer_board *b)
+{
+	struct peer_link *p;
+
+	if (b->find_round == 0)
+		return;
+	TAILQ_FOREACH (p, &b->peers, entry) {
+		if (p->sought == b->find_round && !peer_is_named(p))
+			break;
+	}
+	b->find_round = 0;
+	if (p == NULL)
+		return;
+	b->find_every_ms *= 2;
+	if (b->find_every_ms > FIND_MAX_MS)
+		b->find_every_ms = FIND_MAX_MS;
 }
 
 void
 peer_find(struct peer_board *b, int64_t now_ms)
 {
 	struct finding f = { .fd = b->find_fd };
-	bool found;
 
-	if (now_ms < b->find_at_ms)
+	judge_last_time(b);
+	if (b->read_ms != 0 && now_ms - b->read_ms < b->find_every_ms)
 		return;
 	collect_unnamed(b, &f);
 	if (f.n == 0)
 		return;
+	b->find_round = b->round;
+	b->read_ms = now_ms;
 	/* A long table takes milliseconds. */
 	task_offload(read_table, &f);
-	found = take_found(b, &f);
-	b->find_every_ms = found ? PEER_FIND_MS : 2 * b->find_every_ms;
-	if (b->find_every_ms > FIND_MAX_MS)
-		b->find_every_ms = FIND_MAX_MS;
-	b->find_at_ms = now_ms + b->find_every_ms;
+	take_found(b, &f);
 }

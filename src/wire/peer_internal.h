@@ -14,7 +14,8 @@
 /* Ends of the web server's that were found: they are tried first. */
 #define PEER_KNOWN 4
 /* The whole table is read at most so often; after each time in vain half as
- * often, down to the minute. */
+ * often, down to the minute.  In vain: a request goes on whose connection was
+ * not in it.  One that has ended since says nothing. */
 #define PEER_FIND_MS PEER_PERIOD_MS
 
 TAILQ_HEAD(peers, peer_link);
@@ -28,7 +29,8 @@ struct peer_board {
 	unsigned round;
 	struct peer_end known[PEER_KNOWN];
 	unsigned nknown, next_known, nremembered;
-	int64_t find_at_ms, find_every_ms;
+	unsigned find_round; /* the table was read last; 0: that is judged */
+	int64_t read_ms, find_every_ms;
 };
 
 /* What the kernel is asked of the link. */

@@ -391,7 +391,7 @@ static const struct row rows[] = {
 	{ "nothing but such", { "={\"type\":\"ping\"}", "[DONE]" },
 	    "error:The upstream ended without a response." },
 	{ "a torn chunk", { TEXT("a"), "={\"choi" },
-	    "text:a error:The upstream sent an event that is no JSON." },
+	    "text:a error:The upstream sent an event that is not JSON." },
 	{ "a null error is none",
 	    { "={\"error\":null,\"choices\":[{\"delta\":{\"content\":\"a\"}}]}",
 		"!stop" },

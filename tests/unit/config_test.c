@@ -148,13 +148,14 @@ static const struct {
 	    "tailgate.conf:11: private[0]: must be a group { }, is a whole "
 	    "number" },
 	{ TOP, "hosts = [ \"ai.home\", \"http://ai.home\" ];",
-	    "tailgate.conf:11: hosts: \"http://ai.home\" is no host name; "
-	    "write it without scheme, port and path" },
+	    "tailgate.conf:11: hosts: \"http://ai.home\" is not a host "
+	    "name; write it without scheme, port and path" },
 	{ TOP, "hosts = [ \"ai.home:8080\" ];",
-	    "tailgate.conf:11: hosts: \"ai.home:8080\" is no host name; write "
-	    "it without scheme, port and path" },
+	    "tailgate.conf:11: hosts: \"ai.home:8080\" is not a host name; "
+	    "write it without scheme, port and path" },
 	{ TOP, "hosts = [ \"*ai.home\" ];",
-	    "tailgate.conf:11: hosts: \"*ai.home\" is no host name; write it "
+	    "tailgate.conf:11: hosts: \"*ai.home\" is not a host name; write "
+	    "it "
 	    "without scheme, port and path" },
 	{ TOP, "providers = ( { name = \"x\"; kind = \"echo\"; } );",
 	    "tailgate.conf:11: a second list providers; put the elements of "
@@ -164,7 +165,7 @@ static const struct {
 	{ PROVIDERS,
 	    ", { name = \"x\"; url = \"https://x.example/v1\";\n"
 	    "    key = \"sk-abcdef\"; }",
-	    "tailgate.conf:6: providers[1].key: the key itself does not stand "
+	    "tailgate.conf:6: providers[1].key: do not write the key itself "
 	    "here: put it into a file and write key = { file = "
 	    "\"NAME.key\"; }" },
 	{ TOP, "cors = { origins = \"a\"; };",
@@ -296,8 +297,8 @@ static const struct {
 	{ PROVIDERS,
 	    ", { name = \"b\"; url = \"https://x\"; circuit = { "
 	    "cooldown = 10; cooldown_max = 5; }; }",
-	    "tailgate.conf:5: providers[1].circuit.cooldown_max: must be no "
-	    "less than cooldown (10 seconds)" },
+	    "tailgate.conf:5: providers[1].circuit.cooldown_max: must be at "
+	    "least cooldown (10 seconds)" },
 	{ PROVIDERS,
 	    ", { name = \"b\"; url = \"https://x\"; headers = ( { "
 	    "name = \"A b\"; value = \"x\"; } ); }",
@@ -393,8 +394,8 @@ static const struct {
 	{ MODELS,
 	    ", { id = \"a*b\"; targets = ( { provider = \"here\"; "
 	    "model = \"x\"; } ); }",
-	    "tailgate.conf:9: models[1].id: \"a*b\": a * may only stand at "
-	    "the end" },
+	    "tailgate.conf:9: models[1].id: \"a*b\": a * may only be "
+	    "the last character" },
 	{ MODELS,
 	    ", { id = \"a\"; aliases = [ \"b*\" ]; targets = ( { "
 	    "provider = \"here\"; model = \"x\"; } ); }",
@@ -424,13 +425,13 @@ static const struct {
 	{ MODELS,
 	    ", { id = \"a/*\"; targets = ( { provider = \"here\"; "
 	    "model = \"x*\"; } ); }",
-	    "tailgate.conf:9: models[1].targets[0].model: a * can only stand "
+	    "tailgate.conf:9: models[1].targets[0].model: a * can only be "
 	    "alone" },
 	{ MODELS,
 	    ", { id = \"a\"; targets = ( { provider = \"here\"; model "
 	    "= \"x\"; context = 10; max_output = 11; } ); }",
-	    "tailgate.conf:9: models[1].targets[0].max_output: must be no "
-	    "more than context (10)" },
+	    "tailgate.conf:9: models[1].targets[0].max_output: must be at "
+	    "most context (10)" },
 	{ MODELS,
 	    ", { id = \"a\"; targets = ( { provider = \"here\"; model "
 	    "= \"x\"; reasoning = \"some\"; } ); }",
@@ -464,7 +465,7 @@ static const struct {
 	{ TOP, "private = ( { name = \"k\"; } );",
 	    "tailgate.conf:11: private[0]: pattern is missing" },
 	{ TOP, "clients = ( { name = \"a\"; } );",
-	    "tailgate.conf:11: clients[0]: how is it known?" },
+	    "tailgate.conf:11: clients[0]: nothing identifies it" },
 	{ TOP, "clients = ( { name = \"a\"; key_sha256 = \"tg-secret\"; } );",
 	    "tailgate.conf:11: clients[0].key_sha256: must be the SHA-256" },
 	{ TOP,
@@ -598,7 +599,8 @@ test_all_at_once(void)
 	CHECK(config == NULL, "there are mistakes in two files");
 	CHECK_STR(said,
 	    "clients.conf:2: clients[0].priority: must be 1..100, is 0\n"
-	    "clients.conf:2: clients[0]: how is it known? give key_sha256 "
+	    "clients.conf:2: clients[0]: nothing identifies it; give "
+	    "key_sha256 "
 	    "(`tailgate client add`), networks or user\n"
 	    "clients.conf:3: requests: there is no such setting\n"
 	    "tailgate.conf:1: processes: must be 1..64, is 0\n"

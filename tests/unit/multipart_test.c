@@ -179,7 +179,7 @@ test_bad(void)
 	    "a part with an encoded name");
 	bad("--b0\r\nContent-Disposition: attachment; "
 	    "name=a\r\n\r\n1\r\n--b0--",
-	    "a part that is no form-data");
+	    "a part that is not form-data");
 	bad("--b0\r\nContent-Disposition: form-data\r\n\r\n1\r\n--b0--",
 	    "a part without a name");
 	bad("--b0\r\nContent-Disposition: form-data; name=\"mo\\del\"\r\n\r\n"

@@ -332,9 +332,10 @@ test_ending(struct peer_board *b)
 		f[i].server_addr[0] = '\0';
 		peer_gone(&f[i].peer, b, &f[i].io);
 	}
-	for (int ms = 0; ms < WAIT_MS && !f[0].peer.sought; ms++)
+	for (int ms = 0; ms < WAIT_MS && f[0].peer.sought == 0; ms++)
 		task_sleep(1);
-	CHECK(f[0].peer.sought, "the table is read for those of unknown ends");
+	CHECK(f[0].peer.sought != 0,
+	    "the table is read for those of unknown ends");
 	end(&f[0]);
 	memset(&f[0], 0xff, sizeof(f[0]));
 	half_close(&f[1]);
@@ -342,6 +343,34 @@ test_ending(struct peer_board *b)
 	    "the one that is left is looked at");
 	end(&f[1]);
 	close(listener);
+}
+
+/* A client that has left before the table is read is not in it.  The next one
+ * is sought in the very next round all the same; only requests that go on and
+ * were not in it make that rarer. */
+static void
+test_left_before(struct peer_board *b)
+{
+	struct fake f;
+	in_port_t port;
+	unsigned begun;
+	int listener;
+
+	for (int i = 0; i < 3; i++) {
+		listener = listen_at(&hosts[0], &port);
+		begin(&f, &hosts[0], listener, port);
+		f.server_addr[0] = '\0';
+		if (i < 2)
+			server_closes(&f);
+		peer_gone(&f.peer, b, &f.io);
+		begun = f.peer.round;
+		for (int ms = 0; ms < WAIT_MS && f.peer.sought == 0; ms++)
+			task_sleep(1);
+		CHECK(f.peer.sought == begun + 1,
+		    "%d: sought in the first round", i);
+		end(&f);
+		close(listener);
+	}
 }
 
 /* A CGI program has no socket to be woken by: it asks. */
@@ -393,6 +422,7 @@ test_in_loop(void *ctx)
 	test_many(b, listener, port);
 	close(listener);
 	test_ending(b);
+	test_left_before(b);
 }
 
 int

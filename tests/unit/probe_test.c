@@ -274,7 +274,7 @@ test_verdicts(void)
 		    "HTTP 302: redirects are not followed; is the url "
 		    "right?" },
 		{ "a web page", { "", "", 200, "<html>", 0, NULL }, false,
-		    HEALTH_ERROR, "HTTP 200, but no JSON; is the url right?" },
+		    HEALTH_ERROR, "HTTP 200, but not JSON; is the url right?" },
 		{ "no connection", { "", "", 0, "", UPSTREAM_CONNECT, NULL },
 		    false, HEALTH_CONNECT, "no connection" },
 		{ "silence",
