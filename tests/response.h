@@ -8,7 +8,7 @@
  * the faults that lie in the sending.
  *
  * A script is a list of words and settings, "stall-mid,n=8,ms=20".  It is the
- * request's model name, or stands in the path ("/s/SCRIPT/v1/models").  Words
+ * request's model name, or is in the path ("/s/SCRIPT/v1/models").  Words
  * that are no flag are left alone, so "qwen3" is a script that says nothing.
  */
 #ifndef TESTS_ANSWER_H

@@ -56,7 +56,7 @@
 
 /* libboost_context's interface (boost/context/detail/fcontext.hpp is C++). */
 struct transfer {
-	void *from; /* where the other side stands */
+	void *from; /* where the other side is */
 	void *data;
 };
 struct transfer jump_fcontext(void *to, void *data);
@@ -68,8 +68,7 @@ struct context {
 	char *stack;
 	void (*fn)(void *);
 	void *arg;
-	void *inside,
-	    *outside; /* where each side stands while the other runs */
+	void *inside, *outside; /* where each side is while the other runs */
 	bool ended;
 	unsigned valgrind;
 #ifdef HAS_ASAN

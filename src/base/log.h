@@ -16,10 +16,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
-	LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
-/* Where to and from which level on.  program stands before each line. */
+/* Where to and from which level on.  program precedes each line. */
 void log_open(const char *program, bool to_syslog, enum log_level);
 /* From now on nobody waits for who reads the log: what a full pipe or socket
  * does not take is lost, and a later line says how many were.  (A file is
@@ -44,8 +48,8 @@ void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool log_due(_Atomic int64_t *last_ms, int64_t every_ms);
 
 /* The impossible, or out of memory: say it, end the process (exit 70). */
-void fatal(const char *fmt, ...)
-    __attribute__((noreturn, format(printf, 1, 2)));
+void
+fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* Escape n bytes into out (size bytes, NUL-terminated, cut where full).
  * Returns the length written. */

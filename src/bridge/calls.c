@@ -277,7 +277,7 @@ add_name(struct bridge_run *run, struct bridge_call *c, struct span name)
 	buf_free(&joined);
 }
 
-/* The decoded piece stands in run->piece. */
+/* The decoded piece is in run->piece. */
 static void
 add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {

@@ -14,7 +14,7 @@
  *
  *	tailgate:{"for":MODEL,"id":CALL,"extra_content":…}
  *
- * of a call (what stood in its `function` stands there again), or, without an
+ * of a call (what stood in its `function` is there again), or, without an
  * id, of the message: its members, and under `content` what parts of that had
  * (under `tailgate_before`, of the text that follows).
  * It is not encoded any further, as private patterns have to see it.

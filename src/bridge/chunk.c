@@ -142,7 +142,7 @@ part_kind(struct span type)
 	return CHUNK_NONE;
 }
 
-/* choices[0].delta.content[n], whole.  What else stands in a text goes with
+/* choices[0].delta.content[n], whole.  What else is in a text goes with
  * it, a thought with all that is in it. */
 static void
 end_part(struct chunk *c, const struct jscan_value *v)
@@ -298,7 +298,7 @@ take_delta(struct chunk *c, const struct jscan_value *v)
 		add_extra(c, CHUNK_OF_MESSAGE, 0, 3, v);
 }
 
-/* A delta is what a stream goes by, even if a message stands beside it. */
+/* A delta is what a stream goes by, even if a message is beside it. */
 static void
 begin_delta(struct chunk *c, bool whole)
 {

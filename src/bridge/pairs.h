@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Which result answers which call of a conversation, whatever stands between
+ * Which result answers which call of a conversation, whatever is between
  * the two.  A dialect walks its conversation once to tell of them, in order,
  * and asks by number as it walks it again.
  *
@@ -22,7 +22,7 @@
 #include "base/span.h"
 
 enum pairs_fate {
-	PAIRS_ANSWERS, /* it stands after its call */
+	PAIRS_ANSWERS, /* it is after its call */
 	PAIRS_LEFT_OUT, /* with its call */
 	PAIRS_ORPHAN, /* no call before it has its id */
 };

@@ -120,7 +120,7 @@ call_event(struct bridge_run *run, const struct bridge_call *c,
 	bridge_string(out, key, value);
 }
 
-/* A custom tool's input stands inside the JSON that comes, and is told at
+/* A custom tool's input is inside the JSON that comes, and is told at
  * once when that is whole, as a search's arguments are. */
 void
 responses_call_delta(struct bridge_run *run, struct bridge_call *c,

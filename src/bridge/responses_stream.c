@@ -265,7 +265,7 @@ add_part_item(
 	buf_puts(out, "]}");
 }
 
-/* A part event up to where its own member stands. */
+/* A part event up to where its own member is. */
 static void
 part_event(struct bridge_run *run, const char *type, struct buf *out)
 {

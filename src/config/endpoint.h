@@ -6,7 +6,7 @@
  * The endpoint table: what a path and a method mean.  Adding a pass-through
  * endpoint is one row in endpoint.c.
  *
- * It stands on the config's floor because `endpoints` of a target, a provider
+ * It is on the config's floor because `endpoints` of a target, a provider
  * or a client names its rows.
  */
 #ifndef CONFIG_ENDPOINT_H

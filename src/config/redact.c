@@ -209,7 +209,7 @@ find_endings(struct cover *c, struct span key)
 	}
 }
 
-/* The letters of base64 that only the key's bytes decide, where it stands
+/* The letters of base64 that only the key's bytes decide, where it is
  * `shift` bytes after a group's beginning. */
 static size_t
 base64_core(struct span key, unsigned shift, const char *letters, char *out)

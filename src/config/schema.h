@@ -19,42 +19,42 @@
 #define SCHEMA_PRICE_FILE "price_file"
 
 enum schema_type {
-	SCHEMA_GROUP,		/* { a = 1; } */
-	SCHEMA_LIST,		/* ( {…}, {…} ) of the group named `of` */
+	SCHEMA_GROUP, /* { a = 1; } */
+	SCHEMA_LIST, /* ( {…}, {…} ) of the group named `of` */
 	SCHEMA_STRING,
-	SCHEMA_STRINGS,		/* [ "a", "b" ] or ( "a" ) */
+	SCHEMA_STRINGS, /* [ "a", "b" ] or ( "a" ) */
 	SCHEMA_INT,
-	SCHEMA_SECONDS,		/* float or int; kept as ms */
-	SCHEMA_BYTES,		/* int, or "25 MB", "1 GiB" */
-	SCHEMA_USD,		/* float or int; kept as nano-USD */
+	SCHEMA_SECONDS, /* float or int; kept as ms */
+	SCHEMA_BYTES, /* int, or "25 MB", "1 GiB" */
+	SCHEMA_USD, /* float or int; kept as nano-USD */
 	SCHEMA_BOOL,
-	SCHEMA_WORD,		/* one of the words in `words` */
-	SCHEMA_WORDS,		/* an array of them; kept as a mask */
-	SCHEMA_ENDPOINTS,	/* the same, of endpoints */
-	SCHEMA_NAME,		/* a string of [A-Za-z0-9._-] */
-	SCHEMA_PATH,		/* of a file; relative: beside the config */
-	SCHEMA_URL,		/* of a scheme in `words` */
-	SCHEMA_NETS,		/* an array of addresses and networks */
-	SCHEMA_DATE,		/* "2026-12-31", "2026-12-31T18:00:00Z" */
-	SCHEMA_DIGEST,		/* 64 hex digits */
-	SCHEMA_REF,		/* the name of an element of `of` */
+	SCHEMA_WORD, /* one of the words in `words` */
+	SCHEMA_WORDS, /* an array of them; kept as a mask */
+	SCHEMA_ENDPOINTS, /* the same, of endpoints */
+	SCHEMA_NAME, /* a string of [A-Za-z0-9._-] */
+	SCHEMA_PATH, /* of a file; relative: beside the config */
+	SCHEMA_URL, /* of a scheme in `words` */
+	SCHEMA_NETS, /* an array of addresses and networks */
+	SCHEMA_DATE, /* "2026-12-31", "2026-12-31T18:00:00Z" */
+	SCHEMA_DIGEST, /* 64 hex digits */
+	SCHEMA_REF, /* the name of an element of `of` */
 };
 
 struct schema {
-	const char *group;	/* "" top level, "providers", "targets" … */
+	const char *group; /* "" top level, "providers", "targets" … */
 	const char *name;
 	enum schema_type type;
-	double min, max;	/* of numbers; lengths of strings */
-	const char *preset;	/* the default as written; NULL: none */
-	const char *words;	/* "local external", for WORD and WORDS */
-	const char *of;		/* LIST, GROUP: the group of its elements */
+	double min, max; /* of numbers; lengths of strings */
+	const char *preset; /* the default as written; NULL: none */
+	const char *words; /* "local external", for WORD and WORDS */
+	const char *of; /* LIST, GROUP: the group of its elements */
 	bool required;
-	const char *text;	/* one sentence for people */
+	const char *text; /* one sentence for people */
 
-	/* Where it stands in the C struct of its group. */
+	/* Where it is in the C struct of its group. */
 	size_t offset;
-	size_t width;		/* bytes; of a LIST: of one element */
-	size_t count_offset;	/* of a LIST's, STRINGS' and NETS' count, a
+	size_t width; /* bytes; of a LIST: of one element */
+	size_t count_offset; /* of a LIST's, STRINGS' and NETS' count, a
 				   DIGEST's bool */
 };
 

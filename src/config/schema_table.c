@@ -137,7 +137,7 @@
 		IN(client, budget))
 
 /* A group's rows are read in this order, so what is referred to (limits,
- * providers) stands before what refers to it. */
+ * providers) is before what refers to it. */
 const struct schema schema_table[] = {
 	TEXT("", "runtime_dir", SCHEMA_PATH, 1, 4096, RUNSTATEDIR "/tailgate",
 	    false,

@@ -264,7 +264,7 @@ cut(struct buf *text, const char *from, const char *to)
 }
 
 /* The blanks with which the line of p begins, with its newline; a space if
- * something else stands before p on it. */
+ * something else is before p on it. */
 static struct span
 indent_of(const struct buf *text, const char *p)
 {

@@ -224,7 +224,7 @@ stands_at(const struct lines *in, size_t at, const struct lines *what,
 	return true;
 }
 
-/* Where the new side of a hunk stands in current, from `start` on, with as
+/* Where the new side of a hunk is in current, from `start` on, with as
  * many lines around it as make it the only place; SIZE_MAX: nowhere, or in
  * several. */
 static size_t

@@ -28,10 +28,10 @@ struct edit {
 	 * is.  A YAML list: its items, each line ended by a newline.  TOML:
 	 * NULL takes the pair out. */
 	const char *value;
-	bool keep; /* what stands there already stays */
+	bool keep; /* what is there already stays */
 };
 
-/* Adds the text with the edit made to out.  -1: *why says what stands in its
+/* Adds the text with the edit made to out.  -1: *why says what is in its
  * way, and what is in out means nothing. */
 typedef int edit_function(
     struct span text, const struct edit *, struct buf *out, const char **why);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where in a JSON text, with comments or without, a member stands or
+ * Hides where in a JSON text, with comments or without, a member is or
  * belongs, and how the members around it are laid out.
  */
 #include "config.h"
@@ -327,7 +327,7 @@ insert(const struct json *j, const struct object *o, const char *member,
 	}
 	l.base = own;
 	if (o->nmembers == 0) {
-		/* The member stands one step in. */
+		/* The member is one step in. */
 		struct buf deeper;
 
 		buf_init(&deeper, 4096);

@@ -21,7 +21,7 @@ char *setup_state_path(const char *tool);
  * permissions.  -1: said. */
 int setup_file_read(
     const char *path, struct buf *text, bool *exists, unsigned *mode);
-/* Replaces it whole.  -1: said, and the old one stands. */
+/* Replaces it whole.  -1: said, and the old one stays. */
 int setup_file_write(const char *path, const struct buf *text, unsigned mode);
 
 /* The directories of a path, mode 0700.  *made (if made is not NULL) becomes

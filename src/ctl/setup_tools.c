@@ -159,7 +159,7 @@ const struct setup_tool setup_tools[] = {
 		    { edit_toml, PROVIDER "name", "\"tailgate\"", 0 },
 		    { edit_toml, PROVIDER "base_url", "\"<v1>\"", 0 },
 		    { edit_toml, PROVIDER "wire_api", "\"responses\"", 0 },
-		    /* By hand it stands in the environment. */
+		    /* By hand it is in the environment. */
 		    { edit_toml, PROVIDER "env_key", NULL, 0 },
 		    /* With a command for the key (auth) Codex would take its
 		     * instructions from the gateway's catalogue. */

@@ -16,7 +16,7 @@
 struct table;
 
 /* The columns' titles, separated by '|'; a column whose title begins with
- * '>' stands right (numbers): "client|model|>tokens in|>cost".  Out of memory
+ * '>' aligns right (numbers): "client|model|>tokens in|>cost".  Out of memory
  * is fatal, here and below. */
 struct table *table_new(const char *columns);
 void table_free(struct table *);

@@ -20,13 +20,13 @@ struct ledger_callers;
 
 /* The desk's end for the ledger's process becomes theirs; file and gap stay the
  * caller's.  Out of memory is fatal. */
-struct ledger_callers *ledger_callers_new(
-    struct ledger_file *, struct ledger_gap *, int desk);
+struct ledger_callers *
+ledger_callers_new(struct ledger_file *, struct ledger_gap *, int desk);
 void ledger_callers_free(struct ledger_callers *);
 
 /* Is anybody there, or can anybody come? */
 bool ledger_callers_left(const struct ledger_callers *);
-/* Waits for what comes, at most timeout_ms (-1: for ever), and deals with it.
+/* Waits for what comes, at most timeout_ms (-1: forever), and deals with it.
  * False: nothing came. */
 bool ledger_callers_turn(struct ledger_callers *, int timeout_ms);
 

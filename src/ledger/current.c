@@ -62,7 +62,7 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Opens the file that stands at the path now. */
+/* Opens the file that is at the path now. */
 static int
 open_ledger(struct ledger_current *c, struct stat *st)
 {
@@ -150,7 +150,7 @@ look_at(int dir_fd, const char *name, struct stat *st)
 #endif
 }
 
-/* What stands at the path now?  That its directory is still the same one is
+/* What is at the path now?  That its directory is still the same one is
  * believed for a second: to walk the whole path costs as much as the write. */
 static int
 look(struct ledger_current *c, struct stat *st)

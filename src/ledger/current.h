@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The files that lines go into: which one stands at the ledger's path now,
+ * The files that lines go into: which one is at the ledger's path now,
  * and the lock under which one writes.  Both may be renamed, removed or
  * replaced at any time, with their directory.  Between file*.c and current.c
  * only.
@@ -36,12 +36,12 @@ int ledger_current_open(struct ledger_current *, const char **which);
 int ledger_current_open_plain(const char *path, int flags, unsigned mode);
 
 /* Locks, waiting no longer than until_ms (clock_now_ms()) for another process,
- * then opens what stands at the path now.  *old_fd is the file that was open
+ * then opens what is at the path now.  *old_fd is the file that was open
  * before where it was another one, to be closed by the caller, else -1.  -1
  * with errno (EWOULDBLOCK: another process holds the lock); nothing is locked
  * then. */
-int ledger_current_lock(struct ledger_current *, int64_t until_ms,
-    int *old_fd, struct stat *st);
+int ledger_current_lock(
+    struct ledger_current *, int64_t until_ms, int *old_fd, struct stat *st);
 void ledger_current_unlock(struct ledger_current *);
 
 #endif

@@ -16,7 +16,7 @@
 #include "ledger/chain.h"
 #include "ledger/ledger.h"
 
-/* A newline stands before its text, for the case that what is in the file
+/* A newline precedes its text, for the case that what is in the file
  * before it was torn. */
 struct ledger_draft {
 	struct buf text;
@@ -45,7 +45,7 @@ struct ledger_draft *ledger_draft_lost(const struct ledger_lost *);
 
 /* Its end: the host's name, its place after the tail, and the newline, instead
  * of the end that it had before.  False: it has become too long. */
-bool ledger_draft_finish(struct ledger_draft *, const char *gateway,
-    const struct ledger_tail *);
+bool ledger_draft_finish(
+    struct ledger_draft *, const char *gateway, const struct ledger_tail *);
 
 #endif

@@ -18,8 +18,8 @@ struct ledger_file;
 
 /* Opens nothing yet.  The gap stays the caller's.  One thread at a time. */
 /* gateway: what each line says of the host; both texts stay the caller's. */
-struct ledger_file *ledger_file_new(
-    const char *path, const char *gateway, struct ledger_gap *);
+struct ledger_file *
+ledger_file_new(const char *path, const char *gateway, struct ledger_gap *);
 /* Writes the record of the end, as ledger_file_keep() does. */
 void ledger_file_free(struct ledger_file *, int64_t until_ms);
 
@@ -34,10 +34,10 @@ int ledger_file_check(struct ledger_file *, const char **which);
  * in the gap. */
 int ledger_file_append(
     struct ledger_file *, struct ledger_drafts *, int64_t until_ms);
-/* Takes out of the list, and frees, what stands near the end of the file
+/* Takes out of the list, and frees, what is near the end of the file
  * already. */
-void ledger_file_drop_written(
-    const struct ledger_file *, struct ledger_drafts *);
+void
+ledger_file_drop_written(const struct ledger_file *, struct ledger_drafts *);
 
 /* In how many ms the record of the end is to be kept; -1: it is. */
 int ledger_file_due_ms(const struct ledger_file *);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what the ledger's process leaves behind of the one that forked it, and
+ * Hides what the ledger's process leaves of the one that forked it, and
  * when it ends.
  */
 #include "config.h"

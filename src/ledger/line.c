@@ -30,7 +30,7 @@ struct member {
 #define LINE(name, kind, member) MEMBER(name, kind, struct ledger_line, member)
 #define TRY(name, kind, member) MEMBER(name, kind, struct ledger_try, member)
 
-/* In the order of draft.c; what only version 1 has stands where it stood. */
+/* In the order of draft.c; what only version 1 has is where it stood. */
 static const struct member line_members[] = {
 	LINE("v", NUMBER, v),
 	LINE("time", TEXT, time),

@@ -52,7 +52,7 @@ static const enum usage_by columns[] = { USAGE_BY_DAY, USAGE_BY_MODEL,
 #define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
 static const enum usage_by client_columns[] = { USAGE_BY_DAY, USAGE_BY_CLIENT };
 
-/* Made anew: what stands in the file may be anything, and a page that gets
+/* Made anew: what is in the file may be anything, and a page that gets
  * bad JSON shows nothing at all. */
 static void
 put_text(struct buf *b, const char *name, struct span raw)

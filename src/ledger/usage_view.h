@@ -37,7 +37,7 @@ void usage_view_free(struct usage_view *);
  * place, sent, external, fallback, stream, status, refusal, client_gone, cut,
  * usage, input, output, cost_nanousd, queue_ms, first_byte_ms, total_ms.
  *
- * A model stands under the name it was asked by only where that went out to a
+ * A model is under the name it was asked by only where that went out to a
  * provider; else under what it was configured as, or "": what clients make up
  * is no model. */
 void usage_view_json(

@@ -41,7 +41,7 @@ say(struct walk *w, uint64_t line, const char *what)
 	w->say(w->ctx, w->file->path, line, what);
 }
 
-/* The line's prev is not the hash of what stands before it. */
+/* The line's prev is not the hash of what is before it. */
 static void
 say_break(struct walk *w, uint64_t line, uint64_t n)
 {

@@ -19,7 +19,7 @@
 /* Shippers send again what they are not sure of: so many lines of each chain
  * are known again. */
 #define KNOWN 4096
-/* The host's name stands in the last bytes of a line. */
+/* The host's name is in the last bytes of a line. */
 #define END_BYTES 512
 
 struct known {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a Host, an Origin and a Sec-Fetch-Site are read.  It stands right
+ * Hides how a Host, an Origin and a Sec-Fetch-Site are read.  It is right
  * after `identify` on a request's way.
  */
 #include "config.h"

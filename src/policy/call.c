@@ -199,7 +199,7 @@ is_sound(const struct jscan_value *v)
 }
 
 /* The nearest key above a value, elements of arrays passed over; *depth is
- * where it stands.  p NULL: there is none. */
+ * where it is.  p NULL: there is none. */
 static struct span
 key_above(const struct jscan_value *v, unsigned *depth)
 {

@@ -4,7 +4,7 @@
  */
 /*
  * Hides what the top-level members of a JSON body say that decides about the
- * call: the model and where it stands, the stream flag, counts.  call.c comes
+ * call: the model and where it is, the stream flag, counts.  call.c comes
  * here for each member as it begins.
  */
 #include "config.h"
@@ -129,7 +129,7 @@ read_count(struct reading *r, const struct jscan_value *v, uint64_t *most)
 	return 0;
 }
 
-/* Whatever stands there, null too, is what is replaced. */
+/* Whatever is there, null too, is what is replaced. */
 void
 call_place_options(struct reading *r, const struct jscan_value *v)
 {

@@ -44,7 +44,7 @@
 struct script {
 	uint32_t first, last;
 	unsigned units; /* of a character */
-	bool letter; /* also a letter of the Latin word it stands in */
+	bool letter; /* also a letter of the Latin word it is in */
 };
 
 /* In order.  Measured against the vocabularies of cl100k, o200k, Llama 3 and

@@ -71,7 +71,7 @@ number(const char *text, int64_t min, int64_t max)
 }
 
 /* Moves after "name=value" and the separator, if there is one.  The value, in
- * the arena; NULL: something else stands there. */
+ * the arena; NULL: something else is there. */
 static const char *
 take(const char **p, const char *name, bool last, struct arena *arena)
 {

@@ -34,17 +34,17 @@
 /* In a response to a relay: the refusal is the gateway's own, by its code. */
 #define HOP_REFUSAL_FIELD "x-tailgate-refusal"
 
-#define HOP_ID_CHARS 16		/* hex digits of a gateway's id */
-#define HOP_MAX 8		/* gateways that a request may come through */
-#define HOP_CLIENT_MAX 255	/* bytes of a client's name, hops included */
+#define HOP_ID_CHARS 16 /* hex digits of a gateway's id */
+#define HOP_MAX 8 /* gateways that a request may come through */
+#define HOP_CLIENT_MAX 255 /* bytes of a client's name, hops included */
 #define HOP_REQUEST_ID_CHARS 24 /* "req_" and 20 hex digits */
 
 struct hop {
-	const char *client;	/* "laptop", or "office/laptop" of two */
-	unsigned priority;	/* 1..100 */
-	enum place place;	/* ceiling */
+	const char *client; /* "laptop", or "office/laptop" of two */
+	unsigned priority; /* 1..100 */
+	enum place place; /* ceiling */
 	const char *request_id;
-	int64_t patience_ms;	/* how long the sender will wait, 1.. */
+	int64_t patience_ms; /* how long the sender will wait, 1.. */
 };
 
 /* The field's value, in the arena. */
@@ -55,9 +55,9 @@ int hop_parse(const char *value, struct arena *, struct hop *out);
 /* Who asks, as far as the relay's own entry allows: its name before the hop's,
  * the lesser priority, the narrower place; all else is the relay's.  In the
  * arena. */
-const struct client *hop_client(
-    const struct client *relay, const struct hop *, struct arena *);
-/* The name of the entry in this gateway's configuration: what stands before
+const struct client *
+hop_client(const struct client *relay, const struct hop *, struct arena *);
+/* The name of the entry in this gateway's configuration: what is before
  * the first slash. */
 struct span hop_entry(struct span client);
 

@@ -115,7 +115,7 @@ spelled(const char *p, const char *end, char *out)
 	return at < end && *at == ';' && code < 128 ? (size_t)(at + 1 - p) : 0;
 }
 
-/* One layer of that undone; out may be where the key stands. */
+/* One layer of that undone; out may be where the key is. */
 static struct span
 unspell(struct span key, char out[SPELLED_MAX])
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which headers and which parameters of a query pass.  It stands beside
+ * Hides which headers and which parameters of a query pass.  It is beside
  * call.c: request.c fills it before the body is measured, attempt.c sends it.
  */
 #include "config.h"

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The plan: hides the rules by which a target is in or out.  It stands between
+ * The plan: hides the rules by which a target is in or out.  It is between
  * reading a request and doing anything for it, touches nothing outside its
  * arguments, and is what `tailgate explain` prints.
  */

@@ -213,7 +213,7 @@ scheme_length(struct span url)
 	return n > 1 && n < url.len && url.p[n] == ':' ? n : 0;
 }
 
-/* What stands between the slashes and the next one, without a user and a port.
+/* What is between the slashes and the next one, without a user and a port.
  * Readers take backslashes for slashes, and any number of them. */
 static struct span
 host_of(struct span rest)

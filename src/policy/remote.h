@@ -29,7 +29,7 @@ enum remote_key {
 	REMOTE_KEY_NONE,
 	REMOTE_KEY_REFERENCE, /* image_url, file_url, server_url ... */
 	REMOTE_KEY_MEDIA, /* image, audio, video: perhaps the data itself */
-	REMOTE_KEY_URL, /* url, uri: by what it stands in */
+	REMOTE_KEY_URL, /* url, uri: by what it is in */
 	REMOTE_KEY_DATA, /* file_data, data: the data itself, but some
 			    upstreams take a URL there, too */
 };
@@ -39,6 +39,5 @@ bool remote_holds_url(struct span key);
 
 /* enum remote, of the decoded string. */
 unsigned remote_judge(struct span text, enum remote_key);
-
 
 #endif

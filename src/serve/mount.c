@@ -14,7 +14,7 @@
  *	     ?gone=TOKEN                   when the request with &token=TOKEN,
  *	                                   that had been left, was seen to be
  *
- * It stands below /v1 since that is where the web server's settings apply.
+ * It is below /v1 since that is where the web server's settings apply.
  */
 #include "config.h"
 

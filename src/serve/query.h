@@ -10,7 +10,7 @@
 
 #include "wire/io.h"
 
-/* What stands after a name ("=30", "&...", ""), or NULL: it is not there. */
+/* What is after a name ("=30", "&...", ""), or NULL: it is not there. */
 const char *query_find(struct io *, const char *name);
 /* The number that it is given, `most` at the most, or `otherwise`. */
 unsigned

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what of an event stream stands beside its events: comments, and lines
- * with fields that no client knows.  Providers and what stands before them say
+ * Hides what of an event stream is beside its events: comments, and lines
+ * with fields that no client knows.  Providers and what is before them say
  * there what they like; it is read as an error is, and the keys in it are
  * covered.  What is framed by it stays as it was.
  */

@@ -219,7 +219,7 @@ keep_over_exec(int fd, bool keep)
 		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
-/* fd -1: the program that stands at the path. */
+/* fd -1: the program that is at the path. */
 static int
 execute(int fd, char *const argv[], const struct upgrade *u)
 {

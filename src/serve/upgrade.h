@@ -56,7 +56,7 @@ void upgrade_init(char **argv);
 /* Were they replaced since?  Is there one to start in their place? */
 bool upgrade_is_due(void);
 
-/* Starts the program that stands there now, only to say by its exit status (0)
+/* Starts the program that is there now, only to say by its exit status (0)
  * whether it can take over from one like us with this configuration.  What is
  * wrong it writes to said_fd.  -1 with errno. */
 pid_t upgrade_prove(const char *config_path, int said_fd);

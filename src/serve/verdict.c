@@ -85,7 +85,7 @@ members_of(struct span json)
 	struct members m = { .used = NULL };
 	struct jscan_error error;
 
-	/* What is no JSON from some byte on has said what stands before. */
+	/* What is no JSON from some byte on has said what is before. */
 	m.is_object =
 	    jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == 0 &&
 	    m.is_object;

@@ -19,7 +19,7 @@
 
 /* Looking who is alive costs some system calls: not more often. */
 #define REAP_EVERY_MS 100
-/* When what stands in the way is other requests still running. */
+/* When what is in the way is other requests still running. */
 #define RETRY_HELD_MS 1000
 
 int

@@ -15,7 +15,7 @@
 #include "base/sum.h"
 #include "state/budget_internal.h"
 
-/* When what stands in the way is other requests still running. */
+/* When what is in the way is other requests still running. */
 #define RETRY_HELD_MS 1000
 
 _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];

@@ -157,7 +157,7 @@ give_rows(struct search *s, struct budget_place *places, size_t n)
 		f->keys[row] = places[i].key;
 		s->ours[row] = true;
 		places[i].row = row;
-		/* What it has used so far stands in the account. */
+		/* What it has used so far is in the account. */
 		f->stale |= f->built;
 	}
 	return missing;

@@ -214,7 +214,7 @@ my_cell(struct meters *m)
 	if (index < 0 || index >= PROCESS_MAX)
 		return NULL;
 	c = &m->file->cells[index];
-	/* What stands there otherwise is of one who died. */
+	/* What is there otherwise is of one who died. */
 	if (atomic_load(&c->owner) != process_id()) {
 		pthread_mutex_lock(&m->mutex);
 		if (atomic_load(&c->owner) != process_id()) {

@@ -12,7 +12,7 @@
  * wait, but never let one too many through, and the kernel gives a dead
  * holder's slot back.
  *
- * Who waits stands in runtime_dir/slots/LIMIT/queue, mapped by every process:
+ * Who waits is in runtime_dir/slots/LIMIT/queue, mapped by every process:
  * a row for each waiter, of whatever process.  A row is owned by the one
  * process whose id (state/process.h) was swapped into its owner word; then
  * its key is published in one store: arrival, client, how many slots and how

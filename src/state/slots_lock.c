@@ -83,7 +83,7 @@ lock_file(struct slots_limit *l, unsigned slot)
 	return SLOTS_LOCK_TAKEN;
 }
 
-/* Those that nobody's name stands at come first: they are free but for a
+/* Those that nobody's name is at come first: they are free but for a
  * moment's race.  The others are tried too, for a killed holder's name is
  * left behind. */
 static enum slots_lock

@@ -11,7 +11,7 @@
 #include "state/process.h"
 #include "state/slots_internal.h"
 
-/* What stands in the file of those who are alive. */
+/* What is in the file of those who are alive. */
 struct count {
 	unsigned used, mine; /* slots, and of them this client's */
 	unsigned waiting, mine_waiting, rows; /* rows: taken ones */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides a provider that needs no network: it stands where upstream_send()
+ * Hides a provider that needs no network: it is where upstream_send()
  * does, speaks its sink's language, and so takes the same way through plan,
  * slots, relay and account as any other.
  *
@@ -26,7 +26,7 @@
 #include "wire/echo_internal.h"
 
 #define ECHO_TEXT_MAX (1024 * 1024)
-/* Of a text, each byte escaped, and what stands around it. */
+/* Of a text, each byte escaped, and what is around it. */
 #define ECHO_OUT_MAX (6 * ECHO_TEXT_MAX + 4096)
 
 /* ---- counting --------------------------------------------------------- */

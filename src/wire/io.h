@@ -65,7 +65,7 @@ struct io {
  * of any that we look at. */
 #define IO_PARAM_TWICE ","
 
-/* What a parameter is that stands there as `found` (or NULL) and as `next`. */
+/* What a parameter is that is there as `found` (or NULL) and as `next`. */
 const char *io_param_one(const char *name, const char *found, const char *next);
 
 /* A CGI parameter, or NULL. */

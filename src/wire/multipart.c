@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the form's framing.  It stands between the spool and the measuring of
+ * Hides the form's framing.  It is between the spool and the measuring of
  * the call: what it says of a form, the upstream must see in the same bytes.
  * So whatever two parsers are known to read differently (a boundary after a
  * bare LF, a folded header, a name given twice or escaped without need) is

@@ -65,7 +65,7 @@ int sse_finish(
     struct sse *, int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* Between two events: a comment may be written here. */
 bool sse_at_boundary(const struct sse *);
-/* Up to where the stream is whole events (and what stands between them). */
+/* Up to where the stream is whole events (and what is between them). */
 uint64_t sse_open_at(const struct sse *);
 
 #endif

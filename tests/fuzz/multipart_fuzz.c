@@ -56,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result =
 	    multipart_scan(f.body, f.boundary, take_part, &f, &sent, &error);
 	MUST(result == 0 || (result == -1 && error != NULL));
-	/* What is sent says the same, without what stands around it. */
+	/* What is sent says the same, without what is around it. */
 	if (result == 0) {
 		again.boundary = f.boundary;
 		again.body = sent;

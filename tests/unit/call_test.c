@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * policy/call: what is found in a body, where it stands, what is refused,
+ * policy/call: what is found in a body, where it is, what is refused,
  * the token estimate, private patterns and their bounds, forms.
  */
 #include "config.h"

@@ -979,7 +979,7 @@ test_parse(void)
 	CHECK(count == 0, "none before the day asked for");
 }
 
-/* Wherever a string ends, and whatever stands before that. */
+/* Wherever a string ends, and whatever is before that. */
 static void
 test_parse_strings(void)
 {
@@ -1082,7 +1082,7 @@ since(int64_t begin_ms)
 	return clock_now_ms() - begin_ms;
 }
 
-/* Whoever may open the lock may hold it for ever. */
+/* Whoever may open the lock may hold it forever. */
 static void
 test_held_lock(void)
 {
@@ -1391,7 +1391,7 @@ test_hostile_frames(void)
 	keeper_close();
 }
 
-/* What stands in the way goes away, and lines are written again. */
+/* What is in the way goes away, and lines are written again. */
 static void
 blocked(const char *what, void (*block)(void), void (*unblock)(void))
 {

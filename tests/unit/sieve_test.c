@@ -27,7 +27,7 @@ static const struct provider providers[] = {
 };
 static const struct config config = { .providers = providers, .nproviders = 3 };
 
-/* Each is covered but for what stands around the brackets. */
+/* Each is covered but for what is around the brackets. */
 static const char *const hidden[] = {
 	"say <" KEY ">",
 	"say <SK-PROJ-ABCDEFGHIJKLMNOPQRSTUVWX/+YZ0WXYZ>!",

@@ -165,7 +165,7 @@ queued(unsigned n)
 	return facts().queued == n;
 }
 
-/* Starts it, and returns when it stands in the queue as its n-th. */
+/* Starts it, and returns when it is in the queue as its n-th. */
 static void
 start_waiter(unsigned i, const char *client, unsigned priority)
 {
