@@ -17,6 +17,8 @@
  * with status 503 are told as `refused`.  -r opens at most so many connections
  * in a second.
  *
+ * On SIGUSR1 no more requests are begun; those under way are awaited.
+ *
  * -S and -D add clients that are not counted: ones that read nothing of the
  * response, ones that send their body a byte at a time.
  *
@@ -87,6 +89,7 @@ static int64_t deadline_ns;
 static struct series totals, firsts, transits;
 static int first_bad;
 static struct client *clients;
+static volatile sig_atomic_t stopped;
 
 static int64_t
 now_ns(void)
@@ -245,6 +248,8 @@ client_begin(struct client *c)
 static bool
 more_to_start(void)
 {
+	if (stopped)
+		return false;
 	if (seconds > 0 && now_ns() >= deadline_ns)
 		return false;
 	return nrequests == 0 || started < nrequests;
@@ -555,13 +560,20 @@ report(int64_t took_ns)
 	       "seconds=%.3f "
 	       "rps=%.1f p50_us=%.1f p99_us=%.1f max_us=%.0f ttfb_p50_us=%.1f "
 	       "ttfb_p99_us=%.1f events=%zu transit_p50_us=%.1f "
-	       "transit_p99_us=%.1f bytes=%llu\n",
+	       "transit_p99_us=%.1f bytes=%llu started=%ld\n",
 	    complete, failed, retried, refused, first_bad,
 	    (double)took_ns / 1e9, (double)complete * 1e9 / (double)took_ns,
 	    percentile(&totals, .5), percentile(&totals, .99),
 	    percentile(&totals, 1), percentile(&firsts, .5),
 	    percentile(&firsts, .99), transits.n, percentile(&transits, .5),
-	    percentile(&transits, .99), bytes);
+	    percentile(&transits, .99), bytes, started);
+}
+
+static void
+on_enough(int sig)
+{
+	(void)sig;
+	stopped = 1;
 }
 
 int
@@ -616,6 +628,7 @@ main(int argc, char **argv)
 	if (nrequests == 0 && seconds <= 0)
 		nrequests = nclients;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, on_enough);
 	resolve(argv[optind]);
 	make_request(path, key, body.p == NULL ? "" : body.p, body.len);
 	text_free(&body);

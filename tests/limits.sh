@@ -59,11 +59,11 @@ without()
 	done
 }
 
-# ask NAME TARGET CLIENTS REQUESTS: in the background.
+# ask NAME TARGET CLIENTS: in the background, until asked_enough.
 ask()
 {
 	eval "key=\$${1}_key"
-	"$load" -c "$3" -n "$4" -k "$key" -b "$(chat delay=3)" "$2" \
+	"$load" -c "$3" -n 1000000 -k "$key" -b "$(chat delay=3)" "$2" \
 		>"$dir/$1.load" 2>&1 &
 	adopt "$1" $!
 }
@@ -98,40 +98,64 @@ victim()
 		END { if (NR) print w[n % NR + 1] }'
 }
 
-# kill_some: until the load is over, a worker now and then; $lost is how many
-# requests they held.
+has_workers()
+{
+	[ -n "$(workers_of "$1")" ]
+}
+
+# kill_some: under the load, a worker now and then; $lost is how many requests
+# they held.
 kill_some()
 {
 	lost=0
 	kills=0
 	n=$(od -An -N1 -tu1 /dev/urandom)
 	detail "seed $n"
-	while alive "$a_pid" && alive "$b_pid" && [ $kills -lt 6 ]; do
+	while [ $kills -lt 6 ] && alive "$a_pid" && alive "$b_pid"; do
 		n=$((n * 5 + 3))
 		parent=$pool_a_pid
 		[ $((n / 4 % 2)) -eq 0 ] || parent=$pool_b_pid
 		w=$(victim "$parent" $((n / 8)))
-		[ -n "$w" ] || continue
+		if [ -z "$w" ]; then
+			wait_until -t 60 -p "$parent" has_workers "$parent" ||
+				break
+			continue
+		fi
 		kill -STOP "$w" 2>/dev/null || continue
 		wait_until -t 5 stopped "$w"
 		held=$(connections "$w")
 		kill -KILL "$w"
 		lost=$((lost + held))
 		kills=$((kills + 1))
-		wait_until -t 5 load_moves
+		# What follows proves nothing unless the others go on.
+		wait_until -t 60 -p "$a_pid" stat_reaches stub requests \
+			$(($(stat stub requests) + 40))
 	done
 }
 
-# Forty more requests have come since.
-load_moves()
+# asked_enough: no more is asked once there was enough by each way.  The load
+# can't be over before the workers were killed.
+asked_enough()
 {
-	[ -n "${moved:-}" ] || moved=$(stat stub requests)
-	if ! alive "$a_pid" || [ "$(stat stub requests)" -ge $((moved + 40)) ]
-	then
-		moved=
-		return 0
-	fi
-	return 1
+	check "limit $1: the upstream gets its requests" \
+		wait_until -t 120 -p "$a_pid" stat_reaches stub requests 800
+	check "limit $1: by CGI, too" \
+		wait_until -t 120 -p "$cgi_pid" cgi_served $((by_cgi + 20))
+	for who in a b cgi; do
+		eval "kill -USR1 \$${who}_pid"
+	done
+}
+
+# cgi_lines, cgi_served N: what the ledger has of those that came by CGI.
+cgi_lines()
+{
+	cat "$dir/state/ledger.jsonl" 2>/dev/null |
+		grep -c '"client":"cgi".*"status":200'
+}
+
+cgi_served()
+{
+	[ "$(cgi_lines)" -ge "$1" ]
 }
 
 total=0
@@ -139,10 +163,12 @@ limited()
 {
 	with_limit "$1"
 	tell stub reset >/dev/null
-	ask a "$at_a" 90 500
-	ask b "$at_b" 90 500
-	ask cgi "$at_cgi" 20 80
+	by_cgi=$(cgi_lines)
+	ask a "$at_a" 90
+	ask b "$at_b" 90
+	ask cgi "$at_cgi" 20
 	kill_some
+	asked_enough "$1"
 	for who in a b cgi; do
 		eval "wait \$${who}_pid"
 		eval "forget \$${who}_pid"
@@ -153,14 +179,16 @@ limited()
 		"$(stat stub max_in_flight)" "$1"
 	unanswered=0
 	sent=0
+	started=0
 	for who in a b cgi; do
 		total=$((total + $(count $who complete)))
 		sent=$((sent + $(count $who complete) + $(count $who failed)))
+		started=$((started + $(count $who started)))
 		unanswered=$((unanswered + $(count $who failed) - \
 			$(count $who refused)))
 	done
-	is "limit $1: all have come to an end" "$sent" 1080
-	check "limit $1: workers were killed" test "$kills" -gt 2
+	is "limit $1: all have come to an end" "$sent" "$started"
+	is "limit $1: workers were killed" "$kills" 6
 	# Without the right to look at our own workers nobody can tell.
 	if [ "$(id -u)" -eq 0 ]; then
 		at_most "limit $1: nobody is unanswered but theirs" \
