@@ -192,8 +192,19 @@ seen()
 			wait_until stat_is stub aborted $((aborted + 1))
 		took=$((($(stat stub last_abort_ns) - closed_ns) / 1000000))
 	fi
-	at_most "$name: ms until it was seen" "$took" "$bound_ms"
+	detail "$name: seen after $took ms"
+	echo "$took" >>"$dir/took"
 	[ "$phase" != queued ] || let_go
+}
+
+# The bound is held by each on a machine with time for it; a busy one may keep
+# any process waiting for longer, but not most of them.
+bound_holds()
+{
+	at_most "$server: ms until one in two was seen" \
+		"$(sort -n "$dir/took" | sed -n "$((($(wc -l <"$dir/took") + 1) / 2))p")" \
+		"$bound_ms"
+	rm -f "$dir/took"
 }
 
 # Where it can't be: it goes on to its end.  Nothing says when that is seen
@@ -310,6 +321,7 @@ whole()
 	hangs_up 'whole, long body' fresh body stub/stall-mid,size=300000 \
 		false 'answer_has ^.....' seen 200 upstream
 	timed_out
+	bound_holds
 	blameless
 }
 
