@@ -149,8 +149,12 @@ asked_enough()
 # cgi_lines, cgi_served N: what the ledger has of those that came by CGI.
 cgi_lines()
 {
-	cat "$dir/state/ledger.jsonl" 2>/dev/null |
-		grep -c '"client":"cgi".*"status":200'
+	if [ -e "$dir/state/ledger.jsonl" ]; then
+		grep -c '"client":"cgi".*"status":200' \
+			"$dir/state/ledger.jsonl"
+	else
+		echo 0
+	fi
 }
 
 cgi_served()

@@ -276,6 +276,8 @@ take_first(struct relay *r, struct span bytes)
 	    (begins = beginning(bytes)) != RELAY_BEGINS_UNSAID)
 		return relay_decide(r, begins) == -1 ? -1 : take(r, bytes);
 	buf_add(&r->held, bytes.p, bytes.len);
+	if (buf_failed(&r->held))
+		return -1;
 	begins = beginning(buf_span(&r->held));
 	if (begins == RELAY_BEGINS_UNSAID && r->held.len <= RELAY_HOLD_BYTES)
 		return 0;

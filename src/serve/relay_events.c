@@ -367,6 +367,8 @@ relay_push_events(struct relay *r, struct span bytes)
 	r->window = bytes;
 	if (held) {
 		buf_add(&r->held, bytes.p, bytes.len);
+		if (buf_failed(&r->held))
+			return -1; /* what follows would not be all */
 		r->window = buf_span(&r->held);
 	}
 	if (sse_push(&r->sse, bytes, on_event, r) != 0 || pass_events(r) == -1)

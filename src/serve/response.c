@@ -133,6 +133,8 @@ heartbeat(struct response *a)
 	else
 		alive_write(&a->alive, &sign);
 	a->burst = a->burst > 0 ? a->burst - 1 : a->caddy ? BURST - 1 : 0;
+	/* Half a sign would be a broken stream: better an end of it. */
+	a->gone |= buf_failed(&sign);
 	rc = response_put(a, sign.p, sign.len);
 	buf_free(&sign);
 	return rc == -1 ? -1 : response_flush(a);
