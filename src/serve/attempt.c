@@ -164,9 +164,9 @@ attempt_free(struct attempt *t)
 	r->lease = NULL;
 	r->io->has_slot = false;
 	slots_release(&t->lease);
-	t->hold.again = t->again;
-	t->hold.unsent = !a->sent;
-	budget_settle(r->server->budgets, &t->hold,
+	t->reservation.again = t->again;
+	t->reservation.unsent = !a->sent;
+	budget_settle(r->server->budgets, &t->reservation,
 	    a->usage.input + a->usage.output,
 	    a->cost_nanousd < 0 ? 0 : a->cost_nanousd);
 	alive_unbridge(&r->response.alive);
@@ -205,7 +205,7 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->request = r;
 	t->candidate = c;
 	t->provider = c->target->provider;
-	t->hold.cell = -1;
+	t->reservation.cell = -1;
 	t->start_ms = clock_now_ms();
 	t->again = was_sent(r);
 	t->account = attempt_add_try(r, c);

@@ -38,10 +38,10 @@ attempt_reserve_budget(struct attempt *t)
 	struct request *r = t->request;
 	struct budget_room room;
 	struct refused refused = { .refusal = REFUSE_NONE };
-	t->hold.again = r->entry.ntries > 1;
+	t->reservation.again = r->entry.ntries > 1;
 	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
 		t->candidate->need_tokens, admission_nanousd(t->candidate),
-		&t->hold, &room, &refused) == -1) {
+		&t->reservation, &room, &refused) == -1) {
 		attempt_fail(t, refused.refusal, refused.retry_after_ms,
 		    refused.message == NULL
 			? NULL

@@ -25,7 +25,7 @@ struct attempt {
 	struct buf chat; /* the bridge's request */
 	bool withhold;
 	struct watch watch;
-	struct budget_hold hold;
+	struct budget_reservation reservation;
 	struct slots_lease lease;
 	bool trial;
 	struct relay relay;

@@ -93,8 +93,8 @@ row_number(const struct budget_book *b, const struct budget_side *side)
 }
 
 static int
-take_cell(struct budget_file *f, struct budget_hold *h, int client, int model,
-    struct budget_now now)
+take_cell(struct budget_file *f, struct budget_reservation *h, int client,
+    int model, struct budget_now now)
 {
 	struct budget_cell *c;
 
@@ -110,14 +110,15 @@ take_cell(struct budget_file *f, struct budget_hold *h, int client, int model,
 	c->nanousd = h->nanousd;
 	c->owner = process_id();
 	c->ticket = budget_ticket(c->owner, h->cell);
-	budget_hold_cell(f, c, 1);
+	budget_count_cell(f, c, 1);
 	return 0;
 }
 
 /* Is there room, now or after the dead have given back what they held? */
 static int
 check(struct budget_book *b, const struct budget_side *sides,
-    struct budget_now now, const struct budget_hold *h, struct refused *out)
+    struct budget_now now, const struct budget_reservation *h,
+    struct refused *out)
 {
 	return budget_check(sides, h, now, out) == -1 &&
 		(!reap_now(b->file, now) ||
@@ -128,7 +129,7 @@ check(struct budget_book *b, const struct budget_side *sides,
 
 static int
 reserve(struct budget_book *b, const struct budget_side *sides,
-    struct budget_now now, struct budget_hold *h, struct refused *out)
+    struct budget_now now, struct budget_reservation *h, struct refused *out)
 {
 	struct budget_file *f = b->file;
 
@@ -183,12 +184,12 @@ lock_sides(struct budget_book *b, const struct client *client,
 	}
 }
 
-static struct budget_hold
-make_hold(const struct client *client, const struct model *model,
+static struct budget_reservation
+make_reservation(const struct client *client, const struct model *model,
     uint64_t tokens, int64_t nanousd, bool again)
 {
 	/* No price known: it gets in until the money is spent. */
-	return (struct budget_hold){ .again = again,
+	return (struct budget_reservation){ .again = again,
 		.client = client,
 		.model = model,
 		.tokens = tokens > 0 ? tokens : 1,
@@ -201,14 +202,14 @@ budget_ask(struct budget_book *b, const struct client *client,
     const struct model *model, uint64_t tokens, int64_t nanousd, bool again,
     struct refused *refused)
 {
-	struct budget_hold hold =
-	    make_hold(client, model, tokens, nanousd, again);
+	struct budget_reservation reservation =
+	    make_reservation(client, model, tokens, nanousd, again);
 	struct budget_now now = budget_clock();
 	struct budget_side sides[2];
 	int rc;
 
 	lock_sides(b, client, model, now, sides);
-	rc = check(b, sides, now, &hold, refused);
+	rc = check(b, sides, now, &reservation, refused);
 	budget_unlock(b);
 	return rc;
 }
@@ -216,24 +217,27 @@ budget_ask(struct budget_book *b, const struct client *client,
 int
 budget_reserve(struct budget_book *b, const struct client *client,
     const struct model *model, uint64_t tokens, int64_t nanousd,
-    struct budget_hold *hold, struct budget_room *room, struct refused *refused)
+    struct budget_reservation *reservation, struct budget_room *room,
+    struct refused *refused)
 {
 	struct budget_now now = budget_clock();
 	struct budget_side sides[2];
 	int rc, journal;
 
-	*hold = make_hold(client, model, tokens, nanousd, hold->again);
+	*reservation = make_reservation(
+	    client, model, tokens, nanousd, reservation->again);
 	lock_sides(b, client, model, now, sides);
 	journal = budget_journal_enter(b, now);
-	rc = reserve(b, sides, now, hold, refused);
-	if (rc == 0 && journal != -1 && hold->cell != -1)
-		budget_journal_reserved(
-		    journal, b, &b->file->cells[hold->cell], !hold->again, now);
+	rc = reserve(b, sides, now, reservation, refused);
+	if (rc == 0 && journal != -1 && reservation->cell != -1)
+		budget_journal_reserved(journal, b,
+		    &b->file->cells[reservation->cell], !reservation->again,
+		    now);
 	budget_journal_leave(journal);
 	budget_find_room(sides, now, room);
 	budget_unlock(b);
 	if (rc == -1)
-		*hold = (struct budget_hold){ .cell = -1 };
+		*reservation = (struct budget_reservation){ .cell = -1 };
 	return rc;
 }
 
@@ -248,8 +252,8 @@ spend(struct budget_row *r, bool request, uint64_t tokens, int64_t nanousd)
 /* What others, who use a file of another form, have to know of it. */
 static void
 tell_settled(struct budget_book *b, const struct budget_side sides[2],
-    const struct budget_hold *hold, uint64_t tokens, int64_t nanousd,
-    struct budget_now now)
+    const struct budget_reservation *reservation, uint64_t tokens,
+    int64_t nanousd, struct budget_now now)
 {
 	const int rows[2] = { row_number(b, &sides[0]),
 		row_number(b, &sides[1]) };
@@ -258,36 +262,41 @@ tell_settled(struct budget_book *b, const struct budget_side sides[2],
 	if (journal == -1)
 		return;
 	budget_journal_settled(journal, b, rows,
-	    hold->cell < 0 ? 0 : budget_ticket(process_id(), hold->cell),
-	    !hold->again && !hold->unsent, tokens, nanousd, now);
+	    reservation->cell < 0
+		? 0
+		: budget_ticket(process_id(), reservation->cell),
+	    !reservation->again && !reservation->unsent, tokens, nanousd, now);
 	budget_journal_leave(journal);
 }
 
 void
-budget_settle(struct budget_book *b, struct budget_hold *hold, uint64_t tokens,
-    int64_t nanousd)
+budget_settle(struct budget_book *b, struct budget_reservation *reservation,
+    uint64_t tokens, int64_t nanousd)
 {
 	struct budget_now now = budget_clock();
 	struct budget_side sides[2];
 
-	if (hold->client == NULL && hold->model == NULL)
+	if (reservation->client == NULL && reservation->model == NULL)
 		return;
 	budget_lock(b);
 	budget_watch_clock(b->file, now);
-	find_sides(b, hold->client, hold->model, now, sides);
+	find_sides(b, reservation->client, reservation->model, now, sides);
 	for (int i = 0; i < 2; i++)
 		if (sides[i].row != NULL)
-			spend(sides[i].row, !hold->again && !hold->unsent,
-			    tokens, budget_at_least_0(nanousd));
-	tell_settled(b, sides, hold, tokens, budget_at_least_0(nanousd), now);
-	if (hold->cell >= 0 && hold->cell < BUDGET_CELLS &&
-	    b->file->cells[hold->cell].owner == process_id()) {
-		budget_hold_cell(b->file, &b->file->cells[hold->cell], -1);
-		b->file->cells[hold->cell].owner = 0;
-		b->file->hint = (uint32_t)hold->cell;
+			spend(sides[i].row,
+			    !reservation->again && !reservation->unsent, tokens,
+			    budget_at_least_0(nanousd));
+	tell_settled(
+	    b, sides, reservation, tokens, budget_at_least_0(nanousd), now);
+	if (reservation->cell >= 0 && reservation->cell < BUDGET_CELLS &&
+	    b->file->cells[reservation->cell].owner == process_id()) {
+		budget_count_cell(
+		    b->file, &b->file->cells[reservation->cell], -1);
+		b->file->cells[reservation->cell].owner = 0;
+		b->file->hint = (uint32_t)reservation->cell;
 	}
 	budget_unlock(b);
-	*hold = (struct budget_hold){ .cell = -1 };
+	*reservation = (struct budget_reservation){ .cell = -1 };
 }
 
 static void

@@ -54,7 +54,7 @@ void budget_close(struct budget_book *);
 int budget_hand_over(const struct config *, const struct budget_history *,
     char *why, size_t size);
 
-struct budget_hold { /* a reservation; zero it before, but for: */
+struct budget_reservation { /* a reservation; zero it before, but for: */
 	bool again; /* a further try of a request that is counted already:
 		     * no request more */
 	bool unsent; /* for settling: nothing was sent, it is no use */
@@ -82,15 +82,15 @@ struct budget_room {
  * cost, how much is not known, and it gets in until the money is spent. */
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
-    struct budget_hold *, struct budget_room *, struct refused *);
+    struct budget_reservation *, struct budget_room *, struct refused *);
 /* What budget_reserve() would say now; nothing is reserved.  again: the request
  * is counted already. */
 int budget_ask(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd, bool again,
     struct refused *);
-/* What it really was (0, 0 where nothing was used). Once per hold. */
-void budget_settle(struct budget_book *, struct budget_hold *, uint64_t tokens,
-    int64_t nanousd);
+/* What it really was (0, 0 if nothing was used).  Once for each reservation. */
+void budget_settle(struct budget_book *, struct budget_reservation *,
+    uint64_t tokens, int64_t nanousd);
 
 /* What was used up to now, of a client or (client NULL) of a model. */
 struct budget_spent {

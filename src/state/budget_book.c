@@ -38,7 +38,7 @@ try_lock(struct budget_file *f, uint64_t from)
 }
 
 void
-budget_hold_cell(struct budget_file *f, const struct budget_cell *c, int sign)
+budget_count_cell(struct budget_file *f, const struct budget_cell *c, int sign)
 {
 	const int rows[2] = { c->client, c->model };
 
@@ -79,7 +79,7 @@ budget_repair(struct budget_file *f)
 	}
 	for (int i = 0; i < BUDGET_CELLS; i++)
 		if (f->cells[i].owner != 0)
-			budget_hold_cell(f, &f->cells[i], 1);
+			budget_count_cell(f, &f->cells[i], 1);
 }
 
 void
@@ -125,7 +125,7 @@ budget_reap(struct budget_file *f)
 			continue;
 		}
 		dead = c->owner;
-		budget_hold_cell(f, c, -1);
+		budget_count_cell(f, c, -1);
 		c->owner = 0;
 		found = true;
 	}

@@ -162,8 +162,9 @@ check_requests(
 }
 
 int
-budget_check(const struct budget_side sides[2], const struct budget_hold *h,
-    struct budget_now now, struct refused *out)
+budget_check(const struct budget_side sides[2],
+    const struct budget_reservation *h, struct budget_now now,
+    struct refused *out)
 {
 	for (int i = 0; i < 2; i++) {
 		const struct budget_side *s = &sides[i];

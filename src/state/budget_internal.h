@@ -137,7 +137,7 @@ int budget_lock_placed(struct budget_book *, struct budget_now);
 void budget_lock(struct budget_book *);
 void budget_unlock(struct budget_book *);
 /* sign 1, -1: the rows hold the cell's amounts, or do no longer. */
-void budget_hold_cell(
+void budget_count_cell(
     struct budget_file *, const struct budget_cell *, int sign);
 /* Which boot of the machine this is, as far as the system tells. */
 uint64_t budget_boot(void);
@@ -209,7 +209,7 @@ extern _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
 int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
 /* Is there room on both sides?  -1: no, as *out says. */
 int budget_check(const struct budget_side sides[2],
-    const struct budget_hold *, struct budget_now, struct refused *out);
+    const struct budget_reservation *, struct budget_now, struct refused *out);
 /* The bounds of one side; returns how many. */
 size_t budget_tell(
     const struct budget_side *, struct budget_now, struct bound out[]);

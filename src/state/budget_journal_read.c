@@ -105,7 +105,7 @@ take_reservation(struct reader *r, const char *text)
 	    (at = budget_find_cell(r->file)) == -1)
 		return;
 	r->file->cells[at] = c;
-	budget_hold_cell(r->file, &c, 1);
+	budget_count_cell(r->file, &c, 1);
 	for (int i = 0; i < 2; i++) {
 		int row = i == 0 ? c.client : c.model;
 
@@ -122,7 +122,7 @@ give_back(struct budget_file *f, uint64_t ticket)
 	for (int i = 0; ticket != 0 && i < BUDGET_CELLS; i++) {
 		if (f->cells[i].owner == 0 || f->cells[i].ticket != ticket)
 			continue;
-		budget_hold_cell(f, &f->cells[i], -1);
+		budget_count_cell(f, &f->cells[i], -1);
 		f->cells[i].owner = 0;
 		return;
 	}

@@ -147,7 +147,7 @@ static struct budget_room room;
 
 static int
 take(struct budget_book *b, uint64_t tokens, int64_t nanousd,
-    struct budget_hold *h)
+    struct budget_reservation *h)
 {
 	return budget_reserve(
 	    b, &clients[0], &models[0], tokens, nanousd, h, &room, &refused);
@@ -157,7 +157,7 @@ take(struct budget_book *b, uint64_t tokens, int64_t nanousd,
 static bool
 use(struct budget_book *b, uint64_t tokens, int64_t nanousd)
 {
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	if (take(b, tokens, nanousd, &h) == -1)
 		return false;
@@ -191,7 +191,7 @@ static void
 test_requests(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	clients[0].budget.requests_per_minute = 5;
 	CHECK(use_n(b, 9, 10, 0) == 5, "5 requests per minute");
@@ -255,7 +255,7 @@ static void
 test_tokens(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h = { .again = false }, other = h;
+	struct budget_reservation h = { .again = false }, other = h;
 
 	models[0].budget.tokens_per_minute = 1000;
 	CHECK(take(b, 600, 0, &h) == 0 && room.tokens_limit == 1000 &&
@@ -291,7 +291,7 @@ static void
 test_money(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	clients[0].budget.nanousd_per_day = USD;
 	CHECK(use_n(b, 30, 1, USD / 10) == 10, "10 requests' worth of a day");
@@ -328,7 +328,7 @@ static void
 test_overspend(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h[3] = { { .again = false } };
+	struct budget_reservation h[3] = { { .again = false } };
 	struct budget_spent spent;
 
 	clients[0].budget.nanousd_per_day = USD;
@@ -352,7 +352,7 @@ static void
 test_concurrent(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h[4] = { { .again = false } };
+	struct budget_reservation h[4] = { { .again = false } };
 
 	clients[0].budget.concurrent = 2;
 	CHECK(take(b, 1, 0, &h[0]) == 0 && take(b, 1, 0, &h[1]) == 0 &&
@@ -372,7 +372,7 @@ static void
 test_restart(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	clients[0].budget.nanousd_per_day = USD;
 	use_n(b, 4, 1, USD / 10);
@@ -396,7 +396,7 @@ hammer(void *arg)
 	unsigned *done = arg;
 
 	for (int i = 0; i < 400; i++) {
-		struct budget_hold h = { .again = false };
+		struct budget_reservation h = { .again = false };
 		struct budget_room r;
 		struct refused f;
 
@@ -482,7 +482,7 @@ test_hammer(void)
 static void
 hold_process(void)
 {
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	book = again();
 	for (int i = 0; i < 5; i++)
@@ -498,7 +498,7 @@ test_crash(void)
 {
 	struct budget_book *b = fresh();
 	struct budget_spent spent;
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 	int fds[2];
 	pid_t pid;
 	char c;
@@ -532,7 +532,7 @@ test_crash(void)
 static void
 endless_process(void)
 {
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	book = again();
 	for (;;)
@@ -655,7 +655,7 @@ test_set_clock(void)
 		2 * DAY, 31 * DAY, -31 * DAY };
 	struct budget_book *b = fresh();
 	struct budget_spent spent;
-	struct budget_hold hold;
+	struct budget_reservation hold;
 	unsigned taken = 0;
 
 	clients[0].budget.nanousd_per_day = USD;
@@ -728,7 +728,7 @@ static void
 test_minute_by_time(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_hold hold;
+	struct budget_reservation hold;
 
 	clients[0].budget.requests_per_minute = 2;
 	use_n(b, 2, 1, 0);
@@ -798,7 +798,7 @@ open_of(const struct config *c)
 static bool
 once(struct budget_book *b, const struct client *c)
 {
-	struct budget_hold h = { .again = false };
+	struct budget_reservation h = { .again = false };
 
 	if (budget_reserve(b, c, NULL, 1, 0, &h, &room, &refused) == -1)
 		return false;
@@ -810,7 +810,7 @@ static void
 test_crowds(void)
 {
 	struct budget_book *small = fresh(), *a, *b;
-	struct budget_hold held = { .again = false };
+	struct budget_reservation held = { .again = false };
 	struct config one, other;
 	size_t first = 0, second = 0;
 
