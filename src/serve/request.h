@@ -41,7 +41,7 @@ struct request {
 	const struct hop *hop; /* what a relay tells of who asks, or NULL */
 	struct spool spool;
 	bool body_read, parsed;
-	struct share_hold share;
+	struct share_place share;
 	struct memory_hold memory; /* of its body, and what is queued */
 	const struct slots_lease *lease; /* while it holds a slot */
 	struct passing passing; /* goes upstream beside the body */

@@ -144,7 +144,7 @@ share_busy(struct share *s, int delta)
 /* ---- requests --------------------------------------------------------- */
 
 static void
-count(struct share_hold *h, int delta)
+count(struct share_place *h, int delta)
 {
 	struct share_board *b = h->share->board;
 	unsigned index = h->share->index;
@@ -171,7 +171,7 @@ guard_of(long pool, long mine)
 
 /* Is there room for what has just been counted? */
 static enum refusal
-judge(const struct share_hold *h)
+judge(const struct share_place *h)
 {
 	struct share_board *b = h->share->board;
 	long pool = sum(b, b->capacity), reserve = reserve_of(pool);
@@ -209,12 +209,12 @@ share_memory(struct share *share, const struct client *client)
 }
 
 enum refusal
-share_enter(struct share_hold *h, struct share *share,
+share_enter(struct share_place *h, struct share *share,
     const struct client *client, enum share_kind kind)
 {
 	enum refusal refusal;
 
-	*h = (struct share_hold){ .share = share, .kind = kind };
+	*h = (struct share_place){ .share = share, .kind = kind };
 	if (share == NULL)
 		return REFUSE_NONE;
 	h->client = index_of(share, client);
@@ -226,7 +226,7 @@ share_enter(struct share_hold *h, struct share *share,
 }
 
 static enum refusal
-become(struct share_hold *h, enum share_kind kind)
+become(struct share_place *h, enum share_kind kind)
 {
 	if (h->share == NULL)
 		return REFUSE_NONE;
@@ -237,7 +237,7 @@ become(struct share_hold *h, enum share_kind kind)
 }
 
 enum refusal
-share_wait(struct share_hold *h)
+share_wait(struct share_place *h)
 {
 	enum refusal refusal = become(h, SHARE_WAIT);
 
@@ -247,13 +247,13 @@ share_wait(struct share_hold *h)
 }
 
 void
-share_run(struct share_hold *h)
+share_run(struct share_place *h)
 {
 	become(h, SHARE_RUN);
 }
 
 bool
-share_wanted(const struct share_hold *h)
+share_wanted(const struct share_place *h)
 {
 	const struct share_board *b;
 	long pool;
@@ -266,7 +266,7 @@ share_wanted(const struct share_hold *h)
 }
 
 void
-share_leave(struct share_hold *h)
+share_leave(struct share_place *h)
 {
 	if (h->share != NULL)
 		count(h, -1);

@@ -60,7 +60,7 @@ void share_capacity(struct share *, unsigned requests);
 void share_busy(struct share *, int delta);
 
 /* What one request holds; all zero is nothing. */
-struct share_hold {
+struct share_place {
 	struct share *share;
 	size_t client;
 	enum share_kind kind;
@@ -68,15 +68,15 @@ struct share_hold {
 
 /* REFUSE_NONE, or why there is no room for it.  client NULL: nobody we know,
  * all of whom have one share.  share NULL (CGI): there always is. */
-enum refusal share_enter(struct share_hold *, struct share *,
+enum refusal share_enter(struct share_place *, struct share *,
     const struct client *, enum share_kind);
 /* A request that runs begins to wait for a slot, and runs again. */
-enum refusal share_wait(struct share_hold *);
-void share_run(struct share_hold *);
+enum refusal share_wait(struct share_place *);
+void share_run(struct share_place *);
 /* Is the pool so full that others want its place? */
-bool share_wanted(const struct share_hold *);
+bool share_wanted(const struct share_place *);
 /* Nothing if it holds nothing. */
-void share_leave(struct share_hold *);
+void share_leave(struct share_place *);
 
 /* What the worker's memory for a client's requests is charged to (memory.h);
  * NULL where share is. */

@@ -23,7 +23,7 @@ static struct config config = {
 };
 static struct share_board *board;
 static struct share *workers[2];
-static struct share_hold holds[HOLDS];
+static struct share_place holds[HOLDS];
 static unsigned nholds;
 
 static void
@@ -50,7 +50,7 @@ end(void)
 static enum refusal
 enter(const struct client *client, enum share_kind kind)
 {
-	struct share_hold *h = &holds[nholds];
+	struct share_place *h = &holds[nholds];
 	struct share *s = workers[nholds % 2];
 	enum refusal refusal;
 
@@ -191,7 +191,7 @@ test_small(void)
 int
 main(void)
 {
-	static struct share_hold none;
+	static struct share_place none;
 
 	for (size_t i = 0; i < CLIENTS; i++)
 		clients[i].index = i;
