@@ -46,7 +46,7 @@ relay_init(struct relay *r, struct response *a, const struct call *call,
 	r->memory.share = a->memory == NULL ? NULL : a->memory->share;
 	buf_init_charged(&r->held, BRIDGE_BYTES, &r->memory);
 	buf_init_charged(&r->out, BRIDGE_BYTES, &r->memory);
-	buf_init_charged(&r->complaint, RELAY_HOLD_BYTES, &r->memory);
+	buf_init_charged(&r->complaint, RELAY_PEEK_BYTES, &r->memory);
 	sse_init(&r->sse,
 	    bridge != NULL || r->speaks == ENDPOINT_RESPONSES ||
 		    endpoint_spec(r->speaks)->flags & ENDPOINT_IMAGES_OUT
@@ -191,9 +191,9 @@ on_head(void *ctx, const struct http1_head *head)
 		r->held.max_bytes = ERROR_BYTES;
 		return 0;
 	}
-	r->state = RELAY_HOLD;
+	r->state = RELAY_PEEK;
 	/* A page or a plain text may be an error with a good status. */
-	r->holds_text = r->bridge == NULL && !says_events(r) &&
+	r->peeks_text = r->bridge == NULL && !says_events(r) &&
 	    r->content_type != NULL &&
 	    strncasecmp(r->content_type, "text/", 5) == 0;
 	if (!r->response->streams && !says_events(r)) {
@@ -228,17 +228,17 @@ begin_scan(struct relay *r)
 static int
 push_whole(struct relay *r, struct span bytes)
 {
-	if (r->state == RELAY_HOLD) {
-		if ((r->is_json || r->holds_text) &&
-		    r->held.len + bytes.len <= RELAY_HOLD_BYTES) {
+	if (r->state == RELAY_PEEK) {
+		if ((r->is_json || r->peeks_text) &&
+		    r->held.len + bytes.len <= RELAY_PEEK_BYTES) {
 			buf_add(&r->held, bytes.p, bytes.len);
 			return 0;
 		}
 		if (r->is_json)
 			begin_scan(r);
-		if (r->holds_text)
+		if (r->peeks_text)
 			redact(r->response->config, r->held.p, r->held.len);
-		r->holds_text = false;
+		r->peeks_text = false;
 		if (relay_commit(r, r->head.content_length) == -1)
 			return -1;
 		if (r->held.len > 0 &&
@@ -279,7 +279,7 @@ take_first(struct relay *r, struct span bytes)
 	if (buf_failed(&r->held))
 		return -1;
 	begins = beginning(buf_span(&r->held));
-	if (begins == RELAY_BEGINS_UNSAID && r->held.len <= RELAY_HOLD_BYTES)
+	if (begins == RELAY_BEGINS_UNSAID && r->held.len <= RELAY_PEEK_BYTES)
 		return 0;
 	if (relay_decide(r, begins) == -1)
 		return -1;

@@ -31,7 +31,7 @@
 
 enum relay_state {
 	RELAY_START, /* no head yet */
-	RELAY_HOLD, /* a good head; its beginning is looked at */
+	RELAY_PEEK, /* a good head; its beginning is looked at */
 	RELAY_PASS, /* the client gets it */
 	RELAY_COLLECT, /* an error, or a whole response for the bridge */
 };
@@ -73,7 +73,7 @@ struct relay {
 	uint64_t done_at; /* where the stream ends, if done */
 	bool done; /* the event that ends such a stream came */
 	bool bridge_good; /* the bridge has made more than an error */
-	bool holds_text; /* a short text: looked through before it passes */
+	bool peeks_text; /* a short text: looked through before it passes */
 	struct buf complaint; /* see relay_complaint.c; or empty */
 	bool error_first; /* an error dressed as 200 */
 	bool error_whole; /* the same, of a JSON response that is held whole */

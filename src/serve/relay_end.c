@@ -44,7 +44,7 @@ serve_bridged(struct relay *r)
 	if (relay_lack(r) != MEMORY_ENOUGH)
 		return RELAY_FAILED; /* what is there is not all */
 	failed = r->bridge_failed;
-	if (failed && r->state == RELAY_HOLD && !r->bridge_good)
+	if (failed && r->state == RELAY_PEEK && !r->bridge_good)
 		return RELAY_FAILED;
 	if (relay_pass_bridged(
 		r, r->response->streams ? -1 : (int64_t)r->out.len) == -1)
@@ -85,7 +85,7 @@ serve_rest(struct relay *r)
 		if (r->no_stream)
 			return RELAY_FAILED;
 	}
-	if (r->state == RELAY_HOLD &&
+	if (r->state == RELAY_PEEK &&
 	    relay_commit(r, (int64_t)r->held.len) == -1)
 		return RELAY_GONE;
 	if (r->held.len > 0 && !a->ended &&
@@ -143,7 +143,7 @@ is_whole(const struct relay *r, const struct upstream_report *report)
 static void
 settle(struct relay *r)
 {
-	if (!r->decided && r->state == RELAY_HOLD)
+	if (!r->decided && r->state == RELAY_PEEK)
 		relay_decide(r, RELAY_BEGINS_UNSAID);
 	if (r->is_sse)
 		relay_end_events(r);
@@ -157,9 +157,9 @@ hide_keys(struct relay *r)
 {
 	struct buf *held = &r->held;
 
-	if (r->state == RELAY_COLLECT || r->error_first || r->holds_text ||
-	    (r->state == RELAY_HOLD && held->len > 0 &&
-		held->len <= RELAY_HOLD_BYTES &&
+	if (r->state == RELAY_COLLECT || r->error_first || r->peeks_text ||
+	    (r->state == RELAY_PEEK && held->len > 0 &&
+		held->len <= RELAY_PEEK_BYTES &&
 		(memmem(held->p, held->len, "rror", 4) != NULL ||
 		    verdict_ends_badly(r->speaks, buf_span(held)))))
 		redact(r->response->config, held->p, held->len);
@@ -177,7 +177,7 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	hide_keys(r);
 	if (r->scan != NULL)
 		usage_scan_finish(r->scan, &r->usage);
-	else if (r->state == RELAY_HOLD && r->is_json)
+	else if (r->state == RELAY_PEEK && r->is_json)
 		verdict_look(r);
 	r->finish_failed |= r->ending.failed;
 	if (r->error_whole)

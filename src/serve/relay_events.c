@@ -30,7 +30,7 @@ pass(struct relay *r, uint64_t upto)
 
 	if (upto <= r->written)
 		return 0;
-	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+	if (r->state == RELAY_PEEK && relay_commit(r, -1) == -1)
 		return -1;
 	n = (size_t)(upto - r->written);
 	if (relay_pass_lines(r, (struct span){ r->window.p, n }) == -1)
@@ -111,7 +111,7 @@ pass_clean_end(struct relay *r, const struct sse_event *event)
 		return 0;
 	if (pass(r, event->begin) == -1)
 		return -1;
-	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+	if (r->state == RELAY_PEEK && relay_commit(r, -1) == -1)
 		return -1;
 	skip(r, event->end);
 	return response_body(
@@ -195,7 +195,7 @@ pass_covered(struct relay *r, const struct sse_event *event)
 	else if (copy.p != NULL &&
 	    redact(r->response->config, copy.p, copy.len)) {
 		rc = pass(r, event->begin) == -1 ? -1 : 1;
-		if (rc == 1 && r->state == RELAY_HOLD &&
+		if (rc == 1 && r->state == RELAY_PEEK &&
 		    relay_commit(r, -1) == -1)
 			rc = -1;
 		if (rc == 1 &&
@@ -346,10 +346,10 @@ pass_events(struct relay *r)
 {
 	struct response *a = r->response;
 
-	if (r->state == RELAY_HOLD && r->events == 0 &&
+	if (r->state == RELAY_PEEK && r->events == 0 &&
 	    r->window.len <= TAIL_BYTES)
 		return 0;
-	if (r->state == RELAY_HOLD && relay_commit(r, -1) == -1)
+	if (r->state == RELAY_PEEK && relay_commit(r, -1) == -1)
 		return -1;
 	if (pass(r, passable(r)) == -1)
 		return -1;
@@ -386,7 +386,7 @@ relay_pass_bridged(struct relay *r, int64_t length)
 {
 	if (r->out.len == 0)
 		return 0;
-	if (r->state == RELAY_HOLD && relay_commit(r, length) == -1)
+	if (r->state == RELAY_PEEK && relay_commit(r, length) == -1)
 		return -1;
 	if (response_body(r->response, buf_span(&r->out)) == -1)
 		return -1;
@@ -400,7 +400,7 @@ relay_push_bridged(struct relay *r, struct span bytes)
 	if (sse_push(&r->sse, bytes, on_event, r) != 0 ||
 	    relay_lack(r) != MEMORY_ENOUGH)
 		return -1;
-	if (r->bridge_failed && r->state == RELAY_HOLD && !r->bridge_good)
+	if (r->bridge_failed && r->state == RELAY_PEEK && !r->bridge_good)
 		return -1;
 	if (relay_pass_bridged(r, -1) == -1)
 		return -1;

@@ -11,7 +11,7 @@
 #include "serve/relay.h"
 
 /* A JSON response up to this size is looked at whole before it passes. */
-#define RELAY_HOLD_BYTES (64 * 1024)
+#define RELAY_PEEK_BYTES (64 * 1024)
 
 /* What the first bytes of a body tell. */
 enum relay_beginning {

@@ -207,7 +207,7 @@ verdict_is_dressed(const struct relay *r)
 bool
 verdict_is_short(const struct relay *r, uint64_t bytes_in)
 {
-	if (r->state != RELAY_HOLD)
+	if (r->state != RELAY_PEEK)
 		return false;
 	if (r->is_sse && r->events == 0)
 		return true;
