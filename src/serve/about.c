@@ -151,13 +151,13 @@ about_serve(struct request *r)
 {
 	struct facts *facts;
 	struct buf b;
-	void *hold;
+	void *learned_set;
 	bool ok;
 
 	buf_init(&b, ABOUT_BYTES_MAX);
-	facts = request_facts(r, &hold);
+	facts = request_facts(r, &learned_set);
 	ok = serve_with(r, facts, &b);
-	learned_release(r->server->learned, hold);
+	learned_release(r->server->learned, learned_set);
 	buf_free(&b);
 	return ok;
 }

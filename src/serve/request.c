@@ -164,7 +164,7 @@ request_enter(struct request *r)
 /* ---- plan ------------------------------------------------------------- */
 
 struct facts *
-request_facts(struct request *r, void **hold)
+request_facts(struct request *r, void **learned_set)
 {
 	const struct config *c = r->server->config;
 	struct facts *facts = arena_alloc(r->arena, sizeof(*facts));
@@ -180,7 +180,7 @@ request_facts(struct request *r, void **hold)
 	facts->providers = providers;
 	facts->limits = limits;
 	facts->learned =
-	    learned_take(r->server->learned, &facts->nlearned, hold);
+	    learned_take(r->server->learned, &facts->nlearned, learned_set);
 	return facts;
 }
 
@@ -215,9 +215,9 @@ request_plan(struct request *r)
 {
 	const struct model *model;
 	struct facts *facts;
-	void *hold;
+	void *learned_set;
 
-	facts = request_facts(r, &hold);
+	facts = request_facts(r, &learned_set);
 	model = owner_model(r->server->config, &r->call);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
 		facts->turn = health_turn(r->server->health, model);
@@ -227,7 +227,7 @@ request_plan(struct request *r)
 		r->entry.route = r->plan.model->id;
 	if (wants_explanation(r))
 		explain(r, facts);
-	learned_release(r->server->learned, hold);
+	learned_release(r->server->learned, learned_set);
 	if (r->response.ended || r->plan.nin > 0)
 		return true;
 	r->refused = r->plan.refused;

@@ -69,7 +69,7 @@ struct refused request_starved(const struct memory_hold *);
 bool request_check_operator(struct request *);
 
 /* The facts of the moment, in the arena. */
-struct facts *request_facts(struct request *, void **learned_hold);
+struct facts *request_facts(struct request *, void **learned_set);
 
 /* route.c: which endpoint a path and a method mean, and what a web page may
  * do with it. */

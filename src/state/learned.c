@@ -129,7 +129,7 @@ read_again(struct learned *l)
 }
 
 const struct facts_learned *
-learned_take(struct learned *l, size_t *n, void **hold)
+learned_take(struct learned *l, size_t *n, void **out)
 {
 	struct facts_set *set;
 
@@ -139,15 +139,15 @@ learned_take(struct learned *l, size_t *n, void **hold)
 	set = l->set;
 	set->holders++;
 	pthread_mutex_unlock(&l->mutex);
-	*hold = set;
+	*out = set;
 	*n = set->n;
 	return set->facts;
 }
 
 void
-learned_release(struct learned *l, void *hold)
+learned_release(struct learned *l, void *set)
 {
 	pthread_mutex_lock(&l->mutex);
-	set_release(hold);
+	set_release(set);
 	pthread_mutex_unlock(&l->mutex);
 }

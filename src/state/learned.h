@@ -35,9 +35,9 @@ struct learned;
 struct learned *learned_new(const struct config *);
 void learned_free(struct learned *);
 /* The rows, read again first if the file has changed and the copy is older
- * than a few seconds.  They are valid until learned_release() of *hold. */
+ * than a few seconds.  They are valid until learned_release() of *out. */
 const struct facts_learned *
-learned_take(struct learned *, size_t *n, void **hold);
-void learned_release(struct learned *, void *hold);
+learned_take(struct learned *, size_t *n, void **out);
+void learned_release(struct learned *, void *set);
 
 #endif
