@@ -254,7 +254,7 @@ is_done(struct span data)
 	return span_is(data, "[DONE]");
 }
 
-enum bridge_step
+enum bridge_result
 bridge_event(struct bridge_run *run, struct span data, struct buf *out)
 {
 	if (run->ended)
@@ -268,7 +268,7 @@ bridge_event(struct bridge_run *run, struct span data, struct buf *out)
 	return run->last;
 }
 
-enum bridge_step
+enum bridge_result
 bridge_end(struct bridge_run *run, struct buf *out)
 {
 	if (run->ended)
@@ -308,7 +308,7 @@ break_no_response(struct bridge_run *run, struct span response, struct buf *out)
 }
 
 /* What a whole response is read into: its events go nowhere. */
-enum bridge_step
+enum bridge_result
 bridge_response(struct bridge_run *run, struct span response, struct buf *out)
 {
 	struct buf nowhere;

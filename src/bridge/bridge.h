@@ -70,7 +70,7 @@ int bridge_request(
  * After bridge_request(). */
 const char *bridge_dropped(const struct bridge_run *);
 
-enum bridge_step {
+enum bridge_result {
 	BRIDGE_MORE,
 	BRIDGE_DONE, /* the response is whole; end the body now */
 	BRIDGE_FAILED, /* upstream's error or nonsense: out holds the honest
@@ -80,17 +80,17 @@ enum bridge_step {
 /* A whole chat response: the client's object, or, where the client asked for a
  * stream, all of its events.  BRIDGE_FAILED (not streaming): out is empty;
  * the caller answers REFUSE_UPSTREAM. */
-enum bridge_step
+enum bridge_result
 bridge_response(struct bridge_run *, struct span response, struct buf *out);
 
 /* The data of one event of the chat stream ("[DONE]" too).  What the client
  * gets for it, perhaps nothing, is added to out. */
-enum bridge_step
+enum bridge_result
 bridge_event(struct bridge_run *, struct span data, struct buf *out);
 
 /* The upstream's stream has ended without an error.  BRIDGE_DONE: complete.
  * BRIDGE_FAILED: it had not come to its end, and the client is told so. */
-enum bridge_step bridge_end(struct bridge_run *, struct buf *out);
+enum bridge_result bridge_end(struct bridge_run *, struct buf *out);
 
 /* Ends the client's stream with an error, also if it has not begun.  Nothing
  * if it has ended. */
@@ -114,7 +114,7 @@ void bridge_resume(struct bridge_run *, unsigned sequence);
  * use. */
 enum memory_lack bridge_lack(const struct bridge_run *);
 
-/* Why the last step failed: a sentence, perhaps the upstream's own; NULL: it
+/* Why the last call failed: a sentence, perhaps the upstream's own; NULL: it
  * did not. */
 const char *bridge_why(const struct bridge_run *);
 

@@ -127,7 +127,7 @@ struct bridge_run {
 	/* Of the response. */
 	bool begun, ended; /* its first and last events are written */
 	bool answered; /* a chunk with choices has come */
-	enum bridge_step last; /* what the end was */
+	enum bridge_result last; /* what the end was */
 	const char *why;
 	struct chunk chunk;
 	uint64_t chunks; /* so far */

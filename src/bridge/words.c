@@ -125,7 +125,7 @@ on_member(void *ctx, const struct jscan_value *v)
 
 /* ["body","messages",0] as body.messages.0 */
 static int
-on_step(void *ctx, const struct jscan_value *v)
+on_value(void *ctx, const struct jscan_value *v)
 {
 	struct buf *out = ctx;
 	struct span text = v->raw;
@@ -146,7 +146,7 @@ add_location(struct span list, struct buf *out)
 	struct buf path;
 
 	buf_init(&path, WORDS_MAX);
-	jscan(list, JSCAN_DEPTH_MAX, on_step, &path, &error);
+	jscan(list, JSCAN_DEPTH_MAX, on_value, &path, &error);
 	if (path.len > 0) {
 		buf_add(out, path.p, path.len);
 		buf_puts(out, ": ");

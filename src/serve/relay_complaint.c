@@ -73,7 +73,7 @@ relay_bridge_fail(struct relay *r, struct span data)
 	if (copy.p != NULL && !buf_failed(&copy)) {
 		redact(r->response->config, copy.p, copy.len);
 		bridge_fail_upstream(r->bridge, 0, buf_span(&copy), &r->out);
-		relay_bridge_step(r, BRIDGE_FAILED);
+		relay_bridge_result(r, BRIDGE_FAILED);
 	}
 	buf_free(&copy);
 }

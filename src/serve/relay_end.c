@@ -26,7 +26,7 @@ end_bridge(void *ctx)
 		relay_bridge_fail(r, buf_span(&r->complaint));
 		return;
 	}
-	relay_bridge_step(r,
+	relay_bridge_result(r,
 	    r->is_sse
 		? bridge_end(r->bridge, &r->out)
 		: bridge_response(r->bridge, buf_span(&r->held), &r->out));

@@ -83,11 +83,11 @@ is_last(enum endpoint endpoint, struct span name, struct span data)
 }
 
 void
-relay_bridge_step(struct relay *r, enum bridge_step step)
+relay_bridge_result(struct relay *r, enum bridge_result result)
 {
-	r->done |= step == BRIDGE_DONE;
-	r->bridge_failed |= step == BRIDGE_FAILED;
-	r->bridge_good |= step != BRIDGE_FAILED && r->out.len > 0;
+	r->done |= result == BRIDGE_DONE;
+	r->bridge_failed |= result == BRIDGE_FAILED;
+	r->bridge_good |= result != BRIDGE_FAILED && r->out.len > 0;
 }
 
 void
@@ -219,7 +219,7 @@ bridge_one(void *ctx)
 	struct bridging *b = ctx;
 	struct relay *r = b->relay;
 
-	relay_bridge_step(r, bridge_event(r->bridge, b->data, &r->out));
+	relay_bridge_result(r, bridge_event(r->bridge, b->data, &r->out));
 }
 
 static void

@@ -55,7 +55,7 @@ void relay_bridge_fail(struct relay *, struct span data);
 
 /* What the bridge has made so far goes to the client. */
 int relay_pass_bridged(struct relay *, int64_t length);
-void relay_bridge_step(struct relay *, enum bridge_step);
+void relay_bridge_result(struct relay *, enum bridge_result);
 /* The client of a bridge is told what the ledger is, if the upstream has
  * reported it. */
 void relay_tell_usage(struct relay *);

@@ -21,7 +21,7 @@
 struct chain {
 	struct bridge_run *run;
 	struct buf out;
-	enum bridge_step step;
+	enum bridge_result result;
 };
 
 static int
@@ -29,8 +29,8 @@ take_event(void *ctx, const struct sse_event *e)
 {
 	struct chain *c = ctx;
 
-	c->step = bridge_event(c->run, e->data, &c->out);
-	return c->step == BRIDGE_MORE ? 0 : 1;
+	c->result = bridge_event(c->run, e->data, &c->out);
+	return c->result == BRIDGE_MORE ? 0 : 1;
 }
 
 static void
@@ -42,12 +42,12 @@ response_stream(struct chain *c, struct span response)
 	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, response, take_event, c);
 	sse_free(&sse);
-	if (c->step == BRIDGE_MORE)
-		c->step = bridge_end(c->run, &c->out);
-	MUST(c->step != BRIDGE_MORE);
+	if (c->result == BRIDGE_MORE)
+		c->result = bridge_end(c->run, &c->out);
+	MUST(c->result != BRIDGE_MORE);
 	len = c->out.len;
-	MUST(bridge_end(c->run, &c->out) == c->step && c->out.len == len);
-	MUST((bridge_why(c->run) != NULL) == (c->step == BRIDGE_FAILED));
+	MUST(bridge_end(c->run, &c->out) == c->result && c->out.len == len);
+	MUST((bridge_why(c->run) != NULL) == (c->result == BRIDGE_FAILED));
 	sse_init(&sse, MAX_BYTES, NULL);
 	sse_push(&sse, buf_span(&c->out), must_event, NULL);
 	MUST(sse_at_boundary(&sse));
@@ -57,9 +57,9 @@ response_stream(struct chain *c, struct span response)
 static void
 response_whole(struct chain *c, struct span response)
 {
-	c->step = bridge_response(c->run, response, &c->out);
-	MUST(c->step != BRIDGE_MORE);
-	if (c->step == BRIDGE_DONE)
+	c->result = bridge_response(c->run, response, &c->out);
+	MUST(c->result != BRIDGE_MORE);
+	if (c->result == BRIDGE_DONE)
 		must_be_json(buf_span(&c->out));
 	else
 		MUST(c->out.len == 0);
@@ -78,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.ask_usage = true,
 		.max_bytes = (size_t)1 << 20 };
 	struct refused refused;
-	struct chain c = { .step = BRIDGE_MORE };
+	struct chain c = { .result = BRIDGE_MORE };
 	struct buf chat;
 
 	if (size < 2 || (gap = memmem(text + 1, size - 1, "\n\n", 2)) == NULL)

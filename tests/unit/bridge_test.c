@@ -133,7 +133,7 @@ struct chain {
 	struct bridge_run *run;
 	struct usage usage;
 	struct buf out;
-	enum bridge_step step;
+	enum bridge_result result;
 };
 
 static int
@@ -142,8 +142,8 @@ take_event(void *ctx, const struct sse_event *e)
 	struct chain *c = ctx;
 
 	tell_usage(c->run, e->data, &c->usage);
-	c->step = bridge_event(c->run, e->data, &c->out);
-	return c->step == BRIDGE_MORE ? 0 : 1;
+	c->result = bridge_event(c->run, e->data, &c->out);
+	return c->result == BRIDGE_MORE ? 0 : 1;
 }
 
 static void
@@ -160,18 +160,18 @@ run_stream(struct chain *c, const char *name, const char *request,
 	buf_puts(&c->out, "");
 	c->run = new_run(name, true);
 	usage_init(&c->usage);
-	c->step = BRIDGE_MORE;
+	c->result = BRIDGE_MORE;
 	bridge_request(c->run, span_of(request), &chat, &refused);
 	sse_init(&sse, MAX_BYTES, NULL);
-	while (at < len && c->step == BRIDGE_MORE) {
+	while (at < len && c->result == BRIDGE_MORE) {
 		size_t n = at == 0 ? first : piece;
 
 		n = n < len - at ? n : len - at;
 		sse_push(&sse, (struct span){ stream + at, n }, take_event, c);
 		at += n;
 	}
-	if (c->step == BRIDGE_MORE)
-		c->step = bridge_end(c->run, &c->out);
+	if (c->result == BRIDGE_MORE)
+		c->result = bridge_end(c->run, &c->out);
 	sse_free(&sse);
 	buf_free(&chat);
 	bridge_free(c->run);
@@ -425,7 +425,7 @@ try_stream(const char *name, const char *request, const char *stream)
 	}
 	CHECK(same, "%s: the same however it is cut", name);
 	run_stream(&cut, name, request, stream, 1, 1);
-	CHECK(strcmp(cut.out.p, whole.out.p) == 0 && cut.step == whole.step,
+	CHECK(strcmp(cut.out.p, whole.out.p) == 0 && cut.result == whole.result,
 	    "%s: the same byte by byte", name);
 	buf_free(&cut.out);
 	buf_free(&whole.out);
@@ -444,7 +444,7 @@ try_cut(const char *name, const char *request, const char *stream)
 		char *part = strndup(stream, (size_t)(p + 2 - stream));
 
 		run_stream(&c, name, request, part, strlen(part), 1);
-		if (c.step != BRIDGE_FAILED ||
+		if (c.result != BRIDGE_FAILED ||
 		    strstr(c.out.p, "response.completed") != NULL ||
 		    strstr(c.out.p, "message_stop") != NULL)
 			honest = false;
@@ -518,14 +518,14 @@ test_caps(enum bridge kind)
 		.stream = true,
 		.max_bytes = 1000 };
 	struct bridge_run *run = bridge_new(kind, &ask);
-	enum bridge_step step = BRIDGE_MORE;
+	enum bridge_result result = BRIDGE_MORE;
 	struct buf out;
 	int n = 0;
 
 	buf_init(&out, MAX_BYTES);
-	while (step == BRIDGE_MORE && n++ < 1000)
-		step = bridge_event(run, span_of(chunk), &out);
-	CHECK(step == BRIDGE_FAILED && n > 10 && n < 40,
+	while (result == BRIDGE_MORE && n++ < 1000)
+		result = bridge_event(run, span_of(chunk), &out);
+	CHECK(result == BRIDGE_FAILED && n > 10 && n < 40,
 	    "an answer over the cap fails (after %d events)", n);
 	check_reading(kind == BRIDGE_MESSAGES ? "messages" : "responses", &out);
 	bridge_free(run);
