@@ -139,7 +139,7 @@ connect_it(struct asking *a, const struct mount *m)
 	int rc;
 
 	connector_begin(a->connector, &m->provider);
-	while ((rc = connector_step(a->connector, &a->fd, &why)) == 0 &&
+	while ((rc = connector_advance(a->connector, &a->fd, &why)) == 0 &&
 	    clock_now_ms() < end_ms)
 		connector_wait(a->connector, -1, 100);
 	if (rc == 1)

@@ -122,7 +122,7 @@ zstd_fill(struct unpack *u)
 
 /* What the decoder makes of what it has; true if it went on by that. */
 static bool
-zstd_step(struct unpack *u, ZSTD_outBuffer *out)
+zstd_advance(struct unpack *u, ZSTD_outBuffer *out)
 {
 	size_t before = out->pos, taken = u->left.pos, rc;
 
@@ -145,7 +145,7 @@ zstd_read(struct unpack *u, char *p, size_t len)
 	while (out.pos < len && !u->broken) {
 		ssize_t n;
 
-		if (zstd_step(u, &out) || u->broken)
+		if (zstd_advance(u, &out) || u->broken)
 			continue;
 		if ((n = zstd_fill(u)) == -1)
 			return -1;

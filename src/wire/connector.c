@@ -348,7 +348,7 @@ drive(void *ctx)
 }
 
 int
-connector_step(struct connector *c, int *fd, enum upstream_result *why)
+connector_advance(struct connector *c, int *fd, enum upstream_result *why)
 {
 	curl_socket_t active = CURL_SOCKET_BAD;
 	CURLMsg *message;

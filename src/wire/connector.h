@@ -36,7 +36,7 @@ void connector_free(struct connector *);
 void connector_begin(struct connector *, const struct provider *);
 /* Goes on: 0 it is not there yet, 1 it is (*fd, for poll(2)), -1 it failed:
  * *why and connector_error() say how. */
-int connector_step(struct connector *, int *fd, enum upstream_result *why);
+int connector_advance(struct connector *, int *fd, enum upstream_result *why);
 /* Until the next connector_begin(). */
 const char *connector_error(const struct connector *);
 /* Blocks until that can go on, `also` (-1: none) is readable or the time is

@@ -274,7 +274,7 @@ wait_for(struct exchange *x)
 
 /* What is at hand goes up, comes in and goes on.  False: it is over. */
 static bool
-step(struct exchange *x)
+advance(struct exchange *x)
 {
 	bool more = false;
 
@@ -309,7 +309,7 @@ run(struct exchange *x)
 {
 	begin(x);
 	send_some(x);
-	while (step(x)) {
+	while (advance(x)) {
 		if (!x->readable || out_of(x) == WATCH_OUT_FULL)
 			wait_for(x);
 		else

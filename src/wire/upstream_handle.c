@@ -189,7 +189,7 @@ int
 handle_connecting(
     struct upstream_pool *pool, struct handle *h, enum upstream_result *why)
 {
-	int rc = connector_step(h->connector, &h->fd, why);
+	int rc = connector_advance(h->connector, &h->fd, why);
 
 	if (rc == 1 && !h->tls) {
 		connector_leave(h->connector, h->fd);

@@ -41,7 +41,7 @@ bool handle_alive(struct handle *);
 
 /* Begins to connect; false: there is no connector for it. */
 bool handle_connect(struct upstream_pool *, struct handle *);
-/* Goes on, as connector_step(). */
+/* Goes on, as connector_advance(). */
 int handle_connecting(
     struct upstream_pool *, struct handle *, enum upstream_result *why);
 

@@ -85,7 +85,7 @@ buffer_size(void)
 }
 
 int
-connector_step(struct connector *c, int *fd, enum upstream_result *why)
+connector_advance(struct connector *c, int *fd, enum upstream_result *why)
 {
 	int conn;
 
