@@ -173,7 +173,7 @@ lock_sides(struct budget_book *b, const struct client *client,
     struct budget_side sides[2])
 {
 	budget_lock(b);
-	budget_watch_clock(b->file, now);
+	budget_adjust_clock(b->file, now);
 	if (!find_sides(b, client, model, now, sides))
 		find_again(b, client, model, now, sides);
 	if (b->file->stale) {
@@ -279,7 +279,7 @@ budget_settle(struct budget_book *b, struct budget_reservation *reservation,
 	if (reservation->client == NULL && reservation->model == NULL)
 		return;
 	budget_lock(b);
-	budget_watch_clock(b->file, now);
+	budget_adjust_clock(b->file, now);
 	find_sides(b, reservation->client, reservation->model, now, sides);
 	for (int i = 0; i < 2; i++)
 		if (sides[i].row != NULL)
@@ -321,7 +321,7 @@ budget_look(struct budget_book *b, const struct client *client,
 
 	budget_lock(b);
 	budget_reap(b->file);
-	budget_watch_clock(b->file, now);
+	budget_adjust_clock(b->file, now);
 	find_sides(b, client, model, now, sides);
 	budget_journal_leave(budget_journal_enter(b, now));
 	row = sides[client == NULL].row;

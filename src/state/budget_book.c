@@ -174,7 +174,7 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->offset_ms = now.wall_ms - now.boot_ms;
 	f->built = 0;
 	f->reaped_ms = 0;
-	f->step = BUDGET_ALONE;
+	f->stage = BUDGET_ALONE;
 }
 
 /* The file itself, or for an onlooker a copy of it. */
@@ -237,7 +237,7 @@ budget_open(const struct config *config, const struct budget_history *history,
 	now = budget_clock();
 	budget_lock(b);
 	begin_boot(f, now);
-	budget_watch_clock(f, now);
+	budget_adjust_clock(f, now);
 	budget_unlock(b);
 	if (budget_lock_placed(b, now) == -1) {
 		snprintf(why, size,

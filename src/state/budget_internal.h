@@ -77,10 +77,10 @@ struct budget_file {
 	uint32_t hint; /* where a free cell may be */
 	/* budget_journal.c: */
 	uint64_t id; /* of this file, random */
-	uint64_t step; /* enum budget_step */
+	uint64_t stage; /* enum budget_stage */
 	uint64_t journal; /* its inode, */
 	uint64_t followed; /* and up to where we know it */
-	int64_t step_ms, looked_ms; /* since boot */
+	int64_t stage_ms, looked_ms; /* since boot */
 	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
 	struct budget_cell cells[BUDGET_CELLS];
 	/* Only those that a name has had, and the first few, have blocks. */
@@ -183,7 +183,7 @@ struct budget_now budget_clock(void);
 /* Under the lock, before anything is asked of the file's rows: was the clock
  * set?  Then the rows keep what they have counted, under the names of the new
  * day and month, and the file is marked stale. */
-void budget_watch_clock(struct budget_file *, struct budget_now);
+void budget_adjust_clock(struct budget_file *, struct budget_now);
 int64_t budget_day(int64_t wall_ms);
 int64_t budget_month(int64_t wall_ms);
 int64_t budget_month_begin(int64_t month); /* wall clock, ms */
@@ -226,7 +226,7 @@ bool budget_users_others(const struct budget_book *);
 
 /* ---- budget_journal.c ---- */
 
-enum budget_step {
+enum budget_stage {
 	BUDGET_ALONE, /* all who serve use this file */
 	BUDGET_LEAVING, /* a program with another form may follow */
 	BUDGET_FOLLOWING, /* this file was made from another form's */

@@ -91,13 +91,13 @@ append(int fd, struct budget_file *f, const char *text, size_t len)
 	struct stat st;
 
 	if (fstat(fd, &st) == 0 &&
-	    (f->step == BUDGET_LEAVING || st.st_size < FOLLOWING_BYTES) &&
+	    (f->stage == BUDGET_LEAVING || st.st_size < FOLLOWING_BYTES) &&
 	    pwrite(fd, text, len, st.st_size) == (ssize_t)len) {
 		/* Those before it were read. */
 		f->followed = (uint64_t)st.st_size + len;
 		return;
 	}
-	if (f->step == BUDGET_LEAVING && log_due(&warned_ms, 10000))
+	if (f->stage == BUDGET_LEAVING && log_due(&warned_ms, 10000))
 		log_warn("budget: the version that follows can't be told: %s",
 		    strerror(errno));
 }
@@ -113,7 +113,7 @@ end_journal(struct budget_book *b)
 		unlinkat(dir, JOURNAL_NAME, 0);
 		close(dir);
 	}
-	b->file->step = BUDGET_ALONE;
+	b->file->stage = BUDGET_ALONE;
 	log_info("budget: no other version serves any more");
 }
 
@@ -125,7 +125,7 @@ is_over(struct budget_book *b, struct budget_now now)
 	if (now.boot_ms - f->looked_ms < LOOK_MS)
 		return false;
 	f->looked_ms = now.boot_ms;
-	if (f->step == BUDGET_LEAVING && now.boot_ms - f->step_ms < BEGIN_MS)
+	if (f->stage == BUDGET_LEAVING && now.boot_ms - f->stage_ms < BEGIN_MS)
 		return false;
 	return !budget_users_others(b);
 }
@@ -137,7 +137,7 @@ budget_journal_enter(struct budget_book *b, struct budget_now now)
 	struct stat st;
 	int fd;
 
-	if (f->step == BUDGET_ALONE || b->copy)
+	if (f->stage == BUDGET_ALONE || b->copy)
 		return -1;
 	if ((fd = budget_journal_open(b, 0)) == -1 || fstat(fd, &st) == -1) {
 		budget_journal_leave(fd);
@@ -298,8 +298,8 @@ begin_leaving(struct budget_book *b, struct budget_now now)
 	if (fd == -1)
 		fd = budget_journal_open(b, O_CREAT | O_TRUNC);
 	if (fd != -1 && (rc = write_whole(fd, b)) == 0) {
-		b->file->step = BUDGET_LEAVING;
-		b->file->step_ms = now.boot_ms;
+		b->file->stage = BUDGET_LEAVING;
+		b->file->stage_ms = now.boot_ms;
 	}
 	budget_unlock(b);
 	budget_journal_leave(fd);

@@ -312,7 +312,7 @@ budget_journal_import(struct budget_book *b)
 		take_text(&r, begin);
 		b->file->journal = (uint64_t)st.st_ino;
 		b->file->followed = len;
-		b->file->step = BUDGET_FOLLOWING;
+		b->file->stage = BUDGET_FOLLOWING;
 		b->file->built = 1;
 		log_info("budget: taken over from the version before");
 	}

@@ -23,7 +23,7 @@
 #include "state/budget_internal.h"
 
 /* By less, it is put right: nobody's day begins or ends by it but once. */
-#define STEP_MS INT64_C(600000)
+#define CLOCK_SET_MS INT64_C(600000)
 
 int64_t
 budget_day(int64_t wall_ms)
@@ -97,12 +97,12 @@ budget_roll(struct budget_row *r, struct budget_now now)
 }
 
 void
-budget_watch_clock(struct budget_file *f, struct budget_now now)
+budget_adjust_clock(struct budget_file *f, struct budget_now now)
 {
 	int64_t set_by_ms = now.wall_ms - now.boot_ms - f->offset_ms;
 	struct budget_now as_it_was = { now.wall_ms - set_by_ms, now.boot_ms };
 
-	if (set_by_ms <= STEP_MS && set_by_ms >= -STEP_MS)
+	if (set_by_ms <= CLOCK_SET_MS && set_by_ms >= -CLOCK_SET_MS)
 		return;
 	for (int i = 0; i < BUDGET_ROWS; i++) {
 		struct budget_row *r = &f->rows[i];
