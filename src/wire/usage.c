@@ -188,7 +188,7 @@ structural(struct usage_scan *s, const char *p)
 
 /* Consumes up to the next byte that means something; returns how many. */
 static size_t
-step_value(struct usage_scan *s, const char *p, size_t len)
+scan_value(struct usage_scan *s, const char *p, size_t len)
 {
 	size_t i = 0;
 
@@ -203,7 +203,7 @@ step_value(struct usage_scan *s, const char *p, size_t len)
 }
 
 static size_t
-step_string(struct usage_scan *s, const char *p, size_t len)
+scan_string(struct usage_scan *s, const char *p, size_t len)
 {
 	const char *quote = memchr(p, '"', len);
 	size_t n = quote == NULL ? len : (size_t)(quote - p);
@@ -221,7 +221,7 @@ step_string(struct usage_scan *s, const char *p, size_t len)
 }
 
 static size_t
-step_key(struct usage_scan *s, const char *p, size_t len)
+scan_key(struct usage_scan *s, const char *p, size_t len)
 {
 	size_t i;
 
@@ -245,7 +245,7 @@ step_key(struct usage_scan *s, const char *p, size_t len)
 }
 
 static size_t
-step_colon(struct usage_scan *s, const char *p)
+scan_colon(struct usage_scan *s, const char *p)
 {
 	switch (*p) {
 	case ' ':
@@ -278,16 +278,16 @@ usage_scan_push(struct usage_scan *s, struct span bytes)
 	for (; left > 0; p += n, left -= n) {
 		switch (s->state) {
 		case S_VALUE:
-			n = step_value(s, p, left);
+			n = scan_value(s, p, left);
 			break;
 		case S_STRING:
-			n = step_string(s, p, left);
+			n = scan_string(s, p, left);
 			break;
 		case S_KEY:
-			n = step_key(s, p, left);
+			n = scan_key(s, p, left);
 			break;
 		case S_COLON:
-			n = step_colon(s, p);
+			n = scan_colon(s, p);
 			break;
 		default: /* the byte after a backslash */
 			n = 1;
