@@ -53,7 +53,7 @@ struct slots_who_text {
 struct slots_clock {
 	_Atomic uint64_t hash;		/* of the client's name; 0: unused */
 	_Atomic uint64_t start;		/* its next request's tag */
-	_Atomic uint64_t step;		/* by which one moves it */
+	_Atomic uint64_t stride;		/* by which one moves it */
 };
 
 /* runtime_dir/slots/LIMIT/queue.  All zero is an empty queue. */

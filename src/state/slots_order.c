@@ -155,14 +155,14 @@ slots_order_watchman(struct slots_limit *l, uint64_t id)
 	return -1;
 }
 
-/* Each client's waiters will start a step apart. */
+/* Each client's waiters will start a stride apart. */
 unsigned
 slots_order_position(struct slots_limit *l, int row)
 {
 	struct slots_shared *sh = l->shared;
 	uint16_t count[SLOTS_CLIENTS] = { 0 };
 	unsigned r, c, me, end = slots_rows(sh), position = 1;
-	uint64_t mine = atomic_load(&sh->key[row]), key, tag, start, step, n;
+	uint64_t mine = atomic_load(&sh->key[row]), key, tag, start, stride, n;
 
 	me = slots_key_client(mine);
 	for (r = 0; r < end; r++) {
@@ -173,18 +173,18 @@ slots_order_position(struct slots_limit *l, int row)
 			count[slots_key_client(key)]++;
 	}
 	tag = atomic_load(&sh->clocks[me].start) +
-	    count[me] * atomic_load(&sh->clocks[me].step);
+	    count[me] * atomic_load(&sh->clocks[me].stride);
 	for (c = 0; c < SLOTS_CLIENTS; c++) {
 		if (count[c] == 0)
 			continue;
 		start = atomic_load(&sh->clocks[c].start);
-		step = atomic_load(&sh->clocks[c].step);
-		if (c == me || step == 0)
+		stride = atomic_load(&sh->clocks[c].stride);
+		if (c == me || stride == 0)
 			n = count[c];
 		else if (start > tag)
 			n = 0;
 		else
-			n = (tag - start) / step + 1;
+			n = (tag - start) / stride + 1;
 		position += n < count[c] ? (unsigned)n : count[c];
 	}
 	return position;

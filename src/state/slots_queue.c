@@ -252,7 +252,7 @@ slots_queue_publish(
 		cap = 0; /* as many as there can be slots: no cap */
 	/* Time spent idle earns nothing. */
 	raise(&clock->start, atomic_load(&sh->now));
-	atomic_store(&clock->step, CLOCK_UNIT / (priority ? priority : 1));
+	atomic_store(&clock->stride, CLOCK_UNIT / (priority ? priority : 1));
 	key = (atomic_fetch_add(&sh->seq, 1) + 1) << SLOTS_KEY_SEQ_SHIFT;
 	key |= (uint64_t)client << SLOTS_KEY_CLIENT_SHIFT;
 	key |= (uint64_t)(l->limit->slots - 1) << SLOTS_KEY_SLOTS_SHIFT;
