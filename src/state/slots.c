@@ -28,7 +28,7 @@
 /* --- Waiting -------------------------------------------------------------- */
 
 /* One request on its way to a slot. */
-struct turn {
+struct waiter {
 	struct slots_limit *l;
 	const struct slots_ask *ask;
 	struct slots_lease *lease;
@@ -52,21 +52,21 @@ warn_broken(struct slots *s, const struct slots_limit *l, const char *why)
 
 /* True where that settles it. */
 static bool
-try_slots(struct turn *t, unsigned from, enum slots_result *result)
+try_slots(struct waiter *w, unsigned from, enum slots_result *result)
 {
-	struct slots_lease *lease = t->lease;
+	struct slots_lease *lease = w->lease;
 
-	t->who.since_ms = clock_now_ms();
-	switch (slots_lock_try(t->l, from, t->client, &t->who, &lease->slot)) {
+	w->who.since_ms = clock_now_ms();
+	switch (slots_lock_try(w->l, from, w->client, &w->who, &lease->slot)) {
 	case SLOTS_LOCK_TAKEN:
-		lease->taken_ms = t->who.since_ms;
-		slots_queue_charge(t->l, t->client, t->ask->priority);
+		lease->taken_ms = w->who.since_ms;
+		slots_queue_charge(w->l, w->client, w->ask->priority);
 		*result = SLOTS_TAKEN;
 		return true;
 	case SLOTS_LOCK_FAILED:
 		if (errno == ENOENT || errno == ESTALE)
 			atomic_store(&lease->slots->lost, true);
-		warn_broken(lease->slots, t->l, strerror(errno));
+		warn_broken(lease->slots, w->l, strerror(errno));
 		*result = SLOTS_BROKEN;
 		return true;
 	case SLOTS_LOCK_BUSY:
@@ -77,21 +77,21 @@ try_slots(struct turn *t, unsigned from, enum slots_result *result)
 
 /* Is the client there still, is there time left?  True where not. */
 static bool
-give_up(struct turn *t, int64_t now_ms, enum slots_result *result)
+give_up(struct waiter *w, int64_t now_ms, enum slots_result *result)
 {
-	const struct watch *watch = t->ask->watch;
+	const struct watch *watch = w->ask->watch;
 	int ms;
 
-	if (watch != NULL && watch->tick != NULL && now_ms >= t->tick_ms) {
+	if (watch != NULL && watch->tick != NULL && now_ms >= w->tick_ms) {
 		ms = watch->tick(watch->ctx);
 		if (ms == WATCH_GONE) {
 			*result = SLOTS_GONE;
 			return true;
 		}
-		t->tick_ms = now_ms + (ms > 0 ? ms : 0);
+		w->tick_ms = now_ms + (ms > 0 ? ms : 0);
 	}
 	*result = SLOTS_TIMEOUT;
-	return now_ms >= t->ask->deadline_ms;
+	return now_ms >= w->ask->deadline_ms;
 }
 
 static void
@@ -104,124 +104,124 @@ bound(int64_t *until, int64_t ms)
 /* Where nothing wakes it: often when it is first or second, else by its
  * place, for that many have to be served before. */
 static int64_t
-poll_every_ms(const struct turn *t)
+poll_every_ms(const struct waiter *w)
 {
-	unsigned position = slots_order_position(t->l, t->row);
+	unsigned position = slots_order_position(w->l, w->row);
 	int64_t ms = SLOTS_POLL_MS * (position > 2 ? position - 1 : 1);
 
 	return ms < SLOTS_POLL_MAX_MS ? ms : SLOTS_POLL_MAX_MS;
 }
 
 static int64_t
-sleep_until(const struct turn *t, const struct slots_view *v, int64_t now_ms)
+sleep_until(const struct waiter *w, const struct slots_view *v, int64_t now_ms)
 {
-	const struct watch *watch = t->ask->watch;
+	const struct watch *watch = w->ask->watch;
 	int64_t until = now_ms + SLEEP_MAX_MS;
 
-	bound(&until, t->ask->deadline_ms);
+	bound(&until, w->ask->deadline_ms);
 	if (watch != NULL && watch->tick != NULL)
-		bound(&until, t->tick_ms);
-	if (t->deaf_ms > now_ms)
-		bound(&until, t->deaf_ms);
-	if (t->wake_fd == -1)
-		bound(&until, now_ms + poll_every_ms(t));
-	else if (t->first)
+		bound(&until, w->tick_ms);
+	if (w->deaf_ms > now_ms)
+		bound(&until, w->deaf_ms);
+	if (w->wake_fd == -1)
+		bound(&until, now_ms + poll_every_ms(w));
+	else if (w->first)
 		bound(&until, now_ms + SLOTS_CHECK_MS);
-	if (v->watch != 0)
-		bound(&until, now_ms + (int64_t)SLOTS_CHECK_MS * v->watch);
+	if (v->checker != 0)
+		bound(&until, now_ms + (int64_t)SLOTS_CHECK_MS * v->checker);
 	return until > now_ms ? until : now_ms;
 }
 
 static void
-sleep_turn(struct turn *t, const struct slots_view *v, int64_t now_ms)
+sleep_once(struct waiter *w, const struct slots_view *v, int64_t now_ms)
 {
-	const struct watch *watch = t->ask->watch;
+	const struct watch *watch = w->ask->watch;
 	struct pollfd fds[2] = {
-		{ .fd = t->wake_fd, .events = POLLIN },
+		{ .fd = w->wake_fd, .events = POLLIN },
 		{ .fd = -1 },
 	};
 
-	if (watch != NULL && now_ms >= t->deaf_ms) {
+	if (watch != NULL && now_ms >= w->deaf_ms) {
 		fds[1].fd = watch->fd;
 		fds[1].events = watch->events;
 	}
-	t->told = 0;
+	w->told = 0;
 	if (task_poll_again(
-		fds, 2, (int)(sleep_until(t, v, now_ms) - now_ms)) <= 0)
+		fds, 2, (int)(sleep_until(w, v, now_ms) - now_ms)) <= 0)
 		return;
 	if (fds[0].revents != 0)
-		t->told = slots_wake_drain(t->wake_fd);
+		w->told = slots_wake_drain(w->wake_fd);
 	if (fds[1].revents != 0) {
-		t->tick_ms = 0;
-		t->deaf_ms = now_ms + DEAF_MS;
+		w->tick_ms = 0;
+		w->deaf_ms = now_ms + DEAF_MS;
 	}
 }
 
 /* Tries where it may, and passes on what is not its own to take. */
 static bool
-look_and_try(struct turn *t, struct slots_view *v, enum slots_result *result)
+look_and_try(struct waiter *w, struct slots_view *v, enum slots_result *result)
 {
 	bool first;
 
-	slots_order_look(t->l, t->row, v);
-	first = v->from < t->l->limit->slots;
-	if (first && try_slots(t, v->from, result))
+	slots_order_look(w->l, w->row, v);
+	first = v->from < w->l->limit->slots;
+	if (first && try_slots(w, v->from, result))
 		return true;
-	if (!first && (t->first || (t->told & SLOTS_WAKE_TURN)))
-		slots_wake_next(t->l);
-	t->first = first;
+	if (!first && (w->first || (w->told & SLOTS_WAKE_TRY)))
+		slots_wake_next(w->l);
+	w->first = first;
 	return false;
 }
 
 static enum slots_result
-wait_turn(struct turn *t)
+wait_for_slot(struct waiter *w)
 {
 	struct slots_view v;
 	enum slots_result result;
 	int64_t now;
 
-	while (!look_and_try(t, &v, &result)) {
+	while (!look_and_try(w, &v, &result)) {
 		now = clock_now_ms();
-		if (v.watch != 0 && slots_queue_check(t->l, now))
-			slots_wake_next(t->l);
-		if (give_up(t, now, &result))
+		if (v.checker != 0 && slots_queue_check(w->l, now))
+			slots_wake_next(w->l);
+		if (give_up(w, now, &result))
 			break;
-		sleep_turn(t, &v, now);
+		sleep_once(w, &v, now);
 	}
 	return result;
 }
 
 static int
-join(struct turn *t)
+join(struct waiter *w)
 {
 	uint64_t id = process_id();
 
-	if ((t->row = slots_queue_claim(t->l, id, t->client)) == -1)
+	if ((w->row = slots_queue_claim(w->l, id, w->client)) == -1)
 		return -1;
-	t->wake_fd = slots_wake_open(t->l, t->row);
-	t->who.since_ms = clock_now_ms();
-	slots_who_store(&t->l->shared->waiters[t->row], &t->who);
-	slots_queue_publish(t->l, t->row, t->client, t->ask->priority);
+	w->wake_fd = slots_wake_open(w->l, w->row);
+	w->who.since_ms = clock_now_ms();
+	slots_who_store(&w->l->shared->waiters[w->row], &w->who);
+	slots_queue_publish(w->l, w->row, w->client, w->ask->priority);
 	return 0;
 }
 
 /* What comes after the row is gone makes good for any wake-up that was on its
  * way to it. */
 static void
-leave(struct turn *t)
+leave(struct waiter *w)
 {
-	int watchman;
+	int checker;
 
-	slots_queue_retract(t->l, t->row);
-	if (t->wake_fd != -1) {
-		task_forget(t->wake_fd);
-		close(t->wake_fd);
+	slots_queue_retract(w->l, w->row);
+	if (w->wake_fd != -1) {
+		task_forget(w->wake_fd);
+		close(w->wake_fd);
 	}
-	slots_queue_free(t->l, t->row);
-	watchman = slots_order_watchman(t->l, process_id());
-	if (watchman > t->row)
-		slots_wake_row(t->l, watchman, SLOTS_WAKE_WATCH);
-	slots_wake_next(t->l);
+	slots_queue_free(w->l, w->row);
+	checker = slots_order_checker(w->l, process_id());
+	if (checker > w->row)
+		slots_wake_row(w->l, checker, SLOTS_WAKE_CHECK);
+	slots_wake_next(w->l);
 }
 
 /* --- Answers -------------------------------------------------------------- */
@@ -257,10 +257,10 @@ slots_retry_after_ms(struct slots_limit *l, unsigned position)
 }
 
 static void
-response(struct turn *t, unsigned position)
+response(struct waiter *w, unsigned position)
 {
-	t->lease->position = position;
-	t->lease->retry_after_ms = slots_retry_after_ms(t->l, position);
+	w->lease->position = position;
+	w->lease->retry_after_ms = slots_retry_after_ms(w->l, position);
 }
 
 static void
@@ -275,25 +275,25 @@ describe(struct slots_who_text *who, const struct slots_ask *ask)
 }
 
 static enum slots_result
-take(struct turn *t)
+take(struct waiter *w)
 {
-	unsigned waiting = slots_queue_waiting(t->l->shared);
+	unsigned waiting = slots_queue_waiting(w->l->shared);
 	enum slots_result r;
 
-	if (waiting == 0 && try_slots(t, 0, &r))
+	if (waiting == 0 && try_slots(w, 0, &r))
 		return r;
-	if (t->ask->may_wait != NULL && !t->ask->may_wait(t->ask->ctx)) {
-		response(t, waiting + 1);
+	if (w->ask->may_wait != NULL && !w->ask->may_wait(w->ask->ctx)) {
+		response(w, waiting + 1);
 		return SLOTS_DENIED;
 	}
-	if (join(t) == -1) {
-		response(t, waiting + 1);
+	if (join(w) == -1) {
+		response(w, waiting + 1);
 		return SLOTS_FULL;
 	}
-	r = wait_turn(t);
+	r = wait_for_slot(w);
 	if (r != SLOTS_TAKEN)
-		response(t, slots_order_position(t->l, t->row));
-	leave(t);
+		response(w, slots_order_position(w->l, w->row));
+	leave(w);
 	return r;
 }
 
@@ -301,23 +301,23 @@ enum slots_result
 slots_take(
     struct slots *s, const struct slots_ask *ask, struct slots_lease *lease)
 {
-	struct turn t = { .row = -1, .wake_fd = -1 };
+	struct waiter w = { .row = -1, .wake_fd = -1 };
 	int64_t began = clock_now_ms();
 	enum slots_result r;
 	char why[SLOTS_PATH_SIZE];
 
 	*lease = (struct slots_lease){ .slots = s, .limit = ask->limit };
-	t.l = &s->limits[ask->limit->index];
-	t.ask = ask;
-	t.lease = lease;
-	describe(&t.who, ask);
+	w.l = &s->limits[ask->limit->index];
+	w.ask = ask;
+	w.lease = lease;
+	describe(&w.who, ask);
 	if (process_id() == 0 &&
 	    process_open(s->runtime_dir, why, sizeof(why)) == -1) {
-		warn_broken(s, t.l, why);
+		warn_broken(s, w.l, why);
 		r = SLOTS_BROKEN;
 	} else {
-		t.client = slots_queue_client(t.l->shared, t.who.client);
-		r = take(&t);
+		w.client = slots_queue_client(w.l->shared, w.who.client);
+		r = take(&w);
 	}
 	lease->waited_ms = clock_now_ms() - began;
 	if (r != SLOTS_TAKEN)

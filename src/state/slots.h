@@ -41,7 +41,7 @@
  * the other the free slot.)  So no hand-over waits for a timer.  Timers exist
  * for those who end without a word:
  *  5. the first tries every 20 ms: a killed holder;
- *  6. in each process one waiter, its watchman (the lowest row), looks every
+ *  6. in each process one waiter, its checker (the lowest row), looks every
  *     20 ms times the number of processes with a lower row: whether the first
  *     row's process lives (else its rows are freed), and the holders' (for
  *     per_client);

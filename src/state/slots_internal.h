@@ -53,7 +53,7 @@ struct slots_who_text {
 struct slots_clock {
 	_Atomic uint64_t hash;		/* of the client's name; 0: unused */
 	_Atomic uint64_t start;		/* its next request's tag */
-	_Atomic uint64_t stride;		/* by which one moves it */
+	_Atomic uint64_t stride;	/* by which one moves it */
 };
 
 /* runtime_dir/slots/LIMIT/queue.  All zero is an empty queue. */
@@ -206,7 +206,7 @@ void slots_queue_free(struct slots_limit *, int row);
 /* One of the client's requests begins. */
 void slots_queue_charge(struct slots_limit *, unsigned client,
     unsigned priority);
-/* The watchman's round: is the first alive, are the holders, does the first
+/* The checker's round: is the first alive, are the holders, does the first
  * take what is free?  True where the first should be woken. */
 bool slots_queue_check(struct slots_limit *, int64_t now_ms);
 
@@ -215,7 +215,7 @@ bool slots_queue_check(struct slots_limit *, int64_t now_ms);
 /* What a waiter learns by looking over the queue once. */
 struct slots_view {
 	unsigned from;		/* may try the slots from .. limit->slots-1 */
-	unsigned watch;		/* 1..: its process's watchman, and how many
+	unsigned checker;	/* 1..: its process's checker, and how many
 				   such come before it; 0: it is not */
 };
 
@@ -225,7 +225,7 @@ void slots_order_look(struct slots_limit *, int row, struct slots_view *);
 int slots_order_first(struct slots_limit *, unsigned floor, unsigned *reach,
     unsigned *far);
 /* The lowest row of this process, or -1. */
-int slots_order_watchman(struct slots_limit *, uint64_t id);
+int slots_order_checker(struct slots_limit *, uint64_t id);
 /* How many will be served before the row, counting itself. */
 unsigned slots_order_position(struct slots_limit *, int row);
 
@@ -240,8 +240,8 @@ void slots_lock_release(struct slots_limit *, unsigned slot);
 
 /* --- slots_wake.c: waking one waiter, whatever process it is in ----------- */
 
-#define SLOTS_WAKE_TURN 1	/* it may be your turn */
-#define SLOTS_WAKE_WATCH 2	/* you may be the watchman now */
+#define SLOTS_WAKE_TRY 1	/* it may be your turn */
+#define SLOTS_WAKE_CHECK 2	/* you may be the checker now */
 
 /* Where the row's waiter sleeps; -1: nothing wakes it, it has to look. */
 int slots_wake_open(struct slots_limit *, int row);

@@ -121,7 +121,7 @@ slots_order_look(struct slots_limit *l, int row, struct slots_view *v)
 	struct rank mine = rank_of(sh, own_key(sh, row)), p;
 	uint64_t id = atomic_load(&sh->owner[row]), owner, key;
 	unsigned r, end = slots_rows(sh);
-	bool watch = true;
+	bool lowest = true;
 
 	v->from = eligible(sh, mine.key, &held) ? 0 : UINT_MAX;
 	for (r = 0; r < end; r++) {
@@ -130,7 +130,7 @@ slots_order_look(struct slots_limit *l, int row, struct slots_view *v)
 			continue;
 		if ((int)r < row) {
 			owner = atomic_load(&sh->owner[r]);
-			watch = watch && owner != id;
+			lowest = lowest && owner != id;
 			slots_see(&seen, owner);
 		}
 		if (!eligible(sh, key, &held))
@@ -139,11 +139,11 @@ slots_order_look(struct slots_limit *l, int row, struct slots_view *v)
 		if (before(&p, &mine) && slots_key_slots(key) > v->from)
 			v->from = slots_key_slots(key);
 	}
-	v->watch = watch ? seen.count + 1 : 0;
+	v->checker = lowest ? seen.count + 1 : 0;
 }
 
 int
-slots_order_watchman(struct slots_limit *l, uint64_t id)
+slots_order_checker(struct slots_limit *l, uint64_t id)
 {
 	struct slots_shared *sh = l->shared;
 	unsigned r, end = slots_rows(sh);

@@ -96,7 +96,7 @@ slots_wake_next(struct slots_limit *l)
 		first = slots_order_first(l, floor, &reach, &far);
 		if (first == -1)
 			return;
-		slots_wake_row(l, first, SLOTS_WAKE_TURN);
+		slots_wake_row(l, first, SLOTS_WAKE_TRY);
 		floor = reach;
 	} while (reach < far);
 }
