@@ -131,7 +131,7 @@ cpu_us(void)
 static void
 one(struct span body, const struct patterns *patterns, struct arena *arena)
 {
-	const struct facts facts = { .turn = 0 };
+	const struct facts facts = { .rotation = 0 };
 	struct call call = { .header_local = false };
 	struct refused refused;
 	struct plan plan;

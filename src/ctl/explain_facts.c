@@ -198,7 +198,7 @@ explain_facts_load(const struct config *config, const char *file,
 	read_providers(config, root, arena, facts);
 	read_limits(config, root, arena, facts);
 	read_learned(config, root, arena, facts);
-	facts->turn = (uint32_t)number(root, "turn");
+	facts->rotation = (uint32_t)number(root, "turn");
 	json_decref(root);
 	return 0;
 }

@@ -55,7 +55,7 @@ struct facts {
 	size_t nheld;
 	const struct facts_learned *learned;
 	size_t nlearned;
-	uint32_t turn;		/* of the model's round robin */
+	uint32_t rotation;	/* of the model's round robin */
 };
 
 /* --- held models: one model of a provider is left alone ------------------- */

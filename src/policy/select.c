@@ -93,9 +93,9 @@ same_group(const struct model *model, size_t a, size_t b)
 	    model->targets[b].provider->place;
 }
 
-/* How many places this target comes after the one whose turn it is. */
+/* How many places this target comes after the one that the rotation is at. */
 static double
-turns_away(const struct model *model, size_t index, uint32_t turn)
+places_away(const struct model *model, size_t index, uint32_t rotation)
 {
 	uint64_t total = 0, passed = 0;
 	size_t i, size = 0, mine = 0, first = 0;
@@ -108,7 +108,7 @@ turns_away(const struct model *model, size_t index, uint32_t turn)
 			continue;
 		if (i == index)
 			mine = size;
-		if (passed <= turn % total)
+		if (passed <= rotation % total)
 			first = size;
 		passed += model->targets[i].weight;
 		size++;
@@ -134,8 +134,9 @@ metric(const struct model *model, size_t index, const struct facts *facts,
 
 	switch (model->select) {
 	case SELECT_ROUND_ROBIN:
-		return model->sticky ? 0
-				     : turns_away(model, index, facts->turn);
+		return model->sticky
+		    ? 0
+		    : places_away(model, index, facts->rotation);
 	case SELECT_LEAST_BUSY:
 		return model->sticky ? 0
 				     : load(target, facts,

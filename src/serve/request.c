@@ -220,7 +220,7 @@ request_plan(struct request *r)
 	facts = request_facts(r, &learned_set);
 	model = owner_model(r->server->config, &r->call);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
-		facts->turn = health_turn(r->server->health, model);
+		facts->rotation = health_rotate(r->server->health, model);
 	plan_make(
 	    r->server->config, r->client, &r->call, facts, r->arena, &r->plan);
 	if (r->plan.model != NULL)

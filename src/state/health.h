@@ -104,6 +104,6 @@ struct health_row {
 void health_row(struct health *, const struct provider *, struct health_row *);
 
 /* The round robin's turn of a model: each call gets the next number. */
-uint32_t health_turn(struct health *, const struct model *);
+uint32_t health_rotate(struct health *, const struct model *);
 
 #endif

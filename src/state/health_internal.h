@@ -18,7 +18,7 @@
 
 /* Twice CONFIG_PROVIDERS_MAX: a reload that renames all of them finds room. */
 #define HEALTH_ROWS 512
-#define HEALTH_TURNS 1024
+#define HEALTH_ROTATIONS 1024
 #define HEALTH_SAMPLES 32
 
 struct health_entry {
@@ -33,7 +33,7 @@ struct health_entry {
 	_Alignas(64) _Atomic uint32_t samples[HEALTH_SAMPLES]; /* ms + 1 */
 };
 
-struct health_turn {
+struct health_rotation {
 	_Atomic uint64_t key;
 	_Atomic uint32_t next;
 };
@@ -48,7 +48,7 @@ struct health_cells {
 
 struct health_map {
 	struct health_entry rows[HEALTH_ROWS];
-	struct health_turn turns[HEALTH_TURNS];
+	struct health_rotation rotations[HEALTH_ROTATIONS];
 	_Atomic uint32_t top; /* indexes from here on were never used */
 	struct health_cells cells[PROCESS_MAX];
 };

@@ -190,20 +190,20 @@ health_close(struct health *h)
 
 /* A model that finds no row of its own shares one. */
 uint32_t
-health_turn(struct health *h, const struct model *model)
+health_rotate(struct health *h, const struct model *model)
 {
 	uint64_t key = key_of(model->id), seen;
-	struct health_turn *turn = NULL;
+	struct health_rotation *rotation = NULL;
 
-	for (size_t i = 0; i < HEALTH_TURNS; i++) {
-		turn = &h->map->turns[(key + i) % HEALTH_TURNS];
-		seen = atomic_load(&turn->key);
+	for (size_t i = 0; i < HEALTH_ROTATIONS; i++) {
+		rotation = &h->map->rotations[(key + i) % HEALTH_ROTATIONS];
+		seen = atomic_load(&rotation->key);
 		if (seen == key ||
 		    (seen == 0 &&
 			(atomic_compare_exchange_strong(
-			     &turn->key, &seen, key) ||
+			     &rotation->key, &seen, key) ||
 			    seen == key)))
 			break;
 	}
-	return atomic_fetch_add(&turn->next, 1);
+	return atomic_fetch_add(&rotation->next, 1);
 }

@@ -732,12 +732,12 @@ test_turn(struct health *h)
 {
 	struct model a = { .id = "chat" }, b = { .id = "notes" };
 	struct health *again = opened();
-	uint32_t first = health_turn(h, &a), other = health_turn(h, &b);
+	uint32_t first = health_rotate(h, &a), other = health_rotate(h, &b);
 
-	CHECK(health_turn(again, &a) == first + 1 &&
-		health_turn(h, &a) == first + 2,
+	CHECK(health_rotate(again, &a) == first + 1 &&
+		health_rotate(h, &a) == first + 2,
 	    "each call gets the next turn, whoever asks");
-	CHECK(health_turn(h, &b) == other + 1, "each model has its own");
+	CHECK(health_rotate(h, &b) == other + 1, "each model has its own");
 	health_close(again);
 }
 

@@ -407,7 +407,7 @@ draw_facts(struct facts_provider rows[PROVIDERS], struct facts_limit *limit,
 		};
 	*limit = (struct facts_limit){ 0, 0 };
 	*facts = (struct facts){
-		.providers = rows, .limits = limit, .turn = dice(1000)
+		.providers = rows, .limits = limit, .rotation = dice(1000)
 	};
 }
 

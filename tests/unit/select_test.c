@@ -34,7 +34,7 @@ static size_t
 first(const char *client, uint32_t turn, size_t order[4])
 {
 	struct client c = { .name = client };
-	struct facts facts = { .turn = turn };
+	struct facts facts = { .rotation = turn };
 
 	select_order(&model, &c, &facts, &(struct select_ask){ "m", worst },
 	    arena, order);
