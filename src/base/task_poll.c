@@ -109,7 +109,7 @@ events_of(const struct pollfd *p)
 }
 
 static void
-watch(struct task *t, struct pollfd *p, int place)
+start_watcher(struct task *t, struct pollfd *p, int place)
 {
 	int events = events_of(p);
 	struct task_watcher *w;
@@ -129,7 +129,7 @@ watch(struct task *t, struct pollfd *p, int place)
 }
 
 static void
-unwatch(struct task *t, const struct pollfd *p, bool again)
+stop_watcher(struct task *t, const struct pollfd *p, bool again)
 {
 	struct task_watcher *w;
 
@@ -163,7 +163,7 @@ wait_for(
 {
 	if (!t->woken) {
 		for (unsigned i = 0; i < n; i++)
-			watch(t, &fds[i], (int)i);
+			start_watcher(t, &fds[i], (int)i);
 		set_due(t, timeout_ms);
 		t->fds = fds;
 		t->nready = 0;
@@ -171,7 +171,7 @@ wait_for(
 		context_leave(t->context);
 		t->polling = false;
 		for (unsigned i = 0; i < n; i++)
-			unwatch(t, &fds[i], again);
+			stop_watcher(t, &fds[i], again);
 	}
 	if (!t->woken)
 		return t->nready;

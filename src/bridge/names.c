@@ -128,7 +128,7 @@ join(const struct name *n, char out[NAMES_UPSTREAM_MAX + 1])
 
 /* The length goes in: two parts have one way to be written. */
 static void
-add_suffix(const struct name *n, unsigned turn, char *out)
+add_suffix(const struct name *n, unsigned try, char *out)
 {
 	size_t size = n->space.len + n->name.len + 64, len = strlen(out);
 	unsigned char digest[DIGEST_BYTES];
@@ -137,7 +137,7 @@ add_suffix(const struct name *n, unsigned turn, char *out)
 
 	if (whole == NULL)
 		fatal("out of memory for the name of a tool");
-	head = snprintf(whole, size, "%u %zu ", turn, n->space.len);
+	head = snprintf(whole, size, "%u %zu ", try, n->space.len);
 	memcpy(whole + head, n->space.p, n->space.len);
 	memcpy(whole + head + n->space.len, n->name.p, n->name.len);
 	digest_make(whole, (size_t)head + n->space.len + n->name.len, digest);
@@ -156,10 +156,10 @@ make_upstream(const struct names *names, struct name *n)
 	bool fits = join(n, joined);
 
 	memcpy(n->upstream, joined, sizeof(joined));
-	for (unsigned turn = 0;
-	     !fits || names_find(names, span_of(n->upstream)) != NULL; turn++) {
+	for (unsigned try = 0;
+	     !fits || names_find(names, span_of(n->upstream)) != NULL; try++) {
 		memcpy(n->upstream, joined, sizeof(joined));
-		add_suffix(n, turn, n->upstream);
+		add_suffix(n, try, n->upstream);
 		fits = true;
 	}
 }

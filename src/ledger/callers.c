@@ -26,7 +26,7 @@
 /* Nobody has more than one and its successor. */
 #define CALLERS_OF_ONE 2
 #define CALLERS_MAX 1024
-/* In one turn; one who calls without end does not keep us from the others. */
+/* At once from one caller: one that calls without end keeps no other waiting. */
 #define CALLS_MAX 64
 /* A frame's memory that is kept for the next. */
 #define KEEP_BYTES (128 * 1024)
@@ -49,7 +49,7 @@ struct ledger_callers {
 	struct caller *callers[CALLERS_MAX]; /* the oldest first */
 	size_t ncallers;
 	struct pollfd fds[CALLERS_MAX + 1];
-	int64_t lock_until_ms; /* of this turn */
+	int64_t lock_until_ms; /* of this call */
 };
 
 /* ---- callers ----------------------------------------------------------- */
@@ -316,7 +316,7 @@ serve(struct ledger_callers *k, struct caller *c)
 	return got == 0 || (got == 1 && handle_frame(k, c));
 }
 
-/* ---- a turn ------------------------------------------------------------ */
+/* ---- all callers ------------------------------------------------------- */
 
 struct ledger_callers *
 ledger_callers_new(struct ledger_file *file, struct ledger_gap *gap, int desk)
@@ -348,7 +348,7 @@ ledger_callers_left(const struct ledger_callers *k)
 }
 
 bool
-ledger_callers_turn(struct ledger_callers *k, int timeout_ms)
+ledger_callers_serve(struct ledger_callers *k, int timeout_ms)
 {
 	size_t n = k->ncallers;
 	int ready;

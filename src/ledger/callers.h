@@ -13,7 +13,7 @@
 
 #include "ledger/file.h"
 
-/* For another process's lock, in one turn through all that came. */
+/* For another process's lock, in one call. */
 #define LEDGER_LOCK_WAIT_MS 500
 
 struct ledger_callers;
@@ -28,6 +28,6 @@ void ledger_callers_free(struct ledger_callers *);
 bool ledger_callers_left(const struct ledger_callers *);
 /* Waits for what comes, at most timeout_ms (-1: forever), and deals with it.
  * False: nothing came. */
-bool ledger_callers_turn(struct ledger_callers *, int timeout_ms);
+bool ledger_callers_serve(struct ledger_callers *, int timeout_ms);
 
 #endif

@@ -32,7 +32,7 @@ static void
 loop(struct ledger_callers *callers, struct ledger_file *file)
 {
 	while (ledger_callers_left(callers))
-		if (!ledger_callers_turn(callers, ledger_file_due_ms(file)))
+		if (!ledger_callers_serve(callers, ledger_file_due_ms(file)))
 			ledger_file_keep(file, clock_now_ms());
 }
 

@@ -154,7 +154,7 @@ static void
 go_on(struct parent *p)
 {
 	if (p->proof != NULL)
-		proof_watch(p->proof);
+		proof_expire(p->proof);
 	if (p->stopping)
 		return;
 	parent_reload_look(p);

@@ -152,7 +152,7 @@ void parent_upgrade_prove(struct parent *);
 /* That try has ended. */
 void parent_upgrade_on_proof(struct parent *, int status);
 /* The new program is good, and nothing else is under way: it takes our place.
- * Between two turns of the loop; once more, if a signal was faster. */
+ * Between two iterations of the loop; once more, if a signal was faster. */
 void parent_upgrade_execute(struct parent *);
 
 #endif

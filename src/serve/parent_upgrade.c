@@ -143,7 +143,7 @@ hand_over_budgets(const struct parent *p)
 	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Between two turns of the loop; once more, if a signal was faster. */
+/* Between two iterations of the loop; once more, if a signal was faster. */
 void
 parent_upgrade_execute(struct parent *p)
 {

@@ -93,7 +93,7 @@ proof_read(struct proof *p)
 }
 
 void
-proof_watch(struct proof *p)
+proof_expire(struct proof *p)
 {
 	if (clock_now_ms() < p->until_ms)
 		return;

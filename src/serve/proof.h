@@ -22,7 +22,7 @@ pid_t proof_pid(const struct proof *);
 int proof_fd(const struct proof *);
 void proof_read(struct proof *);
 /* Ends a program that does not come to an end. */
-void proof_watch(struct proof *);
+void proof_expire(struct proof *);
 /* After it ended with this status of waitpid(2): logs what it said, and is
  * true if it can.  Frees the proof. */
 bool proof_end(struct proof *, int status);

@@ -301,7 +301,7 @@ capacity_of(const struct config *config)
 }
 
 static void
-watch_signals(void)
+catch_signals(void)
 {
 	static const int signals[] = { SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
 
@@ -353,7 +353,7 @@ worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
 		fatal("can't start: %s", strerror(errno));
 	if (write(parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
-	watch_signals();
+	catch_signals();
 	task_loop();
 	while (!SLIST_EMPTY(&w->seats)) {
 		struct seat *seat = SLIST_FIRST(&w->seats);

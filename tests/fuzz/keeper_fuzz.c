@@ -82,7 +82,7 @@ number(struct script *s)
 static void
 turns(void)
 {
-	for (int i = 0; i < TURNS && ledger_callers_turn(w.callers, 0); i++)
+	for (int i = 0; i < TURNS && ledger_callers_serve(w.callers, 0); i++)
 		;
 }
 
@@ -227,7 +227,7 @@ reply_of(int fd)
 	struct frame_reply reply = { .magic = 0 };
 
 	for (int i = 0; i < TURNS && reply.magic == 0; i++) {
-		ledger_callers_turn(w.callers, 0);
+		ledger_callers_serve(w.callers, 0);
 		if (recv(fd, &reply, sizeof(reply), MSG_DONTWAIT) !=
 		    (ssize_t)sizeof(reply))
 			reply.magic = 0;
@@ -362,7 +362,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hang_up(i);
 	close(w.desk[LEDGER_DESK_SERVES]);
 	for (int i = 0; i < TURNS && ledger_callers_left(w.callers); i++)
-		ledger_callers_turn(w.callers, 0);
+		ledger_callers_serve(w.callers, 0);
 	MUST(!ledger_callers_left(w.callers));
 	ledger_callers_free(w.callers);
 	ledger_file_free(w.file, 0);
