@@ -26,7 +26,7 @@
 /* Nobody has more than one and its successor. */
 #define CALLERS_OF_ONE 2
 #define CALLERS_MAX 1024
-/* From one caller at once, so that one that never pauses keeps nobody waiting. */
+/* From one caller at once: one that never pauses keeps nobody else waiting. */
 #define CALLS_MAX 64
 /* A frame's memory that is kept for the next. */
 #define KEEP_BYTES (128 * 1024)
