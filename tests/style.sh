@@ -52,11 +52,11 @@ done; ours '.ci/*')
 
 # --- The floors: an include points down or sideways, never up ---------------
 
-# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" two
+# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" three
 # below; neighbours never see each other.
 awk '
 	BEGIN {
-		n = split("base:config:policy sandbox:bridge:wire state:ledger:serve ctl", row, ":")
+		n = split("base:config:policy sandbox:bridge:wire state:ledger:fleet:serve ctl", row, ":")
 		for (i = 1; i <= n; i++) {
 			split(row[i], names, " ")
 			for (j in names)
@@ -75,6 +75,7 @@ awk '
 	# One foreign library, one place.
 	/^#[ \t]*include[ \t]*<fcgi/ && FILENAME !~ /^src\/wire\/fcgi/ ||
 	/^#[ \t]*include[ \t]*<curl/ && FILENAME !~ /^src\/wire\/connector/ ||
+	/^#[ \t]*include[ \t]*<hiredis/ && FILENAME !~ /^src\/fleet\/resp/ ||
 	/^#[ \t]*include[ \t]*<utf8proc/ && FILENAME !~ /^src\/base\/unicode/ ||
 	/^#[ \t]*include[ \t]*<seccomp/ && FILENAME !~ /^src\/sandbox\/seccomp/ ||
 	/^#[ \t]*include[ \t]*<libconfig/ && FILENAME !~ /^src\/config\// {

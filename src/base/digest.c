@@ -106,3 +106,13 @@ digest_equal(
 		differ |= a[i] ^ b[i];
 	return differ == 0;
 }
+
+void
+digest_sha1_text(const void *p, size_t len, char out[41])
+{
+	unsigned char sum[20];
+
+	if (EVP_Digest(p, len, sum, NULL, EVP_sha1(), NULL) != 1)
+		fatal("no SHA-1");
+	*hex_text(sum, sizeof(sum), out) = '\0';
+}

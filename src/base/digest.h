@@ -19,6 +19,8 @@ void digest_make(const void *, size_t len, unsigned char out[DIGEST_BYTES]);
 /* Lower-case hex, NUL-terminated. */
 void digest_text(const unsigned char digest[DIGEST_BYTES],
     char out[DIGEST_TEXT_SIZE]);
+/* Of SHA-1, where a protocol asks for it: it proves nothing. */
+void digest_sha1_text(const void *, size_t len, char out[41]);
 /* 64 hex digits; -1 with EINVAL. */
 int digest_parse(const char *text, unsigned char out[DIGEST_BYTES]);
 /* Takes the same time wherever the two differ. */

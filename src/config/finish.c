@@ -188,6 +188,7 @@ finish(struct load *load)
 
 	for (size_t i = 0; i < c->nlimits; i++)
 		limits[i].index = i;
+	finish_store(load);
 	finish_providers(load, (struct provider *)c->providers, c->nproviders);
 	finish_models(load, (struct model *)c->models, c->nmodels);
 	finish_clients((struct client *)c->clients, c->nclients);

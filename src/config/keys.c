@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The providers' keys: read from a file, a systemd credential or the
- * environment into memory of their own, at a load and in each worker.
+ * The providers' keys and the store's password: read from a file, a systemd
+ * credential or the environment into memory of their own, at a load and in each
+ * worker.
  */
 #include "config.h"
 
@@ -130,22 +131,25 @@ key_from_env(struct load *load, const struct provider *provider)
 	return key_take(load, provider, "env", span_of(value));
 }
 
+static void
+key_load(struct load *load, struct provider *p)
+{
+	if (p->key_source.file != NULL)
+		p->key = key_from_file(load, p, "file", p->key_source.file);
+	else if (p->key_source.credential != NULL)
+		p->key = key_from_credential(load, p);
+	else if (p->key_source.env != NULL)
+		p->key = key_from_env(load, p);
+}
+
 void
 keys_load(struct load *load)
 {
 	struct provider *providers = (struct provider *)load->config->providers;
 
-	for (size_t i = 0; i < load->config->nproviders; i++) {
-		struct provider *p = &providers[i];
-
-		if (p->key_source.file != NULL)
-			p->key =
-			    key_from_file(load, p, "file", p->key_source.file);
-		else if (p->key_source.credential != NULL)
-			p->key = key_from_credential(load, p);
-		else if (p->key_source.env != NULL)
-			p->key = key_from_env(load, p);
-	}
+	for (size_t i = 0; i < load->config->nproviders; i++)
+		key_load(load, &providers[i]);
+	key_load(load, &load->config->store.link);
 }
 
 void
@@ -155,6 +159,7 @@ config_keys_forget(struct config *config)
 
 	for (size_t i = 0; i < config->nproviders; i++)
 		providers[i].key = NULL;
+	config->store.link.key = NULL;
 	secrets_free(config->memory->secrets);
 	config->memory->secrets = NULL;
 }

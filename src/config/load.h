@@ -95,6 +95,9 @@ void origins_move(struct load *, const void *from, size_t bytes, void *to);
 void prove_url_path(struct load *, const struct provider *);
 /* Reports what is wrong with models and their targets (prove_models.c). */
 void prove_models(struct load *);
+/* The store and what is shared through it (store.c). */
+void prove_store(struct load *);
+void finish_store(struct load *);
 /* Reports paths and names that the start would refuse (prove_start.c). */
 void prove_start(struct load *);
 /* Was the element's setting written, right or wrong? */

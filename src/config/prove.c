@@ -405,6 +405,7 @@ prove(struct load *load)
 	prove_names(load);
 	prove_model_names(load);
 	prove_limits(load);
+	prove_store(load);
 	prove_providers(load);
 	prove_models(load);
 	prove_clients(load);

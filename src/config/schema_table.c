@@ -223,6 +223,10 @@ const struct schema schema_table[] = {
 	    "Bounds of the search for private patterns; a text that exceeds "
 	    "them counts as private.",
 	    NOWHERE),
+	GROUP("", "store", "store",
+	    "The Redis or Valkey server through which hosts share; none "
+	    "unless given.",
+	    IN(config, store)),
 	ELEMENTS("", "limits", "limits", 0, CONFIG_LIMITS_MAX, false,
 	    "How many requests a piece of hardware handles at once.",
 	    LIST(config, limits, limit)),
@@ -291,6 +295,33 @@ const struct schema schema_table[] = {
 	    IN(config, private_max_bytes)),
 	NUMBER("private_scan", "max_time", SCHEMA_SECONDS, 0.01, 60, "1",
 	    "How long it may be searched.", IN(config, private_max_ms)),
+
+	TEXT("store", "url", SCHEMA_STRING, 1, 2048, NULL, false,
+	    "Where it is: unix:///run/valkey/valkey.sock, valkey://HOST:PORT "
+	    "or redis://HOST:PORT; valkeys:// or rediss:// with TLS.",
+	    IN(store_settings, url)),
+	TEXT("store", "user", SCHEMA_STRING, 1, 128, NULL, false,
+	    "Its user (ACL); the default user unless given.",
+	    IN(store_settings, user)),
+	GROUP("store", "key", "key",
+	    "Where the password is read from: one of the three.",
+	    IN(store_settings, link.key_source)),
+	TEXT("store", "prefix", SCHEMA_STRING, 1, 64, "tailgate",
+	    false, "The beginning of all names there; the same on all hosts.",
+	    IN(store_settings, prefix)),
+	NUMBER("store", "timeout", SCHEMA_SECONDS, 0.01, 10, "0.25",
+	    "For one call.", IN(store_settings, timeout_ms)),
+	NUMBER("store", "connect", SCHEMA_SECONDS, 0.01, 60, "2",
+	    "For the connection, TLS included.",
+	    IN(store_settings, link.timeouts.connect_ms)),
+	NUMBER("store", "lease", SCHEMA_SECONDS, 2, 300, "15",
+	    "How long slots stay with a process that has fallen silent; the "
+	    "same on all hosts.",
+	    IN(store_settings, lease_ms)),
+	TEXT("store", "ca_file", SCHEMA_PATH, 1, 4096, NULL, false,
+	    "File with the authorities that its certificate may come from; "
+	    "the system's unless given.",
+	    IN(store_settings, link.ca_file)),
 
 	TEXT("limits", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How providers refer to it.", IN(limit, name)),

@@ -126,6 +126,17 @@ struct provider {
 	uint64_t endpoints;	/* its targets' unless they say; 0: not said */
 };
 
+/* The Redis or Valkey server through which hosts share. */
+struct store_settings {
+	const char *url;	/* as written; NULL: there is none */
+	const char *path;	/* of its socket, or NULL: */
+	struct provider link;	/* how its host is connected, and the key */
+	const char *user;	/* or NULL */
+	const char *prefix;	/* of all names there */
+	int64_t timeout_ms;	/* for one call */
+	int64_t lease_ms;	/* how long a silent holder keeps its slots */
+};
+
 /* nano-USD per million tokens (or per unit); -1 where not given. */
 struct price {
 	int64_t input, cached, cache_write, cache_write_1h, output, reasoning;
@@ -289,6 +300,8 @@ struct config {
 	const char *ledger_file;
 	const char *gateway;	/* what this host is called in its lines */
 	enum when_stuck ledger_when_stuck;
+
+	struct store_settings store;
 
 	size_t private_max_bytes;	/* text looked through for patterns */
 	int64_t private_max_ms;

@@ -86,6 +86,10 @@ static void
 add_providers(struct sandbox_rules *r, const struct config *c)
 {
 	add_port(r, PORT_DNS);
+	if (c->store.link.port != 0) {
+		add_port(r, c->store.link.port);
+		add_path(r, c->store.link.ca_file, SANDBOX_READ);
+	}
 	for (size_t i = 0; i < c->nproviders; i++) {
 		const struct provider *p = &c->providers[i];
 

@@ -14,6 +14,7 @@
 
 #include "config/settings.h"
 #include "config/sieve.h"
+#include "fleet/store.h"
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
 #include "policy/call.h"
@@ -36,6 +37,7 @@ struct server {
 	struct peer_board *peers; /* NULL: clients are not watched */
 	struct health *health;
 	struct slots *slots;
+	struct store *store; /* NULL: hosts share nothing */
 	struct ledger *ledger;
 	struct meters *meters;
 	struct budget_book *budgets;

@@ -259,16 +259,19 @@ worker_main(void *ctx)
 	struct worker *w = ctx;
 
 	w->task = task_self();
+	if (w->server.store != NULL)
+		store_start(w->server.store);
 	accept_until_stopped(w);
 	/* Who connects now is refused at once, unless the socket's owner
 	 * (lighttpd, systemd) keeps it open for the next pool. */
 	close(w->listen_fd);
-	if (wait_for_requests(w, w->config->drain_ms))
-		return;
-	log_warn("`drain` is over: ending what is still running");
-	atomic_store(&w->server.aborting, true);
-	if (!wait_for_requests(w, ABORT_MS))
-		end_now(w);
+	if (!wait_for_requests(w, w->config->drain_ms)) {
+		log_warn("`drain` is over: ending what is still running");
+		atomic_store(&w->server.aborting, true);
+		if (!wait_for_requests(w, ABORT_MS))
+			end_now(w);
+	}
+	store_end(w->server.store);
 }
 
 /* ---- the beginning ---------------------------------------------------- */

@@ -1,0 +1,348 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * The store's two connections: who we are, which engine it is, what is
+ * listened to, and what is said of it.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "fleet/store_internal.h"
+
+/* Silence that ends a connection: some calls' timeouts, but no blink. */
+#define PATIENCE_TIMES 4
+#define PATIENCE_MIN_MS 1000
+#define RUN_LEN 40
+
+int64_t
+store_patience_ms(const struct store *s)
+{
+	int64_t ms = s->settings->timeout_ms * PATIENCE_TIMES;
+
+	return ms > PATIENCE_MIN_MS ? ms : PATIENCE_MIN_MS;
+}
+
+/* ---- saying ------------------------------------------------------------ */
+
+void
+store_failed(struct store *s, const char *fmt, ...)
+{
+	char why[sizeof(s->why)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	if (s->ending)
+		return;
+	/* Once for each thing that goes wrong, not for each try. */
+	if (s->said_up || strcmp(why, s->why) != 0)
+		log_warn("store: away: %s", why);
+	s->said_up = false;
+	strlcpy(s->why, why, sizeof(s->why));
+}
+
+static void
+say_up(struct store *s)
+{
+	s->since_wall_ms = clock_wall_ms();
+	if (!s->said_up)
+		log_info("store: %s, run %.8s", s->version, s->run);
+	s->said_up = true;
+}
+
+/* ---- who is there ------------------------------------------------------ */
+
+static void
+greet_key(struct store_link *l, bool calls)
+{
+	const struct store_settings *settings = l->store->settings;
+	struct span auth[3] = { { "AUTH", 4 } };
+	size_t n = 1;
+
+	if (settings->link.key == NULL)
+		return;
+	if (settings->user != NULL)
+		auth[n++] = span_of(settings->user);
+	auth[n++] = span_of(settings->link.key);
+	if (calls)
+		store_ask(l->store, STORE_CALL_AUTH, auth, n);
+	else
+		resp_command(&l->out, auth, n);
+}
+
+static int
+greet_calls(struct store_link *l)
+{
+	static const struct span info[] = { { "INFO", 4 }, { "server", 6 } };
+
+	l->store->generation++;
+	greet_key(l, true);
+	store_ask(l->store, STORE_CALL_INFO, info, 2);
+	store_link_flush(l);
+	return 0;
+}
+
+/* "run_id:…\r\n" */
+static void
+info_field(struct span text, const char *name, char *out, size_t size)
+{
+	size_t n = strlen(name);
+	const char *end = text.p + text.len, *p = text.p;
+
+	*out = '\0';
+	while (p < end) {
+		const char *eol = memchr(p, '\r', (size_t)(end - p));
+		size_t len = (size_t)((eol == NULL ? end : eol) - p);
+
+		if (len > n && memcmp(p, name, n) == 0 && p[n] == ':') {
+			log_escape(p + n + 1, len - n - 1, out, size);
+			return;
+		}
+		p += len + (eol == NULL ? 0 : 2);
+	}
+}
+
+static bool
+read_info(struct store *s, const struct store_reply *reply)
+{
+	struct span text = store_reply_text(reply);
+	const char *name = "valkey";
+	char version[24];
+
+	info_field(text, "run_id", s->run, sizeof(s->run));
+	info_field(text, "valkey_version", version, sizeof(version));
+	if (*version == '\0') {
+		name = "redis";
+		info_field(text, "redis_version", version, sizeof(version));
+	}
+	snprintf(s->version, sizeof(s->version), "%s %s", name, version);
+	return strlen(s->run) == RUN_LEN;
+}
+
+void
+store_greeted(
+    struct store *s, enum store_call_kind kind, const struct store_reply *reply)
+{
+	struct store_link *l = &s->calls_link;
+	const char *error = resp_error(reply);
+	char text[160];
+
+	if (l->useless)
+		return;
+	if (error != NULL) {
+		log_escape(error, strlen(error), text, sizeof(text));
+		store_failed(s, "%s: %s",
+		    kind == STORE_CALL_AUTH ? "the password is not accepted"
+					    : "INFO server",
+		    text);
+		l->useless = true;
+		return;
+	}
+	if (kind != STORE_CALL_INFO)
+		return;
+	if (!read_info(s, reply)) {
+		store_failed(s, "INFO server tells no run_id");
+		l->useless = true;
+		return;
+	}
+	l->up = true;
+	say_up(s);
+}
+
+static void
+ping_calls(struct store_link *l)
+{
+	static const struct span ping[] = { { "PING", 4 } };
+
+	store_ask(l->store, STORE_CALL_PING, ping, 1);
+	store_link_flush(l);
+}
+
+/* ---- messages ---------------------------------------------------------- */
+
+static int
+greet_messages(struct store_link *l)
+{
+	struct store *s = l->store;
+
+	s->nsubscribed = 0;
+	greet_key(l, false);
+	for (size_t i = 0; i < s->nchannels; i++) {
+		struct span subscribe[] = { { "SUBSCRIBE", 9 },
+			span_of(s->channels[i].name) };
+
+		resp_command(&l->out, subscribe, 2);
+	}
+	l->asked_ms = clock_now_ms();
+	store_link_flush(l);
+	return 0;
+}
+
+static void
+ping_messages(struct store_link *l)
+{
+	static const struct span ping[] = { { "PING", 4 } };
+
+	resp_command(&l->out, ping, 1);
+	store_link_flush(l);
+}
+
+static void
+hand_on(struct store *s, struct span channel, struct span message)
+{
+	for (size_t i = 0; i < s->nchannels; i++)
+		if (span_is(channel, s->channels[i].name))
+			s->channels[i].fn(s->channels[i].ctx, message);
+}
+
+static void
+take_message(struct store_link *l, struct store_reply *reply)
+{
+	struct store *s = l->store;
+	struct span kind = store_reply_text(store_reply_at(reply, 0));
+	struct span channel = store_reply_text(store_reply_at(reply, 1));
+
+	if (resp_error(reply) != NULL) {
+		char text[160];
+
+		log_escape(resp_error(reply), strlen(resp_error(reply)), text,
+		    sizeof(text));
+		store_failed(s, "messages: %s", text);
+		l->useless = true;
+	} else if (span_is(kind, "subscribe")) {
+		l->up = ++s->nsubscribed == s->nchannels;
+		hand_on(s, channel, (struct span){ NULL, 0 });
+	} else if (span_is(kind, "message"))
+		hand_on(s, channel, store_reply_text(store_reply_at(reply, 2)));
+	store_reply_free(reply);
+}
+
+static void
+lost_messages(struct store_link *l)
+{
+	l->store->nsubscribed = 0;
+}
+
+void
+store_listen(struct store *s, const char *channel,
+    void (*fn)(void *, struct span), void *ctx)
+{
+	if (s->nchannels == STORE_CHANNELS_MAX)
+		fatal("store: too many channels");
+	s->channels[s->nchannels++] =
+	    (struct store_channel){ channel, fn, ctx };
+}
+
+bool
+store_listens(const struct store *s)
+{
+	return s->messages_link.up && s->messages_link.asked_ms == 0;
+}
+
+/* ---- the whole --------------------------------------------------------- */
+
+struct store *
+store_new(const struct config *config)
+{
+	struct store *s;
+
+	if (config->store.url == NULL)
+		return NULL;
+	s = memory_zero(sizeof(*s));
+	s->config = config;
+	s->settings = &config->store;
+	TAILQ_INIT(&s->calls);
+	store_link_init(&s->calls_link, s, "calls");
+	s->calls_link.greet = greet_calls;
+	s->calls_link.take = store_take_reply;
+	s->calls_link.lost = store_drop_calls;
+	s->calls_link.ping = ping_calls;
+	store_link_init(&s->messages_link, s, "messages");
+	s->messages_link.greet = greet_messages;
+	s->messages_link.take = take_message;
+	s->messages_link.lost = lost_messages;
+	s->messages_link.ping = ping_messages;
+	return s;
+}
+
+void
+store_start(struct store *s)
+{
+	store_link_start(&s->calls_link);
+	if (s->nchannels > 0)
+		store_link_start(&s->messages_link);
+}
+
+void
+store_end(struct store *s)
+{
+	if (s == NULL)
+		return;
+	s->ending = true;
+	if (s->calls_link.task != NULL)
+		task_wake(s->calls_link.task);
+	if (s->messages_link.task != NULL)
+		task_wake(s->messages_link.task);
+}
+
+void
+store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	store_link_free(&s->calls_link);
+	store_link_free(&s->messages_link);
+	free(s);
+}
+
+bool
+store_is_up(const struct store *s)
+{
+	return s->calls_link.up && !s->calls_link.broken && !s->late &&
+	    !s->ending;
+}
+
+struct span
+store_key(const struct store *s, char out[STORE_KEY_SIZE], const char *kind,
+    const char *name, const char *part)
+{
+	int n =
+	    snprintf(out, STORE_KEY_SIZE, "%s:{%s:%s}%s%s", s->settings->prefix,
+		kind, name, part == NULL ? "" : ":", part == NULL ? "" : part);
+
+	if (n < 0 || n >= STORE_KEY_SIZE)
+		fatal("store: a name of %d bytes", n);
+	return (struct span){ out, (size_t)n };
+}
+
+struct span
+store_number(char out[STORE_NUMBER_SIZE], int64_t n)
+{
+	int len = snprintf(out, STORE_NUMBER_SIZE, "%lld", (long long)n);
+
+	return (struct span){ out, (size_t)len };
+}
+
+void
+store_facts(const struct store *s, struct store_facts *f)
+{
+	*f = (struct store_facts){ .up = store_is_up(s),
+		.listens = store_listens(s),
+		.since_wall_ms = s->since_wall_ms,
+		.why = s->why,
+		.version = s->version,
+		.run = s->run,
+		.calls = s->ncalls,
+		.failed = s->nfailed,
+		.mean_us = s->mean_us };
+}

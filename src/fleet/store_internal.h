@@ -1,0 +1,119 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What store.c and store_link.c share; nobody else includes this.
+ */
+#ifndef FLEET_STORE_INTERNAL_H
+#define FLEET_STORE_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "base/task.h"
+#include "fleet/store.h"
+#include "fleet/resp.h"
+#include "wire/connector.h"
+
+/* One connection, kept by a task of its own. */
+struct store_link {
+	struct store *store;
+	const char *name; /* for the log */
+	bool started;
+	struct task *task; /* NULL: does not run (yet) */
+	struct connector *connector; /* TCP; of TLS as long as it lives */
+	int fd; /* -1: none */
+	bool up; /* the handshake is done */
+	bool tried; /* and has failed at least once */
+	bool broken; /* to be closed: what was written failed */
+	bool useless; /* the same, for what was replied; tried again later */
+	struct buf out; /* not sent yet */
+	struct resp_reader *reader;
+	int64_t heard_ms, asked_ms; /* last bytes; last own PING, 0: none */
+	/* Once connected: sends who we are.  -1: it is useless. */
+	int (*greet)(struct store_link *);
+	/* A reply has come, which is its own now. */
+	void (*take)(struct store_link *, struct store_reply *);
+	/* It is closed. */
+	void (*lost)(struct store_link *);
+	/* Sends PING; its reply comes to take(). */
+	void (*ping)(struct store_link *);
+};
+
+enum store_call_kind {
+	STORE_CALL_SCRIPT,
+	STORE_CALL_AUTH,
+	STORE_CALL_INFO,
+	STORE_CALL_PING,
+};
+
+struct store_call {
+	TAILQ_ENTRY(store_call) entry;
+	enum store_call_kind kind;
+	struct task *task; /* who waits; NULL: nobody, or not any more */
+	struct store_script *script;
+	char *tail; /* of the command, after the script */
+	size_t len, nargs;
+	struct store_reply *reply;
+	int64_t sent_ns;
+	bool again, done;
+};
+
+TAILQ_HEAD(store_calls, store_call);
+
+struct store_channel {
+	const char *name;
+	void (*fn)(void *, struct span);
+	void *ctx;
+};
+
+struct store {
+	const struct config *config;
+	const struct store_settings *settings;
+	struct store_link calls_link, messages_link;
+	struct store_calls calls; /* sent, in order */
+	struct store_channel channels[STORE_CHANNELS_MAX];
+	size_t nchannels, nsubscribed;
+	bool ending;
+	bool late; /* a reply is overdue: nothing more is sent */
+	bool said_up; /* what the log said last */
+	uint64_t generation; /* of the connection for calls, 1.. */
+	char run[41], version[64], why[256];
+	int64_t since_wall_ms, mean_us;
+	_Atomic int64_t warned_ms;
+	uint64_t ncalls, nfailed;
+};
+
+/* How long the engine may be silent before the connection is given up. */
+int64_t store_patience_ms(const struct store *);
+
+/* ---- store.c ----------------------------------------------------------- */
+
+/* A reply to what greeted the engine. */
+void
+store_greeted(struct store *, enum store_call_kind, const struct store_reply *);
+/* Notes and logs why the engine cannot be used. */
+void store_failed(struct store *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* ---- store_call.c ------------------------------------------------------ */
+
+/* Appends a command of the store's own, whose reply comes in its turn. */
+void store_ask(struct store *, enum store_call_kind, const struct span *args,
+    size_t nargs);
+void store_take_reply(struct store_link *, struct store_reply *);
+void store_drop_calls(struct store_link *);
+
+/* ---- store_link.c ------------------------------------------------------ */
+
+void store_link_init(struct store_link *, struct store *, const char *name);
+/* Its task runs from now on; false: there is no loop, or no memory. */
+bool store_link_start(struct store_link *);
+/* What was appended to out goes, as far as it does now; the rest later. */
+void store_link_flush(struct store_link *);
+/* Everything that has come so far is taken; false: the connection is over. */
+bool store_link_read(struct store_link *);
+void store_link_free(struct store_link *);
+
+#endif
