@@ -26,16 +26,24 @@ typedef signed char lanes __attribute__((vector_size(LANES)));
 		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
 	}
 
-/* The place of the first byte that is not 0; LANES: there is none. */
+/* The place of the first byte that is not 0 (but all ones, as comparing makes
+ * it); LANES: there is none. */
 static inline size_t
 lanes_first(lanes x)
 {
+#ifdef __SSE2__
+	unsigned mask = (unsigned)__builtin_ia32_pmovmskb128(
+	    (char __attribute__((vector_size(LANES))))x);
+
+	return mask == 0 ? LANES : (size_t)__builtin_ctz(mask);
+#else
 	uint64_t half[2];
 
 	memcpy(half, &x, sizeof(x));
 	if (half[0] != 0)
 		return (size_t)__builtin_ctzll(half[0]) / 8;
 	return half[1] == 0 ? LANES : 8 + (size_t)__builtin_ctzll(half[1]) / 8;
+#endif
 }
 #endif
 

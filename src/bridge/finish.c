@@ -8,8 +8,8 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <string.h>
 
-#include "base/jscan.h"
 #include "bridge/finish.h"
 
 /* Longer than any reason's name; the rest is not looked at. */
@@ -112,111 +112,4 @@ finish_of(struct span reason)
 		if (strstr(name, mentioned[i].text) != NULL)
 			return mentioned[i].finish;
 	return FINISH_FAILED;
-}
-
-/* Inside a string the quotes would be escaped. */
-static const char key[] = "\"finish_reason\"";
-
-static int
-on_value(void *ctx, const struct jscan_value *v)
-{
-	bool *failed = ctx;
-	struct span reason = v->raw;
-
-	if (v->depth != 3 || v->type == JSCAN_NULL || v->begin ||
-	    v->path[1].key.p != NULL || !jscan_key_is(&v->path[0], "choices") ||
-	    !jscan_key_is(&v->path[2], "finish_reason"))
-		return 0;
-	if (v->type == JSCAN_STRING)
-		reason = (struct span){ reason.p + 1, reason.len - 2 };
-	*failed |= finish_of(reason) == FINISH_FAILED;
-	return 0;
-}
-
-/* Most chunks say "finish_reason":null, which costs no scan. */
-static bool
-says_reason(struct span json)
-{
-	const char *end = json.p + json.len, *p = json.p;
-
-	while (p != NULL && p < end &&
-	    (p = memmem(p, (size_t)(end - p), key, sizeof(key) - 1)) != NULL) {
-		p += sizeof(key) - 1;
-		while (p < end &&
-		    (*p == ' ' || *p == ':' || *p == '\n' || *p == '\t' ||
-			*p == '\r'))
-			p++;
-		if (p < end && *p != 'n')
-			return true;
-	}
-	return false;
-}
-
-bool
-finish_failed(struct span json)
-{
-	struct jscan_error error;
-	bool failed = false;
-
-	if (json.len == 0 || !says_reason(json))
-		return false;
-	jscan(json, JSCAN_DEPTH_MAX, on_value, &failed, &error);
-	return failed;
-}
-
-/* ---- in pieces -------------------------------------------------------- */
-
-static void
-match_key(struct finish_scan *s, char c)
-{
-	if (c != key[s->matched])
-		s->matched = 0;
-	if (c == key[s->matched])
-		s->matched++;
-	if (s->matched == sizeof(key) - 1) {
-		s->state = FINISH_COLON;
-		s->matched = s->len = 0;
-	}
-}
-
-/* A reason that is longer than there is room for is known by its beginning. */
-static void
-take_reason(struct finish_scan *s, char c)
-{
-	if (c != '"') {
-		if (s->len < sizeof(s->reason))
-			s->reason[s->len++] = c;
-		return;
-	}
-	s->failed |=
-	    finish_of((struct span){ s->reason, s->len }) == FINISH_FAILED;
-	s->state = FINISH_KEY;
-}
-
-static void
-find_reason(struct finish_scan *s, char c)
-{
-	if (c == '"')
-		s->state = FINISH_REASON;
-	else if (strchr(" \t\r\n:", c) == NULL || c == '\0')
-		s->state = FINISH_KEY; /* null */
-}
-
-void
-finish_scan_push(struct finish_scan *s, struct span bytes)
-{
-	const char *p = bytes.p, *end = bytes.p + bytes.len;
-
-	while (p < end) {
-		if (s->state == FINISH_KEY && s->matched == 0 &&
-		    (p = memchr(p, '"', (size_t)(end - p))) == NULL)
-			return;
-		if (s->state == FINISH_KEY)
-			match_key(s, *p);
-		else if (s->state == FINISH_COLON)
-			find_reason(s, *p);
-		else
-			take_reason(s, *p);
-		p++;
-	}
 }

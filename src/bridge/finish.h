@@ -13,9 +13,6 @@
 #ifndef BRIDGE_FINISH_H
 #define BRIDGE_FINISH_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/span.h"
 
 enum finish {
@@ -29,23 +26,5 @@ enum finish {
 
 /* Of the reason's text, in either case.  NONE: it is empty. */
 enum finish finish_of(struct span reason);
-
-/* Does a choice of this chunk (or whole completion, of chat or text) end with
- * a failure?  False if it is not JSON. */
-bool finish_failed(struct span json);
-
-/* The same of a whole response that is too large to be held: it is fed the
- * bytes in whatever pieces they come. */
-#define FINISH_SCAN_BYTES 64
-
-struct finish_scan { /* all zero to begin with */
-	bool failed;
-	enum { FINISH_KEY, FINISH_COLON, FINISH_REASON } state;
-	size_t matched; /* of the key */
-	char reason[FINISH_SCAN_BYTES];
-	size_t len;
-};
-
-void finish_scan_push(struct finish_scan *, struct span bytes);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/find.h"
 #include "base/jspan.h"
 #include "bridge/pulse.h"
 #include "serve/alive.h"
@@ -44,7 +45,7 @@ static void
 note_number(struct alive *a, struct span data)
 {
 	static const char key[] = "\"sequence_number\":";
-	const char *p = memmem(data.p, data.len, key, sizeof(key) - 1);
+	const char *p = find_word(data, (struct span){ key, sizeof(key) - 1 });
 	const char *end = data.p + data.len;
 	uint64_t n = 0;
 

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "bridge/finish.h"
 #include "serve/ending.h"
 
 static bool
@@ -32,9 +33,10 @@ take_key(struct ending *e)
 	bool responses = e->endpoint == ENDPOINT_RESPONSES;
 
 	e->value = true;
-	if (e->depth == 2)
-		e->reason =
-		    e->member == ENDING_DETAILS && span_is(word, "reason");
+	e->reason = (e->depth == 2 && e->member == ENDING_DETAILS &&
+			span_is(word, "reason")) ||
+	    (e->depth == 3 && e->member == ENDING_CHOICES &&
+		span_is(word, "finish_reason"));
 	if (e->depth != 1)
 		return;
 	e->member = ENDING_OTHER;
@@ -42,6 +44,8 @@ take_key(struct ending *e)
 		e->member = ENDING_ERROR;
 	else if (span_is(word, "type"))
 		e->member = ENDING_TYPE;
+	else if (is_chat(e->endpoint) && span_is(word, "choices"))
+		e->member = ENDING_CHOICES;
 	else if (responses && span_is(word, "status"))
 		e->member = ENDING_STATUS;
 	else if (responses && span_is(word, "incomplete_details"))
@@ -65,13 +69,24 @@ take_string(struct ending *e)
 		e->failed |=
 		    e->depth == 1 && e->value && span_is(word, "error");
 		break;
+	case ENDING_CHOICES:
 	case ENDING_DETAILS:
-		e->failed |= e->reason && e->depth == 2 &&
-		    finish_of(word) == FINISH_FAILED;
+		e->failed |= e->reason && finish_of(word) == FINISH_FAILED;
 		break;
 	case ENDING_OTHER:
 		break;
 	}
+}
+
+/* A value that is no string, by its first letter: of an error, true or a
+ * number that is not 0; of a reason, whatever is not null. */
+static bool
+says_failure(const struct ending *e, char c)
+{
+	if (e->member == ENDING_CHOICES && e->reason)
+		return c == 't' || c == 'f' || (c >= '0' && c <= '9');
+	return e->member == ENDING_ERROR &&
+	    (c == 't' || (c >= '1' && c <= '9'));
 }
 
 /* Outside of strings. */
@@ -81,8 +96,9 @@ take_byte(struct ending *e, char c)
 	switch (c) {
 	case '{':
 	case '[':
+		e->failed |= e->reason && e->member == ENDING_CHOICES;
 		e->depth++;
-		e->value = false;
+		e->value = e->reason = false;
 		break;
 	case '}':
 	case ']':
@@ -100,10 +116,8 @@ take_byte(struct ending *e, char c)
 		e->state = ENDING_STRING;
 		e->len = 0;
 		break;
-	default: /* true, or a number that is not 0 */
-		if (e->member == ENDING_ERROR &&
-		    (c == 't' || (c >= '1' && c <= '9')))
-			e->failed = true;
+	default:
+		e->failed |= says_failure(e, c);
 	}
 }
 
@@ -126,19 +140,11 @@ take_after(struct ending *e, char c)
 static size_t
 take_text(struct ending *e, const char *p, size_t len)
 {
-	size_t n = 0, room;
+	const char *quote = memchr(p, '"', len), *slash;
+	size_t n = quote == NULL ? len : (size_t)(quote - p), room;
 
-	if (e->len < ENDING_WORD) {
-		while (n < len && p[n] != '"' && p[n] != '\\')
-			n++;
-	} else {
-		const char *quote = memchr(p, '"', len);
-		const char *slash;
-
-		n = quote == NULL ? len : (size_t)(quote - p);
-		if ((slash = memchr(p, '\\', n)) != NULL)
-			n = (size_t)(slash - p);
-	}
+	if ((slash = memchr(p, '\\', n)) != NULL)
+		n = (size_t)(slash - p);
 	room = sizeof(e->word) - e->len;
 	memcpy(e->word + e->len, p, n < room ? n : room);
 	e->len += n < room ? n : room;
@@ -155,9 +161,6 @@ ending_push(struct ending *e, struct span bytes)
 
 	if (!is_read(e->endpoint))
 		return;
-	if (is_chat(e->endpoint))
-		finish_scan_push(&e->finish, bytes);
-	e->failed |= e->finish.failed;
 	while (p < end && !e->failed)
 		switch (e->state) {
 		case ENDING_STRING:

@@ -7,7 +7,7 @@
  * brings: read as its bytes come, in whatever pieces, so that one that is too
  * large to be held is judged like any other.
  *
- *	chat, completions: a finish_reason that is a failure
+ *	chat, completions: a choice's finish_reason that is a failure
  *	Responses: `status` failed or cancelled; incomplete for a reason that is
  *		a failure
  *	all three, and Messages: an `error` that says something, "type":"error"
@@ -19,16 +19,14 @@
 #include <stddef.h>
 
 #include "base/span.h"
-#include "bridge/finish.h"
 #include "config/endpoint.h"
 
-#define ENDING_WORD 48
+#define ENDING_WORD 96 /* longer than any word that matters */
 
 struct ending { /* all zero to begin with, but for the endpoint */
 	enum endpoint endpoint;
 	bool failed;
 
-	struct finish_scan finish;
 	enum {
 		ENDING_VALUE, /* outside of strings */
 		ENDING_STRING,
@@ -41,12 +39,14 @@ struct ending { /* all zero to begin with, but for the endpoint */
 	bool value; /* a colon came before it */
 	enum {
 		ENDING_OTHER,
+		ENDING_CHOICES,
 		ENDING_STATUS,
 		ENDING_TYPE,
 		ENDING_ERROR,
 		ENDING_DETAILS,
 	} member; /* of the document, whose value this is in */
-	bool reason; /* the value of `reason` in incomplete_details */
+	bool reason; /* the value of a choice's finish_reason, or of `reason`
+			in incomplete_details */
 };
 
 /* Nothing for an endpoint whose responses say nothing of the kind. */

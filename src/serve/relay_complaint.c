@@ -17,11 +17,8 @@
 #include "serve/verdict.h"
 
 void
-relay_note_complaint(struct relay *r, struct span data)
+relay_note_complaint(struct relay *r, struct span data, bool choices)
 {
-	bool choices =
-	    data.len > 0 && memmem(data.p, data.len, "\"choices\"", 9) != NULL;
-
 	if (r->speaks != ENDPOINT_CHAT && r->speaks != ENDPOINT_COMPLETIONS)
 		return;
 	if (choices)

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/find.h"
 #include "base/task.h"
 #include "config/redact.h"
 #include "serve/relay_internal.h"
@@ -158,10 +159,10 @@ hide_keys(struct relay *r)
 	struct buf *held = &r->held;
 
 	if (r->state == RELAY_COLLECT || r->error_first || r->peeks_text ||
+	    r->error_whole ||
 	    (r->state == RELAY_PEEK && held->len > 0 &&
 		held->len <= RELAY_PEEK_BYTES &&
-		(memmem(held->p, held->len, "rror", 4) != NULL ||
-		    verdict_ends_badly(r->speaks, buf_span(held)))))
+		(r->finish_failed || find_says(buf_span(held), "rror"))))
 		redact(r->response->config, held->p, held->len);
 }
 
@@ -174,14 +175,12 @@ relay_finish(struct relay *r, const struct upstream_report *report,
 	if (!r->response->ended && !r->response->gone &&
 	    report->result == UPSTREAM_OK && r->state != RELAY_COLLECT)
 		settle(r);
-	hide_keys(r);
 	if (r->scan != NULL)
 		usage_scan_finish(r->scan, &r->usage);
 	else if (r->state == RELAY_PEEK && r->is_json)
 		verdict_look(r);
 	r->finish_failed |= r->ending.failed;
-	if (r->error_whole)
-		redact(r->response->config, r->held.p, r->held.len);
+	hide_keys(r);
 	if (r->response->ended) {
 		result->end = RELAY_SERVED;
 		ended_in_error(r, result);

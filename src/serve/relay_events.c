@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/find.h"
 #include "base/task.h"
 #include "config/redact.h"
 #include "serve/relay_internal.h"
@@ -154,26 +155,43 @@ rename_response(
 	return 0;
 }
 
+/* Is the reason there, and not null? */
 static bool
-says(struct span text, const char *word)
+says_details(struct span data)
 {
-	return text.len > 0 &&
-	    memmem(text.p, text.len, word, strlen(word)) != NULL;
+	static const char key[] = "\"incomplete_details\":";
+	const char *p = find_word(data, (struct span){ key, sizeof(key) - 1 });
+	const char *end = data.p + data.len;
+
+	if (p == NULL)
+		return false;
+	for (p += sizeof(key) - 1; p < end && *p == ' ';)
+		p++;
+	return p < end && *p == '{';
 }
 
-/* Could the event be an error, or say why it was none?  Only then is it looked
- * through for keys in each form.  In a chat, whatever has no choices could be
- * one. */
-static bool
-may_be_error(enum endpoint speaks, struct span name, struct span data)
+/* What an event may mean, by the words in it; each is looked for once. */
+struct signs {
+	bool choices;
+	bool error; /* it, or its name, speaks of one */
+	bool bad_end; /* chat: it ends with a failure */
+	/* Could it be an error, or say why it was none?  Only then is it
+	 * looked through for keys in each form.  In a chat, whatever has no
+	 * choices could be one. */
+	bool suspicious;
+};
+
+static struct signs
+signs_of(enum endpoint speaks, struct span name, struct span data)
 {
 	bool chat = speaks == ENDPOINT_CHAT || speaks == ENDPOINT_COMPLETIONS;
+	struct signs s = { .choices = chat && find_says(data, "\"choices\""),
+		.error = find_says(data, "rror") || find_says(name, "rror"),
+		.bad_end = verdict_ends_badly(speaks, data) };
 
-	return says(data, "rror") || says(name, "rror") ||
-	    says(data, "\"incomplete_details\":{") ||
-	    says(data, "\"incomplete_details\": {") ||
-	    (chat && !says(data, "\"choices\"") && !span_is(data, "[DONE]")) ||
-	    verdict_ends_badly(speaks, data);
+	s.suspicious = s.error || s.bad_end || says_details(data) ||
+	    (chat && !s.choices && !span_is(data, "[DONE]"));
+	return s;
 }
 
 /* The event as it came but with keys covered: 1, it has passed; 0: there is no
@@ -250,13 +268,14 @@ bridge_covered(struct relay *r, struct span data)
 }
 
 static void
-push_bridge(struct relay *r, struct span name, struct span data)
+push_bridge(struct relay *r, struct span name, struct span data,
+    const struct signs *signs)
 {
 	if (span_is(name, "error"))
 		relay_bridge_fail(r, data);
 	else if (is_last(r->speaks, name, data) && relay_bridge_complains(r))
 		relay_bridge_fail(r, buf_span(&r->complaint));
-	else if (data.len > 0 && may_be_error(r->speaks, name, data))
+	else if (data.len > 0 && signs->suspicious)
 		bridge_covered(r, data);
 	else if (data.len > 0)
 		bridge_data(r, data);
@@ -269,11 +288,13 @@ on_event(void *ctx, const struct sse_event *event)
 	struct relay *r = ctx;
 	struct span data = trim(event->data), name = event->name;
 	bool only_usage = false;
+	struct signs signs;
 	int covered = 0;
 
 	if (r->done || r->bridge_failed)
 		return 0; /* after the end */
-	relay_note_complaint(r, data);
+	signs = signs_of(r->speaks, name, data);
+	relay_note_complaint(r, data, signs.choices);
 	if (r->events == 0 && verdict_is_idle(r->speaks, name, data))
 		return 0;
 	if (relay_begins_as_error(r, event, is_last(r->speaks, name, data)))
@@ -283,7 +304,7 @@ on_event(void *ctx, const struct sse_event *event)
 		only_usage = verdict_is_only_usage(data);
 	if (r->bridge != NULL) {
 		relay_tell_usage(r);
-		push_bridge(r, name, data);
+		push_bridge(r, name, data, &signs);
 		return 0;
 	}
 	/* What began to pass already passes whole. */
@@ -294,7 +315,7 @@ on_event(void *ctx, const struct sse_event *event)
 		return 0;
 	}
 	alive_note(&r->response->alive, data);
-	if (may_be_error(r->speaks, name, data))
+	if (signs.suspicious)
 		covered = pass_covered(r, event);
 	if (covered == -1 ||
 	    (covered == 0 && rename_response(r, event, data) == -1))
@@ -305,8 +326,8 @@ on_event(void *ctx, const struct sse_event *event)
 		r->deltas++;
 		r->delta_bytes += event->end - event->begin;
 	}
-	r->error_passed |= verdict_is_error(name, data);
-	r->finish_failed |= verdict_ends_badly(r->speaks, data) ||
+	r->error_passed |= signs.error && verdict_is_error(name, data);
+	r->finish_failed |= signs.bad_end ||
 	    (r->speaks == ENDPOINT_RESPONSES &&
 		span_is(name, "response.failed"));
 	if (!is_last(r->speaks, name, data))

@@ -41,8 +41,8 @@ int relay_pass_lines(struct relay *, struct span bytes);
 void relay_end_events(struct relay *);
 
 /* relay_complaint.c.  An event of a chat stream: does it complain, or does the
- * response go on? */
-void relay_note_complaint(struct relay *, struct span data);
+ * response go on?  choices: it has some. */
+void relay_note_complaint(struct relay *, struct span data, bool choices);
 /* Is the first event that means anything an error dressed as 200?  last: it is
  * the one that ends the stream. */
 bool relay_begins_as_error(struct relay *, const struct sse_event *, bool last);

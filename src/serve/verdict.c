@@ -10,8 +10,8 @@
 
 #include <string.h>
 
+#include "base/find.h"
 #include "base/jscan.h"
-#include "bridge/finish.h"
 #include "serve/ending.h"
 #include "serve/verdict.h"
 
@@ -93,13 +93,6 @@ members_of(struct span json)
 }
 
 static bool
-has(struct span text, const char *what)
-{
-	return text.len > 0 &&
-	    memmem(text.p, text.len, what, strlen(what)) != NULL;
-}
-
-static bool
 is_error(const struct members *m)
 {
 	return (m->error && !m->response) || m->type_error;
@@ -119,7 +112,7 @@ verdict_is_error(struct span name, struct span data)
 
 	if (span_is(name, "error"))
 		return true;
-	if (!has(data, "error"))
+	if (!find_says(data, "error"))
 		return false;
 	m = members_of(data);
 	return is_error(&m);
@@ -161,8 +154,27 @@ verdict_complains(struct span data)
 struct span
 verdict_event_name(struct span name, struct span data)
 {
-	return name.len > 0 || !has(data, "\"type\"") ? name
-						      : members_of(data).type;
+	return name.len > 0 || !find_says(data, "\"type\"")
+	    ? name
+	    : members_of(data).type;
+}
+
+/* Most chunks say "finish_reason":null. */
+static bool
+says_reason(struct span json)
+{
+	static const char key[] = "\"finish_reason\"";
+	const char *end = json.p + json.len, *p = json.p;
+
+	while ((p = find_word((struct span){ p, (size_t)(end - p) },
+		    (struct span){ key, sizeof(key) - 1 })) != NULL) {
+		p += sizeof(key) - 1;
+		while (p < end && memchr(" \t\r\n:", *p, 5) != NULL)
+			p++;
+		if (p < end && *p != 'n')
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -170,8 +182,9 @@ verdict_ends_badly(enum endpoint endpoint, struct span data)
 {
 	return (endpoint == ENDPOINT_CHAT ||
 		   endpoint == ENDPOINT_COMPLETIONS) &&
-	    (finish_failed(data) ||
-		(has(data, "\"error\"") && ending_failed(endpoint, data)));
+	    data.len > 0 &&
+	    (says_reason(data) || find_says(data, "\"error\"")) &&
+	    ending_failed(endpoint, data);
 }
 
 bool

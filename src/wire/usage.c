@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/find.h"
 #include "base/jscan.h"
 #include "base/sum.h"
 #include "base/task.h"
@@ -345,10 +346,8 @@ bool
 usage_read(enum endpoint_usage kind, struct span json, struct usage *out)
 {
 	struct finding f = { kind, json, out, false };
-	const char *name = name_of(kind);
 
-	if (kind == ENDPOINT_USAGE_NONE || json.len == 0 ||
-	    memmem(json.p, json.len, name, strlen(name)) == NULL)
+	if (kind == ENDPOINT_USAGE_NONE || !find_says(json, name_of(kind)))
 		return false;
 	task_aside(read_found, &f);
 	return f.found;

@@ -165,7 +165,9 @@ read_field(void *ctx, const struct jscan_value *value)
 		const struct field *f = &fields[i];
 		int64_t v;
 
-		if ((f->parent.p != NULL) != (value->depth == 2) ||
+		/* Most differ in their lengths. */
+		if (f->name.len != last->key.len ||
+		    (f->parent.p != NULL) != (value->depth == 2) ||
 		    !span_eq(last->key, f->name))
 			continue;
 		if (f->parent.p != NULL &&

@@ -24,10 +24,46 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/find.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
 #include "check.h"
+
+/* As memmem() finds it, in texts of few letters, at whose ends nothing may be
+ * read. */
+static void
+test_find(void)
+{
+	unsigned wrong = 0, found = 0;
+
+	srand(1);
+	for (int i = 0; i < 50000; i++) {
+		size_t len = (size_t)rand() % 90, n = (size_t)rand() % 9;
+		char *text = malloc(len + 1), *word = malloc(n + 1);
+		const char *at;
+
+		for (size_t k = 0; k < len; k++)
+			text[k] = "ab\"\0\xff"[rand() % 5];
+		for (size_t k = 0; k < n; k++)
+			word[k] = "ab\"\0\xff"[rand() % 5];
+		/* The end of each is the end of its memory. */
+		memmove(text + 1, text, len);
+		memmove(word + 1, word, n);
+		at = find_word((struct span){ text + 1, len },
+		    (struct span){ word + 1, n });
+		wrong += at != memmem(text + 1, len, word + 1, n);
+		found += at != NULL;
+		free(text);
+		free(word);
+	}
+	CHECK(wrong == 0 && found > 5000 && found < 45000,
+	    "words are found where they are (%u wrong, %u found)", wrong,
+	    found);
+	CHECK(!find_says((struct span){ NULL, 0 }, "x") &&
+		find_says(span_of("a long text that has it at its end"), "end"),
+	    "and said where they are said");
+}
 
 static void
 test_arena(void)
@@ -498,6 +534,7 @@ test_memory_shares(void)
 int
 main(void)
 {
+	test_find();
 	test_arena();
 	test_buf_cap();
 	test_buf_json();

@@ -669,17 +669,6 @@ test_reasons(void)
 		CHECK(
 		    finish_of(span_of(reasons[i].reason)) == reasons[i].finish,
 		    "the reason \"%s\"", reasons[i].reason);
-	CHECK(finish_failed(span_of("{\"choices\":[{\"index\":0,"
-				    "\"finish_reason\" : \"abort\"}]}")),
-	    "a chunk that fails");
-	CHECK(!finish_failed(span_of("{\"choices\":[{\"delta\":{\"content\":"
-				     "\"\\\"finish_reason\\\":\\\"abort\\\"\"},"
-				     "\"finish_reason\":null}]}")),
-	    "a text that talks of it does not");
-	CHECK(!finish_failed(span_of("{\"choices\":[{\"delta\":{\"x\":{"
-				     "\"finish_reason\":\"abort\"}},"
-				     "\"finish_reason\":\"stop\"}]}")),
-	    "nor does another member of that name");
 }
 
 static void

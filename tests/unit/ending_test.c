@@ -46,6 +46,22 @@ static const struct row {
 	    "{\"choices\":[{\"finish_reason\":\"stop\"}],\"error\":{"
 	    "\"message\":\"gone\"}}" },
 	{ CHAT, true, "{\"choices\":[{\"finish_reason\":\"abort\"}]}" },
+	{ CHAT, true,
+	    "{\"choices\":[{\"index\":0,\"finish_reason\" : \"abort\"}]}" },
+	{ CHAT, true, "{\"choices\":[{\"finish_reason\":7}]}" },
+	{ CHAT, true, "{\"choices\":[{\"finish_reason\":{}}]}" },
+	{ CHAT, true,
+	    "{\"choices\":[{\"finish_reason\":\"stop\"},{\"index\":1,"
+	    "\"finish_reason\":\"abort\"}]}" },
+	{ CHAT, false,
+	    "{\"choices\":[{\"delta\":{\"content\":"
+	    "\"\\\"finish_reason\\\":\\\"abort\\\"\"},"
+	    "\"finish_reason\":null,\"x\":\"abort\"}]}" },
+	{ CHAT, false,
+	    "{\"choices\":[{\"delta\":{\"x\":{\"finish_reason\":\"abort\"}},"
+	    "\"finish_reason\":\"stop\"}]}" },
+	{ CHAT, false,
+	    "{\"x\":[{\"finish_reason\":\"abort\"}],\"choices\":[]}" },
 	{ CHAT, true, "{\"choices\":[],\"error\":\"gone\"}" },
 	{ CHAT, true, "{\"choices\":[],\"error\":{\"code\":500}}" },
 	{ CHAT, true, "{\"choices\":[],\"error\":true,\"x\":1}" },
