@@ -23,7 +23,7 @@
 /* Tasks that have ended and are used again, and those of them whose stacks
  * keep what they have touched. */
 #define IDLE_MAX 1024
-#define WARM_MAX 32
+#define WARM_MAX 128
 /* To look at so many bytes takes less than to go to another thread and back
  * would cost. */
 #define FEW_BYTES ((size_t)32 * 1024)

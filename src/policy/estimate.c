@@ -33,13 +33,13 @@
 /* Of a longer text a sample is looked at. */
 #define SAMPLE_OVER_BYTES ((size_t)64 * 1024)
 #define SAMPLE_BYTES ((size_t)32 * 1024)
-#define BLOCK_BYTES ((size_t)512)
+#define BLOCK_BYTES ((size_t)256)
 /* Of a request's texts the first are counted whole, then one byte in so many;
  * and when PART_BYTES of those have been counted, fewer. */
-#define WHOLE_BYTES ((size_t)16 * 1024)
-#define PART_BYTES ((size_t)32 * 1024)
-#define FIRST_SHARE 8
-#define LATER_SHARE 32
+#define WHOLE_BYTES ((size_t)8 * 1024)
+#define PART_BYTES ((size_t)16 * 1024)
+#define FIRST_SHARE 12
+#define LATER_SHARE 48
 
 struct script {
 	uint32_t first, last;

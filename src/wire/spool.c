@@ -35,6 +35,17 @@
  * where that is little of it. */
 #define SPOOL_HUGE_BYTES ((size_t)2 * 1024 * 1024)
 #define SPOOL_ROUND_BYTES (4 * SPOOL_HUGE_BYTES)
+/* The memory of a body of such a size is kept for the next one: agents send
+ * one with every turn, and a page fault for each 4 KiB of it takes a tenth of
+ * what the whole request does. */
+#define SPARE_LEAST_BYTES ((size_t)64 * 1024)
+#define SPARE_MOST_BYTES ((size_t)1024 * 1024 + 4096)
+
+/* Of tasks, which are one at a time; a thread has none. */
+static struct {
+	char *memory;
+	size_t size;
+} spare;
 
 void
 spool_init(struct spool *s, const char *dir, size_t memory_max,
@@ -144,6 +155,37 @@ charge(struct spool *s, size_t size)
 	return true;
 }
 
+/* For a body of that length there is a spare, which is its memory now.  False:
+ * there is none, or no more memory for this request. */
+static bool
+take_spare(struct spool *s, long long length)
+{
+	if (task_self() == NULL || length < (long long)SPARE_LEAST_BYTES ||
+	    (size_t)length >= spare.size || spare.size > s->memory_max ||
+	    !charge(s, spare.size))
+		return false;
+	s->memory = spare.memory;
+	s->size = spare.size;
+	spare.memory = NULL;
+	spare.size = 0;
+	return true;
+}
+
+/* Frees the memory, or keeps it as the spare. */
+static void
+free_memory(struct spool *s)
+{
+	char *p = s->memory;
+
+	if (task_self() != NULL && s->size > spare.size &&
+	    s->size > SPARE_LEAST_BYTES && s->size <= SPARE_MOST_BYTES) {
+		p = spare.memory;
+		spare.memory = s->memory;
+		spare.size = s->size;
+	}
+	free(p);
+}
+
 static bool
 resize(struct spool *s, size_t size)
 {
@@ -200,7 +242,7 @@ read_memory(struct spool *s, struct io *io, long long length, size_t max_bytes,
 	ssize_t n;
 
 	*full = false;
-	if (!resize(s, first_size(s, length)))
+	if (!take_spare(s, length) && !resize(s, first_size(s, length)))
 		return SPOOL_STARVED;
 	for (;;) {
 		if (s->len > max_bytes)
@@ -324,7 +366,7 @@ spool_free(struct spool *s)
 {
 	charge(s, 0);
 	if (s->fd == -1) {
-		free(s->memory);
+		free_memory(s);
 	} else {
 		munmap(s->memory, s->size);
 		close(s->fd);
