@@ -32,7 +32,8 @@ seconds=${SECONDS_EACH:-3}
 short='{"model":"stub/size=600","messages":[{"role":"user","content":"hi"}]}'
 stream='{"model":"stub/n=20,ms=200,stamp","stream":true,"messages":[]}'
 
-# keep PATH PID...: where PATH is reached, and the processes that it costs.
+# keep PATH PID...: where PATH is reached, and the processes that it costs, with
+# all that they start: a worker that ends is replaced by another.
 keep()
 {
 	keep_name=$(echo "$1" | tr - _)
@@ -43,20 +44,60 @@ keep()
 
 tick=$(getconf CLK_TCK)
 
-# cpu PID...: user and system time so far, in ticks.
-cpu()
+# tree PID...: these processes, which have to be alive or no figure is worth
+# anything, and all below them that are now, each on a line.
+tree()
 {
 	for p; do
-		cat "/proc/$p/stat"
-	done | sed 's/.*) //' | awk '{ t += $12 + $13 } END { print t + 0 }'
+		alive "$p" || {
+			echo "# process $p, which is measured, has ended" >&2
+			echo "$p" >>"$dir/ended"
+		}
+	done
+	ps -A -o pid= -o ppid= | awk -v roots="$*" '
+		{ above[$1] = $2 }
+		END {
+			n = split(roots, root, " ")
+			for (i = 1; i <= n; i++)
+				counted[root[i]] = 1
+			for (pid in above) {
+				for (p = pid; p > 1 && !counted[p]; p = above[p])
+					continue
+				if (p > 1)
+					print pid
+			}
+		}'
 }
 
-# pss PID...: proportional set size, KiB.
+# of_tree FILE PID...: /proc/PID/FILE of each; one may end meanwhile.
+of_tree()
+{
+	tree_file=$1
+	shift
+	for p in $(tree "$@"); do
+		cat "/proc/$p/$tree_file" 2>/dev/null
+	done
+}
+
+# cpu PID...: user and system time so far of them and all below, those included
+# that have ended (they are in their parent's account), in ticks.
+cpu()
+{
+	of_tree stat "$@" | sed 's/.*) //' |
+		awk '{ t += $12 + $13 + $14 + $15 } END { print t + 0 }'
+}
+
+# pss PID...: proportional set size of them and all below, KiB.
 pss()
 {
-	for p; do
-		cat "/proc/$p/smaps_rollup"
-	done | awk '/^Pss:/ { t += $2 } END { print t + 0 }'
+	of_tree smaps_rollup "$@" |
+		awk '/^Pss:/ { t += $2 } END { print t + 0 }'
+}
+
+# whole: no process that was measured has ended; else the figures are void.
+whole()
+{
+	[ ! -e "$dir/ended" ] || broken 'a measured process has ended (above)'
 }
 
 result()

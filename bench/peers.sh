@@ -33,11 +33,9 @@ measure()
 	adopt load $!
 	wait_until -t 60 -p "$load_pid" stat_is stub in_flight "$requests" ||
 		broken "$(cat "$dir/line")"
-	# shellcheck disable=SC2046 # a list of ids
-	before=$(cpu $(children "$tailgate_pid"))
+	before=$(cpu "$tailgate_pid")
 	sleep "$wait_s" # what is measured
-	# shellcheck disable=SC2046
-	after=$(cpu $(children "$tailgate_pid"))
+	after=$(cpu "$tailgate_pid")
 	echo "watch_peer = $1: $requests requests wait for $wait_s s:" \
 		"$(((after - before) * 1000 / tick)) ms of CPU"
 	stop "$load_pid"
