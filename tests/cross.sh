@@ -63,7 +63,7 @@ try() {
 	    PKG_CONFIG=$host-pkg-config && make -s -j2 &&
 	    file=\$(od -An -tx1 -j4 -N2 tailgate.fcgi) &&
 	    echo \"class and byte order:\$file\" &&
-	    make -s -j2 check-unit LOG_COMPILER=qemu-$qemu-static VERBOSE=1"
+	    EMULATED=1 make -s -j2 check-unit LOG_COMPILER=qemu-$qemu-static VERBOSE=1"
 }
 
 failed=0

@@ -246,11 +246,14 @@ log_tell_lost(void)
 static void
 log_to_stderr(int priority, const char *name, const char *text)
 {
-	static _Thread_local char line[LOG_LINE_BYTES + 256];
+	enum {
+		LINE_BYTES = LOG_LINE_BYTES + 256,
+		/* What a pipe takes whole or not at all. */
+		PIPE_BYTES = LINE_BYTES < PIPE_BUF ? LINE_BYTES : PIPE_BUF,
+	};
+	static _Thread_local char line[LINE_BYTES];
 	size_t size =
-	    log_state.stderr_kind == LOG_PIPE && sizeof(line) > PIPE_BUF
-	    ? PIPE_BUF
-	    : sizeof(line);
+	    log_state.stderr_kind == LOG_PIPE ? PIPE_BYTES : LINE_BYTES;
 	size_t len = log_line(line, size, priority, name, log_request, text);
 
 	if (!log_tell_lost() || !log_put(line, len))
