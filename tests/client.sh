@@ -122,7 +122,7 @@ request /metrics
 like 'and so do the metrics' "$(body)" \
 	'^tailgate_budget_used\{of="client",name="anna",bound="usd_per_day"\} 0\.000031'
 request /tailgate/status.json
-like 'and the status of the page' "$(body)" '"budgets":\[\{"of": "client anna"'
+like 'and the status of the page' "$(body)" '"budgets":\[\{"of":"client anna"'
 
 # --- A new key
 

@@ -167,21 +167,6 @@ pass(void *ctx, const struct jscan_value *value)
 	return 0;
 }
 
-void
-bridge_key(struct buf *out, const char *key)
-{
-	buf_puts(out, ",\"");
-	buf_puts(out, key);
-	buf_puts(out, "\":");
-}
-
-void
-bridge_string(struct buf *out, const char *key, struct span text)
-{
-	bridge_key(out, key);
-	buf_json(out, text);
-}
-
 static void
 write_stream(const struct bridge_run *run, struct buf *out)
 {

@@ -98,7 +98,7 @@ fields_write(struct bridge_run *run, const struct field *rows, size_t n,
 			name = run->dialect.max_completion_tokens
 			    ? "max_completion_tokens"
 			    : "max_tokens";
-		bridge_key(out, name);
+		jput_name(out, name);
 		buf_add(out, values[i].p, values[i].len);
 	}
 }
@@ -137,7 +137,7 @@ fields_write_user(struct bridge_run *run, struct span value, struct buf *out)
 	if ((room = malloc(inside.len)) == NULL)
 		fatal("out of memory for a user's id");
 	user = (struct span){ room, jscan_decode(inside, room) };
-	bridge_key(out, "user");
+	jput_name(out, "user");
 	if (run->dialect.user == USER_KEEP || is_plain_name(user)) {
 		buf_add(out, value.p, value.len);
 	} else {

@@ -82,10 +82,10 @@ bridge_function(struct bridge_run *run, const struct name *name,
 	buf_puts(out, name->upstream);
 	buf_puts(out, "\"");
 	if (jspan_is_string(description)) {
-		bridge_key(out, "description");
+		jput_name(out, "description");
 		buf_add(out, description.p, description.len);
 	}
-	bridge_key(out, "parameters");
+	jput_name(out, "parameters");
 	write_schema(schema, out);
 	if (strict && !run->dialect.drop_strict)
 		buf_puts(out, ",\"strict\":true");
@@ -95,7 +95,7 @@ bridge_function(struct bridge_run *run, const struct name *name,
 void
 bridge_choice(const struct name *name, struct buf *out)
 {
-	bridge_key(out, "tool_choice");
+	jput_name(out, "tool_choice");
 	buf_puts(out, "{\"type\":\"function\",\"function\":{\"name\":\"");
 	buf_puts(out, name->upstream);
 	buf_puts(out, "\"}}");

@@ -105,7 +105,7 @@ write_choice(struct bridge_run *run, struct span choice, struct buf *out)
 		buf_puts(out, ",\"parallel_tool_calls\":false");
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (jspan_says(type, words[i][0])) {
-			bridge_key(out, "tool_choice");
+			jput_name(out, "tool_choice");
 			buf_json(out, span_of(words[i][1]));
 			return 0;
 		}
@@ -163,7 +163,7 @@ write_output(struct bridge_run *run, struct span config, struct span format,
 		return bridge_refuse(run, REFUSE_UNSUPPORTED,
 		    "output_config.format",
 		    "The output format must be a json_schema.");
-	bridge_key(out, "response_format");
+	jput_name(out, "response_format");
 	buf_puts(out,
 	    "{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"output\","
 	    "\"schema\":");

@@ -79,7 +79,7 @@ add_message(const struct bridge_run *run, struct buf *out)
 	buf_puts(out, "{\"id\":");
 	buf_json(out, span_of(id));
 	buf_puts(out, ",\"type\":\"message\",\"role\":\"assistant\"");
-	bridge_string(out, "model", span_of(run->model));
+	jput_span(out, "model", span_of(run->model));
 	buf_puts(out, ",\"content\":[");
 	buf_add(out, run->items.p, run->items.len);
 	buf_puts(out, "]");
@@ -144,7 +144,7 @@ fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 	buf_puts(out, ",\"message\":");
 	bridge_messages_text(error, out);
 	buf_puts(out, "}");
-	bridge_string(out, "request_id", span_of(run->request_id));
+	jput_span(out, "request_id", span_of(run->request_id));
 	event_end(out);
 }
 
@@ -180,7 +180,7 @@ block_delta(const struct bridge_run *run, const char *type, const char *key,
 	event(out, "content_block_delta");
 	buf_printf(
 	    out, ",\"index\":%u,\"delta\":{\"type\":\"%s\"", run->slot, type);
-	bridge_string(out, key, delta);
+	jput_span(out, key, delta);
 	buf_puts(out, "}");
 	event_end(out);
 }
@@ -198,11 +198,11 @@ add_part(const struct bridge_run *run, struct span text, struct buf *out)
 {
 	if (is_thinking(run)) {
 		buf_puts(out, "{\"type\":\"thinking\"");
-		bridge_string(out, "thinking", text);
+		jput_span(out, "thinking", text);
 		buf_puts(out, ",\"signature\":\"\"}");
 	} else {
 		buf_puts(out, "{\"type\":\"text\"");
-		bridge_string(out, "text", text);
+		jput_span(out, "text", text);
 		buf_puts(out, "}");
 	}
 }
@@ -265,8 +265,8 @@ static void
 add_call(const struct bridge_call *c, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"tool_use\"");
-	bridge_string(out, "id", span_of(c->id));
-	bridge_string(out, "name", bridge_call_name(c));
+	jput_span(out, "id", span_of(c->id));
+	jput_span(out, "name", bridge_call_name(c));
 	buf_puts(out, ",\"input\":");
 }
 

@@ -64,7 +64,7 @@ static void
 add_search(struct span arguments, struct buf *out)
 {
 	buf_puts(out, ",\"execution\":\"client\"");
-	bridge_key(out, "arguments");
+	jput_name(out, "arguments");
 	if (arguments_is_object(arguments)) {
 		buf_add(out, arguments.p, arguments.len);
 	} else if (arguments.len == 0) {
@@ -88,14 +88,14 @@ add_call_item(const struct bridge_run *run, const struct bridge_call *c,
 	buf_json(out, span_of(id));
 	buf_printf(out, ",\"type\":\"%s\",\"status\":\"%s\"", kinds[kind].type,
 	    status);
-	bridge_string(out, "call_id", span_of(c->id));
+	jput_span(out, "call_id", span_of(c->id));
 	if (kind == NAME_SEARCH) {
 		add_search(input, out);
 	} else {
-		bridge_string(out, "name", bridge_call_name(c));
+		jput_span(out, "name", bridge_call_name(c));
 		if (c->tool != NULL && c->tool->space.len > 0)
-			bridge_string(out, "namespace", c->tool->space);
-		bridge_string(
+			jput_span(out, "namespace", c->tool->space);
+		jput_span(
 		    out, kind == NAME_CUSTOM ? "input" : "arguments", input);
 	}
 	buf_puts(out, "}");
@@ -117,7 +117,7 @@ call_event(struct bridge_run *run, const struct bridge_call *c,
 {
 	responses_event(run, out, type);
 	responses_place(run, out, call_prefix(c));
-	bridge_string(out, key, value);
+	jput_span(out, key, value);
 }
 
 /* A custom tool's input is inside the JSON that comes, and is told at
@@ -141,7 +141,7 @@ close_function(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 
 	call_event(run, c, "response.function_call_arguments.done", "arguments",
 	    arguments, out);
-	bridge_string(out, "name", bridge_call_name(c));
+	jput_span(out, "name", bridge_call_name(c));
 	responses_event_end(out);
 	add_call_item(run, c, "completed", arguments, &run->items);
 	responses_item_done(run, from, out);

@@ -75,7 +75,7 @@ write_schema(struct bridge_run *run, struct span format, struct buf *out)
 	jspan_pick(format, want, 4);
 	if (run->dialect.drop_strict)
 		want[3].value.p = NULL;
-	bridge_key(out, "response_format");
+	jput_name(out, "response_format");
 	buf_puts(out, "{\"type\":\"json_schema\",\"json_schema\":{");
 	for (size_t i = 0; i < 4; i++) {
 		if (want[i].value.p == NULL)
@@ -102,7 +102,7 @@ write_format(struct bridge_run *run, struct span format, struct buf *out)
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "text.format",
 		    "`text.format` cannot be translated for a model that "
 		    "speaks only chat completions. Leave it out.");
-	bridge_key(out, "response_format");
+	jput_name(out, "response_format");
 	buf_add(out, format.p, format.len);
 	return 0;
 }
@@ -115,7 +115,7 @@ write_member(
 
 	if (value.p == NULL)
 		return;
-	bridge_key(out, chat);
+	jput_name(out, chat);
 	buf_add(out, value.p, value.len);
 }
 
@@ -150,7 +150,7 @@ make_echo(struct bridge_run *run, const struct span *values)
 	for (size_t i = 0; i < sizeof(echoes) / sizeof(*echoes); i++) {
 		struct span value = value_of(values, echoes[i].name);
 
-		bridge_key(&run->echo, echoes[i].name);
+		jput_name(&run->echo, echoes[i].name);
 		if (value.p == NULL)
 			buf_puts(&run->echo, echoes[i].otherwise);
 		else

@@ -47,7 +47,7 @@ responses_place(
 	char id[RESPONSES_ID_SIZE];
 
 	responses_id(run, prefix, id);
-	bridge_string(out, "item_id", span_of(id));
+	jput_span(out, "item_id", span_of(id));
 	buf_printf(out, ",\"output_index\":%u", run->slot);
 }
 
@@ -112,7 +112,7 @@ add_response(const struct bridge_run *run, const char *status,
 	} else {
 		buf_puts(out, "{\"code\":");
 		buf_json(out, span_of(error->code));
-		bridge_string(out, "message", span_of(error->message));
+		jput_span(out, "message", span_of(error->message));
 		buf_puts(out, "}");
 	}
 	buf_puts(out, ",\"incomplete_details\":");
@@ -120,7 +120,7 @@ add_response(const struct bridge_run *run, const char *status,
 		buf_puts(out, "null");
 	else
 		buf_printf(out, "{\"reason\":\"%s\"}", reason);
-	bridge_string(out, "model", span_of(run->model));
+	jput_span(out, "model", span_of(run->model));
 	buf_add(out, run->echo.p, run->echo.len);
 	buf_puts(out, ",\"output\":[");
 	buf_add(out, run->items.p, run->items.len);
@@ -182,8 +182,8 @@ fail(struct bridge_run *run, const struct bridge_error *error, struct buf *out)
 	buf_puts(out, ",\"error\":{\"type\":");
 	buf_json(
 	    out, span_of(error->type == NULL ? "server_error" : error->type));
-	bridge_string(out, "code", span_of(error->code));
-	bridge_string(out, "message", span_of(error->message));
+	jput_span(out, "code", span_of(error->code));
+	jput_span(out, "message", span_of(error->message));
 	buf_puts(out, ",\"param\":null}");
 	responses_event_end(out);
 	state_event(run, "response.failed", "failed", error, false, out);
@@ -228,7 +228,7 @@ add_content(const struct bridge_run *run, struct span text, struct buf *out)
 	    out, "{\"type\":\"%s\"", refusal ? "refusal" : "output_text");
 	if (!refusal)
 		buf_puts(out, ",\"annotations\":[],\"logprobs\":[]");
-	bridge_string(out, refusal ? "refusal" : "text", text);
+	jput_span(out, refusal ? "refusal" : "text", text);
 	buf_puts(out, "}");
 }
 
@@ -236,7 +236,7 @@ static void
 add_summary(struct span text, struct buf *out)
 {
 	buf_puts(out, "{\"type\":\"summary_text\"");
-	bridge_string(out, "text", text);
+	jput_span(out, "text", text);
 	buf_puts(out, "}");
 }
 
@@ -313,7 +313,7 @@ part_delta(struct bridge_run *run, struct span text, struct buf *out)
 	};
 
 	part_event(run, types[run->part], out);
-	bridge_string(out, "delta", text);
+	jput_span(out, "delta", text);
 	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
 	responses_event_end(out);
@@ -331,8 +331,7 @@ part_close(struct bridge_run *run, struct buf *out)
 	size_t from;
 
 	part_event(run, types[run->part], out);
-	bridge_string(
-	    out, run->part == CHUNK_REFUSAL ? "refusal" : "text", text);
+	jput_span(out, run->part == CHUNK_REFUSAL ? "refusal" : "text", text);
 	if (run->part == CHUNK_TEXT)
 		buf_puts(out, ",\"logprobs\":[]");
 	responses_event_end(out);

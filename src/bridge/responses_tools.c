@@ -277,7 +277,7 @@ write_choice(struct bridge_run *run, struct responses_tools *tools,
 	if (!jspan_is_string(choice))
 		return choose_one(run, choice, out);
 	if (tools->n > 0) {
-		bridge_key(out, "tool_choice");
+		jput_name(out, "tool_choice");
 		buf_add(out, choice.p, choice.len);
 	} else if (jspan_says(jspan_inside(choice), "required")) {
 		return bridge_refuse(run, REFUSE_UNSUPPORTED, "tool_choice",
@@ -295,14 +295,14 @@ bridge_responses_tools(struct bridge_run *run, struct responses_tools *tools,
 		return -1;
 	if (tools->n == 0)
 		return 0;
-	bridge_key(out, "tools");
+	jput_name(out, "tools");
 	for (size_t i = 0; i < tools->n; i++) {
 		buf_puts(out, i == 0 ? "[" : ",");
 		write_tool(run, &tools->list[i], out);
 	}
 	buf_puts(out, "]");
 	if (jspan_is_true(parallel) || jspan_is_false(parallel)) {
-		bridge_key(out, "parallel_tool_calls");
+		jput_name(out, "parallel_tool_calls");
 		buf_add(out, parallel.p, parallel.len);
 	}
 	return 0;

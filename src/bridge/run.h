@@ -37,6 +37,7 @@
 #ifndef BRIDGE_RUN_H
 #define BRIDGE_RUN_H
 
+#include "base/jput.h"
 #include "bridge/arguments.h"
 #include "bridge/bridge.h"
 #include "bridge/chunk.h"
@@ -187,10 +188,6 @@ int bridge_refuse(struct bridge_run *, enum refusal, const char *param,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Names something in bridge_dropped(), once. */
 void bridge_drop(struct bridge_run *, struct span name);
-/* `,"key":` */
-void bridge_key(struct buf *, const char *key);
-/* The same and a text. */
-void bridge_string(struct buf *, const char *key, struct span text);
 /* What the client calls the tool of this upstream name, custom or in a
  * namespace; NULL: it offered none, the name is the model's own. */
 const struct name *bridge_tool(const struct bridge_run *, struct span upstream);

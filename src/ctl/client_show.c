@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/jput.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/endpoint.h"
@@ -100,14 +101,11 @@ put_digest(bool has, const unsigned char *digest, struct buf *out)
 
 /* ---- JSON ---- */
 
+/* Nothing is null. */
 static void
 json_text(struct buf *out, const char *name, struct buf *value)
 {
-	buf_printf(out, ", \"%s\": ", name);
-	if (value->len == 0)
-		buf_puts(out, "null");
-	else
-		buf_json(out, buf_span(value));
+	jput_text(out, name, value->len == 0 ? NULL : value->p);
 	buf_reset(value);
 }
 
@@ -116,7 +114,7 @@ json_budgets(const struct client *c, struct budget_book *book, struct buf *out)
 {
 	struct bound bounds[BOUNDS_MAX];
 
-	buf_puts(out, ", \"budgets\": ");
+	jput_name(out, "budgets");
 	if (book == NULL)
 		buf_puts(out, "null");
 	else
@@ -126,15 +124,14 @@ json_budgets(const struct client *c, struct budget_book *book, struct buf *out)
 static void
 json_client(const struct client *c, struct budget_book *book, struct buf *out)
 {
+	size_t from = out->len;
 	struct buf text;
 
 	buf_init(&text, TEXT_MAX);
-	buf_puts(out, "{\"name\": ");
-	buf_json(out, span_of(c->name));
-	buf_puts(&text, c->group == NULL ? "" : c->group);
-	json_text(out, "group", &text);
-	buf_puts(&text, place_name(c->place));
-	json_text(out, "place", &text);
+	buf_puts(out, "{");
+	jput_text(out, "name", c->name);
+	jput_text(out, "group", c->group);
+	jput_text(out, "place", place_name(c->place));
 	put_time(c->expires_wall_ms, "", &text);
 	json_text(out, "expires", &text);
 	put_digest(c->has_key, c->key_digest, &text);
@@ -148,15 +145,14 @@ json_client(const struct client *c, struct budget_book *book, struct buf *out)
 	json_text(out, "endpoints", &text);
 	put_networks(c, &text);
 	json_text(out, "networks", &text);
-	buf_puts(&text, c->user == NULL ? "" : c->user);
-	json_text(out, "user", &text);
-	buf_printf(out,
-	    ", \"priority\": %u, \"operator\": %s, \"explain\": %s, "
-	    "\"relay\": %s",
-	    c->priority, c->operator? "true" : "false",
-	    c->explain ? "true" : "false", c->relay ? "true" : "false");
+	jput_text(out, "user", c->user);
+	jput_u64(out, "priority", c->priority);
+	jput_bool(out, "operator", c->operator);
+	jput_bool(out, "explain", c->explain);
+	jput_bool(out, "relay", c->relay);
 	json_budgets(c, book, out);
 	buf_puts(out, "}");
+	jput_spread(out, from);
 	buf_free(&text);
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/jput.h"
 #include "base/jscan.h"
 #include "base/log.h"
 #include "ctl/table.h"
@@ -191,16 +192,20 @@ print_table(const struct usage_report *r)
 static void
 put_count(struct buf *b, const struct usage_count *c)
 {
-	buf_printf(b,
-	    "\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"tries\":%" PRIu64
-	    ",\"estimated\":%" PRIu64 ",\"unpriced\":%" PRIu64
-	    ",\"input\":%" PRId64 ",\"cached\":%" PRId64
-	    ",\"cache_write\":%" PRId64 ",\"output\":%" PRId64
-	    ",\"reasoning\":%" PRId64 ",\"cost_nanousd\":%" PRId64
-	    ",\"external\":%" PRIu64 ",\"external_bytes\":%" PRId64 "}",
-	    c->requests, c->failed, c->tries, c->estimated, c->unpriced,
-	    c->input, c->cached, c->cache_write, c->output, c->reasoning,
-	    c->cost_nanousd, c->external, c->external_bytes);
+	jput_u64(b, "requests", c->requests);
+	jput_u64(b, "failed", c->failed);
+	jput_u64(b, "tries", c->tries);
+	jput_u64(b, "estimated", c->estimated);
+	jput_u64(b, "unpriced", c->unpriced);
+	jput_i64(b, "input", c->input);
+	jput_i64(b, "cached", c->cached);
+	jput_i64(b, "cache_write", c->cache_write);
+	jput_i64(b, "output", c->output);
+	jput_i64(b, "reasoning", c->reasoning);
+	jput_i64(b, "cost_nanousd", c->cost_nanousd);
+	jput_u64(b, "external", c->external);
+	jput_i64(b, "external_bytes", c->external_bytes);
+	buf_puts(b, "}");
 }
 
 static void
@@ -217,9 +222,8 @@ print_json(const struct usage_report *r)
 	for (size_t i = 0; i < r->ngroups; i++) {
 		buf_puts(&b, i == 0 ? "\n{" : ",\n{");
 		for (size_t k = 0; k < r->ncolumns; k++) {
-			buf_printf(&b, "\"%s\":", usage_by_name(r->columns[k]));
-			buf_json(&b, span_of(r->groups[i]->names[k]));
-			buf_puts(&b, ",");
+			jput_text(&b, usage_by_name(r->columns[k]),
+			    r->groups[i]->names[k]);
 		}
 		put_count(&b, &r->groups[i]->count);
 	}

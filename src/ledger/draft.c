@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/jput.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ledger/draft.h"
@@ -20,24 +21,11 @@
 #define TEXT_MAX_BYTES 256
 #define YEAR_9999_MS INT64_C(253402300799999)
 
+/* Readers know 64 bits with a sign. */
 static void
 put_u64(struct buf *b, const char *name, uint64_t v)
 {
-	buf_puts(b, name);
-	/* Readers know 64 bits with a sign. */
-	buf_u64(b, v > INT64_MAX ? INT64_MAX : v);
-}
-
-/* -1 is "not known". */
-static void
-put_i64(struct buf *b, const char *name, int64_t v)
-{
-	if (v >= 0)
-		put_u64(b, name, (uint64_t)v);
-	else {
-		buf_puts(b, name);
-		buf_puts(b, "null");
-	}
+	jput_u64(b, name, v > INT64_MAX ? INT64_MAX : v);
 }
 
 static void
@@ -47,15 +35,14 @@ put_text(struct buf *b, const char *name, const char *text)
 
 	if (value.len > TEXT_MAX_BYTES)
 		value.len = TEXT_MAX_BYTES;
-	buf_puts(b, name);
 	if (text == NULL)
-		buf_puts(b, "null");
+		jput_text(b, name, NULL);
 	else
-		buf_json(b, value);
+		jput_span(b, name, value);
 }
 
-/* Members that most lines don't need are left out where there is nothing to
- * say. */
+/* Members that most lines don't need are left out when they would say nothing.
+ */
 static void
 put_text_if(struct buf *b, const char *name, const char *text)
 {
@@ -71,10 +58,10 @@ put_u64_if(struct buf *b, const char *name, uint64_t v)
 }
 
 static void
-put_if(struct buf *b, bool set, const char *member)
+put_if(struct buf *b, const char *name, bool set)
 {
 	if (set)
-		buf_puts(b, member);
+		jput_bool(b, name, true);
 }
 
 /* Tokens without a report are our estimate, nothing at all is "none". */
@@ -87,17 +74,17 @@ usage_word(const struct usage *u)
 static void
 put_parts(struct buf *b, const struct usage *u)
 {
-	put_u64_if(b, ",\"cached\":", u->cached);
-	put_u64_if(b, ",\"cache_write\":", u->cache_write);
+	put_u64_if(b, "cached", u->cached);
+	put_u64_if(b, "cache_write", u->cache_write);
 }
 
 static void
 put_rest(struct buf *b, const struct usage *u)
 {
-	put_u64_if(b, ",\"reasoning\":", u->reasoning);
-	put_u64_if(b, ",\"characters\":", u->characters);
-	put_u64_if(b, ",\"audio_ms\":", u->audio_ms);
-	put_u64_if(b, ",\"images\":", u->images);
+	put_u64_if(b, "reasoning", u->reasoning);
+	put_u64_if(b, "characters", u->characters);
+	put_u64_if(b, "audio_ms", u->audio_ms);
+	put_u64_if(b, "images", u->images);
 }
 
 /* What went out, and what came of it. */
@@ -106,43 +93,46 @@ put_sent(struct buf *b, const struct entry_try *t)
 {
 	const struct usage *u = &t->usage;
 
-	put_u64(b, ",\"sent\":true,\"bytes_sent\":", t->bytes_sent);
-	put_text(b, ",\"usage\":", usage_word(u));
-	put_u64_if(b, ",\"input\":", u->input);
+	jput_bool(b, "sent", true);
+	put_u64(b, "bytes_sent", t->bytes_sent);
+	put_text(b, "usage", usage_word(u));
+	put_u64_if(b, "input", u->input);
 	put_parts(b, u);
-	put_u64_if(b, ",\"output\":", u->output);
+	put_u64_if(b, "output", u->output);
 	put_rest(b, u);
-	put_i64(b, ",\"cost_nanousd\":", t->cost_nanousd);
+	jput_known(b, "cost_nanousd", t->cost_nanousd);
 	if (t->first_byte_ms >= 0)
-		put_i64(b, ",\"first_byte_ms\":", t->first_byte_ms);
+		jput_known(b, "first_byte_ms", t->first_byte_ms);
 }
 
 static void
 put_try(struct buf *b, const struct entry_try *t)
 {
-	put_text(b, "{\"provider\":", t->provider);
-	put_text_if(b, ",\"upstream_model\":", t->upstream_model);
-	put_text(b, ",\"place\":", place_name(t->place));
-	put_text_if(b, ",\"host\":", t->host);
-	put_text_if(b, ",\"allowed_by\":", t->allowed_by);
-	put_text(b, ",\"outcome\":", t->outcome);
+	jput_open(b, '{');
+	put_text(b, "provider", t->provider);
+	put_text_if(b, "upstream_model", t->upstream_model);
+	put_text(b, "place", place_name(t->place));
+	put_text_if(b, "host", t->host);
+	put_text_if(b, "allowed_by", t->allowed_by);
+	put_text(b, "outcome", t->outcome);
 	if (t->sent)
 		put_sent(b, t);
-	put_i64(b, ",\"at_ms\":", t->at_ms);
+	jput_known(b, "at_ms", t->at_ms);
 	if (t->queue_ms >= 0)
-		put_i64(b, ",\"queue_ms\":", t->queue_ms);
-	put_i64(b, ",\"ms\":", t->ms);
+		jput_known(b, "queue_ms", t->queue_ms);
+	jput_known(b, "ms", t->ms);
 	buf_puts(b, "}");
 }
 
 static void
 put_tries(struct buf *b, const struct entry *e)
 {
-	for (size_t i = 0; i < e->ntries; i++) {
-		buf_puts(b, i == 0 ? ",\"tries\":[" : ",");
+	if (e->ntries == 0)
+		return;
+	jput_name_open(b, "tries", '[');
+	for (size_t i = 0; i < e->ntries; i++)
 		put_try(b, &e->tries[i]);
-	}
-	put_if(b, e->ntries > 0, "]");
+	buf_puts(b, "]");
 }
 
 static void
@@ -150,33 +140,32 @@ put_route(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 {
 	const struct entry_try *last = entry_last(e);
 
-	put_text(b, ",\"client\":", e->client);
-	put_text(b, ",\"endpoint\":", e->endpoint);
-	put_text(b, ",\"model\":", e->model);
-	put_text(b, ",\"route\":", e->route);
-	put_text(b, ",\"provider\":", last == NULL ? NULL : last->provider);
-	put_text(
-	    b, ",\"place\":", last == NULL ? NULL : place_name(last->place));
-	put_if(b, sums->sent, ",\"sent\":true");
-	put_if(b, sums->external, ",\"external\":true");
-	put_text_if(b, ",\"private\":", e->private_rule);
+	put_text(b, "client", e->client);
+	put_text(b, "endpoint", e->endpoint);
+	put_text(b, "model", e->model);
+	put_text(b, "route", e->route);
+	put_text(b, "provider", last == NULL ? NULL : last->provider);
+	put_text(b, "place", last == NULL ? NULL : place_name(last->place));
+	put_if(b, "sent", sums->sent);
+	put_if(b, "external", sums->external);
+	put_text_if(b, "private", e->private_rule);
 	put_tries(b, e);
-	put_text_if(b, ",\"fallback\":", e->fallback);
-	put_text_if(b, ",\"bridge\":", e->bridge);
+	put_text_if(b, "fallback", e->fallback);
+	put_text_if(b, "bridge", e->bridge);
 }
 
 static void
 put_end(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 {
-	put_if(b, e->stream, ",\"stream\":true");
-	put_i64(b, ",\"status\":", e->status);
+	put_if(b, "stream", e->stream);
+	jput_known(b, "status", e->status);
 	if (e->refusal != REFUSE_NONE)
-		put_text(b, ",\"refusal\":", refusal_spec(e->refusal)->code);
-	put_if(b, e->client_gone, ",\"client_gone\":true");
-	put_if(b, e->cut, ",\"cut\":true");
-	put_u64(b, ",\"bytes_in\":", e->bytes_in);
-	put_u64(b, ",\"bytes_out\":", e->bytes_out);
-	put_u64_if(b, ",\"bytes_sent\":", sums->bytes_sent);
+		put_text(b, "refusal", refusal_spec(e->refusal)->code);
+	put_if(b, "client_gone", e->client_gone);
+	put_if(b, "cut", e->cut);
+	put_u64(b, "bytes_in", e->bytes_in);
+	put_u64(b, "bytes_out", e->bytes_out);
+	put_u64_if(b, "bytes_sent", sums->bytes_sent);
 }
 
 static void
@@ -184,15 +173,15 @@ put_sums(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 {
 	const struct usage *u = &sums->usage;
 
-	put_text(b, ",\"usage\":", usage_word(u));
-	put_u64(b, ",\"input\":", u->input);
+	put_text(b, "usage", usage_word(u));
+	put_u64(b, "input", u->input);
 	put_parts(b, u);
-	put_u64(b, ",\"output\":", u->output);
+	put_u64(b, "output", u->output);
 	put_rest(b, u);
-	put_i64(b, ",\"cost_nanousd\":", sums->cost_nanousd);
-	put_i64(b, ",\"queue_ms\":", sums->queue_ms);
-	put_i64(b, ",\"first_byte_ms\":", sums->first_byte_ms);
-	put_i64(b, ",\"total_ms\":", e->total_ms);
+	jput_known(b, "cost_nanousd", sums->cost_nanousd);
+	jput_known(b, "queue_ms", sums->queue_ms);
+	jput_known(b, "first_byte_ms", sums->first_byte_ms);
+	jput_known(b, "total_ms", e->total_ms);
 }
 
 /* Making a second into text costs a tenth of all: a thread's requests share
@@ -245,7 +234,7 @@ ledger_draft_new(const struct entry *e)
 
 	entry_sum(e, &sums);
 	line->external = sums.external;
-	put_text(b, ",\"id\":", e->id);
+	put_text(b, "id", e->id);
 	put_route(b, e, &sums);
 	put_end(b, e, &sums);
 	put_sums(b, e, &sums);
@@ -283,11 +272,12 @@ ledger_draft_lost(const struct ledger_lost *lost)
 	struct ledger_draft *line = new_draft(lost->since_ms);
 	struct buf *b = &line->text;
 
-	buf_puts(b, ",\"gap\":true,\"until\":\"");
+	jput_bool(b, "gap", true);
+	jput_name_open(b, "until", '"');
 	put_time(b, a_time(lost->until_ms));
 	buf_puts(b, "Z\"");
-	put_u64(b, ",\"lost\":", lost->lost);
-	put_u64(b, ",\"lost_external\":", lost->external);
+	put_u64(b, "lost", lost->lost);
+	put_u64(b, "lost_external", lost->external);
 	line->len = b->len;
 	return line;
 }
@@ -307,10 +297,9 @@ ledger_draft_finish(
 
 	if (b->len > line->len)
 		b->len = line->len;
-	put_text(b, ",\"gateway\":", gateway);
-	put_u64(b, ",\"n\":", t->n + 1);
-	buf_puts(b, ",\"prev\":\"");
-	buf_puts(b, t->hash);
-	buf_puts(b, "\"}\n");
+	put_text(b, "gateway", gateway);
+	put_u64(b, "n", t->n + 1);
+	jput_text(b, "prev", t->hash);
+	buf_puts(b, "}\n");
 	return !buf_failed(b);
 }

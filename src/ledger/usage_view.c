@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/jput.h"
 #include "base/jscan.h"
 #include "base/log.h"
 #include "ledger/usage_sum.h"
@@ -59,31 +60,13 @@ put_text(struct buf *b, const char *name, struct span raw)
 {
 	char text[NAME_MAX_BYTES];
 
-	buf_puts(b, name);
 	if (raw.p == NULL) {
-		buf_puts(b, "null");
+		jput_text(b, name, NULL);
 		return;
 	}
 	if (raw.len > sizeof(text))
 		raw.len = sizeof(text);
-	buf_json(b, (struct span){ text, jscan_decode(raw, text) });
-}
-
-static void
-put_flag(struct buf *b, const char *name, bool value)
-{
-	buf_puts(b, name);
-	buf_puts(b, value ? "true" : "false");
-}
-
-static void
-put_known(struct buf *b, const char *name, int64_t v)
-{
-	buf_puts(b, name);
-	if (v < 0)
-		buf_puts(b, "null");
-	else
-		buf_printf(b, "%" PRId64, v);
+	jput_span(b, name, (struct span){ text, jscan_decode(raw, text) });
 }
 
 static void
@@ -92,28 +75,29 @@ keep_recent(struct usage_view *v, const struct ledger_line *l)
 	struct buf *b = &v->recent[v->nrecent++ % USAGE_VIEW_RECENT];
 
 	buf_reset(b);
-	put_text(b, "{\"time\":", l->time);
-	put_text(b, ",\"id\":", l->id);
-	put_text(b, ",\"client\":", l->client);
-	put_text(b, ",\"endpoint\":", l->endpoint);
-	put_text(b, ",\"model\":", l->model);
-	put_text(b, ",\"provider\":", l->provider);
-	put_text(b, ",\"place\":", l->place);
-	put_flag(b, ",\"sent\":", l->sent);
-	put_flag(b, ",\"external\":", l->external);
-	put_text(b, ",\"fallback\":", l->fallback);
-	put_flag(b, ",\"stream\":", l->stream);
-	put_known(b, ",\"status\":", l->status);
-	put_text(b, ",\"refusal\":", l->refusal);
-	put_flag(b, ",\"client_gone\":", l->client_gone);
-	put_flag(b, ",\"cut\":", l->cut);
-	put_text(b, ",\"usage\":", l->usage);
-	put_known(b, ",\"input\":", l->input);
-	put_known(b, ",\"output\":", l->output);
-	put_known(b, ",\"cost_nanousd\":", l->cost_nanousd);
-	put_known(b, ",\"queue_ms\":", l->queue_ms);
-	put_known(b, ",\"first_byte_ms\":", l->first_byte_ms);
-	put_known(b, ",\"total_ms\":", l->total_ms);
+	jput_open(b, '{');
+	put_text(b, "time", l->time);
+	put_text(b, "id", l->id);
+	put_text(b, "client", l->client);
+	put_text(b, "endpoint", l->endpoint);
+	put_text(b, "model", l->model);
+	put_text(b, "provider", l->provider);
+	put_text(b, "place", l->place);
+	jput_bool(b, "sent", l->sent);
+	jput_bool(b, "external", l->external);
+	put_text(b, "fallback", l->fallback);
+	jput_bool(b, "stream", l->stream);
+	jput_known(b, "status", l->status);
+	put_text(b, "refusal", l->refusal);
+	jput_bool(b, "client_gone", l->client_gone);
+	jput_bool(b, "cut", l->cut);
+	put_text(b, "usage", l->usage);
+	jput_known(b, "input", l->input);
+	jput_known(b, "output", l->output);
+	jput_known(b, "cost_nanousd", l->cost_nanousd);
+	jput_known(b, "queue_ms", l->queue_ms);
+	jput_known(b, "first_byte_ms", l->first_byte_ms);
+	jput_known(b, "total_ms", l->total_ms);
 	buf_puts(b, "}");
 }
 
@@ -232,22 +216,22 @@ put_row(struct buf *b, const char *const *names, size_t n,
 {
 	const struct usage_count *c = &g->count;
 
-	if (b->p[b->len - 1] != '[')
-		buf_puts(b, ",");
-	for (size_t i = 0; i < n; i++) {
-		buf_printf(b, "%s\"%s\":", i == 0 ? "{" : ",", names[i]);
-		buf_json(b, span_of(g->names[i]));
-	}
-	buf_printf(b,
-	    ",\"requests\":%" PRIu64 ",\"failed\":%" PRIu64
-	    ",\"tries\":%" PRIu64 ",\"estimated\":%" PRIu64
-	    ",\"unpriced\":%" PRIu64 ",\"external\":%" PRIu64
-	    ",\"external_bytes\":%" PRId64 ",\"input\":%" PRId64
-	    ",\"cached\":%" PRId64 ",\"output\":%" PRId64
-	    ",\"reasoning\":%" PRId64 ",\"cost_nanousd\":%" PRId64 "}",
-	    c->requests, c->failed, c->tries, c->estimated, c->unpriced,
-	    c->external, c->external_bytes, c->input, c->cached, c->output,
-	    c->reasoning, c->cost_nanousd);
+	jput_open(b, '{');
+	for (size_t i = 0; i < n; i++)
+		jput_text(b, names[i], g->names[i]);
+	jput_u64(b, "requests", c->requests);
+	jput_u64(b, "failed", c->failed);
+	jput_u64(b, "tries", c->tries);
+	jput_u64(b, "estimated", c->estimated);
+	jput_u64(b, "unpriced", c->unpriced);
+	jput_u64(b, "external", c->external);
+	jput_i64(b, "external_bytes", c->external_bytes);
+	jput_i64(b, "input", c->input);
+	jput_i64(b, "cached", c->cached);
+	jput_i64(b, "output", c->output);
+	jput_i64(b, "reasoning", c->reasoning);
+	jput_i64(b, "cost_nanousd", c->cost_nanousd);
+	buf_puts(b, "}");
 }
 
 /* What is left of a day, by place: where it went is never lost. */
@@ -309,9 +293,10 @@ put_days(struct usage_sum *sum, const char *const *names, size_t ncolumns,
 static void
 put_rows(struct usage_view *v, const char *since, struct buf *b)
 {
-	buf_puts(b, ",\"rows\":[");
+	jput_name_open(b, "rows", '[');
 	put_days(v->sum, labels, NCOLUMNS, put_others, since, b);
-	buf_puts(b, "],\"clients\":[");
+	buf_puts(b, "]");
+	jput_name_open(b, "clients", '[');
 	put_days(v->clients, client_labels, 2, put_other_clients, since, b);
 	buf_puts(b, "]");
 }
@@ -323,7 +308,7 @@ put_recent(struct usage_view *v, uint64_t n, struct buf *b)
 
 	if (n > v->nrecent)
 		n = v->nrecent;
-	buf_puts(b, ",\"recent\":[");
+	jput_name_open(b, "recent", '[');
 	for (uint64_t i = 0; i < n; i++) {
 		struct buf *r =
 		    &v->recent[(v->nrecent - 1 - i) % USAGE_VIEW_RECENT];
@@ -353,8 +338,10 @@ usage_view_json(
 	/* Without days, no day is late enough. */
 	clock_text((v->day - (int64_t)days + 1) * DAY_MS, since);
 	since[10] = '\0';
-	buf_printf(b, "{\"ledger\":%s,\"at\":\"%s\",\"since\":\"%s\"",
-	    v->config->ledger ? "true" : "false", at, since);
+	jput_open(b, '{');
+	jput_bool(b, "ledger", v->config->ledger);
+	jput_text(b, "at", at);
+	jput_text(b, "since", since);
 	put_rows(v, days == 0 ? "~" : since, b);
 	put_recent(v, recent, b);
 	buf_puts(b, "}\n");

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/jput.h"
 #include "base/span.h"
 #include "base/sum.h"
 #include "policy/bounds.h"
@@ -48,7 +49,7 @@ static void
 put_amount(
     const struct bound *b, const char *name, int64_t amount, struct buf *out)
 {
-	buf_printf(out, ", \"%s\": ", name);
+	jput_name(out, name);
 	bound_amount(b, amount, out);
 }
 
@@ -60,18 +61,15 @@ bounds_json(const struct bound *b, size_t n, struct buf *out)
 		char of[256];
 
 		snprintf(of, sizeof(of), "%s %s", b->kind, b->name);
-		buf_puts(out, i == 0 ? "{\"of\": " : ", {\"of\": ");
-		buf_json(out, span_of(of));
-		buf_printf(out, ", \"bound\": \"%s\"", b->setting);
+		jput_open(out, '{');
+		jput_text(out, "of", of);
+		jput_text(out, "bound", b->setting);
 		put_amount(b, "limit", b->limit, out);
 		put_amount(b, "used", b->used, out);
 		put_amount(b, "held", b->held, out);
 		put_amount(b, "left", bound_left(b), out);
-		if (b->reset_ms < 0)
-			buf_puts(out, ", \"resets_in_ms\": null}");
-		else
-			buf_printf(out, ", \"resets_in_ms\": %" PRId64 "}",
-			    b->reset_ms);
+		jput_known(out, "resets_in_ms", b->reset_ms);
+		buf_puts(out, "}");
 	}
 	buf_puts(out, "]");
 }

@@ -29,9 +29,8 @@ struct bound {
 
 /* limit - used - held, at least 0. */
 int64_t bound_left(const struct bound *);
-/* [{"of": "client laptop", "bound": "usd_per_day", "limit": 5,
- *   "used": 1.25, "held": 0, "left": 3.75, "resets_in_ms": 3600000 or null},
- *  ...]; money in USD. */
+/* [{"of":"client laptop","bound":"usd_per_day","limit":5,"used":1.25,"held":0,
+ *   "left":3.75,"resets_in_ms":3600000 or null},...]; money in USD. */
 void bounds_json(const struct bound *, size_t n, struct buf *);
 /* "4.05", "1200": an amount of this bound, money with all its digits that are
  * not trailing zeros. */

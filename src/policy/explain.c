@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 
+#include "base/jput.h"
 #include "policy/explain_internal.h"
 
 const struct explain_need explain_needs[EXPLAIN_NEEDS] = {
@@ -74,81 +75,59 @@ explain_limit(const struct explain *e, const struct limit *limit)
 	return e->facts->limits[limit->index];
 }
 
-/* "name": "text" or null. */
-static void
-put_text(struct buf *out, const char *name, const char *text)
-{
-	buf_printf(out, "\"%s\": ", name);
-	if (text == NULL)
-		buf_puts(out, "null");
-	else
-		buf_json(out, span_of(text));
-}
-
-/* "name": n, null where n is 0 and 0 means "not said". */
+/* 0 is null: not said. */
 static void
 put_bound(struct buf *out, const char *name, uint64_t n)
 {
 	if (n == 0)
-		buf_printf(out, "\"%s\": null", name);
+		jput_raw(out, name, "null");
 	else
-		buf_printf(out, "\"%s\": %" PRIu64, name, n);
+		jput_u64(out, name, n);
 }
 
 static void
 put_measured(const struct call *call, struct buf *out)
 {
-	const char *comma = "";
-	size_t i;
-
-	buf_printf(out,
-	    "\"measured\": {\"input_tokens\": %" PRIu64
-	    ", \"max_output_tokens\": %" PRIu64 ", \"choices\": %" PRIu64
-	    ", \"characters\": %" PRIu64 ", \"images\": %" PRIu64
-	    ", \"stream\": %s, \"thinking\": %s, \"needs\": [",
-	    call->input_tokens, call->max_output_tokens, call->choices,
-	    call->characters, call_images(call),
-	    call->stream ? "true" : "false", call->thinking ? "true" : "false");
-	for (i = 0; i < EXPLAIN_NEEDS; i++) {
-		if (!(call->needs & explain_needs[i].need))
-			continue;
-		buf_printf(out, "%s\"%s\"", comma, explain_needs[i].name);
-		comma = ", ";
-	}
-	buf_printf(out, "], \"remote_media\": %s, ",
-	    call->remote != 0 ? "true" : "false");
-	put_text(out, "private", call->private_rule);
+	jput_name_open(out, "measured", '{');
+	jput_u64(out, "input_tokens", call->input_tokens);
+	jput_u64(out, "max_output_tokens", call->max_output_tokens);
+	jput_u64(out, "choices", call->choices);
+	jput_u64(out, "characters", call->characters);
+	jput_u64(out, "images", call_images(call));
+	jput_bool(out, "stream", call->stream);
+	jput_bool(out, "thinking", call->thinking);
+	jput_name_open(out, "needs", '[');
+	for (size_t i = 0; i < EXPLAIN_NEEDS; i++)
+		if (call->needs & explain_needs[i].need)
+			jput_element(out, explain_needs[i].name);
+	buf_puts(out, "]");
+	jput_bool(out, "remote_media", call->remote != 0);
+	jput_text(out, "private", call->private_rule);
 	buf_puts(out, "}");
 }
 
-void
-explain_outcomes(struct buf *out, unsigned mask, const char *quote)
+static void
+put_outcomes(unsigned mask, struct buf *out)
 {
-	const char *comma = "";
-	unsigned i;
-
-	for (i = 0; i < FALLBACK_COUNT; i++) {
-		if (!(mask & 1u << i))
-			continue;
-		buf_printf(out, "%s%s%s%s", comma, quote,
-		    fallback_name((enum fallback)(1u << i)), quote);
-		comma = ", ";
-	}
+	jput_name_open(out, "next_on", '[');
+	for (unsigned i = 0; i < FALLBACK_COUNT; i++)
+		if (mask & 1u << i)
+			jput_element(
+			    out, fallback_name((enum fallback)(1u << i)));
+	buf_puts(out, "]");
 }
 
 static void
 put_fit(const struct candidate *c, struct buf *out)
 {
 	static const char *const tri[] = { "null", "false", "true" };
-	size_t i;
 
-	buf_printf(
-	    out, "\"fit\": {\"need_tokens\": %" PRIu64 ", ", c->need_tokens);
+	jput_name_open(out, "fit", '{');
+	jput_u64(out, "need_tokens", c->need_tokens);
 	put_bound(out, "context", c->context);
-	buf_puts(out, ", ");
 	put_bound(out, "max_output", c->able.max_output);
-	for (i = 0; i < EXPLAIN_NEEDS; i++)
-		buf_printf(out, ", \"%s\": %s", explain_needs[i].name,
+	for (size_t i = 0; i < EXPLAIN_NEEDS; i++)
+		jput_raw(out, explain_needs[i].name,
 		    tri[explain_ability(&c->able, explain_needs[i].need)]);
 	buf_puts(out, "}");
 }
@@ -159,11 +138,10 @@ put_health(const struct explain *e, const struct candidate *c, struct buf *out)
 	const struct provider *provider = c->target->provider;
 	struct facts_provider facts = explain_provider(e, provider);
 
-	buf_printf(out,
-	    "\"health\": {\"state\": \"%s\", \"open_ms\": %" PRId64
-	    ", \"in_flight\": %u, ",
-	    explain_circuit(c->open_ms), c->open_ms > 0 ? c->open_ms : 0,
-	    facts.in_flight);
+	jput_name_open(out, "health", '{');
+	jput_text(out, "state", explain_circuit(c->open_ms));
+	jput_i64(out, "open_ms", c->open_ms > 0 ? c->open_ms : 0);
+	jput_u64(out, "in_flight", facts.in_flight);
 	put_bound(out, "first_byte_ms",
 	    facts.first_byte_ms > 0 ? (uint64_t)facts.first_byte_ms : 0);
 	buf_puts(out, "}");
@@ -175,17 +153,18 @@ put_limit(const struct explain *e, const struct limit *limit, struct buf *out)
 	struct facts_limit facts;
 
 	if (limit == NULL) {
-		buf_puts(out, "\"limit\": null");
+		jput_raw(out, "limit", "null");
 		return;
 	}
 	facts = explain_limit(e, limit);
-	buf_puts(out, "\"limit\": {");
-	put_text(out, "name", limit->name);
-	buf_printf(out,
-	    ", \"slots\": %u, \"used\": %u, \"queue\": %u, \"queued\": %u, "
-	    "\"wait_ms\": %" PRId64 "}",
-	    limit->slots, facts.used, limit->queue, facts.queued,
-	    limit->wait_ms);
+	jput_name_open(out, "limit", '{');
+	jput_text(out, "name", limit->name);
+	jput_u64(out, "slots", limit->slots);
+	jput_u64(out, "used", facts.used);
+	jput_u64(out, "queue", limit->queue);
+	jput_u64(out, "queued", facts.queued);
+	jput_i64(out, "wait_ms", limit->wait_ms);
+	buf_puts(out, "}");
 }
 
 /* nano-USD as USD with all its digits. */
@@ -201,15 +180,18 @@ put_costs(const struct candidate *c, struct buf *out)
 {
 	const struct timeouts *t = &c->target->provider->timeouts;
 
-	buf_printf(out,
-	    "\"timeouts_ms\": {\"connect\": %" PRId64
-	    ", \"first_byte\": %" PRId64 ", \"idle\": %" PRId64
-	    ", \"total\": %" PRId64 "}, \"worst_usd\": ",
-	    t->connect_ms, t->first_byte_ms, t->idle_ms, t->total_ms);
+	jput_name_open(out, "timeouts_ms", '{');
+	jput_i64(out, "connect", t->connect_ms);
+	jput_i64(out, "first_byte", t->first_byte_ms);
+	jput_i64(out, "idle", t->idle_ms);
+	jput_i64(out, "total", t->total_ms);
+	buf_puts(out, "}");
 	if (c->worst_nanousd < 0)
-		buf_puts(out, "null");
-	else
+		jput_raw(out, "worst_usd", "null");
+	else {
+		jput_name(out, "worst_usd");
 		explain_usd(out, c->worst_nanousd);
+	}
 }
 
 /* refused NULL, or of nothing: null. */
@@ -219,19 +201,18 @@ put_refused(const char *name, const struct refused *refused, struct buf *out)
 	const struct refusal_spec *spec;
 
 	if (refused == NULL || refused->refusal == REFUSE_NONE) {
-		put_text(out, name, NULL);
+		jput_raw(out, name, "null");
 		return;
 	}
 	spec = refusal_spec(refused->refusal);
-	buf_printf(out, "\"%s\": {\"status\": %d, ", name, spec->status);
-	put_text(out, "code", spec->code);
-	buf_puts(out, ", ");
-	put_text(out, "message",
+	jput_name_open(out, name, '{');
+	jput_i64(out, "status", spec->status);
+	jput_text(out, "code", spec->code);
+	jput_text(out, "message",
 	    refused->message != NULL ? refused->message : spec->text);
-	buf_puts(out, ", ");
-	put_text(out, "param", refused->param);
-	buf_printf(
-	    out, ", \"retry_after_ms\": %" PRId64 "}", refused->retry_after_ms);
+	jput_text(out, "param", refused->param);
+	jput_i64(out, "retry_after_ms", refused->retry_after_ms);
+	buf_puts(out, "}");
 }
 
 static void
@@ -240,28 +221,20 @@ put_candidate(
 {
 	const struct provider *provider = c->target->provider;
 
-	buf_puts(out, "{");
-	put_text(out, "provider", provider->name);
-	buf_printf(out, ", \"place\": \"%s\", ", place_name(provider->place));
-	put_text(out, "model", c->model);
-	buf_printf(out, ", \"verdict\": \"%s\", ", verdict_name(c->verdict));
-	put_text(out, "reason", c->reason);
-	buf_puts(out, ", ");
-	put_text(out, "code",
+	jput_open(out, '{');
+	jput_text(out, "provider", provider->name);
+	jput_text(out, "place", place_name(provider->place));
+	jput_text(out, "model", c->model);
+	jput_text(out, "verdict", verdict_name(c->verdict));
+	jput_text(out, "reason", c->reason);
+	jput_text(out, "code",
 	    c->refusal == REFUSE_NONE ? NULL : refusal_spec(c->refusal)->code);
-	buf_puts(out, ", ");
-	put_text(out, "bridge", explain_bridge(c->bridge));
-	buf_puts(out, ", \"next_on\": [");
-	explain_outcomes(out, c->next_on, "\"");
-	buf_puts(out, "], ");
+	jput_text(out, "bridge", explain_bridge(c->bridge));
+	put_outcomes(c->next_on, out);
 	put_fit(c, out);
-	buf_puts(out, ", ");
 	put_health(e, c, out);
-	buf_puts(out, ", ");
 	put_limit(e, provider->limit, out);
-	buf_puts(out, ", ");
 	put_costs(c, out);
-	buf_puts(out, ", ");
 	put_refused("admission", c->met, out);
 	buf_puts(out, "}");
 }
@@ -270,32 +243,26 @@ void
 explain_json(const struct explain *e, struct buf *out)
 {
 	const struct plan *plan = e->plan;
-	size_t i;
+	size_t from = out->len;
 
 	buf_puts(out, "{");
-	put_text(out, "client", e->client->name);
-	buf_puts(out, ", ");
-	put_text(out, "endpoint", endpoint_spec(e->call->endpoint)->name);
-	buf_puts(out, ", ");
-	put_text(out, "requested", e->call->model);
-	buf_puts(out, ", ");
-	put_text(out, "model", plan->model == NULL ? NULL : plan->model->id);
-	buf_printf(out, ", \"ceiling\": \"%s\", ", place_name(plan->ceiling));
-	put_text(out, "ceiling_by", plan->ceiling_by);
-	buf_puts(out, ", ");
+	jput_text(out, "client", e->client->name);
+	jput_text(out, "endpoint", endpoint_spec(e->call->endpoint)->name);
+	jput_text(out, "requested", e->call->model);
+	jput_text(out, "model", plan->model == NULL ? NULL : plan->model->id);
+	jput_text(out, "ceiling", place_name(plan->ceiling));
+	jput_text(out, "ceiling_by", plan->ceiling_by);
 	put_measured(e->call, out);
-	buf_printf(out,
-	    ", \"max_attempts\": %u, \"total_ms\": %" PRId64
-	    ", \"candidates\": [",
-	    plan->model == NULL ? 0 : plan->model->max_attempts,
-	    e->config->total_ms);
-	for (i = 0; i < plan->ncandidates; i++) {
-		buf_puts(out, i == 0 ? "" : ", ");
+	jput_u64(out, "max_attempts",
+	    plan->model == NULL ? 0 : plan->model->max_attempts);
+	jput_i64(out, "total_ms", e->config->total_ms);
+	jput_name_open(out, "candidates", '[');
+	for (size_t i = 0; i < plan->ncandidates; i++)
 		put_candidate(e, &plan->candidates[i], out);
-	}
-	buf_puts(out, "], ");
+	buf_puts(out, "]");
 	put_refused("refused", &plan->refused, out);
-	buf_puts(out, ", \"budgets\": ");
+	jput_name(out, "budgets");
 	bounds_json(e->bounds, e->nbounds, out);
 	buf_puts(out, "}\n");
+	jput_spread(out, from);
 }

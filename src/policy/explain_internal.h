@@ -28,8 +28,6 @@ const char *explain_circuit(int64_t open_ms);
 struct facts_provider
 explain_provider(const struct explain *, const struct provider *);
 struct facts_limit explain_limit(const struct explain *, const struct limit *);
-/* The names of a mask of outcomes, each between two of `quote`. */
-void explain_outcomes(struct buf *, unsigned mask, const char *quote);
 /* nano-USD as USD with all its digits. */
 void explain_usd(struct buf *, int64_t nanousd);
 

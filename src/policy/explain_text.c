@@ -196,6 +196,7 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 {
 	const struct candidate *c = &e->plan->candidates[i];
 	const struct provider *provider = c->target->provider;
+	const char *comma = "";
 
 	buf_printf(out, "\n%zu. %s  %s (%s), model ", i + 1,
 	    c->verdict == VERDICT_IN ? "IN " : "OUT", provider->name,
@@ -217,7 +218,13 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 	buf_puts(out, "    next on   ");
 	if (c->next_on == 0)
 		buf_puts(out, "nothing");
-	explain_outcomes(out, c->next_on, "");
+	for (unsigned bit = 0; bit < FALLBACK_COUNT; bit++)
+		if (c->next_on & 1u << bit) {
+			buf_puts(out, comma);
+			buf_puts(
+			    out, fallback_name((enum fallback)(1u << bit)));
+			comma = ", ";
+		}
 	buf_puts(out, "\n");
 }
 

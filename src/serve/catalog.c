@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/jput.h"
 #include "policy/identify.h"
 #include "policy/models.h"
 #include "policy/offer.h"
@@ -302,16 +303,6 @@ add_names(struct listing *l, const struct model *m)
 		add_taken_over(l, m);
 }
 
-static void
-add_end(struct buf *b, const char *member, const char *name)
-{
-	buf_printf(b, ",\"%s\":", member);
-	if (name == NULL)
-		buf_puts(b, "null");
-	else
-		buf_json(b, span_of(name));
-}
-
 void
 catalog_list(struct request *r, const struct facts *facts, struct buf *b)
 {
@@ -326,8 +317,8 @@ catalog_list(struct request *r, const struct facts *facts, struct buf *b)
 	buf_puts(b, l.shape->end);
 	if (l.shape != &anthropic)
 		return;
-	add_end(b, "first_id", l.ends.first);
-	add_end(b, "last_id", l.ends.last);
+	jput_text(b, "first_id", l.ends.first);
+	jput_text(b, "last_id", l.ends.last);
 	buf_puts(b, "}");
 }
 

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/jput.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "base/version.h"
@@ -218,28 +219,25 @@ web_server(struct request *r)
 	return "other";
 }
 
-static const char *
-word(bool b)
-{
-	return b ? "true" : "false";
-}
-
 static void
 facts(struct request *r, struct buf *b)
 {
 	const struct config *c = r->server->config;
 
-	buf_printf(b, "{\"tailgate\":\"" TAILGATE_VERSION "\",");
-	buf_printf(b, "\"web_server\":\"%s\",\"twin\":\"%s\",", web_server(r),
-	    twin(r));
-	buf_printf(b, "\"authorization\":%s,\"proxy\":%s,",
-	    word(has(r, "HTTP_AUTHORIZATION")), word(has(r, "HTTP_PROXY")));
-	buf_printf(b, "\"remote_addr\":%s,\"request_uri\":%s,\"query\":%s,",
-	    word(has(r, "REMOTE_ADDR")), word(is_raw(r, "REQUEST_URI")),
-	    word(is_raw(r, "QUERY_STRING")));
-	buf_printf(b, "\"body\":%zu,\"json_max\":%zu,\"multipart_max\":%zu,",
-	    r->spool.len, c->json_max_bytes, c->multipart_max_bytes);
-	buf_printf(b, "\"gone_ms\":%ld}", note_take(r));
+	buf_puts(b, "{");
+	jput_text(b, "tailgate", TAILGATE_VERSION);
+	jput_text(b, "web_server", web_server(r));
+	jput_text(b, "twin", twin(r));
+	jput_bool(b, "authorization", has(r, "HTTP_AUTHORIZATION"));
+	jput_bool(b, "proxy", has(r, "HTTP_PROXY"));
+	jput_bool(b, "remote_addr", has(r, "REMOTE_ADDR"));
+	jput_bool(b, "request_uri", is_raw(r, "REQUEST_URI"));
+	jput_bool(b, "query", is_raw(r, "QUERY_STRING"));
+	jput_u64(b, "body", r->spool.len);
+	jput_u64(b, "json_max", c->json_max_bytes);
+	jput_u64(b, "multipart_max", c->multipart_max_bytes);
+	jput_i64(b, "gone_ms", note_take(r));
+	buf_puts(b, "}");
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/jput.h"
 #include "base/log.h"
 #include "base/span.h"
 #include "state/spending.h"
@@ -120,11 +121,14 @@ spending_of_json(
 {
 	struct bound bounds[BOUNDS_MAX];
 	char at[CLOCK_TEXT_SIZE];
+	size_t from = out->len;
 
 	clock_text(clock_wall_ms(), at);
-	buf_puts(out, "{\"client\": ");
-	buf_json(out, span_of(client->name));
-	buf_printf(out, ", \"at\": \"%s\", \"budgets\": ", at);
+	buf_puts(out, "{");
+	jput_text(out, "client", client->name);
+	jput_text(out, "at", at);
+	jput_name(out, "budgets");
 	bounds_json(bounds, budget_bounds(book, client, NULL, bounds), out);
 	buf_puts(out, "}\n");
+	jput_spread(out, from);
 }

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/find.h"
+#include "base/jput.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
@@ -155,6 +156,45 @@ test_buf_json(void)
 		buf_json(&b, (struct span){ cases[i].in, cases[i].len });
 		CHECK_STR(b.p, cases[i].want, "JSON string %zu", i);
 	}
+	buf_free(&b);
+}
+
+static void
+test_jput(void)
+{
+	struct buf b;
+
+	buf_init(&b, 1024);
+	buf_puts(&b, "[");
+	jput_open(&b, '{');
+	jput_text(&b, "a", "x\"y:,");
+	jput_text(&b, "b", NULL);
+	jput_span(&b, "c", (struct span){ NULL, 0 });
+	jput_i64(&b, "d", INT64_MIN);
+	jput_known(&b, "e", -1);
+	jput_bool(&b, "f", true);
+	jput_name_open(&b, "g", '[');
+	jput_element(&b, "{");
+	jput_element(&b, "[");
+	buf_puts(&b, "]}");
+	jput_open(&b, '{');
+	jput_u64(&b, "h", UINT64_MAX);
+	buf_puts(&b, "}]");
+	CHECK(strcmp(b.p,
+		  "[{\"a\":\"x\\\"y:,\",\"b\":null,\"c\":\"\","
+		  "\"d\":-9223372036854775808,\"e\":null,\"f\":true,"
+		  "\"g\":[\"{\",\"[\"]},{\"h\":18446744073709551615}]") == 0,
+	    "members and elements with their commas: %s", b.p);
+	buf_reset(&b);
+	buf_puts(&b, "a,b{\"a\":\"x\\\",:y\",\"b\":[1,2]}");
+	jput_spread(&b, 3);
+	CHECK(strcmp(b.p, "a,b{\"a\": \"x\\\",:y\", \"b\": [1, 2]}") == 0,
+	    "spread for people, strings as they are: %s", b.p);
+	buf_free(&b);
+	buf_init(&b, 7);
+	buf_puts(&b, "{\"a\":1}");
+	jput_spread(&b, 0);
+	CHECK(buf_failed(&b), "no room for the blanks: failed");
 	buf_free(&b);
 }
 
@@ -538,6 +578,7 @@ main(void)
 	test_arena();
 	test_buf_cap();
 	test_buf_json();
+	test_jput();
 	test_escape();
 	test_log();
 	test_log_stuck(false);
