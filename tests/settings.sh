@@ -65,6 +65,7 @@ sed -e 's/^\( *\)#\([^ #]\)/\1\2/' -e 's/^\( *\)#  /\1  /' \
 	umask 077
 	echo key-of-a-test >"$dir/etc/deepseek.key"
 	echo key-of-a-test >"$dir/credentials/openrouter"
+	echo key-of-a-test-2 >"$dir/credentials/openrouter-2"
 )
 echo 'prices = ( );' >"$dir/etc/prices.conf"
 : >"$dir/etc/lab-ca.pem"

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS ledger (
         "place" VARCHAR,
         "host" VARCHAR,
         "allowed_by" VARCHAR,
+        "key" BIGINT,
         "outcome" VARCHAR,
         "sent" BOOLEAN,
         "bytes_sent" BIGINT,

@@ -17,12 +17,10 @@
 static void
 advise_key(struct load *load, const struct provider *p)
 {
-	const struct key_source *key = &p->key_source;
-
 	if (p->kind == PROVIDER_ECHO || p->place != PLACE_EXTERNAL ||
-	    p->auth == AUTH_NONE || key->file != NULL ||
-	    key->credential != NULL || key->env != NULL ||
-	    origin_has(load, p, "providers", "key") || url_is_near(p->host))
+	    p->auth == AUTH_NONE || p->nkeys > 0 ||
+	    origin_has(load, p, "providers", "key") ||
+	    origin_has(load, p, "providers", "keys") || url_is_near(p->host))
 		return;
 	warning_of(load, p, "providers", "key",
 	    "an external provider without a key will refuse every request; "

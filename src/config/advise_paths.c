@@ -104,8 +104,10 @@ advise_files(struct load *load)
 	for (size_t i = 0; i < c->nproviders; i++) {
 		const struct provider *p = &c->providers[i];
 
-		advise_file(
-		    load, dirs, n, p, "providers", "key", p->key_source.file);
+		for (size_t k = 0; k < p->nkeys; k++)
+			advise_file(load, dirs, n, p, "providers",
+			    p->nkey_sources > 0 ? "keys" : "key",
+			    config_key_source(p, k)->file);
 		advise_file(
 		    load, dirs, n, p, "providers", "ca_file", p->ca_file);
 	}

@@ -139,6 +139,7 @@ finish_providers(struct load *load, struct provider *providers, size_t n)
 		const char *peer = p->proxy != NULL ? p->proxy : p->url;
 
 		p->index = i;
+		keys_make(load, p);
 		if (p->url == NULL)
 			continue;
 		p->host = url_host(load->arena, p->url);

@@ -20,20 +20,19 @@
 
 /* The key in a line's text: its end cut off.  NULL: it is none. */
 static const char *
-key_take(struct load *load, const struct provider *provider, const char *name,
+key_take(struct load *load, const struct key_source *source, const char *name,
     struct span text)
 {
 	while (text.len > 0 &&
 	    (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
 		text.len--;
 	if (text.len == 0) {
-		mistake_of(
-		    load, &provider->key_source, "key", name, "holds no key");
+		mistake_of(load, source, "key", name, "holds no key");
 		return NULL;
 	}
 	for (size_t i = 0; i < text.len; i++)
 		if (text.p[i] <= 0x20 || text.p[i] >= 0x7f) {
-			mistake_of(load, &provider->key_source, "key", name,
+			mistake_of(load, source, "key", name,
 			    "holds a byte that cannot be part of a key (a "
 			    "space, "
 			    "a second line, a control or non-ASCII character)");
@@ -45,23 +44,22 @@ key_take(struct load *load, const struct provider *provider, const char *name,
 /* -1: reported.  The descriptor and not the name is looked at, so that
  * nobody can change the file in between. */
 static int
-key_open(struct load *load, const struct provider *provider, const char *name,
+key_open(struct load *load, const struct key_source *source, const char *name,
     const char *path)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd == -1) {
-		mistake_of(load, &provider->key_source, "key", name,
-		    "cannot read %s: %s", mistake_quote(load, path),
-		    strerror(errno));
+		mistake_of(load, source, "key", name, "cannot read %s: %s",
+		    mistake_quote(load, path), strerror(errno));
 		return -1;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
-		mistake_of(load, &provider->key_source, "key", name,
+		mistake_of(load, source, "key", name,
 		    "%s is not a regular file", mistake_quote(load, path));
 	else if (st.st_mode & 007)
-		mistake_of(load, &provider->key_source, "key", name,
+		mistake_of(load, source, "key", name,
 		    "every user can reach %s (mode %03o); chmod o= it",
 		    mistake_quote(load, path), (unsigned)st.st_mode & 0777);
 	else
@@ -71,95 +69,133 @@ key_open(struct load *load, const struct provider *provider, const char *name,
 }
 
 static const char *
-key_from_file(struct load *load, const struct provider *provider,
+key_from_file(struct load *load, const struct key_source *source,
     const char *name, const char *path)
 {
 	char text[SECRET_MAX + 3];
 	const char *key = NULL;
 	ssize_t n;
-	int fd = key_open(load, provider, name, path);
+	int fd = key_open(load, source, name, path);
 
 	if (fd == -1)
 		return NULL;
 	n = read(fd, text, sizeof(text));
 	close(fd);
 	if (n == -1)
-		mistake_of(load, &provider->key_source, "key", name,
-		    "cannot read %s: %s", mistake_quote(load, path),
-		    strerror(errno));
+		mistake_of(load, source, "key", name, "cannot read %s: %s",
+		    mistake_quote(load, path), strerror(errno));
 	else if (n > SECRET_MAX + 2)
-		mistake_of(load, &provider->key_source, "key", name,
+		mistake_of(load, source, "key", name,
 		    "a key has at most %d bytes", SECRET_MAX);
 	else
 		key = key_take(
-		    load, provider, name, (struct span){ text, (size_t)n });
+		    load, source, name, (struct span){ text, (size_t)n });
 	explicit_bzero(text, sizeof(text));
 	return key;
 }
 
 static const char *
-key_from_credential(struct load *load, const struct provider *provider)
+key_from_credential(struct load *load, const struct key_source *source)
 {
 	const char *dir = getenv("CREDENTIALS_DIRECTORY");
 
 	if (dir == NULL || *dir == '\0') {
-		mistake_of(load, &provider->key_source, "key", "credential",
+		mistake_of(load, source, "key", "credential",
 		    "there are no credentials: CREDENTIALS_DIRECTORY is not "
 		    "set (LoadCredential= of the systemd unit sets it)");
 		return NULL;
 	}
-	return key_from_file(load, provider, "credential",
-	    arena_printf(
-		load->arena, "%s/%s", dir, provider->key_source.credential));
+	return key_from_file(load, source, "credential",
+	    arena_printf(load->arena, "%s/%s", dir, source->credential));
 }
 
 static const char *
-key_from_env(struct load *load, const struct provider *provider)
+key_from_env(struct load *load, const struct key_source *source)
 {
-	const char *value = getenv(provider->key_source.env);
+	const char *value = getenv(source->env);
 
 	if (value == NULL) {
-		mistake_of(load, &provider->key_source, "key", "env",
+		mistake_of(load, source, "key", "env",
 		    "the environment variable is not set");
 		return NULL;
 	}
 	if (strlen(value) > SECRET_MAX) {
-		mistake_of(load, &provider->key_source, "key", "env",
+		mistake_of(load, source, "key", "env",
 		    "a key has at most %d bytes", SECRET_MAX);
 		return NULL;
 	}
-	return key_take(load, provider, "env", span_of(value));
+	return key_take(load, source, "env", span_of(value));
+}
+
+const struct key_source *
+config_key_source(const struct provider *p, size_t i)
+{
+	return p->nkey_sources > 0 ? &p->key_sources[i] : &p->key_source;
+}
+
+void
+keys_make(struct load *load, struct provider *p)
+{
+	const struct key_source *one = &p->key_source;
+
+	p->nkeys = p->nkey_sources;
+	if (p->nkeys == 0 &&
+	    (one->file != NULL || one->credential != NULL || one->env != NULL))
+		p->nkeys = 1;
+	p->keys = arena_alloc(load->arena, (p->nkeys + 1) * sizeof(*p->keys));
+}
+
+static const char *
+key_from(struct load *load, const struct key_source *source)
+{
+	if (source->file != NULL)
+		return key_from_file(load, source, "file", source->file);
+	if (source->credential != NULL)
+		return key_from_credential(load, source);
+	return source->env != NULL ? key_from_env(load, source) : NULL;
+}
+
+/* A key that is there twice would be asked twice for nothing. */
+static void
+prove_different(struct load *load, const struct provider *p, size_t i)
+{
+	for (size_t j = 0; j < i && p->keys[i] != NULL; j++)
+		if (p->keys[j] != NULL && strcmp(p->keys[i], p->keys[j]) == 0)
+			mistake_of(load, config_key_source(p, i), "key", NULL,
+			    "is the same key as keys[%zu]; remove one of them",
+			    j);
 }
 
 static void
-key_load(struct load *load, struct provider *p)
+keys_of(struct load *load, const struct provider *p)
 {
-	if (p->key_source.file != NULL)
-		p->key = key_from_file(load, p, "file", p->key_source.file);
-	else if (p->key_source.credential != NULL)
-		p->key = key_from_credential(load, p);
-	else if (p->key_source.env != NULL)
-		p->key = key_from_env(load, p);
+	for (size_t k = 0; k < p->nkeys; k++) {
+		p->keys[k] = key_from(load, config_key_source(p, k));
+		prove_different(load, p, k);
+	}
 }
 
 void
 keys_load(struct load *load)
 {
-	struct provider *providers = (struct provider *)load->config->providers;
-
 	for (size_t i = 0; i < load->config->nproviders; i++)
-		key_load(load, &providers[i]);
-	key_load(load, &load->config->store.link);
+		keys_of(load, &load->config->providers[i]);
+	keys_of(load, &load->config->store.link);
+}
+
+static void
+forget(const struct provider *p)
+{
+	for (size_t k = 0; k < p->nkeys; k++)
+		p->keys[k] = NULL;
 }
 
 void
 config_keys_forget(struct config *config)
 {
-	struct provider *providers = (struct provider *)config->providers;
-
 	for (size_t i = 0; i < config->nproviders; i++)
-		providers[i].key = NULL;
-	config->store.link.key = NULL;
+		forget(&config->providers[i]);
+	forget(&config->store.link);
 	secrets_free(config->memory->secrets);
 	config->memory->secrets = NULL;
 }

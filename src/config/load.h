@@ -153,6 +153,8 @@ void advise(struct load *);
 /* Of files that a worker could read or write, and of directories that others
  * use too (advise_paths.c). */
 void advise_paths(struct load *);
+/* Counts a provider's keys and makes room for them. */
+void keys_make(struct load *, struct provider *);
 /* Reads the providers' keys. */
 void keys_load(struct load *);
 

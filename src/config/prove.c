@@ -202,16 +202,30 @@ prove_url(struct load *load, const struct provider *p)
 	prove_address(load, p);
 }
 
-static void
-prove_key(struct load *load, const struct provider *p)
+/* needed: an element of `keys`, which is nothing without a key. */
+static bool
+prove_source(struct load *load, const struct key_source *key, bool needed)
 {
-	const struct key_source *key = &p->key_source;
 	int n = (key->file != NULL) + (key->credential != NULL) +
 	    (key->env != NULL);
 
-	if (n > 1)
-		mistake_of(load, p, "providers", "key",
+	if (n > 1 || (n == 0 && needed))
+		mistake_of(load, key, "key", NULL,
 		    "give one of file, credential and env");
+	return n > 0;
+}
+
+static void
+prove_key(struct load *load, const struct provider *p)
+{
+	size_t n = p->nkeys;
+	bool one = prove_source(load, &p->key_source, false);
+
+	for (size_t i = 0; i < p->nkey_sources; i++)
+		prove_source(load, &p->key_sources[i], true);
+	if (p->nkey_sources > 0 && one)
+		mistake_of(load, p, "providers", "keys",
+		    "there is a `key`, too; move it into keys");
 	if (n > 0 && p->auth == AUTH_NONE)
 		mistake_of(load, p, "providers", "auth",
 		    "is none, but there is a key; remove one of them");

@@ -360,8 +360,11 @@ redact_each_key(const struct config *config,
     void (*take)(void *ctx, struct span key), void *ctx)
 {
 	for (size_t i = 0; i < config->nproviders; i++) {
-		if (config->providers[i].key != NULL)
-			take(ctx, span_of(config->providers[i].key));
+		const struct provider *p = &config->providers[i];
+
+		for (size_t k = 0; k < p->nkeys; k++)
+			if (p->keys[k] != NULL)
+				take(ctx, span_of(p->keys[k]));
 		each_header(&config->providers[i], take, ctx);
 	}
 }

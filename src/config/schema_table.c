@@ -358,6 +358,10 @@ const struct schema schema_table[] = {
 	GROUP("providers", "key", "key",
 	    "Where its key is read from: one of the three.",
 	    IN(provider, key_source)),
+	ELEMENTS("providers", "keys", "key", 0, CONFIG_KEYS_MAX, false,
+	    "Several keys instead of one: the next is used while those before "
+	    "it are refused or limited.",
+	    LIST(provider, key_sources, key_source)),
 	ELEMENTS("providers", "headers", "headers", 0, 32, false,
 	    "Header fields to send with each request.",
 	    LIST(provider, headers, header)),

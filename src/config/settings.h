@@ -31,6 +31,7 @@
 #define CONFIG_PROVIDERS_MAX 256
 #define CONFIG_MODELS_MAX 4096
 #define CONFIG_CLIENTS_MAX 65536	/* of both files together */
+#define CONFIG_KEYS_MAX 8	/* of one provider */
 #define CONFIG_RUNTIME_DIR_MAX 900 /* bytes of its path */
 #define CONFIG_NAME_MAX 64	/* bytes of a name of ours (not a model id) */
 
@@ -105,8 +106,12 @@ struct provider {
 	const char *url;	/* no slash at the end; NULL for echo */
 	const char *host;	/* of url, for the ledger */
 	enum provider_auth auth;
-	struct key_source key_source;
-	const char *key;	/* the secret itself, or NULL; wiped at free */
+	struct key_source key_source;	/* `key`, and `keys`: one of the two */
+	const struct key_source *key_sources;
+	size_t nkey_sources;
+	const char **keys;	/* the secrets in their order, nkeys of them;
+				   NULL where not read; wiped at free */
+	size_t nkeys;		/* 0: it has none */
 	const struct header *headers;
 	size_t nheaders;
 	const struct limit *limit;	/* or NULL */
@@ -361,6 +366,10 @@ void config_free(struct config *);
  * is in err, as from config_load(). */
 void config_keys_forget(struct config *);
 int config_keys_read(struct config *, FILE *err);
+
+/* Where a provider's key comes from, whether `key` or `keys` says it; i is
+ * below nkeys. */
+const struct key_source *config_key_source(const struct provider *, size_t i);
 
 /* The effective configuration in the file's own syntax, secrets as "***". */
 void config_dump(const struct config *, FILE *out);

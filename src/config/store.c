@@ -87,6 +87,7 @@ finish_store(struct load *load)
 	const char *wrong;
 
 	s->link.name = "store";
+	keys_make(load, &s->link);
 	s->link.place = PLACE_EXTERNAL; /* it may be at any address */
 	if (s->url != NULL && (wrong = finish_url(load, s)) != NULL)
 		mistake_of(load, s, "store", "url", "%s", wrong);

@@ -210,18 +210,26 @@ read_bool(struct load *load, const struct schema *row,
 }
 
 static void
+not_a_group(struct load *load, const struct schema *row,
+    const config_setting_t *setting)
+{
+	/* What is written may be the key itself: it is not shown. */
+	if (strcmp(row->of, "key") == 0)
+		mistake(load, setting,
+		    "do not write the key itself here: put it into a file and "
+		    "write %s{ file = \"NAME.key\"; } (or { env = \"NAME\"; }, "
+		    "{ credential = \"NAME\"; })",
+		    row->type == SCHEMA_LIST ? "" : "key = ");
+	else
+		value_wrong_type(load, setting, "a group { }");
+}
+
+static void
 read_group(struct load *load, const struct schema *row,
     config_setting_t *setting, void *base)
 {
 	if (!config_setting_is_group(setting)) {
-		/* What is written may be the key itself: it is not shown. */
-		if (strcmp(row->of, "key") == 0)
-			mistake(load, setting,
-			    "do not write the key itself here: put it into a "
-			    "file and write key = { file = \"NAME.key\"; } (or "
-			    "{ env = \"NAME\"; }, { credential = \"NAME\"; })");
-		else
-			value_wrong_type(load, setting, "a group { }");
+		not_a_group(load, row, setting);
 		setting = NULL;
 	}
 	load_group(load, row->of, setting, (char *)base + row->offset);
@@ -247,7 +255,7 @@ read_list(struct load *load, const struct schema *row,
 		    config_setting_get_elem(setting, (unsigned)i);
 
 		if (!config_setting_is_group(element)) {
-			value_wrong_type(load, element, "a group { }");
+			not_a_group(load, row, element);
 			element = NULL;
 		}
 		load_group(

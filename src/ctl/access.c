@@ -149,8 +149,13 @@ look_at_providers(struct looking *l)
 		const struct provider *p = &c->providers[i];
 		char setting[64];
 
-		snprintf(setting, sizeof(setting), "providers[%zu].key", i);
-		look_readable(l, setting, p->key_source.file);
+		for (size_t k = 0; k < p->nkeys; k++) {
+			snprintf(setting, sizeof(setting),
+			    "providers[%zu].key%s", i,
+			    p->nkey_sources > 0 ? "s" : "");
+			look_readable(
+			    l, setting, config_key_source(p, k)->file);
+		}
 		snprintf(setting, sizeof(setting), "providers[%zu].ca_file", i);
 		look_readable(l, setting, p->ca_file);
 	}

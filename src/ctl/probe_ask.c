@@ -79,6 +79,7 @@ ask(struct probe_asking *a, const struct provider *at, const char *path,
 	struct upstream_sink sink = { on_head, on_body, on_pause, response };
 	struct upstream_request request = {
 		.provider = at,
+		.key = a->key,
 		.method = body == NULL ? "GET" : "POST",
 		.path = path,
 		.fields = fields,
@@ -169,7 +170,7 @@ conclude_status(struct probe *probe, const struct response *response)
 		conclude(probe, HEALTH_ERROR, why);
 	} else if (status == 401 || status == 403) {
 		snprintf(why, sizeof(why), "HTTP %d: %s", status,
-		    probe->provider->key == NULL
+		    probe->provider->nkeys == 0
 			? "it wants a key, and none is configured"
 			: "it refuses the key");
 		conclude(probe, HEALTH_ABANDONED, why);
@@ -266,6 +267,51 @@ root_make(struct probe_asking *a, const struct provider *provider)
 		    a->arena, (struct span){ provider->url, len - 3 });
 }
 
+/* Is it this key that is not taken?  A list that is rate limited tells nothing
+ * of its key. */
+static bool
+key_is_refused(struct probe_asking *a, const char *key)
+{
+	struct response response;
+	bool refused;
+
+	a->key = key;
+	ask(a, a->probe->provider, "/models", NULL, &response);
+	refused = response.report.result == UPSTREAM_OK &&
+	    (response.status == 401 || response.status == 402 ||
+		response.status == 403);
+	buf_free(&response.body);
+	return refused;
+}
+
+/* Of several keys, goes on with the first that is taken, and notes in `refused`
+ * those that are not: "key 2 of 3 is refused". */
+static void
+pick_key(struct probe_asking *a, struct buf *refused)
+{
+	const struct provider *p = a->probe->provider;
+	const char *good = NULL;
+
+	for (size_t i = 0; i < p->nkeys && p->nkeys > 1; i++) {
+		if (!key_is_refused(a, p->keys[i]))
+			good = good == NULL ? p->keys[i] : good;
+		else
+			buf_printf(refused, "%skey %zu of %zu is refused",
+			    refused->len > 0 ? ", " : "", i + 1, p->nkeys);
+	}
+	a->key = good != NULL ? good : p->nkeys > 0 ? p->keys[0] : NULL;
+}
+
+static void
+say_refused(struct probe *probe, const struct buf *refused)
+{
+	size_t at = strlen(probe->why);
+
+	if (probe->ok && refused->len > 0)
+		snprintf(probe->why + at, sizeof(probe->why) - at, "%s%s",
+		    at > 0 ? "; " : "", refused->p);
+}
+
 void
 probe_ask(const struct config *config, const struct provider *provider,
     struct upstream_pool *pool, const struct watch *watch, struct probe *probe)
@@ -276,6 +322,7 @@ probe_ask(const struct config *config, const struct provider *provider,
 		.watch = watch,
 		.probe = probe };
 	bool local = provider->place == PLACE_LOCAL;
+	struct buf refused;
 	json_t *models;
 
 	*probe = (struct probe){ .provider = provider, .ms = -1 };
@@ -285,6 +332,8 @@ probe_ask(const struct config *config, const struct provider *provider,
 	}
 	a.arena = arena_new();
 	root_make(&a, provider);
+	buf_init(&refused, PROBE_WHY_SIZE);
+	pick_key(&a, &refused);
 	if (!local || ask_health(&a)) {
 		models = ask_models(&a);
 		if (probe->ok && provider->learn &&
@@ -294,6 +343,8 @@ probe_ask(const struct config *config, const struct provider *provider,
 			probe_names(&a, models);
 		json_decref(models);
 	}
+	say_refused(probe, &refused);
+	buf_free(&refused);
 	arena_free(a.arena);
 }
 

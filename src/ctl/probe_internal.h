@@ -24,6 +24,7 @@ struct probe_asking {
 	const struct watch *watch;
 	struct arena *arena;
 	struct provider root; /* the provider, at its server's root */
+	const char *key; /* the one of the provider's that it is asked with */
 	struct probe *probe;
 };
 

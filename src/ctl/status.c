@@ -143,6 +143,48 @@ print_held(const struct config *config, struct health *health)
 	table_free(rows.table);
 }
 
+struct rest_rows {
+	struct table *table;
+	const struct provider *provider;
+	size_t key;
+};
+
+static void
+rest_row(void *ctx, const struct health_held *held)
+{
+	const struct rest_rows *rows = ctx;
+
+	table_cell(rows->table, "%s", rows->provider->name);
+	table_cell(rows->table, "key %zu of %zu rests", rows->key + 1,
+	    rows->provider->nkeys);
+	table_cell(rows->table, "%s", held->model);
+	table_cell(rows->table, "%s", health_outcome_name(held->why));
+	age_cell(rows->table, held->open_ms);
+}
+
+/* Of providers that have several. */
+static void
+print_rests(const struct config *config, struct health *health)
+{
+	struct rest_rows rows = {
+		.table = table_new("provider|key|model|because of|>for"),
+	};
+
+	for (size_t i = 0; i < config->nproviders; i++) {
+		rows.provider = &config->providers[i];
+		for (rows.key = 0; rows.key < rows.provider->nkeys &&
+		     rows.provider->nkeys > 1;
+		     rows.key++)
+			health_each_rest(
+			    health, rows.provider, rows.key, rest_row, &rows);
+	}
+	if (table_rows(rows.table) > 0) {
+		putchar('\n');
+		table_print(rows.table, stdout);
+	}
+	table_free(rows.table);
+}
+
 static void
 print_limits(const struct config *config, struct slots *slots)
 {
@@ -286,6 +328,7 @@ status_print(const struct config *config, bool json)
 	} else {
 		print_providers(config, health);
 		print_held(config, health);
+		print_rests(config, health);
 		print_limits(config, slots);
 		print_requests(slots);
 		print_budgets(config, budgets);

@@ -69,11 +69,11 @@ greet_key(struct store_link *l, bool calls)
 	struct span auth[3] = { { "AUTH", 4 } };
 	size_t n = 1;
 
-	if (settings->link.key == NULL)
+	if (settings->link.nkeys == 0 || settings->link.keys[0] == NULL)
 		return;
 	if (settings->user != NULL)
 		auth[n++] = span_of(settings->user);
-	auth[n++] = span_of(settings->link.key);
+	auth[n++] = span_of(settings->link.keys[0]);
 	if (calls)
 		store_ask(l->store, STORE_CALL_AUTH, auth, n);
 	else

@@ -114,6 +114,7 @@ put_try(struct buf *b, const struct entry_try *t)
 	put_text(b, "place", place_name(t->place));
 	put_text_if(b, "host", t->host);
 	put_text_if(b, "allowed_by", t->allowed_by);
+	put_u64_if(b, "key", t->key);
 	put_text(b, "outcome", t->outcome);
 	if (t->sent)
 		put_sent(b, t);

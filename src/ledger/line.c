@@ -84,6 +84,7 @@ static const struct member try_members[] = {
 	TRY("place", TEXT, place),
 	TRY("host", TEXT, host),
 	TRY("allowed_by", TEXT, allowed_by),
+	TRY("key", NUMBER, key),
 	TRY("outcome", TEXT, outcome),
 	TRY("sent", FLAG, sent),
 	TRY("bytes_sent", NUMBER, bytes_sent),

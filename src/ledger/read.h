@@ -26,6 +26,7 @@ struct ledger_try {
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span outcome, usage;
 	bool sent;
+	int64_t key; /* its number; 0: the provider has not several */
 	int64_t bytes_sent;
 	int64_t input, cached, cache_write, output, reasoning;
 	int64_t characters, audio_ms, images;

@@ -72,6 +72,17 @@ admission_circuit_open(struct arena *arena, const struct provider *provider,
 }
 
 void
+admission_keys_rest(struct arena *arena, const struct provider *provider,
+    int64_t open_ms, struct refused *refused)
+{
+	unavailable(arena_printf(arena,
+			"All keys of provider %s rest: it refused or limited "
+			"each of them; wait for the time in Retry-After.",
+			provider->name),
+	    open_ms, refused);
+}
+
+void
 admission_queue_full(struct arena *arena, const struct provider *provider,
     unsigned waiting, int64_t retry_after_ms, struct refused *refused)
 {

@@ -26,6 +26,9 @@ void admission_model_held(struct arena *, const struct provider *,
     int64_t open_ms, struct refused *);
 void admission_circuit_open(struct arena *, const struct provider *,
     int64_t open_ms, struct refused *);
+/* All of its keys rest. */
+void admission_keys_rest(struct arena *, const struct provider *,
+    int64_t open_ms, struct refused *);
 /* No slot, and no place in the queue of `waiting`. */
 void admission_queue_full(struct arena *, const struct provider *,
     unsigned waiting, int64_t retry_after_ms, struct refused *);

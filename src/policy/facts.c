@@ -19,6 +19,19 @@ facts_held_key(const struct provider *p, const char *model)
 	return hash_not_0(hash_text(hash_text(HASH_SEED, p->name), model));
 }
 
+uint64_t
+facts_key_key(const struct provider *p, size_t i, const char *model)
+{
+	const struct key_source *s = config_key_source(p, i);
+	const char *const texts[] = { p->name, s->file, s->credential, s->env,
+		model };
+	uint64_t h = HASH_SEED;
+
+	for (size_t n = 0; n < sizeof(texts) / sizeof(texts[0]); n++)
+		h = hash_text(h, texts[n] == NULL ? "" : texts[n]);
+	return hash_not_0(h);
+}
+
 bool
 facts_held_is_sane(const struct provider *p, int64_t open_ms)
 {
@@ -26,21 +39,44 @@ facts_held_is_sane(const struct provider *p, int64_t open_ms)
 	    open_ms <= p->circuit.cooldown_max_ms;
 }
 
-int64_t
-facts_held_ms(
-    const struct facts *facts, const struct provider *p, const char *model)
+static int64_t
+held_ms(const struct facts *facts, const struct provider *p, uint64_t key)
 {
 	int64_t ms = 0;
-	uint64_t key;
 
-	if (facts->nheld == 0 || p->circuit.failures == 0)
-		return 0;
-	key = facts_held_key(p, model);
 	for (size_t i = 0; i < facts->nheld; i++)
 		if (facts->held[i].key == key && facts->held[i].open_ms > ms &&
 		    facts_held_is_sane(p, facts->held[i].open_ms))
 			ms = facts->held[i].open_ms;
 	return ms;
+}
+
+int64_t
+facts_held_ms(
+    const struct facts *facts, const struct provider *p, const char *model)
+{
+	if (facts->nheld == 0 || p->circuit.failures == 0)
+		return 0;
+	return held_ms(facts, p, facts_held_key(p, model));
+}
+
+int64_t
+facts_keys_ms(
+    const struct facts *facts, const struct provider *p, const char *model)
+{
+	int64_t least = -1, ms, all_ms;
+
+	if (facts->nheld == 0 || p->nkeys < 2 || p->circuit.failures == 0)
+		return 0;
+	for (size_t i = 0; i < p->nkeys; i++) {
+		ms = held_ms(facts, p, facts_key_key(p, i, model));
+		all_ms = held_ms(facts, p, facts_key_key(p, i, ""));
+		if (all_ms > ms)
+			ms = all_ms;
+		if (least == -1 || ms < least)
+			least = ms;
+	}
+	return least;
 }
 
 const struct facts_learned *

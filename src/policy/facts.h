@@ -64,10 +64,19 @@ struct facts {
 
 /* Names the pair of both; never 0. */
 uint64_t facts_held_key(const struct provider *, const char *model);
+/* Names the provider's key number i (from 0) for this model, or, where that
+ * is "", for all models; never 0.  It is made of where the key is read from,
+ * never of the key. */
+uint64_t facts_key_key(const struct provider *, size_t i, const char *model);
 /* Can a hold be this long?  A longer one is of a clock before a reboot. */
 bool facts_held_is_sane(const struct provider *, int64_t open_ms);
 /* How long the model is still left alone at the provider; 0 if it is not. */
 int64_t facts_held_ms(
+    const struct facts *, const struct provider *, const char *model);
+
+/* How long all keys of a provider that has several rest, for this model; 0: one
+ * of them may be used. */
+int64_t facts_keys_ms(
     const struct facts *, const struct provider *, const char *model);
 
 /* What was learned of an upstream model; NULL: nothing, or the provider is not

@@ -170,9 +170,20 @@ static bool
 rule_health(const struct plan_question *q, struct candidate *c)
 {
 	int64_t held = facts_held_ms(q->facts, c->target->provider, c->model);
+	int64_t keys = facts_keys_ms(q->facts, c->target->provider, c->model);
 
-	if (c->open_ms <= 0 && held <= 0)
+	if (c->open_ms <= 0 && held <= 0 && keys <= 0)
 		return true;
+	if (keys > held && keys >= c->open_ms) {
+		c->open_ms = keys;
+		out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,
+		    arena_printf(q->arena,
+			"all %zu keys of %s rest, the first for %" PRId64
+			".%" PRId64 " s more",
+			c->target->provider->nkeys, c->target->provider->name,
+			keys / 1000, keys % 1000 / 100));
+		return false;
+	}
 	if (held > c->open_ms) {
 		c->open_ms = held;
 		out(c, VERDICT_UNAVAILABLE, REFUSE_UNAVAILABLE,

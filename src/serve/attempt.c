@@ -119,6 +119,27 @@ on_answered(void *ctx)
 	health_answered(t->request->server->health, t->provider, t->trial);
 }
 
+/* Of several keys one may fail without the provider. */
+static void
+report_health(struct attempt *t)
+{
+	struct health *h = t->request->server->health;
+	const struct relay_result *result = &t->result;
+	const char *model = t->candidate->model;
+	enum health_outcome outcome = result->health;
+
+	if (t->provider->nkeys > 1 && health_is_of_key(outcome)) {
+		health_key_rest(h, t->provider, t->key, model, outcome,
+		    result->retry_after_ms);
+		t->of_key = true;
+		outcome = HEALTH_KEY;
+	}
+	health_model_report(
+	    h, t->provider, model, outcome, result->retry_after_ms);
+	health_report(h, t->provider, t->trial, outcome, result->retry_after_ms,
+	    attempt_first_byte_ms(t));
+}
+
 static bool
 send_and_relay(struct attempt *t)
 {
@@ -139,11 +160,7 @@ send_and_relay(struct attempt *t)
 	if (t->report.result != UPSTREAM_OK)
 		response_gone(&r->response);
 	relay_finish(&t->relay, &t->report, &t->result);
-	health_model_report(r->server->health, t->provider, t->candidate->model,
-	    t->result.health, t->result.retry_after_ms);
-	health_report(r->server->health, t->provider, t->trial,
-	    t->result.health, t->result.retry_after_ms,
-	    attempt_first_byte_ms(t));
+	report_health(t);
 	t->trial = false;
 	if (t->report.result != UPSTREAM_OK && !r->response.gone &&
 	    t->result.end != RELAY_SERVED)
@@ -199,7 +216,8 @@ was_sent(const struct request *r)
 }
 
 static void
-attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
+attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
+    unsigned tried)
 {
 	memset(t, 0, sizeof(*t));
 	t->request = r;
@@ -209,6 +227,10 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	t->start_ms = clock_now_ms();
 	t->again = was_sent(r);
 	t->account = attempt_add_try(r, c);
+	t->key = health_key(
+	    r->server->health, t->provider, c->model, tried, &t->rest_ms);
+	if (t->provider->nkeys > 1 && t->key != -1)
+		t->account->key = (unsigned)t->key + 1;
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
 		.tick = response_tick,
@@ -219,14 +241,26 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c)
 	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);
 }
 
-/* Is the next candidate permitted, and is anybody there who waits for it? */
+/* Another key of the same provider is no fallback: it needs no permission. */
 static bool
-may_go_on(struct attempt *t)
+has_next_key(const struct attempt *t, unsigned tried)
+{
+	int64_t rest_ms;
+
+	return t->of_key &&
+	    health_key(t->request->server->health, t->provider,
+		t->candidate->model, tried, &rest_ms) != -1;
+}
+
+/* Is the next candidate permitted, or is there another key, and is anybody
+ * there who waits for it? */
+static bool
+may_go_on(struct attempt *t, bool next_key)
 {
 	struct request *r = t->request;
 
 	if (t->result.end != RELAY_FAILED ||
-	    (t->result.reason & t->candidate->next_on) == 0 ||
+	    (!next_key && (t->result.reason & t->candidate->next_on) == 0) ||
 	    clock_now_ms() >= r->start_ms + r->server->config->total_ms)
 		return false;
 	if (!response_gone(&r->response))
@@ -235,36 +269,63 @@ may_go_on(struct attempt *t)
 	return false;
 }
 
-/* True: it is over, one way or the other. */
-static bool
-attempt_candidate(struct request *r, const struct candidate *c)
+enum next { NEXT_NONE, NEXT_KEY, NEXT_CANDIDATE };
+
+static void
+refuse(struct attempt *t)
+{
+	struct request *r = t->request;
+
+	r->refused = t->result.refused;
+	r->entry.refusal = r->refused.refusal;
+	if (t->relaying)
+		relay_refuse(&t->relay, &t->result);
+	else
+		response_refuse(&r->response, &r->refused);
+}
+
+/* One try, with the first key that rests not and is not in *tried. */
+static enum next
+attempt_try(struct request *r, const struct candidate *c, unsigned *tried)
 {
 	struct attempt *t = arena_alloc(r->arena, sizeof(*t));
 	unsigned nextra = r->response.nextra;
-	bool again;
+	enum next next = NEXT_NONE;
+	bool next_key;
 
-	attempt_init(t, r, c);
+	attempt_init(t, r, c, *tried);
 	announce(r, c);
 	if (attempt_admit_ledger(t) && attempt_reserve_budget(t) &&
 	    attempt_admit_health(t) && attempt_make_request(t) &&
 	    attempt_take_slot(t))
 		send_and_relay(t);
-	again = may_go_on(t);
+	*tried |= t->of_key ? 1u << t->key : 0;
+	next_key = has_next_key(t, *tried);
+	if (may_go_on(t, next_key))
+		next = next_key ? NEXT_KEY : NEXT_CANDIDATE;
 	attempt_note_end(t);
-	if (again) {
-		r->entry.fallback = fallback_name(t->result.reason);
+	if (next != NEXT_NONE)
 		r->response.nextra = nextra;
-	} else if (t->result.end == RELAY_FAILED ||
-	    t->result.end == RELAY_CUT) {
-		r->refused = t->result.refused;
-		r->entry.refusal = r->refused.refusal;
-		if (t->relaying)
-			relay_refuse(&t->relay, &t->result);
-		else
-			response_refuse(&r->response, &r->refused);
-	}
+	if (next == NEXT_CANDIDATE)
+		r->entry.fallback = fallback_name(t->result.reason);
+	if (next == NEXT_NONE &&
+	    (t->result.end == RELAY_FAILED || t->result.end == RELAY_CUT))
+		refuse(t);
 	attempt_free(t);
-	return !again;
+	return next;
+}
+
+/* True: it is over, one way or the other. */
+static bool
+attempt_candidate(struct request *r, const struct candidate *c)
+{
+	unsigned tried = 0;
+	enum next next;
+
+	do
+		next = attempt_try(r, c, &tried);
+	while (next == NEXT_KEY);
+	return next == NEXT_NONE;
 }
 
 /* Counting is ours to do where the target has no such endpoint. */

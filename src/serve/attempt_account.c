@@ -125,6 +125,19 @@ attempt_note_end(struct attempt *t)
 		note_usage(t);
 }
 
+/* Each candidate with each key of its provider. */
+static size_t
+tries_most(const struct plan *plan)
+{
+	size_t n = 0, keys;
+
+	for (size_t i = 0; i < plan->ncandidates; i++) {
+		keys = plan->candidates[i].target->provider->nkeys;
+		n += keys > 1 ? keys : 1;
+	}
+	return n;
+}
+
 struct entry_try *
 attempt_add_try(struct request *r, const struct candidate *c)
 {
@@ -134,7 +147,7 @@ attempt_add_try(struct request *r, const struct candidate *c)
 
 	if (e->tries == NULL)
 		e->tries = arena_alloc(
-		    r->arena, r->plan.ncandidates * sizeof(*e->tries));
+		    r->arena, tries_most(&r->plan) * sizeof(*e->tries));
 	t = &e->tries[e->ntries++];
 	entry_try_init(t);
 	t->provider = p->name;

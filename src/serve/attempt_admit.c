@@ -61,6 +61,11 @@ attempt_admit_health(struct attempt *t)
 	int64_t open_ms = health_model_open_ms(
 	    r->server->health, t->provider, t->candidate->model);
 
+	if (t->key == -1) {
+		admission_keys_rest(
+		    r->arena, t->provider, t->rest_ms, &refused);
+		return attempt_fail_as(t, &refused);
+	}
 	if (open_ms > 0) {
 		admission_model_held(r->arena, t->provider, open_ms, &refused);
 		return attempt_fail_as(t, &refused);

@@ -18,6 +18,8 @@ struct attempt {
 	struct request *request;
 	const struct candidate *candidate;
 	const struct provider *provider;
+	int key; /* of the provider's, from 0 */
+	int64_t rest_ms; /* key -1: how long the first of them rests yet */
 	struct upstream_request upstream;
 	struct http1_field fields[ATTEMPT_FIELDS_MAX];
 	struct bridge_run *bridge;
@@ -30,6 +32,7 @@ struct attempt {
 	bool trial;
 	struct relay relay;
 	bool relaying; /* relay is in use */
+	bool of_key; /* it failed by its key, and there are others */
 	struct upstream_report report;
 	struct relay_result result;
 	struct entry_try *account;
@@ -60,7 +63,8 @@ bool attempt_make_request(struct attempt *);
 
 /* --- attempt_account.c ---------------------------------------------------- */
 
-/* The account of a try of the candidate; there is room for one of each. */
+/* The account of a try of the candidate; there is room for one of each, with
+ * each key. */
 struct entry_try *attempt_add_try(struct request *, const struct candidate *);
 /* Completes the account of this try. */
 void attempt_note_end(struct attempt *);

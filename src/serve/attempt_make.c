@@ -242,6 +242,7 @@ attempt_make_request(struct attempt *t)
 	struct upstream_request *u = &t->upstream;
 
 	u->provider = t->provider;
+	u->key = t->provider->nkeys > 0 ? t->provider->keys[t->key] : NULL;
 	u->method = "POST";
 	if (t->candidate->bridge != BRIDGE_NONE) {
 		if (!make_bridged(t))

@@ -29,6 +29,7 @@ struct entry_try {
 	const char *allowed_by; /* for external: the ceilings that let
 					   it out, "client laptop, model x" */
 	enum place place; /* of the provider */
+	unsigned key; /* number of the key, from 1; 0: it has not several */
 	const char *outcome; /* "ok", "busy", "unavailable", "error" … */
 	bool sent; /* bytes of a request went out to it */
 	uint64_t bytes_sent; /* of the body */

@@ -46,6 +46,7 @@ static const char *const outcome_names[HEALTH_OUTCOMES] = {
 	[HEALTH_NO_MODEL] = "no such model",
 	[HEALTH_MODEL_LIMITED] = "one model rate limited",
 	[HEALTH_MODEL_LOADING] = "one model loading",
+	[HEALTH_KEY] = "one key refused or limited",
 };
 
 const char *
@@ -98,6 +99,7 @@ after(uint64_t word, bool mine, const struct provider *p,
 	case HEALTH_NO_MODEL:
 	case HEALTH_MODEL_LIMITED:
 	case HEALTH_MODEL_LOADING:
+	case HEALTH_KEY:
 		return circuit_answered(word, mine);
 	case HEALTH_CONNECT:
 	case HEALTH_TIMEOUT:
@@ -223,35 +225,4 @@ health_report(struct health *h, const struct provider *p, bool trial,
 		sample_add(row, first_byte_ms);
 	if (outcome != HEALTH_OK && outcome != HEALTH_ABANDONED)
 		error_note(row, outcome);
-}
-
-int64_t
-health_model_open_ms(
-    struct health *h, const struct provider *p, const char *model)
-{
-	return health_models_open_ms(h->models, p, model);
-}
-
-void
-health_model_report(struct health *h, const struct provider *p,
-    const char *model, enum health_outcome outcome, int64_t retry_after_ms)
-{
-	bool limited = outcome == HEALTH_MODEL_LIMITED;
-	int64_t ms = limited ? retry_after_ms : FACTS_LOADING_MS;
-
-	if (p->circuit.failures == 0 || ms <= 0 ||
-	    (!limited && outcome != HEALTH_MODEL_LOADING))
-		return;
-	if (limited && ms > p->circuit.cooldown_max_ms)
-		ms = p->circuit.cooldown_max_ms;
-	health_models_hold(h->models, p, model, limited, ms);
-	log_warn("provider %s: %s, left alone for %lld ms: %s", p->name,
-	    outcome_names[outcome], (long long)ms, model);
-}
-
-void
-health_each_held(struct health *h, const struct provider *p,
-    void (*each)(void *, const struct health_held *), void *ctx)
-{
-	health_models_each(h->models, p, each, ctx);
 }

@@ -41,8 +41,10 @@ enum health_outcome {
 	HEALTH_NO_MODEL, /* the provider does not have this model */
 	HEALTH_MODEL_LIMITED, /* a 429 that may be this model's alone */
 	HEALTH_MODEL_LOADING, /* it loads this model, others may go */
+	HEALTH_KEY, /* one of its keys was refused or limited, which rests;
+		       the provider itself has answered */
 };
-#define HEALTH_OUTCOMES (HEALTH_MODEL_LOADING + 1)
+#define HEALTH_OUTCOMES (HEALTH_KEY + 1)
 const char *health_outcome_name(enum health_outcome);
 
 /* May this request go to the provider?  Closed circuit: yes.  Open: no, and
@@ -73,18 +75,38 @@ int64_t health_model_open_ms(
  * limit is one of all models is said by the response's words alone. */
 void health_model_report(struct health *, const struct provider *,
     const char *model, enum health_outcome, int64_t retry_after_ms);
-/* The models that are left alone, for the plan; in the arena. */
+
+/* --- a provider with several keys ---------------------------------------- */
+
+/* Is this outcome one of the key, if there are others? */
+bool health_is_of_key(enum health_outcome);
+/* The key (from 0) to be used for this model: the first that does not rest and
+ * is not in the mask `tried`.  -1: there is none, and *rest_ms is how long the
+ * first of them rests yet.  A provider whose circuit never opens has always
+ * one that was not tried.  With one key or none it is 0. */
+int health_key(struct health *, const struct provider *, const char *model,
+    unsigned tried, int64_t *rest_ms);
+/* The key was refused or limited (health_is_of_key()): it rests for
+ * retry_after_ms, or, where that is 0, for the provider's cooldown, twice as
+ * long each time that follows soon; up to its cooldown_max. */
+void health_key_rest(struct health *, const struct provider *, int key,
+    const char *model, enum health_outcome, int64_t retry_after_ms);
+/* The models and keys that are left alone, for the plan; in the arena. */
 void health_held_facts(struct health *, struct arena *, struct facts *);
 
 #define HEALTH_HELD_NAME 128
 struct health_held {
 	char model[HEALTH_HELD_NAME]; /* the upstream's name, or its beginning;
-					 not always UTF-8 */
-	enum health_outcome why; /* HEALTH_MODEL_LIMITED or _LOADING */
+					 not always UTF-8; a key's "": all */
+	enum health_outcome why;
 	int64_t open_ms;
 };
 /* The models of one provider that are left alone. */
 void health_each_held(struct health *, const struct provider *,
+    void (*each)(void *, const struct health_held *), void *ctx);
+
+/* The rests of one of a provider's several keys (from 0). */
+void health_each_rest(struct health *, const struct provider *, size_t key,
     void (*each)(void *, const struct health_held *), void *ctx);
 
 /* Fills the facts of all providers (nproviders of them). */

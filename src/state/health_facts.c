@@ -69,6 +69,21 @@ health_held_facts(struct health *h, struct arena *arena, struct facts *facts)
 	facts->held = health_models_facts(h->models, arena, &facts->nheld);
 }
 
+/* How long it is left alone: its circuit is open, or all its keys rest. */
+static int64_t
+left_alone_ms(struct health *h, size_t i, int64_t now_ms)
+{
+	const struct provider *p = &h->config->providers[i];
+	int64_t rest_ms,
+	    open_ms =
+		health_open_ms(h, p, atomic_load(&h->rows[i]->circuit), now_ms);
+
+	if (p->nkeys > 1 && health_key(h, p, "", 0, &rest_ms) == -1 &&
+	    rest_ms > open_ms)
+		return rest_ms;
+	return open_ms;
+}
+
 void
 health_facts(struct health *h, struct facts_provider *out)
 {
@@ -77,8 +92,7 @@ health_facts(struct health *h, struct facts_provider *out)
 
 	for (size_t i = 0; i < h->config->nproviders; i++)
 		out[i] = (struct facts_provider){
-			.open_ms = health_open_ms(h, &h->config->providers[i],
-			    atomic_load(&h->rows[i]->circuit), now_ms),
+			.open_ms = left_alone_ms(h, i, now_ms),
 			.first_byte_ms =
 			    (int64_t)atomic_load(&h->rows[i]->p50) - 1,
 		};

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The rows of runtime_dir/models.  Two threads that take the same free row at
- * the same time leave the later one's model in it with either one's time:
- * both are models that have just said no.
+ * The rows of runtime_dir/models.  Two processes that take the same free row at
+ * the same time leave what the later one holds in it with either one's time:
+ * both have just been refused.
  */
 #include "config.h"
 
@@ -18,14 +18,15 @@
 #include "state/health_models.h"
 #include "state/mapfile.h"
 
-#define MODELS_MAGIC UINT64_C(0x74676d646c730002) /* "tgmdls", version 2 */
+#define MODELS_MAGIC UINT64_C(0x74676d646c730003) /* "tgmdls", version 3 */
 #define NAME_WORDS (HEALTH_HELD_NAME / sizeof(uint64_t))
 
 struct row {
-	_Atomic uint64_t key; /* of provider and model; 0: free */
-	_Atomic uint64_t provider; /* its key */
+	_Atomic uint64_t key; /* of what is held; 0: free */
+	_Atomic uint64_t group;
 	_Atomic int64_t until_ms;
-	_Atomic uint32_t limited; /* 0: it loads */
+	_Atomic uint32_t why; /* enum health_outcome */
+	_Atomic uint32_t times; /* held in a row */
 	_Atomic uint64_t name[NAME_WORDS]; /* its beginning, for people */
 };
 
@@ -71,29 +72,61 @@ is_quiet(const struct health_models *m, int64_t now_ms)
 	return m->map == NULL || atomic_load(&m->map->until_ms) <= now_ms;
 }
 
+struct health_what
+health_what_model(const struct provider *p, const char *model)
+{
+	return (struct health_what){ p, facts_held_key(p, model),
+		facts_held_key(p, ""), model };
+}
+
+struct health_what
+health_what_key(const struct provider *p, size_t key, const char *model)
+{
+	return (struct health_what){ p, facts_key_key(p, key, model),
+		facts_key_key(p, key, ""), model };
+}
+
 int64_t
-health_models_open_ms(
-    struct health_models *m, const struct provider *p, const char *model)
+health_models_open_ms(struct health_models *m, const struct health_what *what)
 {
 	int64_t now_ms = clock_now_ms(), most_ms = 0, left_ms;
-	uint64_t key;
 
-	if (p->circuit.failures == 0 || is_quiet(m, now_ms))
+	if (is_quiet(m, now_ms))
 		return 0;
-	key = facts_held_key(p, model);
 	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
 		struct row *row = &m->map->rows[i];
 
-		if (atomic_load(&row->key) != key)
+		if (atomic_load(&row->key) != what->key)
 			continue;
 		left_ms = atomic_load(&row->until_ms) - now_ms;
-		if (left_ms > most_ms && facts_held_is_sane(p, left_ms))
+		if (left_ms > most_ms &&
+		    facts_held_is_sane(what->provider, left_ms))
 			most_ms = left_ms;
 	}
 	return most_ms;
 }
 
-/* The model's own row, else one whose time is over, else the one whose time
+unsigned
+health_models_times(
+    struct health_models *m, const struct health_what *what, int64_t within_ms)
+{
+	int64_t now_ms = clock_now_ms(), ago_ms;
+
+	for (size_t i = 0; m->map != NULL && i < HEALTH_MODELS_ROWS; i++) {
+		struct row *row = &m->map->rows[i];
+
+		if (atomic_load(&row->key) != what->key)
+			continue;
+		ago_ms = now_ms - atomic_load(&row->until_ms);
+		return ago_ms < within_ms &&
+			facts_held_is_sane(what->provider, -ago_ms)
+		    ? atomic_load(&row->times)
+		    : 0;
+	}
+	return 0;
+}
+
+/* Its own row, else one whose time is over, else the one whose time
  * is over first. */
 static struct row *
 row_take(struct map *map, uint64_t key)
@@ -108,6 +141,7 @@ row_take(struct map *map, uint64_t key)
 			row = &map->rows[i];
 	}
 	atomic_store(&row->until_ms, 0);
+	atomic_store(&row->times, 0);
 	atomic_store(&row->key, key);
 	return row;
 }
@@ -148,43 +182,43 @@ name_load(const struct row *row, char name[HEALTH_HELD_NAME])
 }
 
 void
-health_models_hold(struct health_models *m, const struct provider *p,
-    const char *model, bool limited, int64_t ms)
+health_models_hold(struct health_models *m, const struct health_what *what,
+    enum health_outcome why, int64_t ms)
 {
 	int64_t now_ms = clock_now_ms();
-	struct row *row = row_take(m->map, facts_held_key(p, model));
+	struct row *row = row_take(m->map, what->key);
 
-	name_store(row, model);
-	atomic_store(&row->provider, facts_held_key(p, ""));
-	atomic_store(&row->limited, limited);
+	name_store(row, what->model);
+	atomic_store(&row->group, what->group);
+	atomic_store(&row->why, why);
+	atomic_fetch_add(&row->times, 1);
 	/* A row from before a reboot is further away than any hold. */
-	if (!facts_held_is_sane(p, atomic_load(&row->until_ms) - now_ms))
+	if (!facts_held_is_sane(
+		what->provider, atomic_load(&row->until_ms) - now_ms))
 		atomic_store(&row->until_ms, 0);
 	extend(&row->until_ms, now_ms + ms);
 	extend(&m->map->until_ms, now_ms + ms);
 }
 
 void
-health_models_each(struct health_models *m, const struct provider *p,
+health_models_each(struct health_models *m, const struct health_what *what,
     void (*each)(void *, const struct health_held *), void *ctx)
 {
 	int64_t now_ms = clock_now_ms();
-	uint64_t provider = facts_held_key(p, "");
 	struct health_held held;
 
-	if (p->circuit.failures == 0 || is_quiet(m, now_ms))
+	if (is_quiet(m, now_ms))
 		return;
 	for (size_t i = 0; i < HEALTH_MODELS_ROWS; i++) {
 		const struct row *row = &m->map->rows[i];
+		uint32_t why = atomic_load(&row->why);
 
 		held.open_ms = atomic_load(&row->until_ms) - now_ms;
-		if (held.open_ms <= 0 ||
-		    atomic_load(&row->provider) != provider ||
-		    !facts_held_is_sane(p, held.open_ms))
+		if (held.open_ms <= 0 || why >= HEALTH_OUTCOMES ||
+		    atomic_load(&row->group) != what->group ||
+		    !facts_held_is_sane(what->provider, held.open_ms))
 			continue;
-		held.why = atomic_load(&row->limited) != 0
-		    ? HEALTH_MODEL_LIMITED
-		    : HEALTH_MODEL_LOADING;
+		held.why = why;
 		name_load(row, held.model);
 		each(ctx, &held);
 	}

@@ -3,13 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Models that a provider does not serve for now, while it serves others: a
- * 429 for one of them, or one that is loading.
+ * What a provider does not serve for now, while it serves the rest: a model
+ * that is rate limited or loading, one of its keys that was refused or limited,
+ * altogether or for a model.
  *
- * Rows in a mapped file, found by provider and upstream model.  A row only
- * says until when its model is left alone, so a crash at any point costs at
- * most one cooldown_max, and a row whose time is over is free.  While no
- * model is held, asking costs one load.
+ * Rows in a mapped file, found by a hash of what they are of.  A row only
+ * says until when that is left alone, so a crash at any point costs at
+ * most one cooldown_max, and a row whose time is over is free.  While nothing
+ * is held, asking costs one load.
  */
 #ifndef STATE_HEALTH_MODELS_H
 #define STATE_HEALTH_MODELS_H
@@ -31,14 +32,29 @@ struct health_models;
 struct health_models *health_models_open(const struct config *);
 void health_models_close(struct health_models *);
 
-/* How long the model is left alone at this provider; 0: it may be asked. */
-int64_t health_models_open_ms(
-    struct health_models *, const struct provider *, const char *model);
-/* Leaves it alone for ms; limited: because of a 429. */
-void health_models_hold(struct health_models *, const struct provider *,
-    const char *model, bool limited, int64_t ms);
-/* Those of one provider, for people. */
-void health_models_each(struct health_models *, const struct provider *,
+/* What a row is of. */
+struct health_what {
+	const struct provider *provider;
+	uint64_t key; /* facts_held_key(), facts_key_key() */
+	uint64_t group; /* those that are shown together: the same with "" */
+	const char *model; /* for people */
+};
+struct health_what health_what_model(const struct provider *, const char *);
+struct health_what
+health_what_key(const struct provider *, size_t key, const char *model);
+
+/* How long that is left alone; 0: it may be used. */
+int64_t
+health_models_open_ms(struct health_models *, const struct health_what *);
+/* Leaves it alone for ms; why is for people. */
+void health_models_hold(struct health_models *, const struct health_what *,
+    enum health_outcome why, int64_t ms);
+/* How often it was held before, each time within within_ms after the last hold
+ * had ended. */
+unsigned health_models_times(
+    struct health_models *, const struct health_what *, int64_t within_ms);
+/* Those of one group, for people. */
+void health_models_each(struct health_models *, const struct health_what *,
     void (*each)(void *, const struct health_held *), void *ctx);
 /* All that are held, for the plan's facts; NULL and 0 if none is. */
 const struct facts_held *

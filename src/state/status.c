@@ -39,6 +39,23 @@ held_json(void *ctx, const struct health_held *held)
 	buf_puts(b, "}");
 }
 
+/* Where there are several: none is shown, and none has a name. */
+static void
+keys_json(struct buf *b, struct health *health, const struct provider *p)
+{
+	if (p->nkeys < 2)
+		return;
+	jput_name_open(b, "keys", '[');
+	for (size_t i = 0; i < p->nkeys; i++) {
+		jput_open(b, '{');
+		jput_i64(b, "number", (int64_t)i + 1);
+		jput_name_open(b, "rests", '[');
+		health_each_rest(health, p, i, held_json, b);
+		buf_puts(b, "]}");
+	}
+	buf_puts(b, "]");
+}
+
 static void
 provider_json(struct buf *b, struct health *health, const struct provider *p)
 {
@@ -64,6 +81,7 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 	jput_name_open(b, "held", '[');
 	health_each_held(health, p, held_json, b);
 	buf_puts(b, "]");
+	keys_json(b, health, p);
 	buf_puts(b, "}");
 }
 

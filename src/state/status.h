@@ -11,7 +11,11 @@
  *    "state": "closed" or "open" or "half-open", "open_ms": 0 (how long yet),
  *    "failures": 0 (in a row), "since": time or null, "last_error": "timeout"
  *    or null, "last_error_at": time or null, "first_byte_p50_ms": 210 or
- *    null, "in_flight": 1, "requests": 812, "errors": 3}],
+ *    null, "in_flight": 1, "requests": 812, "errors": 3,
+ *    "held": [{"model": "qwen3", "why": "one model loading",
+ *      "open_ms": 1200}],
+ *    "keys": [{"number": 2, "rests": [{"model": "" (all) or a name,
+ *      "why": "rate limited", "open_ms": 8000}]}] (where it has several)}],
  *  "limits": [{"name": "gpu", "slots": 1, "used": 1, "queue": 16,
  *    "queued": 2}],
  *  "requests": [{"limit": "gpu", "phase": "running" or "waiting",

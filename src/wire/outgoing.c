@@ -115,11 +115,11 @@ put_head(struct line *l, const struct upstream_request *r)
 	for (size_t i = 0; i < p->nheaders; i++)
 		put_field(l, span_of(p->headers[i].name),
 		    span_of(p->headers[i].value));
-	if (p->key != NULL && p->auth != AUTH_NONE) {
+	if (r->key != NULL && p->auth != AUTH_NONE) {
 		put_text(l,
 		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
 					   : "x-api-key: ");
-		put_text(l, p->key);
+		put_text(l, r->key);
 		put_text(l, "\r\n");
 	}
 	if (strcmp(r->method, "GET") != 0)

@@ -897,8 +897,9 @@ test_good_providers(const struct config *c)
 	CHECK(here->limit == &c->limits[0], "it is bound to its limit");
 	CHECK(here->place == PLACE_LOCAL && out->place == PLACE_EXTERNAL,
 	    "external is the default place");
-	CHECK_STR(out->key, "sk-good", "a key is read without its line's end");
-	CHECK(here->key == NULL, "or there is none");
+	CHECK_STR(
+	    out->keys[0], "sk-good", "a key is read without its line's end");
+	CHECK(here->nkeys == 0, "or there is none");
 	CHECK(out->timeouts.connect_ms == 5000 &&
 		out->timeouts.first_byte_ms == 120000 &&
 		out->timeouts.idle_ms == 120000 &&
@@ -1060,7 +1061,8 @@ test_secrets(void)
 	write_file("tailgate.conf", text);
 	config =
 	    config_load(in_dir("tailgate.conf"), CONFIG_NO_SECRETS, stdout);
-	CHECK(config != NULL && config->providers[1].key == NULL,
+	CHECK(config != NULL && config->providers[1].nkeys == 1 &&
+		config->providers[1].keys[0] == NULL,
 	    "without secrets no key is read");
 	config_free(config);
 	write_file("cred", "from-systemd\r\n");
@@ -1069,7 +1071,7 @@ test_secrets(void)
 	    ", { name = \"b\"; url = \"https://x\"; key = { credential = "
 	    "\"cred\"; }; }");
 	config = load(text);
-	CHECK_STR(config == NULL ? NULL : config->providers[1].key,
+	CHECK_STR(config == NULL ? NULL : config->providers[1].keys[0],
 	    "from-systemd", "a key comes from a credential");
 	config_free(config);
 	unsetenv("CREDENTIALS_DIRECTORY");
@@ -1078,8 +1080,8 @@ test_secrets(void)
 	    ", { name = \"b\"; url = \"https://x\"; key = { env = "
 	    "\"TAILGATE_TEST_KEY\"; }; }");
 	config = load(text);
-	CHECK_STR(config == NULL ? NULL : config->providers[1].key, "from-env",
-	    "or the environment");
+	CHECK_STR(config == NULL ? NULL : config->providers[1].keys[0],
+	    "from-env", "or the environment");
 	config_free(config);
 	setenv("TAILGATE_TEST_KEY", "sk-planted bad", 1);
 	config = load(text);

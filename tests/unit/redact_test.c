@@ -17,10 +17,17 @@ static const struct header headers[] = {
 	{ "X-Title", "a title that is none" },
 	{ "X-Auth-Token", "Token hdr-0123456789abcdef" },
 };
+static const char *keys_a[] = { "sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz" };
+static const char *keys_b[] = { "tiny-7" };
+static const char *keys_c[] = { "abc", NULL, "sk-second-0123456789abcdef" };
 static const struct provider providers[] = {
-	{ .name = "a", .key = "sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz" },
-	{ .name = "b", .key = "tiny-7", .headers = headers, .nheaders = 2 },
-	{ .name = "c", .key = "abc" },
+	{ .name = "a", .keys = keys_a, .nkeys = 1 },
+	{ .name = "b",
+	    .keys = keys_b,
+	    .nkeys = 1,
+	    .headers = headers,
+	    .nheaders = 2 },
+	{ .name = "c", .keys = keys_c, .nkeys = 3 },
 	{ .name = "d" },
 };
 static const struct config config = { .providers = providers, .nproviders = 4 };

@@ -20,10 +20,17 @@
 static const struct header headers[] = {
 	{ "X-Auth-Token", "Token hdr-0123456789abcdef" },
 };
+static const char *keys_a[] = { KEY };
+static const char *keys_b[] = { "tiny-7" };
+static const char *keys_c[] = { "sk-no-key-required" };
 static const struct provider providers[] = {
-	{ .name = "a", .key = KEY },
-	{ .name = "b", .key = "tiny-7", .headers = headers, .nheaders = 1 },
-	{ .name = "c", .key = "sk-no-key-required" },
+	{ .name = "a", .keys = keys_a, .nkeys = 1 },
+	{ .name = "b",
+	    .keys = keys_b,
+	    .nkeys = 1,
+	    .headers = headers,
+	    .nheaders = 1 },
+	{ .name = "c", .keys = keys_c, .nkeys = 1 },
 };
 static const struct config config = { .providers = providers, .nproviders = 3 };
 
