@@ -26,14 +26,25 @@ typedef signed char lanes __attribute__((vector_size(LANES)));
 		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
 	}
 
-/* The place of the first byte that is not 0 (but all ones, as comparing makes
- * it); LANES: there is none. */
+#ifdef __SSE2__
+#define HAS_LANES_MASK 1
+
+/* A bit for each byte, which is 0 or all ones, as comparing makes it. */
+static inline unsigned
+lanes_mask(lanes x)
+{
+	return (unsigned)__builtin_ia32_pmovmskb128(
+	    (char __attribute__((vector_size(LANES))))x);
+}
+#endif
+
+/* The place of the first byte that is all ones, where all others are 0; LANES:
+ * there is none. */
 static inline size_t
 lanes_first(lanes x)
 {
-#ifdef __SSE2__
-	unsigned mask = (unsigned)__builtin_ia32_pmovmskb128(
-	    (char __attribute__((vector_size(LANES))))x);
+#ifdef HAS_LANES_MASK
+	unsigned mask = lanes_mask(x);
 
 	return mask == 0 ? LANES : (size_t)__builtin_ctz(mask);
 #else

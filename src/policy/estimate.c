@@ -18,22 +18,21 @@
  *  a line break, a tab       1, and 1/8 for white space that follows at once
  *  Latin letters with marks  3/4 beside being a letter of their word
  *  other characters          by their script, see the table
- * A text of megabytes is no rarity: a byte of ASCII costs two table look-ups
- * and no branch that could be mispredicted.
+ * A text of megabytes is no rarity: 64 characters of ASCII are counted at once
+ * (estimate_block.c), and one by one they cost
+ * two table look-ups each and no branch that could be mispredicted.
  */
 #include "config.h"
 
 #include <stdint.h>
 
 #include "policy/estimate.h"
-
-#define TOKEN 8 /* the unit is an eighth of one */
-#define RUN_MASK 63
+#include "policy/estimate_internal.h"
 
 /* Of a longer text a sample is looked at. */
 #define SAMPLE_OVER_BYTES ((size_t)64 * 1024)
 #define SAMPLE_BYTES ((size_t)32 * 1024)
-#define BLOCK_BYTES ((size_t)256)
+#define BLOCK_BYTES ((size_t)257) /* one, and then 64 at once */
 /* Of a request's texts the first are counted whole, then one byte in so many;
  * and when PART_BYTES of those have been counted, fewer. */
 #define WHOLE_BYTES ((size_t)8 * 1024)
@@ -83,14 +82,6 @@ static const struct script scripts[] = {
 	{ 0x10000, UINT32_MAX, 24, false }, /* emoji, ancient, rare Han */
 };
 
-struct estimate {
-	const unsigned char *p, *end;
-	const struct script *script; /* of the last character */
-	unsigned before; /* the kind of the last character */
-	unsigned run; /* letters of the word so far */
-	uint64_t units;
-};
-
 static uint32_t
 decode(const struct estimate *e, size_t *len)
 {
@@ -120,8 +111,6 @@ script_of(const struct script *last, uint32_t code)
 			continue;
 	return last;
 }
-
-enum kind { SPACE, BREAK, LOWER, UPPER, DIGIT, PUNCT, WIDE, KINDS };
 
 /* What a character of a kind costs after one of another, and whether it goes
  * on with the word before. */
@@ -183,12 +172,13 @@ static const uint8_t kinds[128] = { BREAK, BREAK, BREAK, BREAK, BREAK, BREAK,
 	LOWER, LOWER, LOWER, LOWER, LOWER, LOWER, LOWER, PUNCT, PUNCT, PUNCT,
 	PUNCT, BREAK };
 
-/* The next characters as long as they are ASCII. */
+/* The next characters as long as they are ASCII, up to `most`. */
 static void
-take_ascii(struct estimate *e)
+take_ascii(struct estimate *e, size_t most)
 {
-	const unsigned char *p = e->p, *end = e->end;
-	unsigned before = e->before, now, run = e->run, last = 0;
+	const unsigned char *p = e->p, *end = p + most;
+	unsigned before = e->before, now, run = e->run;
+	unsigned last = before == PUNCT ? p[-1] : 0;
 	uint64_t units = 0;
 
 	for (; p < end && *p < 0x80; p++) {
@@ -234,11 +224,13 @@ count_units(const unsigned char *p, size_t len)
 		.p = p, .end = p + len, .script = scripts, .before = WIDE
 	};
 
-	while (e.p < e.end)
+	while (e.p < e.end) {
 		if (*e.p < 0x80)
-			take_ascii(&e);
+			take_ascii(&e, e.p == p ? 1 : (size_t)(e.end - e.p));
 		else
 			take_wide(&e);
+		estimate_blocks(&e);
+	}
 	return e.units;
 }
 

@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <ctype.h>
+
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -387,6 +389,65 @@ static const struct {
 	{ "digits", "333333333", 10, 3 },
 };
 
+/* The rule, as estimate.c tells it, a character after the other. */
+static uint64_t
+by_the_rule(const char *p, size_t len)
+{
+	uint64_t eighths = 0;
+	unsigned word = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = p[i], b = i == 0 ? '\0' : p[i - 1];
+		bool white = c <= ' ' || c == 0x7f, first = i == 0;
+		bool after_white = !first && (b <= ' ' || b == 0x7f);
+		bool after_break = after_white && b != ' ';
+
+		if (!isalpha((unsigned char)c)) {
+			word = 0;
+		} else {
+			if (isupper((unsigned char)c) && !first &&
+			    islower((unsigned char)b))
+				word = 0;
+			word = word % 64 + 1; /* nobody writes longer ones */
+			eighths +=
+			    word == 1 || (word > 5 && word % 3 == 0) ? 8 : 0;
+		}
+		if (isdigit((unsigned char)c))
+			eighths += 8;
+		else if (c == ' ')
+			eighths += after_white;
+		else if (white)
+			eighths += after_break ? 1 : 8;
+		else if (ispunct((unsigned char)c))
+			eighths += first || !ispunct((unsigned char)b) ? 8
+			    : b == c                                   ? 2
+								       : 4;
+	}
+	return (eighths + 7) / 8;
+}
+
+static void
+test_estimate_rule(void)
+{
+	static const char few[] = "aaaaabcZQ0 \n\t..-\x7f";
+	unsigned wrong = 0;
+	char text[400];
+
+	srand(3);
+	for (int n = 0; n < 40000; n++) {
+		size_t len = (size_t)rand() % sizeof(text);
+		bool words = rand() % 2;
+
+		for (size_t i = 0; i < len; i++)
+			text[i] = words && i % (1 + n % 40) != 0
+			    ? 'x'
+			    : few[(size_t)rand() % (sizeof(few) - 1)];
+		wrong += estimate_tokens((struct span){ text, len }) !=
+		    by_the_rule(text, len);
+	}
+	CHECK(wrong == 0, "many at once as one by one: %u differ", wrong);
+}
+
 /* A long text is sampled: it stays near to the sum of its parts. */
 static void
 test_long_estimate(void)
@@ -477,6 +538,7 @@ test_estimate(void)
 		CHECK(n <= samples[i].most + samples[i].most / 3,
 		    "%s: nor far over", samples[i].what);
 	}
+	test_estimate_rule();
 	test_long_estimate();
 	test_estimate_sum();
 	CHECK(estimate_tokens(span_of("")) == 0, "nothing is no token");
