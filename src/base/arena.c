@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Memory of one request: blocks that are filled from front to back and
- * forgotten together.  The first block belongs to the arena for good, so that
- * an ordinary request never calls malloc.
+ * Memory of one request: blocks that are filled from front to back and released
+ * together.  The arena keeps the first block for good, so an ordinary request
+ * never calls malloc.
  */
 #include "config.h"
 
@@ -19,9 +19,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* Of the first block, and of others, with their heads and the allocator's.  An
- * ordinary request takes less than 6 KiB; a thousand that wait shall not hold
- * a thousand times what none of them needs. */
+/* Sizes of the first block and of later ones, including their headers and
+ * the allocator's.  An ordinary request needs less than 6 KiB, and a
+ * thousand requests may wait at once, so the first block is small. */
 #define FIRST_BYTES (6 * 1024 - sizeof(struct arena_block) - 16)
 #define MORE_BYTES (4 * 1024 - sizeof(struct arena_block) - 16)
 

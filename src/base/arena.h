@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Memory with the lifetime of one request: many small takes, one reset.
+ * Memory with the lifetime of one request: many small allocations, one reset.
  *
- * An arena never gives memory back piece by piece.  It serves one thread.
- * What a client sends reaches it only in bounded amounts (parameters, model
- * names, reasons); bodies live in a spool.
+ * An arena frees nothing piece by piece.  It serves one thread.  What a client
+ * sends reaches it only in bounded amounts (parameters, model names, reasons);
+ * bodies live in a spool.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

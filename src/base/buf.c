@@ -54,7 +54,7 @@ buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
-/* Charged, it may not have it; a little it needs. */
+/* A charged buffer may be denied memory, unless it asks for only a little. */
 static bool
 resize(struct buf *b, size_t size)
 {

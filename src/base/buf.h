@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A growing buffer with a cap: the only way that bytes of unknown number are
- * gathered in memory.  Over the cap it keeps what it has, drops the rest and
- * remembers (buf_failed); the caller looks once, at the end.
+ * A growing buffer with a cap: the only way in which an unknown number of bytes
+ * is gathered in memory.  Over the cap it keeps what it has, drops the rest and
+ * remembers (buf_failed); the caller checks once, at the end.
  *
- * A charged buffer holds a request's own data: it is charged to the budget
- * (memory.h), and over that, or without memory, fails in the same way
- * (buf_starved) if it is more than 16 KiB.  Any other needs the little that it
- * takes.
+ * A charged buffer holds a request's own data and is charged to the memory
+ * budget (memory.h).  When the budget or the memory is exhausted and the buffer
+ * has more than 16 KiB, it fails in the same way (buf_starved).  For
+ * other buffers, out of memory is fatal.
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -43,8 +43,8 @@ void buf_reset(struct buf *);
 /* Room for n more bytes and the NUL, or false and failed. */
 bool buf_room(struct buf *, size_t n);
 
-/* Inline, as most of what we write is short, of a length that the compiler
- * knows. */
+/* Inline, because most of what we write is short and of a length that the
+ * compiler knows. */
 static inline void
 buf_add(struct buf *b, const void *bytes, size_t len)
 {
@@ -69,7 +69,7 @@ void buf_printf(struct buf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A JSON string, quotes included (RFC 8259 §7); bad UTF-8 becomes U+FFFD. */
 void buf_json(struct buf *, struct span);
-/* The same without its quotes, for a string that is put together. */
+/* The same without its quotes, for a string that is written in pieces. */
 void buf_json_inside(struct buf *, struct span);
 /* Drop the first n bytes. */
 void buf_drop(struct buf *, size_t n);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Time: what the kernel says, and RFC 3339 for what people read and write.
+ * Time: the kernel's clocks, and RFC 3339 for what people read and write.
  */
 #include "config.h"
 
@@ -75,7 +75,7 @@ clock_text(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
 	snprintf(out + 19, CLOCK_TEXT_SIZE - 19, ".%03dZ", (int)ms);
 }
 
-/* Exactly n digits at *text, which moves on; -1 where there are none. */
+/* Exactly n digits at *text, which moves on; -1 if there are none. */
 static int
 clock_digits(const char **text, int n)
 {

@@ -21,8 +21,8 @@ clock_now_ms(void)
 	return clock_now_ns() / 1000000;
 }
 
-/* The same, but it goes on while the machine sleeps (where the system can tell:
- * CLOCK_BOOTTIME): what has passed as people see it, however the clock is
+/* The same, but it also counts while the machine sleeps (if the system has
+ * CLOCK_BOOTTIME): the time that people see pass, even if the wall clock is
  * set. */
 int64_t clock_boot_ms(void);
 

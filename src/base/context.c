@@ -51,12 +51,12 @@
 #else
 #define STACK_BYTES ((size_t)256 * 1024)
 #endif
-/* Kept of a stack that is trimmed: what the shortest request touches. */
+/* What a trimmed stack keeps: as much as the shortest request touches. */
 #define STACK_KEPT_BYTES ((size_t)16 * 1024)
 
 /* libboost_context's interface (boost/context/detail/fcontext.hpp is C++). */
 struct transfer {
-	void *from; /* where the other side is */
+	void *from; /* where the other side continues */
 	void *data;
 };
 struct transfer jump_fcontext(void *to, void *data);
@@ -94,7 +94,7 @@ context_new(void)
 	flags |= MAP_NORESERVE;
 #endif
 #ifdef MAP_STACK
-	flags |= MAP_STACK; /* OpenBSD insists */
+	flags |= MAP_STACK; /* OpenBSD requires it */
 #endif
 	c->map_bytes = page + STACK_BYTES;
 	c->map = mmap(NULL, c->map_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -111,7 +111,7 @@ context_new(void)
 		return NULL;
 	}
 #ifdef MADV_NOHUGEPAGE
-	/* Else the first byte of a stack takes 2 MiB. */
+	/* Otherwise the first byte of a stack would occupy 2 MiB. */
 	madvise(c->map, c->map_bytes, MADV_NOHUGEPAGE);
 #endif
 	c->stack = c->map + page;

@@ -21,10 +21,10 @@ void context_set(struct context *, void (*fn)(void *), void *arg);
 /* Goes there; true when it came back by context_leave(), false when fn has
  * returned. */
 bool context_enter(struct context *);
-/* Called on the stack: back to who entered. */
+/* Called on the stack: returns to the caller of context_enter(). */
 void context_leave(struct context *);
 
-/* Gives back the memory of a stack that nothing runs on, but a little. */
+/* Frees most of the memory of a stack that nothing runs on. */
 void context_trim(struct context *);
 
 #endif

@@ -91,7 +91,7 @@ crew_main(void *ctx)
 	return NULL;
 }
 
-/* It takes no signals. */
+/* Its threads block all signals. */
 static void
 start_thread(struct crew *w)
 {

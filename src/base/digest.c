@@ -4,7 +4,7 @@
  */
 /*
  * SHA-256 of client keys and of the ledger's lines: the gateway knows only
- * digests, and tells nobody by its timing how near a guess was.
+ * digests, and its timing does not reveal how near a guess was.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * SHA-256 (FIPS 180-4, from libcrypto, which libcurl uses too) and comparing
- * without a clock.
+ * SHA-256 (FIPS 180-4, from libcrypto, which libcurl uses too) and comparing in
+ * constant time.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H
@@ -19,11 +19,11 @@ void digest_make(const void *, size_t len, unsigned char out[DIGEST_BYTES]);
 /* Lower-case hex, NUL-terminated. */
 void digest_text(const unsigned char digest[DIGEST_BYTES],
     char out[DIGEST_TEXT_SIZE]);
-/* Of SHA-1, where a protocol asks for it: it proves nothing. */
+/* SHA-1, for a protocol that requires it; it proves nothing. */
 void digest_sha1_text(const void *, size_t len, char out[41]);
 /* 64 hex digits; -1 with EINVAL. */
 int digest_parse(const char *text, unsigned char out[DIGEST_BYTES]);
-/* Takes the same time wherever the two differ. */
+/* Takes the same time regardless of where the two differ. */
 bool digest_equal(const unsigned char a[DIGEST_BYTES],
     const unsigned char b[DIGEST_BYTES]);
 

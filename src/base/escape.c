@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how an escape is spelled.  The scanner has proved those of a body; what
- * is searched for private texts may hold any bytes.
+ * Hides how an escape is spelled.  The scanner has validated the escapes of a
+ * body; other texts that are searched for private data may contain any bytes.
  */
 #include "config.h"
 

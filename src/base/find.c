@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a word is found: where its second and its last byte stand at
- * their distance, sixteen places at a time, the rest is compared.  (The second
- * and not the first, for most words begin with a quote, and JSON is full of
- * them.)
+ * Hides how a word is found: sixteen places at a time, it looks for the word's
+ * second and last byte at their distance, and compares the rest only there.
+ * (The second byte, not the first, because most words begin with a quote, and
+ * JSON is full of quotes.)
  */
 #include "config.h"
 
@@ -60,7 +60,7 @@ find_long(struct span text, struct span word)
 	a += (signed char)word.p[second];
 	b += (signed char)word.p[word.len - 1];
 	for (size_t at = 0; at < places; at += LANES) {
-		/* The last ones overlap those before. */
+		/* The last places overlap those before them. */
 		if (at + LANES > places)
 			at = places - LANES;
 		memcpy(&x, text.p + at + second, sizeof(x));

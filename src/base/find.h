@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Where a word first lies in a text, as memmem(3), which glibc makes for long
- * texts: of the 170 bytes of an event it takes four times as long as this.
+ * Finds the first occurrence of a word in a text, like memmem(3).  glibc's
+ * memmem() is made for long texts: for the 170 bytes of an event it takes four
+ * times as long.
  */
 #ifndef BASE_FIND_H
 #define BASE_FIND_H
@@ -17,7 +18,7 @@
 /* NULL: nowhere.  An empty word is at the text's beginning. */
 const char *find_word(struct span text, struct span word);
 
-/* Inline, as the compiler knows the length of a word that is written out. */
+/* Inline, because the compiler knows the length of a literal word. */
 static inline bool
 find_says(struct span text, const char *word)
 {

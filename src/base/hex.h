@@ -26,7 +26,7 @@ hex_value(char c)
 	return -1;
 }
 
-/* The value of the n (up to 7) digits at p; -1: fewer stand before end. */
+/* The value of the n (up to 7) digits at p; -1: fewer are left before end. */
 static inline int32_t
 hex_number(const char *p, const char *end, size_t n)
 {

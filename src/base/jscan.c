@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The strict JSON scanner: hides the grammar of RFC 8259 and the byte tables
- * of RFC 3629.  A request's body passes it once, right after it was read;
- * the policy learns from it all it knows of the request.
+ * The strict JSON scanner: hides the grammar of RFC 8259 and the byte tables of
+ * RFC 3629.  A request's body is scanned once, right after it was read; all
+ * that the policy knows of the request comes from this scan.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "base/lanes.h"
 #include "base/utf8.h"
 
-/* So many of those at once, where texts are long. */
+/* How many of those are looked at together in long texts. */
 #define STRIDE ((size_t)4 * LANES)
 
 struct scan {
@@ -74,8 +74,8 @@ is_plain_stride(const char *p)
 		   special(p + 2 * LANES) | special(p + 3 * LANES)) == LANES;
 }
 
-/* Over what is certainly plain.  Code has an escape in every line, so the
- * large steps come only after two small ones. */
+/* Skips what is certainly plain.  Code has an escape in every line, so large
+ * steps are only taken after two small ones. */
 static const char *
 skip_lanes(const char *p, const char *end)
 {
@@ -226,7 +226,7 @@ emit(struct scan *s, enum jscan_type type, bool begin, const char *p,
 	return s->value(s->ctx, &v);
 }
 
-/* A value that holds no others. */
+/* A value that contains no others. */
 static const char *
 scan_scalar(struct scan *s, const char *p, int *rc)
 {
@@ -311,8 +311,9 @@ closes(const struct scan *s, const char *p)
 	    *p == (s->levels->object[s->depth - 1] ? '}' : ']');
 }
 
-/* From the byte after an opening bracket or a value to where the next value
- * begins; closes what ends there.  At depth 0 the text is over. */
+/* Moves from the byte after an opening bracket or a value to the beginning
+ * of the next value, and closes the containers that end there.  At depth 0
+ * the text is over. */
 static const char *
 next_value(struct scan *s, const char *p, bool first, int *rc)
 {
@@ -380,7 +381,7 @@ jscan(struct span text, unsigned max_depth,
     int (*value)(void *ctx, const struct jscan_value *), void *ctx,
     struct jscan_error *error)
 {
-	/* Not on the stack, of which a task has little, and keeps what it
+	/* Not on the stack: a task has little of it, and keeps what it has
 	 * touched. */
 	static _Thread_local struct levels levels;
 	static _Thread_local bool taken;

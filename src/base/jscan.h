@@ -7,9 +7,9 @@
  *
  * Accepts exactly RFC 8259 texts in valid UTF-8 (RFC 3629) with at most
  * max_depth levels; every value is handed to a callback with its path and the
- * span of its bytes.  It decodes nothing: what needs decoding (a short
- * member, a text) is decoded by the caller from the span.  A Jansson tree of
- * the same body would take four times its size and fifty times as long.
+ * span of its bytes.  It decodes nothing: the caller decodes what it needs (a
+ * short member, a text) from the span.  A Jansson tree of the same body would
+ * take four times its size and fifty times as long.
  */
 #ifndef BASE_JSCAN_H
 #define BASE_JSCAN_H
@@ -37,7 +37,7 @@ struct jscan_value {
 				   (raw empty) and whole at their end */
 	unsigned depth;		/* 0: the document; 1: a top-level member */
 	const struct jscan_step *path;	/* depth steps */
-	struct span raw;	/* as it stands, strings with their quotes */
+	struct span raw;	/* as written, strings with their quotes */
 	bool escaped;		/* a string with a backslash in it */
 };
 
@@ -47,8 +47,8 @@ struct jscan_error {
 };
 
 /* Scans the whole text.  The callback returns 0 to go on; anything else ends
- * the scan and is returned.  It must not wait (task.h).  -1: not JSON, error
- * says where and why. */
+ * the scan and is returned.  The callback must not wait (task.h).  -1: not
+ * JSON, error says where and why. */
 int jscan(struct span text, unsigned max_depth,
     int (*value)(void *ctx, const struct jscan_value *), void *ctx,
     struct jscan_error *error);
@@ -62,7 +62,7 @@ size_t jscan_decode(struct span raw, char *out);
 bool jscan_escaped_key_is(const struct jscan_step *, const char *name);
 
 /* Is this (raw, perhaps escaped) key the name?  Inline: most members' names
- * differ in length from the one that is looked for. */
+ * differ in length from the name that is sought. */
 static inline bool
 jscan_key_is(const struct jscan_step *step, const char *name)
 {

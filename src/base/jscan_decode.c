@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a JSON string says: hides its escapes.  Beside jscan.c, which has proved
- * them.
+ * The text of a JSON string: hides its escapes, which jscan.c has validated.
  */
 #include "config.h"
 
@@ -59,7 +58,7 @@ jscan_decode(struct span raw, char *out)
 		if (end - p < 2)
 			break;
 		if (p[1] == 'u' && (code = escape_code(p, end, &used)) >= 0) {
-			/* Never longer than the escape that it came from. */
+			/* The result is never longer than its escape. */
 			o += utf8_put(o, (uint32_t)code);
 			p += used;
 		} else {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how one gets over a JSON value without reading it: a string to its
+ * Hides how a JSON value is skipped without being read: a string up to its
  * closing quote, a container by its brackets.  Every value is passed once on
- * each level that is walked, at the speed of memchr() where it is text.
+ * each level that is walked, texts at the speed of memchr().
  */
 #include "config.h"
 
@@ -192,12 +192,13 @@ jspan_next(struct jspan_walk *w)
 	}
 	w->p = skip_value(p, w->end);
 	w->value = (struct span){ p, (size_t)(w->p - p) };
-	/* Without this, what is no JSON could hold a walk in place. */
+	/* Without this, bytes that are not JSON could keep a walk in one
+	 * place. */
 	return w->p > p;
 }
 
-/* The decoded inside in room where it fits, else in memory of its own, which
- * the caller frees. */
+/* The decoded inside: in room if it fits, otherwise in memory that the
+ * caller frees. */
 static struct span
 decoded(struct span inside, char *room, size_t size, char **memory)
 {
@@ -229,7 +230,7 @@ jspan_same(struct span inside, struct span other)
 	return same;
 }
 
-/* An escaped text is up to six times as long as what it says. */
+/* An escaped text is up to six times as long as the decoded one. */
 bool
 jspan_says(struct span inside, const char *text)
 {

@@ -4,11 +4,12 @@
  */
 /*
  * Reading inside a JSON text by spans: nothing is copied and nothing is
- * allocated, so what is only carried can be written on as it came.
+ * allocated, so values that are only carried can be written as they came.
  *
- * The text must have passed jscan() as a whole: here the grammar is believed.
- * (A text that has not gives wrong spans, but none outside of it.)  A value is
- * the span of its bytes, a string with its quotes; p NULL is no value.
+ * The text must have passed jscan() as a whole: the grammar is not checked
+ * again here.  (A text that has not gives wrong spans, but none outside of it.)
+ * A value is the span of its bytes, a string with its quotes; p NULL is no
+ * value.
  */
 #ifndef BASE_JSPAN_H
 #define BASE_JSPAN_H
@@ -28,9 +29,9 @@ bool jspan_is_string(struct span value);
 bool jspan_is_true(struct span value);
 bool jspan_is_false(struct span value);
 
-/* Do so many containers lie in each other that no reader that calls itself
- * for each may have it?  JSON_PARSER_MAX_DEPTH of Jansson, 2048, takes 650 KB
- * of stack; a task has less.  text need not be JSON. */
+/* Are containers nested so deeply that no recursive reader may get the text?
+ * Jansson's JSON_PARSER_MAX_DEPTH, 2048, takes 650 KB of stack; a task has
+ * less.  text need not be JSON. */
 bool jspan_is_deep(struct span text);
 
 /* The value of a document: without the blanks around it. */
@@ -54,8 +55,8 @@ bool jspan_next(struct jspan_walk *);
 /* Is this raw key the name?  Escapes are understood. */
 bool jspan_key_is(struct span key, const char *name);
 
-/* A member; the last of that name, as most readers have it.  p NULL: the
- * value is no object, or has no such member, or null there. */
+/* A member; if several have the name, the last, as in most readers.  p NULL:
+ * the value is no object, or has no such member, or null there. */
 struct span jspan_member(struct span object, const char *name);
 
 /* Several members in one pass. */
@@ -65,7 +66,7 @@ struct jspan_want {
 };
 void jspan_pick(struct span object, struct jspan_want *, size_t n);
 
-/* A string's inside, as it is written; p NULL: it is no string. */
+/* A string's inside, as written; p NULL: it is no string. */
 struct span jspan_inside(struct span value);
 /* The inside of a member that is a string. */
 struct span jspan_text(struct span object, const char *name);
@@ -76,13 +77,13 @@ bool jspan_same(struct span inside, struct span other);
 /* Is the member a string that says this? */
 bool jspan_member_says(struct span object, const char *name, const char *text);
 
-/* A number that is no less than 0, its fraction cut off; else 0. */
+/* A number that is not negative, without its fraction; otherwise 0. */
 uint64_t jspan_count(struct span value);
-/* Has the object or array nothing in it? */
+/* Is the object or array empty? */
 bool jspan_is_empty(struct span value);
 
-/* The value as it is written, on one line: without the blanks between its
- * parts.  For what goes into an event. */
+/* The value as written but on one line, without the blanks between its
+ * parts.  For values that go into an event. */
 void jspan_write(struct span value, struct buf *out);
 
 #endif

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Bytes that are compared sixteen at a time.
+ * Comparing sixteen bytes at a time.
  */
 #ifndef BASE_LANES_H
 #define BASE_LANES_H
@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes that are looked at together: two compilers' common extension, which
- * any processor's vector instructions serve. */
+/* Bytes that are looked at together: an extension of GCC and clang, which
+ * they map to the processor's vector instructions. */
 #define LANES 16
 #if defined __GNUC__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define HAS_LANES 1

@@ -4,10 +4,9 @@
  */
 /*
  * The log: formats a line, escapes what is foreign in it, and hands it to
- * stderr in one write(2), so that lines of several threads and processes
- * never mix, or to syslog.  To systemd's journal, which notes the time, the
- * program and the process by itself, it gives the level in front instead
- * (sd-daemon(3)).
+ * stderr in one write(2), so that lines of several threads and processes never
+ * mix, or to syslog.  systemd's journal records the time, the program and the
+ * process itself; a line for it begins with the level instead (sd-daemon(3)).
  */
 #include "config.h"
 
@@ -42,7 +41,7 @@ static struct {
 
 static _Thread_local const char *log_request;
 
-/* Is stderr what systemd says that it is? */
+/* Is stderr the stream that systemd names in JOURNAL_STREAM? */
 static bool
 is_journal(void)
 {
@@ -179,8 +178,8 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 	return len;
 }
 
-/* False: there is no room for it now.  A log that cannot be written for
- * another reason has nobody to tell. */
+/* False: there is no room for it now.  If the log cannot be written for
+ * another reason, there is nobody to report it to. */
 static bool
 log_put(const char *line, size_t len)
 {
@@ -224,7 +223,7 @@ log_line(char *line, size_t size, int priority, const char *name,
 	return size - 1;
 }
 
-/* How many lines there was no room for. */
+/* How many lines were dropped for lack of room. */
 static bool
 log_tell_lost(void)
 {
@@ -248,7 +247,8 @@ log_to_stderr(int priority, const char *name, const char *text)
 {
 	enum {
 		LINE_BYTES = LOG_LINE_BYTES + 256,
-		/* What a pipe takes whole or not at all. */
+		/* A write of at most this size reaches a pipe whole or not
+		 * at all. */
 		PIPE_BYTES = LINE_BYTES < PIPE_BUF ? LINE_BYTES : PIPE_BUF,
 	};
 	static _Thread_local char line[LINE_BYTES];
@@ -267,7 +267,7 @@ log_write(enum log_level level, const char *fmt, va_list args)
 		"debug" };
 	static const int priorities[] = { LOG_ERR, LOG_WARNING, LOG_INFO,
 		LOG_DEBUG };
-	/* Not of the stack, of which a task has little. */
+	/* Not on the stack: a task has little of it. */
 	static _Thread_local char raw[LOG_LINE_BYTES], text[LOG_LINE_BYTES];
 	int len;
 
@@ -334,6 +334,6 @@ fatal(const char *fmt, ...)
 	va_start(args, fmt);
 	log_write(LOG_LEVEL_ERROR, fmt, args);
 	va_end(args);
-	/* Other threads still run: no destructor may pull the ground away. */
+	/* Other threads still run: no destructor may free what they use. */
 	_exit(LOG_EXIT_FATAL);
 }

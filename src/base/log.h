@@ -23,11 +23,12 @@ enum log_level {
 	LOG_LEVEL_DEBUG
 };
 
-/* Where to and from which level on.  program precedes each line. */
+/* The destination and the lowest level that is written.  Each line begins
+ * with program. */
 void log_open(const char *program, bool to_syslog, enum log_level);
-/* From now on nobody waits for who reads the log: what a full pipe or socket
- * does not take is lost, and a later line says how many were.  (A file is
- * written all the same.)  For processes that serve. */
+/* From now on writing never waits for the log's reader: a line for which a
+ * pipe or socket has no room is lost, and a later line says how many were.
+ * (A file is written in any case.)  For processes that serve. */
 void log_never_wait(void);
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);
@@ -43,21 +44,23 @@ void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Is a line due about what may happen many times a second?  True once in
- * every_ms; *last_ms (of a static, 0 at first) belongs to one kind of line. */
+/* Is a line due about an event that may happen many times a second?  True
+ * once in every_ms; *last_ms (of a static, 0 at first) belongs to one kind
+ * of line. */
 bool log_due(_Atomic int64_t *last_ms, int64_t every_ms);
 
-/* The impossible, or out of memory: say it, end the process (exit 70). */
+/* For the impossible, and for out of memory: logs the message and ends the
+ * process (exit 70). */
 void
 fatal(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
-/* Escape n bytes into out (size bytes, NUL-terminated, cut where full).
- * Returns the length written. */
+/* Escape n bytes into out (size bytes, NUL-terminated, cut to fit).  Returns
+ * the length written. */
 size_t log_escape(const char *in, size_t n, char *out, size_t size);
 
-/* A foreign name as the value of a field in a log line (`model=NAME`): what
- * could end it, begin another or not be seen is percent-encoded.  Returns out,
- * "-" for NULL and "%" for an empty name. */
+/* A foreign name as the value of a field in a log line (`model=NAME`):
+ * characters that could end the field, begin another or be invisible are
+ * percent-encoded.  Returns out, "-" for NULL and "%" for an empty name. */
 const char *log_field(const char *value, char *out, size_t size);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what allocator and kernel have to be told to stay small, where the
- * bounds of memory stand, and what is done when it runs out.
+ * Hides how the allocator and the kernel are told to use little memory, where
+ * the bounds of memory come from, and what is done when it runs out.
  */
 #include "config.h"
 
@@ -30,7 +30,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* More let threads wait less for each other, and keep more for themselves. */
+/* With more arenas, threads wait less for each other, but each keeps more
+ * memory. */
 #define ARENAS 8
 
 void
@@ -39,7 +40,7 @@ memory_protect(void)
 	struct rlimit none = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &none);
-	/* Sanitizers and debuggers need to trace. */
+	/* Sanitizers and debuggers must be able to trace. */
 #if defined(HAVE_SYS_PRCTL_H) && !defined(TAILGATE_DEBUGGABLE)
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
@@ -49,9 +50,9 @@ void
 memory_tune(void)
 {
 #if defined HAVE_MALLOPT && defined __GLIBC__
-	/* Else the threshold grows with the first big body, and each thread's
-	 * arena keeps those it once had: 175 MB instead of 10 after 96 bodies
-	 * of 10 MB (FACTS §9). */
+	/* Otherwise the threshold grows with the first big body, and each
+	 * thread's arena keeps those it once had: 175 MB instead of 10 after
+	 * 96 bodies of 10 MB (FACTS §9). */
 	mallopt(M_ARENA_MAX, ARENAS);
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
@@ -64,7 +65,7 @@ memory_tune(void)
 #endif
 
 #ifdef GIVES_BACK
-/* Of one program or library: its segments that nobody can have written to. */
+/* The segments of one program or library that nothing can have written to. */
 static int
 give_back_object(struct dl_phdr_info *info, size_t size, void *page)
 {
@@ -101,9 +102,9 @@ memory_give_back(void)
 /* ---- the budget ------------------------------------------------------- */
 
 #define PATH_BYTES 4096
-/* Kept for small needs when all else is taken. */
+/* Reserve for small needs when everything else is used up. */
 #define RESERVE_BYTES ((size_t)1024 * 1024)
-/* A client may hold so many times what it leaves free. */
+/* A client may hold this many times what it leaves free. */
 #define SHARE_FACTOR 7
 #define WAIT_NS 5000000L
 #define WAIT_MAX 1000 /* so often */
@@ -135,8 +136,8 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Of a control group and those it lies in.  What is not mounted here, such as
- * the host's part of the path inside a container, has no bound. */
+/* The bound of a control group and its ancestors.  What is not mounted here,
+ * such as the host's part of the path inside a container, sets no bound. */
 static size_t
 group_limit(const char *root, char *group, const char *file)
 {
@@ -236,8 +237,8 @@ refill_reserve(void)
 	return true;
 }
 
-/* May a client that holds so much of what is taken, both with what it asks
- * for, have it? */
+/* May a client have what it asks for?  Both the client's sum and the total
+ * already include it. */
 static bool
 share_allows(size_t mine, size_t taken)
 {

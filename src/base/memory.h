@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How much memory a process holds on to, and how much the data of its requests
- * may take.
+ * How much memory a process keeps, and how much the data of its requests may
+ * use.
  *
- * What grows with what somebody sends (bodies, held responses, what is made of
- * them) is charged to the process's budget first, and refused when that is
- * spent.  The rest, small and of a known number, is taken with memory_alloc().
+ * Data whose size a client or an upstream decides (bodies, buffered responses,
+ * their translations) is charged to the process's budget first, and refused
+ * when the budget is spent.  The rest, small and limited in number, comes from
+ * memory_alloc().
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
@@ -21,22 +22,24 @@
  * same user.  Call it before a key is read. */
 void memory_protect(void);
 
-/* Before threads are started: what is free goes back to the system. */
+/* Call it before threads are started: freed memory then goes back to the
+ * system. */
 void memory_tune(void);
 
-/* Gives back what starting has touched of the program's and the libraries'
- * unchanged pages (code, constants): a process that only waits needs few of
- * them, and the kernel has the rest at hand.  Measured: the parent's PSS is
- * 0.76 MB with it, 1.78 MB without (x86-64, Linux 6.18, two starts each). */
+/* Drops the unchanged pages (code, constants) of the program and its
+ * libraries that starting has touched: a process that only waits needs few
+ * of them, and the kernel can map the others again.  Measured: the parent's
+ * PSS is 0.76 MB with it, 1.78 MB without (x86-64, Linux 6.18, two starts
+ * each). */
 void memory_give_back(void);
 
 /* ---- the budget ------------------------------------------------------- */
 
-/* The part of one of so many processes, in bytes.  asked: for all of them; 0:
- * half of what the machine, or the control group, has.  No more than a quarter
- * of what RLIMIT_AS or RLIMIT_DATA leave the process. */
+/* One process's part of the budget of so many processes, in bytes.  asked:
+ * the budget of all; 0: half the memory of the machine or the control group.
+ * At most a quarter of what RLIMIT_AS and RLIMIT_DATA leave the process. */
 size_t memory_part(size_t asked, unsigned processes);
-/* Of this process, from now on; without it there is no bound. */
+/* Sets this process's budget; without the call there is no bound. */
 void memory_set_budget(size_t bytes);
 size_t memory_budget(void);
 
@@ -53,35 +56,35 @@ enum memory_lack {
 	MEMORY_SHARE, /* the client's share */
 };
 
-/* In whose name something is held, and what it has not got.  Of one request,
- * or a part of it: used by one thread at a time. */
+/* Whom memory is charged to, and why it was refused.  It belongs to one
+ * request or a part of one, and is used by one thread at a time. */
 struct memory_hold {
-	struct memory_share *share; /* NULL: of nobody we know */
+	struct memory_share *share; /* NULL: of no known client */
 	enum memory_lack lack; /* of the first that was refused */
 };
 
-/* Charges so many bytes; false, and lack is set: there is no room.  What was
- * taken is given back by the same number.  hold NULL: only the budget is
- * asked. */
+/* Charges bytes.  False if there is no room; lack says why.  The caller
+ * gives back the same number.  hold NULL: only the budget counts. */
 bool memory_take(struct memory_hold *, size_t bytes);
 void memory_give(struct memory_hold *, size_t bytes);
-/* Charges what is held whatever there is: it is little, or there already. */
+/* Charges bytes even if there is no room: they are few, or in memory
+ * already. */
 void memory_charge(struct memory_hold *, size_t bytes);
-/* Is half of the budget charged, or all that the client may have?  Then what is
- * only kept for convenience should be little. */
+/* Is half of the budget charged, or all that the client may have?  Then
+ * buffers that only make things faster should be small. */
 bool memory_is_scarce(const struct memory_hold *);
 /* All that is charged; the most that one client can have. */
 size_t memory_taken(void);
 size_t memory_share_most(void);
 
-/* Is there so much at the moment?  For libraries that do not survive that there
- * is none. */
+/* Can this much be allocated right now?  For libraries that do not survive a
+ * failed allocation. */
 bool memory_is_there(size_t bytes);
 
-/* malloc(3) and realloc(3) for what is small, or charged already.  With no
- * memory left they use a reserve (memory_take() refuses until it is there
- * again), then wait some seconds for other requests to end; after that it is
- * fatal. */
+/* malloc(3) and realloc(3) for memory that is small, or charged already.
+ * When the system has none left, they use a reserve (memory_take() refuses
+ * until it is full again), then wait some seconds for other requests to end;
+ * after that it is fatal. */
 void *memory_alloc(size_t bytes);
 /* The same, all zero. */
 void *memory_zero(size_t bytes);

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Addresses and networks, all as 16 bytes: one comparison serves both
- * families.  Knows who is calling, which proxy is trusted, and whether a
- * provider's name leads to this network or away from it.
+ * Addresses and networks, all as 16 bytes: one comparison serves both families.
+ * They tell who is calling, which proxy is trusted, and whether a provider's
+ * name leads into this network or out of it.
  */
 #include "config.h"
 
@@ -39,7 +39,7 @@ net_from_v4(const void *addr, struct net *out)
 	out->prefix = NET_BITS;
 }
 
-/* The same first bits? */
+/* Are the first bits the same? */
 static bool
 net_same(const unsigned char *a, const unsigned char *b, unsigned bits)
 {

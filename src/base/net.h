@@ -17,7 +17,7 @@ struct net {
 	unsigned prefix;	/* bits of the 16 bytes that count */
 };
 
-/* "10.0.0.0/8", "fd00::/8", or one address.  -1 with EINVAL, also where bits
+/* "10.0.0.0/8", "fd00::/8", or one address.  -1 with EINVAL, also if bits
  * after the prefix are set. */
 int net_parse(const char *text, struct net *out);
 bool net_contains(const struct net *, const struct net *address);
@@ -27,8 +27,9 @@ int net_from_sockaddr(const struct sockaddr *, struct net *out);
 /* Loopback, RFC 1918, IPv6 link-local, ULA: "this host or the owner's private
  * network" when nothing else is configured. */
 bool net_is_ours(const struct net *address);
-/* Those, and what is not public but need not be the owner's: 100.64/10 (of a
- * carrier, or of a mesh VPN), 169.254/16 (where clouds keep credentials). */
+/* Those, and addresses that are not public but need not be the owner's:
+ * 100.64/10 (of a carrier, or of a mesh VPN), 169.254/16 (where clouds keep
+ * credentials). */
 bool net_is_private(const struct net *address);
 
 /* "10.0.0.0/8" or "10.1.2.3"; out has NET_TEXT_SIZE. */

@@ -4,7 +4,7 @@
  */
 /*
  * Room for what is read from a socket.  A task has little stack and may wait
- * for long, so it borrows this only while something is at hand.
+ * for long, so it borrows this memory only while it has data to process.
  */
 #ifndef BASE_SCRATCH_H
 #define BASE_SCRATCH_H

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A run of bytes that somebody else owns: not terminated, may hold NULs.
+ * A run of bytes that somebody else owns: not terminated, may contain NULs.
  * The currency between the scanner, the policy and the wire.
  */
 #ifndef BASE_SPAN_H

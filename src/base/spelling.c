@@ -11,7 +11,7 @@
 
 #include "base/spelling.h"
 
-#define WORD_MAX 64 /* longer words are like none */
+#define WORD_MAX 64 /* longer words resemble no other */
 
 static size_t
 distance(const char *a, const char *b)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Which known word was meant by one that is not known.
+ * Finds the known word that an unknown one was probably meant to be.
  */
 #ifndef BASE_SPELLING_H
 #define BASE_SPELLING_H

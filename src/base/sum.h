@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Sums that stay within their type: the maximum where they would overflow, 0
- * where a difference would be negative.
+ * Sums that stay within their type: the maximum if they would overflow, 0 if a
+ * difference would be negative.
  */
 #ifndef BASE_SUM_H
 #define BASE_SUM_H

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the loop, and which task runs when: each that has something to do, in
- * the order in which that was seen.  The stacks are context.c's, the threads
- * crew.c's, the waits task_poll.c's.
+ * Hides the loop and the order of tasks: each runs in the order in which it
+ * became ready.  The stacks are context.c's, the threads crew.c's, the waits
+ * task_poll.c's.
  */
 #include "config.h"
 
@@ -20,14 +20,14 @@
 #include "base/memory.h"
 #include "base/task_internal.h"
 
-/* Tasks that have ended and are used again, and those of them whose stacks
- * keep what they have touched. */
+/* How many ended tasks are kept for reuse, and how many of those keep the
+ * memory that their stacks have touched. */
 #define IDLE_MAX 1024
 #define WARM_MAX 128
-/* To look at so many bytes takes less than to go to another thread and back
- * would cost. */
+/* Reading this many bytes costs less than handing the work to another
+ * thread. */
 #define FEW_BYTES ((size_t)32 * 1024)
-/* Of the loop's own stack: what is done aside needs less. */
+/* Size of the loop's own stack: task_aside() needs less. */
 #define STACK_BYTES ((size_t)256 * 1024)
 /* What task_breathe() calls long. */
 #define LONG_NS 500000
@@ -220,7 +220,7 @@ retire(struct task *t)
 	task_all.nidle++;
 }
 
-/* Until it waits or ends; what it has done aside is in between. */
+/* Runs the task until it waits or ends, with what it does aside in between. */
 static bool
 enter(struct task *t)
 {
@@ -263,8 +263,8 @@ run_one(struct task *t)
 	task_all.turn_ns = now_ns;
 }
 
-/* Those that are ready, and those that they make ready: others come after the
- * next look for events. */
+/* Runs the tasks that are ready and those that they make ready; others wait
+ * for the next check for events. */
 static void
 run_ready(void)
 {
@@ -278,9 +278,9 @@ run_ready(void)
 	TAILQ_CONCAT(&task_all.ready, &task_all.yielded, entry);
 }
 
-/* What is done aside runs on this stack, which grows by what it touches; with
- * no address space left that would end the process.  So it has its size before
- * there is work, and gives back the memory. */
+/* task_aside() runs on this stack, which grows as it is touched; without
+ * address space left, growing would end the process.  So the stack gets its
+ * full size before there is work, and the memory is given back. */
 static void
 grow_stack(void)
 {

@@ -8,8 +8,9 @@
  * A task is a function with a small stack of its own.  It runs until it waits:
  * for descriptors, for a time, for work on another thread.  Then the next task
  * runs that has something to do.  All tasks run on the thread of task_loop(),
- * one at a time, so what only tasks touch needs no lock; but what is read
- * before a wait may have changed after it, and no lock may be held over one.
+ * one at a time, so what only tasks touch needs no lock; but a value read
+ * before a wait may have changed after it, and no lock may be held during a
+ * wait.
  *
  * Everything here may be called where there is no loop (CGI, the command line,
  * a thread of the pool): waiting then blocks the thread, as poll(2) does.
@@ -30,7 +31,7 @@
 
 struct task;
 
-/* Descriptors that one wait can have. */
+/* The most descriptors of one wait. */
 #define TASK_FDS_MAX 8
 
 /* Before everything else, once per process, after fork. */
@@ -45,7 +46,7 @@ void task_loop(void);
 /* The task that calls; NULL: no task does. */
 struct task *task_self(void);
 /* Its task_poll() or task_sleep(), or else its next one, returns at once: -1
- * with EINTR.  By tasks and signal functions only. */
+ * with EINTR.  To be called by tasks and signal functions only. */
 void task_wake(struct task *);
 
 /* As poll(2) with up to TASK_FDS_MAX descriptors, and others run meanwhile. */
@@ -60,26 +61,27 @@ void task_forget(int fd);
 int task_sleep(int ms);
 /* Lets the others run. */
 void task_yield(void);
-/* The same, if the caller has run for long already; for loops that look at
- * much. */
+/* The same, if the caller has already run for long; for loops over a lot of
+ * data. */
 void task_breathe(void);
 
-/* fn(arg) on a thread of a small pool, about as many as there are processors:
- * for what takes the processor or the disk for long.  Returns when it is done;
- * other tasks run meanwhile.  fn must not wait for what only a task can do. */
+/* fn(arg) on a thread of a small pool, about as many as there are
+ * processors: for long work of the processor or the disk.  Returns when it
+ * is done; other tasks run meanwhile.  fn must not wait for what only a task
+ * can do. */
 void task_offload(void (*fn)(void *), void *arg);
 
-/* fn(arg), at once, on the loop's own stack: a task that waits keeps all the
- * stack that it ever touched, so what needs much is better done there.  fn must
- * not wait. */
+/* fn(arg), at once, on the loop's own stack: a waiting task keeps all the
+ * stack that it has touched, so work that needs a lot of stack is better
+ * done there.  fn must not wait. */
 void task_aside(void (*fn)(void *), void *arg);
 
-/* The same for fn that looks at so many bytes: aside, if they are no more than
- * 32 KiB; else on another thread. */
+/* The same for fn that reads this many bytes: aside if they are at most 32
+ * KiB, otherwise on another thread. */
 void task_work(size_t bytes, void (*fn)(void *), void *arg);
 
 /* A task's own memory (without a task, the thread's), zero at first, for a
- * module that has to know what its caller has under way. */
+ * module that keeps state for each of its callers. */
 #define TASK_LOCAL_BYTES 64
 void *task_local(void);
 

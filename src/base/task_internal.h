@@ -61,7 +61,7 @@ struct task_all {
 		void (*fn)(int);
 	} signals[TASK_SIGNALS_MAX];
 	unsigned nsignals;
-	int64_t turn_ns; /* when the turn began that is going on */
+	int64_t turn_ns; /* when the current turn began */
 	int64_t longest_ns; /* of all turns */
 };
 
@@ -69,7 +69,7 @@ extern struct task_all task_all;
 extern _Thread_local struct task *task_current;
 extern _Thread_local bool task_on_loop; /* this is the loop's thread */
 
-/* It waits no more: it runs with those that are ready. */
+/* Ends the task's wait and puts it among those that are ready. */
 void task_set_ready(struct task *);
 void task_init_timer(struct task *);
 

@@ -6,10 +6,10 @@
  * Hides how a task waits.
  *
  * A wait is a watcher of libev for each descriptor, and one timer, the task's.
- * They are touched as little as possible, for each change of a watcher is a
- * system call: a timer that is due too early is left to go off, and watchers
- * of task_poll_again() stay with their descriptor.  So a watcher may report
- * what nobody waits for now; then it is stopped.
+ * They are changed as rarely as possible, because each change of a watcher is a
+ * system call: a timer that is due too early may go off, and watchers of
+ * task_poll_again() stay active.  So a watcher may report an event that nobody
+ * waits for; then it is stopped.
  */
 #include "config.h"
 
@@ -46,7 +46,7 @@ set_timer(struct task *t, int64_t now_ms)
 	double s = (double)(t->due_ms - now_ms) / 1000;
 
 	ev_timer_stop(task_all.loop, &t->timer);
-	/* libev counts from when it last looked at the clock. */
+	/* libev counts from the last time that it read the clock. */
 	ev_now_update(task_all.loop);
 	ev_timer_set(&t->timer, s > 0 ? s : 0, 0);
 	ev_timer_start(task_all.loop, &t->timer);

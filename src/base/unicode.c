@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides utf8proc and the quick look that saves most texts from it.
+ * Hides utf8proc, and the quick check that spares most texts from it.
  */
 #include "config.h"
 

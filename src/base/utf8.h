@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * UTF-8 (RFC 3629), one sequence at a time, for those who write foreign bytes
- * where only text may stand.
+ * UTF-8 (RFC 3629), one sequence at a time, for code that writes foreign bytes
+ * into text.
  */
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The length of the valid sequence at p (1..4), or 0 where there is none:
+/* The length of the valid sequence at p (1..4), or 0 if there is none:
  * overlong, surrogate, above U+10FFFF, or cut by the end of the n bytes. */
 static inline size_t
 utf8_length(const unsigned char *p, size_t n)
@@ -43,10 +43,10 @@ utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
-/* The same for a character that is seen as itself; also 0 for what moves the
- * cursor, turns the direction of what follows, or has no width: controls,
- * U+061C, U+200B..200F, U+2028..202E, U+2060..206F, U+FEFF, U+FFF9..FFFB, tags
- * (U+E0000..E007F). */
+/* The same for a character that is visible as itself; also 0 for what moves
+ * the cursor, turns the direction of what follows, or has no width:
+ * controls, U+061C, U+200B..200F, U+2028..202E, U+2060..206F, U+FEFF,
+ * U+FFF9..FFFB, tags (U+E0000..E007F). */
 static inline size_t
 utf8_visible_length(const unsigned char *p, size_t n)
 {

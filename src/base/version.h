@@ -8,7 +8,8 @@
 #ifndef BASE_VERSION_H
 #define BASE_VERSION_H
 
-/* A second build that tests/upgrade.sh takes for another version. */
+/* For tests/upgrade.sh, which needs a second build that counts as another
+ * version. */
 #ifdef TAILGATE_OTHER_VERSION
 #define TAILGATE_VERSION TAILGATE_OTHER_VERSION
 #else

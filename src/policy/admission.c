@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the words of what a request meets after its plan.
+ * Hides the messages of refusals that a request meets after its plan.
  */
 #include "config.h"
 

@@ -21,7 +21,7 @@ int64_t admission_nanousd(const struct candidate *);
 void admission_too_large(struct arena *, size_t max_bytes, struct refused *);
 void admission_bad_form(
     struct arena *, const char *error, struct refused *);
-/* The model alone is left alone at the provider, or the provider is. */
+/* The provider, or only this model of it, is not asked for a while. */
 void admission_model_held(struct arena *, const struct provider *,
     int64_t open_ms, struct refused *);
 void admission_circuit_open(struct arena *, const struct provider *,

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a Host, an Origin and a Sec-Fetch-Site are read.  It is right
+ * Hides how a Host, an Origin and a Sec-Fetch-Site are read.  It runs right
  * after `identify` on a request's way.
  */
 #include "config.h"
@@ -30,7 +30,7 @@ ends_with(struct span text, struct span end)
 	    same((struct span){ text.p + text.len - end.len, end.len }, end);
 }
 
-/* "ai.home", "*.home.example" (what is below it), "*" (any). */
+/* "ai.home", "*.home.example" (names below it), "*" (any). */
 static bool
 matches(struct span pattern, struct span name)
 {
@@ -55,8 +55,8 @@ is_listed(const char *list, struct span name)
 	return false;
 }
 
-/* No name server of somebody else's can lead these here: an attacker's name
- * is never an address, nor localhost (RFC 6761, 6.3). */
+/* No foreign name server can make these lead here: an attacker's name is
+ * never an address, nor localhost (RFC 6761, 6.3). */
 static bool
 is_address_or_localhost(struct span name, bool in_brackets)
 {
@@ -92,7 +92,7 @@ is_own_name(const char *own, struct span name)
 /* ---- hosts -------------------------------------------------------------- */
 
 /* The name in "name:port" or "[address]:port", without a dot at its end;
- * length 0: it is none. */
+ * length 0: not a valid Host. */
 static struct span
 name_of(struct span host, bool *in_brackets)
 {
@@ -144,7 +144,7 @@ host_is_ours(const struct config *config, const struct ambient *a)
 
 /* ---- pages -------------------------------------------------------------- */
 
-/* "*" is meant for pages that have a key to send. */
+/* "*" is meant only for pages that send a key. */
 static bool
 origin_is_listed(const struct config *config, const char *origin)
 {
@@ -166,7 +166,8 @@ without(struct span host, const char *port)
 	return host;
 }
 
-/* Is the page from where it asks?  The default port may be said or not. */
+/* Does the page have the origin of the gateway?  The default port may be
+ * given or not. */
 static bool
 origin_is_host(const char *origin, const char *host)
 {
@@ -184,7 +185,8 @@ page_is_ours(const struct config *config, const struct ambient *a)
 {
 	if (origin_is_listed(config, a->origin))
 		return true;
-	/* A browser lets no page write this one; "none" is a person. */
+	/* A browser lets no page set this header; "none" means that a person
+	 * asked. */
 	if (a->site != NULL)
 		return strcmp(a->site, "same-origin") == 0 ||
 		    strcmp(a->site, "none") == 0;

@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Whose request is it?  A client that is known by its network or by the web
- * server's user, and not by a key, lends its authority to every page that its
- * browser shows.  What a browser says of a request tells such pages apart:
- * Sec-Fetch-Site, Origin, and Host against DNS rebinding (Fetch standard;
- * Fetch Metadata Request Headers, W3C).
+ * Whose request is it?  A client that is identified by its network or by the
+ * web server's user, and not by a key, lends its authority to every page that
+ * its browser shows.  What a browser says about a request tells such pages
+ * apart: Sec-Fetch-Site, Origin, and Host against DNS rebinding (Fetch
+ * standard; Fetch Metadata Request Headers, W3C).
  *
- * Programs that are no browsers send a Host alone.
+ * Programs that are not browsers send only a Host.
  */
 #ifndef POLICY_AMBIENT_H
 #define POLICY_AMBIENT_H
@@ -28,8 +28,8 @@ struct ambient {
 	const char *own_name; /* of this machine */
 };
 
-/* For a client without a key.  REFUSE_NONE, or why not: REFUSE_HOST where the
- * Host is none of ours, REFUSE_ORIGIN where a page of another origin asks.
+/* For a client without a key.  REFUSE_NONE, or why not: REFUSE_HOST if the
+ * Host is none of ours, REFUSE_ORIGIN if a page of another origin asks.
  * SERVER_NAME is no help: lighttpd and Caddy put the client's Host there. */
 enum refusal ambient_check(const struct config *, const struct ambient *);
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how an error's status and words make it somebody's fault.
+ * Hides how an error's status and words decide whose fault it is.
  */
 #include "config.h"
 
@@ -14,10 +14,10 @@
 #include "policy/complaint.h"
 #include "policy/wording.h"
 
-/* Of a message, so many are looked at. */
+/* How many numbers of a message are looked at. */
 #define NUMBERS 8
 
-/* Where no wording says otherwise. */
+/* By status, if no wording says otherwise. */
 static const struct {
 	int status;
 	enum blame blame;
@@ -52,7 +52,7 @@ by_status(int status)
 	return status >= 500 ? BLAME_PROVIDER : BLAME_REQUEST;
 }
 
-/* The next number of at least three digits; commas may stand in it. */
+/* The next number of at least three digits; it may contain commas. */
 static uint64_t
 next_number(const char **at)
 {
@@ -79,7 +79,8 @@ next_number(const char **at)
 	return digits >= 3 ? n : 0;
 }
 
-/* What the words name as the length and the limit: up to NUMBERS of them. */
+/* The numbers in the words, up to NUMBERS of them: the length and the limit
+ * are among them. */
 struct numbers {
 	uint64_t list[NUMBERS];
 	size_t n;
@@ -96,8 +97,8 @@ numbers_of(const char *at)
 	return all;
 }
 
-/* The limit is named as one: what is above it is the length, else the sum of
- * two that are not (a prompt and its max_tokens). */
+/* The words name the limit; the length is a number above it, or the sum of
+ * two numbers below it (a prompt and its max_tokens). */
 static void
 read_by_limit(const struct numbers *all, uint64_t limit, struct blamed *b)
 {
@@ -121,8 +122,8 @@ read_by_limit(const struct numbers *all, uint64_t limit, struct blamed *b)
 	}
 }
 
-/* Other wordings have the limit and the length first, in either order; a
- * sum's limit comes last. */
+/* Other wordings begin with the limit and the length, in either order; if
+ * they give a sum, the limit comes last. */
 static void
 read_length(const char *words, struct span body, struct blamed *b)
 {

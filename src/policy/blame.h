@@ -7,10 +7,10 @@
  *
  * Providers say the same thing in many ways: "the prompt is too long" with
  * 400, 413, 422, 429 or 500, "you are out of credit" with 400, 402, 403 or
- * 429.  All wordings that are known stand in one table (wording.c), and
+ * 429. All known wordings are in one table (wording.c), and
  * tests/unit/blame_test.c has a row for each.  Only an error's own words are
- * looked at (message, code, type, ...), and of those nothing that is quoted:
- * that is the request's, and could be written to look like anything.
+ * looked at (message, code, type, ...), and nothing in them that is quoted:
+ * that comes from the request and could be made to look like anything.
  */
 #ifndef POLICY_BLAME_H
 #define POLICY_BLAME_H
@@ -28,7 +28,7 @@ enum blame {
 	BLAME_KEY, /* the gateway's own key is missing or wrong */
 	BLAME_ACCOUNT, /* the gateway's account: credit, quota, a key's limit */
 	BLAME_RATE, /* too many for now: 429 */
-	BLAME_RATE_ALL, /* too many of all models together, by its words */
+	BLAME_RATE_ALL, /* too many of all models together, as the words say */
 	BLAME_MODEL, /* the provider does not have this model */
 	BLAME_LOADING, /* it is loading this model */
 	BLAME_TIME, /* it gave up: 408, 504 */

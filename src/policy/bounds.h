@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is spent and left of the bounds of a client or a model, as JSON and as
- * text.  state/budget.h fills them in.
+ * What is spent and left within the bounds of a client or a model, as JSON and
+ * as text.  state/budget.h fills them in.
  */
 #ifndef POLICY_BOUNDS_H
 #define POLICY_BOUNDS_H

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a request asks for: hides where each API keeps its texts, its images,
- * its files and its tools.  It runs once, when the body has been read; the
- * plan decides by what it found.
+ * What a request asks for: hides where each API has its texts, images, files
+ * and tools.  It runs once, when the body has been read; the plan decides by
+ * what it found.
  */
 #include "config.h"
 
@@ -31,7 +31,7 @@
 #define DIGITS_MAX 40 /* of a number without its exponent */
 #define TOOL_TOKENS 2 /* around each value of a tool */
 
-/* What holds for the values inside a container. */
+/* What applies to the values inside a container. */
 enum area {
 	AREA_TEXT = 1 << 0, /* goes into the prompt: counted */
 	AREA_PARTS = 1 << 1, /* a `type` names a kind of content */
@@ -85,7 +85,7 @@ key_is(const struct jscan_value *v, const char *name)
 	return jscan_key_is(&v->path[v->depth - 1], name);
 }
 
-/* What holds inside a container that begins. */
+/* What applies inside a container that begins. */
 static void
 enter(struct reading *r, const struct jscan_value *v)
 {
@@ -128,7 +128,8 @@ call_file(struct reading *r, enum media media, struct span bytes)
 		r->patterns.rule = PATTERN_UNREADABLE;
 }
 
-/* A file inside a string.  What is certainly no text is not decoded whole. */
+/* A file inside a string.  A file that is certainly not text is not decoded
+ * whole. */
 static void
 read_file(struct reading *r, const struct media_found *found)
 {
@@ -171,7 +172,7 @@ code_points(struct span text)
 	return n;
 }
 
-/* What a string says beside being text. */
+/* What a string means beside its text. */
 static void
 read_meaning(struct reading *r, const struct jscan_value *v, unsigned area,
     struct span text)
@@ -198,7 +199,7 @@ is_sound(const struct jscan_value *v)
 	    jscan_key_is(&v->path[v->depth - 2], "input_audio");
 }
 
-/* The nearest key above a value, elements of arrays passed over; *depth is
+/* The nearest key above a value, skipping elements of arrays; *depth is
  * where it is.  p NULL: there is none. */
 static struct span
 key_above(const struct jscan_value *v, unsigned *depth)
@@ -259,7 +260,7 @@ read_string(struct reading *r, const struct jscan_value *v)
 	layers_scan(&r->patterns, text);
 }
 
-/* A key is a text as well: it is searched, and goes along with a tool. */
+/* A key is a text as well: it is searched, and it is sent with a tool. */
 static void
 read_key(struct reading *r, const struct jscan_value *v)
 {
@@ -304,8 +305,8 @@ read_inner(struct reading *r, const struct jscan_value *v)
 	return call_inner(r, v);
 }
 
-/* Of a number, up to its end: a body may end with it.  One that is too large
- * to matter may be any other such. */
+/* Reads a number up to its end: the body may end with it.  A number too
+ * large to matter is saturated. */
 static long
 exponent(const char *p, const char *end)
 {
@@ -319,7 +320,7 @@ exponent(const char *p, const char *end)
 	return minus ? -n : n;
 }
 
-/* 4.1e15 as its reader prints it: without a point and an exponent. */
+/* 4.1e15 as its reader prints it: without a decimal point or an exponent. */
 static void
 read_exponent(struct reading *r, struct span number)
 {
@@ -344,7 +345,7 @@ read_exponent(struct reading *r, struct span number)
 		    &r->patterns, (struct span){ digits, (size_t)whole });
 }
 
-/* A number is a text, too: a card's, for one. */
+/* A number is a text, too; it may be that of a credit card. */
 static void
 read_number(struct reading *r, const struct jscan_value *v)
 {

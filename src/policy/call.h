@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a request asks for, measured from its bytes: the model and where it
- * stands, whether it streams, how long it is, what it needs, and whether it
- * holds something private.
+ * What a request asks for, measured from its bytes: the model and its position,
+ * whether it streams, how long it is, what it needs, and whether it contains
+ * something private.
  *
  * One pass of base/jscan over a JSON body, or of wire/multipart over a form.
  * Nothing is changed or copied but the model's name.
@@ -35,8 +35,8 @@ enum call_needs {
 struct call {
 	enum endpoint endpoint;
 	const char *model;	/* as the client wrote it, decoded; arena */
-	const struct model *owner;	/* whose it is where no model was said
-					   (owner.h); model is its id then */
+	const struct model *owner;	/* the owner, if no model was given
+					 * (owner.h); model is its id then */
 	size_t model_offset;	/* the value in the body: of a JSON string */
 	size_t model_len;	/* with its quotes; of a form field without;
 				   0: the body has none */
@@ -50,32 +50,32 @@ struct call {
 	size_t object_end_offset;	/* of the closing '}' of the body */
 
 	uint64_t input_tokens;	/* estimate (estimate.h) */
-	uint64_t max_output_tokens;	/* as asked; 0: not said */
+	uint64_t max_output_tokens;	/* as asked; 0: not given */
 	uint64_t choices;	/* n, at least 1 */
 	uint64_t characters;	/* of `input` (speech), else 0 */
 	unsigned needs;		/* enum call_needs */
 	bool thinking;		/* it asks for reasoning */
 	bool header_local;	/* X-Tailgate-Place: local */
-	/* The values of the headers that rules look at, by config.ruled; NULL:
-	 * not there.  Kept, as header_local is. */
+	/* The values of the headers that rules look at, by config.ruled;
+	 * NULL: not there.  Not overwritten, like header_local. */
 	const char *ruled[CONFIG_RULED_MAX];
 	unsigned remote;	/* media by URL, enum remote (remote.h) */
 	size_t sent_offset, sent_len;	/* what of the body is sent */
-	/* What is sent beside it (policy/passing.h), to be looked through. */
+	/* What is sent beside it (policy/passing.h), to be searched. */
 	const struct span *beside;
 	size_t nbeside;
 	/* The pattern that made it private, "scan limit" where the bound was
-	 * reached before the end, NULL where it is not private. */
+	 * reached before the end, NULL if it is not private. */
 	const char *private_rule;
 };
 
 /* Measures a JSON body.  call->header_local and beside are kept, all else
- * overwritten.  On a refusal fills *refused and returns -1.
- * stream defaults to false; a `model` that is missing, twice, escaped, longer
- * than 256 bytes, with a character in it that cannot be seen, or no string is
- * refused; so are two members of one name that decides about the call, a key
- * that only looks like one, and what names a second model (policy/member.h).
- * At an ENDPOINT_OWNED row a call may have no model: call->model is NULL then,
+ * overwritten.  On a refusal fills *refused and returns -1. stream defaults
+ * to false; a `model` that is missing, repeated, escaped, longer than 256
+ * bytes, not a string, or has an invisible character is refused.  So are a
+ * repeated member that decides about the call, a key that only looks like
+ * one, and a member that names a second model (policy/member.h).  At an
+ * ENDPOINT_OWNED row a call may have no model: call->model is NULL then,
  * until owner_find(). */
 int call_parse_json(const struct config *, const struct patterns *,
     enum endpoint, struct span body, struct arena *, struct call *,
@@ -108,7 +108,7 @@ struct call_form {
 	size_t sent_offset, sent_len;	/* first to last boundary: no preamble
 					   and no epilogue is sent */
 };
-/* Notes one part of a form as it is scanned. */
+/* Records one part of a form as it is scanned. */
 void call_form_take(struct call_form *, const struct call_part *);
 int call_parse_form(const struct config *, const struct patterns *,
     enum endpoint, const struct call_form *, struct arena *, struct call *,

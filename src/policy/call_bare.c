@@ -75,7 +75,7 @@ take_stream(struct reading *r, struct span value)
 	    "`stream` must be true or false.");
 }
 
-/* Whatever it is, it is searched. */
+/* All of it is searched, whatever it is. */
 static int
 take_parameter(struct reading *r, struct span part)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what the top-level members of a JSON body say that decides about the
- * call: the model and where it is, the stream flag, counts.  call.c comes
- * here for each member as it begins.
+ * Hides the top-level members of a JSON body that decide about the call: the
+ * model and its position, the stream flag, counts.  call.c calls it for each
+ * member as the member begins.
  */
 #include "config.h"
 
@@ -48,7 +48,7 @@ call_text(struct reading *r, struct span inside, bool escaped)
 	return (struct span){ r->scratch, jscan_decode(inside, r->scratch) };
 }
 
-/* A name with characters that cannot be seen would look like another one. */
+/* A name with invisible characters would look like another name. */
 char *
 call_model_name(struct reading *r, struct span text)
 {
@@ -129,7 +129,7 @@ read_count(struct reading *r, const struct jscan_value *v, uint64_t *most)
 	return 0;
 }
 
-/* Whatever is there, null too, is what is replaced. */
+/* Any value is replaced, null too. */
 void
 call_place_options(struct reading *r, const struct jscan_value *v)
 {
@@ -137,7 +137,7 @@ call_place_options(struct reading *r, const struct jscan_value *v)
 	r->call->stream_options_len = v->raw.len;
 }
 
-/* May a member of this name stand here? */
+/* May a member have this name? */
 static int
 check_name(struct reading *r, const struct jscan_step *step,
     const struct member_spec *spec)

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One reading of one request: what call.c, call_member.c and form.c share, and
- * nobody else sees.
+ * One reading of one request: shared by call.c, call_member.c and form.c only.
  */
 #ifndef POLICY_CALL_READING_H
 #define POLICY_CALL_READING_H
@@ -25,7 +24,7 @@ struct reading {
 	struct estimate_sum texts; /* what they add to input_tokens */
 	enum member member; /* the top-level one we are in */
 	bool carrier; /* which may be laid over the body */
-	uint64_t seen; /* rows of members that were there, by member_index() */
+	uint64_t seen; /* rows of members that were seen, by member_index() */
 	unsigned char area[JSCAN_DEPTH_MAX + 1]; /* by depth of the values */
 	unsigned char urls[JSCAN_DEPTH_MAX + 1]; /* of the object's members:
 						    what its `url` asks for */
@@ -53,16 +52,16 @@ call_owned(const struct call *call)
 	return endpoint_spec(call->endpoint)->flags & ENDPOINT_OWNED;
 }
 
-/* All of the call is as nothing was said, but what the caller gave. */
+/* Sets the call to its defaults, except for what the caller gave. */
 void call_begin(struct reading *, const struct config *,
     const struct patterns *, enum endpoint);
-/* Looks through what goes along beside the body, and ends the search. */
+/* Searches what is sent beside the body, and ends the search. */
 void call_end(struct reading *);
 
-/* A top-level member begins: reads its value where that is a plain one.  Other
- * than 0: refused. */
+/* A top-level member begins: reads its value if it is not a container.
+ * Other than 0: refused. */
 int call_member(struct reading *, const struct jscan_value *);
-/* So does one inside of those: may it? */
+/* The same for a member inside of one: checks its name. */
 int call_inner(struct reading *, const struct jscan_value *);
 /* Where stream_options stands, when it has ended. */
 void call_place_options(struct reading *, const struct jscan_value *);
@@ -71,9 +70,9 @@ void call_thinking(struct reading *, const struct jscan_value *);
 /* The model's name as text, checked; NULL: refused. */
 char *call_model_name(struct reading *, struct span text);
 
-/* The bytes of a file: searched where they are text; not searched where they
- * are a picture or sound (or `media` says so and nothing speaks against it);
- * else they cannot be read. */
+/* The bytes of a file: searched if they are text; not searched if they are a
+ * picture or sound (or `media` says so and nothing speaks against it);
+ * otherwise they cannot be read. */
 void call_file(struct reading *, enum media media, struct span bytes);
 
 #endif

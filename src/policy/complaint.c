@@ -16,7 +16,7 @@
 #include "base/jspan.h"
 #include "policy/complaint.h"
 
-/* Of an error's words so much is looked at, so deep in its JSON. */
+/* How much of an error's words is read, and how deep in its JSON. */
 #define WORDS_BYTES 4096
 #define DEPTH_MAX 5
 
@@ -40,7 +40,7 @@ is_word(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* Blanks out what is in quotes: that is an echo of the request. */
+/* Blanks out what is in quotes: it echoes the request. */
 static void
 unquote(char *p, size_t len)
 {
@@ -128,7 +128,7 @@ complaint_words(struct span body, struct buf *out)
 		out->p[i] = (char)tolower((unsigned char)out->p[i]);
 }
 
-/* Its `error` member, and what that is in; p NULL: it has none. */
+/* Its `error` member, and the object that contains it; p NULL: it has none. */
 static struct span
 error_of(struct span body, struct span *document)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * An upstream's error as it is read for whose fault it is: its words and
- * numbers, in any form.
+ * Reads an upstream's error, to find whose fault it is: its words and numbers,
+ * in any form.
  */
 #ifndef POLICY_COMPLAINT_H
 #define POLICY_COMPLAINT_H
@@ -15,19 +15,19 @@
 #include "base/buf.h"
 #include "base/span.h"
 
-/* The error's own words (message, code, type, ...) in lower case, nothing of
- * what is quoted; what is no JSON is all words.  out is initialised here, the
- * caller frees it; never NULL. */
+/* The error's own words (message, code, type, ...) in lower case, without
+ * anything quoted; an error that is not JSON is words as a whole.  out is
+ * initialised here, the caller frees it; never NULL. */
 void complaint_words(struct span body, struct buf *out);
 
 /* A number beside the message, such as llama.cpp's n_ctx; 0: none. */
 uint64_t complaint_count(struct span body, const char *member);
 
-/* The status that an error names in itself, as those do that come in a 200;
+/* The status that an error itself names, as an error inside of a 200 does;
  * 0: none. */
 int complaint_status(struct span body);
 
-/* The error's message, decoded, up to size - 1 bytes of it; "" where there is
+/* The error's message, decoded, up to size - 1 bytes of it; "" if there is
  * none. */
 void complaint_message(struct span body, char *out, size_t size);
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How many tokens a text is, without a tokenizer: hides the rule of thumb.
- * The plan holds its sum against a target's context before anything is sent.
+ * How many tokens a text is, without a tokenizer: hides the rule of thumb.  The
+ * plan compares the sum with a target's context before anything is sent.
  *
  * Tokenizers differ; the rule leans to the side of those that local models
  * use (one token per digit, few merges outside of English):
@@ -29,7 +29,7 @@
 #include "policy/estimate.h"
 #include "policy/estimate_internal.h"
 
-/* Of a longer text a sample is looked at. */
+/* Longer texts are sampled. */
 #define SAMPLE_OVER_BYTES ((size_t)64 * 1024)
 #define SAMPLE_BYTES ((size_t)32 * 1024)
 #define BLOCK_BYTES ((size_t)257) /* one, and then 64 at once */
@@ -102,7 +102,7 @@ decode(const struct estimate *e, size_t *len)
 	    (p[3] & 0x3fu);
 }
 
-/* Texts stay in a script: the last one is tried first. */
+/* A text usually stays in one script: the last one is tried first. */
 static const struct script *
 script_of(const struct script *last, uint32_t code)
 {
@@ -149,8 +149,8 @@ static const struct pair pairs[KINDS][KINDS] = {
 	[WIDE] = { COST(0), COST(8), WORD, WORD, COST(8), COST(8), COST(0) },
 };
 
-/* What the nth letter of a word adds.  After 63 it begins anew, for nobody
- * writes such words and a run of letters that is none has no rule. */
+/* What the nth letter of a word adds.  After 63 letters it starts over: such
+ * words do not exist, and no rule fits a run of letters that is not a word. */
 static const uint8_t letter_units[RUN_MASK + 1] = { 0, TOKEN, 0, 0, 0, 0, TOKEN,
 	0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0,
 	TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN, 0, 0, TOKEN,
@@ -246,8 +246,8 @@ block_units(const unsigned char *p, size_t len, size_t at, size_t *seen)
 	return count_units(p + at + skip, n - skip);
 }
 
-/* In blocks from its whole length: each MB would cost 1.3 ms, and the rule is
- * off by more than a sample is. */
+/* In blocks spread over its length: each MB would cost 1.3 ms, and the rule
+ * is less exact than the sample. */
 static uint64_t
 sample_units(const unsigned char *p, size_t len)
 {
@@ -272,7 +272,7 @@ estimate_tokens(struct span text)
 	return (units + TOKEN - 1) / TOKEN;
 }
 
-/* As many tokens as the sample says that the part has. */
+/* The tokens of the part, scaled up from the sample. */
 static uint64_t
 part_tokens(const struct estimate_sum *sum)
 {
@@ -285,7 +285,8 @@ part_tokens(const struct estimate_sum *sum)
 	return ((uint64_t)units + TOKEN - 1) / TOKEN;
 }
 
-/* Half a step to one and a half, for conversations go in turns. */
+/* Half a step to one and a half, because the turns of a conversation are
+ * periodic. */
 static size_t
 next_step(struct estimate_sum *sum)
 {
@@ -295,7 +296,7 @@ next_step(struct estimate_sum *sum)
 	return step / 2 + (sum->seed >> 8) % step;
 }
 
-/* What comes later may be of another kind: a part speaks for itself only. */
+/* Later text may be of another kind: each part is scaled by its own sample. */
 static void
 end_part(struct estimate_sum *sum)
 {

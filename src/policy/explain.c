@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The plan rendered: hides how a decision is written down.  Pure, as the plan
- * is: the operator's command and the responder print with the same code what
- * the same function decided.
+ * The plan as JSON: hides how a decision is written down.  Pure, as the plan
+ * is: the operator's command and the responder print the same decision with the
+ * same code.
  */
 #include "config.h"
 

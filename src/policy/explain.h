@@ -20,7 +20,7 @@ struct explain {
 	const struct client *client;
 	const struct call *call;
 	const struct facts *facts;
-	/* Where the call itself was refused: all zero but `refused`. */
+	/* If the call itself was refused: all zero but `refused`. */
 	const struct plan *plan;
 	/* The budgets of the client and of the model, if they are known. */
 	const struct bound *bounds;

@@ -11,7 +11,7 @@
 
 #include "policy/explain.h"
 
-/* The bits CALL_* that a target may support or not, with their names. */
+/* The CALL_* bits that a target may or may not support, with their names. */
 struct explain_need {
 	unsigned need;
 	const char *name;

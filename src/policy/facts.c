@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is true right now of providers and models: hides how a fact is found
- * for a target.
+ * The current state of providers and models: hides how a fact is found for a
+ * target.
  */
 #include "config.h"
 

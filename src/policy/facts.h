@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is true right now of providers, limits and models.  The floor state
- * gathers it, the plan only reads it; all zero is a quiet start.
+ * The current state of providers, limits and models.  The floor state gathers
+ * it, the plan only reads it; all zero is a quiet start.
  */
 #ifndef POLICY_FACTS_H
 #define POLICY_FACTS_H
@@ -44,7 +44,7 @@ struct facts_learned {
 	int64_t at_ms;		/* wall clock; 0: not known */
 };
 
-/* So long what was busy is believed. */
+/* How long a report of what is busy is believed. */
 #define FACTS_BUSY_MS 120000
 
 struct facts {
@@ -64,11 +64,12 @@ struct facts {
 
 /* Names the pair of both; never 0. */
 uint64_t facts_held_key(const struct provider *, const char *model);
-/* Names the provider's key number i (from 0) for this model, or, where that
+/* Names the provider's key number i (from 0) for this model, or, if model
  * is "", for all models; never 0.  It is made of where the key is read from,
  * never of the key. */
 uint64_t facts_key_key(const struct provider *, size_t i, const char *model);
-/* Can a hold be this long?  A longer one is of a clock before a reboot. */
+/* Can a model be left alone this long?  A longer time comes from the clock
+ * before a reboot. */
 bool facts_held_is_sane(const struct provider *, int64_t open_ms);
 /* How long the model is still left alone at the provider; 0 if it is not. */
 int64_t facts_held_ms(
@@ -84,7 +85,7 @@ int64_t facts_keys_ms(
 const struct facts_learned *facts_find_learned(
     const struct facts *, const struct provider *, const char *model);
 
-/* The target as it is: what was learned of this upstream model stands over
+/* The target as it is: what was learned of this upstream model overrides
  * what was configured. */
 struct target facts_target(
     const struct facts *, const struct target *, const char *model);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A form as a call: hides which of its fields mean something, and what of a
- * part is looked through.
+ * A form as a call: hides which of its fields have a meaning, and what of a
+ * part is searched.
  */
 #include "config.h"
 
@@ -93,7 +93,7 @@ take_parts(struct reading *r, const struct call_form *form, struct fields *f)
 	return 0;
 }
 
-/* `True` is what Python's clients say. */
+/* Python's clients send `True`. */
 static int
 read_stream(struct reading *r, const struct call_part *part)
 {
@@ -143,8 +143,8 @@ file_tokens(const struct call *call, const struct call_form *form)
 	return n;
 }
 
-/* Its name and its file's, each a text of its own, each header line, and what
- * it holds. */
+/* Its name and its file's, each a text of its own, each header line, and its
+ * content. */
 static void
 scan_part(struct reading *r, const struct call_part *part)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how gateways spell what they tell each other, and what of it is
- * believed.  Beside the "identify" step of a request's way.
+ * Hides how gateways write what they tell each other, and how much of it is
+ * believed.  Part of the "identify" step of a request's way.
  */
 #include "config.h"
 
@@ -164,7 +164,7 @@ hop_check(const char *list, const char *own)
 	return REFUSE_NONE;
 }
 
-/* Only what can be an id goes on. */
+/* Only what can be an id is passed on. */
 const char *
 hop_extend(const char *list, const char *own, struct arena *arena)
 {
@@ -179,8 +179,9 @@ hop_extend(const char *list, const char *own, struct arena *arena)
 enum refusal
 hop_refusal(struct span code)
 {
-	/* Its word about our key is about the gateway's own, not the client's;
-	 * what a provider of its did is told as a provider's doing. */
+	/* What it says about our key concerns this gateway's own key, not
+	 * the client's; a failure of one of its providers is reported as a
+	 * provider's. */
 	static const enum refusal not_as_such[] = { REFUSE_INVALID_KEY,
 		REFUSE_CLIENT_GONE, REFUSE_INTERNAL };
 

@@ -3,19 +3,19 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What one gateway tells the next of who asks: the field X-Tailgate-Relay,
+ * What one gateway tells the next about the client: the field X-Tailgate-Relay,
  *
- *	v=1; client=laptop; priority=10; place=local;
- *	    id=req_0123456789abcdef0123; patience_ms=60000
+ * 	v=1; client=laptop; priority=10; place=local;
+ * 	    id=req_0123456789abcdef0123; patience_ms=60000
  *
  * (on one line).  It is believed only from a client with `relay = true`, and
- * only as far as it narrows what that client may do.  What is not exactly of
- * this form is refused rather than passed over, because what was passed over
- * may have been a bound.
+ * only as far as it narrows what that client may do.  A value that is not
+ * exactly of this form is refused rather than ignored, because it may have
+ * contained a bound.
  *
  * X-Tailgate-Hops lists the gateways that a request came through, first to
- * last, separated by blanks.  It can only have a request refused, so it is
- * read from anybody.
+ * last, separated by blanks.  It can only cause a refusal, so it is accepted
+ * from anybody.
  */
 #ifndef POLICY_HOP_H
 #define POLICY_HOP_H
@@ -49,12 +49,12 @@ struct hop {
 
 /* The field's value, in the arena. */
 const char *hop_make(const struct hop *, struct arena *);
-/* Texts lie in the arena.  -1: not of this form. */
+/* Texts are in the arena.  -1: not of this form. */
 int hop_parse(const char *value, struct arena *, struct hop *out);
 
-/* Who asks, as far as the relay's own entry allows: its name before the hop's,
- * the lesser priority, the narrower place; all else is the relay's.  In the
- * arena. */
+/* The client as far as the relay's own entry allows: the relay's name before
+ * the hop's, the lower priority, the narrower place; all else is the
+ * relay's.  In the arena. */
 const struct client *
 hop_client(const struct client *relay, const struct hop *, struct arena *);
 /* The name of the entry in this gateway's configuration: what is before

@@ -6,11 +6,11 @@
  * Who is calling: hides how a client entry is matched.  The first decision on
  * a request's way, before its body is read.
  *
- * A key that is known settles it: its entries hold or the request is refused,
- * whatever else would match.  A key that is not known counts as none, since
- * SDKs cannot send no key at all; then the entries without a key are tried:
- * user and network together before a user, before a network, the first in
- * the file where several are equal.
+ * A known key decides: one of its entries matches or the request is refused,
+ * whatever else would match.  An unknown key counts as none, because SDKs
+ * always send a key; then the entries without a key are tried: user and network
+ * together before a user, before a network, and the first in the file if
+ * several are equal.
  */
 #include "config.h"
 
@@ -112,15 +112,15 @@ user_holds(const struct client *client, const struct peer *peer)
 	    strcmp(client->user, peer->user) == 0;
 }
 
-/* How much an entry without a key asks for; 0: nothing, it matches none. */
+/* How specific an entry without a key is; 0: it matches nobody. */
 static unsigned
 strength(const struct client *client)
 {
 	return (client->user != NULL ? 2 : 0) + (client->nnetworks > 0 ? 1 : 0);
 }
 
-/* The first entry with this key that holds; *known: some entry has it;
- * *expired: as its old key, whose time is over. */
+/* The first entry with this key that matches; *known: some entry has it;
+ * *expired: as its old key, which has expired. */
 static const struct client *
 by_key(const struct config *config, const struct peer *peer, int64_t wall_ms,
     bool *known, bool *expired)
@@ -228,7 +228,8 @@ is_pattern(const char *id)
 	return n > 0 && id[n - 1] == '*';
 }
 
-/* A pattern is not a name: "gpt-?" is one letter, not all that "gpt-*" is. */
+/* A pattern is not a name: "gpt-?" covers one letter, not all that "gpt-*"
+ * covers. */
 bool
 identify_may_use(
     const struct client *client, const char *requested, const char *id)

@@ -22,8 +22,8 @@ struct peer {
 	const char *user;	/* REMOTE_USER, NULL or empty: none */
 };
 
-/* The client's real address: REMOTE_ADDR, or, where that is a trusted proxy,
- * the last entry of forwarded (X-Forwarded-For) that is none. */
+/* The client's real address: REMOTE_ADDR, or, if that is a trusted proxy,
+ * the last entry of forwarded (X-Forwarded-For) that is not one. */
 int identify_address(const struct config *, const char *remote_addr,
     const char *forwarded, struct net *out);
 
@@ -40,8 +40,8 @@ bool identify_may_call(const struct client *, enum endpoint, struct refused *);
 
 /* May it use this model?  requested is the name it wrote; id the model's.
  * Its globs are matched against names: of a model whose id is a pattern
- * ("gpt-*") against the one that was asked for, unless the client lists that
- * very pattern. */
+ * ("gpt-*") against the requested name, unless the client lists that very
+ * pattern. */
 bool identify_may_use(const struct client *, const char *requested,
     const char *id);
 /* Could there be a name by which it may use it? */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the encodings within texts: escapes, percent, base64.  It stands
- * between call.c, which finds the texts, and pattern.c, which searches them.
+ * Hides the encodings within texts: escapes, percent, base64.  It works between
+ * call.c, which finds the texts, and pattern.c, which searches them.
  */
 #include "config.h"
 
@@ -16,8 +16,8 @@
 #include "policy/layers.h"
 #include "policy/media.h"
 
-/* Lines of a wrapped base64 text have 64 or 76 letters; shorter ones are taken
- * for words. */
+/* Lines of a wrapped base64 text have 64 or 76 letters; shorter ones count
+ * as words. */
 #define WRAPPED_MIN 16
 /* Starts within one run that are tried: after its first '/', '-' or '_'. */
 #define STARTS_MAX 8
@@ -152,7 +152,7 @@ look_base64(struct pattern_run *run, struct span base64, unsigned depth)
 	free(out);
 }
 
-/* A file in a longer text, as in a page's source: what cannot be read. */
+/* A file inside of a longer text, as in a page's source: it cannot be read. */
 static bool
 is_unread_file(struct span text, struct span base64)
 {

@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a text says when it is decoded once more.  What leaves is read by
- * somebody who decodes; so private patterns are looked for in
+ * What a text says when it is decoded once more.  Whoever receives a request
+ * may decode it, so private patterns are looked for in
  *
- *	the text itself, and in its composed form (pattern.h);
- *	a text that is JSON (begins with { [ or "), its escapes resolved; in any
- *	text \u0041 and \x41;
- *	a text with %41, decoded;
- *	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
- *	over line breaks too, as far as it decodes to text;
+ * 	the text itself, and in its composed form (pattern.h);
+ * 	a text that is JSON (begins with { [ or "), its escapes resolved; in any
+ * 	text \u0041 and \x41;
+ * 	a text with %41, decoded;
+ * 	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
+ * 	over line breaks too, as far as it decodes to text;
  *
  * and in what those say again, LAYERS_MAX deep.  Other encodings, compressed
  * data, and texts that are split are not put together.
@@ -25,11 +25,11 @@
 #define LAYERS_MAX 3
 #define LAYERS_RUN_MIN 12
 
-/* Looks through a text and all that it says. */
+/* Searches a text and everything that it decodes to. */
 void layers_scan(struct pattern_run *, struct span text);
 
 /* Percent-decodes into out (text.len bytes); returns the length, which is
- * text.len where nothing was encoded. */
+ * text.len if nothing was encoded. */
 size_t layers_percent(struct span text, char *out);
 
 #endif

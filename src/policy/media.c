@@ -16,7 +16,7 @@
 #define PEEK_BYTES 32 /* by which a format is known */
 #define MAY_LETTERS 12 /* by which a text is told from noise */
 
-/* How files begin; a dot stands for any byte. */
+/* How files begin; a dot matches any byte. */
 static const struct {
 	const char *begin;
 	size_t len;
@@ -147,8 +147,8 @@ media_is_base64(struct span text)
 	return true;
 }
 
-/* Decodes until `most` bytes are out or a byte is no letter; white space is
- * passed over. */
+/* Decodes until `most` bytes are written or a byte is no letter; skips white
+ * space. */
 static size_t
 decode(struct span base64, char *out, size_t most)
 {
@@ -271,7 +271,7 @@ bool
 media_is_data_url(struct span text)
 {
 	text = skip_blanks(text);
-	/* Asked of each string, and hardly any begins so. */
+	/* Checked for each string, and hardly any begins so. */
 	return text.len > 0 && (*text.p | 0x20) == 'd' && begins(text, "data:");
 }
 

@@ -4,9 +4,9 @@
  */
 /*
  * Files in a request: data URLs (RFC 2397) and bare base64 in strings, the
- * files of a form.  What they are is told by their bytes more than by their
- * name: whatever is a text is searched as one; pictures and sound are not
- * searched; any other file cannot be read.
+ * files of a form.  Their bytes decide what they are, more than their name:
+ * text is searched as text; pictures and sound are not searched; any other file
+ * cannot be read.
  */
 #ifndef POLICY_MEDIA_H
 #define POLICY_MEDIA_H
@@ -16,7 +16,7 @@
 
 #include "base/span.h"
 
-/* Shorter runs of base64 letters that are no text are taken for words. */
+/* Shorter runs of base64 letters that are not text count as words. */
 #define MEDIA_BARE_MIN 64
 
 enum media {
@@ -32,13 +32,13 @@ struct media_found {
 	struct span base64; /* the encoded part, perhaps with line breaks */
 };
 
-/* What a string of JSON is, by itself (a data URL) or, where it may be bare
- * base64, by its first bytes.  Whatever holds a byte that base64 has not is a
- * text. */
+/* What a string of JSON is: by its form (a data URL) or, if it may be bare
+ * base64, by its first bytes.  A string with a byte that base64 does not use
+ * is a text. */
 struct media_found media_find(struct span text, bool may_be_bare);
 /* Does it begin like a data URL? */
 bool media_is_data_url(struct span text);
-/* What a data URL says that it is. */
+/* What a data URL says it is. */
 enum media media_of_type(struct span url);
 
 bool media_is_letter(char);

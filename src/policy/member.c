@@ -56,18 +56,19 @@ static const struct member_spec members[] = {
 #define MEMBERS (sizeof(members) / sizeof(members[0]))
 _Static_assert(MEMBERS <= 64, "a set of them is 64 bits");
 
-/* Members that some gateways and servers lay over the body, or take for it. */
+/* Members that some gateways and servers merge into the body, or use in its
+ * place. */
 static const char *const carriers[] = { "extra_body", "extra_json",
 	"litellm_params", "override_params", "overrides", "request",
 	"request_body", "body", "payload", "params", "parameters", "json" };
 #define CARRIERS (sizeof(carriers) / sizeof(carriers[0]))
 
-/* What of such a one would count. */
+/* Which names inside of such a member would count. */
 static const char *const carried[] = { "model", "stream", "prompt", "messages",
 	"input" };
 #define CARRIED (sizeof(carried) / sizeof(carried[0]))
 
-/* By which OpenRouter, LiteLLM and Azure take other models. */
+/* By these, OpenRouter, LiteLLM and Azure use other models. */
 static const char *const rivals[] = { "models", "fallbacks", "fallback_models",
 	"engine", "model_list", "model_name", "deployment_id" };
 #define RIVALS (sizeof(rivals) / sizeof(rivals[0]))
@@ -115,7 +116,7 @@ spelled(const char *p, const char *end, char *out)
 	return at < end && *at == ';' && code < 128 ? (size_t)(at + 1 - p) : 0;
 }
 
-/* One layer of that undone; out may be where the key is. */
+/* Decodes one layer of that; out may be the key itself. */
 static struct span
 unspell(struct span key, char out[SPELLED_MAX])
 {
@@ -140,8 +141,8 @@ may_be_spelled(struct span key)
 		memchr(key.p, '&', key.len) != NULL);
 }
 
-/* What is left of a name for a reader who ends it at a NUL or a bracket, does
- * not mind its case and drops what is no part of a name. */
+/* A name as read by a reader that ends it at a NUL or a bracket, ignores its
+ * case and drops characters that names do not have. */
 static struct span
 fold(struct span key, char out[FOLDED_MAX])
 {

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The names that decide about a call: a JSON body's top-level members, which
- * are a form's fields and might be a query's parameters too.
+ * The names that decide about a call: a JSON body's top-level members, a form's
+ * fields, and possibly a query's parameters.
  *
  * Two readers of one body must not see two calls.  Readers differ: Go's JSON
  * takes "Model" for "model", C ends a name at its first NUL, form parsers cut
  * "model[]", trim blanks and undo percent signs.  So a name that any of them
- * could take for one of these, but that is not written as it is, has no good
- * use and is refused; so is a name by which known upstreams take another model.
+ * could take for one of these, but that is not spelled exactly so, has no good
+ * use and is refused; so is a name by which known upstreams use another model.
  */
 #ifndef POLICY_MEMBER_H
 #define POLICY_MEMBER_H
@@ -38,7 +38,7 @@ enum member {
 struct member_spec {
 	const char *name;
 	enum member member;
-	bool repeats; /* may be there again: the larger value counts */
+	bool repeats; /* may be repeated: the larger value counts */
 };
 
 /* The row of a top-level member, by its key as it is written or with escapes;
@@ -47,17 +47,17 @@ const struct member_spec *member_find(const struct jscan_step *);
 /* A row's number, for a set of those that were seen. */
 unsigned member_index(const struct member_spec *);
 
-/* The name that a careless reader could take the decoded key for, though it is
- * not it; NULL: there is none. */
+/* The name that a careless reader could take the decoded key for, although
+ * the key is not it; NULL: there is none. */
 const char *member_disguised(struct span key);
 /* Does it name another model beside `model` (models, fallbacks ...)? */
 bool member_is_rival(struct span key);
 
-/* Could a provider lay what is in this top-level member over the body?  Others
- * that hold a `model` of their own (tools, plugins, metadata) name one for
- * their own purpose, and are not judged. */
+/* Could a provider merge the content of this top-level member into the body?
+ * Other members that have a `model` (tools, plugins, metadata) name one for
+ * their own purpose, and are not checked. */
 bool member_is_carrier(struct span key);
-/* Is this a name that must not be in such a one? */
+/* Is this a name that such a member must not contain? */
 bool member_is_carried(struct span key);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* The model for a name: id or alias, else the longest prefix; NULL. */
 const struct model *models_find(const struct config *, const char *name);
-/* What the upstream of a target is asked for. */
+/* The model name that is sent to the target's upstream. */
 const char *models_upstream_name(const struct model *, const struct target *,
     const char *requested, struct arena *);
 

@@ -92,7 +92,7 @@ add_load(struct offer *o, const struct model *model, size_t i,
 	}
 }
 
-/* name NULL: any that the client may write. */
+/* name NULL: any name that the client may use. */
 static bool
 make(const struct client *client, const struct model *model, const char *name,
     const struct facts *facts, struct arena *arena, struct offer *o)

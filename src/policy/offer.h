@@ -17,8 +17,8 @@
 
 struct offer {
 	enum place place; /* the widest of its targets' */
-	bool ready; /* one of them is not left alone */
-	uint64_t context, max_output; /* the largest; 0: not said */
+	bool ready; /* one of them may be asked now */
+	uint64_t context, max_output; /* the largest; 0: not known */
 	/* Yes if one target can, no if none can. */
 	enum tri images, audio, files, tools, json_schema;
 	uint64_t endpoints; /* ENDPOINT_BIT set, what is bridged included */
@@ -28,11 +28,11 @@ struct offer {
 };
 
 /* Could this client use the model at all, by place and globs?  facts NULL:
- * nothing is known beside the configuration, and everything is ready. */
+ * only the configuration counts, and everything is ready. */
 bool offer_make(const struct client *, const struct model *,
     const struct facts *, struct offer *);
-/* The same for one name that the client may write, which matters where the
- * model's id is a pattern: each name has facts of its own.  In the arena. */
+/* The same for one name that the client may use.  It matters if the model's
+ * id is a pattern: each name has facts of its own.  In the arena. */
 bool offer_make_named(const struct client *, const struct model *,
     const char *name, const struct facts *, struct arena *, struct offer *);
 

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the search for the one provider that can be meant.  It comes after a
- * call was measured and before plan_make(), which asks of its model whatever
- * it asks of any other.
+ * Hides the search for the one provider that can be meant.  It runs after a
+ * call was measured and before plan_make(), which treats the model that it
+ * found like any other.
  */
 #include "config.h"
 
@@ -82,7 +82,7 @@ owner_find(const struct config *config, const struct client *client,
 	    (spec->body != ENDPOINT_BODY_NONE && call->model != NULL))
 		return 0;
 	if (call->model != NULL) {
-		/* What is wrong with the name is the plan's to say. */
+		/* The plan says what is wrong with the name. */
 		said = models_find(config, call->model);
 		if (said != NULL)
 			look_at(&s, said);

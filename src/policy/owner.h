@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Whose a call is that says no model, or that is about something a provider
- * keeps (a stored response, its voices): the one provider that serves the
- * endpoint for this client.  With two of them nobody could say which is meant,
- * and a wrong guess would show one provider's ids to another.
+ * The owner of a call that names no model, or that concerns something a
+ * provider keeps (a stored response, its voices): the one provider that serves
+ * the endpoint for this client.  With two such providers it is unclear which is
+ * meant, and a wrong guess would show one provider's ids to another.
  */
 #ifndef POLICY_OWNER_H
 #define POLICY_OWNER_H
@@ -17,11 +17,11 @@
 #include "policy/refusal.h"
 
 /* Does nothing for a call of an endpoint that is not ENDPOINT_OWNED, nor for
- * one with a body that says its model.  Else sets call->owner, and call->model
- * to its id: the first model that the client may use and whose targets serve
- * the endpoint within the ceilings of both.  If the query said a model, only
- * that one is looked at, and nothing is set.  -1 and *refused: more than one
- * provider could be meant, or none. */
+ * one whose body names its model.  Otherwise it sets call->owner, and
+ * call->model to the owner's id: the first model that the client may use and
+ * whose targets serve the endpoint within the ceilings of both.  If the
+ * query names a model, only that one is checked, and nothing is set.  -1 and
+ * *refused: more than one provider could be meant, or none. */
 int owner_find(const struct config *, const struct client *, struct call *,
     struct arena *, struct refused *);
 /* The model of a call: its owner, or the one by its name; NULL: none. */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which headers and which parameters of a query pass.  It is beside
+ * Hides which headers and which parameters of a query pass.  It complements
  * call.c: request.c fills it before the body is measured, attempt.c sends it.
  */
 #include "config.h"
@@ -177,7 +177,7 @@ decoded(struct span text, struct arena *arena)
 	return (struct span){ out, layers_percent(text, out) };
 }
 
-/* Does it say what the body says? */
+/* Does it agree with the body? */
 static bool
 is_judged(const struct call *call, struct span name, struct span value)
 {
@@ -187,7 +187,7 @@ is_judged(const struct call *call, struct span name, struct span value)
 	    span_is(value, call->stream ? "true" : "false");
 }
 
-/* The name of what it decides, NULL: nothing. */
+/* What it decides about; NULL: nothing. */
 static const char *
 decides(struct span name)
 {

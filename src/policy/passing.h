@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What of a request goes upstream beside its body: the one list by which it
- * is searched for private patterns and by which it is sent.  What is not on it
- * is not sent.
+ * What is sent upstream beside a request's body: one list, which is searched
+ * for private patterns and then sent.  What is not on the list is not sent.
  */
 #ifndef POLICY_PASSING_H
 #define POLICY_PASSING_H
@@ -36,19 +35,20 @@ struct passing {
 /* A header of passing_headers, by its number; only visible ASCII of at most
  * 512 bytes is sent.  The value is kept by reference. */
 void passing_take(struct passing *, size_t header, const char *value);
-/* The boundary of a form: it goes along in Content-Type and in the body. */
+/* The boundary of a form: it is sent in Content-Type and in the body. */
 void passing_boundary(struct passing *, struct span boundary);
-/* The id in the path of something that a provider keeps: -1, and *refused, if
- * it is none that providers give (letters, digits, '-' and '_'). */
+/* The id in the path of something that a provider keeps: -1, and *refused,
+ * if it is not of the form that providers give (letters, digits, '-' and
+ * '_'). */
 int passing_id(struct passing *, struct span id, struct refused *);
 /* The Content-Type to send. */
 const char *passing_type(const struct passing *, struct arena *);
 
-/* The query: parameters that the endpoint is known to have pass, with values
- * that are known or can be no more than a number, a word or an id; others are
- * left out.  (The ids were searched by call_parse_bare().)  One that names a
- * model, a prompt or the stream flag is refused, unless it says what the call
- * says: -1. */
+/* The query: known parameters of the endpoint pass if their values are known
+ * or can only be a number, a word or an id; others are left out.
+ * (call_parse_bare() has searched the ids.)  A parameter that names a model,
+ * a prompt or the stream flag is refused (-1), unless it agrees with the
+ * call. */
 int passing_take_query(struct passing *, const char *query,
     const struct call *, struct arena *, struct refused *);
 

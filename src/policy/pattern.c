@@ -4,8 +4,8 @@
  */
 /*
  * The search of one request's texts for private patterns: hides the forms in
- * which a text is searched and the bounds.  call.c passes it each text while
- * the body is measured.
+ * which a text is searched and the bounds.  call.c hands it each text while the
+ * body is measured.
  */
 #include "config.h"
 
@@ -64,7 +64,7 @@ search(struct pattern_run *run, struct span text)
 	}
 }
 
-/* What is no UTF-8: its bytes as Latin-1, for ASCII is the same there. */
+/* A text that is not UTF-8 is read as Latin-1, which has the same ASCII. */
 static void
 search_bytes(struct pattern_run *run, struct span text)
 {
@@ -92,7 +92,7 @@ search_composed(struct pattern_run *run, struct span text)
 	free((char *)composed.p);
 }
 
-/* In each form of it.  False: it is no UTF-8. */
+/* Searches each form of it.  False: it is not UTF-8. */
 static bool
 search_forms(struct pattern_run *run, struct span text)
 {

@@ -7,9 +7,9 @@
  * them); call.c drives it.
  *
  * Each text (one JSON string, key or value, decoded; one form field) is
- * looked at alone: `^` and `$` are its ends, and what is split over two
- * strings is not put together.  The expressions are PCRE2's in UTF mode where
- * it was found at build time, else POSIX extended ones.
+ * searched alone: `^` and `$` are its ends, and a text split over two strings
+ * is not joined.  The expressions are PCRE2's in UTF mode if the build found
+ * it, otherwise POSIX extended ones.
  *
  * The cost is bounded three times: by private_max_bytes of text, by
  * private_max_ms of CPU time, and by PCRE2's match limit for an expression
@@ -55,10 +55,10 @@ pattern_wants(const struct pattern_run *run)
 }
 
 /* Looks through one text as it stands; sets rule at the first match.  Any
- * bytes may come: whether they are UTF-8, which the engine relies on, is proved
- * here and nowhere else.  What is not counts as private (PATTERN_NOT_UTF8) and
- * is searched as Latin-1 for the rule's name.  A text that is not in composed
- * form (NFC) is searched in that form as well. */
+ * bytes may come: only this function checks that they are UTF-8, which the
+ * engine relies on.  A text that is not UTF-8 counts as private
+ * (PATTERN_NOT_UTF8) and is searched as Latin-1 for the rule's name.  A text
+ * that is not in composed form (NFC) is searched in that form as well. */
 void pattern_scan(struct pattern_run *, struct span text);
 /* The same of what a text may say when it is decoded: its bytes were charged to
  * private_max_bytes with that text, and what is no UTF-8 was not meant so. */

@@ -15,7 +15,7 @@
 #include "base/unicode.h"
 #include "policy/patterns.h"
 
-/* Compiles one spelling of a rule.  -1: said in message. */
+/* Compiles one spelling of a rule.  -1: the reason is in message. */
 static int
 add_regex(struct patterns *patterns, const char *name, const char *pattern,
     char *message, size_t size)
@@ -30,8 +30,9 @@ add_regex(struct patterns *patterns, const char *name, const char *pattern,
 	return 0;
 }
 
-/* A pattern that is written with loose marks also matches the composed text.
- * (Where that spelling is no expression, the first one stands alone.) */
+/* A pattern written with combining marks also matches the composed text.
+ * (If its composed spelling is not a valid expression, only the first one is
+ * used.) */
 static void
 add_composed(struct patterns *patterns, const struct private_rule *rule)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The plan: hides the rules by which a target is in or out.  It is between
- * reading a request and doing anything for it, touches nothing outside its
+ * The plan: hides the rules by which a target is in or out.  It runs between
+ * reading a request and doing anything for it, touches nothing but its
  * arguments, and is what `tailgate explain` prints.
  */
 #include "config.h"
@@ -37,7 +37,7 @@ verdict_name(enum verdict verdict)
 	return names[verdict];
 }
 
-/* The first in this order that is local names the ceiling. */
+/* The first of these that is local is named as the reason for the ceiling. */
 static void
 find_ceiling(const struct plan_question *q)
 {
@@ -100,7 +100,8 @@ judge_all(const struct plan_question *q, const size_t *order)
 	}
 }
 
-/* An outcome leads on where the model permits it and somebody is left. */
+/* After an outcome the next target is tried if the model permits it and one
+ * is left. */
 static void
 link_candidates(struct plan *plan)
 {
@@ -151,8 +152,8 @@ advice(enum refusal refusal)
 	}
 }
 
-/* Nobody is in: the first target that was within the ceiling says why; one
- * that is for such requests rather than one that is not. */
+/* No target is in: the first one within the ceiling gives the reason,
+ * preferably one that is for such requests. */
 static void
 refuse_empty(const struct plan_question *q)
 {
@@ -181,7 +182,7 @@ refuse_empty(const struct plan_question *q)
 		q->plan->refused.retry_after_ms = first->open_ms;
 }
 
-/* May the client ask for this at all?  Finds the model on the way. */
+/* May the client ask for this at all?  Also finds the model. */
 static bool
 admit(const struct plan_question *q)
 {

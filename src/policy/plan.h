@@ -18,11 +18,11 @@
  *  4. fit: what the call needs against what the target says it can do;
  *  5. health: an open circuit;
  *  6. attempts: no more than the model's max_attempts.
- * Being out by 3, 4 or 5 lets the next target be used only with the
- * permission unsupported, too_long or unavailable; without it the plan ends
- * there (later ones are out as `stopped`) with that refusal.  Being out by
- * place or by `when` needs none: narrowing is always allowed, and which target
- * is for which request is the operator's word, no failure.
+ * Being out by 3, 4 or 5 lets the next target be used only with the permission
+ * unsupported, too_long or unavailable; without it the plan ends there (later
+ * ones are out as `stopped`) with that refusal.  Being out by place or by
+ * `when` needs none: narrowing is always allowed, and which target is for which
+ * request is the operator's word, no failure.
  */
 #ifndef POLICY_PLAN_H
 #define POLICY_PLAN_H
@@ -40,7 +40,7 @@
 enum verdict {
 	VERDICT_IN,
 	VERDICT_PLACE,
-	VERDICT_MEDIA,		/* it would fetch what it may not */
+	VERDICT_MEDIA,		/* it would fetch what it must not */
 	VERDICT_WHEN,		/* it is for other requests */
 	VERDICT_ENDPOINT,
 	VERDICT_TOO_LONG,
@@ -51,7 +51,7 @@ enum verdict {
 };
 const char *verdict_name(enum verdict);
 
-/* How a target that does not serve the endpoint itself can answer it. */
+/* How a target that does not serve the endpoint itself can serve it. */
 enum bridge { BRIDGE_NONE, BRIDGE_RESPONSES, BRIDGE_MESSAGES };
 
 struct candidate {
@@ -80,11 +80,10 @@ struct plan {
 	size_t ncandidates;
 	struct candidate *candidates;
 	size_t nin;		/* candidates that may be tried */
-	struct refused refused;	/* where nin is 0, or no model */
+	struct refused refused;	/* if nin is 0, or there is no model */
 };
 
-/* Never fails; a refusal is in plan->refused.  All of it lives in the
- * arena. */
+/* Never fails; a refusal is in plan->refused.  All of it is in the arena. */
 void plan_make(const struct config *, const struct client *,
     const struct call *, const struct facts *, struct arena *, struct plan *);
 

@@ -11,7 +11,7 @@
 
 #include "policy/plan.h"
 
-/* What the rules for one target look at. */
+/* What the rules for one target depend on. */
 struct plan_question {
 	const struct config *config;
 	const struct client *client;

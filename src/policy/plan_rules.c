@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The rules for one target, in the order that plan.h gives: each puts a
+ * The rules for one target, in the order that plan.h gives: each rules a
  * candidate out, with its reason, or lets it pass.
  */
 #include "config.h"
@@ -38,9 +38,10 @@ rule_place(const struct plan_question *q, struct candidate *c)
 	return false;
 }
 
-/* Why this provider may not be handed the call's URLs; NULL: it may.  A local
- * one that fetches is the operator's word; http and private addresses are its
- * own network then.  To fetch for a request that may not leave is to leave. */
+/* Why this provider may not be given the call's URLs; NULL: it may.  The
+ * operator says which local provider fetches; http and private addresses are
+ * then in its own network.  Fetching for a request that may not leave would
+ * make it leave. */
 static const char *
 why_not_fetch(const struct plan_question *q, const struct provider *provider)
 {

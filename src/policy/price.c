@@ -4,8 +4,8 @@
  */
 /*
  * What a request costs: hides the fall-backs between the prices of a target
- * (cached tokens cost what input costs unless said, and so on) and keeps the
- * sums from wrapping.  The plan asks before a request is sent, the ledger
+ * (cached tokens cost what input costs unless configured, and so on) and keeps
+ * the sums from wrapping.  The plan asks before a request is sent, the ledger
  * after it.
  */
 #include "config.h"
@@ -14,7 +14,7 @@
 #include "policy/price.h"
 
 #define MILLION 1000000
-#define OUTPUT_UNSAID 4096 /* tokens, where neither side says a bound */
+#define OUTPUT_UNSAID 4096 /* tokens, if neither side gives a bound */
 
 /* count x nanousd, both at least 0. */
 static int64_t
@@ -27,7 +27,7 @@ times(uint64_t count, int64_t nanousd)
 	return (int64_t)count * nanousd;
 }
 
-/* Rounded up, so that a sum of many small requests is not nothing. */
+/* Rounded up, so that many small requests do not sum up to 0. */
 static int64_t
 per_million(uint64_t count, int64_t nanousd)
 {

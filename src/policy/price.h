@@ -25,10 +25,10 @@ struct usage {
 	int64_t cost_nanousd;	/* the upstream's own `usage.cost`, or -1 */
 };
 
-/* The cost, or -1 where no price is known.  Saturates, never wraps. */
+/* The cost, or -1 if no price is known.  Saturates, never wraps. */
 int64_t price_cost(const struct price *, const struct usage *);
 /* The most it can cost: estimated input, max_output (or what the target
- * allows, or 4096); images 0: it is no request for images. */
+ * allows, or 4096); images 0: the request is not for images. */
 int64_t price_worst(const struct target *, uint64_t input_tokens,
     uint64_t max_output_tokens, uint64_t choices, uint64_t characters,
     uint64_t images);

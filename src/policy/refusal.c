@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The table of refusals: what a client is told, and whether trying again is
- * any use.  Every step of a request's way ends here when it says no; wire/
- * makes a reply of a row.
+ * The table of refusals: what the client reads, and whether trying again can
+ * help.  Every step of a request's way that refuses uses a row; wire/reply.c
+ * writes the response from it.
  */
 #include "config.h"
 

@@ -28,8 +28,8 @@ enum refusal {
 	REFUSE_ENDPOINT_NOT_ALLOWED,
 	REFUSE_PRIVATE_ROUTE,
 	REFUSE_REMOTE_MEDIA,		/* a URL that may not be fetched */
-	REFUSE_HOST,			/* by a name that is none of ours */
-	REFUSE_ORIGIN,			/* from a page of somebody else's */
+	REFUSE_HOST,			/* by a name that is not ours */
+	REFUSE_ORIGIN,			/* from a page of another origin */
 	REFUSE_MODEL_NOT_FOUND,
 	REFUSE_PROVIDER_MODEL,		/* the provider has no such model */
 	REFUSE_UNKNOWN_URL,
@@ -46,18 +46,18 @@ enum refusal {
 	/* 5xx */
 	REFUSE_INTERNAL,
 	REFUSE_UPSTREAM,
-	REFUSE_PROVIDER_ACCOUNT,	/* its word on our key or credit */
+	REFUSE_PROVIDER_ACCOUNT,	/* it rejects our key or credit */
 	REFUSE_BUSY_FULL,		/* local_queue_full */
 	REFUSE_BUSY_TIMEOUT,		/* local_queue_timeout */
 	REFUSE_UNAVAILABLE,		/* provider_unavailable */
 	REFUSE_MODEL_LOADING,
-	REFUSE_OVERLOADED,		/* as many run as may */
+	REFUSE_OVERLOADED,		/* all that may run are running */
 	REFUSE_LEDGER,			/* it can't be recorded */
-	REFUSE_CLIENT_SHARE,		/* or this client's share of them */
+	REFUSE_CLIENT_SHARE,		/* or all of this client's share */
 	REFUSE_EXHAUSTED,		/* descriptors, memory, runtime_dir */
 	REFUSE_UPSTREAM_TIMEOUT,
 	REFUSE_LOOP,			/* it came through here before */
-	/* Nobody is there to read it (ledger and log only; status 499). */
+	/* Nobody reads it (ledger and log only; status 499). */
 	REFUSE_CLIENT_GONE,
 	REFUSE_COUNT
 };
@@ -71,19 +71,19 @@ struct refusal_spec {
 	bool retry_after;	/* carries Retry-After */
 	bool should_not_retry;	/* x-should-retry: false */
 	unsigned fallback;	/* the permission that covers it, or 0 */
-	const char *text;	/* the message where nothing better is known:
-				   what happened, and what to do next */
+	const char *text;	/* the message, if none is more specific: what
+				 * happened, and what to do next */
 };
 
 const struct refusal_spec *refusal_spec(enum refusal);
 
-/* What the client is told: a refusal and its particulars. */
+/* What the client reads: a refusal and its details. */
 struct refused {
 	enum refusal refusal;
 	const char *message;	/* NULL: the table's; never a secret, a body
 				   or a URL with credentials */
 	const char *param;	/* error.param, or NULL */
-	int64_t retry_after_ms;	/* 0: the table's way without a time (1 s) */
+	int64_t retry_after_ms;	/* 0: the table's advice without a time (1 s) */
 };
 
 #endif

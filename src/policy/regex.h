@@ -4,7 +4,7 @@
  */
 /*
  * One regular expression: hides the engine.  Two files implement this header
- * and the build takes one of them: regex_pcre2.c (PCRE2 with its just-in-time
+ * and the build uses one of them: regex_pcre2.c (PCRE2 with its just-in-time
  * compiler) or regex_posix.c (the C library's).
  */
 #ifndef POLICY_REGEX_H
@@ -21,7 +21,7 @@ struct regex {
 	size_t min_length; /* bytes of the shortest text that can match */
 };
 
-/* What one search at a time needs: one for each thread. */
+/* Working memory for one search at a time: one for each thread. */
 struct regex_engine;
 
 /* -1: the engine's reason is in message. */

@@ -50,7 +50,7 @@ regex_compile(
 		    message, size, "at character %zu: %s", offset + 1, text);
 		return -1;
 	}
-	/* Without a compiler for this machine it matches all the same. */
+	/* Without a just-in-time compiler for this machine it interprets. */
 	pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
 	pcre2_pattern_info(code, PCRE2_INFO_MINLENGTH, &min_length);
 	*regex = (struct regex){ code, min_length };

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how URLs name a host, and in how many ways an address can be written.
+ * Hides how URLs name a host, and the many ways in which an address can be
+ * written.
  */
 #include "config.h"
 
@@ -21,7 +22,7 @@
 		text, sizeof(text) - 1 \
 	}
 
-/* Most differ in their first letter. */
+/* Most keys differ in the first letter. */
 static bool
 same_word(const char *p, struct span word)
 {
@@ -67,7 +68,7 @@ remote_key(struct span key)
 		WORD("urls") };
 	static const struct span data[] = { WORD("file_data"), WORD("data") };
 
-	/* Most keys end otherwise, and this is asked of each string. */
+	/* Most keys end differently, and this check is made for each string. */
 	if (key.len == 0 || strchr("aAeEiIlLoOsS", key.p[key.len - 1]) == NULL)
 		return REMOTE_KEY_NONE;
 	if (ENDS_ANY(key, reference))
@@ -120,7 +121,7 @@ four(const unsigned char *p)
 	    (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Whatever holds an IPv4 address is judged by that. */
+/* Addresses that contain an IPv4 address are judged by it. */
 static bool
 is_inside6(const unsigned char a[16])
 {
@@ -161,11 +162,11 @@ is_inside_name(struct span name)
 	return memchr(name.p, '.', name.len) == NULL || ENDS_ANY(name, zones);
 }
 
-/* Is this host (as it stands in a URL) inside a private network?  Addresses in
+/* Is this host (as written in a URL) inside a private network?  Addresses in
  * every spelling that a resolver takes (decimal, hexadecimal, octal, short;
  * IPv6 with an IPv4 address in it); names without a dot, localhost, .local,
- * .internal and their like.  A name that is written with percent signs or
- * beyond ASCII counts as inside: its reader may see another one. */
+ * .internal and their like.  A name with percent signs or characters beyond
+ * ASCII counts as inside: its reader may see another name. */
 static bool
 is_inside(struct span host)
 {
@@ -184,8 +185,8 @@ is_inside(struct span host)
 		return inet_pton(AF_INET6, text + 1, &v6) != 1 ||
 		    is_inside6(v6.s6_addr);
 	}
-	/* inet_aton() takes what resolvers take: 127.1, 0x7f.1, 017700000001,
-	 * 2130706433. */
+	/* inet_aton() accepts what resolvers accept: 127.1, 0x7f.1,
+	 * 017700000001, 2130706433. */
 	if (inet_aton(text, &v4) != 0)
 		return is_inside4(ntohl(v4.s_addr));
 	return is_inside_name(host);
@@ -199,7 +200,8 @@ is_letter(char c)
 	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
-/* The length of "https", 0: there is no scheme.  One letter is a drive's. */
+/* The length of "https"; 0: there is no scheme.  One letter is that of a
+ * drive. */
 static size_t
 scheme_length(struct span url)
 {
@@ -214,7 +216,7 @@ scheme_length(struct span url)
 }
 
 /* What is between the slashes and the next one, without a user and a port.
- * Readers take backslashes for slashes, and any number of them. */
+ * Readers accept backslashes as slashes, and any number of them. */
 static struct span
 host_of(struct span rest)
 {

@@ -4,9 +4,9 @@
  */
 /*
  * Media that a request only points to.  The upstream fetches it: the URL (and
- * its query) leaves with that fetch, and the upstream's own network is open to
- * whatever the URL names.  So what a URL asks for is judged by itself, without
- * a look-up of its name.
+ * its query) leaves with that fetch, and the URL can name anything in the
+ * upstream's own network.  So a URL is judged by itself, without resolving its
+ * name.
  */
 #ifndef POLICY_REMOTE_H
 #define POLICY_REMOTE_H
@@ -15,26 +15,27 @@
 
 #include "base/span.h"
 
-/* What a reference asks for; 0: nothing that is fetched. */
+/* What a reference asks for; 0: nothing is fetched. */
 enum remote {
-	REMOTE_MEDIA = 1 << 0, /* anything that is not there itself */
+	REMOTE_MEDIA = 1 << 0, /* anything that the request does not contain
+			        * itself */
 	REMOTE_PLAIN = 1 << 1, /* not by https: http, file, a path ... */
 	REMOTE_INSIDE = 1 << 2, /* a private address, or a name that only a
 				   private network has */
 	REMOTE_SCHEME = 1 << 3, /* neither https nor http */
 };
 
-/* What a key says of its string. */
+/* What a key says about its string. */
 enum remote_key {
 	REMOTE_KEY_NONE,
 	REMOTE_KEY_REFERENCE, /* image_url, file_url, server_url ... */
 	REMOTE_KEY_MEDIA, /* image, audio, video: perhaps the data itself */
-	REMOTE_KEY_URL, /* url, uri: by what it is in */
-	REMOTE_KEY_DATA, /* file_data, data: the data itself, but some
-			    upstreams take a URL there, too */
+	REMOTE_KEY_URL, /* url, uri: depends on what contains it */
+	REMOTE_KEY_DATA, /* file_data, data: the data itself, but some upstreams
+			  * accept a URL there, too */
 };
 enum remote_key remote_key(struct span key);
-/* Is the `url` inside a member of this name one of media? */
+/* Is the `url` inside a member of this name a URL of media? */
 bool remote_holds_url(struct span key);
 
 /* enum remote, of the decoded string. */

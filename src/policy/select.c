@@ -4,7 +4,7 @@
  */
 /*
  * The order among targets: hides how round robin, load, price, latency and
- * stickiness become one ranking.  plan_make() asks it once per request.
+ * stickiness become one ranking.  plan_make() calls it once per request.
  */
 #include "config.h"
 
@@ -50,8 +50,8 @@ sticky_score(const struct client *client, const struct model *model,
 	return -log(u) / target->weight;
 }
 
-/* Of another gateway: what it said last, or what we have there, for each of
- * its slots. */
+/* The load of another gateway: what it reported last, or our own requests
+ * there, for each of its slots. */
 static double
 gateway_busy(const struct target *target, const struct facts *facts,
     const char *model, double ours)

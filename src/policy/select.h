@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * In which order the targets of a model are looked at.
+ * The order in which the targets of a model are tried.
  *
- * Local targets always stand before external ones; within each of the two
- * groups the model's `order` decides:
+ * Local targets always come before external ones; within each of the two groups
+ * the model's `order` decides:
  *  order        as they stand in the file;
  *  round_robin  the next one each time, a target of weight 3 three times as
  *               often; the others follow in their order;
@@ -18,9 +18,9 @@
  *               been seen yet first, so that it will be.
  * `sticky` gives each client its own target of several equal ones (weighted
  * rendezvous hashing of client, model and target, so that a target that is
- * taken away moves only its own clients).  It takes the place of round_robin
- * and least_busy, decides ties of cheapest and fastest, and leaves `order`
- * alone.  Further ties fall to the order in the file.
+ * taken away moves only its own clients).  It replaces round_robin and
+ * least_busy, decides ties of cheapest and fastest, and does not change
+ * `order`.  Other ties are decided by the order in the file.
  */
 #ifndef POLICY_SELECT_H
 #define POLICY_SELECT_H

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how each condition of a rule is held against a call.  plan_judge()
- * asks it for each target, after the place.
+ * Hides how each condition of a rule is compared with a call.  The plan checks
+ * it for each target, after the place.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The rules by which an operator says which requests a target, or a model, is
- * for (`when`): nothing but what was measured of the call.
+ * The rules by which an operator says which requests a target or a model is for
+ * (`when`).  They depend only on what was measured of the call.
  */
 #ifndef POLICY_WHEN_H
 #define POLICY_WHEN_H
@@ -13,8 +13,8 @@
 #include "config/settings.h"
 #include "policy/call.h"
 
-/* NULL: the call is of those.  Else why it is not, in one clause for people:
- * "it is for requests of up to 4000 tokens in, not 5210". */
+/* NULL: the rule matches the call.  Otherwise why it does not, in one clause
+ * for people: "it is for requests of up to 4000 tokens in, not 5210". */
 const char *when_not(const struct when *, const struct call *, struct arena *);
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "policy/wording.h"
 
-/* Statuses in which a wording means what it says. */
+/* The statuses for which a wording has its meaning. */
 #define S400 (1u << 0)
 #define S402 (1u << 1)
 #define S403 (1u << 2)
@@ -30,7 +30,7 @@
 static const struct {
 	unsigned statuses;
 	enum blame blame;
-	const char *words, *more; /* lower case; both must be there */
+	const char *words, *more; /* lower case; both must occur */
 } wordings[] = {
 	/* The gateway's account.  OpenAI, Anthropic, OpenRouter, DeepSeek,
 	 * xAI, Moonshot, Alibaba, Zhipu. */

@@ -13,8 +13,8 @@
 #include "base/span.h"
 #include "policy/blame.h"
 
-/* words: the error's own, in lower case.  False: none of them is known with
- * this status. */
+/* words: the error's own, in lower case.  False: no known wording matches
+ * with this status. */
 bool wording_find(int status, struct span words, enum blame *);
 
 #endif

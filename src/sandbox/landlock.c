@@ -4,8 +4,8 @@
  */
 /*
  * Hides Landlock (landlock(7)): files from ABI 1 (Linux 5.13) on, ports of TCP
- * from ABI 4 (6.7) on.  By system call, because glibc has no functions for it,
- * and with numbers of our own for what older headers lack.
+ * from ABI 4 (6.7) on.  It makes the system calls itself, because glibc has no
+ * functions for them, and defines the constants that older headers lack.
  */
 #include "config.h"
 
@@ -36,7 +36,7 @@
 #define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (1ULL << 1)
 
-/* As the kernel's, which an older kernel accepts in its shorter sizes. */
+/* The kernel's structures; an older kernel accepts their shorter sizes. */
 struct ruleset_attr {
 	uint64_t fs, net, scoped;
 };
@@ -57,7 +57,7 @@ struct net_port_attr {
 
 #define FS_DIRS (LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR)
 
-/* All that an ABI knows of files. */
+/* All rights to files that an ABI knows. */
 static uint64_t
 fs_handled(int abi)
 {
@@ -72,7 +72,7 @@ fs_handled(int abi)
 	return all;
 }
 
-/* A path that is not there needs no rule. */
+/* A path that does not exist needs no rule. */
 static int
 allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 {

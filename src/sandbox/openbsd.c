@@ -29,7 +29,7 @@ sandbox_openbsd(const struct sandbox_rules *r)
 			return -1;
 	} else if (r->files) {
 		for (size_t i = 0; i < r->npaths; i++)
-			/* What is not there cannot be unveiled. */
+			/* A path that does not exist cannot be unveiled. */
 			if (unveil(r->paths[i].path,
 				rights[r->paths[i].access]) == 0)
 				bits |= SANDBOX_FILES;

@@ -19,14 +19,15 @@
 enum sandbox_access {
 	SANDBOX_READ,
 	SANDBOX_WRITE,
-	SANDBOX_SHARE, /* the same, but nothing is cut: others have it mapped */
+	SANDBOX_SHARE, /* the same, but no truncation: others have the file
+		        * mapped */
 	SANDBOX_DIRS, /* make directories, remove empty ones */
 };
 
 struct sandbox_rules {
-	bool files; /* held to the paths below */
+	bool files; /* confined to the paths below */
 	bool connect; /* may connect at all, and make threads for it */
-	bool looks; /* may ask what any path is, and whether it could open it */
+	bool looks; /* may stat(2) any path, and ask whether it could open it */
 	bool fork; /* may make processes (a parent) */
 	bool has_filter; /* a parent: the one of its kind is in force */
 	bool serves; /* clients */
@@ -42,11 +43,11 @@ struct sandbox_rules {
 	size_t dirs_used;
 	uint16_t ports[SANDBOX_PORTS_MAX]; /* of TCP; none: no connect */
 	size_t nports;
-	bool ports_full; /* more than can be listed: not held to ports */
+	bool ports_full; /* more than can be listed: ports are not confined */
 };
 
-/* Each returns the sandbox_force bits that it put in force; 0 where the
- * system has nothing of the kind.  -1: it has, and refused; errno. */
+/* Each returns the sandbox_force bits that it put in force; 0 if the system
+ * has nothing of the kind; -1 with errno if it has and refused. */
 int sandbox_landlock(const struct sandbox_rules *);
 int sandbox_seccomp(const struct sandbox_rules *);
 int sandbox_openbsd(const struct sandbox_rules *);

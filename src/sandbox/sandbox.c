@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which paths and ports a role needs, and what a system can hold it to.
+ * Hides which paths and ports a role needs, and how far the system can confine
+ * it to them.
  */
 #include "config.h"
 
@@ -23,8 +24,8 @@
 
 #define PORT_DNS 53
 
-/* What the C library, the resolver and TLS read while they work.  Single
- * files of /etc, because shadow and keys are there too. */
+/* What the C library, the resolver and TLS read at run time.  Single files
+ * of /etc, because shadow and keys are there too. */
 static const char *const system_paths[] = { "/etc/resolv.conf", "/etc/hosts",
 	"/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
 	"/etc/services", "/etc/protocols", "/etc/localtime", "/etc/ld.so.cache",
@@ -96,8 +97,8 @@ add_providers(struct sandbox_rules *r, const struct config *c)
 		if (p->port == 0)
 			continue;
 		add_port(r, p->port);
-		/* Opened anew with each connection.  Not its directory, which
-		 * may be the one of the configuration and the keys. */
+		/* Opened again for each connection.  Not its directory,
+		 * which may also contain the configuration and the keys. */
 		add_path(r, p->ca_file, SANDBOX_READ);
 		add_path(r, p->ca_path, SANDBOX_READ);
 	}
@@ -113,7 +114,7 @@ add_system(struct sandbox_rules *r)
 							      : SANDBOX_READ);
 }
 
-/* What processes share, and the ledger, which one of them alone writes. */
+/* What the processes share, and the ledger, which only one of them writes. */
 static void
 add_state(
     struct sandbox_rules *r, const struct config *c, enum sandbox_access access)
@@ -168,7 +169,7 @@ rules_make(
 	r->serves = role == SANDBOX_WORKER || role == SANDBOX_CGI;
 	r->writes_only = role == SANDBOX_LEDGER;
 	r->log = c->log_syslog;
-	/* The resolver makes a thread. */
+	/* The resolver starts a thread. */
 	r->connect = r->fork || r->serves || role == SANDBOX_PROBE ||
 	    role == SANDBOX_MOUNT || role == SANDBOX_INIT;
 	if (r->files)

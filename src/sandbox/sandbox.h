@@ -4,40 +4,40 @@
  */
 /*
  * The cage: what a process gives up before it reads a client's, an upstream's
- * or an operator's bytes, so that one that is taken over finds nothing to open,
- * nothing to run and nowhere to connect.
+ * or an operator's bytes, so that an attacker who takes the process over finds
+ * nothing to open, nothing to run and nowhere to connect.
  *
  * One call per process, by role, while it has one thread and after it has
  * opened what it keeps:
  *
- *	role		files				network		also
- *	parent		all that its user may		-		own exec
- *	worker, CGI	read: system files, CAs,	connect: ports	no exec
- *			state_dir, the ledger's		of providers,
- *			directory; write: runtime_dir,	proxies, DNS
- *			spool
- *	ledger		write: the ledger's directory	none		no exec
- *	probe		as a worker			as a worker	no exec
- *	mount		read: system files, CAs		connect: the	no exec
- *	 (probe --mount, and what asks for setup)	URL's port, DNS
- *	inspect		read: as a worker, and the	none		no exec
- *			configuration's directory
- *	check		read: the same			none		no exec
- *	edit		write: the clients file's	none		no exec
- *			directory too
- *	init		write: the configuration's	connect: ports	no exec
- *			directory			of providers
- *	setup		write: the directories of the	none		no exec
- *			tool's files, its record
+ * 	role		files				network		also
+ * 	parent		all that its user may		-		own exec
+ * 	worker, CGI	read: system files, CAs,	connect: ports	no exec
+ * 			state_dir, the ledger's		of providers,
+ * 			directory; write: runtime_dir,	proxies, DNS
+ * 			spool
+ * 	ledger		write: the ledger's directory	none		no exec
+ * 	probe		as a worker			as a worker	no exec
+ * 	mount		read: system files, CAs		connect: the	no exec
+ * 	 (probe --mount, and what asks for setup)	URL's port, DNS
+ * 	inspect		read: as a worker, and the	none		no exec
+ * 			configuration's directory
+ * 	check		read: the same			none		no exec
+ * 	edit		write: the clients file's	none		no exec
+ * 			directory too
+ * 	init		write: the configuration's	connect: ports	no exec
+ * 			directory			of providers
+ * 	setup		write: the directories of the	none		no exec
+ * 			tool's files, its record
  *
- * The table of all that a process may try, and who is refused it, is
- * tests/unit/sandbox_test.c.
+ * tests/unit/sandbox_test.c has the table of what a process may try and which
+ * roles are refused it.
  *
  * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on, no
  * signals and abstract sockets to others from ABI 6 on) and seccomp; OpenBSD:
- * pledge and unveil.  Elsewhere, and where the kernel has less, as much as
- * there is; sandbox_text() says what.  A parent cannot be held to directories,
- * because a reload may name others and its workers would inherit the limit.
+ * pledge and unveil.  On other systems and older kernels, as much as they have;
+ * sandbox_text() says what.  A parent cannot be held to directories, because a
+ * reload may name others and its workers would inherit the limit.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
@@ -71,7 +71,8 @@ enum sandbox_force {
 	SANDBOX_SCOPES = 1 << 4,	/* Landlock: signals, names */
 };
 
-/* What a call needs beside its role's.  Each list ends with NULL. */
+/* What a call needs in addition to its role's rights.  Each list ends with
+ * NULL. */
 struct sandbox_more {
 	const char *const *reads; /* or NULL */
 	const char *const *writes; /* directories, or NULL */
@@ -84,9 +85,9 @@ struct sandbox_more {
 };
 
 /* Confines the calling process as config->sandbox says: "off" does nothing,
- * "on" as much as the system has, "require" fails with less than files and
- * calls (a parent: calls).  more: or NULL.  *force gets what is in force.  -1
- * with one line in why; the process must end then. */
+ * "on" uses what the system has, "require" fails unless files and calls (for
+ * a parent: calls) are confined.  more: or NULL.  *force gets what is in
+ * force.  -1 with one line in why; then the process must end. */
 int sandbox_enter(enum sandbox_role, const struct config *,
     const struct sandbox_more *, unsigned *force, char *why, size_t size);
 
@@ -95,9 +96,9 @@ int sandbox_enter(enum sandbox_role, const struct config *,
  * successor with the same number must not add it again. */
 uint64_t sandbox_filter(void);
 
-/* A number that is another one once a path that workers are held to is another
- * file or directory than before, or has gone or come: they cannot follow it,
- * their successors can.  0 when nothing is held to paths. */
+/* A number that changes once a path that workers are confined to is
+ * replaced, appears or disappears: workers cannot follow the change, their
+ * successors can.  0 when nothing is confined to paths. */
 uint64_t sandbox_stamp(const struct config *);
 
 /* The name of bit i of enum sandbox_force; NULL after the last. */

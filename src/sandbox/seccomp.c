@@ -5,12 +5,13 @@
 /*
  * Hides seccomp, by libseccomp.
  *
- * A parent may do anything but what no code of ours ever does, and execute its
- * own program anew, from which its workers inherit nothing; the others may
- * do only what the suite was seen to need (strace -f -c over it), with some
- * room for other C libraries.  What is never ours ends the process; what is
- * merely not listed fails with ENOSYS, so that a newer C library's new call
- * meets an old kernel, as it is written for, and not the end of a gateway.
+ * A parent may make all calls except those that no code of ours ever makes, and
+ * may execute its own program again, from which its workers inherit nothing.
+ * The other roles may make only the calls that the test suite was seen to need
+ * (strace -f -c), with some room for other C libraries.  A call that is never
+ * ours ends the process.  A call that is merely not listed fails with ENOSYS,
+ * so that a newer C library falls back as it does on an old kernel, and the
+ * gateway goes on.
  */
 #include "config.h"
 
@@ -86,10 +87,11 @@ static const char *const usual[] = { "read", "write", "readv", "writev",
 	"getrusage", "getrlimit", "setrlimit", "ugetrlimit", "getrandom",
 	"uname", "sysinfo", "wait4", "waitid", "socketcall" };
 
-/* Of those who make the files that others map; who serves only finds them. */
+/* For roles that create the files that others map; a worker only opens
+ * existing ones. */
 static const char *const making[] = { "ftruncate", "ftruncate64" };
 
-/* Of the ledger's process, which writes a file and talks to sockets that it
+/* For the ledger's process, which writes a file and talks to sockets that it
  * was given. */
 static const char *const writing[] = { "read", "write", "readv", "writev",
 	"pread64", "pwrite64", "pwritev", "close", "lseek", "_llseek", "open",
@@ -175,7 +177,7 @@ allow_netlink(scmp_filter_ctx ctx, int protocol)
 }
 
 /* Streams, and the resolver's: UDP, streams of the host's own (nscd, Avahi,
- * systemd-resolved), netlink for the interfaces.  Who serves also asks for the
+ * systemd-resolved), netlink for the interfaces.  A worker also asks for the
  * state of clients' connections (wire/peer), and calls the ledger's process. */
 static int
 add_sockets(scmp_filter_ctx ctx, const struct sandbox_rules *r)
@@ -204,7 +206,7 @@ add_sockets(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	    : 0;
 }
 
-/* Threads, but no processes: clone3's flags cannot be looked at, so it is
+/* Threads, but no processes: the filter cannot read clone3's flags, so it is
  * refused with ENOSYS, and the C library falls back on clone. */
 static int
 add_threads(scmp_filter_ctx ctx)
@@ -220,8 +222,8 @@ add_threads(scmp_filter_ctx ctx)
 static int
 fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 {
-	/* 2: a tree; 0, the default, compares one by one.  And no slower
-	 * memory for programs that run no foreign code. */
+	/* 2: a binary tree; the default, 0, compares one by one.  And no
+	 * mitigations that slow down memory, because we run no foreign code. */
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 #if SCMP_VER_MAJOR > 2 || SCMP_VER_MINOR >= 5
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
@@ -245,7 +247,7 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	return add_narrows(ctx) == -1 ? -1 : add_sockets(ctx, r);
 }
 
-/* Of a parent's filter, which asks for nothing but the call's number. */
+/* For a parent's filter, which checks only the call's number. */
 uint64_t
 sandbox_filter(void)
 {
@@ -266,8 +268,8 @@ sandbox_seccomp(const struct sandbox_rules *r)
 	scmp_filter_ctx ctx;
 	int rc = -1;
 
-	/* A filter stays over an execve, and each one that is added costs every
-	 * call, until there are too many. */
+	/* A filter survives execve, and each one that is added slows every
+	 * call, until the kernel allows no more. */
 	if (r->fork && r->has_filter &&
 	    prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
 		return SANDBOX_CALLS;
