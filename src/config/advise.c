@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is allowed and will surprise.  Said by `tailgate check` only
- * (CONFIG_ADVISE): a gateway that starts has been checked.
+ * Warnings of settings that are allowed but will surprise.  Only `tailgate
+ * check` gives them (CONFIG_ADVISE): a gateway that starts has been checked.
  */
 #include "config.h"
 
@@ -88,7 +88,7 @@ matches_some(const struct config *c, const char *glob)
 	return false;
 }
 
-/* What it has from its group is told of the group. */
+/* What comes from its group is reported for the group. */
 static void
 advise_globs(struct load *load, const struct client *c, const char *group)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Warnings about where files and directories lie: what the sandbox holds
- * processes to is only as good as that.
+ * Warnings about where files and directories are: the sandbox is only as good
+ * as the directories that it opens.
  */
 #include "config.h"
 
@@ -17,8 +17,8 @@
 
 #include "config/load.h"
 
-/* What the path means now; of one that does not exist, what its directory
- * means.  False: not even that exists. */
+/* Resolves the path; if it does not exist, its directory.  False: the
+ * directory does not exist either. */
 static bool
 resolve(const char *path, char out[PATH_MAX])
 {
@@ -39,7 +39,7 @@ resolve(const char *path, char out[PATH_MAX])
 	return false;
 }
 
-/* Both resolved; a directory lies in itself. */
+/* Both are resolved; a directory contains itself. */
 static bool
 lies_in(const char *path, const char *dir)
 {
@@ -53,8 +53,7 @@ lies_in(const char *path, const char *dir)
 
 /* ---- files that no worker may have -------------------------------------- */
 
-/* A directory that the sandbox opens to a process that parses what others
- * sent. */
+/* A directory that the sandbox opens to a process that parses foreign bytes. */
 struct open_dir {
 	const char *setting, *path, *whose;
 	char real[PATH_MAX];
@@ -112,14 +111,14 @@ advise_files(struct load *load)
 		    load, dirs, n, p, "providers", "ca_file", p->ca_file);
 	}
 	if (c->ledger)
-		/* Only of the first two: there it is at home. */
+		/* Only for the first two: the others may contain it. */
 		advise_file(load, dirs, 2, c, "ledger", "file", c->ledger_file);
 }
 
 /* ---- directories that others have too ----------------------------------- */
 
-/* Who may write to a directory may put another one in the place of what lies
- * there, unless it is sticky.  NULL: nobody but root and us. */
+/* Whoever may write to a directory can replace its entries, unless it is
+ * sticky.  Returns who may; NULL: only root and us. */
 static const char *
 replaced_by(const struct stat *st)
 {
@@ -183,7 +182,7 @@ advise_paths(struct load *load)
 {
 	const struct config *c = load->config;
 
-	/* Held to nothing, they may do anything anyway. */
+	/* Without a sandbox they may do anything anyway. */
 	if (c->sandbox != CONFINE_OFF)
 		advise_files(load);
 	advise_dir(load, "runtime_dir", c->runtime_dir);

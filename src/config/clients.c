@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Editing the clients file: its text is changed in place (splice.h), proved by
- * the same schema as at a load, and replaces the file whole.  Never on a
- * request's way: the responder reads what is left here at its next reload.
+ * Editing the clients file: its text is changed in place (splice.h), checked by
+ * the same schema as at a load, and the result replaces the file as a whole.
+ * Never on a request's way: the responder reads the result at its next reload.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@
 #define CLIENTS_TEXT_MAX (64 * 1024 * 1024)
 #define LIST "clients"
 
-/* The file while it is edited: locked, read, and its tree at hand. */
+/* The file while it is edited: locked, read and parsed. */
 struct edit {
 	struct load load;
 	const char *path;
@@ -35,7 +35,7 @@ struct edit {
 	config_setting_t *root;
 	config_setting_t *list; /* NULL: there is none */
 	struct buf text;
-	/* What messages call the settings that are changed. */
+	/* The names that messages use for the changed settings. */
 	const struct clients_change *changes;
 	size_t nchanges;
 };
@@ -51,7 +51,7 @@ edit_end(struct edit *e)
 		close(e->dir_fd);
 }
 
-/* The tree by the schema; false: mistakes were added. */
+/* Reads the tree by the schema; false: mistakes were added. */
 static bool
 edit_prove(struct edit *e, struct config *out)
 {
@@ -60,7 +60,7 @@ edit_prove(struct edit *e, struct config *out)
 	return e->load.nerrors == 0;
 }
 
-/* A file that is not there yet is an empty one. */
+/* A file that does not exist yet counts as empty. */
 static int
 edit_read(struct edit *e)
 {
@@ -80,7 +80,7 @@ edit_read(struct edit *e)
 	return 0;
 }
 
-/* Ends the edit itself where it fails. */
+/* Ends the edit itself if it fails. */
 static int
 edit_begin(struct edit *e, const char *path, bool lock, FILE *err)
 {
@@ -110,8 +110,8 @@ edit_begin(struct edit *e, const char *path, bool lock, FILE *err)
 	return 0;
 }
 
-/* As the old file; a new one belongs to its directory's group, which the
- * responder is a member of. */
+/* Owner and mode of the old file; a new file belongs to its directory's
+ * group, of which the responder is a member. */
 static int
 file_owner(const struct edit *e, int fd)
 {
@@ -170,7 +170,7 @@ in_own_words(const struct edit *e, const char *text, const char **option)
 	return text;
 }
 
-/* The mistakes of what would be written: nothing of it is in the file. */
+/* The mistakes in what would be written; the file is unchanged. */
 static void
 mistakes_say(const struct edit *e, const struct load *load, FILE *err)
 {
@@ -203,8 +203,8 @@ file_prove(const struct edit *e, const char *temp, FILE *err)
 	return load.nerrors == 0;
 }
 
-/* Beside, proved, synced, renamed: a reader sees the old file or the new
- * one. */
+/* Written beside the old file, checked, synced, renamed: a reader sees the
+ * old file or the new one. */
 static int
 edit_write(struct edit *e, FILE *err)
 {
@@ -219,7 +219,7 @@ edit_write(struct edit *e, FILE *err)
 	if (status == -1)
 		fprintf(err, "%s: %s\n", e->path, strerror(errno));
 	/* The rename has happened: a directory that cannot be synced (some
-	 * network file systems) takes nothing back. */
+	 * network file systems) does not undo it. */
 	if (status == 0)
 		(void)fsync(e->dir_fd);
 out:
@@ -248,7 +248,7 @@ client_find(const struct edit *e, const char *name)
 	return -1;
 }
 
-/* For a splice that found something else than libconfig did. */
+/* For a splice that reads the text differently than libconfig did. */
 static int
 say_by_hand(const struct edit *e, FILE *err)
 {
@@ -355,7 +355,7 @@ clients_add(const char *file, const char *name,
 	return status;
 }
 
-/* Its index; -1: said, and the edit is over. */
+/* Its index; -1: reported, and the edit is over. */
 static int
 begin_client(struct edit *e, const char *file, const char *name, FILE *err)
 {
@@ -387,7 +387,7 @@ clients_set(const char *file, const char *name,
 	return status;
 }
 
-/* The digest of its key as it is written; NULL: it has none. */
+/* The digest of its key as written; NULL: it has none. */
 static const char *
 old_digest(const struct edit *e, int at)
 {

@@ -5,10 +5,10 @@
 /*
  * The clients file as `tailgate client` edits it.
  *
- * The file has the syntax of tailgate.conf and one setting, `clients`.  What
- * is not changed keeps its bytes, comments included.  It is replaced whole
- * (written beside, proved, synced, renamed) under a lock, so that a reader
- * sees the old one or the new one.
+ * The file has the syntax of tailgate.conf and one setting, `clients`.
+ * Unchanged parts keep their bytes, comments included.  The file is replaced as
+ * a whole (written beside, checked, synced, renamed) under a lock, so that a
+ * reader sees the old one or the new one.
  *
  * All functions return -1 if they fail; err says what is wrong and what to do.
  */
@@ -26,8 +26,8 @@
 /* One setting of a client. */
 struct clients_change {
 	const char *setting; /* "place", "budget.usd_per_day" */
-	const char *value; /* as it is written in the file; NULL: none */
-	const char *option; /* what messages call it, "--usd-per-day" */
+	const char *value; /* as written in the file; NULL: none */
+	const char *option; /* its name in messages, "--usd-per-day" */
 };
 
 /* Adds a client, and makes a key for it unless key_sha256 is among the
@@ -37,7 +37,7 @@ int clients_add(const char *file, const char *name,
     FILE *err);
 int clients_set(const char *file, const char *name,
     const struct clients_change *, size_t n, FILE *err);
-/* Gives it a new key.  The one that it has is accepted for so long still. */
+/* Gives it a new key.  The present one is accepted for so long still. */
 int clients_rotate(const char *file, const char *name, int64_t overlap_ms,
     char key[CLIENTS_KEY_SIZE], FILE *err);
 int clients_remove(const char *file, const char *name, FILE *err);

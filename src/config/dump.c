@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The effective configuration, written in its own syntax by the same table
- * that it was read by.  No secret is in it: a key is named by where it comes
- * from, and headers that look like one are masked.
+ * The effective configuration, written in its own syntax by the table that also
+ * reads it.  It contains no secret: a key is shown as where it comes from, and
+ * headers that look like one are masked.
  */
 #include "config.h"
 
@@ -99,7 +99,7 @@ dump_number(struct dump *d, const struct schema *row, const void *base)
 {
 	int64_t value = get_number(row, base);
 
-	/* 0 outside of the range, or -1: not given. */
+	/* 0 if that is outside of the range, or -1: not given. */
 	if (value < 0 || (value == 0 && row->min > 0 && row->preset == NULL))
 		return;
 	begin(d, row->name);
@@ -330,7 +330,7 @@ config_dump(const struct config *config, FILE *out)
 	struct dump d = { out, 0 };
 	struct config whole = *config;
 
-	/* The clients are in the dump itself: it stands for all files. */
+	/* The dump contains the clients: it replaces all files. */
 	fprintf(out, "# The effective configuration of %s\n", config->path);
 	if (*config->clients_file != '\0')
 		fprintf(

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The endpoint table: the first thing a request's path is held against.
+ * The endpoint table: the first thing that a request's path is compared with.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@
 #define OWNED ENDPOINT_OWNED
 #define FREE ENDPOINT_FREE
 #define IMAGES ENDPOINT_IMAGES_OUT
-/* Of a response that a provider keeps. */
+/* For a response that a provider keeps. */
 #define KEPT (NAMED | OWNED | FREE)
 
 static const struct endpoint_spec endpoints[] = {
@@ -123,7 +123,7 @@ endpoint_by_name(struct span name)
 	return ENDPOINT_NONE;
 }
 
-/* Does the path fit one with "{id}" for a segment?  The id is that segment. */
+/* Does the path match one with a segment "{id}"?  The id is that segment. */
 static bool
 fits(struct span path, const char *with_id, struct span *id)
 {
@@ -143,7 +143,7 @@ fits(struct span path, const char *with_id, struct span *id)
 	return memchr(id->p, '/', id->len) == NULL;
 }
 
-/* The path is one of a row's own, to the letter. */
+/* The path is exactly that of a row. */
 static const struct endpoint_spec *
 by_whole_path(struct span path)
 {

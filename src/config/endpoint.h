@@ -6,8 +6,8 @@
  * The endpoint table: what a path and a method mean.  Adding a pass-through
  * endpoint is one row in endpoint.c.
  *
- * It is on the config's floor because `endpoints` of a target, a provider
- * or a client names its rows.
+ * It is on config's floor because `endpoints` of a target, a provider or a
+ * client names its rows.
  */
 #ifndef CONFIG_ENDPOINT_H
 #define CONFIG_ENDPOINT_H
@@ -63,7 +63,7 @@ enum endpoint_body {
 	ENDPOINT_BODY_MULTIPART
 };
 
-/* Where a response says what it used. */
+/* Where a response reports its usage. */
 enum endpoint_usage {
 	ENDPOINT_USAGE_NONE,
 	ENDPOINT_USAGE_OPENAI,
@@ -72,7 +72,7 @@ enum endpoint_usage {
 	ENDPOINT_USAGE_LLAMA
 }; /* llama.cpp's `timings` */
 
-/* Whose error object the clients of an endpoint expect. */
+/* The dialect of error objects that an endpoint's clients expect. */
 enum endpoint_shape { ENDPOINT_SHAPE_OPENAI, ENDPOINT_SHAPE_ANTHROPIC };
 
 enum endpoint_flag {
@@ -81,12 +81,12 @@ enum endpoint_flag {
 	ENDPOINT_NAMED = 1 << 2, /* a target serves it only if its
 					   `endpoints` or its provider's name
 					   it */
-	ENDPOINT_OWNED = 1 << 3, /* may come without a model, then for
-					   the one provider that serves it */
+	ENDPOINT_OWNED = 1 << 3, /* may name no model, and then goes to the one
+				  * provider that serves it */
 	ENDPOINT_FREE = 1 << 4, /* uses nothing that is billed */
 	ENDPOINT_IMAGES_OUT = 1 << 5, /* billed by the image */
-	ENDPOINT_BESIDE_V1 = 1 << 6, /* upstream it is beside /v1, not
-					   below it */
+	ENDPOINT_BESIDE_V1 = 1 << 6, /* at the upstream it is beside /v1, not
+				      * below it */
 };
 
 struct endpoint_spec {
@@ -106,14 +106,14 @@ struct endpoint_spec {
 };
 
 const struct endpoint_spec *endpoint_spec(enum endpoint);
-/* By name; ENDPOINT_NONE where there is none.  Only rows with an upstream
- * may be named in a target. */
+/* By name; ENDPOINT_NONE if there is none.  Only rows with an upstream may
+ * be named in a target. */
 enum endpoint endpoint_by_name(struct span name);
-/* The row for a path as it was cut at the mount ("/v1/chat/completions"),
- * below /v1 with or without a slash at its end.  Of several with this path the
- * first: endpoint_by_method() finds the one that is meant.
- * For /v1/models/{id} and a path with {id}, *rest is the id, as the path has
- * it; else empty. */
+/* The row for a path relative to the mount ("/v1/chat/completions"), below
+ * /v1 with or without a slash at its end.  If several rows have the path, it
+ * is the first: endpoint_by_method() finds the right one.  For
+ * /v1/models/{id} and a path with {id}, *rest is the id as in the path;
+ * otherwise it is empty. */
 const struct endpoint_spec *
 endpoint_by_path(struct span path, struct span *rest);
 /* The row with the same path and this method, or NULL. */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What of a configuration follows from the rest of it: indexes, the targets'
- * endpoints and prices, the form in which later floors want it.
+ * Derives what follows from a configuration: indexes, the targets' endpoints
+ * and prices, and the forms that higher floors need.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 #define ECHO_ENDPOINTS                                                      \
 	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_COMPLETIONS) | \
 	    ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
-/* "X-Forwarded-For" as a web server hands it on: HTTP_X_FORWARDED_FOR. */
+/* "X-Forwarded-For" as a web server passes it: HTTP_X_FORWARDED_FOR. */
 static const char *
 cgi_name(struct load *load, const char *name)
 {
@@ -41,7 +41,7 @@ price_known(const struct price *price)
 	    price->request >= 0 || price->image >= 0;
 }
 
-/* Its own price, else that of price_file. */
+/* Its own price, otherwise that of price_file. */
 static void
 finish_price(const struct load *load, struct target *target)
 {
@@ -59,7 +59,7 @@ finish_price(const struct load *load, struct target *target)
 	}
 }
 
-/* The header's place among all that rules look at. */
+/* The header's index among all headers that rules look at. */
 static void
 finish_header(struct load *load, struct when_header *header)
 {
@@ -114,7 +114,7 @@ finish_target(struct load *load, struct target *target)
 		    ~endpoint_all_with(ENDPOINT_NAMED);
 }
 
-/* The loader made these; they are const only after it. */
+/* The loader made these; they are const only after the load. */
 static void
 finish_models(struct load *load, struct model *models, size_t n)
 {
@@ -159,7 +159,7 @@ finish_clients(struct client *clients, size_t n)
 	}
 }
 
-/* The host's name, as far as it can be a name of ours. */
+/* The host's name, if clients can use it for the gateway. */
 static const char *
 gateway_name(struct load *load)
 {

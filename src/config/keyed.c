@@ -6,10 +6,9 @@
  * Finding clients by the digest of their key.  Hides the index: the clients
  * with a key, sorted by digest, searched by halves.
  *
- * The time of a search depends on the digest that is looked for and on its
- * neighbours.  That says something of SHA-256 sums, nothing of keys; only the
- * last comparison, with an existing digest, takes the same time wherever the
- * two differ.
+ * The time of a search depends on the digest that is sought and on its
+ * neighbours.  That reveals something about SHA-256 sums, but nothing about
+ * keys; the last comparison, with an existing digest, is in constant time.
  */
 #include "config.h"
 

@@ -4,7 +4,7 @@
  */
 /*
  * The providers' keys and the store's password: read from a file, a systemd
- * credential or the environment into memory of their own, at a load and in each
+ * credential or the environment into locked memory, at a load and in each
  * worker.
  */
 #include "config.h"
@@ -18,7 +18,7 @@
 
 #include "config/load.h"
 
-/* The key in a line's text: its end cut off.  NULL: it is none. */
+/* The key in a line of text, without the line end.  NULL: it is not a key. */
 static const char *
 key_take(struct load *load, const struct key_source *source, const char *name,
     struct span text)
@@ -41,8 +41,8 @@ key_take(struct load *load, const struct key_source *source, const char *name,
 	return secrets_add(load->secrets, text);
 }
 
-/* -1: reported.  The descriptor and not the name is looked at, so that
- * nobody can change the file in between. */
+/* -1: reported.  It checks the descriptor, not the name, so that nobody can
+ * change the file in between. */
 static int
 key_open(struct load *load, const struct key_source *source, const char *name,
     const char *path)
@@ -155,7 +155,7 @@ key_from(struct load *load, const struct key_source *source)
 	return source->env != NULL ? key_from_env(load, source) : NULL;
 }
 
-/* A key that is there twice would be asked twice for nothing. */
+/* A repeated key would be tried twice for nothing. */
 static void
 prove_different(struct load *load, const struct provider *p, size_t i)
 {

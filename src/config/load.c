@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Reading tailgate.conf: libconfig's tree is walked by the schema into const
- * structs, finished, proved, and only then handed out.
+ * Reading tailgate.conf: libconfig's tree is read by the schema into const
+ * structs, completed, checked, and only then returned.
  */
 #include "config.h"
 
@@ -38,8 +38,9 @@ unknown_names(
 	}
 }
 
-/* Where a client finds what it does not say: its group, default_client.  After
- * a mistake nothing is inherited: it would be told once for each client. */
+/* Where a client finds settings that it does not give: its group,
+ * default_client. After a mistake nothing is inherited: it would be reported
+ * once for each client. */
 static void
 find_heritage(struct load *load, const config_setting_t *client,
     config_setting_t *from[2])
@@ -72,7 +73,7 @@ is_inherited(const struct schema *row)
 	    schema_find("default_client", row->name) != NULL;
 }
 
-/* The setting itself, or what stands for it. */
+/* The setting itself, or the inherited one. */
 static config_setting_t *
 find_member(struct load *load, const struct schema *row,
     config_setting_t *setting, config_setting_t *const from[2])
@@ -121,8 +122,8 @@ load_group(
 	}
 }
 
-/* The absolute directory of a file; where it does not exist, reading the file
- * says so. */
+/* The absolute directory of a file; if it does not exist, reading the file
+ * reports it. */
 static const char *
 dir_of(struct load *load, const char *path)
 {
@@ -250,7 +251,7 @@ prices_load(struct load *load)
 		load_group(load, SCHEMA_PRICE_FILE, root, &load->prices);
 }
 
-/* They are compiled a floor above. */
+/* They are compiled on a higher floor. */
 static void
 prove_patterns(struct load *load)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the files of the loader share: one load in progress.  Nobody outside
- * of src/config includes this.
+ * What the files of the loader share: one load in progress.  Included only in
+ * src/config.
  */
 #ifndef CONFIG_LOAD_H
 #define CONFIG_LOAD_H
@@ -21,7 +21,7 @@
 struct load_file {
 	config_t config;
 	const char *path; /* as given: for messages */
-	const char *dir; /* of includes and relative paths; absolute */
+	const char *dir; /* for includes and relative paths; absolute */
 	const char *text; /* NULL: not read */
 };
 
@@ -61,8 +61,8 @@ struct load {
 	struct load_prices prices;
 	struct load_file files[LOAD_FILES_MAX];
 	size_t nfiles;
-	/* Where the group that is read next finds what it does not say, in this
-	 * order; NULL: nowhere. */
+	/* Where the group that is read next finds settings that it does not
+	 * give, in this order; NULL: nowhere. */
 	config_setting_t *inherit[2];
 	struct load_origin *origins;
 	size_t norigins, origins_size;
@@ -72,18 +72,18 @@ struct load {
 
 /* --- mistakes.c: what is wrong, where ----------------------------------- */
 
-/* At a setting as it was written. */
+/* Reports a mistake at a setting as it was written. */
 void mistake(struct load *, const config_setting_t *, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* At the setting `name` of an element of the configuration (of the group),
- * or at the element where it was not written; name NULL: the element. */
+ * or at the element if it was not written; name NULL: the element. */
 void mistake_of(struct load *, const void *element, const char *group,
     const char *name, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 void warning_of(struct load *, const void *element, const char *group,
     const char *name, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* At a line of a file, no setting; line 0: the file as a whole. */
+/* At a line of a file; line 0: the file as a whole. */
 void mistake_in(struct load *, const char *file, unsigned line, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 void origin_add(
@@ -95,12 +95,12 @@ void origins_move(struct load *, const void *from, size_t bytes, void *to);
 void prove_url_path(struct load *, const struct provider *);
 /* Reports what is wrong with models and their targets (prove_models.c). */
 void prove_models(struct load *);
-/* The store and what is shared through it (store.c). */
+/* Checks the store and what is shared through it (store.c). */
 void prove_store(struct load *);
 void finish_store(struct load *);
 /* Reports paths and names that the start would refuse (prove_start.c). */
 void prove_start(struct load *);
-/* Was the element's setting written, right or wrong? */
+/* Was the element's setting written, correctly or not? */
 bool origin_has(const struct load *, const void *element, const char *group,
     const char *name);
 /* "tailgate.conf:41: private[0].pattern" */
@@ -118,8 +118,8 @@ char *text_read(struct load *, const char *path, const char *dir);
 
 /* --- value.c: from what is written to what is kept ----------------------- */
 
-/* Fills base + row->offset from the setting, or from the row's preset where
- * that is NULL or wrong. */
+/* Fills base + row->offset from the setting, or from the row's preset if the
+ * setting is NULL or wrong. */
 void value_load(
     struct load *, const struct schema *, config_setting_t *, void *base);
 
@@ -127,9 +127,9 @@ void value_load(
 
 /* NULL, or what is wrong with it. */
 const char *url_check(const char *url, const char *schemes);
-/* The host of a URL that passed, without port and brackets. */
+/* The host of a checked URL, without port and brackets. */
 const char *url_host(struct arena *, const char *url);
-/* Is it on this host or in a private network, as far as its name tells? */
+/* Is it on this host or in a private network, judging by its name? */
 bool url_is_near(const char *host);
 /* Its port, or its scheme's. */
 uint16_t url_port(const char *url);
@@ -148,12 +148,12 @@ load_group(struct load *, const char *group, config_setting_t *, void *base);
 void finish(struct load *);
 /* Reports what contradicts itself. */
 void prove(struct load *);
-/* Warns of what will surprise (advise.c). */
+/* Warns of settings that will surprise (advise.c). */
 void advise(struct load *);
-/* Of files that a worker could read or write, and of directories that others
- * use too (advise_paths.c). */
+/* Warns of files that a worker could read or write, and of directories that
+ * others use too (advise_paths.c). */
 void advise_paths(struct load *);
-/* Counts a provider's keys and makes room for them. */
+/* Counts a provider's keys and allocates them. */
 void keys_make(struct load *, struct provider *);
 /* Reads the providers' keys. */
 void keys_load(struct load *);

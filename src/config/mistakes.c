@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is wrong with a configuration, gathered while it is read and proved,
- * then printed in the order of the files' lines: one run shows everything.
+ * The mistakes in a configuration, gathered while it is read and checked, then
+ * printed in the order of the files' lines: one run shows them all.
  */
 #include "config.h"
 
@@ -31,7 +31,8 @@ file_of(const struct load *load, const config_setting_t *setting)
 	fatal("config: a setting of no file");
 }
 
-/* An included file is named as it was included: beside the file. */
+/* An included file is named as it was included: relative to the including
+ * file. */
 static const char *
 file_name(struct load *load, const config_setting_t *setting)
 {
@@ -213,7 +214,7 @@ add_of(struct load *load, const void *element, const char *group,
 		return;
 	}
 	setting = origin_find(load, element, group);
-	if (setting == NULL) /* a file that was not there */
+	if (setting == NULL) /* a file that does not exist */
 		setting = config_root_setting(&load->files[0].config);
 	if (name != NULL && config_setting_is_group(setting))
 		member = config_setting_get_member(setting, name);

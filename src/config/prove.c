@@ -4,7 +4,8 @@
  */
 /*
  * What can be proved of a configuration before the first request: names are
- * unique and nothing contradicts itself (prove_models.c: models and targets).
+ * unique and no settings contradict each other (prove_models.c: models and
+ * targets).
  */
 #include "config.h"
 
@@ -147,7 +148,7 @@ is_http(const char *url)
 	return strncmp(url, "http:", 5) == 0;
 }
 
-/* A local provider's URL with a public address would never be connected to:
+/* A local provider with a public address in its URL would never be reached:
  * the check before connect(2) refuses it. */
 static void
 prove_address(struct load *load, const struct provider *p)
@@ -202,7 +203,7 @@ prove_url(struct load *load, const struct provider *p)
 	prove_address(load, p);
 }
 
-/* needed: an element of `keys`, which is nothing without a key. */
+/* needed: an element of `keys`, which makes no sense without a key. */
 static bool
 prove_source(struct load *load, const struct key_source *key, bool needed)
 {
@@ -370,7 +371,7 @@ prove_clients(struct load *load)
 		    load->config->nclients, CONFIG_CLIENTS_MAX);
 }
 
-/* A name, "*.name" or "*": what would never match is a mistake. */
+/* A name, "*.name" or "*": a name that would never match is a mistake. */
 static bool
 is_host_pattern(const char *text)
 {

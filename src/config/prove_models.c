@@ -30,7 +30,7 @@ prove_id(struct load *load, const struct model *m, const char *setting,
 		    mistake_quote(load, id));
 }
 
-/* The proof the whole gateway rests on. */
+/* The proof that the whole gateway relies on. */
 static void
 prove_place(struct load *load, const struct model *m, const struct target *t)
 {
@@ -71,8 +71,8 @@ prove_star(struct load *load, const struct model *m, const struct target *t)
 		    "* is the rest of the id, but the id does not end in *");
 }
 
-/* With no permission to fall back, only the first of those that could serve
- * a request ever does.  Local ones go first. */
+/* Without a permission to fall back, only the first target that could serve
+ * a request is ever used.  Local ones come first. */
 static const char *
 why_unreachable(const struct model *m, size_t at, bool fallback)
 {
@@ -100,7 +100,7 @@ why_unreachable(const struct model *m, size_t at, bool fallback)
 	return NULL;
 }
 
-/* May a rule look at this header?  Not at what names or proves a client. */
+/* May a rule look at this header?  Not at headers that identify a client. */
 static void
 prove_when(struct load *load, const struct when *when)
 {
@@ -129,7 +129,7 @@ static void
 prove_target(struct load *load, const struct model *m, size_t at)
 {
 	const struct target *t = &m->targets[at];
-	/* One that was written wrong will be there soon. */
+	/* One that was written wrong will exist soon. */
 	bool fallback = m->fallback != 0 ||
 	    (load->nerrors > 0 && origin_has(load, m, "models", "fallback"));
 	const char *why;

@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Two slips in a provider's url that every request would fail of, though the
- * provider is there: an endpoint's path at its end, and no /v1 where the
- * server is known by its host or port.  Warnings: a proxy may do anything.
+ * Two slips in a provider's url that make every request fail although the
+ * provider is reachable: an endpoint's path at its end, and a missing /v1 of a
+ * server that is known by its host or port.  Warnings only: behind a proxy,
+ * either may be right.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the start would refuse because of the configuration alone: paths that
- * no system can open, and names that would become the wrong file.
+ * Mistakes because of which the gateway would refuse to start: paths that no
+ * system can open, and names that would become the wrong file.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 #define SUFFIX_BYTES 32
 #define PART_MAX (255 - SUFFIX_BYTES) /* NAME_MAX of all file systems of ours */
 
-/* Its longest part between slashes. */
+/* The longest part between slashes. */
 static size_t
 longest_part(const char *path)
 {

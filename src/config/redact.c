@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how providers print keys.  It looks at views of the text (in small
- * letters, decoded up to LAYERS times), whose bytes know where they came from.
- * Errors, comments and single header values come here, and what sieve.c has
- * found suspicious; so it may take its time.
+ * Hides how providers print keys.  It searches views of the text (in lower
+ * case, decoded up to LAYERS times), whose bytes know where they came from. It
+ * reads errors, comments, single header values, and what sieve.c finds
+ * suspicious, so it need not be fast.
  */
 #include "config.h"
 
@@ -17,14 +17,15 @@
 #include "config/redact_view.h"
 #include "config/secrets.h"
 
-#define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row hold an aligned one */
+#define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row contain an aligned one */
 #define BASE64_MIN 14 /* letters in a row that are looked at */
-#define SHOWN_MIN 4 /* letters of a key that tell something of it */
+#define SHOWN_MIN 4 /* letters of a key that reveal something about it */
 #define LAYERS 2 /* JSON within a string of JSON */
-#define WORDS_BACK 32 /* "ending in" stands within these before its letters */
+#define WORDS_BACK 32 /* "ending in" occurs within this many bytes before its
+		       * letters */
 
 struct cover {
-	char *out; /* the original; NULL: only look */
+	char *out; /* the original; NULL: only search */
 	const struct redact_view *view;
 	bool only_long;
 	bool found;
@@ -64,8 +65,8 @@ find_short(struct cover *c, struct span key)
 	}
 }
 
-/* Any piece of it that is long enough: around each place where one of its
- * blocks stands. */
+/* Any piece of it that is long enough: searched around each occurrence of
+ * one of its blocks. */
 static void
 find_pieces(struct cover *c, struct span key, size_t least)
 {
@@ -91,7 +92,7 @@ find_pieces(struct cover *c, struct span key, size_t least)
 	}
 }
 
-/* The length of what stands for letters that are not shown; 0: nothing. */
+/* The length of a mask for hidden letters; 0: there is none. */
 static size_t
 mask_length(const struct redact_view *v, size_t at)
 {
@@ -169,7 +170,7 @@ find_masked(struct cover *c, struct span key)
 		if (first + last >= SHOWN_MIN)
 			cover(c, at - first, first + len + last);
 		else if (strchr("[<(", v->p[at]) != NULL)
-			len = 1; /* the mask may stand in the brackets */
+			len = 1; /* the mask may be inside the brackets */
 	}
 }
 
@@ -209,8 +210,8 @@ find_endings(struct cover *c, struct span key)
 	}
 }
 
-/* The letters of base64 that only the key's bytes decide, where it is
- * `shift` bytes after a group's beginning. */
+/* The letters of base64 that depend on the key's bytes only, if it begins
+ * `shift` bytes after a group. */
 static size_t
 base64_core(struct span key, unsigned shift, const char *letters, char *out)
 {
@@ -241,8 +242,8 @@ may_be_base64(const struct redact_view *v)
 	return run >= BASE64_MIN;
 }
 
-/* In small letters, as the view is: its own alphabet is lost, which so many
- * letters can do without. */
+/* In lower case, like the view: the difference of case is lost, but so many
+ * letters are unambiguous without it. */
 static void
 find_base64(struct cover *c, struct span key, size_t least)
 {
@@ -259,7 +260,7 @@ find_base64(struct cover *c, struct span key, size_t least)
 	explicit_bzero(core, sizeof(core));
 }
 
-/* Wherever it stands; nothing that a text could say by chance. */
+/* Anywhere; too long for a text to contain it by chance. */
 static void
 find_long(struct cover *c, struct span key, struct span folded)
 {
@@ -303,7 +304,7 @@ find_key(void *ctx, struct span key)
 bool
 redact_is_long(struct span key)
 {
-	/* What people write where a server wants none. */
+	/* What people write for a server that needs no key. */
 	static const char *const placeholders[] = { "no-key", "not-needed",
 		"no_key", "not_needed" };
 
@@ -332,8 +333,8 @@ redact_base64(struct span key, unsigned form, char *out)
 	return n;
 }
 
-/* What of a provider's own headers is a key, too: the last word of one whose
- * name says so. */
+/* Keys among a provider's own headers: the last word of a header whose name
+ * says so. */
 static void
 each_header(const struct provider *provider,
     void (*take)(void *ctx, struct span key), void *ctx)
@@ -379,7 +380,7 @@ look(const struct config *config, struct span text, char *out, bool only_long)
 	unsigned layer = 0;
 
 	if (redact_view_init(&view, text) == -1) {
-		/* What cannot be looked at is not shown. */
+		/* What cannot be searched is not shown. */
 		if (out != NULL)
 			memset(out, '*', text.len);
 		return true;

@@ -4,24 +4,24 @@
  */
 /*
  * The providers' keys in what a provider says.  Errors quote the key that was
- * sent, whole or as they print it ("sk-abc***wxyz"); none of that may reach a
+ * sent, whole or abbreviated ("sk-abc***wxyz"); none of that may reach a
  * client.
  *
- * A mask has the length of what it covers, so whatever frames the bytes still
- * holds.  Covered are, of every key of the configuration that has at least
- * REDACT_KEY_MIN bytes:
+ * A mask has the length of what it covers, so lengths that were announced stay
+ * right.  For every key of the configuration that has at least REDACT_KEY_MIN
+ * bytes, it covers:
  *
- *	the key, and any REDACT_PIECE_MIN bytes of it in a row;
- *	its first and last letters around a run of * . x or an ellipsis, or
- *	around [REDACTED], when they are four or more together; its last four
- *	or more after words like "ending in";
- *	its base64, as Basic authentication has it;
+ * 	the key, and any REDACT_PIECE_MIN bytes of it in a row;
+ * 	its first and last letters around a run of * . x or an ellipsis, or
+ * 	around [REDACTED], when they are four or more together; its last four
+ * 	or more after words like "ending in";
+ * 	its base64, as Basic authentication has it;
  *
  * each also in capitals, in JSON's escapes (twice, too), percent-encoded or as
  * HTML entities.
  *
- * That is for errors, comments and headers.  In what a model says only a long
- * key is looked for, whole or in pieces of REDACT_LONG_MIN: see sieve.h.
+ * That applies to errors, comments and headers.  In a model's output only long
+ * keys are searched, whole or in pieces of REDACT_LONG_MIN: see sieve.h.
  */
 #ifndef CONFIG_REDACT_H
 #define CONFIG_REDACT_H
@@ -41,11 +41,11 @@
 /* Of what redact_base64 writes. */
 #define REDACT_BASE64_MAX (SECRET_MAX * 4 / 3 + 4)
 
-/* Covers them in place.  True: there was one. */
+/* Covers keys in place.  True: there was one. */
 bool redact(const struct config *, char *p, size_t len);
-/* The same of long keys alone. */
+/* The same for long keys only. */
 bool redact_long(const struct config *, char *p, size_t len);
-/* Does it hold one?  (A header: it is left out then.) */
+/* Does it contain one?  (A header that does is left out.) */
 bool redact_finds(const struct config *, struct span text);
 
 /* ---- for sieve.c ------------------------------------------------------ */
@@ -53,9 +53,9 @@ bool redact_finds(const struct config *, struct span text);
 /* Each key of the configuration, of any length. */
 void redact_each_key(const struct config *,
     void (*take)(void *ctx, struct span key), void *ctx);
-/* Long enough to be looked for anywhere, and no placeholder? */
+/* Long enough to be searched anywhere, and not a placeholder? */
 bool redact_is_long(struct span key);
-/* The letters of base64 that only the key decides, in small letters; out has
+/* The letters of base64 that only the key decides, in lower case; out has
  * room for REDACT_BASE64_MAX.  Returns how many. */
 size_t redact_base64(struct span key, unsigned form, char *out);
 

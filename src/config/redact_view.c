@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the encodings in which a key may stand in an error.
+ * Hides the encodings in which a key may occur in an error.
  */
 #include "config.h"
 
@@ -65,7 +65,7 @@ decode(const char *p, const char *end, char *out)
 		if (p[1] == 'u' && (code = hex_number(p + 2, end, 4)) > 0x20)
 			n = 6;
 		else if (p[1] != 'u') {
-			/* A line's end is no letter. */
+			/* A line end is not a letter. */
 			*out = p[1];
 			if (p[1] != '\0' && strchr("bfnrt", p[1]) != NULL)
 				*out = ' ';
@@ -75,7 +75,7 @@ decode(const char *p, const char *end, char *out)
 		n = 3;
 	else if (*p == '&' && end - p >= 4 && (n = entity(p, end, out)) > 0)
 		return n;
-	/* What stands for letters that are not shown. */
+	/* A character that masks hidden letters. */
 	if (code == 0x2026 || code == 0x2022 || code == 0x25cf)
 		code = REDACT_MASK;
 	else if (code <= 0x20 || code >= 0x7f)
@@ -107,7 +107,7 @@ redact_view_free(struct redact_view *v)
 	free(v->from);
 }
 
-/* In place: what is decoded never takes more room. */
+/* In place: the decoded text is never longer. */
 bool
 redact_view_decode(struct redact_view *v)
 {

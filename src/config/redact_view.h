@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A text as a reader sees it: in small letters, and with what is encoded
- * (JSON's escapes, percent signs, HTML entities) decoded as often as one asks.
- * Each byte knows where in the original it came from.
+ * A text as a reader sees it: in lower case, with JSON's escapes, percent signs
+ * and HTML entities decoded as often as the caller asks.  Each byte knows where
+ * in the original it came from.
  */
 #ifndef CONFIG_REDACT_VIEW_H
 #define CONFIG_REDACT_VIEW_H
@@ -15,7 +15,7 @@
 
 #include "base/span.h"
 
-/* In a view: an ellipsis or a bullet that was escaped. */
+/* In a view: an escaped ellipsis or bullet. */
 #define REDACT_MASK 1
 
 /* p[i] came from from[i] up to from[i + 1]. */
@@ -31,7 +31,7 @@ void redact_view_free(struct redact_view *);
 /* Decodes one layer.  False: there was none. */
 bool redact_view_decode(struct redact_view *);
 
-/* ASCII's capitals as small letters; out may be p. */
+/* ASCII in lower case; out may be p. */
 void redact_fold(const char *p, size_t len, char *out);
 
 #endif

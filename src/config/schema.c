@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How a setting is found in the table of all settings (schema_table.c), and
- * what its row says in words.
+ * Finds a setting in the table of all settings (schema_table.c), and describes
+ * its row in words.
  */
 #include "config.h"
 
@@ -24,7 +24,7 @@ schema_find(const char *group, const char *name)
 	return NULL;
 }
 
-/* Rows of other groups are no words. */
+/* Rows of other groups do not count. */
 static const char *
 row_name(const void *ctx, size_t i)
 {

@@ -5,7 +5,7 @@
 /*
  * Every setting of tailgate.conf: name, type, range, default and text, in one
  * table.  The loader, the dump, `tailgate check --settings` and the test that
- * holds the manual against it all read this table; nothing else knows a
+ * compares the manual with it all read this table; nothing else knows a
  * setting's name or range.
  */
 #ifndef CONFIG_SCHEMA_H
@@ -51,7 +51,7 @@ struct schema {
 	bool required;
 	const char *text; /* one sentence for people */
 
-	/* Where it is in the C struct of its group. */
+	/* Its place in the C struct of its group. */
 	size_t offset;
 	size_t width; /* bytes; of a LIST: of one element */
 	size_t count_offset; /* of a LIST's, STRINGS' and NETS' count, a
@@ -62,11 +62,11 @@ extern const struct schema schema_table[];
 extern const size_t schema_count;
 
 const struct schema *schema_find(const char *group, const char *name);
-/* The name in a group that is spelled nearly like this one, or NULL. */
+/* The name in a group that is spelled almost like this one, or NULL. */
 const char *schema_near(const char *group, const char *name);
-/* The index of a word among words, -1 where it is none of them. */
+/* The index of a word among words; -1 if it is none of them. */
 int schema_word(const char *words, const char *word);
-/* The word of an index, into out; false where there is none. */
+/* The word of an index, into out; false if there is none. */
 bool schema_word_at(const char *words, unsigned index, char *out, size_t size);
 #define SCHEMA_RANGE_SIZE 512
 /* "0.01..3600 seconds", "local | external": type and range for people. */

@@ -36,14 +36,14 @@
 	"responses_delete responses_cancel responses_items "                  \
 	"responses_compact responses_tokens chat_tokens infill"
 
-/* Where a setting is kept: in a struct, and how many where it is a list. */
+/* Where a setting is kept: in a struct, with the count if it is a list. */
 #define IN(s, m) offsetof(struct s, m), sizeof(((struct s *)NULL)->m), 0
 #define MANY(s, m) offsetof(struct s, m), 0, offsetof(struct s, n##m)
 #define LIST(s, m, element) \
 	offsetof(struct s, m), sizeof(struct element), offsetof(struct s, n##m)
 #define NOWHERE 0, 0, 0 /* a group that only orders its parent's settings */
 
-/* Rows by type, to have the table say only what differs. */
+/* Rows by type, so that the table says only what differs. */
 #define NUMBER(g, n, type, min, max, preset, text, ...)                \
 	{                                                              \
 		g, n, type, min, max, preset, NULL, NULL, false, text, \
@@ -137,7 +137,7 @@
 		IN(client, budget))
 
 /* A group's rows are read in this order, so what is referred to (limits,
- * providers) is before what refers to it. */
+ * providers) comes before what refers to it. */
 const struct schema schema_table[] = {
 	TEXT("", "runtime_dir", SCHEMA_PATH, 1, 4096, RUNSTATEDIR "/tailgate",
 	    false,

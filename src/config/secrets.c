@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Where the providers' keys live from the load of a configuration to its end.
+ * Memory for the providers' keys, from the load of a configuration until it is
+ * freed.
  */
 #include "config.h"
 
@@ -52,7 +53,7 @@ block_new(struct secrets_block *next)
 #elif defined(MADV_NOCORE)
 	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_NOCORE);
 #endif
-	/* A process that we fork reads what it needs itself. */
+	/* A forked process reads the keys that it needs itself. */
 #if defined(MADV_WIPEONFORK)
 	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_WIPEONFORK);
 #elif defined(INHERIT_ZERO)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Memory for secrets: locked where the system allows it, left out of core
- * files, wiped when it is freed.
+ * Memory for secrets: locked if the system allows it, left out of core files,
+ * wiped when freed.
  */
 #ifndef CONFIG_SECRETS_H
 #define CONFIG_SECRETS_H

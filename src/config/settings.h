@@ -6,11 +6,11 @@
  * The configuration as the rest of tailgate sees it: const structs.
  *
  * config_load() reads tailgate.conf and the clients file through the schema
- * table (schema_table.c), reports every mistake of both in one run, and proves
- * what can be proved before the first request: no dangling name, no model whose
- * ceiling is local with an external target.  (The floor above compiles the
- * private patterns: `tailgate check` and the responder's start call
- * patterns_new() for that.)  After that nothing changes; a reload loads a
+ * table (schema_table.c), reports every mistake of both in one run, and checks
+ * everything that can be checked before the first request: no dangling name, no
+ * model whose ceiling is local with an external target.  (The floor above
+ * compiles the private patterns: `tailgate check` and the responder's start
+ * call patterns_new() for that.)  After that nothing changes; a reload loads a
  * second one.
  */
 #ifndef CONFIG_SETTINGS_H
@@ -41,7 +41,7 @@ enum place { PLACE_LOCAL, PLACE_EXTERNAL };
 /* How a process confines itself (src/sandbox). */
 enum confine { CONFINE_ON, CONFINE_REQUIRE, CONFINE_OFF };
 
-/* A bool that may have been left unsaid. */
+/* A bool that may not have been given. */
 enum tri { TRI_UNSET, TRI_NO, TRI_YES };
 
 /* Reasons for which the next target may be tried; a set is a mask. */
@@ -56,12 +56,12 @@ enum fallback {
 	FALLBACK_UNSUPPORTED = 1 << 6,
 };
 #define FALLBACK_COUNT 7
-/* "busy" for FALLBACK_BUSY, and back; 0 where there is no such word. */
+/* "busy" for FALLBACK_BUSY, and back; 0 if there is no such word. */
 const char *fallback_name(enum fallback);
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO, PROVIDER_TAILGATE };
 enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
-/* What becomes of requests while the ledger cannot be written. */
+/* What happens to requests while the ledger cannot be written. */
 enum when_stuck { STUCK_REFUSE_EXTERNAL, STUCK_REFUSE, STUCK_COUNT };
 enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
 	SELECT_CHEAPEST, SELECT_FASTEST };
@@ -93,7 +93,7 @@ struct timeouts {
 
 /* When a provider is left alone after failures. */
 struct circuit {
-	unsigned failures;	/* in a row that open it; 0: never */
+	unsigned failures;	/* this many in a row open it; 0: never */
 	int64_t cooldown_ms;	/* the first; doubles up to: */
 	int64_t cooldown_max_ms;
 };
@@ -110,7 +110,7 @@ struct provider {
 	const struct key_source *key_sources;
 	size_t nkey_sources;
 	const char **keys;	/* the secrets in their order, nkeys of them;
-				   NULL where not read; wiped at free */
+				 * NULL if not read; wiped at free */
 	size_t nkeys;		/* 0: it has none */
 	const struct header *headers;
 	size_t nheaders;
@@ -121,14 +121,14 @@ struct provider {
 	int64_t keepalive_ms;	/* how long an idle connection is kept */
 	const char *ca_file, *ca_path;	/* or NULL: the system's */
 	const char *proxy;	/* or NULL; never for a local provider */
-	const char *peer;	/* host that is connected: its own or the
-				   proxy's; NULL: none */
+	const char *peer;	/* host of connections: its own or the proxy's;
+				 * NULL: none */
 	uint16_t port;		/* and its port; 0: none */
-	const struct net *addresses;	/* where a local one may be, beside */
+	const struct net *addresses;	/* where a local one may be, besides */
 	size_t naddresses;		/* the private networks */
 	bool learn;		/* believe what `tailgate probe` learns */
-	bool fetches_media;	/* a local one may be given media by URL */
-	uint64_t endpoints;	/* its targets' unless they say; 0: not said */
+	bool fetches_media;	/* a local one may be sent media by URL */
+	uint64_t endpoints;	/* of targets without their own; 0: not given */
 };
 
 /* The Redis or Valkey server through which hosts share. */
@@ -142,7 +142,7 @@ struct store_settings {
 	int64_t lease_ms;	/* how long a silent holder keeps its slots */
 };
 
-/* nano-USD per million tokens (or per unit); -1 where not given. */
+/* nano-USD per million tokens (or per unit); -1 if not given. */
 struct price {
 	int64_t input, cached, cache_write, cache_write_1h, output, reasoning;
 	int64_t character;	/* nano-USD per million characters */
@@ -152,8 +152,8 @@ struct price {
 	bool known;		/* at least one was given */
 };
 
-/* What a chat upstream wants otherwise than the rest, for the bridges.  All
- * zero is the default. */
+/* In what a chat upstream differs from the rest, for the bridges.  All zero
+ * is the default. */
 enum reasoning { REASONING_CALLS, REASONING_NONE, REASONING_ALL };
 enum reasoning_as {
 	REASONING_AS_CONTENT,	/* reasoning_content */
@@ -163,7 +163,7 @@ enum reasoning_as {
 enum user_as { USER_SHORT, USER_KEEP, USER_DROP };
 struct dialect {
 	enum reasoning reasoning;	/* which of the assistant's turns
-					   tell theirs */
+					 * include theirs */
 	enum reasoning_as reasoning_as;
 	enum user_as user;
 	bool max_completion_tokens;	/* not max_tokens */
@@ -175,7 +175,7 @@ struct dialect {
 /* Headers that rules look at, over the whole configuration. */
 #define CONFIG_RULED_MAX 16
 
-/* Which requests a target, or a model, is for; all must hold. */
+/* Which requests a target or a model is for; all conditions must match. */
 struct when {
 	bool set;		/* there is a condition */
 	uint64_t max_tokens_in;	/* estimated; 0: any number */
@@ -192,8 +192,8 @@ struct target {
 	const struct provider *provider;
 	const char *model;	/* upstream's name; "*": the rest of the id */
 	unsigned weight;	/* 1.. */
-	uint64_t context;	/* tokens in + out; 0: not said */
-	uint64_t max_output;	/* tokens; 0: not said */
+	uint64_t context;	/* tokens in + out; 0: not given */
+	uint64_t max_output;	/* tokens; 0: not given */
 	enum tri images, audio, files, tools, json_schema;
 	uint64_t endpoints;	/* ENDPOINT_BIT set it serves itself */
 	struct when when;
@@ -212,10 +212,10 @@ struct budget {
 struct model {
 	const char *id;		/* "openrouter/" + "*": prefix is set */
 	size_t index;
-	bool prefix;		/* id ended in '*', which id still holds */
+	bool prefix;		/* id ended in '*', which id still contains */
 	const char *const *aliases;
 	size_t naliases;
-	enum place place;	/* ceiling; local unless said */
+	enum place place;	/* ceiling; local unless given */
 	const struct target *targets;
 	size_t ntargets;
 	unsigned fallback;	/* mask of enum fallback */
@@ -229,10 +229,10 @@ struct model {
 struct client {
 	const char *name;
 	size_t index;
-	/* How it is known: what is set must all hold. */
+	/* How it is identified: everything that is set must match. */
 	bool has_key;
 	unsigned char key_digest[DIGEST_BYTES];
-	bool has_old_key;	/* the one before, for a while still */
+	bool has_old_key;	/* the previous one, accepted for a while */
 	unsigned char old_key_digest[DIGEST_BYTES];
 	int64_t old_key_expires_ms;	/* wall clock */
 	const struct net *networks;
@@ -248,11 +248,12 @@ struct client {
 	unsigned priority;	/* weight in the queue, 1..100, default 10 */
 	bool explain;		/* may send X-Tailgate-Explain */
 	bool operator;		/* may read /metrics and the status page */
-	bool relay;		/* a gateway, believed who asks: hop.h */
+	bool relay;		/* a gateway that is trusted to name its
+				 * clients: hop.h */
 	struct budget budget;
 };
 
-/* A key by which a client is known. */
+/* A key that identifies a client. */
 struct keyed {
 	const unsigned char *digest;
 	const struct client *client;
@@ -266,7 +267,7 @@ struct private_rule {
 	const char *where;	/* "tailgate.conf:41: private[0].pattern" */
 };
 
-/* All paths are absolute: relative ones were beside the file. */
+/* All paths are absolute: relative ones were relative to the file. */
 struct config {
 	const char *path;
 	const char *runtime_dir, *state_dir;
@@ -282,8 +283,8 @@ struct config {
 	int64_t total_ms;	/* one request over all its attempts */
 	size_t memory_bytes;	/* of all processes; 0: by the machine */
 	bool watch_peer;	/* ask the kernel for clients that have gone */
-	int64_t client_idle_ms;	/* a client that takes nothing, while others
-				   wait for what it holds */
+	int64_t client_idle_ms;	/* a client that reads nothing, while others
+				 * wait for what it holds */
 
 	bool log_syslog;
 	enum log_level log_level;
@@ -295,7 +296,7 @@ struct config {
 
 	const char *const *cors_origins;
 	size_t ncors_origins;
-	const char *const *hosts; /* names of ours: "ai.home", "*.home", "*" */
+	const char *const *hosts; /* our names: "ai.home", "*.home", "*" */
 	size_t nhosts;
 	const struct net *trusted_proxies;
 	size_t ntrusted_proxies;
@@ -303,12 +304,12 @@ struct config {
 
 	bool ledger;
 	const char *ledger_file;
-	const char *gateway;	/* what this host is called in its lines */
+	const char *gateway;	/* this host's name in its lines */
 	enum when_stuck ledger_when_stuck;
 
 	struct store_settings store;
 
-	size_t private_max_bytes;	/* text looked through for patterns */
+	size_t private_max_bytes;	/* text searched for patterns */
 	int64_t private_max_ms;
 
 	const struct limit *limits;
@@ -325,7 +326,7 @@ struct config {
 	size_t nruled;
 	const struct private_rule *privates;
 	size_t nprivates;
-	/* Only their rights count, which the clients have already. */
+	/* Only for their rights, which the clients have inherited. */
 	struct client default_client;
 	const struct client *client_groups;
 	size_t nclient_groups;
@@ -341,13 +342,13 @@ struct config {
 /* What a load may leave out. */
 enum config_flags {
 	CONFIG_NO_SECRETS = 1 << 0,	/* do not read key files (explain) */
-	/* What it may add, for `tailgate check`. */
+	/* What it may do in addition, for `tailgate check`. */
 	CONFIG_ADVISE = 1 << 1,		/* warn of what will surprise */
 	CONFIG_JSON = 1 << 2,		/* mistakes as a JSON array of {"file",
 					   "line", "level", "text"} */
 };
 
-/* Can a private pattern be used?  -1 and a message: no. */
+/* Checks a private pattern; -1 and a message if it cannot be used. */
 typedef int config_pattern_check(const char *pattern, char *message,
     size_t size);
 
@@ -355,15 +356,15 @@ typedef int config_pattern_check(const char *pattern, char *message,
  * "FILE:LINE: SETTING: RULE"; warnings too, marked "warning: ".  NULL when
  * there was a mistake.  The caller frees. */
 struct config *config_load(const char *path, unsigned flags, FILE *err);
-/* The same with the private patterns among what is proved. */
+/* The same, and it also checks the private patterns. */
 struct config *config_load_all(
     const char *path, unsigned flags, config_pattern_check *, FILE *err);
 /* Wipes the secrets, frees everything. */
 void config_free(struct config *);
 
-/* Wipes the providers' keys, so that a process that serves nobody has none;
- * reads them again from where they come, in one that does.  -1: what is wrong
- * is in err, as from config_load(). */
+/* Wipes the providers' keys, so that a process that does not serve has none;
+ * reads them again from their sources, in one that serves.  -1: err has the
+ * mistakes, as from config_load(). */
 void config_keys_forget(struct config *);
 int config_keys_read(struct config *, FILE *err);
 
@@ -374,8 +375,8 @@ const struct key_source *config_key_source(const struct provider *, size_t i);
 /* The effective configuration in the file's own syntax, secrets as "***". */
 void config_dump(const struct config *, FILE *out);
 
-/* The keys that have this digest, in the clients' order; NULL and 0:
- * none.  The make is the loader's, after each client has its index. */
+/* The keys that have this digest, in the clients' order; NULL and 0: none.
+ * The loader makes the index after each client has its own. */
 void config_keyed_make(struct config *, struct arena *);
 const struct keyed *config_keyed_find(const struct config *,
     const unsigned char digest[DIGEST_BYTES], size_t *n);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a key is noticed in what passes at the cost of nearly nothing: a
- * Bloom filter of all GRAM letters in a row that the keys have.  A piece of
+ * Hides how a key in the passing bytes is noticed at almost no cost: a Bloom
+ * filter of every GRAM consecutive letters of the keys.  A piece of
  * REDACT_LONG_MIN letters, wherever it begins, has GRAM of them at a multiple
  * of STRIDE.  Only what the filter suspects is read by redact.c.
  */
@@ -26,7 +26,7 @@
 #define STRIDE 8
 #define BITS 18 /* of a hash */
 #define LAYERS 2 /* of escapes, as redact.c decodes them */
-#define SLICE_BYTES ((size_t)32 * 1024) /* looked at in one go */
+#define SLICE_BYTES ((size_t)32 * 1024) /* searched at once */
 #define ESCAPE_MAX 8 /* bytes of one: &#x0041; */
 
 _Static_assert(STRIDE <= REDACT_LONG_MIN - GRAM + 1, "a piece has one");
@@ -40,7 +40,7 @@ struct sieve {
 	const struct config *config;
 	struct needle *needles; /* keys and their base64 */
 	size_t nneedles;
-	bool has_slash; /* a key does, so JSON may escape it */
+	bool has_slash; /* a key has it, so JSON may escape it */
 	bool has[256]; /* a letter, in small ones */
 	unsigned char grams[(1 << BITS) / 8];
 };
@@ -144,7 +144,7 @@ has_gram(const struct sieve *s, struct span text)
 	return false;
 }
 
-/* A letter of ASCII that need not be written so. */
+/* An escaped ASCII letter, which needs no escape. */
 static bool
 is_escaped(const struct sieve *s, const char *p, const char *end)
 {
@@ -196,8 +196,8 @@ is_suspect(const struct sieve *s, struct span text)
 
 /* ---- an open end ------------------------------------------------------ */
 
-/* How many letters at the end of a text (in small letters) stand in a row in a
- * needle; a whole one, too, lest a shorter one cut it. */
+/* How many letters at the end of a text (in lower case) occur in a row in a
+ * needle; also a whole needle, because a shorter one could cut it. */
 static size_t
 open_letters(const struct sieve *s, struct span text)
 {
@@ -269,7 +269,7 @@ may_be_open(const struct sieve *s, struct span text)
 	    memchr(text.p, '\\', n) != NULL || memchr(text.p, '&', n) != NULL;
 }
 
-/* How many bytes at the end could begin a key that goes on. */
+/* How many bytes at the end could begin a key that continues. */
 static size_t
 open_end(const struct sieve *s, struct span text)
 {
@@ -292,13 +292,14 @@ open_end(const struct sieve *s, struct span text)
 			break;
 	}
 	redact_view_free(&view);
-	/* Longer than what can be held: what there is of it is covered. */
+	/* It is longer than what can be held: the part that has come is
+	 * covered. */
 	return keep >= SIEVE_HELD_MAX ? 0 : keep;
 }
 
 /* ---- passing ---------------------------------------------------------- */
 
-/* No memory to look: stars for all of it. */
+/* No memory to search: all of it becomes stars. */
 static int
 put_stars(size_t len, int (*put)(void *ctx, struct span), void *ctx)
 {
@@ -313,7 +314,7 @@ put_stars(size_t len, int (*put)(void *ctx, struct span), void *ctx)
 	return rc;
 }
 
-/* The text is what was held and what has come. */
+/* The text is the held bytes followed by the new ones. */
 static int
 pass(const struct sieve *s, struct sieve_held *held, struct span bytes,
     bool last, int (*put)(void *ctx, struct span), void *ctx)

@@ -3,18 +3,18 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The last filter before a client: no long key of a provider passes in any
- * byte of a response, whatever that is (an error, a model's words, a comment,
- * a field that nobody knows, a page), and however it was packed into reads.
+ * The last filter before a client: no long key of a provider passes in any byte
+ * of a response, whatever it is (an error, a model's output, a comment, an
+ * unknown field, a page), and however it is split over reads.
  *
  * A long key has REDACT_LONG_MIN bytes or more.  Covered are the key and any
  * REDACT_LONG_MIN bytes of it in a row: as they are, in capitals, in JSON's
  * escapes, percent-encoded, as entities, in base64.  A mask has the length of
- * what it covers.  Forms that could be chance (first and last letters, short
- * keys) are for redact.h, which reads errors.
+ * what it covers.  Forms that could occur by chance (first and last letters,
+ * short keys) are covered by redact.h, in errors.
  *
- * Most bytes cost a look at one in eight of them.  Bytes at the end that could
- * begin a key are held until the next ones come.
+ * Usually it looks at one byte in eight.  Bytes at the end that could begin a
+ * key are held until the next ones come.
  */
 #ifndef CONFIG_SIEVE_H
 #define CONFIG_SIEVE_H
@@ -33,14 +33,14 @@ struct sieve;
 struct sieve *sieve_new(const struct config *);
 void sieve_free(struct sieve *);
 
-/* What of one response is held; all zero is nothing. */
+/* The held bytes of one response; all zero is none. */
 struct sieve_held {
 	char p[SIEVE_HELD_MAX];
 	size_t len;
 };
 
-/* Hands what may pass to put, whose result other than 0 is returned.  sieve
- * NULL: all of it. */
+/* Gives what may pass to put, and returns put's result if it is not 0.
+ * sieve NULL: all of it. */
 int sieve_push(const struct sieve *, struct sieve_held *, struct span bytes,
     int (*put)(void *ctx, struct span), void *ctx);
 /* The response ends here: the rest of it. */

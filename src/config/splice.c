@@ -57,7 +57,7 @@ is_mark(char c)
 	return c != '\0' && strchr("=:;,(){}[]", c) != NULL;
 }
 
-/* Of a number, or of what is no name. */
+/* Of a number, or of anything that is not a name. */
 static bool
 is_other(char c)
 {
@@ -115,7 +115,7 @@ is(struct token t, char mark)
 	return t.kind == MARK && *t.p == mark;
 }
 
-/* Past a value: the whole of a bracket, strings side by side, or one word. */
+/* The end of a value: a whole bracket, adjacent strings, or one word. */
 static bool
 skip_value(struct cursor *c)
 {
@@ -245,7 +245,7 @@ replace(
 	*text = out;
 }
 
-/* Takes the blanks before it along, and its line if nothing else is on it. */
+/* Removes the blanks before it too, and its line if nothing else is on it. */
 static void
 cut(struct buf *text, const char *from, const char *to)
 {
@@ -418,7 +418,7 @@ splice_remove(struct buf *text, const char *name, size_t at)
 	after = (struct cursor){ element.end, list.value_end - 1 };
 	t = next(&after);
 	if (is(t, ',')) {
-		/* Its own comma, which may stand after a comment. */
+		/* Its own comma, which may come after a comment. */
 		cut(text, t.p, t.p + 1);
 	} else if (at > 0 && find_element(&list, at - 1, &before)) {
 		after = (struct cursor){ before.end, element.p };

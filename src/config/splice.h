@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Editing the text of a file of settings in place: what is not changed keeps
- * its bytes, comments and layout included.  Pure: text in, text out.
+ * Editing the text of a file of settings in place: unchanged parts keep their
+ * bytes, comments and layout included.  Pure: text in, text out.
  *
- * The text has to be one that libconfig has read; where this reading of it
- * finds something else, a function fails and the text is as it was.
+ * The text has to be one that libconfig has read; if a function reads it
+ * differently, it fails and the text is unchanged.
  */
 #ifndef CONFIG_SPLICE_H
 #define CONFIG_SPLICE_H
@@ -17,13 +17,14 @@
 #include "base/buf.h"
 
 /* Adds a group { body } at the end of the list `name` of the text, which is
- * made if it is not there.  -1: the list can't be found, or is none. */
+ * created if it does not exist.  -1: the list can't be found, or is not a
+ * list. */
 int splice_add(struct buf *text, const char *name, const char *body);
 /* Removes the group number `at` of it; comments around it stay. */
 int splice_remove(struct buf *text, const char *name, size_t at);
 /* In that group, gives the setting `path` ("place", "budget.concurrent") a
- * value as it is written in a file, or removes it (value NULL).  -1 also if
- * the path leads through something else than a group. */
+ * value as written in a file, or removes it (value NULL).  -1 also if the
+ * path leads through something that is not a group. */
 int splice_set(struct buf *text, const char *name, size_t at,
     const char *path, const char *value);
 /* "a \"string\"" between quotes, escaped as libconfig wants it. */

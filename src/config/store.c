@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The store's settings: from its URL to how it is connected, and what they
- * must be like.
+ * The store's settings: how its URL becomes an address, and what is valid.
  */
 #include "config.h"
 

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The text of a configuration file, proved fit for libconfig.
+ * The text of a configuration file, checked before libconfig reads it.
  *
  * libconfig 1.5 ends the process when an @include names a directory, waits
- * without end at a FIFO, stops silently at a NUL, and wraps an integer that
- * does not fit 32 bits (99999999999 becomes 1215752191).  All of that is
- * refused here, before it sees the text.
+ * endlessly at a FIFO, stops silently at a NUL, and wraps an integer that does
+ * not fit 32 bits (99999999999 becomes 1215752191).  All of that is refused
+ * here, before it sees the text.
  */
 #include "config.h"
 
@@ -146,7 +146,7 @@ prove_include(struct text *t)
 	t->p += strlen("@include");
 	t->p += strspn(t->p, " \t");
 	if (*t->p != '"')
-		return true; /* libconfig says what is wrong with that */
+		return true; /* libconfig reports the mistake */
 	buf_init(&name, 4096);
 	buf_puts(&name, "");
 	for (t->p++; *t->p != '\0' && *t->p != '"' && *t->p != '\n'; t->p++) {
@@ -198,7 +198,7 @@ text_prove(struct text *t)
 			t->p++;
 			line_begins = c == '\n' ||
 			    (line_begins && (c == ' ' || c == '\t'));
-			/* The digits of a name are none of a number. */
+			/* Digits in a name are not a number. */
 			word = isalpha((unsigned char)c) || c == '*' ||
 			    (word &&
 				(isdigit((unsigned char)c) || c == '_' ||

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A URL of the configuration: strict, so that what is written is what is
- * connected to.  No credentials, no query, no fragment, no odd bytes.
+ * A URL of the configuration: strict, so that the connection goes where the URL
+ * says.  No credentials, no query, no fragment, no odd bytes.
  */
 #include "config.h"
 

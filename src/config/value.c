@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One setting, from what the file says to what a C struct keeps: hides the
- * type, range and place that its row of the schema gives.
+ * One setting, from the file's text to the C struct: hides the type, range and
+ * place that its schema row gives.
  */
 #include "config.h"
 
@@ -52,7 +52,7 @@ value_put_many(
 	memcpy((char *)base + row->count_offset, &n, sizeof(n));
 }
 
-/* A bool may have been left unsaid where it has no preset: enum tri. */
+/* A bool without a preset may not be given: enum tri. */
 static void
 put_bool(const struct schema *row, void *base, bool value)
 {
@@ -213,7 +213,7 @@ static void
 not_a_group(struct load *load, const struct schema *row,
     const config_setting_t *setting)
 {
-	/* What is written may be the key itself: it is not shown. */
+	/* The text may be the key itself: it is not shown. */
 	if (strcmp(row->of, "key") == 0)
 		mistake(load, setting,
 		    "do not write the key itself here: put it into a file and "
@@ -311,7 +311,7 @@ preset(struct load *load, const struct schema *row, void *base)
 	}
 }
 
-/* What stands for "not given"; all else is zero already. */
+/* The values for "not given"; everything else is zero already. */
 static void
 unset(struct load *load, const struct schema *row, void *base)
 {

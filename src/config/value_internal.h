@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What value.c (settings by type, presets, groups) and value_text.c (what is
- * written as a string) share.
+ * Shared by value.c (settings by type, presets, groups) and value_text.c
+ * (settings written as strings).
  */
 #ifndef CONFIG_VALUE_INTERNAL_H
 #define CONFIG_VALUE_INTERNAL_H
@@ -43,9 +43,9 @@ void value_read_word(struct load *, const struct schema *,
 void value_read_words(struct load *, const struct schema *,
     config_setting_t *, void *base);
 
-/* The bit or number of a word; -1: it is none of the row's. */
+/* The bit or number of a word; -1: it is not one of the row's. */
 int64_t value_of_word(const struct schema *, const char *word);
-/* A path as it is kept: absolute, seen from the file's directory. */
+/* A path as it is kept: absolute, resolved from the file's directory. */
 const char *value_path(struct load *, const char *text);
 
 #endif

@@ -26,7 +26,7 @@ value_path(struct load *load, const char *text)
 	return arena_printf(load->arena, "%s/%s", load->files[0].dir, text);
 }
 
-/* A string's rules: its length, and bytes that can stand in a log line. */
+/* A string's rules: its length, and only bytes that a log line can contain. */
 static const char *
 string_check(
     struct load *load, const config_setting_t *setting, double min, double max)
@@ -124,7 +124,7 @@ value_read_url(struct load *load, const struct schema *row,
 
 	if (text == NULL)
 		return;
-	/* The text is not shown: it may hold a password. */
+	/* The text is not shown: it may contain a password. */
 	if ((wrong = url_check(text, row->words)) != NULL) {
 		mistake(load, setting, "the URL %s", wrong);
 		return;
@@ -191,7 +191,7 @@ value_read_digest(struct load *load, const struct schema *row,
 		memcpy((char *)base + row->count_offset, &has, sizeof(has));
 }
 
-/* An array or a list; its length, or -1 and reported. */
+/* The length of an array or a list; -1: it is neither, which was reported. */
 static int
 many_length(struct load *load, const struct schema *row,
     const config_setting_t *setting)
