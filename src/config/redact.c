@@ -17,12 +17,11 @@
 #include "config/redact_view.h"
 #include "config/secrets.h"
 
-#define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row contain an aligned one */
+#define BLOCK 6 /* REDACT_PIECE_MIN bytes in a row have an aligned one */
 #define BASE64_MIN 14 /* letters in a row that are looked at */
 #define SHOWN_MIN 4 /* letters of a key that reveal something about it */
 #define LAYERS 2 /* JSON within a string of JSON */
-#define WORDS_BACK 32 /* "ending in" occurs within this many bytes before its
-		       * letters */
+#define WORDS_BACK 32 /* "ending in" is so close before its letters */
 
 struct cover {
 	char *out; /* the original; NULL: only search */
