@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Budgets: between the plan and the upstream a request reserves the most it
- * can use, and when it has ended it settles what it used.  Hides how that is
- * noted in the file that all processes share (budget_internal.h).
+ * Budgets: between the plan and the upstream a request reserves the most that
+ * it can use, and when it has ended it settles what it used.  Hides how that is
+ * kept in the file that all processes share (budget_internal.h).
  */
 #include "config.h"
 
@@ -17,9 +17,9 @@
 #include "state/budget_internal.h"
 #include "state/process.h"
 
-/* Looking who is alive costs some system calls: not more often. */
+/* Checking who is alive costs some system calls: do it no more often. */
 #define REAP_EVERY_MS 100
-/* When what is in the way is other requests still running. */
+/* Retry-After when only other running requests are in the way. */
 #define RETRY_HELD_MS 1000
 
 int
@@ -52,7 +52,7 @@ model_place(const struct budget_book *b, const struct model *m)
 	    : &b->models[m->index];
 }
 
-/* False: one of the rows has become another name's. */
+/* False: one of the rows now belongs to another name. */
 static bool
 find_sides(struct budget_book *b, const struct client *client,
     const struct model *model, struct budget_now now,
@@ -74,7 +74,8 @@ find_sides(struct budget_book *b, const struct client *client,
 	return !lost;
 }
 
-/* May be asked again after the dead have given back what they held. */
+/* May be called again after the reservations of dead processes were given
+ * back. */
 static bool
 reap_now(struct budget_file *f, struct budget_now now)
 {
@@ -114,7 +115,8 @@ take_cell(struct budget_file *f, struct budget_reservation *h, int client,
 	return 0;
 }
 
-/* Is there room, now or after the dead have given back what they held? */
+/* Is there room, now or after the reservations of dead processes are given
+ * back? */
 static int
 check(struct budget_book *b, const struct budget_side *sides,
     struct budget_now now, const struct budget_reservation *h,
@@ -135,7 +137,7 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 
 	if (check(b, sides, now, h, out) == -1)
 		return -1;
-	/* Nobody asks what those without a budget hold. */
+	/* Nobody needs to know what names without a budget hold. */
 	if (sides[0].row == NULL && sides[1].row == NULL)
 		return 0;
 	if (take_cell(f, h, row_number(b, &sides[0]), row_number(b, &sides[1]),
@@ -151,8 +153,8 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 	return 0;
 }
 
-/* Another configuration needed the rows of names that had rested.  The lock
- * is held before and after. */
+/* Another configuration took the rows of idle names.  The lock is held
+ * before and after. */
 static void
 find_again(struct budget_book *b, const struct client *client,
     const struct model *model, struct budget_now now,
@@ -166,7 +168,7 @@ find_again(struct budget_book *b, const struct client *client,
 	find_sides(b, client, model, now, sides);
 }
 
-/* Takes the lock, which it leaves to the caller. */
+/* Takes the lock; the caller releases it. */
 static void
 lock_sides(struct budget_book *b, const struct client *client,
     const struct model *model, struct budget_now now,
@@ -188,7 +190,7 @@ static struct budget_reservation
 make_reservation(const struct client *client, const struct model *model,
     uint64_t tokens, int64_t nanousd, bool again)
 {
-	/* No price known: it gets in until the money is spent. */
+	/* No price known: admitted until the money is spent. */
 	return (struct budget_reservation){ .again = again,
 		.client = client,
 		.model = model,
@@ -249,7 +251,7 @@ spend(struct budget_row *r, bool request, uint64_t tokens, int64_t nanousd)
 	budget_spend_window(&r->month, request, tokens, nanousd);
 }
 
-/* What others, who use a file of another form, have to know of it. */
+/* Tells processes that use a file of another form. */
 static void
 tell_settled(struct budget_book *b, const struct budget_side sides[2],
     const struct budget_reservation *reservation, uint64_t tokens,

@@ -5,10 +5,10 @@
 /*
  * What clients and models may spend: money, tokens, requests.
  *
- * Reserved before sending by the worst-case estimate, settled after; exact over
- * processes (a mapped file), and rebuilt from the ledger when that file is
- * lost.  A reservation of a process that died is given back by the process that
- * finds it dead.
+ * The worst-case estimate is reserved before sending, and the real use settled
+ * after.  The sums are exact over processes (a mapped file), and rebuilt from
+ * the ledger when that file is lost.  A reservation of a process that died is
+ * given back by the process that finds it dead.
  */
 #ifndef STATE_BUDGET_H
 #define STATE_BUDGET_H
@@ -23,26 +23,26 @@
 
 struct budget_book;
 
-/* What one try of a request used, as the account has it. */
+/* What one try of a request used, according to the ledger. */
 struct budget_use {
 	int64_t end_ms; /* wall clock */
 	struct span client, model; /* names; p NULL: none */
-	bool again; /* an earlier one of the same request was a use */
+	bool again; /* an earlier try of the same request counts already */
 	uint64_t tokens;
 	int64_t nanousd;
 };
-/* Where that is told: a floor above knows it (ledger/rebuild.h). */
+/* Where the uses come from: a higher floor provides it (ledger/rebuild.h). */
 struct budget_history {
-	/* Calls use() for all that ended in since_ms or later, in any
+	/* Calls use() for each use that ended in since_ms or later, in any
 	 * order. */
 	void (*each)(const struct config *, int64_t since_ms,
 	    void (*use)(void *ctx, const struct budget_use *), void *ctx);
 };
 
-/* A file that was lost is made again from the history (NULL: from nothing).
+/* A lost file is rebuilt from the history (NULL: it starts empty).
  *
- * An onlooker (state/mapfile.h) gets a copy of its own, of this moment: what
- * it does changes nothing for others. */
+ * An onlooker (state/mapfile.h) gets its own copy of the present state: its
+ * calls change nothing for others. */
 struct budget_book *budget_open(const struct config *,
     const struct budget_history *, char *why, size_t size);
 void budget_close(struct budget_book *);
@@ -55,31 +55,30 @@ int budget_hand_over(const struct config *, const struct budget_history *,
     char *why, size_t size);
 
 struct budget_reservation { /* a reservation; zero it before, but for: */
-	bool again; /* a further try of a request that is counted already:
-		     * no request more */
-	bool unsent; /* for settling: nothing was sent, it is no use */
+	bool again; /* a further try of a request that is counted already */
+	bool unsent; /* for settling: nothing was sent, so it is no use */
 	const struct client *client;
 	const struct model *model;
 	uint64_t tokens;
 	int64_t nanousd;
-	int cell; /* where it is noted, -1: nowhere */
+	int cell; /* its cell in the file, -1: none */
 };
 
-/* What a client is told in x-ratelimit-*; -1: no such bound. */
+/* The values for x-ratelimit-*; -1: no such bound. */
 struct budget_room {
 	int64_t requests_limit, requests_left, requests_reset_ms;
 	int64_t tokens_limit, tokens_left, tokens_reset_ms;
 };
 
 /* -1: refused (REFUSE_BUDGET or REFUSE_RATE, with retry_after and a message
- * in arena-free static storage of the thread; REFUSE_OVERLOADED where there
- * are more reservations than the file holds).
+ * in arena-free static storage of the thread; REFUSE_OVERLOADED if there are
+ * more reservations than the file has cells).
  *
- * A request gets in when its estimate fits into what is left of each bound,
- * and also while something is left and no other request holds a part of it:
- * a bound is passed by one estimate at the most.  nanousd 0: it is free (a
- * local target without a price), no bound of money holds it back; < 0: it may
- * cost, how much is not known, and it gets in until the money is spent. */
+ * A request is admitted if its estimate fits into what is left of each
+ * bound, and also if something is left and no other request holds a part of
+ * it: a bound is exceeded by one estimate at most.  nanousd 0: the request
+ * is free (a local target without a price), and no bound of money applies; <
+ * 0: its cost is unknown, and it is admitted until the money is spent. */
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
     struct budget_reservation *, struct budget_room *, struct refused *);
@@ -88,7 +87,8 @@ int budget_reserve(struct budget_book *, const struct client *,
 int budget_ask(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd, bool again,
     struct refused *);
-/* What it really was (0, 0 if nothing was used).  Once for each reservation. */
+/* Records what was really used (0, 0 if nothing).  Once for each
+ * reservation. */
 void budget_settle(struct budget_book *, struct budget_reservation *,
     uint64_t tokens, int64_t nanousd);
 
@@ -102,7 +102,7 @@ struct budget_spent {
 void budget_look(struct budget_book *, const struct client *,
     const struct model *, struct budget_spent *);
 
-/* Is there any bound in it? */
+/* Does it have any bound? */
 bool budget_has(const struct budget *);
 /* The bounds of a client or (client NULL) of a model with what is used of
  * them; returns how many.  Their names are the configuration's. */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the budgets' file is opened, its lock, and how it is put right
- * after a crash.
+ * Hides how the budgets' file is opened, its lock, and how it is repaired after
+ * a crash.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@
 #include "state/process.h"
 
 #define FIRST_ROWS 64
-/* Between two tries where another process holds the lock for long. */
+/* Between two tries if another process holds the lock for long. */
 #define LOCK_PAUSE_MS 1
 
 /* ---- The lock ---- */
@@ -161,8 +161,8 @@ budget_boot(void)
 	return budget_key('b', (struct span){ text, n < 0 ? 0 : (size_t)n });
 }
 
-/* A file that outlived a boot knows neither of the clock nor of the time that
- * has passed: it is made again. */
+/* A file from before a reboot knows neither whether the clock was set nor
+ * how much time has passed: it is rebuilt. */
 static void
 begin_boot(struct budget_file *f, struct budget_now now)
 {
@@ -184,7 +184,7 @@ open_file(const struct config *config, char *why, size_t size)
 	bool looks = mapfile_only_looks();
 	struct budget_file *f, *copy;
 
-	/* Who looks before the first start sees what the account says. */
+	/* An onlooker before the first start sees what the ledger says. */
 	if (looks)
 		process_look(config->runtime_dir, why, size);
 	else if (process_open(config->runtime_dir, why, size) == -1)

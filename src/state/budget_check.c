@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when a request fits into what is left, what it is told where it does
- * not, and what is said of the room that is left.
+ * Hides when a request fits into what is left, the message if it does not, and
+ * how the remaining room is reported.
  */
 #include "config.h"
 
@@ -42,9 +42,9 @@ budget_refuse(struct refused *out, enum refusal refusal, int64_t retry_after_ms)
 	return -1;
 }
 
-/* Is there room?  A request that alone is worth more than what is left gets
- * in while something is left and nobody else holds a part of it: so a bound
- * can be used up, and is passed by one estimate at the most. */
+/* Is there room?  A request that needs more than what is left is admitted if
+ * something is left and nobody else holds a part of it: so a bound can be
+ * used up, and is exceeded by one estimate at most. */
 static bool
 fits(int64_t used, int64_t held, int64_t want, int64_t bound)
 {

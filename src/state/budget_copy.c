@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how who only looks (`tailgate explain`, `client show`) gets the
- * budgets: as a copy in its own memory.  The code that decides can work on
- * that as on the file itself, with its lock, its periods and its rebuilding,
- * and those who serve notice nothing.
+ * Hides how an onlooker (`tailgate explain`, `client show`) gets the budgets:
+ * as a copy in its own memory.  The code that decides works on the copy as on
+ * the file itself, with its lock, its periods and its rebuilding, and the
+ * serving processes notice nothing.
  */
 #include "config.h"
 
@@ -18,8 +18,8 @@
 
 #include "state/budget_internal.h"
 
-/* The lock is held for less than a microsecond; after so many looks its owner
- * has died, or is busy all the time. */
+/* The lock is held for less than a microsecond; if it is still taken after
+ * so many tries, its owner has died or it is always in use. */
 #define TRIES 1000
 
 /* Rows without a name were never written: they stay zeros. */
@@ -49,7 +49,7 @@ budget_copy(const struct budget_file *from)
 		if (!whole)
 			sched_yield();
 	}
-	/* What a dead owner left half done is put right, too. */
+	/* Also repairs what a dead owner left half done. */
 	atomic_store(&to->lock, 0);
 	budget_repair(to);
 	return to;

@@ -3,24 +3,23 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The mapped file behind the budgets, between budget*.c only: budget.c
- * reserves and settles, budget_check.c says whether there is room,
- * budget_window.c counts over time, budget_book.c keeps layout, lock and
- * repair, budget_rebuild.c makes it from the account, budget_journal.c keeps it
- * and the file of another version in step (budget_journal_read.c reads what the
- * other wrote), budget_users.c tells who uses which.
+ * The mapped file behind the budgets, between budget*.c only: budget.c reserves
+ * and settles, budget_check.c says whether there is room, budget_window.c
+ * counts over time, budget_book.c keeps layout, lock and repair,
+ * budget_rebuild.c makes it from the ledger, budget_journal.c keeps it
+ * consistent with the file of another version (budget_journal_read.c reads what
+ * the other wrote), budget_users.c knows who uses which.
  *
  * There is a row for each client and each model that has a budget, found by the
  * hash of its name (budget_rows.c).  A row counts what was used in the last
  * minute (a ring of one-second buckets, so that no 60 seconds ever see more
  * than the bound), this UTC day and this UTC month, and what is held by
  * reservations now.  Each reservation is a cell with its owner's process id;
- * cells are the truth, what a row holds is their sum.
+ * the cells are the truth, and what a row holds is their sum.
  *
- * All of it is changed under one lock word holding the owner's process id.
- * It is held for less than a microsecond; when its owner is found dead,
- * whoever wants it takes it over and makes the rows' sums from the cells
- * again.
+ * All of it is changed under one lock word holding the owner's process id.  It
+ * is held for less than a microsecond.  If its owner is found dead, the process
+ * that wants the lock takes it over and rebuilds the rows' sums from the cells.
  */
 #ifndef STATE_BUDGET_INTERNAL_H
 #define STATE_BUDGET_INTERNAL_H
@@ -70,24 +69,25 @@ struct budget_cell {
 struct budget_file {
 	_Atomic uint64_t lock;
 	uint64_t built; /* from the account */
-	uint64_t boot; /* which boot of the machine it is of */
+	uint64_t boot; /* the boot of the machine in which it was made */
 	int64_t offset_ms; /* of the wall clock to the time since boot */
-	uint64_t stale; /* the clock was set: the account is to be asked */
+	uint64_t stale; /* the clock was set: the ledger must be read */
 	int64_t reaped_ms;
-	uint32_t hint; /* where a free cell may be */
+	uint32_t hint; /* a cell that may be free */
 	/* budget_journal.c: */
 	uint64_t id; /* of this file, random */
 	uint64_t stage; /* enum budget_stage */
 	uint64_t journal; /* its inode, */
-	uint64_t followed; /* and up to where we know it */
+	uint64_t followed; /* and how far we have read it */
 	int64_t stage_ms, looked_ms; /* since boot */
 	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
 	struct budget_cell cells[BUDGET_CELLS];
-	/* Only those that a name has had, and the first few, have blocks. */
+	/* Only rows that a name has had, and the first few, have disk
+	 * blocks. */
 	struct budget_row rows[BUDGET_ROWS];
 };
 
-/* Where a name's row is. */
+/* The row of a name. */
 struct budget_place {
 	uint64_t key; /* 0: it has no budget, and no row */
 	int row; /* -1: none was found */
@@ -102,15 +102,15 @@ struct budget_book {
 	int user_fd; /* locked: somebody uses the file of this id */
 };
 
-/* What a row is asked about. */
+/* One side of a request, its client or its model, with its row. */
 struct budget_side {
 	const char *kind, *name;
 	const struct budget *budget;
 	struct budget_row *row; /* NULL: none */
 };
 
-/* The moment, by both clocks: days and months go by what people call the
- * time, a minute by the time that passes. */
+/* The moment, by both clocks: days and months follow the wall clock, a
+ * minute the time since boot. */
 struct budget_now {
 	int64_t wall_ms, boot_ms;
 };
@@ -131,19 +131,19 @@ budget_at_least_0(int64_t v)
 
 /* ---- budget_book.c ---- */
 
-/* All names have their rows, and the lock is held; -1 with errno: they can't,
- * and it is not. */
+/* Gives all names their rows and takes the lock; -1 with errno: no rows, no
+ * lock. */
 int budget_lock_placed(struct budget_book *, struct budget_now);
 void budget_lock(struct budget_book *);
 void budget_unlock(struct budget_book *);
-/* sign 1, -1: the rows hold the cell's amounts, or do no longer. */
+/* Adds the cell's amounts to its rows (sign 1), or takes them off (-1). */
 void budget_count_cell(
     struct budget_file *, const struct budget_cell *, int sign);
-/* Which boot of the machine this is, as far as the system tells. */
+/* The boot of the machine, as far as the system can tell. */
 uint64_t budget_boot(void);
-/* Gives back what processes that died had reserved: was there any? */
+/* Gives back the reservations of dead processes; true if there were any. */
 bool budget_reap(struct budget_file *);
-/* The rows' sums of what is held, from the cells. */
+/* Computes the rows' sums of what is held from the cells. */
 void budget_repair(struct budget_file *);
 
 /* ---- budget_copy.c ---- */
@@ -162,32 +162,32 @@ int budget_find_cell(struct budget_file *);
 
 /* FNV-1a over kind ('c', 'm') and name; never 0. */
 uint64_t budget_key(char kind, struct span name);
-/* The rows by key, as they are now; -1: none has it. */
+/* The row that has the key now; -1: none. */
 struct budget_index *budget_index_new(const struct budget_file *);
 int budget_index_find(const struct budget_index *, uint64_t key);
 void budget_index_free(struct budget_index *);
-/* Which names of the configuration have a budget. */
+/* Lists the names of the configuration that have a budget. */
 void budget_name_places(struct budget_book *);
-/* Under the lock: finds or makes their rows.  Returns how many are missing
- * until the file has grown by as many. */
+/* Under the lock: finds or makes their rows.  Returns by how many rows the
+ * file must grow first. */
 size_t budget_place_rows(struct budget_book *, struct budget_now);
 /* Without the lock.  -1 with errno. */
 int budget_grow_rows(struct budget_book *, size_t more);
-/* NULL: it has no budget; or *lost: its row has become another name's. */
+/* NULL: it has no budget; or *lost: its row now belongs to another name. */
 struct budget_row *budget_row_of(
     struct budget_book *, const struct budget_place *, bool *lost);
 
 /* ---- budget_window.c ---- */
 
 struct budget_now budget_clock(void);
-/* Under the lock, before anything is asked of the file's rows: was the clock
- * set?  Then the rows keep what they have counted, under the names of the new
- * day and month, and the file is marked stale. */
+/* Under the lock, before the rows are read: if the clock was set, the rows
+ * keep what they have counted, under the new day and month, and the file is
+ * marked stale. */
 void budget_adjust_clock(struct budget_file *, struct budget_now);
 int64_t budget_day(int64_t wall_ms);
 int64_t budget_month(int64_t wall_ms);
 int64_t budget_month_begin(int64_t month); /* wall clock, ms */
-/* Forgets what is over. */
+/* Resets the periods that are over. */
 void budget_roll(struct budget_row *, struct budget_now);
 void budget_spend_window(struct budget_window *, bool request,
     uint64_t tokens, int64_t nanousd);
@@ -195,19 +195,19 @@ void budget_spend_minute(
     struct budget_row *, int64_t second, uint64_t tokens);
 int64_t budget_minute_requests(const struct budget_row *);
 int64_t budget_minute_tokens(const struct budget_row *);
-/* How long until `excess` of what the minute counts has passed out of it;
- * for INT64_MAX until all of it has. */
+/* How long until `excess` of what the minute counts has left it; for
+ * INT64_MAX until all of it has. */
 int64_t budget_minute_wait(const struct budget_row *, bool tokens,
     int64_t excess, struct budget_now);
 
 /* ---- budget_check.c ---- */
 
-/* Its room for a message, of this thread. */
+/* This thread's buffer for a message. */
 #define BUDGET_MESSAGE_SIZE 200
 extern _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
 /* Always -1. */
 int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
-/* Is there room on both sides?  -1: no, as *out says. */
+/* Is there room on both sides?  -1: no, *out says why. */
 int budget_check(const struct budget_side sides[2],
     const struct budget_reservation *, struct budget_now, struct refused *out);
 /* The bounds of one side; returns how many. */
@@ -221,22 +221,23 @@ void budget_find_room(const struct budget_side sides[2], struct budget_now,
 
 /* Says that this process uses the file.  -1: one line in why. */
 int budget_users_join(struct budget_book *, char *why, size_t size);
-/* Does a process use another file?  One that can't be asked counts. */
+/* Does a process use another file?  A process that can't be checked counts
+ * as using it. */
 bool budget_users_others(const struct budget_book *);
 
 /* ---- budget_journal.c ---- */
 
 enum budget_stage {
-	BUDGET_ALONE, /* all who serve use this file */
+	BUDGET_ALONE, /* all serving processes use this file */
 	BUDGET_LEAVING, /* a program with another form may follow */
 	BUDGET_FOLLOWING, /* this file was made from another form's */
 };
 
-/* Under the lock, before the rows are looked at: learns what others did, and
+/* Under the lock, before the rows are looked at: reads what others did, and
  * keeps them out until budget_journal_leave().  -1: there are no others. */
 int budget_journal_enter(struct budget_book *, struct budget_now);
 void budget_journal_leave(int journal);
-/* What we did between the two.  rows: of client and model, -1: none. */
+/* Records what we did between the two.  rows: of client and model, -1: none. */
 void budget_journal_reserved(int journal, struct budget_book *,
     const struct budget_cell *, bool request, struct budget_now);
 void budget_journal_settled(int journal, struct budget_book *,
@@ -253,7 +254,7 @@ int budget_journal_head(char *line, size_t size);
 /* Under the lock: a new file from one of another form that is still in use.
  * False: there is none. */
 bool budget_journal_import(struct budget_book *);
-/* What others have written since; fd: of the journal, which is locked. */
+/* Reads what others have written since; fd: of the locked journal. */
 void budget_journal_follow(int fd, struct budget_book *, struct budget_now);
 
 static inline uint64_t
@@ -264,11 +265,11 @@ budget_ticket(uint64_t owner, int cell)
 
 /* ---- budget_rebuild.c ---- */
 
-/* Under the lock: all of it from the account. */
+/* Under the lock: rebuilds all of it from the ledger. */
 void budget_build(struct budget_book *, struct budget_now);
-/* Without the lock: where the clock was set, the account says what was used
- * on the days that it shows now; each window becomes the larger of what it
- * counted and that. */
+/* Without the lock: if the clock was set, the ledger says what was used on
+ * the new day and month; each window becomes the larger of that and what it
+ * counted. */
 void budget_catch_up(struct budget_book *);
 
 #endif

@@ -8,28 +8,28 @@
  * what the other reserves and spends: runtime_dir/budget.journal, whose form
  * is a promise between versions.
  *
- * The version that leaves writes all that it has into the journal, and from
- * then on each reservation and settlement; the one that follows makes its file
- * from that, and does the same.  Whoever is about to look at a row holds the
- * journal's lock meanwhile and has read what the others have written, so no
- * two of them give away the same rest.  When nobody is left who uses another
- * file, the journal goes.
+ * The leaving version writes all that it has into the journal, and from then on
+ * each reservation and settlement; the following version makes its file from
+ * that, and does the same.  A process that is about to read a row holds the
+ * journal's lock and has read what the others have written, so no two of them
+ * give away the same rest.  When nobody uses another file any more, the journal
+ * is removed.
  *
  * It is text.  After a first line with the form and the boot of the machine,
  * each line is a letter and numbers, the first of them the id of the writer's
  * file:
  *
- *	B id	a whole file begins
- *	W id key day nanousd tokens requests month nanousd tokens requests
- *	M id key second requests tokens
- *	E id	it is complete; what follows came later
- *	R id ticket owner client model tokens nanousd counted second
- *	S id ticket client model counted tokens nanousd wall_ms boot_ms
+ * 	B id	a whole file begins
+ * 	W id key day nanousd tokens requests month nanousd tokens requests
+ * 	M id key second requests tokens
+ * 	E id	it is complete; what follows came later
+ * 	R id ticket owner client model tokens nanousd counted second
+ * 	S id ticket client model counted tokens nanousd wall_ms boot_ms
  *
  * key, client and model are budget_key() of a name (0: none), a ticket is a
  * reservation's number, its owner the id of a process (state/process.h, of
- * which the form is a promise as well).  Reservations (R) stand in a whole file
- * too.
+ * which the form is a promise as well).  A whole file contains reservations
+ * (R), too.
  */
 #include "config.h"
 
@@ -49,12 +49,12 @@
 
 #define JOURNAL_NAME "budget.journal"
 #define FORM "tailgate-budget 1"
-/* How long one that leaves waits for the one that follows. */
+/* How long the leaving version waits for the following one. */
 #define BEGIN_MS 120000
-/* Between two looks at who is left. */
+/* Between two checks for who is left. */
 #define LOOK_MS 1000
-/* Those who leave finish a bounded number of requests; those who follow do not
- * write more than this for them. */
+/* The leaving processes finish a bounded number of requests; the following
+ * ones write no more than this for them. */
 #define FOLLOWING_BYTES (16 * 1024 * 1024)
 #define LINE_BYTES 320
 
@@ -76,7 +76,7 @@ budget_journal_open(const struct budget_book *b, int flags)
 	while (flock(fd, LOCK_EX) == -1)
 		if (errno != EINTR)
 			goto gone;
-	/* It may have gone while we waited. */
+	/* It may have been removed while we waited. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
 		return fd;
 gone:
@@ -93,7 +93,7 @@ append(int fd, struct budget_file *f, const char *text, size_t len)
 	if (fstat(fd, &st) == 0 &&
 	    (f->stage == BUDGET_LEAVING || st.st_size < FOLLOWING_BYTES) &&
 	    pwrite(fd, text, len, st.st_size) == (ssize_t)len) {
-		/* Those before it were read. */
+		/* The lines before it were read. */
 		f->followed = (uint64_t)st.st_size + len;
 		return;
 	}
@@ -102,7 +102,7 @@ append(int fd, struct budget_file *f, const char *text, size_t len)
 		    strerror(errno));
 }
 
-/* Nobody is left to tell. */
+/* Nobody is left who would read it. */
 static void
 end_journal(struct budget_book *b)
 {
@@ -293,7 +293,7 @@ begin_leaving(struct budget_book *b, struct budget_now now)
 	int fd, rc = -1;
 
 	budget_lock(b);
-	/* In an upgrade that goes on, what others did is part of it. */
+	/* If an upgrade is already going on, it includes what others did. */
 	fd = budget_journal_enter(b, now);
 	if (fd == -1)
 		fd = budget_journal_open(b, O_CREAT | O_TRUNC);

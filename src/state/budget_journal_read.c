@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a file of budgets learns from the journal (budget_journal.c): all
- * of another version's at first, then what others have written since.
+ * Hides how a file of budgets is filled from the journal (budget_journal.c):
+ * first with all of another version's file, then with what others have written
+ * since.
  */
 #include "config.h"
 
@@ -24,9 +25,9 @@
 /* Lines read into a file. */
 struct reader {
 	struct budget_file *file;
-	struct budget_index *index; /* NULL: made when first asked for */
+	struct budget_index *index; /* NULL: not made yet */
 	struct budget_now now;
-	uint64_t whole; /* take this id's B..E; 0: none */
+	uint64_t whole; /* read this id's B..E; 0: none */
 };
 
 static int
@@ -161,8 +162,8 @@ take_settlement(struct reader *r, const char *text)
 	}
 }
 
-/* One line of another's.  A whole file counts only if it is asked for: who
- * has followed from before knows all of that. */
+/* One line of another process.  A whole file is read only on request: a
+ * process that has followed the journal knows its content. */
 static void
 take_line(struct reader *r, const char *line, bool *inside, uint64_t *id)
 {
@@ -249,7 +250,7 @@ budget_journal_follow(int fd, struct budget_book *b, struct budget_now now)
 
 /* ---- all of it -------------------------------------------------------- */
 
-/* The last whole file in it that is not ours, and whose it is. */
+/* The last whole file in it that is not ours, and its writer's id. */
 static char *
 find_whole(char *text, uint64_t own, uint64_t *whole)
 {
@@ -281,7 +282,7 @@ is_of_this_boot(const char *text)
 	return strncmp(text, head, (size_t)len) == 0;
 }
 
-/* Only what is not known yet may be in the file. */
+/* The file must contain only what is not known yet. */
 static void
 clear_rows(struct budget_file *f, struct budget_now now)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the budgets are made from the account again: all of them when
- * their file is new, days and months when the clock was set.
+ * Hides how the budgets are rebuilt from the ledger: all of them when their
+ * file is new, days and months when the clock was set.
  */
 #include "config.h"
 
@@ -98,7 +98,7 @@ on_use(void *ctx, const struct budget_use *u)
 	if (u->end_ms < r->month_begin_ms || u->end_ms > r->now.wall_ms)
 		return;
 	r->uses++;
-	/* A relay's budget is that of all who ask through it. */
+	/* A relay's budget is that of everybody who asks through it. */
 	add_use(r, 'c', hop_entry(u->client), u);
 	add_use(r, 'm', u->model, u);
 }
@@ -124,7 +124,7 @@ budget_build(struct budget_book *b, struct budget_now now)
 		if (f->keys[i] != 0)
 			f->rows[i] = r->rows[i];
 	free_rebuild(r);
-	/* Cells of before are not of this file. */
+	/* Earlier cells do not belong to this file. */
 	memset(f->cells, 0, sizeof(f->cells));
 	f->built = 1;
 	f->stale = 0;
@@ -153,7 +153,7 @@ budget_catch_up(struct budget_book *b)
 	bool ours;
 
 	budget_lock(b);
-	/* One of all reads; the others go on with what is there. */
+	/* One process reads; the others go on with what they have. */
 	ours = f->stale != 0;
 	f->stale = 0;
 	r = ours ? new_rebuild(f, budget_clock()) : NULL;
@@ -165,7 +165,7 @@ budget_catch_up(struct budget_book *b)
 	for (int i = 0; i < BUDGET_ROWS; i++) {
 		int at;
 
-		/* It may have become another one's. */
+		/* It may belong to another name now. */
 		if (f->keys[i] == 0 ||
 		    (at = budget_index_find(r->index, f->keys[i])) == -1)
 			continue;

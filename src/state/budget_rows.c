@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which row of the budgets' file is whose.
+ * Hides which row of the budgets' file belongs to which name.
  *
- * Only a name with a budget has a row.  When a name gets its first budget,
- * the account says what it has used so far.  Rows have no blocks on the disk
- * before they are needed.  Rows of names that no longer have a budget are
- * taken by others once they are idle, or when no row is left.  There is
- * always one: the file holds more rows than a configuration may have names
- * and reservations may hold.
+ * Only a name with a budget has a row.  When a name gets its first budget, the
+ * ledger says what it has used so far.  Rows have no blocks on the disk before
+ * they are needed.  Rows of names that no longer have a budget are given to
+ * others once they are idle, or when no row is left.  There is always one: the
+ * file has more rows than a configuration can have names and reservations can
+ * hold.
  */
 #include "config.h"
 
@@ -104,7 +104,7 @@ struct search {
 	struct budget_now now;
 	int nrows; /* that have blocks */
 	bool *ours; /* by row: a name of this configuration has it */
-	int free_at, idle_at, other_at; /* what is before was looked at */
+	int free_at, idle_at, other_at; /* the rows before it were searched */
 };
 
 static bool
@@ -115,8 +115,8 @@ is_idle(const struct budget_row *r, struct budget_now now)
 	    r->day.period < budget_day(now.wall_ms);
 }
 
-/* A free row, else one that nobody has used this month, else (when the file
- * can't grow) one of a name that has no budget here; -1: none. */
+/* A free row, otherwise one that was not used this month, otherwise (if the
+ * file can't grow) one of a name that has no budget here; -1: none. */
 static int
 next_row(struct search *s)
 {
@@ -157,7 +157,7 @@ give_rows(struct search *s, struct budget_place *places, size_t n)
 		f->keys[row] = places[i].key;
 		s->ours[row] = true;
 		places[i].row = row;
-		/* What it has used so far is in the account. */
+		/* The ledger says what it has used so far. */
 		f->stale |= f->built;
 	}
 	return missing;

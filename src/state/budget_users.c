@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides who uses which file of budgets: each process holds the lock of a file
- * in runtime_dir/budget.users that has the id of its own as its name.
+ * Hides who uses which file of budgets: each process holds a lock on a file in
+ * runtime_dir/budget.users whose name is the id of the process's budgets file.
  */
 #include "config.h"
 
@@ -35,7 +35,7 @@ user_name(uint64_t id, char name[17])
 	snprintf(name, 17, "%016" PRIx64, id);
 }
 
-/* One of several that ask for it at once finds it. */
+/* If several look at once, one of them finds it. */
 static uint64_t
 id_of(struct budget_book *b)
 {
@@ -69,7 +69,7 @@ budget_users_join(struct budget_book *b, char *why, size_t size)
 	return -1;
 }
 
-/* Does a process have its lock?  If not, its file goes. */
+/* Does a process hold its lock?  If not, the file is removed. */
 static bool
 is_used(int dir, const char *name)
 {
@@ -83,7 +83,7 @@ is_used(int dir, const char *name)
 	return used;
 }
 
-/* Somebody who can't be asked counts. */
+/* A process that can't be checked counts. */
 bool
 budget_users_others(const struct budget_book *b)
 {

@@ -3,13 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a row counts over time: a ring of seconds for the minute, the
- * names of the UTC day and month, and what becomes of them when the clock is
- * set.
+ * Hides how a row counts over time: a ring of seconds for the minute, the names
+ * of the UTC day and month, and what happens to them when the clock is set.
  *
- * The clock was set when it and the time since boot (which counts a machine's
- * sleep) no longer go together.  To set it by days, forward or back,
- * must not get a fresh budget: the rows keep what they have.
+ * The clock was set if its distance to the time since boot (which includes a
+ * machine's sleep) has changed.  Setting it by days, forward or back, must not
+ * give anybody a fresh budget: the rows keep what they have.
  */
 #include "config.h"
 
@@ -22,7 +21,7 @@
 #include "base/sum.h"
 #include "state/budget_internal.h"
 
-/* By less, it is put right: nobody's day begins or ends by it but once. */
+/* A smaller step is a correction: it can begin or end a day only once. */
 #define CLOCK_SET_MS INT64_C(600000)
 
 int64_t
@@ -59,11 +58,11 @@ budget_clock(void)
 	return (struct budget_now){ clock_wall_ms(), clock_boot_ms() };
 }
 
-/* True: it is another one now. */
+/* True: another period has begun. */
 static bool
 roll_window(struct budget_window *w, int64_t period)
 {
-	/* A clock that was set back by little changes nothing. */
+	/* A clock that was set back a little changes nothing. */
 	if (w->period == period || w->period == period + 1)
 		return false;
 	memset(w, 0, sizeof(*w));

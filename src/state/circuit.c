@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The circuit's transitions, asked by health.c before a request is sent and
- * told afterwards how it went.
+ * The circuit's transitions, which health.c applies before a request is sent
+ * and after it has ended.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #define OWNER_MASK 0x1ff
 #define UNTIL_MASK ((UINT64_C(1) << 38) - 1)
 
-/* How long others wait before they look at a trial again. */
+/* How long others wait before they check a trial again. */
 #define TRIAL_WAIT_MS 1000
 
 static int64_t
@@ -93,8 +93,8 @@ circuit_begin_trial(uint64_t word, unsigned owner, int64_t until_ms)
 }
 
 /*
- * A request sent before a 429 may well end after it: that it went well does
- * not say that the provider's patience is back.
+ * A request sent before a 429 may end after it: its success does not mean that
+ * the provider's limit is over.
  */
 uint64_t
 circuit_answered(uint64_t word, bool mine)

@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A circuit as one 64-bit word, and what may become of it: pure functions,
- * no clock, no memory.  health.c keeps the words and changes them by
- * compare-and-swap.
+ * A circuit as one 64-bit word, and its transitions: pure functions, no clock,
+ * no memory.  health.c keeps the words and changes them by compare-and-swap.
  *
  *          failures in a row            cooldown over: one
  *   CLOSED ----------------> OPEN ----------------------------> TRIAL
@@ -34,7 +33,7 @@ enum circuit_state {
 	CIRCUIT_CLOSED,
 	CIRCUIT_OPEN, /* by failures, or while a model loads */
 	CIRCUIT_HELD, /* by a 429; only its time ends it */
-	CIRCUIT_TRIAL, /* one request is out to try */
+	CIRCUIT_TRIAL, /* one request is trying */
 };
 
 struct circuit_view {
@@ -48,8 +47,8 @@ struct circuit_view {
 struct circuit_view circuit_view(uint64_t word);
 uint64_t circuit_word(const struct circuit_view *);
 
-/* How long the circuit keeps requests out: 0 where it does not, -1 where a
- * trial is due.  owner_dead: the process of a TRIAL's owner is gone. */
+/* How long the circuit keeps requests out: 0 if it does not, -1 if a trial
+ * is due.  owner_dead: the process of a TRIAL's owner is gone. */
 int64_t circuit_open_ms(uint64_t word, const struct circuit *, int64_t lease_ms,
     bool owner_dead, int64_t now_ms);
 
@@ -59,7 +58,8 @@ uint64_t circuit_answered(uint64_t word, bool mine);
 uint64_t circuit_failed(
     uint64_t word, bool mine, const struct circuit *, int64_t now_ms);
 uint64_t circuit_loading(uint64_t word, bool mine, int64_t now_ms);
-/* retry_after_ms 0: the provider named no time, and stays as it is. */
+/* retry_after_ms 0: the provider named no time, and the circuit does not
+ * change. */
 uint64_t circuit_rate_limited(uint64_t word, bool mine, const struct circuit *,
     int64_t retry_after_ms, int64_t now_ms);
 uint64_t circuit_abandoned(uint64_t word, bool mine, int64_t now_ms);

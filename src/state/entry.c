@@ -60,7 +60,8 @@ entry_sum(const struct entry *e, struct entry_sums *out)
 		add_usage(&out->usage, &t->usage);
 		reported |= t->usage.reported;
 		estimated |= !t->usage.reported && entry_used(&t->usage);
-		/* What was not sent has no cost, not a cost of nothing. */
+		/* What was not sent has no cost, which differs from a cost
+		 * of 0. */
 		if (t->sent)
 			out->cost_nanousd =
 			    add_known(out->cost_nanousd, t->cost_nanousd);

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is known of one request when it has ended: the ledger makes a line of
- * it, the meters count it.
+ * What is known of a request when it has ended: the ledger writes a line from
+ * it, and the meters count it.
  *
  * What left and what it cost belongs to a try, and a request has as many as
- * providers were tried.  The request's own numbers are their sums, made when
- * somebody asks: no try can overwrite what an earlier one did.
+ * providers were tried.  The request's own numbers are their sums, computed
+ * when needed: no try can overwrite what an earlier one did.
  */
 #ifndef STATE_ENTRY_H
 #define STATE_ENTRY_H
@@ -49,7 +49,7 @@ struct entry {
 				     meters count; NULL: the same */
 	const char *endpoint;
 	const char *model; /* as asked */
-	const char *route; /* models[].id that it became */
+	const char *route; /* the models[].id that it led to */
 	const char *private_rule; /* the one that matched */
 	struct entry_try *tries; /* in their order; the caller's */
 	size_t ntries;
@@ -63,7 +63,7 @@ struct entry {
 	int64_t total_ms; /* -1: none */
 };
 
-/* What its tries come to. */
+/* The sums over its tries. */
 struct entry_sums {
 	bool sent; /* one of them was */
 	bool external; /* one of them was, to an external provider */
@@ -78,7 +78,7 @@ void entry_sum(const struct entry *, struct entry_sums *out);
 /* The try by which the request ended; NULL: it came to none. */
 const struct entry_try *entry_last(const struct entry *);
 
-/* A try before anything is known of it. */
+/* A try of which nothing is known yet. */
 void entry_try_init(struct entry_try *);
 
 /* Was anything used, as far as is known? */

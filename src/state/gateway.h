@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What this gateway is called among gateways: 64 random bits, made once for a
- * runtime_dir and shared by all that use it.  By it a request that comes back
- * is known.
+ * This gateway's id among gateways: 64 random bits, made once for a runtime_dir
+ * and shared by all processes that use it.  It tells a request that comes back.
  */
 #ifndef STATE_GATEWAY_H
 #define STATE_GATEWAY_H
@@ -16,7 +15,7 @@
 
 #define GATEWAY_ID_SIZE 17
 
-/* 16 hex digits; "" where no provider is another gateway, since nothing could
+/* 16 hex digits; "" if no provider is another gateway, since nothing could
  * come back then.  -1: one line in why. */
 int gateway_id(const struct config *, char id[GATEWAY_ID_SIZE], char *why,
     size_t size);

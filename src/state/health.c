@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The circuits of the providers: asked before a request is sent, told after it
- * how it went.  circuit.c decides what a circuit does; this file changes its
- * word and counts.
+ * The circuits of the providers: checked before a request is sent, updated
+ * after it has ended.  circuit.c decides what a circuit does; this file changes
+ * its word and counts.
  */
 #include "config.h"
 
@@ -17,8 +17,8 @@
 #include "state/health_internal.h"
 #include "state/health_models.h"
 
-/* What a task has under way: it serves one request at a time, with one
- * provider at a time. */
+/* The request that a task has under way: one at a time, with one provider at
+ * a time. */
 struct under_way {
 	const struct health_entry *trial_row;
 	uint64_t trial_word;
@@ -153,7 +153,7 @@ circuit_change(struct health_entry *row, const struct provider *p, bool trial,
 	changed(row, p, word, next, outcome);
 }
 
-/* The lower middle of the samples there are. */
+/* The lower median of the samples. */
 static uint32_t
 median(const struct health_entry *row)
 {

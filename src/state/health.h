@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How the providers are: circuits, first-byte latency, requests in flight.
+ * The providers' health: circuits, first-byte latency, requests in flight.
  *
  * One row per provider in a mapped file, found by the hash of its name, so
  * that a reload that reorders providers keeps their rows.  A row's circuit is
@@ -41,8 +41,8 @@ enum health_outcome {
 	HEALTH_NO_MODEL, /* the provider does not have this model */
 	HEALTH_MODEL_LIMITED, /* a 429 that may be this model's alone */
 	HEALTH_MODEL_LOADING, /* it loads this model, others may go */
-	HEALTH_KEY, /* one of its keys was refused or limited, which rests;
-		       the provider itself has answered */
+	HEALTH_KEY, /* one of its keys was refused or limited, and rests; the
+		     * provider itself works */
 };
 #define HEALTH_OUTCOMES (HEALTH_KEY + 1)
 const char *health_outcome_name(enum health_outcome);
@@ -56,29 +56,29 @@ bool health_admit(
  * health_report (each thread has one request under way, with one provider at
  * a time). */
 void health_begin(struct health *, const struct provider *);
-/* A good response has begun: closes the circuit now, so that a long stream is
- * not what all others wait for.  health_report still follows. */
+/* A good response has begun: closes the circuit now, so that others need not
+ * wait for the end of a long stream.  health_report still follows. */
 void health_answered(struct health *, const struct provider *, bool trial);
-/* How it went; right after health_admit too, where nothing was sent in the
- * end (HEALTH_ABANDONED).  retry_after_ms from the provider, 0 none, counts
- * up to the provider's cooldown_max; first_byte_ms -1 where no byte came. */
+/* Reports how it went; also right after health_admit if nothing was sent
+ * (HEALTH_ABANDONED).  retry_after_ms from the provider, 0 none, counts up
+ * to the provider's cooldown_max; first_byte_ms -1 if no byte came. */
 void health_report(struct health *, const struct provider *, bool trial,
     enum health_outcome, int64_t retry_after_ms, int64_t first_byte_ms);
 
-/* Is this model of the provider left alone?  0: no, else for how long. */
+/* Is this model of the provider left alone?  0: no, otherwise for how long. */
 int64_t health_model_open_ms(
     struct health *, const struct provider *, const char *model);
 /* Right before health_report, of a request for this upstream model: leaves
  * the model alone after HEALTH_MODEL_LIMITED (for retry_after_ms, up to the
  * provider's cooldown_max) and HEALTH_MODEL_LOADING (FACTS_LOADING_MS).
- * However many models of a provider are limited, the others go on: that a
- * limit is one of all models is said by the response's words alone. */
+ * However many models of a provider are limited, the others go on: only the
+ * response's words can say that a limit applies to all models. */
 void health_model_report(struct health *, const struct provider *,
     const char *model, enum health_outcome, int64_t retry_after_ms);
 
 /* --- a provider with several keys ---------------------------------------- */
 
-/* Is this outcome one of the key, if there are others? */
+/* Does this outcome concern only the key, if there are others? */
 bool health_is_of_key(enum health_outcome);
 /* The key (from 0) to be used for this model: the first that does not rest and
  * is not in the mask `tried`.  -1: there is none, and *rest_ms is how long the
@@ -87,7 +87,7 @@ bool health_is_of_key(enum health_outcome);
 int health_key(struct health *, const struct provider *, const char *model,
     unsigned tried, int64_t *rest_ms);
 /* The key was refused or limited (health_is_of_key()): it rests for
- * retry_after_ms, or, where that is 0, for the provider's cooldown, twice as
+ * retry_after_ms, or, if that is 0, for the provider's cooldown, twice as
  * long each time that follows soon; up to its cooldown_max. */
 void health_key_rest(struct health *, const struct provider *, int key,
     const char *model, enum health_outcome, int64_t retry_after_ms);

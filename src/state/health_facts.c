@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the rows of runtime_dir/health say now: for plans, for status and for
- * the metrics.
+ * The present content of runtime_dir/health, for plans, for status and for the
+ * metrics.
  */
 #include "config.h"
 

@@ -38,8 +38,8 @@ struct health_rotation {
 	_Atomic uint32_t next;
 };
 
-/* What one process has in flight; read as nothing once it is dead, zeroed by
- * the next one of its index. */
+/* What one process has in flight; ignored once it is dead, zeroed by the
+ * next process with its index. */
 struct health_cells {
 	_Alignas(64) _Atomic uint64_t process_id;
 	_Atomic uint16_t all;
@@ -68,7 +68,7 @@ struct health {
 	_Atomic int64_t seen_ms[PROCESS_MAX];
 };
 
-/* How long an honest trial may keep silent. */
+/* How long a trial may take without a result. */
 int64_t health_lease_ms(const struct provider *);
 /* How long the circuit with this word stays open; 0: closed, -1: a trial is
  * due. */

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The rows of runtime_dir/models.  Two processes that take the same free row at
- * the same time leave what the later one holds in it with either one's time:
- * both have just been refused.
+ * The rows of runtime_dir/models.  If two processes take the same free row at
+ * the same time, it contains the later one's name with either one's time: both
+ * have just been refused.
  */
 #include "config.h"
 
@@ -48,7 +48,7 @@ health_models_open(const struct config *config)
 		fatal("out of memory for the models' health");
 	m->map = mapfile_open(config->runtime_dir, "models",
 	    MAPFILE_MAGIC(MODELS_MAGIC), sizeof(*m->map));
-	/* An onlooker may come before the first server of this version. */
+	/* An onlooker may run before the first server of this version. */
 	if (m->map == NULL && !mapfile_only_looks()) {
 		free(m);
 		return NULL;
@@ -126,8 +126,8 @@ health_models_times(
 	return 0;
 }
 
-/* Its own row, else one whose time is over, else the one whose time
- * is over first. */
+/* Its own row, otherwise one whose time is over, otherwise the one whose
+ * time ends first. */
 static struct row *
 row_take(struct map *map, uint64_t key)
 {
@@ -167,8 +167,8 @@ name_store(struct row *row, const char *model)
 		    &row->name[i], words[i], memory_order_relaxed);
 }
 
-/* A character that was cut, by length or by two who wrote at once, is for
- * whoever prints the name. */
+/* A character may be cut, by length or by two concurrent writers; the code
+ * that prints the name must cope. */
 static void
 name_load(const struct row *row, char name[HEALTH_HELD_NAME])
 {
@@ -192,7 +192,8 @@ health_models_hold(struct health_models *m, const struct health_what *what,
 	atomic_store(&row->group, what->group);
 	atomic_store(&row->why, why);
 	atomic_fetch_add(&row->times, 1);
-	/* A row from before a reboot is further away than any hold. */
+	/* The time of a row from before a reboot is further away than any
+	 * hold. */
 	if (!facts_held_is_sane(
 		what->provider, atomic_load(&row->until_ms) - now_ms))
 		atomic_store(&row->until_ms, 0);

@@ -7,10 +7,10 @@
  * that is rate limited or loading, one of its keys that was refused or limited,
  * altogether or for a model.
  *
- * Rows in a mapped file, found by a hash of what they are of.  A row only
- * says until when that is left alone, so a crash at any point costs at
- * most one cooldown_max, and a row whose time is over is free.  While nothing
- * is held, asking costs one load.
+ * Rows in a mapped file, found by a hash of their subject.  A row only says
+ * until when that is left alone, so a crash at any point costs at most one
+ * cooldown_max, and a row whose time is over is free.  While nothing is held,
+ * asking costs one load.
  */
 #ifndef STATE_HEALTH_MODELS_H
 #define STATE_HEALTH_MODELS_H
@@ -32,7 +32,7 @@ struct health_models;
 struct health_models *health_models_open(const struct config *);
 void health_models_close(struct health_models *);
 
-/* What a row is of. */
+/* The subject of a row. */
 struct health_what {
 	const struct provider *provider;
 	uint64_t key; /* facts_held_key(), facts_key_key() */

@@ -45,7 +45,8 @@ row_clear(struct health_map *map, struct health_entry *row)
 		atomic_store(&map->cells[i].row[row - map->rows], 0);
 }
 
-/* All rows are taken: the one whose provider nobody has named for longest. */
+/* All rows are taken: reuses the one whose provider has been unused for
+ * longest. */
 static struct health_entry *
 row_reuse(struct health_map *map, uint64_t key)
 {
@@ -93,7 +94,7 @@ trial_give_back(struct health_entry *row, unsigned owner)
 		    circuit_abandoned(word, true, clock_now_ms()));
 }
 
-/* Ends what the last process of our index left behind. */
+/* Ends what the last process with our index had under way. */
 static void
 take_over(struct health *h)
 {
@@ -115,7 +116,7 @@ take_over(struct health *h)
 		continue;
 }
 
-/* A provider that nobody has asked yet shares a row that says nothing. */
+/* Providers that nobody has used yet share an empty row. */
 static void
 look_at_rows(struct health *h)
 {

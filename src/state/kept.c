@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a file is replaced whole, and what is no file of ours.
+ * Hides how a file is replaced as a whole, and which files are not ours.
  */
 #include "config.h"
 
@@ -56,7 +56,7 @@ kept_load(const struct config *config, const char *name)
 	return root;
 }
 
-/* What root has written, the service must be able to read. */
+/* The service must be able to read what root has written. */
 static void
 adopt(const struct config *config, const char *path, int fd)
 {

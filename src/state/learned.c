@@ -4,7 +4,7 @@
  */
 /*
  * Hides when the file of `tailgate probe` is read again: at most every few
- * seconds, by the request that comes first, while others use what they hold.
+ * seconds, by the first request that needs it, while others use their copy.
  */
 #include "config.h"
 
@@ -114,7 +114,7 @@ read_again(struct learned *l)
 	}
 	if (set != NULL && set->n == 0 && stamp != 0 &&
 	    reading.error == EMFILE) {
-		set_release(set); /* what we know is better than nothing */
+		set_release(set); /* the old copy is better than nothing */
 		set = NULL;
 		stamp = old;
 	}

@@ -52,7 +52,8 @@ busy_parse(const json_t *row, struct facts_learned *out)
 	out->at_ms = json_integer_value(json_object_get(row, "at_ms"));
 }
 
-/* One row as it may be believed; false: not at all.  model is the row's. */
+/* Reads what can be believed of one row; false: nothing.  model is the
+ * row's. */
 static bool
 row_parse(
     const struct config *config, const json_t *row, struct facts_learned *out)
@@ -80,7 +81,7 @@ row_parse(
 	return true;
 }
 
-/* Rows that hold, and the bytes their models' names need. */
+/* Counts the valid rows and the bytes of their models' names. */
 static size_t
 rows_count(const struct config *config, const json_t *rows, size_t *bytes)
 {

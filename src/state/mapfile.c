@@ -4,9 +4,9 @@
  */
 /*
  * Files that processes share by mapping them: hides how a file is made while
- * other processes want it at the same moment.  The maker holds the directory's
- * lock, writes the file whole under another name and renames it.  Requests use
- * only what slots, health, meters and budgets mapped at the start.
+ * other processes want it, too.  The maker holds the directory's lock, writes
+ * the file whole under another name and renames it.  Requests use only what
+ * slots, health, meters and budgets mapped at the start.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@
 
 #define NAME_SIZE 256
 
-/* Stands before the caller's bytes; its size keeps them aligned. */
+/* Precedes the caller's bytes; its size keeps them aligned. */
 struct header {
 	uint64_t magic;
 	uint64_t bytes;
@@ -44,7 +44,7 @@ mapfile_error(int error)
 	    : strerror(error);
 }
 
-/* Real zeros, not a hole: a store into a hole of a full disk is SIGBUS. */
+/* Real zeros, not a hole: a store into a hole on a full disk raises SIGBUS. */
 static int
 fill(int fd, size_t from, size_t upto)
 {
@@ -101,7 +101,7 @@ make_file(int dir_fd, const char *name, struct header *h)
 	return -1;
 }
 
-/* Maps an open file if it is what is wanted; NULL with EINVAL where not. */
+/* Maps an open file if it has the right form; NULL with EINVAL if not. */
 static void *
 map(int fd, const struct stat *st, uint64_t magic, size_t bytes)
 {
@@ -125,7 +125,7 @@ map(int fd, const struct stat *st, uint64_t magic, size_t bytes)
 	return h + 1;
 }
 
-/* What is there already; NULL with ENOENT or EINVAL: it has to be made. */
+/* The existing file; NULL with ENOENT or EINVAL: it has to be made. */
 static void *
 map_existing(int dir_fd, const char *name, uint64_t magic, size_t bytes)
 {

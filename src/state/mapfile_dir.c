@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The directory of the mapped files: hides what is proved of it and of each
- * file in it (whose they are, that nobody else may write, that flock works)
- * before one is used.
+ * The directory of the mapped files: hides the checks of it and of each file in
+ * it (its owner, that nobody else may write, that flock works) before one is
+ * used.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What GET /metrics tells: counters and histograms that each request is added
- * to when it has ended (meters_internal.h).
+ * What GET /metrics reports: counters and histograms, to which each request is
+ * added when it has ended (meters_internal.h).
  */
 #include "config.h"
 
@@ -47,7 +47,7 @@ or_none(const char *name)
 	return name == NULL || *name == '\0' ? "none" : name;
 }
 
-/* An upstream may answer with any number. */
+/* An upstream may report any number. */
 static const char *
 status_text(int status)
 {
@@ -214,7 +214,7 @@ my_cell(struct meters *m)
 	if (index < 0 || index >= PROCESS_MAX)
 		return NULL;
 	c = &m->file->cells[index];
-	/* What is there otherwise is of one who died. */
+	/* Otherwise the values are those of a dead process. */
 	if (atomic_load(&c->owner) != process_id()) {
 		pthread_mutex_lock(&m->mutex);
 		if (atomic_load(&c->owner) != process_id()) {

@@ -27,16 +27,16 @@ void meters_add(struct meters *, const struct entry *);
 void meters_busy(struct meters *, int delta);
 /* As many as it may hold. */
 void meters_capacity(struct meters *, unsigned requests);
-/* One of its tasks has kept the others waiting for so long. */
+/* Records how long one of its tasks has kept the others waiting. */
 void meters_turn(struct meters *, int64_t ns);
 /* The longest of those, in all processes that serve. */
 unsigned meters_longest_turn_us(struct meters *);
 /* Its lines that wait (ledger_write_behind()). */
 void meters_unwritten(void *meters, int delta);
 
-/* What this process is held by (enum sandbox_force). */
+/* The parts of the sandbox that confine this process (enum sandbox_force). */
 void meters_sandbox(struct meters *, unsigned force);
-/* What each of the processes that serve is held by; false when none does. */
+/* The parts that confine all serving processes; false if none serves. */
 bool meters_sandbox_least(struct meters *, unsigned *force);
 
 /* The Prometheus text format (version 0.0.4).  health and slots may be NULL:

@@ -6,13 +6,13 @@
  * The mapped file behind the meters, between meters*.c only: meters.c counts,
  * meters_row.c finds the row of a set of labels, meters_text.c prints.
  *
- * A row belongs to one set of labels and is found by their hash.  It is
- * claimed by compare-and-swap on its key; its labels follow from the request,
- * so that whoever finds a row claimed but not yet written writes the same
- * bytes.  Labels are names of the configuration, status codes and the codes
- * of refusals: they are few.  When the table is three quarters full, new sets
- * are counted under "other".  Rows are never taken away: a counter does not
- * go down, whatever is reloaded or crashes.
+ * A row belongs to one set of labels and is found by their hash.  It is claimed
+ * by compare-and-swap on its key; its labels follow from the request, so that a
+ * process that finds a row claimed but not yet written writes the same bytes.
+ * Labels are names of the configuration, status codes and the codes of
+ * refusals: they are few.  When the table is three quarters full, new sets are
+ * counted under "other".  Rows are never removed: a counter does not go down,
+ * whatever is reloaded or crashes.
  */
 #ifndef STATE_METERS_INTERNAL_H
 #define STATE_METERS_INTERNAL_H
@@ -94,11 +94,11 @@ struct meters_label {
 	const char *name, *value;
 };
 
-/* `client="laptop",model="chat"`; false where it is too long. */
+/* `client="laptop",model="chat"`; false if it is too long. */
 bool meters_labels(const struct meters_label *, size_t n,
     char out[METERS_LABELS_SIZE]);
-/* The row of these labels, or where there is no room for them that of
- * "other"; NULL where there is none for that either. */
+/* The row of these labels, or, if there is no room for them, that of
+ * "other"; NULL if there is no room for that either. */
 struct meters_row *meters_row(struct meters *, enum meters_kind,
     const struct meters_label *, size_t n);
 

@@ -23,7 +23,7 @@ put(char *out, size_t *len, const char *text, size_t n)
 	return true;
 }
 
-/* A label's value may hold anything; three bytes are escaped. */
+/* A label's value may contain anything; three bytes are escaped. */
 static bool
 put_value(char *out, size_t *len, const char *value)
 {
@@ -87,7 +87,7 @@ key_of(enum meters_kind kind, const struct meters_label *l, size_t n)
 
 /* ---- Rows ---- */
 
-/* The key's row, made where it is missing; -1 where the table is full. */
+/* The key's row, made if it is missing; -1 if the table is full. */
 static int
 find_row(struct meters_file *f, uint64_t key, uint64_t most)
 {
@@ -124,7 +124,7 @@ write_labels(struct meters *m, struct meters_row *row, enum meters_kind kind,
 	pthread_mutex_unlock(&m->mutex);
 }
 
-/* Where there is no room for these labels: all of them "other". */
+/* If there is no room for these labels, all of them become "other". */
 static struct meters_row *
 other_row(struct meters *m, enum meters_kind kind, const struct meters_label *l,
     size_t n)

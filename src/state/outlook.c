@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the walk over a plan is foreseen (serve/attempt.c is the walk).
+ * Hides how the walk over a plan is predicted (serve/attempt.c is the walk).
  */
 #include "config.h"
 

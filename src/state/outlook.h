@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What would become of a request that has a plan, up to its first byte: asks
- * the budgets and the slots as the responder would, candidate after candidate,
- * and changes nothing.  It can't foresee what waiting or a provider brings.
+ * Predicts what would happen to a request that has a plan, up to its first
+ * byte: it checks the budgets and the slots as the responder would, candidate
+ * after candidate, and changes nothing.  It can't predict the result of waiting
+ * or of a provider.
  */
 #ifndef STATE_OUTLOOK_H
 #define STATE_OUTLOOK_H

@@ -5,8 +5,8 @@
 /*
  * Which processes share runtime_dir, and which of them are alive: a row of a
  * mapped table for each, and a lock that only the kernel can take away.  It
- * hides how a row is found, claimed and known to be dead; slots, health and
- * budgets of every request build on it.
+ * hides how a row is found and claimed, and how its owner is known to be dead;
+ * slots, health and budgets of every request build on it.
  */
 #include "config.h"
 
@@ -32,7 +32,7 @@
 
 _Static_assert(PROCESS_MAX <= 1 << INDEX_BITS, "an index fits into an id");
 
-/* pid is 0 where the last owner ended orderly: a hint where to claim. */
+/* pid is 0 if the last owner ended orderly, as a hint for claiming. */
 struct row {
 	_Atomic uint64_t count;
 	_Atomic int pid;
@@ -80,8 +80,8 @@ open_lock(unsigned index)
 	return mapfile_open_lock(self.dir_fd, name);
 }
 
-/* Takes the row if nobody lives in it; counts up, so that ids of those who
- * died in it are known to be dead. */
+/* Takes the row if its owner is not alive; counts up, so that the ids of its
+ * dead owners are known to be dead. */
 static bool
 claim(unsigned index)
 {
@@ -106,7 +106,7 @@ claim(unsigned index)
 	return true;
 }
 
-/* Rows left in order first: those need no guess whether their owner lives. */
+/* Rows whose owner ended orderly come first: they need no check. */
 static bool
 claim_any(void)
 {
@@ -141,8 +141,9 @@ forget_dir(void)
 	self.table = NULL;
 }
 
-/* A child is nobody yet: its copy of the lock would keep its parent's row alive
- * after it, and its parent's id would make it answer for its parent. */
+/* A child has no identity yet: its copy of the lock would keep its parent's
+ * row alive after the parent, and with its parent's id it would act in the
+ * parent's name. */
 static void
 forked(void)
 {
@@ -249,8 +250,8 @@ process_id_pid(uint64_t id)
 	return atomic_load(&row->pid);
 }
 
-/* Shared, so that two who ask at once don't take each other for an owner.
- * A process that cannot be asked counts as alive. */
+/* A shared lock, so that two processes that check at once don't take each
+ * other for an owner.  A process that cannot be checked counts as alive. */
 static bool
 alive_index(unsigned index)
 {

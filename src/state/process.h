@@ -3,18 +3,17 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Who is who among the processes that share runtime_dir.
+ * The identities of the processes that share runtime_dir.
  *
- * Each process holds an exclusive flock on one file runtime_dir/processes/N
- * for as long as it lives: N is its index, and the kernel frees it however
- * the process ends.  An index is used again by later processes, an id never
- * (it holds the index and the count of its uses), so what is found in a
- * mapped file under an id whose process is not alive has no owner any more.
- * Two ways to use it:
+ * Each process holds an exclusive flock on one file runtime_dir/processes/N for
+ * as long as it lives: N is its index, and the kernel frees it however the
+ * process ends.  An index is reused by later processes, an id never (it
+ * contains the index and the count of its uses), so what a mapped file has
+ * under the id of a dead process has no owner any more.  Two ways to use it:
  *  - cells by index: process_open() and then zero (or settle) the cells at
- *    one's own index, for they are of a process that has died;
- *  - words that hold an id: a process that needs one asks process_alive(id),
- *    and takes a dead one's place by compare-and-swap.
+ *    one's own index, because they belong to a dead process;
+ *  - words that contain an id: a process that needs one calls
+ *    process_alive(id), and replaces a dead one by compare-and-swap.
  */
 #ifndef STATE_PROCESS_H
 #define STATE_PROCESS_H
@@ -41,11 +40,11 @@ uint64_t process_id(void);
 
 /* The parts of an id. */
 unsigned process_id_index(uint64_t id);
-/* The pid that had it; 0 where that is not known any more. */
+/* The pid that had it; 0 if that is not known any more. */
 int process_id_pid(uint64_t id);
 
 /* Never false for a live one; a syscall or three (5 us) for others than
- * oneself.  A process that cannot be asked (no descriptor left) counts as
+ * oneself.  A process that cannot be checked (no descriptor left) counts as
  * alive. */
 bool process_alive(uint64_t id);
 /* For onlookers (`tailgate status`), which must not call process_open(): names

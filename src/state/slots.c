@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Taking a slot before a request goes to hardware that bears only so many:
- * at once where nobody waits, else in turn.  It hides the queue, its files and
- * every other process; serve/ sees one call that returns with a slot or with
- * the reason why not.
+ * Taking a slot before a request goes to hardware that can serve only so many:
+ * at once if nobody waits, otherwise in turn.  It hides the queue, its files
+ * and every other process; serve/ sees one call that returns with a slot or
+ * with the reason why not.
  */
 #include "config.h"
 
@@ -21,8 +21,8 @@
 
 #define SLEEP_MAX_MS 10000
 #define WARN_EVERY_MS 60000
-/* A client's socket that is readable though the client is there still (a
- * pipelined byte) would keep poll(2) from sleeping. */
+/* A socket that is readable although the client is still there (a pipelined
+ * byte) would keep poll(2) from sleeping. */
 #define DEAF_MS 50
 
 /* --- Waiting -------------------------------------------------------------- */
@@ -36,7 +36,7 @@ struct waiter {
 	unsigned client;
 	int row, wake_fd;
 	bool first; /* as it last saw */
-	int told; /* by what it was woken: SLOTS_WAKE_ */
+	int told; /* why it was woken: SLOTS_WAKE_ */
 	int64_t tick_ms; /* when the watch wants to be called */
 	int64_t deaf_ms; /* until when its descriptor is not polled */
 };
@@ -50,7 +50,7 @@ warn_broken(struct slots *s, const struct slots_limit *l, const char *why)
 		    l->limit->name, l->dir, why);
 }
 
-/* True where that settles it. */
+/* True if that decides the result. */
 static bool
 try_slots(struct waiter *w, unsigned from, enum slots_result *result)
 {
@@ -75,7 +75,7 @@ try_slots(struct waiter *w, unsigned from, enum slots_result *result)
 	return false;
 }
 
-/* Is the client there still, is there time left?  True where not. */
+/* True if the client has left or there is no time left. */
 static bool
 give_up(struct waiter *w, int64_t now_ms, enum slots_result *result)
 {
@@ -101,8 +101,8 @@ bound(int64_t *until, int64_t ms)
 		*until = ms;
 }
 
-/* Where nothing wakes it: often when it is first or second, else by its
- * place, for that many have to be served before. */
+/* If nothing wakes it: often if it is first or second, otherwise by its
+ * place, because that many must be served before. */
 static int64_t
 poll_every_ms(const struct waiter *w)
 {
@@ -157,7 +157,7 @@ sleep_once(struct waiter *w, const struct slots_view *v, int64_t now_ms)
 	}
 }
 
-/* Tries where it may, and passes on what is not its own to take. */
+/* Tries for a slot if it may, and passes a wake-up on if it may not. */
 static bool
 look_and_try(struct waiter *w, struct slots_view *v, enum slots_result *result)
 {
@@ -205,8 +205,8 @@ join(struct waiter *w)
 	return 0;
 }
 
-/* What comes after the row is gone makes good for any wake-up that was on its
- * way to it. */
+/* Waking the next waiter after the row is gone makes up for any wake-up that
+ * was on its way to this one. */
 static void
 leave(struct waiter *w)
 {

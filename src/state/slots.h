@@ -3,21 +3,21 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Slots: how many requests a piece of hardware may bear at once, over
- * threads, processes, CGI runs and separately started pools.
+ * Slots: how many requests a piece of hardware may serve at once, over threads,
+ * processes, CGI runs and separately started pools.
  *
- * A slot of a limit is a file runtime_dir/slots/LIMIT/slot.N; the holder of
- * its flock has the slot.  Nothing else decides: everything below is about
- * order and about not wasting time, so a wrong byte there can make a request
- * wait, but never let one too many through, and the kernel gives a dead
- * holder's slot back.
+ * A slot of a limit is a file runtime_dir/slots/LIMIT/slot.N; the holder of its
+ * flock has the slot.  Nothing else decides: everything below is about order
+ * and about not wasting time, so a wrong byte there can make a request wait,
+ * but can never let one too many through, and the kernel gives a dead holder's
+ * slot back.
  *
- * Who waits is in runtime_dir/slots/LIMIT/queue, mapped by every process:
- * a row for each waiter, of whatever process.  A row is owned by the one
- * process whose id (state/process.h) was swapped into its owner word; then
- * its key is published in one store: arrival, client, how many slots and how
- * many per client its configuration allows.  There is no lock in the file:
- * no participant can block another, whether it was killed or merely stopped.
+ * The queue is runtime_dir/slots/LIMIT/queue, mapped by every process: a row
+ * for each waiter of any process.  A row is owned by the one process whose id
+ * (state/process.h) was swapped into its owner word; then its key is published
+ * in one store: arrival, client, how many slots and how many per client its
+ * configuration allows.  There is no lock in the file: no participant can block
+ * another, whether it was killed or merely stopped.
  *
  * A queue of eight or more is divided: a client may have seven times as many
  * waiting as it leaves room for, so that there is a place for others.
@@ -29,21 +29,21 @@
  * the tag that began latest.  Clocks never go back.  A client that holds
  * per_client slots is left out until it gives one back.
  *
- * Taking.  Where nobody waits, an arrival tries the slots at once.  Else it
- * publishes a row and tries only when no row that could use the slot stands
- * before its own.  Sleeping is poll(2) on the row's FIFO (wake.ROW) and on
- * the client.  These rules keep a free slot from meeting only sleepers:
- *  1. who publishes a row looks, and tries, after that;
- *  2. who gives a slot back looks for the first row, and wakes it, after;
- *  3. who leaves the queue, with a slot or without, wakes the first after;
- *  4. who was woken, or was first, and is not first now, wakes the first.
- * (1 and 2 are ordered like Dekker's flags: either the one sees the row or
- * the other the free slot.)  So no hand-over waits for a timer.  Timers exist
- * for those who end without a word:
+ * Taking.  If nobody waits, an arrival tries the slots at once.  Otherwise it
+ * publishes a row and tries only when no row that could use the slot is before
+ * its own.  Sleeping is poll(2) on the row's FIFO (wake.ROW) and on the client.
+ * These rules make sure that a free slot always finds somebody awake:
+ *  1. whoever publishes a row looks, and tries, after that;
+ *  2. whoever gives a slot back finds the first row, and wakes it, after that;
+ *  3. whoever leaves the queue, with a slot or without, wakes the first after;
+ *  4. whoever was woken, or was first, and is not first now, wakes the first.
+ * (1 and 2 are ordered like Dekker's flags: either one side sees the row or the
+ * other sees the free slot.)  So no hand-over waits for a timer.  Timers exist
+ * for processes that are killed or stopped:
  *  5. the first tries every 20 ms: a killed holder;
- *  6. in each process one waiter, its checker (the lowest row), looks every
- *     20 ms times the number of processes with a lower row: whether the first
- *     row's process lives (else its rows are freed), and the holders' (for
+ *  6. in each process one waiter, its checker (the lowest row), looks every 20
+ *     ms times the number of processes with a lower row: whether the first
+ *     row's process lives (otherwise its rows are freed), and the holders' (for
  *     per_client);
  *  7. a first row that leaves a free slot alone for 200 ms (stopped, or its
  *     watch->tick hangs) is passed over until it looks again.
@@ -55,13 +55,13 @@
  *  - no waiter is overtaken by a later one of its client (but rule 7);
  *  - if a slot is free and somebody waits, somebody is awake for it, or will
  *    be within the times of 5 to 7;
- *  - all this holds with any participant killed at any step.
+ *  - all this is true with any participant killed at any point.
  *
- * Pools with different configurations may share the directory (so a reload
- * with another number of slots does): each keeps to its own slots, queue and
- * per_client.  Who allows fewer slots uses the lower ones; the sum that runs
- * is never more than the largest number of the pools.  The mapped file's size
- * does not depend on the configuration.
+ * Pools with different configurations may share the directory (so a reload with
+ * another number of slots does): each keeps to its own slots, queue and
+ * per_client.  A pool with fewer slots uses the lower ones; the number of
+ * running requests never exceeds the largest number of the pools.  The mapped
+ * file's size does not depend on the configuration.
  */
 #ifndef STATE_SLOTS_H
 #define STATE_SLOTS_H
@@ -74,7 +74,7 @@
 #include "config/settings.h"
 #include "policy/plan.h"
 
-/* What a configuration may ask for. */
+/* The most that a configuration may ask for. */
 #define SLOTS_MAX 256 /* slots of one limit */
 #define SLOTS_QUEUE_MAX 1024 /* waiters of one limit */
 
@@ -88,13 +88,13 @@ void slots_close(struct slots *);
 
 struct slots_ask {
 	const struct limit *limit;
-	const char *client; /* name; whose turn it is */
+	const char *client; /* name; whose queue it joins */
 	const char *request_id; /* for `tailgate status` */
 	const char *model;
 	unsigned priority; /* client->priority */
 	int64_t deadline_ms; /* clock_now_ms() when to give up */
 	const struct watch *watch;
-	/* Asked once, when it would have to wait; NULL: it may. */
+	/* Called once, when it would have to wait; NULL: it may. */
 	bool (*may_wait)(void *ctx);
 	void *ctx;
 };
@@ -105,7 +105,7 @@ enum slots_result {
 	SLOTS_DENIED, /* may_wait() said no */
 	SLOTS_TIMEOUT,
 	SLOTS_GONE, /* the client has left */
-	SLOTS_BROKEN, /* the directory fails us: logged; no slot */
+	SLOTS_BROKEN, /* the directory does not work: logged; no slot */
 };
 
 struct slots_lease {
@@ -114,7 +114,7 @@ struct slots_lease {
 	unsigned slot;
 	int64_t taken_ms;
 	int64_t waited_ms;
-	/* Where not taken: what an honest response says. */
+	/* If not taken: the values for the response. */
 	unsigned position; /* in the queue when it gave up, was refused */
 	int64_t retry_after_ms; /* mean hold time x queue / slots, >= 1000 */
 };
@@ -122,17 +122,17 @@ struct slots_lease {
 /* Blocks until one of the results; *lease is filled in each case. */
 enum slots_result
 slots_take(struct slots *, const struct slots_ask *, struct slots_lease *);
-/* Gives a taken one back; nothing for any other. */
+/* Gives a taken slot back; otherwise does nothing. */
 void slots_release(struct slots_lease *);
 
-/* What slots_take() would do for a client now, without doing it: TAKEN, FULL,
- * or TIMEOUT, which stands for any result of waiting.  *lease has position and
+/* What slots_take() would do for a client now, without doing it: TAKEN,
+ * FULL, or TIMEOUT for any result of waiting.  *lease has position and
  * retry_after_ms as a refusal would.  An onlooker may ask, too. */
 enum slots_result slots_look(struct slots *, const struct limit *,
     const char *client, struct slots_lease *);
 
-/* Has the directory been removed or replaced, and does nobody hold a slot of
- * the old one any more?  Then it is safe to open it anew. */
+/* True if the directory was removed or replaced, and nobody holds a slot of
+ * the old one any more: then it is safe to open it again. */
 bool slots_lost(struct slots *);
 
 /* Does anybody wait for it? */

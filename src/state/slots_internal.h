@@ -27,17 +27,17 @@
 #define SLOTS_KEY_CLIENT_SHIFT 16
 #define SLOTS_KEY_SLOTS_SHIFT 8
 
-/* How long (ms) nobody looks where no wake-up can come: a holder killed, a
+/* How often (ms) to check for what sends no wake-up: a holder killed, a
  * waiter killed or stopped. */
 #define SLOTS_CHECK_MS 20
-/* A first waiter that leaves a free slot alone for so long is passed over. */
+/* A first waiter that leaves a free slot unused for so long is passed over. */
 #define SLOTS_DORMANT_MS 200
-/* How often to look where wake-ups do not work at all. */
+/* How often to check if wake-ups do not work at all. */
 #define SLOTS_POLL_MS 2
 #define SLOTS_POLL_MAX_MS 100
 
-/* For people only; in words, so that a reader during a write sees old or new
- * pieces and no data race. */
+/* For people only; in words, so that reading during a write is no data race
+ * and yields old or new words. */
 #define SLOTS_WHO_WORDS 22
 struct slots_who {
 	_Atomic uint64_t words[SLOTS_WHO_WORDS];
@@ -97,7 +97,7 @@ struct slots {
 	struct slots_limit *limits;
 	const char *runtime_dir;
 	_Atomic int64_t warned_ms;
-	atomic_bool lost; /* a slot was not where we have it open */
+	atomic_bool lost; /* a slot's file was replaced */
 };
 
 /* For tests: as if no FIFO could be made.  Before the first slots_take(). */
@@ -148,16 +148,16 @@ slots_holder_id(uint64_t holder)
 	return holder & ((UINT64_C(1) << PROCESS_ID_BITS) - 1);
 }
 
-/* Between what one does for others to see and looking at what they did: of two
- * who do this at least the later sees all.  (The kernel's lock words are no
- * C11 atomics, and thread sanitizers know no fences.) */
+/* Between publishing something and reading what others have published: of
+ * two who do this, at least the later sees the other's.  (The kernel's lock
+ * words are no C11 atomics, and thread sanitizers know no fences.) */
 static inline void
 slots_meet(struct slots_shared *sh)
 {
 	atomic_fetch_add(&sh->meeting, 1);
 }
 
-/* How many rows are worth looking at. */
+/* How many rows may be in use. */
 static inline unsigned
 slots_rows(struct slots_shared *sh)
 {
@@ -192,7 +192,7 @@ unsigned slots_queue_client(struct slots_shared *, const char *name);
 unsigned slots_queue_find_client(struct slots_shared *, const char *name);
 unsigned slots_queue_held(struct slots_shared *, unsigned client);
 unsigned slots_queue_waiting(struct slots_shared *);
-/* Of so many that wait so many are a client's: is that its share? */
+/* Of `waiting`, `mine` are a client's: is that its share? */
 bool slots_queue_is_share(
     const struct limit *, unsigned waiting, unsigned mine);
 /* A row for a process, or -1: full, or the client has its share of it.  Nobody
@@ -200,14 +200,14 @@ bool slots_queue_is_share(
 int slots_queue_claim(struct slots_limit *, uint64_t id, unsigned client);
 void slots_queue_publish(struct slots_limit *, int row, unsigned client,
     unsigned priority);
-/* First nobody sees it any more, then it may be another's. */
+/* Retracting hides the row from others; freeing lets others take it. */
 void slots_queue_retract(struct slots_limit *, int row);
 void slots_queue_free(struct slots_limit *, int row);
 /* One of the client's requests begins. */
 void slots_queue_charge(struct slots_limit *, unsigned client,
     unsigned priority);
-/* The checker's round: is the first alive, are the holders, does the first
- * take what is free?  True where the first should be woken. */
+/* The checker's round: are the first and the holders alive, does the first
+ * take what is free?  True if the first should be woken. */
 bool slots_queue_check(struct slots_limit *, int64_t now_ms);
 
 /* --- slots_order.c: who is first ------------------------------------------ */
@@ -243,7 +243,8 @@ void slots_lock_release(struct slots_limit *, unsigned slot);
 #define SLOTS_WAKE_TRY 1	/* it may be your turn */
 #define SLOTS_WAKE_CHECK 2	/* you may be the checker now */
 
-/* Where the row's waiter sleeps; -1: nothing wakes it, it has to look. */
+/* The descriptor on which the row's waiter sleeps; -1: nothing wakes it, it
+ * must poll. */
 int slots_wake_open(struct slots_limit *, int row);
 void slots_wake_row(struct slots_limit *, int row, int what);
 int slots_wake_drain(int fd);
@@ -252,7 +253,7 @@ void slots_wake_next(struct slots_limit *);
 
 /* --- slots.c -------------------------------------------------------------- */
 
-/* What an honest refusal says to who would be at this place of the queue. */
+/* Retry-After for a request that would be at this place of the queue. */
 int64_t slots_retry_after_ms(struct slots_limit *, unsigned position);
 
 /* --- slots_status.c ------------------------------------------------------- */

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The slots themselves: one file each; the holder of its flock has it.
- * It hides that a process opens each file once: threads exclude each other by
- * a flag under a mutex, processes by the lock, and the kernel frees it when
- * the process is gone.
+ * The slots themselves: one file each; the holder of its flock has it.  It
+ * hides that a process opens each file once: threads exclude each other by a
+ * flag under a mutex, processes by the lock, which the kernel frees when the
+ * process ends.
  */
 #include "config.h"
 
@@ -40,8 +40,8 @@ open_file(struct slots_limit *l, unsigned slot)
 	return 0;
 }
 
-/* Somebody may have removed the directory or the file: a lock on what others
- * no longer find excludes nobody. */
+/* The directory or the file may have been removed: a lock on a file that
+ * others no longer find excludes nobody. */
 static int
 still_there(struct slots_limit *l, unsigned slot)
 {
@@ -83,9 +83,9 @@ lock_file(struct slots_limit *l, unsigned slot)
 	return SLOTS_LOCK_TAKEN;
 }
 
-/* Those that nobody's name is at come first: they are free but for a
- * moment's race.  The others are tried too, for a killed holder's name is
- * left behind. */
+/* Slots without a holder's name come first: they are free, except for a
+ * short race.  The others are tried too, because a killed holder's name
+ * remains. */
 static enum slots_lock
 lock_any(struct slots_limit *l, unsigned from, unsigned *slot)
 {
@@ -132,9 +132,9 @@ slots_lock_try(struct slots_limit *l, unsigned from, unsigned client,
 		slots_who_store(&sh->holders[*slot], who);
 		atomic_store(&sh->holder[*slot],
 		    (uint64_t)client << PROCESS_ID_BITS | process_id());
-		/* Who makes the directory anew first looks for names that
-		 * stand in the old one: either it sees ours, or we see that
-		 * the directory is another. */
+		/* A process that recreates the directory first looks for
+		 * names in the old one: either it sees ours, or we see that
+		 * the directory was replaced. */
 		if (still_there(l, *slot) == -1) {
 			saved = errno;
 			got = SLOTS_LOCK_FAILED;
@@ -145,8 +145,8 @@ slots_lock_try(struct slots_limit *l, unsigned from, unsigned client,
 		unlock(l, *slot);
 		errno = saved;
 	}
-	/* Two of one client may have counted before either's name stood
-	 * there; now both see both, and nobody stays above the cap. */
+	/* Two requests of one client may have counted before either's name
+	 * was written; now each sees both, and the cap is kept. */
 	if (got == SLOTS_LOCK_TAKEN && cap != 0 &&
 	    slots_queue_held(sh, client) > cap) {
 		slots_lock_release(l, *slot);

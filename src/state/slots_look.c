@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what slots_take() would do, for who only looks: nothing is changed,
- * and what the dead have left is not counted.
+ * Hides what slots_take() would do, for onlookers: nothing is changed, and what
+ * dead processes have left is not counted.
  */
 #include "config.h"
 
 #include "state/process.h"
 #include "state/slots_internal.h"
 
-/* What is in the file of those who are alive. */
+/* The entries of live processes in the file. */
 struct count {
 	unsigned used, mine; /* slots, and of them this client's */
 	unsigned waiting, mine_waiting, rows; /* rows: taken ones */

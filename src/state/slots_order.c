@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Who is first among those who wait for a limit: reads the rows and the
- * clients' clocks of the mapped queue while others change them, in an order
- * that no such change can turn round within a client.
+ * Which waiter for a limit is first: reads the rows and the clients' clocks of
+ * the mapped queue while others change them, in such a way that no change
+ * reverses the order within a client.
  */
 #include "config.h"
 
@@ -54,7 +54,7 @@ struct rank {
 };
 
 /* Within a client only the arrival counts: a clock that moves while we look
- * must not turn its waiters' order round. */
+ * must not reverse its waiters' order. */
 static bool
 before(const struct rank *a, const struct rank *b)
 {
@@ -101,7 +101,7 @@ slots_order_first(
 	return first;
 }
 
-/* Its own key, brought back if it had been passed over. */
+/* Its own key, made visible again if it had been passed over. */
 static uint64_t
 own_key(struct slots_shared *sh, int row)
 {

@@ -4,8 +4,8 @@
  */
 /*
  * Who waits for a limit, and who is first: rows in a mapped file, a clock for
- * each client, and the rounds that bury what dead processes have left.  There
- * is no lock; each row has one writer, and what it means is in one word.
+ * each client, and the rounds that clear what dead processes have left.  There
+ * is no lock; each row has one writer, and one word has its meaning.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ raise(_Atomic uint64_t *word, uint64_t to)
 		;
 }
 
-/* The names are the operator's, nobody can choose collisions. */
+/* The operator chooses the names, so nobody can cause collisions. */
 static uint64_t
 hash_name(const char *name)
 {
@@ -93,13 +93,13 @@ slots_queue_waiting(struct slots_shared *sh)
 	return n;
 }
 
-/* Once in so much time, over all processes. */
+/* Once per period, over all processes. */
 static bool
 due(_Atomic int64_t *last, int64_t now_ms, int64_t every_ms)
 {
 	int64_t was = atomic_load(last);
 
-	/* A time ahead of ours is of another boot. */
+	/* A time ahead of ours is from another boot. */
 	if (was <= now_ms && now_ms - was < every_ms)
 		return false;
 	return atomic_compare_exchange_strong(last, &was, now_ms);
@@ -124,7 +124,7 @@ claim_row(struct slots_limit *l, uint64_t id)
 	return -1;
 }
 
-/* A client may have so many times as many waiting as it leaves room for. */
+/* A client may have this many times as many waiting as it leaves room for. */
 #define SHARE_FACTOR 7
 /* A shorter queue is not divided. */
 #define SHARE_QUEUE_MIN 8
@@ -155,8 +155,8 @@ has_its_share(struct slots_limit *l, unsigned client)
 	return slots_queue_is_share(l->limit, waiting, mine);
 }
 
-/* The key is read before the owner: were it a later owner's, that owner would
- * be read too, and not the dead one. */
+/* The key is read before the owner: if the key were a later owner's, that
+ * owner would be read too, and not the dead one. */
 static void
 bury_row(struct slots_shared *sh, unsigned row, uint64_t dead)
 {
@@ -179,8 +179,8 @@ bury_rows_of(struct slots_shared *sh, uint64_t dead)
 			bury_row(sh, r, dead);
 }
 
-/* The holder of a slot stores its word anew: a dead one's matters only for
- * the count of what its client holds. */
+/* Each new holder of a slot stores its own word: a dead holder's matters
+ * only for the count of what its client holds. */
 static bool
 bury_holders(struct slots_shared *sh)
 {
@@ -195,7 +195,8 @@ bury_holders(struct slots_shared *sh)
 			continue;
 		if (process_alive(slots_holder_id(w)))
 			continue;
-		/* Others of the same owner may follow: forget it was seen. */
+		/* More rows of the same owner may follow: forget that it was
+		 * seen. */
 		memset(&alive, 0, sizeof(alive));
 		atomic_compare_exchange_strong(&sh->holder[s], &w, 0);
 		any = true;
@@ -203,7 +204,7 @@ bury_holders(struct slots_shared *sh)
 	return any;
 }
 
-/* Buries what dead processes have left. */
+/* Clears what dead processes have left. */
 static void
 reap(struct slots_limit *l)
 {
@@ -250,7 +251,7 @@ slots_queue_publish(
 
 	if (cap > 0xff)
 		cap = 0; /* as many as there can be slots: no cap */
-	/* Time spent idle earns nothing. */
+	/* Idle time earns no credit. */
 	raise(&clock->start, atomic_load(&sh->now));
 	atomic_store(&clock->stride, CLOCK_UNIT / (priority ? priority : 1));
 	key = (atomic_fetch_add(&sh->seq, 1) + 1) << SLOTS_KEY_SEQ_SHIFT;
@@ -299,8 +300,8 @@ seems_free(struct slots_shared *sh, unsigned reach)
 }
 
 /* Passes over a first waiter that leaves a free slot alone for too long: its
- * process is stopped, or its tick hangs in a slow client.  It comes back by
- * looking. */
+ * process is stopped, or its tick hangs in a slow client.  It comes back
+ * when it looks. */
 static void
 pass_over(struct slots_shared *sh, int first, int64_t now_ms)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Who holds and who waits, for the plan and for people: reads what the other
- * parts of slots keep in the mapped file, and changes nothing.
+ * Holders and waiters, for the plan and for people: reads the mapped file and
+ * changes nothing.
  */
 #include "config.h"
 

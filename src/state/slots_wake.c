@@ -53,8 +53,7 @@ slots_wake_open(struct slots_limit *l, int row)
 	return fd;
 }
 
-/* A full FIFO has woken its owner already; a waiter without one looks by
- * itself. */
+/* A full FIFO has woken its owner already; a waiter without one polls. */
 void
 slots_wake_row(struct slots_limit *l, int row, int what)
 {
@@ -84,8 +83,8 @@ slots_wake_drain(int fd)
 	return what;
 }
 
-/* One waiter in all but one case: where pools with different numbers of slots
- * share the directory, the first may not know of the slot that is free. */
+/* Usually one waiter; but if pools with different numbers of slots share the
+ * directory, the first may not know of the free slot. */
 void
 slots_wake_next(struct slots_limit *l)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is spent and left of all budgets, for status, /metrics and a client
- * that asks for its own.
+ * What is spent and left of all budgets, for status and /metrics, and of a
+ * client's own for the client.
  */
 #ifndef STATE_SPENDING_H
 #define STATE_SPENDING_H

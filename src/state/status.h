@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How things stand, for machines: `tailgate status --json` and
- * GET /tailgate/status.json give the same object.
+ * The current state, for machines: `tailgate status --json` and GET
+ * /tailgate/status.json give the same object.
  *
  * {"at": "2026-11-22T18:47:00.123Z", "version": "0.1.0",
  *  "providers": [{"name": "qwen-local", "place": "local", "limit": "gpu",
