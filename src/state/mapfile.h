@@ -72,8 +72,8 @@ size_t mapfile_grown(const void *);
 
 const char *mapfile_error(int error);
 
-/* Opens dir/name for locking, making it (empty, 0600) if it is missing  (but
- * by an onlooker).  -1 with errno; EPERM: not ours or not a plain file. */
+/* Opens dir/name for locking, making it (empty, 0600) if it is missing (an
+ * onlooker makes none).  -1 with errno; EPERM: not ours or not a plain file. */
 int mapfile_open_lock(int dir_fd, const char *name);
 
 #endif
