@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the responses that tailgate gives about itself: the models (catalog.h),
- * whether it lives and is ready, meters, status and usage.  They take a
- * request's way only to `identify`.
+ * Hides the responses of tailgate about itself: the models (catalog.h), whether
+ * it is alive and ready, meters, status and usage.  On a request's way they go
+ * no further than `identify`.
  */
 #include "config.h"
 
@@ -23,7 +23,7 @@
 
 #define ABOUT_BYTES_MAX (16 * 1024 * 1024)
 
-/* Is one of its targets, within the ceiling, not left alone? */
+/* May one of its targets within the ceiling be asked now? */
 static bool
 is_ready(const struct model *m, enum place ceiling, const struct facts *facts)
 {
@@ -39,8 +39,8 @@ is_ready(const struct model *m, enum place ceiling, const struct facts *facts)
 
 /* ---- health ----------------------------------------------------------- */
 
-/* The gateway lives as long as it says this.  Ready is another question: has
- * each model a target to go to?  No names are told: anybody may ask. */
+/* The gateway is alive if it sends this.  It is ready if each model has a
+ * target that may be asked.  The response has no names: anybody may ask. */
 static int
 health(const struct config *c, const struct facts *facts, bool readiness,
     struct buf *b)
@@ -91,7 +91,7 @@ serve_for_operators(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
 
-	/* What is spent and left of its own may everybody know. */
+	/* Every client may read what is spent and left of its own budgets. */
 	if (r->spec->id == ENDPOINT_USAGE && !r->client->operator) {
 		spending_of_json(s->budgets, r->client, b);
 		response_json(&r->response, 200, buf_span(b));
@@ -122,7 +122,7 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 
 	switch (r->spec->id) {
 	case ENDPOINT_ROOT:
-		/* Tools ask it to see whether the URL is right. */
+		/* Tools request it to check the URL. */
 		buf_puts(b, "{\"service\":\"tailgate\",\"status\":\"ok\"}");
 		break;
 	case ENDPOINT_HEALTH:

@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the gateway answers from its own knowledge: the lists of models, its
- * health, status, usage and metrics.
+ * Responses that need no upstream: the lists of models, its health, status,
+ * usage and metrics.
  */
 #ifndef SERVE_ABOUT_H
 #define SERVE_ABOUT_H
 
 #include "serve/request.h"
 
-/* Answers an endpoint that has no upstream.  False: refused. */
+/* Serves an endpoint that has no upstream.  False: refused. */
 bool about_serve(struct request *);
 
 #endif

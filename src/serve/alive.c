@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which API a waiting client speaks, and how far its stream has come.
+ * Hides which API a waiting client uses, and how far its stream has come.
  */
 #include "config.h"
 
@@ -40,7 +40,7 @@ alive_unbridge(struct alive *a)
 	a->run = NULL;
 }
 
-/* Numbers of events stand before the texts, if they stand anywhere. */
+/* An event's number comes before its texts, if it has one. */
 static void
 note_number(struct alive *a, struct span data)
 {
@@ -61,7 +61,7 @@ note_number(struct alive *a, struct span data)
 	a->numbered = true;
 }
 
-/* As it is written; p NULL: the event tells none. */
+/* As written; p NULL: the event has none. */
 static struct span
 response_id(struct span data)
 {
@@ -107,9 +107,9 @@ alive_id(struct alive *a)
 	return a->id;
 }
 
-/* The upstream's own events, which pass as they are, are numbered from 0: one
- * between them repeats the number before it, so that none is missing and none
- * goes back. */
+/* The upstream's own events pass unchanged and are numbered from 0: an event
+ * between them repeats the number before it, so that no number is missing
+ * and none goes back. */
 static void
 write_response(struct alive *a, struct buf *out)
 {

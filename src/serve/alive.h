@@ -8,8 +8,8 @@
  * for Messages, and a repeated `response.in_progress` for Responses, whose
  * clients count events.
  *
- * It outlives the attempts of a request, because a client that was told of
- * `response.created` is not told again, and its numbers go on.
+ * It outlives the attempts of a request, because a client gets
+ * `response.created` only once, and its numbers go on.
  */
 #ifndef SERVE_ALIVE_H
 #define SERVE_ALIVE_H
@@ -30,27 +30,27 @@ struct alive {
 	const char *request_id, *model;
 	struct bridge_run *run; /* its events are the stream; or NULL */
 	/* Of a Responses stream: */
-	bool begun; /* `response.created` has been told */
+	bool begun; /* `response.created` was sent */
 	bool ours; /* by the gateway, with an id of its own */
 	bool numbered; /* an event has a number */
 	uint64_t number; /* the last one's */
 	char id[ALIVE_ID_BYTES]; /* of the response; empty: not known yet */
 };
 
-/* The texts live as long as the request. */
+/* The texts must stay valid as long as the request. */
 void alive_init(
     struct alive *, enum endpoint, const char *request_id, const char *model);
 
-/* From now on the events are this run's; it goes on where the stream is. */
+/* From now on this run makes the events; it continues the stream. */
 void alive_bridge(struct alive *, struct bridge_run *);
-/* The run is no more (or the attempt had none). */
+/* The run has ended (or the attempt had none). */
 void alive_unbridge(struct alive *);
 
-/* An event of a Responses stream that passes as it is. */
+/* Records an event of a Responses stream that passes unchanged. */
 void alive_note(struct alive *, struct span data);
 
-/* The id that such an event gives the response, if the client knows it by
- * another one: the SDKs do not accept two.  p NULL: it need not be changed. */
+/* The id that such an event gives the response, if the client already knows
+ * another one: the SDKs do not accept two.  p NULL: nothing to change. */
 struct span alive_foreign_id(struct alive *, struct span data);
 
 /* Writes a sign of life. */

@@ -5,7 +5,7 @@
 /*
  * Hides how a plan is carried out: candidate after candidate, each admitted
  * (attempt_admit.c), made into a request (attempt_make.c), sent, relayed and
- * accounted for (attempt_account.c), until one answers or no permission is
+ * accounted for (attempt_account.c), until one succeeds or no permission is
  * left.
  */
 #include "config.h"
@@ -84,7 +84,7 @@ exchange(struct attempt *t)
 		    &sink, r->arena, &t->report);
 }
 
-/* What left, over all connections that it took. */
+/* The bytes that were sent, over all connections. */
 static void
 note_sent(struct attempt *t)
 {
@@ -119,7 +119,7 @@ on_answered(void *ctx)
 	health_answered(t->request->server->health, t->provider, t->trial);
 }
 
-/* Of several keys one may fail without the provider. */
+/* One of several keys may fail while the provider works. */
 static void
 report_health(struct attempt *t)
 {
@@ -156,7 +156,7 @@ send_and_relay(struct attempt *t)
 	exchange_with_retries(t);
 	if (relay_lack(&t->relay) != MEMORY_ENOUGH)
 		t->report.result = UPSTREAM_EXHAUSTED;
-	/* What fails while nobody is there is not the provider's failure. */
+	/* A failure after the client has left is not the provider's. */
 	if (t->report.result != UPSTREAM_OK)
 		response_gone(&r->response);
 	relay_finish(&t->relay, &t->report, &t->result);
@@ -252,8 +252,8 @@ has_next_key(const struct attempt *t, unsigned tried)
 		t->candidate->model, tried, &rest_ms) != -1;
 }
 
-/* Is the next candidate permitted, or is there another key, and is anybody
- * there who waits for it? */
+/* Is the next candidate permitted, or is there another key, and is the
+ * client still there? */
 static bool
 may_go_on(struct attempt *t, bool next_key)
 {
@@ -284,7 +284,7 @@ refuse(struct attempt *t)
 		response_refuse(&r->response, &r->refused);
 }
 
-/* One try, with the first key that rests not and is not in *tried. */
+/* One try, with the first key that does not rest and is not in *tried. */
 static enum next
 attempt_try(struct request *r, const struct candidate *c, unsigned *tried)
 {
@@ -315,7 +315,7 @@ attempt_try(struct request *r, const struct candidate *c, unsigned *tried)
 	return next;
 }
 
-/* True: it is over, one way or the other. */
+/* True: the request is over, successful or not. */
 static bool
 attempt_candidate(struct request *r, const struct candidate *c)
 {
@@ -328,7 +328,7 @@ attempt_candidate(struct request *r, const struct candidate *c)
 	return next == NEXT_NONE;
 }
 
-/* Counting is ours to do where the target has no such endpoint. */
+/* The gateway counts itself if the target has no such endpoint. */
 static bool
 count_tokens(struct request *r, const struct candidate *c)
 {
@@ -343,8 +343,8 @@ count_tokens(struct request *r, const struct candidate *c)
 	return true;
 }
 
-/* To be left out by the plan's facts is a fallback, too; by place or by a rule
- * it is not. */
+/* A target left out because of the plan's facts is a fallback, too; one left
+ * out by place or by a rule is not. */
 static void
 note_left_out(struct request *r, const struct candidate *c)
 {

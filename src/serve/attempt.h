@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The plan, carried out: candidate after candidate, until one answers or no
+ * Carries out the plan: candidate after candidate, until one succeeds or no
  * permission is left.
  */
 #ifndef SERVE_ATTEMPT_H
@@ -11,8 +11,8 @@
 
 #include "serve/request.h"
 
-/* Sends the request where r->plan says and relays the response.  False:
- * refused, with r->refused. */
+/* Sends the request to the targets of r->plan and relays the response.
+ * False: refused, with r->refused. */
 bool attempt_serve(struct request *);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is written down of one try: hides what may be billed and how usage is
- * guessed when the upstream reports none.
+ * The account of one try: hides what may be billed and how usage is estimated
+ * when the upstream reports none.
  */
 #include "config.h"
 
@@ -60,8 +60,8 @@ may_be_billed(const struct attempt *t)
 	}
 }
 
-/* Where the upstream reports nothing: from its own texts, never from what the
- * gateway made of them.  The client of a bridge was told the same. */
+/* If the upstream reports nothing, the estimate comes from its own texts,
+ * never from their translation.  A bridge's client was told the same. */
 static void
 guess_usage(const struct attempt *t, struct usage *u)
 {
@@ -70,7 +70,7 @@ guess_usage(const struct attempt *t, struct usage *u)
 
 	if (u->reported)
 		return;
-	/* Their bytes tell nothing of tokens. */
+	/* Their bytes say nothing about tokens. */
 	if (call_images(&t->request->call) > 0) {
 		u->input = input;
 		return;
@@ -81,11 +81,11 @@ guess_usage(const struct attempt *t, struct usage *u)
 		u->output = bridge_estimate(r->bridge);
 	} else if (r->is_sse)
 		usage_guess(u, input, r->deltas, r->delta_bytes);
-	else /* also what no bridge could read */
+	else /* including what no bridge could read */
 		usage_guess(u, input, 0, t->report.bytes_in);
 }
 
-/* What left the host is accounted even when nothing came back. */
+/* What left the host is recorded even if nothing came back. */
 static void
 note_usage(struct attempt *t)
 {
@@ -125,7 +125,7 @@ attempt_note_end(struct attempt *t)
 		note_usage(t);
 }
 
-/* Each candidate with each key of its provider. */
+/* One for each candidate with each key of its provider. */
 static size_t
 tries_most(const struct plan *plan)
 {

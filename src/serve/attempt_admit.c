@@ -15,7 +15,7 @@
 #include "policy/admission.h"
 #include "serve/attempt_internal.h"
 
-/* When to come back to a ledger that is stuck. */
+/* Retry-After while the ledger is stuck. */
 #define LEDGER_RETRY_MS 5000
 
 bool
@@ -76,7 +76,7 @@ attempt_admit_health(struct attempt *t)
 	return attempt_fail_as(t, &refused);
 }
 
-/* How long the client itself will wait, by what SDKs announce. */
+/* How long the client itself will wait, as SDKs announce it. */
 static int64_t
 sdk_patience_ms(struct io *io)
 {
@@ -184,7 +184,8 @@ attempt_take_slot(struct attempt *t)
 	ask.deadline_ms = slot_deadline_ms(t);
 	result = slots_take(r->server->slots, &ask, &t->lease);
 	share_run(&r->share);
-	/* Nobody is told of a queue, and nothing is begun, for who has gone. */
+	/* For a client that has left, nothing is reported and nothing is
+	 * begun. */
 	if ((result != SLOTS_TAKEN || t->lease.waited_ms > 0) &&
 	    response_gone(&r->response))
 		result = SLOTS_GONE;

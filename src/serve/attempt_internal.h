@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One try of one candidate, as the files attempt*.c share it.  Nobody else
- * includes this.
+ * One try of one candidate, shared by the files attempt*.c only.
  */
 #ifndef SERVE_ATTEMPT_INTERNAL_H
 #define SERVE_ATTEMPT_INTERNAL_H
@@ -32,7 +31,7 @@ struct attempt {
 	bool trial;
 	struct relay relay;
 	bool relaying; /* relay is in use */
-	bool of_key; /* it failed by its key, and there are others */
+	bool of_key; /* its key failed, and there are others */
 	struct upstream_report report;
 	struct relay_result result;
 	struct entry_try *account;
@@ -47,13 +46,13 @@ bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
 
 /* --- attempt_admit.c: false, and the try has failed ----------------------- */
 
-/* What could not be recorded does not leave. */
+/* False if the try could not be recorded: then it must not leave. */
 bool attempt_admit_ledger(struct attempt *);
 bool attempt_reserve_budget(struct attempt *);
 bool attempt_admit_health(struct attempt *);
 /* Waits for it. */
 bool attempt_take_slot(struct attempt *);
-/* From the request's beginning: how long who asks will wait for it. */
+/* How long the client will wait, from the request's beginning. */
 int64_t attempt_patience_ms(const struct attempt *);
 
 /* --- attempt_make.c ------------------------------------------------------- */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What is sent to one candidate: its head, and the body as it came, with
- * another model, or translated by a bridge.
+ * Makes what is sent to one candidate: the head, and the body with another
+ * model's name or translated by a bridge.
  */
 #include "config.h"
 
@@ -19,7 +19,7 @@
 #include "serve/attempt_internal.h"
 #include "serve/body.h"
 
-/* Of a body while it is translated, at the most. */
+/* The most memory for a body while it is translated. */
 #define BRIDGE_COPIES 2
 
 static void
@@ -27,14 +27,14 @@ add_field(struct attempt *t, const char *name, const char *value)
 {
 	if (value == NULL || *value == '\0')
 		return;
-	/* What could end the line is no value. */
+	/* A value must not contain what could end the line. */
 	if (value[strcspn(value, "\r\n")] == '\0')
 		t->fields[t->upstream.nfields++] =
 		    (struct http1_field){ span_of(name), span_of(value) };
 }
 
-/* A little less than we wait ourselves, so that the other gateway's word comes
- * before we give up. */
+/* A little less than we wait ourselves, so that the other gateway's response
+ * comes before we give up. */
 static int64_t
 patience_to_tell_ms(const struct attempt *t)
 {
@@ -50,7 +50,7 @@ patience_to_tell_ms(const struct attempt *t)
 	return ms < 1 ? 1 : ms;
 }
 
-/* Who asks, for another gateway.  What is accounted as local stays local
+/* The client, for another gateway.  What is recorded as local stays local
  * there, too. */
 static void
 add_hop_fields(struct attempt *t)
@@ -70,7 +70,7 @@ add_hop_fields(struct attempt *t)
 		r->arena));
 }
 
-/* The client's key is none of what passes. */
+/* The client's own key never passes. */
 static void
 make_fields(struct attempt *t)
 {
@@ -90,7 +90,7 @@ make_fields(struct attempt *t)
 		add_field(t, passing_headers[i].name, p->values[i]);
 }
 
-/* Not now, or not ever. */
+/* No memory now, or too large. */
 static bool
 fail_starved(struct attempt *t)
 {
@@ -124,7 +124,7 @@ translate_body(void *ctx)
 		      &t->chat, n->refused) == 0;
 }
 
-/* The spans and lists of a translation are charged by what they can be. */
+/* The spans and lists of a translation are charged at their largest size. */
 static bool
 translate(struct attempt *t, struct refused *refused)
 {
@@ -185,7 +185,7 @@ make_bridged(struct attempt *t)
 	return true;
 }
 
-/* It spoils a local server's prompt cache; a provider may want it. */
+/* It spoils a local server's prompt cache; an external provider may need it. */
 static struct span
 attribution_to_cut(struct attempt *t, struct span body)
 {
@@ -204,7 +204,7 @@ attribution_to_cut(struct attempt *t, struct span body)
 	return cut;
 }
 
-/* With the id of the request in its place, which passing_id() has judged. */
+/* With the request's id in its place, which passing_id() has checked. */
 static const char *
 upstream_path(const struct request *r)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how edits are laid over a body without copying it.
+ * Hides how edits are applied to a body without copying it.
  */
 #include "config.h"
 
@@ -19,7 +19,7 @@
 _Static_assert(2 * EDITS_MAX + 1 <= UPSTREAM_PARTS_MAX, "a body's parts");
 
 struct edit {
-	size_t offset, len; /* what is replaced; len 0: put in */
+	size_t offset, len; /* what is replaced; len 0: insertion */
 	struct span with;
 };
 

@@ -18,7 +18,7 @@
 #include "serve/catalog.h"
 #include "serve/query.h"
 
-/* Endpoints at which a model talks. */
+/* Endpoints of models that generate text. */
 #define TALKS                                                             \
 	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_RESPONSES) | \
 	    ENDPOINT_BIT(ENDPOINT_MESSAGES))
@@ -27,8 +27,8 @@
 	    ENDPOINT_BIT(ENDPOINT_TRANSCRIPTIONS) |   \
 	    ENDPOINT_BIT(ENDPOINT_TRANSLATIONS))
 
-/* What Codex tells a model of a catalogue first; it has no text of its own
- * for it then, and takes no entry without one. */
+/* The instructions that Codex gives a model of a catalogue: it accepts no
+ * entry without them, and has no text of its own for such a model. */
 static const char codex_instructions[] =
     "You are a coding agent in the Codex CLI.  You work with the user in one "
     "directory of their computer, through the tools that you are given: you "
@@ -201,7 +201,7 @@ add_codex(struct buf *b, const char *id, const struct offer *o, bool relay)
 
 static const struct shape {
 	const char *begin, *end;
-	/* relay: for another gateway, which is told how busy it is, too. */
+	/* relay: for another gateway, which also gets how busy each is. */
 	void (*add)(
 	    struct buf *, const char *id, const struct offer *, bool relay);
 	uint64_t endpoints; /* models that serve none of these are left out */
@@ -249,8 +249,8 @@ add_name(struct listing *l, const struct model *m, const char *name)
 	l->ends.last = name;
 }
 
-/* Does the pattern lead to what was learned, and to no other gateway's model
- * of that name before it? */
+/* Does the pattern lead to the learned model, and not first to another
+ * gateway's model of that name? */
 static bool
 leads_to(const struct model *m, const struct facts_learned *learned,
     const struct facts *facts)
@@ -270,7 +270,7 @@ leads_to(const struct model *m, const struct facts_learned *learned,
 	return false;
 }
 
-/* What another gateway has, under the names that "gpu/" + "*" gives it. */
+/* Another gateway's models, under the names that "gpu/" + "*" gives them. */
 static void
 add_taken_over(struct listing *l, const struct model *m)
 {
@@ -289,9 +289,9 @@ add_taken_over(struct listing *l, const struct model *m)
 	}
 }
 
-/* Under each name that the client may write.  A pattern is not a name; and what
- * was taken over is not handed on, or two gateways that list each other's would
- * list more each time. */
+/* Under each name that the client may use.  A pattern is not a name; and
+ * another gateway's models are not passed on, or two gateways that list each
+ * other's would list more each time. */
 static void
 add_names(struct listing *l, const struct model *m)
 {

@@ -4,12 +4,12 @@
  */
 /*
  * GET /v1/models and /v1/models/{id}: the models of one client, in the shape
- * that the request shows it wants.
+ * that the request indicates.
  *
- *	header anthropic-version	Anthropic's list (Claude Code, its SDKs)
- *	query client_version		Codex's catalogue (model_catalog_url)
- *	anything else			OpenAI's list, with the members that
- *					OpenRouter adds to it
+ * 	header anthropic-version	Anthropic's list (Claude Code, its SDKs)
+ * 	query client_version		Codex's catalogue (model_catalog_url)
+ * 	anything else			OpenAI's list, with the members that
+ * 					OpenRouter adds to it
  *
  * Sources: Anthropic's "List Models"; OpenRouter's "List available models";
  * what Codex 0.169.0 and Claude Code 2.1.330 asked for and accepted.

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how little of a response must be looked at: strings are passed over at
- * the speed of memchr(), and only the keys of the document are compared.
+ * Hides how little of a response must be read: strings are skipped at the speed
+ * of memchr(), and only the keys of the document are compared.
  */
 #include "config.h"
 

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How a whole JSON response says that it has failed, beside the result that it
- * brings: read as its bytes come, in whatever pieces, so that one that is too
- * large to be held is judged like any other.
+ * How a whole JSON response says that it has failed, even if it has a result:
+ * read as its bytes come, in any pieces, so that a response too large to be
+ * held is judged like any other.
  *
- *	chat, completions: a choice's finish_reason that is a failure
- *	Responses: `status` failed or cancelled; incomplete for a reason that is
- *		a failure
- *	all three, and Messages: an `error` that says something, "type":"error"
+ * 	chat, completions: a choice's finish_reason that is a failure
+ * 	Responses: `status` failed or cancelled; incomplete for a reason that is
+ * 		a failure
+ * 	all three, and Messages: an `error` that says something, "type":"error"
  */
 #ifndef SERVE_ENDING_H
 #define SERVE_ENDING_H
@@ -44,14 +44,14 @@ struct ending { /* all zero to begin with, but for the endpoint */
 		ENDING_TYPE,
 		ENDING_ERROR,
 		ENDING_DETAILS,
-	} member; /* of the document, whose value this is in */
+	} member; /* of the document, whose value this is */
 	bool reason; /* the value of a choice's finish_reason, or of `reason`
 			in incomplete_details */
 };
 
-/* Nothing for an endpoint whose responses say nothing of the kind. */
+/* Does nothing for an endpoint whose responses have no such members. */
 void ending_push(struct ending *, struct span bytes);
-/* The same of a whole text. */
+/* The same for a whole text. */
 bool ending_failed(enum endpoint, struct span json);
 
 #endif

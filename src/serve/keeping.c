@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when the ledger's process is started, and what of it its workers and
- * successors need.  Beside a request's way.
+ * Hides when the ledger's process is started, and what its workers and
+ * successors need of it.  Not on a request's way.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #include "ledger/ledger.h"
 #include "serve/keeping.h"
 
-/* Dying sooner than this is dying young. */
+/* A process that ends sooner died young. */
 #define YOUNG_MS 5000
 #define PAUSE_MS 100
 #define PAUSE_MAX_MS 5000

@@ -5,8 +5,8 @@
 /*
  * The parent's side of the ledger's process (ledger/keeper.h): one for each
  * generation of workers, because it is confined to the directory that their
- * configuration names.  One that dies has a successor, after a growing pause
- * when it dies young; workers hold their lines for it meanwhile.
+ * configuration names.  One that dies is replaced, after a growing pause if it
+ * died young; workers keep their lines until then.
  */
 #ifndef SERVE_KEEPING_H
 #define SERVE_KEEPING_H
@@ -25,7 +25,7 @@ struct keeping {
 	int64_t start_at_ms, pause_ms; /* of its successor; 0: no need */
 };
 
-/* With the first process, unless config wants no ledger.  -1 with errno, and
+/* Starts the first process, unless config has no ledger.  -1 with errno, and
  * nothing to close. */
 int keeping_open(struct keeping *, const struct config *);
 /* The process ends by itself when the last worker has closed its end. */
@@ -35,8 +35,8 @@ void keeping_close(struct keeping *);
 bool keeping_ended(struct keeping *, pid_t, int status);
 /* Starts a successor that is due; ms until one is, -1: none will be. */
 int keeping_start_due(struct keeping *);
-/* Until it has ended, within a bound.  To be called after keeping_close(), by
- * who reaps no other children meanwhile. */
+/* Until it has ended, within a bound.  Call it after keeping_close(), and
+ * reap no other children meanwhile. */
 void keeping_wait(pid_t);
 
 #endif

@@ -19,8 +19,8 @@
 
 #include "serve/listener.h"
 
-/* A burst of connections waits here while others are accepted; lighttpd answers
- * 500 to what does not fit.  The system caps it (somaxconn). */
+/* A burst of connections waits here while others are accepted; lighttpd
+ * responds 500 to those that do not fit.  The system caps it (somaxconn). */
 #define BACKLOG 4096
 #define LISTEN_FDS_START 3
 
@@ -85,7 +85,7 @@ is_alive(const struct sockaddr_un *sun)
 	return alive;
 }
 
-/* A socket that a dead pool left behind goes; anything else stays. */
+/* Removes a socket that a dead pool has left; anything else stays. */
 static int
 make_room(const struct sockaddr_un *sun, char *why, size_t size)
 {
@@ -116,7 +116,7 @@ make_socket(const char *path, char *why, size_t size)
 	int fd, rc;
 
 	if (strlen(path) >= sizeof(sun.sun_path)) {
-		/* It is longer than any message has room for. */
+		/* It may be longer than the room in any message. */
 		snprintf(why, size, "%.*s...: longer than %zu bytes",
 		    (int)sizeof(sun.sun_path), path, sizeof(sun.sun_path) - 1);
 		return -1;
@@ -161,7 +161,7 @@ listener_open(const char *path, bool *made, char *why, size_t size)
 		return -1;
 	}
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* A worker takes what has come, and does not wait there for more. */
+	/* A worker accepts what has come, without blocking. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	return fd;
 }

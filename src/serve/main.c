@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate.fcgi: options, what the process may and may not do, and then the
- * pool of workers, or, as a plain CGI program, one request.
+ * tailgate.fcgi: reads the options, confines the process, and then runs the
+ * pool of workers or, as a plain CGI program, serves one request.
  */
 #include "config.h"
 
@@ -50,7 +50,7 @@ raise_limits(void)
 {
 	struct rlimit files;
 
-	/* A stream takes four descriptors. */
+	/* A stream needs four descriptors. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
@@ -60,7 +60,7 @@ raise_limits(void)
 static struct server cgi_server;
 static struct task *cgi_task;
 
-/* The web server's word for a client that has gone (lighttpd's cgi.limits). */
+/* The web server's signal that the client has gone (lighttpd's cgi.limits). */
 static void
 on_term(int sig)
 {
@@ -118,8 +118,8 @@ serve_cgi(const struct config *config)
 	return cut ? 1 : 0;
 }
 
-/* Some web servers make arguments of a query without "=" (RFC 3875 4.4):
- * options would be the client's. */
+/* Some web servers pass a query without "=" as arguments (RFC 3875 4.4):
+ * then the client would choose the options. */
 static bool
 has_clients_arguments(int argc)
 {

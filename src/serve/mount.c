@@ -3,18 +3,18 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the other end of `tailgate probe --mount`: tells an operator what has
- * arrived of a request, so that the command can say what the web server did
- * to it.  It says facts from a fixed list, never what the client sent.
+ * Hides the other end of `tailgate probe --mount`: reports which parts of a
+ * request have arrived, so that the command can say what the web server did to
+ * it.  It reports facts from a fixed list, never the client's bytes.
  *
- *	POST /v1/tailgate/mount            what has arrived
- *	     ?refuse                       an error of ours, with Retry-After
- *	     ?events=N&ms=M                a stream of N events, M ms apart
- *	     ?wait=MS                      nothing for so long, then the facts
- *	     ?gone=TOKEN                   when the request with &token=TOKEN,
- *	                                   that had been left, was seen to be
+ * 	POST /v1/tailgate/mount            what has arrived
+ * 	     ?refuse                       an error of ours, with Retry-After
+ * 	     ?events=N&ms=M                a stream of N events, M ms apart
+ * 	     ?wait=MS                      nothing for so long, then the facts
+ * 	     ?gone=TOKEN                   when the request with &token=TOKEN,
+ * 	                                   that had been left, was seen to be
  *
- * It is below /v1 since that is where the web server's settings apply.
+ * It is below /v1 because the web server's settings apply there.
  */
 #include "config.h"
 
@@ -58,7 +58,7 @@ note_path(struct request *r, const char *name)
 	    r->server->config->runtime_dir, TOKEN_LEN, token + 1);
 }
 
-/* Notes that nobody came to read. */
+/* Removes notes that nobody has read. */
 static void
 notes_sweep(const char *dir)
 {
@@ -79,7 +79,7 @@ notes_sweep(const char *dir)
 		closedir(d);
 }
 
-/* Another process may be asked for it. */
+/* Another process may serve the request for it. */
 static void
 note_gone(struct request *r)
 {
@@ -138,7 +138,7 @@ stay(struct request *r, int64_t ms)
 	return true;
 }
 
-/* A client that has gone is nobody to answer. */
+/* A client that has gone gets no response. */
 static bool
 left(struct request *r)
 {
@@ -202,7 +202,7 @@ is_raw(struct request *r, const char *param)
 	return value != NULL && strstr(value, "raw=%2F") != NULL;
 }
 
-/* lighttpd says nothing where server.tag is "", as in the shipped file. */
+/* lighttpd sends no name if server.tag is "", as in the shipped file. */
 static const char *
 web_server(struct request *r)
 {

@@ -34,7 +34,7 @@ tell(const char *text)
 	    (len = strlen(path)) >= sizeof(sun.sun_path))
 		return;
 	memcpy(sun.sun_path, path, len);
-	if (*path == '@') /* a name that is no file */
+	if (*path == '@') /* an abstract name, not a file */
 		sun.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the service manager is told (sd_notify(3)'s protocol, by hand: a
- * datagram of lines to the socket in NOTIFY_SOCKET).  Without that variable
- * nothing happens.  Nobody answers, so nothing can fail that matters.
+ * Messages to the service manager (sd_notify(3)'s protocol, without its
+ * library: a datagram of lines to the socket in NOTIFY_SOCKET).  Without that
+ * variable nothing happens.  There is no response, so no failure matters.
  */
 #ifndef SERVE_NOTIFY_H
 #define SERVE_NOTIFY_H

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the life of the workers.  Beside a request's way: nothing here runs
- * while one is served.
+ * Hides the life of the workers.  Not on a request's way: nothing here runs in
+ * a process that serves.
  *
  * It has one thread and signal handlers that only write to a pipe, because it
  * forks: a second thread's locks would be copied into the workers.
@@ -66,7 +66,8 @@ reap(struct parent *p)
 
 /* ---- signals ---------------------------------------------------------- */
 
-/* Both at once: soon the next pool may have its own there. */
+/* Closes and removes it together: the next pool may soon have its own socket
+ * there. */
 static void
 close_socket(struct parent *p)
 {
@@ -125,7 +126,7 @@ handle_signals(struct parent *p)
 
 /* ---- the loop --------------------------------------------------------- */
 
-/* The least of two waits in ms, of which -1 is without end. */
+/* The shorter of two waits in ms; -1 is endless. */
 static int
 sooner(int a, int b)
 {
@@ -149,7 +150,7 @@ start_due_keepers(struct parent *p)
 	return wait_ms;
 }
 
-/* What waits for its time, or for another to end. */
+/* Does what is due by now, or became possible because another thing ended. */
 static void
 go_on(struct parent *p)
 {
@@ -191,7 +192,7 @@ loop(struct parent *p)
 			proof_read(proof);
 		if (fds[0].revents & POLLIN)
 			handle_signals(p);
-		/* A signal may have changed what there is to listen to. */
+		/* A signal may have changed which descriptors there are. */
 		if (next != NULL && next == p->next && !p->stopping &&
 		    fds[1].revents & POLLIN)
 			parent_generation_listen(p, next);
@@ -202,8 +203,7 @@ loop(struct parent *p)
 	}
 }
 
-/* No worker is left: what they brought is written, and the last of it
- * recorded. */
+/* No worker is left: the ledger's process writes what they sent, and ends. */
 static void
 end_keeping(struct parent *p)
 {

@@ -96,8 +96,9 @@ generation_new(struct parent *p, struct config *config)
 	g->number = ++p->count;
 	g->config = config;
 	config_keys_forget(config);
-	/* Before anybody is held to them: what is replaced from now on is seen.
-	 * What workers would make themselves is none of that. */
+	/* Taken before anybody is confined to them, so that every later
+	 * replacement is noticed.  Paths that workers make themselves do not
+	 * count. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
 	g->stamp = sandbox_stamp(config);
 	if (keeping_open(&g->keeping, config) == 0)
@@ -109,7 +110,7 @@ generation_new(struct parent *p, struct config *config)
 	return NULL;
 }
 
-/* Old generations without workers go. */
+/* Frees old generations without workers. */
 void
 parent_generations_forget(struct parent *p)
 {
@@ -147,7 +148,7 @@ parent_log_open(const struct config *c)
 	log_open("tailgate.fcgi", c->log_syslog, c->log_level);
 }
 
-/* All workers of the new generation serve: it is the one now. */
+/* All workers of the new generation serve: it becomes the serving one. */
 static void
 switch_generation(struct parent *p)
 {
@@ -213,14 +214,14 @@ parent_generation_start(struct parent *p, struct config *config)
 	}
 }
 
-/* Not once we are stopping: the old ones are told already. */
+/* Not while we are stopping: the old ones are ending already. */
 int
 parent_generation_fd(const struct parent *p, const struct generation *g)
 {
 	return g == NULL || p->stopping ? -1 : g->told[0];
 }
 
-/* What the workers of a generation have said since. */
+/* Reads what the workers of a generation have sent. */
 void
 parent_generation_listen(struct parent *p, struct generation *g)
 {

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between parent*.c only: parent.c is the loop, parent_signals.c what wakes
- * it, parent_generations.c a configuration and those who serve it,
- * parent_workers.c one of them, parent_reload.c the next configuration,
- * parent_upgrade.c another version of the program.
+ * Between parent*.c only: parent.c is the loop, parent_signals.c what wakes it,
+ * parent_generations.c a configuration and its workers, parent_workers.c one of
+ * them, parent_reload.c the next configuration, parent_upgrade.c another
+ * version of the program.
  */
 #ifndef SERVE_PARENT_INTERNAL_H
 #define SERVE_PARENT_INTERNAL_H
@@ -24,18 +24,18 @@
 #include "serve/upgrade.h"
 
 #define CHILDREN_MAX UPGRADE_WORKERS_MAX
-/* Between two looks at what workers are held to. */
+/* Between two checks of the paths that workers are confined to. */
 #define LOOK_MS 2000
-/* Between two tries to replace workers that are held to what has gone, at the
- * most. */
+/* The longest pause between two tries to replace workers that are confined
+ * to paths that no longer exist. */
 #define RENEW_MAX_MS 10000
 
 struct generation {
 	unsigned number;
 	struct config *config;
 	struct share_board *board; /* shared with its workers */
-	uint64_t stamp; /* of the paths that they are held to */
-	int told[2]; /* what its workers say: server.h */
+	uint64_t stamp; /* of the paths that they are confined to */
+	int told[2]; /* messages from its workers: server.h */
 	unsigned nready;
 	struct keeping keeping; /* of its ledger */
 	LIST_ENTRY(generation) entry; /* of old ones */
@@ -68,10 +68,11 @@ struct parent {
 	bool reload; /* asked for while another was under way */
 	/* From one program to another: */
 	struct proof *proof; /* of the new one, or NULL */
-	bool proved; /* it may have our place, */
+	bool proved; /* it may take our place, */
 	bool handed_over; /* and may have the budgets */
 	unsigned adopted; /* generation of the one before, 0: there is none */
-	const struct upgrade *before; /* what it left; NULL: nothing, or over */
+	const struct upgrade *before; /* what it left; NULL: nothing, or dealt
+				       * with */
 	int64_t retry_at_ms; /* our first workers, 0: not again */
 	/* As in struct upgrade. */
 	uint64_t filters[UPGRADE_FILTERS_MAX];
@@ -87,35 +88,37 @@ int parent_signals_open(void);
 /* From now on signals are bytes, to be read from fd(), which never blocks. */
 void parent_signals_catch(void);
 int parent_signals_fd(void);
-/* Is there one that was not read yet? */
+/* Is there a signal that was not read yet? */
 bool parent_signals_wait(void);
-/* In a child: signals do again what they do by themselves, and the parent's
- * are not its own. */
+/* In a child: restores the default actions of signals, and drops the
+ * parent's pending ones. */
 void parent_signals_default(void);
 void parent_signals_close(void);
 
 /* ---- parent_generations.c ---- */
 
-/* To each worker of a generation; number 0: of all of them. */
+/* Sends a signal to each worker of a generation; number 0: of all
+ * generations. */
 void parent_generation_kill(const struct parent *, unsigned number, int sig);
 /* Tells each worker once to finish what it serves. */
 void parent_generation_end(struct parent *, unsigned number);
 /* Starts its workers; p->next is NULL before.  Owns the configuration.  If
- * they can't be started, what was there before stays. */
+ * they can't be started, the previous ones stay. */
 void parent_generation_start(struct parent *, struct config *);
 /* A worker of the new generation ended before it could serve. */
 void parent_generation_give_up(struct parent *);
-/* What its workers say can be read from this; -1: nobody listens. */
+/* The descriptor of its workers' messages; -1: none. */
 int parent_generation_fd(const struct parent *, const struct generation *);
-/* What they have said since.  When all of them can serve, it is the one now. */
+/* Reads their messages.  When all of them can serve, the generation becomes
+ * the serving one. */
 void parent_generation_listen(struct parent *, struct generation *);
 /* Old generations without workers go. */
 void parent_generations_forget(struct parent *);
-/* Its workers' pipe alone; a worker does not need that of others. */
+/* Closes its workers' pipe; a worker does not need that of others. */
 void parent_generation_close_told(struct generation *);
 /* NULL: nothing. */
 void parent_generation_free(struct generation *);
-/* The log as a configuration wants it. */
+/* Sets up the log as the configuration says. */
 void parent_log_open(const struct config *);
 
 /* ---- parent_workers.c ---- */
@@ -125,34 +128,35 @@ bool parent_worker_start(struct parent *, struct generation *, unsigned index);
 /* Starts workers whose pause is over; ms until the next one's is, -1: none
  * waits. */
 int parent_workers_start_due(struct parent *);
-/* A child's end; another process than a worker is left alone. */
+/* Handles the end of a child that is a worker; ignores others. */
 void parent_worker_ended(struct parent *, pid_t, int status);
 
 /* ---- parent_reload.c ---- */
 
-/* The configuration, or the program if that was replaced; later, if another
- * reload is under way. */
+/* Reloads the configuration, or the program if it was replaced; later, if
+ * another reload is under way. */
 void parent_reload(struct parent *);
-/* Reloads when a path that workers are held to was replaced. */
+/* Reloads if a path that workers are confined to was replaced. */
 void parent_reload_look(struct parent *);
-/* What a load has to say, line by line; the text is changed. */
+/* Logs the messages of a load, line by line; the text is changed. */
 void parent_log_lines(char *text, void (*log)(const char *fmt, ...));
 
 /* ---- parent_upgrade.c ---- */
 
-/* The workers of the program before become our children. */
+/* Adopts the workers of the previous program. */
 void parent_upgrade_adopt(struct parent *, const struct upgrade *);
-/* We serve: they may finish. */
+/* We serve: tells them to finish. */
 void parent_upgrade_end_adopted(struct parent *);
-/* Our first workers can't serve: the program before takes its place again,
- * and this does not return; or we end, or try again later. */
+/* Our first workers can't serve: executes the previous program again, and
+ * does not return; otherwise we end, or try again later. */
 void parent_upgrade_give_up(struct parent *);
-/* The program was replaced: the new one is tried, beside us. */
+/* The program was replaced: starts a trial of the new one. */
 void parent_upgrade_prove(struct parent *);
-/* That try has ended. */
+/* The trial has ended. */
 void parent_upgrade_on_proof(struct parent *, int status);
-/* The new program is good, and nothing else is under way: it takes our place.
- * Between two iterations of the loop; once more, if a signal was faster. */
+/* The new program is good, and nothing else is under way: executes it in our
+ * place.  Called between two iterations of the loop, and again if a signal
+ * came first. */
 void parent_upgrade_execute(struct parent *);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when and how the configuration is read again: when it is asked for,
- * and when what workers are held to was replaced.
+ * Hides when and how the configuration is read again: on request, and when a
+ * path that workers are confined to was replaced.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 #include "serve/notify.h"
 #include "serve/parent_internal.h"
 
-/* What a load has to say, line by line; the text is changed. */
+/* Logs the messages of a load, line by line; the text is changed. */
 void
 parent_log_lines(char *text, void (*log)(const char *fmt, ...))
 {
@@ -33,9 +33,9 @@ parent_log_lines(char *text, void (*log)(const char *fmt, ...))
 			log("%s", line);
 }
 
-/* A process of its own loads it first: running out of memory ends the
- * process that runs out, and that must not be the one that all of the
- * workers follow.  (A configuration that is wrong can be loaded.) */
+/* A child process loads it first: running out of memory ends a process, and
+ * that must not be the parent of all workers.  (Loading a wrong
+ * configuration is harmless.) */
 static bool
 can_load(const struct parent *p)
 {
@@ -102,9 +102,9 @@ parent_reload(struct parent *p)
 		load_anew(p);
 }
 
-/* Is it time for new workers, which are held to what has this stamp?  At once
- * if that is new, else after growing pauses: new workers can't start yet when
- * the new directory can't be written, say. */
+/* Is it time for new workers, confined to the paths of this stamp?  At once
+ * if the stamp is new, otherwise after growing pauses: new workers may not
+ * be able to start yet, for instance if the new directory is not writable. */
 static bool
 time_to_renew(struct parent *p, uint64_t stamp)
 {
@@ -122,8 +122,8 @@ time_to_renew(struct parent *p, uint64_t stamp)
 	return true;
 }
 
-/* Workers cannot follow a directory that was replaced, or a resolver's file:
- * they are held to the old one. */
+/* Workers cannot follow a replaced directory or resolver file: they are
+ * confined to the old one. */
 void
 parent_reload_look(struct parent *p)
 {

@@ -35,7 +35,7 @@ on_signal(int sig)
 	unsigned char byte = (unsigned char)sig;
 	int saved = errno;
 
-	/* Full: there are more signals than anybody needs. */
+	/* If the pipe is full, enough signals are waiting already. */
 	if (write(signal_pipe[1], &byte, 1) == -1)
 		errno = saved;
 	errno = saved;

@@ -4,7 +4,7 @@
  */
 /*
  * Hides how another version of the program takes the parent's place, and how
- * this one took that of the one before.
+ * this one took the place of the previous one.
  */
 #include "config.h"
 
@@ -24,7 +24,7 @@
 #include "serve/proof.h"
 #include "state/budget.h"
 
-/* All of our children, as the next program will find them. */
+/* All of our children, as the next program gets them. */
 static void
 describe(const struct parent *p, struct upgrade *u)
 {
@@ -43,7 +43,7 @@ describe(const struct parent *p, struct upgrade *u)
 
 /* ---- from the one before ---------------------------------------------- */
 
-/* The workers of the program before become our children. */
+/* Adopts the workers of the previous program. */
 void
 parent_upgrade_adopt(struct parent *p, const struct upgrade *u)
 {
@@ -56,7 +56,7 @@ parent_upgrade_adopt(struct parent *p, const struct upgrade *u)
 			0, clock_now_ms(), u->workers[i].told };
 }
 
-/* We serve: the workers of the program before may finish. */
+/* We serve: the workers of the previous program may finish. */
 void
 parent_upgrade_end_adopted(struct parent *p)
 {
@@ -71,8 +71,8 @@ parent_upgrade_end_adopted(struct parent *p)
 	p->adopted = 0;
 }
 
-/* Our first workers can't serve.  After an upgrade the program before does;
- * without it, its workers do until ours can. */
+/* Our first workers can't serve.  After an upgrade the previous program
+ * serves again; if it can't be executed, its workers serve until ours can. */
 void
 parent_upgrade_give_up(struct parent *p)
 {
@@ -120,9 +120,8 @@ parent_upgrade_on_proof(struct parent *p, int status)
 	notify_ready("serving; the new program refuses");
 }
 
-/* What budgets hold and have spent is written down for a program that keeps
- * them in another form; by a process of its own, since this one has nothing
- * open. */
+/* Writes the state of the budgets for a program that keeps them in another
+ * form; in a child process, because this one has nothing open. */
 static bool
 hand_over_budgets(const struct parent *p)
 {
@@ -143,14 +142,15 @@ hand_over_budgets(const struct parent *p)
 	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Between two iterations of the loop; once more, if a signal was faster. */
+/* Called between two iterations of the loop, and again if a signal came
+ * first. */
 void
 parent_upgrade_execute(struct parent *p)
 {
 	static struct upgrade u;
 	sigset_t all, old;
 
-	/* Its end is a signal, which comes first. */
+	/* Its end is reported by a signal, which comes first. */
 	if (!p->handed_over) {
 		if ((p->handed_over = hand_over_budgets(p)))
 			return;

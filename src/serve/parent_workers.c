@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a worker begins, and how one takes the place of another that
- * ended.
+ * Hides how a worker begins, and how one that ended is replaced.
  */
 #include "config.h"
 
@@ -27,14 +26,14 @@
 #include "serve/parent_internal.h"
 #include "serve/worker.h"
 
-/* Dying sooner than this is dying young. */
+/* A worker that ends sooner died young. */
 #define YOUNG_MS 5000
 #define PAUSE_MS 100
 #define PAUSE_MAX_MS 5000
 
 /* ---- its beginning ---------------------------------------------------- */
 
-/* The keys are read by those that use them alone. */
+/* Only the processes that use the keys read them. */
 static bool
 read_keys(struct config *config)
 {
@@ -52,7 +51,7 @@ read_keys(struct config *config)
 	return good;
 }
 
-/* In the child: what is other generations', or the parent's end. */
+/* In the child: closes what belongs to other generations or to the parent. */
 static void
 close_others(struct parent *p, struct generation *g)
 {
@@ -84,7 +83,7 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	parent_signals_close();
 	close_others(p, g);
 #ifdef HAVE_SYS_PRCTL_H
-	/* Nobody would be left to replace or to stop it. */
+	/* Nobody would replace or stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
 	if (!read_keys(g->config))
@@ -122,7 +121,7 @@ parent_worker_start(struct parent *p, struct generation *g, unsigned index)
 	return true;
 }
 
-/* Starts workers whose pause is over; ms until the next one's is. */
+/* Starts workers whose pause is over; returns ms until the next one's is. */
 int
 parent_workers_start_due(struct parent *p)
 {
@@ -156,7 +155,7 @@ say_end(const struct child *c, int status)
 		    WEXITSTATUS(status));
 }
 
-/* What it had not brought to the ledger's process yet. */
+/* Lines that it had not sent to the ledger's process yet. */
 static void
 count_unrecorded(struct parent *p, const struct child *c, int status)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the new program is heard, and that it may never end.
+ * Hides how the new program's messages are read, and that it may hang.
  */
 #include "config.h"
 
@@ -71,7 +71,8 @@ proof_fd(const struct proof *p)
 	return p->fd;
 }
 
-/* What does not fit is read and forgotten: a full pipe would stop it. */
+/* What does not fit is read and dropped: a full pipe would block the
+ * program. */
 void
 proof_read(struct proof *p)
 {
@@ -86,7 +87,7 @@ proof_read(struct proof *p)
 		if (room > 0 && n > 0)
 			p->len += (size_t)n;
 	} while (n > 0);
-	if (n == 0) { /* nobody is left to say more */
+	if (n == 0) { /* end of file */
 		close(p->fd);
 		p->fd = -1;
 	}

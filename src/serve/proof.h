@@ -4,7 +4,7 @@
  */
 /*
  * The trial of a new program, before it takes the place of this one: it is
- * started once, only to say whether it can, while everything goes on.
+ * started once, only to report whether it can, while everything else goes on.
  */
 #ifndef SERVE_PROOF_H
 #define SERVE_PROOF_H
@@ -21,10 +21,10 @@ pid_t proof_pid(const struct proof *);
 /* Readable: call proof_read(). */
 int proof_fd(const struct proof *);
 void proof_read(struct proof *);
-/* Ends a program that does not come to an end. */
+/* Kills a program that has run for too long. */
 void proof_expire(struct proof *);
-/* After it ended with this status of waitpid(2): logs what it said, and is
- * true if it can.  Frees the proof. */
+/* After it ended with this status of waitpid(2): logs its messages, and
+ * returns true if it can take over.  Frees the proof. */
 bool proof_end(struct proof *, int status);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how QUERY_STRING is read: names of ours and small numbers, nothing
- * that would have to be decoded.
+ * Hides how QUERY_STRING is read: our names and small numbers, nothing that
+ * needs decoding.
  */
 #include "config.h"
 

@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the query of a request says to endpoints of our own.
+ * Reads the query of a request, for our own endpoints.
  */
 #ifndef SERVE_QUERY_H
 #define SERVE_QUERY_H
 
 #include "wire/io.h"
 
-/* What is after a name ("=30", "&...", ""), or NULL: it is not there. */
+/* What follows a name ("=30", "&...", ""), or NULL: the name does not occur. */
 const char *query_find(struct io *, const char *name);
-/* The number that it is given, `most` at the most, or `otherwise`. */
+/* The number after the name, at most `most`; without one, `otherwise`. */
 unsigned
 query_number(struct io *, const char *name, unsigned most, unsigned otherwise);
 

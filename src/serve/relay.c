@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a response is judged while it passes: what it is, and when the
- * client may have it (relay_events.c: event streams; relay_end.c: the end).
- * The "relay" step of a request's way.
+ * Hides how a response is judged while it passes: what it is, and when it may
+ * go to the client (relay_events.c: event streams; relay_end.c: the end).  The
+ * "relay" step of a request's way.
  */
 #include "config.h"
 
@@ -17,10 +17,10 @@
 
 /* What is kept of an upstream's error. */
 #define ERROR_BYTES (256 * 1024)
-/* What a bridge, which needs all of it, takes. */
+/* The largest response for a bridge, which needs all of it. */
 #define BRIDGE_BYTES (32 * 1024 * 1024)
 #define EVENT_BYTES (256 * 1024)
-/* Where the last event tells all of it again, and the usage after that. */
+/* If the last event repeats the whole response, followed by the usage. */
 #define LONG_EVENT_BYTES (32 * 1024 * 1024)
 
 #define EVENT_STREAM "text/event-stream; charset=utf-8"
@@ -117,7 +117,7 @@ relay_commit(struct relay *r, int64_t length)
 
 /* ---- what it is ------------------------------------------------------- */
 
-/* As far as a body's first bytes tell. */
+/* Judging by a body's first bytes. */
 static enum relay_beginning
 beginning(struct span s)
 {
@@ -159,7 +159,7 @@ relay_decide(struct relay *r, enum relay_beginning begins)
 	    (begins != RELAY_BEGINS_JSON && says_events(r));
 	r->is_json = begins == RELAY_BEGINS_JSON ||
 	    (begins == RELAY_BEGINS_UNSAID && says_json(r));
-	/* A bridge makes a whole response of a whole one only. */
+	/* A bridge makes a whole response only from a whole one. */
 	r->odd_stream = r->is_sse && r->bridge != NULL && !r->response->streams;
 	if (r->odd_stream) {
 		r->state = RELAY_COLLECT;
@@ -182,7 +182,7 @@ on_head(void *ctx, const struct http1_head *head)
 {
 	struct relay *r = ctx;
 
-	/* The fields live in the arena, as long as the request. */
+	/* The fields are in the arena, as long as the request. */
 	r->head = *head;
 	r->content_type =
 	    http1_find(head->fields, head->nfields, "content-type").p;
@@ -192,7 +192,7 @@ on_head(void *ctx, const struct http1_head *head)
 		return 0;
 	}
 	r->state = RELAY_PEEK;
-	/* A page or a plain text may be an error with a good status. */
+	/* An HTML page or a plain text may be an error with a good status. */
 	r->peeks_text = r->bridge == NULL && !says_events(r) &&
 	    r->content_type != NULL &&
 	    strncasecmp(r->content_type, "text/", 5) == 0;
@@ -200,15 +200,14 @@ on_head(void *ctx, const struct http1_head *head)
 		r->decided = true;
 		r->is_json = says_json(r);
 	}
-	/* No comments into what may be no stream, nor a stream's head for
-	 * it. */
+	/* No comments, and no stream's head, for what may not be a stream. */
 	if (!says_events(r) && !relay_must_stream(r) && r->bridge == NULL)
 		r->response->at_boundary = false;
 	return 0;
 }
 
-/* Too large to be held until it is whole: its usage and how it ended are read
- * as it passes. */
+/* Too large to be held until it is whole: its usage and its end are read as
+ * it passes. */
 static void
 scan(struct relay *r, struct span bytes)
 {
@@ -264,7 +263,7 @@ take(struct relay *r, struct span bytes)
 	return 0;
 }
 
-/* Held back until its first bytes say what it is. */
+/* Held back until its first bytes show what it is. */
 static int
 take_first(struct relay *r, struct span bytes)
 {
@@ -319,7 +318,7 @@ on_pause(void *ctx)
 {
 	struct relay *r = ctx;
 
-	/* A whole response leaves with the end, in one record. */
+	/* A whole response is sent with the end, in one record. */
 	if (r->state != RELAY_PASS || r->response->ended ||
 	    (!r->is_sse && r->head.content_length >= 0 &&
 		r->response->bytes_out >= (uint64_t)r->head.content_length))

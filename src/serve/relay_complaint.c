@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides in what shapes an upstream says inside of a stream that it has failed:
- * an error as the first event; an event that is named so; and an object that
- * has words but nothing of a response ({"detail": …}), which is a sign of life
- * if a response follows, and the reason if none does.
+ * Hides the forms in which an upstream reports a failure inside of a stream: an
+ * error as the first event; an event named so; and an object with words but
+ * nothing of a response ({"detail": …}), which is a sign of life if a response
+ * follows, and the reason if none does.
  */
 #include "config.h"
 

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The end of an exchange: hides how it is decided that a response was whole,
- * and what the client is told when it was not. verdict.c judges what it
- * means for the provider.
+ * The end of an exchange: hides how a response is found to be complete, and
+ * what the client gets if it is not.  verdict.c judges what it means for the
+ * provider.
  */
 #include "config.h"
 
@@ -43,7 +43,7 @@ serve_bridged(struct relay *r)
 		task_work(r->is_sse ? r->response->bytes_out : r->held.len,
 		    end_bridge, r);
 	if (relay_lack(r) != MEMORY_ENOUGH)
-		return RELAY_FAILED; /* what is there is not all */
+		return RELAY_FAILED; /* what was received is not all */
 	failed = r->bridge_failed;
 	if (failed && r->state == RELAY_PEEK && !r->bridge_good)
 		return RELAY_FAILED;
@@ -54,7 +54,7 @@ serve_bridged(struct relay *r)
 	return failed ? RELAY_CUT : RELAY_SERVED;
 }
 
-/* A whole response where a stream was asked for: its events. */
+/* A whole response although a stream was asked for: makes its events. */
 static void
 make_stream(void *ctx)
 {
@@ -72,8 +72,8 @@ make_stream(void *ctx)
 	}
 }
 
-/* The exchange ended as HTTP says it should, with a good status: give the
- * client what is still held. */
+/* The exchange ended properly for HTTP, with a good status: sends the client
+ * what is still held. */
 static enum relay_end
 serve_rest(struct relay *r)
 {
@@ -96,8 +96,8 @@ serve_rest(struct relay *r)
 	return RELAY_SERVED;
 }
 
-/* What the upstream calls an error the client has seen as it came: it has
- * only to be accounted. */
+/* The client has already seen what the upstream calls an error: it must only
+ * be recorded. */
 static void
 ended_in_error(const struct relay *r, struct relay_result *result)
 {
@@ -123,9 +123,9 @@ says(const struct relay *r, const char *name)
 	return http1_find(r->head.fields, r->head.nfields, name).len > 0;
 }
 
-/* A response that ends before it is complete; and a stream that lacks its last
- * event where that is always sent, or where nothing but the connection's end
- * frames it: it may have lost the rest. */
+/* A response that ends before it is complete; and a stream without its last
+ * event, if that is always sent, or if only the connection's end frames it:
+ * it may have lost the rest. */
 static bool
 is_whole(const struct relay *r, const struct upstream_report *report)
 {
@@ -140,7 +140,7 @@ is_whole(const struct relay *r, const struct upstream_report *report)
 	    says(r, "content-encoding");
 }
 
-/* All of it has come: what is it, where that was not said before? */
+/* All of it has come: decides what it is, if that was not known before. */
 static void
 settle(struct relay *r)
 {
@@ -150,9 +150,9 @@ settle(struct relay *r)
 		relay_end_events(r);
 }
 
-/* Before anybody reads an error, the keys in it are covered: bodies of every
- * status, and what may be an error in a good one.  What is too long to be held
- * is no error. */
+/* Covers the keys in an error before anybody reads it: bodies of every bad
+ * status, and what may be an error in a good one.  What is too long to be
+ * held is not an error. */
 static void
 hide_keys(struct relay *r)
 {
@@ -218,7 +218,7 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 	    result->refused.refusal != REFUSE_TOO_LONG;
 	int status = result->status;
 
-	/* In a stream what the bridge has made of the rest, perhaps its own
+	/* In a stream, what the bridge made of the rest, perhaps its own
 	 * error, comes before the end. */
 	if (!a->head_sent || !a->streams || buf_failed(&r->out))
 		buf_reset(&r->out);

@@ -4,9 +4,9 @@
  */
 /*
  * Hides where an event ends and what it means while a stream passes: what is
- * withheld, what ends the stream, what goes to the bridge.  Nothing in here
- * depends on how the events were packed into reads: whatever is decided is
- * decided at an event, by its place in the stream.
+ * withheld, what ends the stream, what goes to the bridge.  Nothing here
+ * depends on how the events were split over reads: every decision is made at an
+ * event, by its place in the stream.
  */
 #include "config.h"
 
@@ -23,7 +23,7 @@
 
 /* ---- passing ---------------------------------------------------------- */
 
-/* All of the stream before `upto` that has not been dealt with. */
+/* Passes the stream before `upto` that has not been dealt with. */
 static int
 pass(struct relay *r, uint64_t upto)
 {
@@ -42,7 +42,7 @@ pass(struct relay *r, uint64_t upto)
 	return 0;
 }
 
-/* The same of what the client is not to see. */
+/* Skips what the client must not see. */
 static void
 skip(struct relay *r, uint64_t upto)
 {
@@ -119,7 +119,7 @@ pass_clean_end(struct relay *r, const struct sse_event *event)
 	    r->response, (struct span){ done, sizeof(done) - 1 });
 }
 
-/* Other events of these APIs tell what was asked, or the output again. */
+/* Other events of these APIs repeat the request or the output. */
 static bool
 brings_output(enum endpoint endpoint, struct span name)
 {
@@ -131,7 +131,7 @@ brings_output(enum endpoint endpoint, struct span name)
 	return name.len >= n && memcmp(name.p + name.len - n, delta, n) == 0;
 }
 
-/* The response has the id by which the client came to know it. */
+/* The response keeps the id that the client already knows. */
 static int
 rename_response(
     struct relay *r, const struct sse_event *event, struct span data)
@@ -155,7 +155,7 @@ rename_response(
 	return 0;
 }
 
-/* Is the reason there, and not null? */
+/* Is there a reason that is not null? */
 static bool
 says_details(struct span data)
 {
@@ -170,14 +170,14 @@ says_details(struct span data)
 	return p < end && *p == '{';
 }
 
-/* What an event may mean, by the words in it; each is looked for once. */
+/* What an event may mean, by the words in it; each is searched once. */
 struct signs {
 	bool choices;
 	bool error; /* it, or its name, speaks of one */
 	bool bad_end; /* chat: it ends with a failure */
-	/* Could it be an error, or say why it was none?  Only then is it
-	 * looked through for keys in each form.  In a chat, whatever has no
-	 * choices could be one. */
+	/* Could it be an error, or explain one?  Only then is it searched
+	 * for keys in each form.  In a chat, an event without choices could
+	 * be one. */
 	bool suspicious;
 };
 
@@ -194,8 +194,8 @@ signs_of(enum endpoint speaks, struct span name, struct span data)
 	return s;
 }
 
-/* The event as it came but with keys covered: 1, it has passed; 0: there is no
- * key in it; -1: stop. */
+/* Passes the event with its keys covered: 1: it has passed; 0: it contains
+ * no key; -1: stop. */
 static int
 pass_covered(struct relay *r, const struct sse_event *event)
 {
@@ -246,13 +246,13 @@ bridge_data(struct relay *r, struct span data)
 	struct bridging b = { r, data };
 	size_t bytes = data.len;
 
-	/* The end of a stream may tell all of it again. */
+	/* The end of a stream may repeat all of it. */
 	if (span_is(data, "[DONE]"))
 		bytes += (size_t)r->response->bytes_out;
 	task_work(bytes, bridge_one, &b);
 }
 
-/* A bridge reads it with its keys covered. */
+/* A bridge reads the event with its keys covered. */
 static void
 bridge_covered(struct relay *r, struct span data)
 {
@@ -281,7 +281,8 @@ push_bridge(struct relay *r, struct span name, struct span data,
 		bridge_data(r, data);
 }
 
-/* One event, whole.  What the relay knows of a stream it learns here. */
+/* One event, whole.  All that the relay knows about a stream comes from
+ * here. */
 static int
 on_event(void *ctx, const struct sse_event *event)
 {
@@ -307,7 +308,7 @@ on_event(void *ctx, const struct sse_event *event)
 		push_bridge(r, name, data, &signs);
 		return 0;
 	}
-	/* What began to pass already passes whole. */
+	/* An event that began to pass passes as a whole. */
 	if (r->withhold_usage && only_usage && event->begin >= r->written) {
 		if (pass(r, event->begin) == -1)
 			return -1;
@@ -350,8 +351,8 @@ keep_rest(struct relay *r, bool held)
 		buf_add(&r->held, r->window.p, r->window.len);
 }
 
-/* What of the stream can go now: whole events, and of one that is too long
- * to be held what there is. */
+/* Passes what can go now: whole events, and the available part of an event
+ * that is too long to be held. */
 static uint64_t
 passable(const struct relay *r)
 {
@@ -374,7 +375,7 @@ pass_events(struct relay *r)
 		return -1;
 	if (pass(r, passable(r)) == -1)
 		return -1;
-	/* What is left over changes nothing for the client. */
+	/* Nothing that is left matters to the client. */
 	a->at_boundary =
 	    r->written < r->sse.total || sse_at_boundary(&r->sse) || r->done;
 	return 0;
@@ -389,7 +390,7 @@ relay_push_events(struct relay *r, struct span bytes)
 	if (held) {
 		buf_add(&r->held, bytes.p, bytes.len);
 		if (buf_failed(&r->held))
-			return -1; /* what follows would not be all */
+			return -1; /* what follows would be incomplete */
 		r->window = buf_span(&r->held);
 	}
 	if (sse_push(&r->sse, bytes, on_event, r) != 0 || pass_events(r) == -1)

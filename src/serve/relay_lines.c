@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what of an event stream is beside its events: comments, and lines
- * with fields that no client knows.  Providers and what is before them say
- * there what they like; it is read as an error is, and the keys in it are
- * covered.  What is framed by it stays as it was.
+ * Hides the parts of an event stream outside of its events: comments, and lines
+ * with fields that no client knows.  Providers and their proxies write there
+ * what they like; it is treated like an error, and the keys in it are covered.
+ * The framing does not change.
  */
 #include "config.h"
 
@@ -15,7 +15,7 @@
 #include "config/redact.h"
 #include "serve/relay_internal.h"
 
-/* A line with its end.  CR alone ends one, too. */
+/* A line with its end.  A single CR ends one, too. */
 static struct span
 first_line(struct span bytes)
 {
@@ -28,7 +28,7 @@ first_line(struct span bytes)
 	return (struct span){ bytes.p, len };
 }
 
-/* Does it say what clients read? */
+/* Is it a field that clients read? */
 static bool
 is_field(struct span line)
 {

@@ -57,7 +57,7 @@ presented_key(struct io *io)
 	return span_of(io_param(io, "HTTP_X_API_KEY"));
 }
 
-/* A client without a key: no web page may act in its name. */
+/* A client without a key: checks that no web page acts in its name. */
 static bool
 check_ambient(struct request *r)
 {
@@ -73,7 +73,7 @@ check_ambient(struct request *r)
 	return refusal == REFUSE_NONE || request_refuse(r, refusal);
 }
 
-/* Through which gateways it came, and for whom if a relay asks. */
+/* Which gateways it came through, and for which client, if a relay sent it. */
 static bool
 take_hop(struct request *r)
 {
@@ -145,7 +145,7 @@ request_check_operator(struct request *r)
 
 /* ---- enter ------------------------------------------------------------ */
 
-/* Is there room in the pool, in this client's share of it? */
+/* Is there room in this client's share of the pool? */
 static bool
 request_enter(struct request *r)
 {
@@ -262,7 +262,7 @@ serve(struct request *r)
 static void
 make_id(char id[REQUEST_ID_SIZE])
 {
-	/* For many at once: each call asks for the process's id. */
+	/* For many ids at once: each call gets the process's id. */
 	static _Thread_local unsigned char pool[640];
 	static _Thread_local size_t left;
 	const unsigned char *bytes;
@@ -277,7 +277,7 @@ make_id(char id[REQUEST_ID_SIZE])
 	*hex_text(bytes, ID_BYTES, id + 4) = '\0';
 }
 
-/* Does anybody wait for what it holds, a slot or its place in the pool? */
+/* Does anybody wait for its slot or for its place in the pool? */
 static bool
 is_wanted(void *ctx)
 {

@@ -7,8 +7,8 @@
  *
  *   route ─▶ identify ─▶ enter ─▶ read ─▶ parse ─▶ plan ─▶ attempt ─▶ settle
  *
- * Each step is a function that does its part or refuses; the first refusal
- * ends the chain.  Nobody waits for settle: it comes after the response.
+ * Each step is a function that does its part or refuses; the first refusal ends
+ * the chain.  settle comes after the response, so nobody waits for it.
  */
 #ifndef SERVE_REQUEST_H
 #define SERVE_REQUEST_H
@@ -38,13 +38,13 @@ struct request {
 	const struct endpoint_spec *spec; /* NULL: no such URL */
 	struct span rest; /* the id in the path; p NULL: none */
 	const struct client *client; /* within what its relay may */
-	const struct hop *hop; /* what a relay tells of who asks, or NULL */
+	const struct hop *hop; /* what a relay says about the client, or NULL */
 	struct spool spool;
 	bool body_read, parsed;
 	struct share_place share;
 	struct memory_hold memory; /* of its body, and what is queued */
 	const struct slots_lease *lease; /* while it holds a slot */
-	struct passing passing; /* goes upstream beside the body */
+	struct passing passing; /* sent upstream beside the body */
 	struct call call;
 	struct plan plan;
 	struct refused refused; /* by the step that ended the chain */
@@ -52,29 +52,29 @@ struct request {
 	struct entry entry;
 };
 
-/* Serves it.  The response is written, but may still have to be flushed;
+/* Serves it.  The response is written, but may still need flushing;
  * response.cut says how to end it.  In the arena. */
 struct request *request_serve(struct server *, struct io *, struct arena *);
-/* Accounts for it, when the client has its response; io is no longer used. */
+/* Records it after the client has its response; io is no longer used. */
 void request_settle(struct request *);
 
 /* Refuses with the table's own words; always false, for `return`. */
 bool request_refuse(struct request *, enum refusal);
 
-/* Why something could not be held: there is no memory, or not for this
- * client. */
+/* The refusal if something could not be held: there is no memory, or none
+ * for this client. */
 struct refused request_starved(const struct memory_hold *);
 
-/* Is it an operator's?  Else refuses. */
+/* Refuses unless the client is an operator. */
 bool request_check_operator(struct request *);
 
 /* The facts of the moment, in the arena. */
 struct facts *request_facts(struct request *, void **learned_set);
 
-/* route.c: which endpoint a path and a method mean, and what a web page may
- * do with it. */
+/* route.c: finds the endpoint of a path and a method, and what a web page
+ * may do with it. */
 bool route(struct request *);
-/* mount.c: tells an operator what has arrived of a request. */
+/* mount.c: reports which parts of a request have arrived. */
 bool mount_serve(struct request *);
 
 #endif

@@ -4,7 +4,7 @@
  */
 /*
  * The body of a request: read within its bounds, measured as a call, or
- * thrown away when nobody wants it.
+ * discarded if it is not needed.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #include "serve/request_internal.h"
 #include "wire/multipart.h"
 
-/* To throw a body away when there is no room for that in the pool. */
+/* For discarding a body when the pool has no room for that. */
 #define HURRY_MS 1000
 #define HURRY_WAIT_MS 100
 #define MEMORY_RETRY_MS 5000
@@ -160,7 +160,7 @@ parse_multipart(struct request *r)
 		   r->spec->id, &form, r->arena, &r->call, &r->refused) == 0;
 }
 
-/* What goes along beside the body is searched with it. */
+/* What is sent beside the body is searched with it. */
 static bool
 take_passing(struct request *r)
 {
@@ -178,7 +178,7 @@ take_passing(struct request *r)
 	return true;
 }
 
-/* Reads and searches the body, or what stands for it. */
+/* Reads and searches the body, or the query in its place. */
 static void
 parse_body(void *ctx)
 {
@@ -203,8 +203,8 @@ parse_body(void *ctx)
 		r->arena, &r->call, &r->refused) == 0;
 }
 
-/* Without private patterns a body is gone through at more than 1 GB/s, with
- * them some ten times as slowly. */
+/* Without private patterns a body is measured at more than 1 GB/s, with them
+ * some ten times as slowly. */
 static size_t
 parse_weight(const struct request *r)
 {
@@ -243,9 +243,9 @@ request_parse(struct request *r)
 	return true;
 }
 
-/* A web server that is still writing the body would not read our refusal.  To
- * read it takes a thread, so that has to be within somebody's share, too; else
- * only what comes at once is read. */
+/* A web server that is still writing the body would not read our refusal.
+ * Reading it takes a place in the pool, which must be within the client's
+ * share, too; otherwise only what is there already is read. */
 static void
 drain_in_a_hurry(struct request *r)
 {
@@ -256,7 +256,7 @@ drain_in_a_hurry(struct request *r)
 	while (
 	    clock_now_ms() < end_ms && io_read(r->io, junk, sizeof(junk)) > 0)
 		;
-	r->io->watchable = true; /* whatever still comes */
+	r->io->watchable = true; /* even if more of the body comes */
 }
 
 void

@@ -17,8 +17,8 @@ bool request_refuse_as(struct request *, enum refusal, const char *message);
 bool request_read(struct request *);
 /* Measures it as r->call, with what is sent beside it.  False: refused. */
 bool request_parse(struct request *);
-/* Reads on and throws away, before a refusal: a web server that is still
- * writing the body would not read it. */
+/* Reads on and discards, before a refusal: a web server that is still
+ * writing the body would not read the refusal. */
 void request_drain(struct request *);
 
 #endif

@@ -4,7 +4,7 @@
  */
 /*
  * Hides how a response is written to the web server, and the signs of life that
- * keep a waiting client patient (response_head.c: the head; response_error.c:
+ * keep a waiting client connected (response_head.c: the head; response_error.c:
  * errors).  The "relay" step of a request's way, client's side.
  */
 #include "config.h"
@@ -17,7 +17,8 @@
 
 /* After the response's last byte the upstream gets this long to end its own. */
 #define LINGER_MS 100
-/* While the client takes nothing: how often to ask whether it is in the way. */
+/* While the client reads nothing: how often to check whether others wait for
+ * its place. */
 #define LOOK_MS 500
 /* Under Caddy (2.6.2, HTTP/1.1) a gone client shows in the fourth write; the
  * first one's RST has to be back before the second. */
@@ -25,8 +26,8 @@
 #define BURST_GAP_MS 50
 #define HEARTBEAT_MS 10000
 #define HEARTBEAT_CADDY_MS 1000
-/* Of a sign of life: a bridge may begin its stream by it, which tells the
- * client's tools and instructions again. */
+/* Size of a sign of life: a bridge may begin its stream with it, which
+ * repeats the client's tools and instructions. */
 #define SIGN_BYTES ((size_t)64 * 1024 * 1024)
 
 void
@@ -127,13 +128,13 @@ heartbeat(struct response *a)
 	int rc;
 
 	buf_init(&sign, SIGN_BYTES);
-	/* What follows in a burst is for the connection alone. */
+	/* The rest of the burst only keeps the connection open. */
 	if (a->burst > 0)
 		buf_puts(&sign, ALIVE_COMMENT);
 	else
 		alive_write(&a->alive, &sign);
 	a->burst = a->burst > 0 ? a->burst - 1 : a->caddy ? BURST - 1 : 0;
-	/* Half a sign would be a broken stream: better an end of it. */
+	/* Half a sign would break the stream: ends it instead. */
 	a->gone |= buf_failed(&sign);
 	rc = response_put(a, sign.p, sign.len);
 	buf_free(&sign);
@@ -164,7 +165,8 @@ response_out(void *ctx)
 				  : WATCH_OUT_SOME;
 }
 
-/* What the client had no room for.  False: it has still none, or is gone. */
+/* Sends what the client had no room for.  False: it still has none, or has
+ * gone. */
 static bool
 catch_up(struct response *a)
 {
@@ -188,7 +190,7 @@ response_tick(void *ctx)
 		return now_ms - a->ended_ms >= LINGER_MS ? WATCH_GONE
 							 : LINGER_MS;
 	if (atomic_load(a->aborting)) {
-		/* To a CGI program the web server says so by SIGTERM. */
+		/* A CGI program gets SIGTERM from the web server. */
 		a->gone = a->io->fd == -1;
 		return WATCH_GONE;
 	}

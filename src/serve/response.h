@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The client's side of a request: the head once, then bytes, and the truth
- * about how it ended.
+ * The client's side of a request: the head once, then bytes, and how it really
+ * ended.
  *
- * It keeps a waiting stream's client patient (its head after `commit`, signs
- * of life every `heartbeat`, only between events) and notices when the client
- * has gone; response_tick() is the watch that everything that waits calls.
+ * It keeps a waiting stream alive (its head after `commit`, signs of life every
+ * `heartbeat`, only between events) and notices when the client has gone;
+ * response_tick() is the watch that all waiting code calls.
  */
 #ifndef SERVE_ANSWER_H
 #define SERVE_ANSWER_H
@@ -39,18 +39,18 @@ struct response {
 	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
 	const struct memory_hold *memory; /* of the request; or NULL */
-	const struct sieve *sieve; /* no key passes it; NULL: there is none */
+	const struct sieve *sieve; /* covers keys; NULL: there are none */
 	struct sieve_held held; /* by the sieve */
 	atomic_bool *aborting;
-	struct peer_board *peers; /* NULL: only the web server tells of it */
+	struct peer_board *peers; /* NULL: only the web server can tell */
 	struct peer_link peer;
 	bool head_only; /* HEAD: the body is not sent */
 	bool streams; /* the client asked for events */
-	bool relayed; /* for another gateway, which gives the signs of life */
+	bool relayed; /* for another gateway, which sends the signs of life */
 	bool exposes; /* its fields to a web page of another origin */
-	bool caddy; /* shows a gone client only by failed writes */
+	bool caddy; /* shows that the client has gone only by failed writes */
 
-	/* x-tailgate-… and others of ours, sent with the head. */
+	/* x-tailgate-… and our other fields, sent with the head. */
 	struct response_field {
 		const char *name, *value;
 	} extra[RESPONSE_FIELDS_MAX];
@@ -68,33 +68,33 @@ struct response {
 	uint64_t bytes_out;
 	int64_t start_ms;
 	int64_t last_write_ms;
-	int burst; /* comments that are to follow the last sign soon */
+	int burst; /* comments that must soon follow the last sign */
 	struct alive alive;
 };
 
 /* start_ms: when the request began. */
 void response_init(
     struct response *, struct io *, const struct config *, int64_t start_ms);
-/* A header of ours; kept by reference; too many are dropped. */
+/* Adds one of our headers; kept by reference; too many are dropped. */
 void response_add(struct response *, const char *name, const char *value);
 
-/* The room that the client's budget leaves, as x-ratelimit-* in OpenAI's form,
- * for the bounds that there are. */
+/* What the client's budget leaves, as x-ratelimit-* in OpenAI's form, for
+ * the bounds that it has. */
 void
 response_room(struct response *, const struct budget_room *, struct arena *);
 
-/* Writes the head.  Of the upstream's fields those on the allow-list pass.
+/* Writes the head.  Of the upstream's fields, those on the allow-list pass.
  * length -1: not known.  -1: the client can't be reached. */
 int response_head(struct response *, int status, const char *content_type,
     const struct http1_field *, size_t nfields, int64_t length);
 int response_body(struct response *, struct span);
 int response_flush(struct response *);
-/* The response is complete; a client that goes now has not gone early. */
+/* The response is complete; a client that leaves now has not left early. */
 void response_end(struct response *);
 
 /* A whole response of our own. */
 void response_json(struct response *, int status, struct span body);
-/* Refuses: as a status and JSON, or, where the head is out, as an event in
+/* Refuses: as a status and JSON, or, if the head was sent, as an event in
  * the stream, or by cutting the response short. */
 void response_refuse(struct response *, const struct refused *);
 /* The upstream's own error as the client should see it: its JSON as it is,
@@ -105,8 +105,8 @@ void response_upstream_error(struct response *, int status,
 
 /* struct watch's tick; ctx is the response. */
 int response_tick(void *response);
-/* Has the client gone?  Asks the kernel now: before somebody is blamed, or
- * something is begun for it. */
+/* Has the client gone?  Asks the kernel now: before a failure is blamed on a
+ * provider, or work is begun for the client. */
 bool response_gone(struct response *);
 enum watch_out response_out(void *response);
 

@@ -30,14 +30,14 @@ response_json(struct response *a, int status, struct span body)
 	response_end(a);
 }
 
-/* One of the events that end a stream which went wrong: each API's own. */
+/* One of the events that end a failed stream, as each API has them. */
 static void
 error_event(struct response *a, const char *name, struct span json)
 {
 	struct buf b;
 
 	buf_init(&b, json.len + 128);
-	/* An event that was cut in the middle ends here for every parser. */
+	/* Ends an event that was cut in the middle, for every parser. */
 	if (!a->at_boundary)
 		buf_puts(&b, "\n\n");
 	if (name != NULL)
@@ -49,8 +49,8 @@ error_event(struct response *a, const char *name, struct span json)
 	buf_free(&b);
 }
 
-/* A Responses stream says it twice: by the first event the SDKs raise, by the
- * second Codex ends. */
+/* A Responses stream says it twice: the SDKs raise an error at the first
+ * event, Codex ends at the second. */
 static void
 refuse_in_stream(struct response *a, const struct refused *refused)
 {
@@ -110,7 +110,7 @@ response_refuse(struct response *a, const struct refused *refused)
 
 	if (a->ended || a->gone)
 		return;
-	/* Of a status Codex learns nothing: by the event it compacts. */
+	/* Codex ignores the status; the event makes it compact. */
 	if (!a->head_sent && a->streams && !a->relayed && a->spec != NULL &&
 	    a->spec->id == ENDPOINT_RESPONSES &&
 	    refused->refusal == REFUSE_TOO_LONG && response_early_head(a) == -1)
@@ -132,7 +132,7 @@ response_refuse(struct response *a, const struct refused *refused)
 	buf_free(&json);
 }
 
-/* Where the upstream does not say what is best, we do. */
+/* If the upstream gives no advice, we do. */
 static void
 add_missing_retry(struct response *a, const struct http1_field *fields,
     size_t nfields, const struct refused *wrapped, char after[24])
@@ -147,7 +147,7 @@ add_missing_retry(struct response *a, const struct http1_field *fields,
 	add_retry(a, wrapped, after);
 }
 
-/* One JSON value that can be gone through, or NULL. */
+/* One JSON value that can be read, or NULL. */
 static json_t *
 parse(struct span body)
 {
@@ -169,7 +169,7 @@ response_upstream_error(struct response *a, int status,
 		add_missing_retry(a, fields, nfields, wrapped, after);
 	}
 	if (json == NULL && !a->head_sent) {
-		/* Status and advice are the upstream's, the words are ours. */
+		/* The upstream's status and advice with our words. */
 		struct buf b;
 
 		buf_init(&b, 64 * 1024);

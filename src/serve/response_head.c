@@ -16,11 +16,11 @@
 #include "config/redact.h"
 #include "serve/response_internal.h"
 
-/* Of a head; what an upstream says has the first half at the most. */
+/* Size of a head; the upstream's fields get at most the first half. */
 #define HEAD_BYTES (64 * 1024)
 
-/* What passes from upstream; a '*' ends a prefix.  Not among them: anything
- * that names the provider's account, connection or cookies. */
+/* The upstream's fields that pass; a '*' ends a prefix.  Nothing that names
+ * the provider's account, connection or cookies is among them. */
 #define NAME(text)                     \
 	{                              \
 		text, sizeof(text) - 1 \
@@ -47,7 +47,7 @@ passes(struct span name)
 	return false;
 }
 
-/* Does it pass because of how it begins? */
+/* Does it match a prefix? */
 static bool
 passes_by_prefix(struct span name)
 {
@@ -61,7 +61,7 @@ passes_by_prefix(struct span name)
 	return false;
 }
 
-/* What most responses say need not be looked through for keys. */
+/* Common values that need not be searched for keys. */
 static bool
 is_usual_type(const char *type)
 {
@@ -75,7 +75,7 @@ is_usual_type(const char *type)
 	return false;
 }
 
-/* A key may stand in a name, too. */
+/* A name may contain a key, too. */
 static bool
 has_key(const struct response *a, const struct http1_field *field)
 {
@@ -102,7 +102,8 @@ add_field(struct buf *b, size_t max, struct span name, struct span value)
 {
 	if (value.len == 0 || !is_clean(name) || !is_clean(value))
 		return;
-	/* Of a head that breaks off, the body would go on. */
+	/* After a truncated head, the client would read the rest as the
+	 * body. */
 	if (b->len + name.len + value.len + 4 > max)
 		return;
 	buf_add(b, name.p, name.len);
@@ -111,7 +112,7 @@ add_field(struct buf *b, size_t max, struct span name, struct span value)
 	buf_add(b, "\r\n", 2);
 }
 
-/* Do we say that ourselves?  (Our budget's room, not the provider's.) */
+/* Do we send that field ourselves?  (Our budget's room, not the provider's.) */
 static bool
 is_ours(const struct response *a, struct span name)
 {
@@ -142,8 +143,8 @@ reason_phrase(int status)
 	return "Status";
 }
 
-/* Caddy hands the field on to the client unless its configuration says
- * otherwise; 200 is what a response has that says none (RFC 3875 6.3.3). */
+/* Caddy passes the Status field to the client unless configured otherwise;
+ * without it a response has 200 (RFC 3875 6.3.3). */
 static void
 add_status(const struct response *a, struct buf *b, int status)
 {
@@ -156,8 +157,8 @@ add_status(const struct response *a, struct buf *b, int status)
 	buf_puts(b, "\r\n");
 }
 
-/* What a page's SDK reads of a head: it has no other way to know when to try
- * again.  "*" would do for calls without cookies, but not in every browser. */
+/* The fields that a page's SDK may read: otherwise it could not know when to
+ * try again.  "*" works for calls without cookies, but not in every browser. */
 static void
 add_exposed(const struct response *a, struct buf *b,
     const struct http1_field *fields, size_t nfields)
@@ -199,7 +200,7 @@ response_head(struct response *a, int status, const char *content_type,
 		!redact_finds(a->config, span_of(content_type))))
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
-	/* No browser may guess that an upstream's bytes are a page. */
+	/* No browser may interpret an upstream's bytes as a page. */
 	buf_puts(&head, "X-Content-Type-Options: nosniff\r\n");
 	if (a->exposes)
 		add_exposed(a, &head, fields, nfields);

@@ -12,7 +12,7 @@
 
 /* Writes to the web server.  -1: the client has gone. */
 int response_put(struct response *, const void *, size_t len);
-/* Begins an event stream before there is anything to say. */
+/* Begins an event stream before there is anything to send. */
 int response_early_head(struct response *);
 
 #endif

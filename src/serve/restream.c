@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how each API spells a whole response as events.  The last word of the
- * "relay" step, for upstreams that do not stream.
+ * Hides how each API writes a whole response as events.  The end of the "relay"
+ * step, for upstreams that do not stream.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ put(struct buf *out, struct span text)
 	buf_add(out, text.p, text.len);
 }
 
-/* An event's data is one line: a JSON text holds line ends only as blanks
+/* An event's data is one line: a JSON text contains line ends only as blanks
  * between its values. */
 static void
 put_line(struct buf *out, struct span json)
@@ -67,7 +67,7 @@ put_member(struct buf *out, const char *name, struct span value)
 	put_line(out, value);
 }
 
-/* The object's members but these, each followed by a comma. */
+/* The object's members except these, each followed by a comma. */
 static void
 put_others(struct buf *out, struct span object, const char *const but[])
 {
@@ -88,7 +88,7 @@ put_others(struct buf *out, struct span object, const char *const but[])
 	}
 }
 
-/* The last member's comma goes with the bracket. */
+/* The bracket replaces the last member's comma. */
 static void
 close_object(struct buf *out)
 {
@@ -99,7 +99,7 @@ close_object(struct buf *out)
 
 /* ---- chat, completions ------------------------------------------------ */
 
-/* In a stream each call tells its index. */
+/* In a stream each call has its index. */
 static void
 put_calls(struct buf *out, struct span calls)
 {
@@ -231,7 +231,7 @@ restream_responses(struct span json, struct buf *out)
 
 /* ---- messages --------------------------------------------------------- */
 
-/* What of a block comes as a delta, and under what name. */
+/* Which part of a block comes as a delta, and under which name. */
 static const struct {
 	const char *member, *delta, *empty;
 	bool as_text; /* the value's JSON is itself the delta's text */

@@ -22,8 +22,8 @@
 bool restream_can(enum endpoint);
 
 /* Adds the events to out.  drop_usage: the client of a chat stream did not
- * ask for it.  -1: the text is no whole response of this API; out is of no
- * use then. */
+ * ask for it.  -1: the text is not a whole response of this API; out is then
+ * useless. */
 int
 restream(enum endpoint, struct span response, bool drop_usage, struct buf *out);
 

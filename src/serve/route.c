@@ -4,8 +4,8 @@
  */
 /*
  * Hides how a path becomes an endpoint, and what a web page of another origin
- * is told about it (CORS).  The first step of a request's way; it needs no
- * key, so it tells nothing but which endpoints there are.
+ * may know about it (CORS).  The first step of a request's way; it needs no
+ * key, so it reveals only which endpoints exist.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 /* What a preflight may name; SDKs name about fifteen short headers. */
 #define PREFLIGHT_HEADERS_MAX 4096
 
-/* Is there such a segment, or a path that begins with it? */
+/* Does the path have this segment, or begin with it? */
 static bool
 has_segment(const char *path, const char *segment)
 {
@@ -47,8 +47,8 @@ is_nested(const char *path)
 }
 
 /* The API is found below any mount: at the first place where the rest of the
- * path is one of its endpoints.  What is about the gateway itself is not: a
- * web server may guard /metrics, and /v1/x/metrics must be no way round. */
+ * path is one of its endpoints.  Endpoints about the gateway itself are not:
+ * a web server may guard /metrics, and /v1/x/metrics must not bypass it. */
 static const struct endpoint_spec *
 find_endpoint(const char *path, struct span *rest)
 {
@@ -63,7 +63,7 @@ find_endpoint(const char *path, struct span *rest)
 		if (spec != NULL && !is_below_v1(spec))
 			spec = NULL;
 	}
-	/* Of /v1/nothing/v1/ the root is no part. */
+	/* /v1/nothing/v1/ is not the root. */
 	if (spec != NULL && spec->id == ENDPOINT_ROOT && is_nested(path))
 		spec = NULL;
 	return spec;
@@ -84,7 +84,7 @@ find_raw_rest(struct request *r)
 		r->rest = rest;
 }
 
-/* The one after the other; both may be NULL. */
+/* Concatenates both, which may be NULL. */
 static const char *
 join(struct arena *arena, const char *a, const char *b)
 {
@@ -126,7 +126,7 @@ refuse_unknown(struct request *r, const char *path)
 
 /* ---- web pages ---------------------------------------------------------- */
 
-/* The origin as it is allowed ("*" where all are), or NULL. */
+/* The allowed origin ("*" if all are), or NULL. */
 static const char *
 allowed_origin(struct request *r)
 {
@@ -157,7 +157,7 @@ add_cors(struct request *r)
 	return origin;
 }
 
-/* A list of header names and nothing else: it is said back as it came. */
+/* A list of header names and nothing else: it is returned as it came. */
 static bool
 is_name_list(const char *text)
 {
@@ -172,8 +172,8 @@ is_name_list(const char *text)
 	return len <= PREFLIGHT_HEADERS_MAX;
 }
 
-/* A browser's question before the real request (Fetch standard, CORS).  Whom
- * the operator trusts to call may send whatever its SDK sends. */
+/* A browser's question before the real request (Fetch standard, CORS).  A
+ * page that the operator trusts may send whatever its SDK sends. */
 static bool
 response_preflight(struct request *r)
 {
@@ -198,7 +198,7 @@ response_preflight(struct request *r)
 
 /* ---- the step ----------------------------------------------------------- */
 
-/* What a path may be asked, for Allow. */
+/* The methods of a path, for Allow. */
 static const char *
 methods_of(struct request *r)
 {
@@ -214,8 +214,8 @@ methods_of(struct request *r)
 	return all;
 }
 
-/* The row of the path that has this method.  A HEAD would cost a provider what
- * a GET does, for nothing. */
+/* The row of the path that has this method.  For a provider, a HEAD would
+ * cost as much as a GET and be useless. */
 static bool
 check_method(struct request *r, const char *method)
 {

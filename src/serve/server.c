@@ -44,8 +44,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	memory_set_budget(memory_part(c->memory_bytes, c->processes));
 	if (gethostname(s->own_name, sizeof(s->own_name) - 1) == -1)
 		s->own_name[0] = '\0';
-	/* A ledger's process of its own has the least when it is forked
-	 * first. */
+	/* If the ledger's process is forked first, it inherits the least. */
 	if (!open_state(s, c, desk, why, size))
 		return -1;
 	if (upstream_init() == -1) {

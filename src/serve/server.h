@@ -51,19 +51,19 @@ struct server {
 	int parent_fd; /* a pipe to the parent, for these bytes: */
 #define SERVER_READY "+" /* it can serve */
 #define SERVER_RENEW "r" /* there should be new workers */
-	/* The time to finish has run out: running answers end now. */
+	/* The time to finish has run out: running responses end now. */
 	atomic_bool aborting;
 };
 
-/* Opens everything, after fork and before any thread, and confines the process
- * to what the role needs (sandbox.h).  desk: of the ledger's process; -1: it
- * has one of its own.  -1: one line in why. */
+/* Opens everything, after fork and before any thread, and confines the
+ * process to what the role needs (sandbox.h).  desk: of the ledger's
+ * process; -1: it keeps the ledger itself.  -1: one line in why. */
 int server_open(struct server *, const struct config *, enum sandbox_role,
     int desk, char *why, size_t size);
 void server_close(struct server *);
 
 /* A limit can't be kept.  If its directory was removed or replaced, asks the
- * parent, as SIGHUP does, for workers that open everything anew. */
+ * parent, as SIGHUP does, for workers that open everything again. */
 void server_limits_broken(struct server *);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what is written down of a request.  The last step of its way; it adds
- * no content and no key to anything.
+ * Hides what is recorded of a request.  The last step of its way; it records no
+ * content and no key.
  */
 #include "config.h"
 
@@ -60,7 +60,7 @@ settle(struct request *r)
 	e->bytes_out = r->response.bytes_out;
 	log_line(r);
 	if (r->spec != NULL && r->spec->upstream == NULL)
-		return; /* a look at ourselves, not work */
+		return; /* about the gateway, not work */
 	ledger_write(r->server->ledger, e);
 	meters_add(r->server->meters, e);
 }

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how shares are counted and compared.  A step of a request's way
- * between "identify" and "read": nothing of a body is read for a client that
- * has its share.
+ * Hides how shares are counted and compared.  A step of a request's way between
+ * "identify" and "read": no body is read for a client that has used up its
+ * share.
  *
  * A request is counted before it is compared with the rest, so two that come
  * at the same time never both get the last place; at the edge both may be
@@ -21,12 +21,12 @@
 #include "serve/share.h"
 
 #define RESERVE_MAX 8
-/* A client may hold so many times what it leaves free. */
+/* A client may hold this many times what it leaves free. */
 #define FACTOR 7
 
 struct share_board {
 	size_t bytes;
-	size_t nclients; /* and one more for those we don't know */
+	size_t nclients; /* and one more for unknown clients */
 	unsigned nworkers;
 	atomic_uint capacity[SHARE_WORKERS_MAX];
 	atomic_uint busy[SHARE_WORKERS_MAX];
@@ -160,7 +160,7 @@ reserve_of(long pool)
 	return pool / 8 < RESERVE_MAX ? pool / 8 : RESERVE_MAX;
 }
 
-/* What is kept for those who hold only a few. */
+/* The part kept for clients that hold only a few. */
 static long
 guard_of(long pool, long mine)
 {

@@ -18,8 +18,8 @@
  *
  * A worker's memory is divided in the same way (base/memory.h).
  *
- * The counts lie in memory that the workers of a generation share; each
- * writes its own, and the parent clears those of one that has died.
+ * The counts are in memory that the workers of a generation share; each writes
+ * its own, and the parent clears those of a dead one.
  */
 #ifndef SERVE_SHARE_H
 #define SERVE_SHARE_H
@@ -47,14 +47,14 @@ struct share_board; /* of a generation */
 /* Before fork.  NULL with errno: out of memory. */
 struct share_board *share_board_new(const struct config *);
 void share_board_free(struct share_board *);
-/* Worker index has died: what it held is free. */
+/* Worker index has died: frees what it held. */
 void share_board_clear(struct share_board *, unsigned index);
 
 struct share; /* of one worker */
 
 struct share *share_new(struct share_board *, unsigned index);
 void share_free(struct share *);
-/* How many requests the worker can hold. */
+/* Sets how many requests the worker can hold. */
 void share_capacity(struct share *, unsigned requests);
 /* A connection has been accepted (1), or is closed (-1). */
 void share_busy(struct share *, int delta);
@@ -66,8 +66,8 @@ struct share_place {
 	enum share_kind kind;
 };
 
-/* REFUSE_NONE, or why there is no room for it.  client NULL: nobody we know,
- * all of whom have one share.  share NULL (CGI): there always is. */
+/* REFUSE_NONE, or why there is no room for it.  client NULL: unknown; all
+ * unknown clients have one share.  share NULL (CGI): there is always room. */
 enum refusal share_enter(struct share_place *, struct share *,
     const struct client *, enum share_kind);
 /* A request that runs begins to wait for a slot, and runs again. */
@@ -75,11 +75,11 @@ enum refusal share_wait(struct share_place *);
 void share_run(struct share_place *);
 /* Is the pool so full that others want its place? */
 bool share_wanted(const struct share_place *);
-/* Nothing if it holds nothing. */
+/* Does nothing if it holds nothing. */
 void share_leave(struct share_place *);
 
 /* What the worker's memory for a client's requests is charged to (memory.h);
- * NULL where share is. */
+ * NULL if share is. */
 struct memory_share *share_memory(struct share *, const struct client *);
 
 #endif

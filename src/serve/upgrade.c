@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which files a program is made of, and how it is executed again in its
- * own place.
+ * Hides which files a program consists of, and how the process executes the new
+ * one.
  */
 #include "config.h"
 
@@ -273,7 +273,8 @@ upgrade_go_back(const struct upgrade *u)
 		errno = ENOENT;
 		return -1;
 	}
-	/* There is no way back from there, and none is needed: it served. */
+	/* From there on there is no way back, and none is needed: it has
+	 * served. */
 	without.program_fd = -1;
 	return execute(u->program_fd, u->argv, &without);
 }
@@ -306,7 +307,7 @@ add_worker(struct upgrade *u, pid_t pid, bool told)
 		    (struct upgrade_worker){ pid, told };
 }
 
-/* As it was called, in hexadecimal. */
+/* Its arguments, in hexadecimal. */
 static void
 add_arg(struct upgrade *u, const char *hex)
 {
@@ -325,7 +326,7 @@ add_arg(struct upgrade *u, const char *hex)
 	u->argv[u->nargs++] = arg;
 }
 
-/* Gone back to: at our path there is another program now. */
+/* We were executed again: our path now has another program. */
 static void
 own_file(int fd)
 {

@@ -9,8 +9,8 @@
  * listening socket and the workers stay, so neither a service manager nor a web
  * server that started the parent notices.  The new program finds in one
  * variable of the environment what it takes over, starts workers of its own,
- * and lets the old ones finish when those serve.  If they can't, it executes
- * the old program again, of which it holds an open file.
+ * and lets the old ones finish once its own serve.  If they can't serve, it
+ * executes the old program again from an open descriptor.
  *
  * The variable's form is a promise between versions, so that a downgrade works
  * as well: words "name=value" after the form's number; unknown names are
@@ -32,8 +32,8 @@
 struct upgrade {
 	int listen_fd;
 	bool made; /* the socket's path is ours to remove */
-	/* The program before: its file, -1: it can't be had back; and how it
-	 * was called. */
+	/* The previous program: its file, -1: it can't be executed again;
+	 * and its arguments. */
 	int program_fd;
 	char *argv[UPGRADE_ARGS_MAX + 1];
 	unsigned nargs;
@@ -43,33 +43,33 @@ struct upgrade {
 		bool told; /* to end */
 	} workers[UPGRADE_WORKERS_MAX];
 	unsigned nworkers;
-	/* Filters of system calls that the process has had put on it
+	/* Filters of system calls that are in force in the process
 	 * (sandbox_filter()). */
 	uint64_t filters[UPGRADE_FILTERS_MAX];
 	unsigned nfilters;
 };
 
-/* To be called first: remembers how the program was called, and which files it
- * and its libraries are. */
+/* Call it first: remembers the program's arguments, and its own and its
+ * libraries' files. */
 void upgrade_init(char **argv);
 
-/* Were they replaced since?  Is there one to start in their place? */
+/* Were they replaced since, by a program that can be started? */
 bool upgrade_is_due(void);
 
-/* Starts the program that is there now, only to say by its exit status (0)
- * whether it can take over from one like us with this configuration.  What is
- * wrong it writes to said_fd.  -1 with errno. */
+/* Starts the installed program, only to find by its exit status (0) whether
+ * it can take over from us with this configuration.  It writes its errors to
+ * said_fd.  -1 with errno. */
 pid_t upgrade_prove(const char *config_path, int said_fd);
 
 /* Executes the new program with all signals blocked.  Returns only when that
  * failed: -1 with errno, and nothing has changed. */
 int upgrade_execute(const struct upgrade *);
-/* The same with the program before, after the new one could not serve. */
+/* The same with the previous program, after the new one could not serve. */
 int upgrade_go_back(const struct upgrade *);
 
-/* Does this program take over from another?  What is left of it then: workers
- * that are no children of this process are left out.  Every signal stays
- * blocked until upgrade_unblock(). */
+/* Does this program take over from another?  Workers that are not children
+ * of this process are left out.  Every signal stays blocked until
+ * upgrade_unblock(). */
 bool upgrade_adopt(struct upgrade *);
 void upgrade_unblock(void);
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a response with a good status is recognised as an error, as idle
- * or as cut (verdict_judge.c: what a failure means).
+ * Hides how a response with a good status is recognised as an error, as
+ * meaningless or as cut (verdict_judge.c: what a failure means).
  */
 #include "config.h"
 
@@ -19,7 +19,7 @@
 
 struct members {
 	bool error; /* `error` is there and not null */
-	bool response; /* so is something that only answers have */
+	bool response; /* so is something that only responses have */
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
@@ -28,7 +28,7 @@ struct members {
 	bool is_object;
 	struct span type; /* the string's inside */
 	enum endpoint_usage kind;
-	struct usage *used; /* where that is gathered, or NULL */
+	struct usage *used; /* where that is collected, or NULL */
 };
 
 static void
@@ -39,7 +39,7 @@ note_type(struct members *m, const struct jscan_value *v)
 		m->type = (struct span){ v->raw.p + 1, v->raw.len - 2 };
 }
 
-/* The members of the document; of an array's first element where it is one
+/* The members of the document, or of its first element if it is an array
  * (Gemini's errors). */
 static int
 on_member(void *ctx, const struct jscan_value *v)
@@ -85,7 +85,7 @@ members_of(struct span json)
 	struct members m = { .used = NULL };
 	struct jscan_error error;
 
-	/* What is no JSON from some byte on has said what is before. */
+	/* Text that stops being JSON counts up to that byte. */
 	m.is_object =
 	    jscan(json, JSCAN_DEPTH_MAX, on_member, &m, &error) == 0 &&
 	    m.is_object;
@@ -98,7 +98,7 @@ is_error(const struct members *m)
 	return (m->error && !m->response) || m->type_error;
 }
 
-/* {"detail": "…"} and nothing else that answers. */
+/* {"detail": "…"} and nothing of a response. */
 static bool
 complains(const struct members *m)
 {
@@ -203,7 +203,7 @@ verdict_look(struct relay *r)
 	struct jscan_error error;
 
 	if (jscan(held, JSCAN_DEPTH_MAX, on_member, &m, &error) == -1) {
-		/* The scanner wanted more: the value is not complete. */
+		/* The scanner expected more: the value is incomplete. */
 		r->ends_early = error.offset >= held.len;
 		usage_read(m.kind, held, &r->usage);
 	}

@@ -4,7 +4,7 @@
  */
 /*
  * What a failed response means: hides which refusal the client sees, which
- * fallback it permits and what it says of the provider's health.
+ * fallback it permits and what it means for the provider's health.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@ judge_as(struct relay_result *result, enum refusal refusal,
 	result->health = health;
 }
 
-/* Not the provider's doing, nor a reason to go elsewhere. */
+/* Not the provider's fault, nor a reason to try another target. */
 static void
 judge_lack(const struct relay *r, struct relay_result *result)
 {
@@ -87,8 +87,8 @@ judge_exchange(const struct relay *r, const struct upstream_report *report,
 		    provider, what);
 }
 
-/* The upstream's word is about the gateway's own key or account.  Its words
- * often quote a part of that key, and would make the client think its own was
+/* The error concerns the gateway's own key or account.  Its words often
+ * quote a part of that key, and would make the client think that its own is
  * meant. */
 static void
 judge_account(const struct relay *r, bool key, struct relay_result *result)
@@ -109,7 +109,7 @@ judge_account(const struct relay *r, bool key, struct relay_result *result)
 		: "account is out of credit or over its quota");
 }
 
-/* In the words of the API whose clients compact then: after "prompt is too
+/* In the words at which the API's clients compact: after "prompt is too
  * long: " (wire/reply.c). */
 static void
 judge_length(
@@ -138,8 +138,8 @@ judge_length(
 		  name, *words == '\0' ? "no words" : words);
 }
 
-/* What the blame means: for the fallback, for health.  tailgate.conf(5) has
- * the same table. */
+/* What the blame means for the fallback and for health.  tailgate.conf(5)
+ * has the same table. */
 static void
 judge_blame(
     const struct relay *r, const struct blamed *b, struct relay_result *result)
@@ -190,8 +190,8 @@ judge_blame(
 
 /* ---- another gateway's refusal ------------------------------------------ */
 
-/* Which of its refusals say something of the gateway itself: its circuits are
- * its own, and it refuses at once what they hold back. */
+/* Which refusals say something about that gateway itself: it has its own
+ * circuits, and refuses at once what they hold back. */
 static enum health_outcome
 health_of_refusal(enum refusal refusal)
 {
@@ -208,7 +208,7 @@ health_of_refusal(enum refusal refusal)
 	}
 }
 
-/* What our own refusal does not permit, another gateway's does. */
+/* Another gateway's refusal permits what our own does not. */
 static unsigned
 reason_of_refusal(enum refusal refusal)
 {
@@ -222,7 +222,7 @@ reason_of_refusal(enum refusal refusal)
 	}
 }
 
-/* In its own words, without those that wire/reply.c begins with. */
+/* Its words, without those that wire/reply.c begins with. */
 static const char *
 words_of_refusal(const struct relay *r)
 {
@@ -238,8 +238,8 @@ words_of_refusal(const struct relay *r)
 		: words);
 }
 
-/* It has judged already, and its words are for the client.  False: there is
- * no such refusal. */
+/* That gateway has judged already, and its words are for the client.  False:
+ * it is not such a refusal. */
 static bool
 judge_gateway(const struct relay *r, struct relay_result *result)
 {
@@ -255,7 +255,7 @@ judge_gateway(const struct relay *r, struct relay_result *result)
 	result->reason = reason_of_refusal(refusal);
 	result->status = r->head.status;
 	result->refused.message = words_of_refusal(r);
-	/* That one is told by each API in its own way. */
+	/* Each API reports that one in its own way. */
 	result->upstream_error = refusal != REFUSE_TOO_LONG;
 	return true;
 }
@@ -267,7 +267,7 @@ judge_status(const struct relay *r, struct relay_result *result)
 	struct blamed b = blame_of(r->head.status, buf_span(&r->held));
 
 	result->status = r->head.status;
-	/* A redirect is not followed, nor passed. */
+	/* A redirect is neither followed nor passed. */
 	result->upstream_error = result->status >= 400;
 	result->refused.message = arena_printf(r->arena,
 	    "Provider %s answered with status %d and no JSON error.",
@@ -275,7 +275,7 @@ judge_status(const struct relay *r, struct relay_result *result)
 	judge_blame(r, &b, result);
 }
 
-/* An error dressed as 200: by the status that it names in itself. */
+/* An error inside of a 200: judged by the status that it names. */
 static void
 judge_dressed(const struct relay *r, struct relay_result *result)
 {
@@ -321,7 +321,7 @@ verdict_judge(const struct relay *r, const struct upstream_report *report,
 	if (verdict_is_dressed(r)) {
 		judge_dressed(r, result);
 	} else if (report->result == UPSTREAM_CLIENT_GONE) {
-		/* It has not: we are told to end (response_tick). */
+		/* The client has not left: we must end (response_tick). */
 		judge_as(result, REFUSE_UNAVAILABLE, HEALTH_ABANDONED);
 		result->reason = 0;
 		result->refused.message =

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides a worker's life: it opens everything, accepts connections, gives each
- * a task (base/task.h) that serves it, and ends when it is told to.
+ * Hides a worker's life: it opens everything, accepts connections, gives each a
+ * task (base/task.h) that serves it, and ends at a signal.
  *
- * Everything that waits is a task of the one loop.  Signals come between
+ * Everything that waits is a task of the one loop.  Signals are handled between
  * tasks, so none interrupts a request.
  */
 #include "config.h"
@@ -29,25 +29,25 @@
 #include "serve/worker.h"
 #include "wire/fcgi.h"
 
-/* Connections that are accepted before those that came earlier go on.  While
- * little is to do there is rarely a second one, and to ask costs a call.  In a
- * burst they had better wait here than in the socket: lighttpd (1.4.69) gives
- * up some of its requests when that is full. */
+/* How many connections are accepted before earlier requests go on.  Under
+ * little load there is rarely a second one, and asking costs a call.  In a
+ * burst they should wait here rather than in the socket: lighttpd (1.4.69)
+ * drops some of its requests when that is full. */
 #define ACCEPTS_MAX 64
 #define BUSY_REQUESTS 4
 /* Before accept is tried again when descriptors have run out. */
 #define PAUSE_MS 10
 #define WARN_EVERY_MS 60000
-/* Responses that were told to end get this long: they look once a second. */
+/* Responses that must end get this long: they check once a second. */
 #define ABORT_MS 2500
-/* And the ledger this, whatever its disk does. */
+/* And the ledger this long, whatever its disk does. */
 #define FLUSH_MS 1000
 /* Of descriptors: for the process itself, and for a request (its client, its
  * provider, a place in a queue; a name or a handshake takes more, for a
  * moment). */
 #define FILES_BASE 128
 #define FILES_PER_REQUEST 3
-/* What one takes while it waits, its body not counted. */
+/* What a waiting request takes, without its body. */
 #define MEMORY_PER_REQUEST ((size_t)32 * 1024)
 /* Seats that are kept for the next requests. */
 #define SEATS_MAX 64
@@ -160,7 +160,7 @@ pause_accepting(struct worker *w, const char *why)
 
 	if (log_due(&warned_ms, WARN_EVERY_MS))
 		log_error("accept: %s; new connections wait", why);
-	/* Kept connections are worth less than the next client. */
+	/* Idle connections matter less than the next client. */
 	upstream_pool_trim(w->server.upstreams);
 	task_sleep(PAUSE_MS);
 }
@@ -171,7 +171,7 @@ start_request(struct worker *w, int fd)
 	struct seat *seat = take_seat(w);
 
 	seat->fd = fd;
-	/* Others end meanwhile, and leave their stacks. */
+	/* Other tasks end meanwhile, and free their stacks. */
 	while (task_start(serve_seat, seat) == -1)
 		pause_accepting(w, strerror(errno));
 	w->nrequests++;
@@ -179,7 +179,7 @@ start_request(struct worker *w, int fd)
 	meters_busy(w->server.meters, 1);
 }
 
-/* Takes those that have come. */
+/* Accepts those that have come. */
 static void
 accept_some(struct worker *w)
 {
@@ -214,8 +214,9 @@ accept_until_stopped(struct worker *w)
 
 /* ---- signals and the end ---------------------------------------------- */
 
-/* Whatever still runs: nothing is closed or freed.  The kernel gives back
- * slots, rows and connections; the ledger is all that has to be done. */
+/* Ends although requests may still run: nothing is closed or freed.  The
+ * kernel gives back slots, rows and connections; only the ledger must be
+ * finished. */
 static _Noreturn void
 end_now(struct worker *w)
 {
@@ -262,8 +263,8 @@ worker_main(void *ctx)
 	if (w->server.store != NULL)
 		store_start(w->server.store);
 	accept_until_stopped(w);
-	/* Who connects now is refused at once, unless the socket's owner
-	 * (lighttpd, systemd) keeps it open for the next pool. */
+	/* A client that connects now is refused at once, unless the socket's
+	 * owner (lighttpd, systemd) keeps it open for the next pool. */
 	close(w->listen_fd);
 	if (!wait_for_requests(w, w->config->drain_ms)) {
 		log_warn("`drain` is over: ending what is still running");
@@ -276,8 +277,8 @@ worker_main(void *ctx)
 
 /* ---- the beginning ---------------------------------------------------- */
 
-/* Requests that there are descriptors for: what comes in spite of that would
- * run into errors in the middle of its work. */
+/* How many requests there are descriptors for: more than that would fail in
+ * the middle of their work. */
 static unsigned
 capacity_of(const struct config *config)
 {

@@ -11,10 +11,10 @@
 #include "config/settings.h"
 #include "serve/share.h"
 
-/* Does not return before it is told to stop (SIGTERM; a second one ends it
- * at once).  Writes SERVER_READY to parent_fd when it can serve.  desk: of the
- * ledger's process (ledger_join()), or -1.  All signals must be blocked.
- * Returns the exit status. */
+/* Returns only after SIGTERM (a second one ends it at once).  Writes
+ * SERVER_READY to parent_fd when it can serve.  desk: of the ledger's
+ * process (ledger_join()), or -1.  All signals must be blocked.  Returns the
+ * exit status. */
 int worker_run(const struct config *, int listen_fd, int parent_fd, int desk,
     struct share_board *, unsigned index);
 
