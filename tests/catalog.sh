@@ -171,7 +171,7 @@ codex_takes_it()
 claude_takes_it()
 {
 	key=$anna_key
-	rm -rf "$HOME/.claude"
+	rm -rf "${dir:?}/home/.claude"
 	(cd "$dir/task" && ANTHROPIC_BASE_URL=$base ANTHROPIC_AUTH_TOKEN=$key \
 		CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1 \
 		ANTHROPIC_MODEL=coder timeout 60 claude -p "say hello" \

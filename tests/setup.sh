@@ -40,7 +40,7 @@ new_home()
 {
 	HOME=$dir/home.$1
 	export HOME
-	rm -rf "$HOME" "$dir/task"
+	rm -rf "${dir:?}/home.$1" "${dir:?}/task"
 	mkdir -p "$HOME" "$dir/task"
 }
 

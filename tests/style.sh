@@ -56,7 +56,7 @@ done; ours '.ci/*')
 # below; neighbours never see each other.
 awk '
 	BEGIN {
-		n = split("base:config:policy sandbox:bridge:wire state:ledger:fleet:serve ctl", row, ":")
+		n = split("base:config setup:policy sandbox:bridge:wire state:ledger:fleet:serve ctl", row, ":")
 		for (i = 1; i <= n; i++) {
 			split(row[i], names, " ")
 			for (j in names)

@@ -18,7 +18,7 @@
 #include "base/spelling.h"
 #include "config/clients.h"
 #include "ctl/ctl.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 
 const struct ctl_option ctl_setup_options[] = {
 	{ "url", "URL", 'u',
@@ -34,6 +34,8 @@ const struct ctl_option ctl_setup_options[] = {
 	{ "print", NULL, 'p',
 	    "print what would be written, and write nothing" },
 	{ "dry-run", NULL, 'd', "print the changes as a diff" },
+	{ "script", NULL, 'x',
+	    "print a shell script that does it on another machine" },
 	{ "undo", NULL, 'U', "put back what was there before" },
 	{ NULL, NULL, 0, NULL },
 };
@@ -127,6 +129,9 @@ option_take(struct setup *s, int c, const char **url)
 	case 'd':
 		s->dry = true;
 		return 0;
+	case 'x':
+		s->script = true;
+		return 0;
 	case 'U':
 		s->undo = true;
 		return 0;
@@ -140,6 +145,7 @@ setup_call(struct setup *s, int argc, char **argv)
 {
 	const char *url = NULL;
 	int c, status = 0;
+	bool looks;
 
 	while (status == 0 &&
 	    (c = ctl_option_next(argc, argv, "setup", ctl_setup_options)) != -1)
@@ -154,10 +160,14 @@ setup_call(struct setup *s, int argc, char **argv)
 		return status;
 	if (s->undo)
 		return setup_undo(s);
-	if (s->client != NULL && (s->key_file != NULL || s->print || s->dry))
+	looks = s->print || s->dry || s->script;
+	if (s->client != NULL && (s->key_file != NULL || looks))
 		return ctl_misuse("setup",
-		    "--client makes a client, which --key-file, --print and "
-		    "--dry-run rule out");
+		    "--client makes a client, which --key-file, --print, "
+		    "--dry-run and --script rule out");
+	if (s->script && (s->print || s->dry))
+		return ctl_misuse(
+		    "setup", "--script, --print and --dry-run: one at a time");
 	if ((s->values.model != NULL && !setup_is_plain(s->values.model)) ||
 	    (s->values.small != NULL && !setup_is_plain(s->values.small)))
 		return ctl_misuse("setup",

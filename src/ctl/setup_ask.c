@@ -15,7 +15,7 @@
 #include "config/clients.h"
 #include "config/load.h"
 #include "ctl/ctl.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 
 /* ---- the gateway ------------------------------------------------------ */
 
@@ -97,7 +97,7 @@ client_make(struct setup *s)
 int
 setup_key_take(struct setup *s)
 {
-	bool looks = s->print || s->dry;
+	bool looks = s->print || s->dry || s->script;
 
 	s->key_path = setup_key_path(s->tool->name);
 	s->values.key_file = s->key_path;

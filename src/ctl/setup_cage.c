@@ -20,7 +20,7 @@
 
 #include "base/log.h"
 #include "ctl/ctl.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 #include "ctl/setup_files.h"
 #include "wire/connector.h"
 
@@ -192,10 +192,17 @@ add_record(struct setup_cage *c, const char *tool, bool write)
 const char *
 setup_cage_made(const struct setup_cage *c, const char *path)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (strcmp(c->paths[i], path) == 0)
-			return c->made[i];
-	return NULL;
+	const char *made = NULL;
+
+	/* Files may share what was made for one of them. */
+	for (size_t i = 0; i < c->n; i++) {
+		size_t n = c->made[i] == NULL ? 0 : strlen(c->made[i]);
+
+		if (n > 0 && strncmp(c->made[i], path, n) == 0 &&
+		    path[n] == '/' && (made == NULL || n < strlen(made)))
+			made = c->made[i];
+	}
+	return made;
 }
 
 int
@@ -205,7 +212,7 @@ setup_cage_enter(struct setup *s)
 	struct config config = { .clients_file = s->clients_file,
 		.sandbox = CONFINE_ON };
 	const char *const *files = (const char *const *)c->files;
-	bool write = !s->print && !s->dry && !s->undo;
+	bool write = !s->print && !s->dry && !s->script && !s->undo;
 	struct sandbox_more more = { .dirs = (const char *const *)c->above };
 
 	if (s->key_path != NULL)
@@ -219,7 +226,7 @@ setup_cage_enter(struct setup *s)
 		free(path);
 	}
 	add_record(c, s->tool->name, write);
-	if (s->print || s->dry)
+	if (s->print || s->dry || s->script)
 		more = (struct sandbox_more){ .reads = files };
 	else
 		more.writes = files;
@@ -231,8 +238,12 @@ void
 setup_cage_free(struct setup_cage *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		if (c->made[i] != NULL)
-			setup_dirs_remove(c->paths[i], c->made[i]);
+		const char *made = setup_cage_made(c, c->paths[i]);
+
+		if (made != NULL)
+			setup_dirs_remove(c->paths[i], made);
+	}
+	for (size_t i = 0; i < c->n; i++) {
 		free(c->paths[i]);
 		free(c->made[i]);
 		free(c->files[i]);

@@ -14,7 +14,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/mount_ask.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 #include "policy/identify.h"
 #include "policy/offer.h"
 
@@ -22,29 +22,6 @@
 #define TALKS                                                             \
 	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_RESPONSES) | \
 	    ENDPOINT_BIT(ENDPOINT_MESSAGES))
-
-bool
-setup_is_plain(const char *text)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "-._~:/@+[]";
-
-	return *text != '\0' && text[strspn(text, plain)] == '\0';
-}
-
-struct setup_model *
-setup_model_add(
-    struct setup_models *models, const char *id, struct arena *arena)
-{
-	struct setup_model *m = &models->list[models->n];
-
-	if (models->n == SETUP_MODELS_MAX || !setup_is_plain(id))
-		return NULL;
-	models->n++;
-	*m = (struct setup_model){ .id = arena_strdup(arena, id) };
-	return m;
-}
 
 /* ---- of the gateway --------------------------------------------------- */
 

@@ -23,7 +23,7 @@
 
 #include "base/log.h"
 #include "ctl/diff.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 #include "ctl/setup_files.h"
 
 struct record {

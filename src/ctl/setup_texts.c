@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "config/clients.h"
 #include "ctl/diff.h"
-#include "ctl/setup.h"
+#include "ctl/setup_internal.h"
 
 #define HIDDEN_MAX 16
 
@@ -60,7 +60,8 @@ text_make(
 		    s->values.key == NULL ? "<key>" : s->values.key);
 		return 0;
 	}
-	if (setup_text_make(&s->values, file, t, &why) == 0)
+	if (setup_text_make(
+		&s->values, file, buf_span(&t->before), &t->after, &why) == 0)
 		return 0;
 	fprintf(stderr,
 	    "tailgate setup: %s: %s; it stays as it is\n"
@@ -170,12 +171,30 @@ say_done(const struct setup *s, const struct texts *texts)
 		    s->client);
 }
 
+static int
+script_print(const struct setup *s)
+{
+	struct buf text;
+	bool made;
+
+	buf_init(&text, SETUP_TEXT_MAX);
+	made = setup_script(&s->values, s->tool, &text);
+	if (made)
+		fwrite(text.p, 1, text.len, stdout);
+	else
+		fprintf(stderr, "tailgate setup: the script is too long\n");
+	buf_free(&text);
+	return !made;
+}
+
 int
 setup_texts_use(struct setup *s)
 {
 	struct texts texts = { .n = 0 };
 	int status = 1;
 
+	if (s->script)
+		return script_print(s);
 	if (s->tool->show != NULL && s->values.key == NULL) {
 		say_template(s, s->tool->show);
 		return 0;

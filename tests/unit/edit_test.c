@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/edit.h"
+#include "setup/edit.h"
 #include "tests/unit/check.h"
 
 struct kase {

@@ -11,7 +11,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "ctl/edit.h"
+#include "setup/edit.h"
 
 #define PATH_MAX_BYTES 512
 #define BLANKS " \t"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/jspan.h"
-#include "ctl/edit.h"
+#include "setup/edit.h"
 
 #define BAD SIZE_MAX
 #define DEPTH_MAX 64

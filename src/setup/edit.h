@@ -10,8 +10,8 @@
  * JSON may have comments and trailing commas, as editors' settings do.  What
  * these readers do not understand they refuse; they never guess.
  */
-#ifndef CTL_EDIT_H
-#define CTL_EDIT_H
+#ifndef SETUP_EDIT_H
+#define SETUP_EDIT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "ctl/edit.h"
+#include "setup/edit.h"
 
 const char *
 edit_newline(struct span text)

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "ctl/setup.h"
+#include "setup/setup.h"
 
 /* Where a tool must be told a number, and none is known. */
 #define WINDOW_GUESS 32768
@@ -256,17 +256,17 @@ edit_make(const struct setup_values *v, const struct setup_edit *row,
 
 int
 setup_text_make(const struct setup_values *v, const struct setup_file *file,
-    struct setup_text *text, const char **why)
+    struct span before, struct buf *after, const char **why)
 {
-	buf_reset(&text->after);
+	buf_reset(after);
 	if (file->whole != NULL) {
 		*why = "a value for it is missing";
-		return setup_fill(v, file->whole, &text->after) ? 0 : -1;
+		return setup_fill(v, file->whole, after) ? 0 : -1;
 	}
-	buf_add(&text->after, text->before.p, text->before.len);
+	buf_add(after, before.p, before.len);
 	for (size_t i = 0; i < SETUP_EDITS_MAX && file->edits[i].edit != NULL;
 	     i++)
-		if (edit_make(v, &file->edits[i], &text->after, why) == -1)
+		if (edit_make(v, &file->edits[i], after, why) == -1)
 			return -1;
 	return 0;
 }

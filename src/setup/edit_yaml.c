@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "ctl/edit.h"
+#include "setup/edit.h"
 
 #define BEGIN "# tailgate setup: begin"
 #define END "# tailgate setup: end"

@@ -1,0 +1,257 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016 # names and patterns of others
+# tailgate setup --script: what the script makes of a user's files is what
+# `tailgate setup` makes of them, byte for byte, records and modes included;
+# under dash and under busybox, each with its own awk.  Either takes back what
+# the other has set up.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+command -v dash >/dev/null || skip_all "dash is not installed"
+command -v busybox >/dev/null || skip_all "busybox is not installed"
+
+new_config <<-END
+	providers = (
+	  { name = "chat"; place = "local"; url = "http://127.0.0.1:9/v1"; } );
+	models = (
+	  { id = "org/chat.1"; aliases = [ "small" ]; targets = (
+	    { provider = "chat"; model = "m"; tools = true; images = true;
+	      context = 65536; } ); },
+	  { id = "second"; targets = (
+	    { provider = "chat"; model = "m2"; } ); } );
+END
+add_client anna
+printf '%s\n' "$key" >"$dir/anna.key"
+start_tailgate
+start_lighttpd
+
+unset XDG_CONFIG_HOME XDG_STATE_HOME CODEX_HOME CLAUDE_CONFIG_DIR TAILGATE_URL
+unset CONTINUE_GLOBAL_DIR
+HOME=$dir/home
+export HOME
+mkdir "$dir/busybox"
+busybox --install -s "$dir/busybox"
+
+new_home()
+{
+	rm -rf "${dir:?}/home"
+	mkdir "$dir/home"
+	"home_$1"
+}
+
+# What people have at home: nothing, and what the editors must find their way
+# through.
+home_none()
+{
+	:
+}
+
+home_mine()
+{
+	mkdir -p "$HOME/.codex" "$HOME/.claude" "$HOME/.config/opencode" \
+		"$HOME/.qwen" "$HOME/.continue" "$HOME/.config/zed" \
+		"$HOME/.cline/data/settings"
+	printf '%s' '# mine
+model = "gpt-x" # the best
+"model_context_window"=1
+
+[model_providers.other]
+name = "other # no comment"
+base_url = '\''http://127.0.0.1:9/v1'\''
+
+[model_providers.tailgate]
+env_key = "NO_SUCH_KEY"
+
+[tui]
+notifications = [
+  "a", # ]
+  """x ] ""]""", { a = "}" } ]' >"$HOME/.codex/config.toml"
+	printf '{\r\n\t"env": {"FOO": "1"},\r\n\t"permissions": { "deny": [] }}' \
+		>"$HOME/.claude/settings.json"
+	cat >"$HOME/.config/opencode/opencode.jsonc" <<-'END'
+		{
+		    // mine
+		    "autoupdate": false, /* never */
+		    "provider": { "other": { "name": "other" }, },
+		}
+	END
+	printf '{"ui":{"theme":"GitHub"},"$version":4}' \
+		>"$HOME/.qwen/settings.json"
+	printf 'OTHER_KEY=1' >"$HOME/.qwen/.env"
+	chmod 640 "$HOME/.qwen/.env"
+	cat >"$HOME/.continue/config.yaml" <<-'END'
+		name: mine
+		version: 1.0.0
+		schema: v1
+		# the end
+	END
+	printf 'gitignore: false\n# mine\nmodel: gpt-x # old' \
+		>"$HOME/.aider.conf.yml"
+	printf '{ "agent": { "default_model": { "provider": "a" } } }\n' \
+		>"$HOME/.config/zed/settings.json"
+	printf '{"providers":{},\n"version":\n2}' \
+		>"$HOME/.cline/data/settings/providers.json"
+}
+
+# Once more, otherwise: what is there is changed, and lies elsewhere.
+home_other()
+{
+	mkdir -p "$HOME/.codex" "$HOME/.claude" "$HOME/.config/opencode" \
+		"$HOME/.qwen" "$HOME/.continue" "$HOME/.config/zed" \
+		"$HOME/.cline/data/settings" "$HOME/dotfiles"
+	printf '[profiles."a.b"]\r\nmodel = "x"\r\n' >"$HOME/.codex/config.toml"
+	printf '\357\273\277{\n  "apiKeyHelper": "x" // old\n, "env": {}\n}\n' \
+		>"$HOME/dotfiles/claude.json"
+	chmod 600 "$HOME/dotfiles/claude.json"
+	ln -s ../dotfiles/claude.json "$HOME/.claude/settings.json"
+	echo '{"model":"a/b","provider":{"tailgate":{"name":"x","models":{}}}}' \
+		>"$HOME/.config/opencode/opencode.json"
+	printf '{\n\t"security": {\n\t\t"auth": {\n\t\t\t"x": [1, {"y": "}"}]\n\t\t}\n\t}\n}\n' \
+		>"$HOME/.qwen/settings.json"
+	printf 'export TAILGATE_KEY=old\r\nB=2\r\n' >"$HOME/.qwen/.env"
+	printf '%s\n' '---' 'models:' '  - name: a' '    roles: [chat]' \
+		'# between' 'rules: []' >"$HOME/.continue/config.yaml"
+	printf 'TAILGATE_KEY=x' >"$HOME/.continue/.env"
+	printf 'model: |\n  long\n  name\n"weak-model" : x\n' \
+		>"$HOME/.aider.conf.yml"
+	printf '{"openai/org/chat.1": {"mode": "x"}, "b": {}}' \
+		>"$HOME/.aider.model.metadata.json"
+	printf '// Zed\n{\n}\n' >"$HOME/.config/zed/settings.json"
+	: >"$HOME/.cline/data/settings/providers.json"
+}
+
+# Where records of set-ups lie may stay, empty.
+without_state()
+{
+	rmdir "$HOME/.local/state" "$HOME/.local" 2>/dev/null || :
+}
+
+# keep NAME: a copy of home, with what a tool's file says of the time left out.
+keep()
+{
+	rm -rf "${dir:?}/kept.$1"
+	cp -a "$HOME" "$dir/kept.$1"
+	find "$dir/kept.$1" -type f -exec sed -i \
+		's/"updatedAt": *"[^"]*"/"updatedAt": "now"/' {} +
+	(cd "$HOME" && find . -printf '%p %m %l\n' | sort) >"$dir/modes.$1"
+}
+
+# alike NAME A B
+alike()
+{
+	diff -r "$dir/kept.$2" "$dir/kept.$3" >"$dir/differ" 2>&1
+	diff "$dir/modes.$2" "$dir/modes.$3" >>"$dir/differ"
+	is "$1" "$(cat "$dir/differ")" ""
+}
+
+by_setup()
+{
+	"$TAILGATE" setup "$@" --url "$base" >"$dir/out" 2>&1
+}
+
+by_script()
+{
+	case $shell in
+	busybox)
+		(cd / && PATH=$dir/busybox "$dir/busybox/sh" \
+			"$dir/script" "$@") ;;
+	*) (cd / && dash "$dir/script" "$@") ;;
+	esac >"$dir/script.out" 2>&1 </dev/null
+	status=$?
+	[ "$status" = 0 ] || detail "$(cat "$dir/script.out")"
+}
+
+try_tool()
+{
+	new_home "$1"
+	keep before
+	by_setup "$tool" --key-file "$dir/anna.key"
+	keep setup
+	for shell in dash busybox; do
+		new_home "$1"
+		by_script --key-file "$dir/anna.key"
+		keep script
+		alike "$tool, home $1, $shell: as setup has it" setup script
+		unlike "the key is not shown" "$(cat "$dir/script.out")" "$key"
+		by_script
+		keep script
+		alike "and a second time" setup script
+		by_script --undo
+		is "$tool, home $1, $shell: undone" "$status" 0
+		without_state
+		keep script
+		alike "with nothing left" before script
+	done
+	by_script --key-file "$dir/anna.key"
+	check "setup takes the script back" "$TAILGATE" setup "$tool" --undo
+	without_state
+	keep script
+	alike "whole" before script
+	by_setup "$tool" --key-file "$dir/anna.key"
+	by_script --undo
+	without_state
+	keep script
+	alike "and the script takes setup back" before script
+}
+
+for tool in $("$TAILGATE" setup | cut -d ' ' -f 1); do
+	by_setup "$tool" --script --key-file "$dir/anna.key"
+	mv "$dir/out" "$dir/script"
+	unlike "$tool: no key is in the script" "$(cat "$dir/script")" "$key"
+	for home in none mine other; do
+		try_tool "$home"
+	done
+done
+
+# Lines around ours that were changed since stay; ours that were, too.
+by_setup codex --script --key-file "$dir/anna.key"
+mv "$dir/out" "$dir/script"
+for shell in dash busybox; do
+	new_home mine
+	by_script --key-file "$dir/anna.key"
+	cp "$HOME/.codex/config.toml" "$dir/set.toml"
+	sed -e 's/^model = .*/model = "mine"/' "$dir/set.toml" \
+		>"$HOME/.codex/config.toml"
+	by_script --undo 2>/dev/null
+	is "$shell: a line of ours that was changed stays" "$status" 1
+	like "and it is said where the backup is" \
+		"$(cat "$dir/script.out")" 'changed since.*tailgate/setup/codex'
+	sed -e '$a\
+\
+[projects."/x"]\
+trust_level = "trusted"' -e '1i\
+# first' "$dir/set.toml" >"$HOME/.codex/config.toml"
+	cp "$HOME/.codex/config.toml" "$dir/used.toml"
+	by_script --undo
+	is "$shell: undone beside new lines" "$status" 0
+	mv "$HOME/.codex/config.toml" "$dir/by_script.toml"
+	new_home mine
+	by_setup codex --key-file "$dir/anna.key"
+	cp "$dir/used.toml" "$HOME/.codex/config.toml"
+	"$TAILGATE" setup codex --undo >/dev/null
+	same "as setup undoes it" "$dir/by_script.toml" \
+		"$HOME/.codex/config.toml"
+
+	# What is in the way is said, and nothing is written.
+	new_home mine
+	printf '[model_providers]\ntailgate = { name = "x" }\n' \
+		>"$HOME/.codex/config.toml"
+	keep before
+	by_script --key-file "$dir/anna.key"
+	like "$shell: a file that cannot be edited" \
+		"$status $(cat "$dir/script.out")" \
+		'^1 .*config\.toml: .*in one line; it stays as it is'
+	without_state
+	keep script
+	alike "and nothing is written" before script
+	by_script
+	like "$shell: no key" "$status $(cat "$dir/script.out")" \
+		'^1 .*no key: .*--key-file'
+	printf 'tg-$(touch %s)\n' "$dir/touched" >"$dir/bad.key"
+	by_script --key-file "$dir/bad.key"
+	like "$shell: what is no key" "$status $(cat "$dir/script.out")" \
+		'^1 .*not a key'
+	check_not "is not run" test -e "$dir/touched"
+done
+finish
