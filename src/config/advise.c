@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "config/load.h"
 
 static void
@@ -29,7 +30,9 @@ advise_key(struct load *load, const struct provider *p)
 	    p->name != NULL ? p->name : "NAME");
 }
 
-/* Its cost would not be known. */
+#define PRICE_AGE_MS (INT64_C(90) * 24 * 3600 * 1000)
+
+/* Its cost would not be known, or not be right any more. */
 static void
 advise_price(struct load *load, const struct target *t)
 {
@@ -38,6 +41,13 @@ advise_price(struct load *load, const struct target *t)
 		    "%s at %s has no price, so its cost is not known (unless "
 		    "the provider tells)",
 		    t->model, t->provider->name);
+	else if (t->price.known && t->price.date > 0 &&
+	    clock_wall_ms() - t->price.date > PRICE_AGE_MS)
+		warning_of(load, t, "targets", "price",
+		    "the price of %s at %s was looked up %d days ago; "
+		    "`tailgate prices import` takes newer ones",
+		    t->model, t->provider->name,
+		    (int)((clock_wall_ms() - t->price.date) / 86400000));
 }
 
 static void

@@ -46,15 +46,16 @@ static void
 finish_price(const struct load *load, struct target *target)
 {
 	target->price.known = price_known(&target->price);
-	for (size_t i = 0; !target->price.known && i < load->prices.nprices;
+	for (size_t i = 0; !target->price.known && i < load->config->nprices;
 	     i++) {
-		const struct load_price *p = &load->prices.prices[i];
+		const struct listed_price *p = &load->config->prices[i];
 
 		if (p->provider == target->provider && p->model != NULL &&
 		    target->model != NULL &&
 		    strcmp(p->model, target->model) == 0) {
 			target->price = p->price;
 			target->price.known = price_known(&p->price);
+			target->price.listed = true;
 		}
 	}
 }

@@ -244,11 +244,14 @@ prices_load(struct load *load)
 
 	if (path == NULL)
 		return;
+	if ((load->flags & CONFIG_NEW_PRICES) != 0 &&
+	    access(path, F_OK) == -1 && errno == ENOENT)
+		return;
 	if (access(path, R_OK) == -1)
 		mistake_of(load, load->config, "", "price_file", "%s: %s", path,
 		    strerror(errno));
 	else if ((root = load_file(load, path)) != NULL)
-		load_group(load, SCHEMA_PRICE_FILE, root, &load->prices);
+		load_group(load, SCHEMA_PRICE_FILE, root, load->config);
 }
 
 /* They are compiled on a higher floor. */

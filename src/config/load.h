@@ -34,17 +34,6 @@ struct load_origin {
 	config_setting_t *setting; /* NULL: not written at all */
 };
 
-struct load_price {
-	const struct provider *provider;
-	const char *model;
-	struct price price;
-};
-
-struct load_prices {
-	const struct load_price *prices;
-	size_t nprices;
-};
-
 struct load_mistake {
 	const char *file;
 	unsigned line, number;
@@ -58,7 +47,6 @@ struct load {
 	struct arena *arena;
 	struct secrets *secrets;
 	struct config *config;
-	struct load_prices prices;
 	struct load_file files[LOAD_FILES_MAX];
 	size_t nfiles;
 	/* Where the group that is read next finds settings that it does not

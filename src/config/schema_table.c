@@ -104,10 +104,14 @@
 		"USD per second of audio (transcriptions)."),                 \
 	    PRICE(g, "request", IN_PRICE(request), "USD per request."),       \
 	    PRICE(g, "image", IN_PRICE(image),                                \
-		"USD per image that is asked for.")
+		"USD per image that is asked for."),                          \
+	    TEXT(g, "date", SCHEMA_DATE, 1, 64, NULL, false,                  \
+		"When these prices were looked up; `tailgate check` says "    \
+		"which are older than 90 days.",                              \
+		IN_PRICE(date))
 #define OF_TARGET(m) IN(price, m)
 #define OF_FILE(m)                                                      \
-	offsetof(struct load_price, price) + offsetof(struct price, m), \
+	offsetof(struct listed_price, price) + offsetof(struct price, m), \
 	    sizeof(int64_t), 0
 
 /* What a client may do: its own, its group's, or everybody's. */
@@ -623,11 +627,11 @@ const struct schema schema_table[] = {
 	    LIST(config, clients, client)),
 	ELEMENTS(SCHEMA_PRICE_FILE, "prices", "prices", 0, 65536, false,
 	    "The only setting of price_file.",
-	    LIST(load_prices, prices, load_price)),
+	    LIST(config, prices, listed_price)),
 	REF("prices", "provider", "providers", true, "Whose price this is.",
-	    IN(load_price, provider)),
+	    IN(listed_price, provider)),
 	TEXT("prices", "model", SCHEMA_STRING, 1, 256, NULL, true,
-	    "What the provider calls the model.", IN(load_price, model)),
+	    "What the provider calls the model.", IN(listed_price, model)),
 	PRICES("prices", OF_FILE),
 };
 

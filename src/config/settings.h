@@ -149,7 +149,16 @@ struct price {
 	int64_t second;		/* nano-USD per second of audio */
 	int64_t request;	/* nano-USD each */
 	int64_t image;		/* nano-USD each */
+	int64_t date;		/* when it was looked up, ms; 0: not said */
 	bool known;		/* at least one was given */
+	bool listed;		/* it comes from price_file */
+};
+
+/* A row of price_file. */
+struct listed_price {
+	const struct provider *provider;
+	const char *model;
+	struct price price;
 };
 
 /* In what a chat upstream differs from the rest, for the bridges.  All zero
@@ -273,6 +282,8 @@ struct config {
 	const char *runtime_dir, *state_dir;
 	const char *clients_file;	/* "": none */
 	const char *price_file;		/* or NULL */
+	const struct listed_price *prices; /* what it lists, in its order */
+	size_t nprices;
 
 	enum confine sandbox;
 	unsigned processes, requests;
@@ -346,6 +357,8 @@ enum config_flags {
 	CONFIG_ADVISE = 1 << 1,		/* warn of what will surprise */
 	CONFIG_JSON = 1 << 2,		/* mistakes as a JSON array of {"file",
 					   "line", "level", "text"} */
+	/* price_file need not be there yet (prices import). */
+	CONFIG_NEW_PRICES = 1 << 3,
 };
 
 /* Checks a private pattern; -1 and a message if it cannot be used. */

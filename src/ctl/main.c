@@ -63,6 +63,10 @@ static const struct command {
 	    "[--state-dir DIR] [DIR]",
 	    ctl_init, ctl_init_options,
 	    "writes a configuration to begin with" },
+	{ "prices",
+	    "import FILE [--seller PROVIDER=NAME] [--date DATE] [--dry-run]",
+	    ctl_prices, ctl_prices_options,
+	    "takes prices from a public list into price_file" },
 	{ "probe",
 	    "[--watch [SECONDS] | --changes] [--json] [PROVIDER ...]\n"
 	    "       tailgate probe --mount URL [--key-file FILE] "
@@ -72,7 +76,7 @@ static const struct command {
 	    "[TOOL] [--url URL] [--key-file FILE | --client NAME]\n"
 	    "           [--place local|external] [--model NAME] "
 	    "[--small-model NAME]\n"
-	    "           [--print | --dry-run]\n"
+	    "           [--print | --dry-run | --script]\n"
 	    "       tailgate setup TOOL --undo [--dry-run]",
 	    ctl_setup, ctl_setup_options,
 	    "points a tool at the gateway, and takes it back" },
@@ -120,8 +124,7 @@ ctl_confine_to(const char *url)
 }
 
 struct config *
-ctl_load(unsigned config_flags, enum sandbox_role role,
-    const struct sandbox_more *more)
+ctl_read(unsigned config_flags)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -130,14 +133,24 @@ ctl_load(unsigned config_flags, enum sandbox_role role,
 
 	if (err == NULL)
 		fatal("out of memory");
-	/* Who only looks leaves no trace in runtime_dir. */
-	mapfile_set_role(
-	    role == SANDBOX_INSPECT ? MAPFILE_ONLOOKER : MAPFILE_GUEST);
 	config = config_load(config_path, config_flags, err);
 	fclose(err);
 	if (config == NULL)
 		fwrite(text, 1, len, stderr);
 	free(text);
+	return config;
+}
+
+struct config *
+ctl_load(unsigned config_flags, enum sandbox_role role,
+    const struct sandbox_more *more)
+{
+	struct config *config;
+
+	/* Who only looks leaves no trace in runtime_dir. */
+	mapfile_set_role(
+	    role == SANDBOX_INSPECT ? MAPFILE_ONLOOKER : MAPFILE_GUEST);
+	config = ctl_read(config_flags);
 	if (config != NULL && ctl_confine(config, role, more) == -1) {
 		config_free(config);
 		return NULL;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "ctl/replace.h"
 #include "ctl/setup_internal.h"
 #include "ctl/setup_files.h"
 
@@ -221,36 +222,8 @@ setup_dirs_remove(const char *path, const char *made)
 	free(dir);
 }
 
-static int
-write_all(int fd, const struct buf *text)
-{
-	size_t done = 0;
-
-	while (done < text->len) {
-		ssize_t n = write(fd, text->p + done, text->len - done);
-
-		if (n == -1 && errno != EINTR)
-			return -1;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return fsync(fd);
-}
-
 int
 setup_file_write(const char *path, const struct buf *text, unsigned mode)
 {
-	char *temp = print("%s.%s", path, "tailgate-XXXXXX");
-	mode_t mask = umask(077);
-	int fd = mkostemp(temp, O_CLOEXEC), status = 0;
-
-	umask(mask);
-	if (fd == -1)
-		status = setup_complain(path);
-	else if (write_all(fd, text) == -1 || fchmod(fd, mode) == -1 ||
-	    close(fd) == -1 || rename(temp, path) == -1) {
-		status = setup_complain(path);
-		unlink(temp);
-	}
-	free(temp);
-	return status;
+	return replace_file(path, text, mode) == 0 ? 0 : setup_complain(path);
 }

@@ -1,3 +1,5 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
 # --- From here on the same for every tool ------------------------------------
 #
 # Needs a POSIX shell and awk.  A file is changed as `tailgate setup` changes
@@ -113,7 +115,11 @@ make_dirs() {
 	[ "$first" = - ] || say "$first" >>"$work/made"
 	while read -r one; do
 		case $dir/ in
-		"$one"/*) [ "$first" != - ] && [ ${#first} -lt ${#one} ] || first=$one ;;
+		"$one"/*)
+			[ "$first" = - ] || [ ${#first} -ge ${#one} ] ||
+				continue
+			first=$one
+			;;
 		esac
 	done <"$work/made"
 	say "$first"
@@ -135,7 +141,8 @@ export keyfile now
 
 # taken_back I FILE: the file of record I as it would be without the set-up.
 taken_back() {
-	if cmp -s "$2" "$state/$1.after" || cmp -s "$2" "$state/$1.before"; then
+	if cmp -s "$2" "$state/$1.after" ||
+		cmp -s "$2" "$state/$1.before"; then
 		cat "$state/$1.before"
 	else
 		with_end "$state/$1.before" >"$work/a"
@@ -195,7 +202,8 @@ fi
 # --- The key: from a file, from the last time, or asked for ------------------
 
 if [ -n "$key_from" ]; then
-	[ "$key_from" = - ] || [ -r "$key_from" ] || die "$key_from: cannot read a key"
+	[ "$key_from" = - ] || [ -r "$key_from" ] ||
+		die "$key_from: cannot read a key"
 	[ "$key_from" = - ] || exec <"$key_from"
 	IFS= read -r key || :
 elif [ -r "$keyfile" ]; then
@@ -245,8 +253,9 @@ add() {
 			[ "$was" != new ] || [ ! -s "$work/$n.before" ] ||
 				was=$(mode "$path")
 		else
-			say "tailgate setup: $path: what an earlier set-up wrote" \
-				"was changed since; it is taken as yours" >&2
+			say "tailgate setup: $path: what an earlier" \
+				"set-up wrote was changed since; it is" \
+				"taken as yours" >&2
 		fi
 	done
 	case $was in

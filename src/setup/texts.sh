@@ -12,6 +12,7 @@ for file; do
 	name=${file##*/}
 	printf '\nconst char *const setup_text_%s[] = {\n' "${name%.*}"
 	sed -e '1,2{/^# Copyright/d;/^# SPDX/d;}' -e 's/\\/\\\\/g' \
-		-e 's/"/\\"/g' -e 's/	/\\t/g' -e 's/^/	"/' -e 's/$/\\n",/' "$file"
+		-e 's/"/\\"/g' -e 's/	/\\t/g' \
+		-e 's/^/	"/' -e 's/$/\\n",/' "$file"
 	printf '\tNULL\n};\n'
 done
