@@ -1,17 +1,69 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tailgate setup: for each tool that is installed here, beside settings that a
-# user has already: set up, a task with a tool call through the bridge to a
-# model that speaks only chat, --undo, files as before.
+# tailgate setup, from `./bootstrap run` and nothing else: the sources as
+# somebody has them who cloned them, built and started by that; in the
+# configuration that it made, a model server takes the place of the echo.  Then
+# for each tool that is installed here, beside settings that a user has already:
+# set up, a task with a tool call through the bridge to a model that speaks only
+# chat, --undo, files as before.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
 PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
 PATH=$PATH:$clients/aider/bin
 
+# sources_copy: what git knows, or all that is there.
+sources_copy()
+{
+	mkdir "$dir/source"
+	(cd "$abs_srcdir" && if [ -e .git ]; then
+		git -c safe.directory='*' ls-files -co --exclude-standard
+	else
+		find . -name 'build*' -prune -o -type f -print
+	fi | while read -r file; do
+		[ ! -f "$file" ] || printf '%s\n' "$file"
+	done | tar -cf - -T -) | tar -xf - -C "$dir/source"
+}
+
+# What make says to those below it is of another build.
+bootstrap_run()
+{
+	unset MAKEFLAGS MFLAGS MAKELEVEL
+	[ -n "${CC:-}" ] || ! command -v ccache >/dev/null || export CC="ccache gcc"
+	cd "$dir/source" && exec ./bootstrap run
+}
+
+# asks_model: the new configuration is in force.
+asks_model()
+{
+	request /v1/models --max-time 5
+	grep -q 'org/chat.1' "$dir/body"
+}
+
+is_up()
+{
+	grep -q '^The configuration is ' "$dir/bootstrap.log"
+}
+
 start_model
-new_config <<-END
+sources_copy
+spawn bootstrap bootstrap_run
+wait_until -t 900 -p "$bootstrap_pid" is_up ||
+	broken "./bootstrap run: $(tail -n 5 "$dir/bootstrap.log")"
+run=$dir/source/build/run
+conf=$run/tailgate.conf
+TAILGATE=$dir/source/build/tailgate
+base=$(sed -n 's|^base_url=\(.*\)/v1$|\1|p' "$dir/bootstrap.log")
+key=$(sed -n 's/^api_key=//p' "$dir/bootstrap.log")
+anna_key=$key
+printf '%s\n' "$key" >"$dir/anna.key"
+tailgate_pid=$(ps -o pid=,args= --ppid "$bootstrap_pid" |
+	awk '/tailgate\.fcgi/ { print $1; exit }')
+
+# As a user adds a model server to it.
+sed -i '/^providers = ($/,$d' "$conf"
+cat >>"$conf" <<-END
 	commit = 0.5; heartbeat = 0.5;
 	providers = (
 	  { name = "chat"; place = "local"; url = "$model_url";
@@ -21,13 +73,13 @@ new_config <<-END
 	    { provider = "chat"; model = "m"; tools = false; } ); },
 	  { id = "org/chat.1"; aliases = [ "small" ]; targets = (
 	    { provider = "chat"; model = "m"; usage = "ask"; tools = true;
-	      context = 65536; } ); },
+	      context = 131072; } ); },
 	  { id = "more/*"; targets = (
 	    { provider = "chat"; model = "*"; } ); } );
 END
-add_client anna
-printf '%s\n' "$key" >"$dir/anna.key"
-start_tailgate
+check "the configuration is good" "$TAILGATE" -f "$conf" check
+kill -HUP "$tailgate_pid"
+wait_until -p "$bootstrap_pid" asks_model || broken "no reload"
 
 # Of what the tools find at home nothing may be the caller's.
 unset XDG_CONFIG_HOME XDG_STATE_HOME CODEX_HOME CLAUDE_CONFIG_DIR TAILGATE_URL
@@ -82,10 +134,10 @@ begin()
 	same "$1: a second time changes nothing" "$dir/after" "$dir/again"
 }
 
-# work COMMAND...: a task of the tool.
+# work COMMAND...: a task of the tool, which has a minute.
 work()
 {
-	(cd "$dir/task" && timeout 100 "$@") </dev/null \
+	(cd "$dir/task" && timeout 60 "$@") </dev/null \
 		>"$dir/tool.out" 2>"$dir/tool.err"
 	status=$?
 }
@@ -240,7 +292,7 @@ try_rest()
 	like "which is said" "$(cat "$dir/setup.out")" 'client made after'
 	like "the model is the configuration's" \
 		"$(cat "$HOME/.codex/config.toml")" '^model = "org/chat.1"'
-	is "as its context is" "$(grep -c '^model_context_window = 65536$' \
+	is "as its context is" "$(grep -c '^model_context_window = 131072$' \
 		"$HOME/.codex/config.toml")" 1
 	made=$(sed -n 's/^experimental_bearer_token = "\(.*\)"/\1/p' \
 		"$HOME/.codex/config.toml")
@@ -297,9 +349,11 @@ try_rest()
 		"$anna_key $base/v1 $base"
 }
 
-start_lighttpd
 try_rest
 for tool in ${TOOLS:-codex claude opencode qwen cn aider}; do
-	! have "$tool" || "try_$tool"
+	have "$tool" || continue
+	began=$(date +%s)
+	"try_$tool"
+	echo "# $tool: $(($(date +%s) - began)) s, from set-up to undo"
 done
 finish

@@ -110,7 +110,7 @@
 		"which are older than 90 days.",                              \
 		IN_PRICE(date))
 #define OF_TARGET(m) IN(price, m)
-#define OF_FILE(m)                                                      \
+#define OF_FILE(m)                                                        \
 	offsetof(struct listed_price, price) + offsetof(struct price, m), \
 	    sizeof(int64_t), 0
 
@@ -310,8 +310,8 @@ const struct schema schema_table[] = {
 	GROUP("store", "key", "key",
 	    "Where the password is read from: one of the three.",
 	    IN(store_settings, link.key_source)),
-	TEXT("store", "prefix", SCHEMA_STRING, 1, 64, "tailgate",
-	    false, "The beginning of all names there; the same on all hosts.",
+	TEXT("store", "prefix", SCHEMA_STRING, 1, 64, "tailgate", false,
+	    "The beginning of all names there; the same on all hosts.",
 	    IN(store_settings, prefix)),
 	NUMBER("store", "timeout", SCHEMA_SECONDS, 0.01, 10, "0.25",
 	    "For one call.", IN(store_settings, timeout_ms)),

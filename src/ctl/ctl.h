@@ -18,8 +18,9 @@
 #include "sandbox/sandbox.h"
 
 extern const struct ctl_option ctl_check_options[], ctl_client_options[],
-    ctl_explain_options[], ctl_init_options[], ctl_probe_options[],
-    ctl_prices_options[], ctl_setup_options[], ctl_status_options[], ctl_usage_options[];
+    ctl_explain_options[], ctl_init_options[], ctl_prices_options[],
+    ctl_probe_options[], ctl_setup_options[], ctl_status_options[],
+    ctl_usage_options[];
 
 int ctl_check(int argc, char **argv);
 int ctl_client(int argc, char **argv);
@@ -40,8 +41,8 @@ int ctl_confine(const struct config *, enum sandbox_role,
 /* The same for a process that has no configuration, and talks to this URL
  * alone. */
 int ctl_confine_to(const char *url);
-/* Loads it; warnings are left to `tailgate check`.  NULL: the mistakes have been
- * printed. */
+/* Loads it; warnings are left to `tailgate check`.  NULL: the mistakes have
+ * been printed. */
 struct config *ctl_read(unsigned config_flags);
 /* Loads it and confines the process as ctl_confine() does; warnings are left to
  * `tailgate check`.  NULL: the mistakes have been printed. */

@@ -158,7 +158,8 @@ restore() {
 	[ -f "$path" ] || return 0
 	taken_back "$1" "$path" >"$work/back" || {
 		say "tailgate setup: $path was changed since, at the same" \
-			"lines; it stays as it is.  As it was before: $state" >&2
+			"lines; it stays as it is.  As it was before:" \
+			"$state" >&2
 		return 1
 	}
 	if [ "$was" = new ] && [ ! -s "$work/back" ]; then

@@ -9,8 +9,8 @@
  *	tools.c		the table of tools: their files, and what goes into them
  *	fill.c		templates of the table become edits, edits become texts
  *	edit_*.c	one edit of a text in JSON, TOML, YAML or NAME=value
- *	script.c	all of that as a shell script for another machine, by the
- *			texts script.sh and *.awk
+ *	script.c	all of that as a shell script for another machine, by
+ *			the texts script.sh and *.awk
  *
  * A template is text with fields between angle brackets:
  *
