@@ -139,6 +139,11 @@ prove_limits(struct load *load)
 			mistake_of(load, l, "limits", "per_client",
 			    "must be at most slots (%u), is %u", l->slots,
 			    l->per_client);
+		if (l->swap == SWAP_GROUP && l->swap_wait_ms >= l->wait_ms)
+			mistake_of(load, l, "limits", "swap_wait",
+			    "must be less than wait (%g seconds), or a request "
+			    "gives up before its turn",
+			    (double)l->wait_ms / 1000);
 	}
 }
 

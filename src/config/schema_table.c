@@ -340,6 +340,13 @@ const struct schema schema_table[] = {
 	NUMBER("limits", "per_client", SCHEMA_INT, 0, 256, "0",
 	    "Slots that one client may hold; 0 means all.",
 	    IN(limit, per_client)),
+	WORD("limits", "swap", SCHEMA_WORD, "none", "none group",
+	    "Whether those that wait for the model in use go first (group), "
+	    "for servers that load one model at a time.",
+	    IN(limit, swap)),
+	NUMBER("limits", "swap_wait", SCHEMA_SECONDS, 0, 3600, "30",
+	    "How long requests for another model may be passed by for that.",
+	    IN(limit, swap_wait_ms)),
 
 	TEXT("providers", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How targets refer to it, and its name in responses, log and "

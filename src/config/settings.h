@@ -66,6 +66,9 @@ enum when_stuck { STUCK_REFUSE_EXTERNAL, STUCK_REFUSE, STUCK_COUNT };
 enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
 	SELECT_CHEAPEST, SELECT_FASTEST };
 
+/* SWAP_GROUP: the model in use goes first, for servers that load one. */
+enum swap { SWAP_NONE, SWAP_GROUP };
+
 struct limit {
 	const char *name;
 	size_t index;
@@ -73,6 +76,8 @@ struct limit {
 	unsigned queue;		/* waiters over all processes; 0: none waits */
 	unsigned per_client;	/* slots one client may hold; 0: all */
 	int64_t wait_ms;
+	enum swap swap;		/* what the order among waiters knows */
+	int64_t swap_wait_ms;	/* so long may others' models go first */
 };
 
 struct header {

@@ -185,6 +185,28 @@ print_rests(const struct config *config, struct health *health)
 	table_free(rows.table);
 }
 
+/* Of limits whose server loads one model at a time. */
+static void
+print_swaps(const struct config *config, const struct facts_limit *facts)
+{
+	struct table *t =
+	    table_new("limit|model in use|>switches|>others wait at the most");
+
+	for (size_t i = 0; i < config->nlimits; i++) {
+		if (config->limits[i].swap != SWAP_GROUP)
+			continue;
+		table_cell(t, "%s", config->limits[i].name);
+		table_cell(t, "%s", facts[i].model_name);
+		table_number(t, (long long)facts[i].switches);
+		age_cell(t, config->limits[i].swap_wait_ms);
+	}
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
 static void
 print_limits(const struct config *config, struct slots *slots)
 {
@@ -206,6 +228,7 @@ print_limits(const struct config *config, struct slots *slots)
 		table_print(t, stdout);
 	}
 	table_free(t);
+	print_swaps(config, facts);
 	free(facts);
 }
 

@@ -164,6 +164,13 @@ put_limit(const struct explain *e, const struct limit *limit, struct buf *out)
 	jput_u64(out, "queue", limit->queue);
 	jput_u64(out, "queued", facts.queued);
 	jput_i64(out, "wait_ms", limit->wait_ms);
+	if (limit->swap == SWAP_GROUP) {
+		jput_name_open(out, "swap", '{');
+		jput_text(
+		    out, "in_use", facts.model == 0 ? NULL : facts.model_name);
+		jput_i64(out, "wait_ms", limit->swap_wait_ms);
+		buf_puts(out, "}");
+	}
 	buf_puts(out, "}");
 }
 

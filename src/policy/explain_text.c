@@ -110,6 +110,23 @@ say_fit(const struct candidate *c, struct buf *out)
 }
 
 static void
+say_swap(
+    const struct candidate *c, const struct facts_limit *held, struct buf *out)
+{
+	const struct provider *p = c->target->provider;
+
+	buf_puts(out, "\n    swap      ");
+	if (held->model == 0)
+		buf_puts(out, "no model is in use yet");
+	else if (held->model == facts_held_key(p, c->model))
+		buf_puts(out, "its model is in use and goes first");
+	else
+		buf_printf(
+		    out, "%s is in use and goes first", held->model_name);
+	say_seconds(out, ", before others for", p->limit->swap_wait_ms);
+}
+
+static void
 say_state(const struct explain *e, const struct candidate *c, struct buf *out)
 {
 	const struct limit *limit = c->target->provider->limit;
@@ -132,6 +149,9 @@ say_state(const struct explain *e, const struct candidate *c, struct buf *out)
 	    "    limit     %s: %u of %u slots used, %u of %u queued",
 	    limit->name, held.used, limit->slots, held.queued, limit->queue);
 	say_seconds(out, ", waits", limit->wait_ms);
+	if (limit->swap == SWAP_GROUP) {
+		say_swap(c, &held, out);
+	}
 	buf_puts(out, "\n");
 }
 

@@ -30,6 +30,10 @@ struct facts_held {
 
 struct facts_limit {
 	unsigned used, queued;
+	/* With `swap`: the model in use (facts_held_key(); 0: none was yet),
+	 * and how often it was another one. */
+	uint64_t model, switches;
+	char model_name[CONFIG_NAME_MAX];
 };
 
 /* What `tailgate probe` learned of one upstream model. */

@@ -181,6 +181,10 @@ attempt_take_slot(struct attempt *t)
 
 	if (t->provider->limit == NULL)
 		return true;
+	if (t->provider->limit->swap == SWAP_GROUP) {
+		ask.loads = facts_held_key(t->provider, t->candidate->model);
+		ask.loads_name = t->candidate->model;
+	}
 	ask.deadline_ms = slot_deadline_ms(t);
 	result = slots_take(r->server->slots, &ask, &t->lease);
 	share_run(&r->share);

@@ -61,6 +61,9 @@ try_slots(struct waiter *w, unsigned from, enum slots_result *result)
 	case SLOTS_LOCK_TAKEN:
 		lease->taken_ms = w->who.since_ms;
 		slots_queue_charge(w->l, w->client, w->ask->priority);
+		if (w->ask->loads != 0)
+			slots_queue_use(
+			    w->l->shared, w->ask->loads, w->ask->loads_name);
 		*result = SLOTS_TAKEN;
 		return true;
 	case SLOTS_LOCK_FAILED:
@@ -201,7 +204,7 @@ join(struct waiter *w)
 	w->wake_fd = slots_wake_open(w->l, w->row);
 	w->who.since_ms = clock_now_ms();
 	slots_who_store(&w->l->shared->waiters[w->row], &w->who);
-	slots_queue_publish(w->l, w->row, w->client, w->ask->priority);
+	slots_queue_publish(w->l, w->row, w->client, w->ask);
 	return 0;
 }
 

@@ -29,6 +29,15 @@
  * the tag that began latest.  Clocks never go back.  A client that holds
  * per_client slots is left out until it gives one back.
  *
+ * With `swap`, whose server loads one model at a time, three classes come
+ * before that: those that have waited for swap_wait, then those for the model in
+ * use (of the latest that began), then the rest; the order above is the order
+ * within a class.  So A B A A C is served A A A B C, and a later request of one
+ * client may go before an earlier one for another model, for swap_wait at most.
+ * Which model a row is for, and until when it lets others pass, is in the row:
+ * if each reader applied its own settings, two pools with different ones could
+ * wake each other's waiters without end.
+ *
  * Taking.  If nobody waits, an arrival tries the slots at once.  Otherwise it
  * publishes a row and tries only when no row that could use the slot is before
  * its own.  Sleeping is poll(2) on the row's FIFO (wake.ROW) and on the client.
@@ -52,7 +61,8 @@
  *
  * Invariants (tests/model/slots.pml proves them for small numbers):
  *  - never more holders than slots, nor of one client than per_client;
- *  - no waiter is overtaken by a later one of its client (but rule 7);
+ *  - no waiter is overtaken by a later one of its client, and with `swap` of its
+ *    client for its model (but rule 7);
  *  - if a slot is free and somebody waits, somebody is awake for it, or will
  *    be within the times of 5 to 7;
  *  - all this is true with any participant killed at any point.
@@ -91,6 +101,10 @@ struct slots_ask {
 	const char *client; /* name; whose queue it joins */
 	const char *request_id; /* for `tailgate status` */
 	const char *model;
+	/* With `swap` of the limit: what the server has to load, and its name
+	 * for people; 0: it does not matter. */
+	uint64_t loads;
+	const char *loads_name;
 	unsigned priority; /* client->priority */
 	int64_t deadline_ms; /* clock_now_ms() when to give up */
 	const struct watch *watch;
@@ -138,7 +152,8 @@ bool slots_lost(struct slots *);
 /* Does anybody wait for it? */
 bool slots_wanted(const struct slots_lease *);
 
-/* Used and queued of every limit, by index: cheap, so a killed process's may
+/* Used, queued and, with `swap`, the model in use of every limit, by index: cheap,
+ * so a killed process's may
  * be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);
 

@@ -56,6 +56,14 @@ struct slots_clock {
 	_Atomic uint64_t stride;	/* by which one moves it */
 };
 
+/* What the row's limit says of models.  It is in the row, as its key is, for
+ * pools with other settings to come to the same order. */
+struct slots_swap {
+	_Atomic uint64_t model;		/* 0: its order knows no models */
+	_Atomic int64_t late_ms;	/* from then on none goes before it for
+					   its model's sake */
+};
+
 /* runtime_dir/slots/LIMIT/queue.  All zero is an empty queue. */
 struct slots_shared {
 	_Atomic uint64_t seq;		/* arrivals so far */
@@ -72,6 +80,10 @@ struct slots_shared {
 	struct slots_clock clocks[SLOTS_CLIENTS];
 	struct slots_who waiters[SLOTS_QUEUE_MAX];
 	struct slots_who holders[SLOTS_MAX];
+	_Atomic uint64_t model;		/* in use: of the latest that began */
+	_Atomic uint64_t switches;	/* how often that was another one */
+	struct slots_swap swaps[SLOTS_QUEUE_MAX];
+	struct slots_who in_use;	/* the model's name, since when */
 };
 
 struct slots_file {
@@ -199,13 +211,15 @@ bool slots_queue_is_share(
  * sees it until it is published. */
 int slots_queue_claim(struct slots_limit *, uint64_t id, unsigned client);
 void slots_queue_publish(struct slots_limit *, int row, unsigned client,
-    unsigned priority);
+    const struct slots_ask *);
 /* Retracting hides the row from others; freeing lets others take it. */
 void slots_queue_retract(struct slots_limit *, int row);
 void slots_queue_free(struct slots_limit *, int row);
 /* One of the client's requests begins. */
 void slots_queue_charge(struct slots_limit *, unsigned client,
     unsigned priority);
+/* It is this model's, which the server has to load if it is another one. */
+void slots_queue_use(struct slots_shared *, uint64_t model, const char *name);
 /* The checker's round: are the first and the holders alive, does the first
  * take what is free?  True if the first should be woken. */
 bool slots_queue_check(struct slots_limit *, int64_t now_ms);

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "state/slots_internal.h"
 
 /* How many slots each client holds, counted when first asked for. */
@@ -46,10 +47,40 @@ eligible(struct slots_shared *sh, uint64_t key, struct held *held)
 	return held->of[slots_key_client(key)] < slots_key_cap(key);
 }
 
+/* One look over the queue: what it begins with stays as it is to its end. */
+struct look {
+	struct slots_shared *sh;
+	uint64_t model; /* in use */
+	int64_t now_ms;
+	struct held held;
+};
+
+static void
+look_begin(struct look *k, struct slots_shared *sh)
+{
+	k->sh = sh;
+	k->model = atomic_load(&sh->model);
+	k->now_ms = clock_now_ms();
+	k->held.counted = false;
+}
+
+/* Those of a lower one go first; most limits know one only. */
+enum class { CLASS_LATE, CLASS_IN_USE, CLASS_OTHER };
+
+static enum class class_of(const struct look *k, unsigned row) {
+	uint64_t model = atomic_load(&k->sh->swaps[row].model);
+
+	if (model == 0 ||
+	    atomic_load(&k->sh->swaps[row].late_ms) <=
+		k->now_ms) return CLASS_LATE;
+	return model == k->model ? CLASS_IN_USE : CLASS_OTHER;
+}
+
 /* One waiter as it was compared: a clock only ever goes up, so a tag read
  * later is never the smaller one. */
 struct rank {
 	uint64_t key;
+	enum class class;
 	uint64_t tag;
 };
 
@@ -58,40 +89,49 @@ struct rank {
 static bool
 before(const struct rank *a, const struct rank *b)
 {
+	if (a->class != b->class)
+		return a->class < b->class;
 	if (slots_key_client(a->key) == slots_key_client(b->key) ||
 	    a->tag == b->tag)
 		return slots_key_seq(a->key) < slots_key_seq(b->key);
 	return a->tag < b->tag;
 }
 
-static struct rank
-rank_of(struct slots_shared *sh, uint64_t key)
+/* False: nobody waits there.  No arrival has a key twice, so what was read
+ * between two looks at the same key is of its waiter. */
+static bool
+rank_of(const struct look *k, unsigned row, struct rank *p)
 {
-	struct rank p = { .key = key };
+	uint64_t key;
 
-	p.tag = atomic_load(&sh->clocks[slots_key_client(key)].start);
-	return p;
+	do {
+		if ((key = atomic_load(&k->sh->key[row])) == 0)
+			return false;
+		p->key = key;
+		p->class = class_of(k, row);
+	} while (
+	    ((atomic_load(&k->sh->key[row]) ^ key) & ~SLOTS_KEY_DORMANT) != 0);
+	p->tag = atomic_load(&k->sh->clocks[slots_key_client(key)].start);
+	return true;
 }
 
 int
 slots_order_first(
     struct slots_limit *l, unsigned floor, unsigned *reach, unsigned *far)
 {
-	struct slots_shared *sh = l->shared;
 	struct rank best = { .key = 0 }, p;
-	struct held held = { .counted = false };
-	unsigned r, end = slots_rows(sh);
-	uint64_t key;
+	struct look k;
+	unsigned r, end = slots_rows(l->shared);
 	int first = -1;
 
+	look_begin(&k, l->shared);
 	*far = 0;
 	for (r = 0; r < end; r++) {
-		key = atomic_load(&sh->key[r]);
-		if (!eligible(sh, key, &held) || slots_key_slots(key) <= floor)
+		if (!rank_of(&k, r, &p) || !eligible(k.sh, p.key, &k.held) ||
+		    slots_key_slots(p.key) <= floor)
 			continue;
-		if (slots_key_slots(key) > *far)
-			*far = slots_key_slots(key);
-		p = rank_of(sh, key);
+		if (slots_key_slots(p.key) > *far)
+			*far = slots_key_slots(p.key);
 		if (first == -1 || before(&p, &best)) {
 			best = p;
 			first = (int)r;
@@ -116,28 +156,29 @@ void
 slots_order_look(struct slots_limit *l, int row, struct slots_view *v)
 {
 	struct slots_shared *sh = l->shared;
-	struct held held = { .counted = false };
 	struct slots_seen seen = { .count = 0 };
-	struct rank mine = rank_of(sh, own_key(sh, row)), p;
-	uint64_t id = atomic_load(&sh->owner[row]), owner, key;
+	struct rank mine, p;
+	struct look k;
+	uint64_t id = atomic_load(&sh->owner[row]), owner;
 	unsigned r, end = slots_rows(sh);
 	bool lowest = true;
 
-	v->from = eligible(sh, mine.key, &held) ? 0 : UINT_MAX;
+	look_begin(&k, sh);
+	mine.key = own_key(sh, row);
+	mine.class = class_of(&k, (unsigned)row);
+	mine.tag = atomic_load(&sh->clocks[slots_key_client(mine.key)].start);
+	v->from = eligible(sh, mine.key, &k.held) ? 0 : UINT_MAX;
 	for (r = 0; r < end; r++) {
-		key = atomic_load(&sh->key[r]);
-		if (key == 0 || (int)r == row)
+		if ((int)r == row || !rank_of(&k, r, &p))
 			continue;
 		if ((int)r < row) {
 			owner = atomic_load(&sh->owner[r]);
 			lowest = lowest && owner != id;
 			slots_see(&seen, owner);
 		}
-		if (!eligible(sh, key, &held))
-			continue;
-		p = rank_of(sh, key);
-		if (before(&p, &mine) && slots_key_slots(key) > v->from)
-			v->from = slots_key_slots(key);
+		if (eligible(sh, p.key, &k.held) && before(&p, &mine) &&
+		    slots_key_slots(p.key) > v->from)
+			v->from = slots_key_slots(p.key);
 	}
 	v->checker = lowest ? seen.count + 1 : 0;
 }
@@ -155,6 +196,23 @@ slots_order_checker(struct slots_limit *l, uint64_t id)
 	return -1;
 }
 
+/* As the order is now: which model comes after the one in use is not known. */
+static unsigned
+position_in_class(struct slots_shared *sh, int row)
+{
+	unsigned r, end = slots_rows(sh), position = 1;
+	struct rank mine, p;
+	struct look k;
+
+	look_begin(&k, sh);
+	if (!rank_of(&k, (unsigned)row, &mine))
+		return position;
+	for (r = 0; r < end; r++)
+		position +=
+		    (int)r != row && rank_of(&k, r, &p) && before(&p, &mine);
+	return position;
+}
+
 /* Each client's waiters will start a stride apart. */
 unsigned
 slots_order_position(struct slots_limit *l, int row)
@@ -164,6 +222,8 @@ slots_order_position(struct slots_limit *l, int row)
 	unsigned r, c, me, end = slots_rows(sh), position = 1;
 	uint64_t mine = atomic_load(&sh->key[row]), key, tag, start, stride, n;
 
+	if (atomic_load(&sh->swaps[row].model) != 0)
+		return position_in_class(sh, row);
 	me = slots_key_client(mine);
 	for (r = 0; r < end; r++) {
 		key = atomic_load(&sh->key[r]);

@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -241,14 +242,17 @@ slots_queue_claim(struct slots_limit *l, uint64_t id, unsigned client)
 }
 
 void
-slots_queue_publish(
-    struct slots_limit *l, int row, unsigned client, unsigned priority)
+slots_queue_publish(struct slots_limit *l, int row, unsigned client,
+    const struct slots_ask *ask)
 {
 	struct slots_shared *sh = l->shared;
 	struct slots_clock *clock = &sh->clocks[client];
-	unsigned cap = l->limit->per_client;
+	unsigned cap = l->limit->per_client, priority = ask->priority;
 	uint64_t key;
 
+	atomic_store(&sh->swaps[row].model, ask->loads);
+	atomic_store(
+	    &sh->swaps[row].late_ms, clock_now_ms() + l->limit->swap_wait_ms);
 	if (cap > 0xff)
 		cap = 0; /* as many as there can be slots: no cap */
 	/* Idle time earns no credit. */
@@ -284,6 +288,20 @@ slots_queue_charge(struct slots_limit *l, unsigned client, unsigned priority)
 	raise(&sh->now,
 	    atomic_fetch_add(
 		&clock->start, CLOCK_UNIT / (priority ? priority : 1)));
+}
+
+void
+slots_queue_use(struct slots_shared *sh, uint64_t model, const char *name)
+{
+	struct slots_who_text who = { .since_ms = clock_now_ms() };
+	uint64_t old = atomic_exchange(&sh->model, model);
+
+	if (old == model)
+		return;
+	if (old != 0)
+		atomic_fetch_add(&sh->switches, 1);
+	snprintf(who.model, sizeof(who.model), "%s", name);
+	slots_who_store(&sh->in_use, &who);
 }
 
 /* --- The dead ------------------------------------------------------------- */

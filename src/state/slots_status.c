@@ -46,6 +46,7 @@ slots_who_load(const struct slots_who *who, struct slots_who_text *text)
 void
 slots_facts(struct slots *s, struct facts_limit *facts)
 {
+	struct slots_who_text in_use;
 	struct slots_shared *sh;
 	unsigned i, slot;
 
@@ -55,6 +56,11 @@ slots_facts(struct slots *s, struct facts_limit *facts)
 		for (slot = 0; slot < SLOTS_MAX; slot++)
 			facts[i].used += atomic_load(&sh->holder[slot]) != 0;
 		facts[i].queued = slots_queue_waiting(sh);
+		facts[i].model = atomic_load(&sh->model);
+		facts[i].switches = atomic_load(&sh->switches);
+		slots_who_load(&sh->in_use, &in_use);
+		memcpy(facts[i].model_name, in_use.model,
+		    sizeof(facts[i].model_name));
 	}
 }
 

@@ -102,6 +102,11 @@ limits_json(struct buf *b, const struct config *config, struct slots *slots)
 		jput_i64(b, "used", facts[i].used);
 		jput_i64(b, "queue", limit->queue);
 		jput_i64(b, "queued", facts[i].queued);
+		if (limit->swap == SWAP_GROUP) {
+			jput_text(b, "model_in_use",
+			    facts[i].model == 0 ? NULL : facts[i].model_name);
+			jput_u64(b, "switches", facts[i].switches);
+		}
 		buf_puts(b, "}");
 	}
 	free(facts);

@@ -18,10 +18,14 @@
  *
  * Parameters (tests/model/run sets them): WAITERS, CLIENTS (waiter i is of
  * client i % CLIENTS), SLOTS, CAP (per_client, 0: none), KILLS, STOPS, LEAVES
- * (how many may give up waiting).  BUG leaves out one rule, to see that the
+ * (how many may give up waiting), MODELS (with `swap`: waiter i is of model
+ * i % MODELS; 0: none has one), LATES (how many may have waited for swap_wait,
+ * the oldest first).  BUG leaves out one rule, to see that the
  * claims notice: 1 a release wakes nobody; 2 leaving wakes nobody; 4 whoever
  * comes tries at once; 5 a client's slots are not counted again after taking
- * one; 6 the dead are not buried and the stopped not passed over.  (That rule
+ * one; 6 the dead are not buried and the stopped not passed over; 7 whether
+ * models count is not said by the row but known by who looks, half of them;
+ * 8 who was woken and is not first does not wake the first.  (That rule
  * 4 of slots.h is needed shows only with more waiters than can be checked.)
  */
 #ifndef BUG
@@ -42,7 +46,24 @@
 #define FUSE atomic
 #endif
 
+#ifndef MODELS
+#define MODELS 0
+#define LATES 0
+#endif
+
 #define CLIENT(id) ((id) % CLIENTS)
+#if MODELS > 0
+#define MODEL(id) ((id) % MODELS + 1)
+/* 0: it has waited for too long, 1: of the model in use, 2: of another.  mdl is
+ * the model in use, as it was read when the look began. */
+#define CLASS(row) ((late[key_of[row]] || (BUG == 7 && !(id & 1))) -> 0 : \
+	(MODEL(key_of[row]) == mdl -> 1 : 2))
+#define READ_MODEL mdl = model
+#else
+#define MODEL(id) 0
+#define CLASS(row) 0
+#define READ_MODEL skip
+#endif
 #define BIT(id) (1 << (id))
 
 /* The mapped file. */
@@ -55,6 +76,11 @@ byte start[CLIENTS];		/* clocks */
 byte now;
 byte seq;
 byte stuck;			/* key that leaves a free slot alone */
+#if MODELS > 0
+byte model;			/* of the latest that began */
+bool late[WAITERS];		/* its time is over: the row's, and the clock */
+byte lates;
+#endif
 
 /* The kernel. */
 byte lock[SLOTS];		/* waiter + 1 */
@@ -84,11 +110,12 @@ byte leaves, stops, timers;
 #define ELIGIBLE(row) (key[row] != 0 && !dormant[row])
 #endif
 
-/* Row a, read now, before one read earlier as (client, arrival, tag)? */
-#define BEFORE(a, oclient, okey, otag) ( \
+/* Row a, read now, before one read earlier as (class, client, arrival, tag)? */
+#define BEFORE(a, oclass, oclient, okey, otag) ( \
+	CLASS(a) != (oclass) -> CLASS(a) < (oclass) : ( \
 	(CLIENT(key_of[a]) == (oclient) || \
 	 start[CLIENT(key_of[a])] == (otag)) \
-	-> key[a] < (okey) : start[CLIENT(key_of[a])] < (otag))
+	-> key[a] < (okey) : start[CLIENT(key_of[a])] < (otag)))
 
 /* slots_order_first() */
 inline find_first()
@@ -96,13 +123,16 @@ inline find_first()
 	COUNT_HELD;
 	SCAN {
 		best = NONE;
+		READ_MODEL;
 		r = 0;
 		do
 		:: r < ROWS -> STEP {
 			if
 			:: ELIGIBLE(r) && (best == NONE ||
-			    BEFORE(r, best_client, best_key, best_tag)) ->
+			    BEFORE(r, best_class, best_client, best_key,
+				best_tag)) ->
 				best = r; best_key = key[r];
+				best_class = CLASS(r);
 				best_client = CLIENT(key_of[r]);
 				best_tag = start[best_client]
 			:: else
@@ -110,7 +140,8 @@ inline find_first()
 			r++ }
 		:: else -> break
 		od;
-		r = 0; best_key = 0; best_client = 0; best_tag = 0
+		r = 0; best_key = 0; best_client = 0; best_tag = 0;
+		best_class = 0
 	}
 }
 
@@ -239,7 +270,10 @@ inline charge()
 			:: else
 			fi;
 			start[CLIENT(id)]++
-		}
+		};
+#if MODELS > 0
+		model = MODEL(id)
+#endif
 	}
 }
 
@@ -251,20 +285,23 @@ inline look()
 		COUNT_HELD;
 		SCAN {
 			best_tag = start[CLIENT(id)];
+			READ_MODEL;
+			best_class = CLASS(row);
 			may = ELIGIBLE(row);
 			r = 0;
 			do
 			:: r < ROWS -> STEP {
 				if
 				:: r != row && ELIGIBLE(r) &&
-				    BEFORE(r, CLIENT(id), mine, best_tag) ->
+				    BEFORE(r, best_class, CLIENT(id), mine,
+					best_tag) ->
 					may = false
 				:: else
 				fi;
 				r++ }
 			:: else -> break
 			od;
-			r = 0; best_tag = 0
+			r = 0; best_tag = 0; best_class = 0
 		}
 	}
 }
@@ -383,7 +420,10 @@ inline join()
 proctype waiter(byte id)
 {
 	byte row = NONE, s = SLOTS, mine, r, c, body;
-	byte best = NONE, best_key, best_tag, best_client;
+	byte best = NONE, best_key, best_tag, best_client, best_class;
+#if MODELS > 0
+	byte mdl;
+#endif
 	bool got, may, first, told;
 #if CAP > 0
 	byte held[CLIENTS];
@@ -399,6 +439,7 @@ proctype waiter(byte id)
 				:: c < WAITERS ->
 					if
 					:: CLIENT(c) == CLIENT(id) &&
+					    MODEL(c) == MODEL(id) &&
 					    (waiting & BIT(c)) ->
 						before_me[id] =
 						    before_me[id] | BIT(c)
@@ -435,7 +476,8 @@ proctype waiter(byte id)
 			fi;
 			if
 			:: got -> charge(); leave(); goto hold
-			:: !got && !may && (first || told) -> wake_next()
+			:: !got && !may && (first || told) && BUG != 8 ->
+				wake_next()
 			:: else
 			fi;
 			d_step { first = may; may = false; told = false };
@@ -534,6 +576,37 @@ proctype killer()
 }
 #endif
 
+#if LATES > 0
+/* Time: the oldest that waits has waited for too long. */
+proctype clock()
+{
+	byte k, oldest;
+
+	do
+	:: lates < LATES -> d_step {
+		lates++;
+		k = 0; oldest = NONE;
+		do
+		:: k < ROWS ->
+			if
+			:: key[k] != 0 && !late[key_of[k]] &&
+			    (oldest == NONE || key[k] < key[oldest]) ->
+				oldest = k
+			:: else
+			fi;
+			k++
+		:: else -> break
+		od;
+		if
+		:: oldest != NONE -> late[key_of[oldest]] = true
+		:: else
+		fi;
+		k = 0; oldest = 0 }
+	:: break
+	od
+}
+#endif
+
 init
 {
 	byte i;
@@ -545,6 +618,9 @@ init
 		od;
 #if KILLS > 0
 		run killer()
+#endif
+#if LATES > 0
+		run clock()
 #endif
 	}
 }
