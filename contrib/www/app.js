@@ -300,6 +300,8 @@ function showLimits(status) {
 const boundNames = { usd_per_day: "USD a day", usd_per_month: "USD a month",
 	tokens_per_day: "tokens a day", tokens_per_minute: "tokens a minute",
 	requests_per_minute: "requests a minute", concurrent: "requests at once" };
+const boundName = (b) => (boundNames[b.bound] ?? name(b.bound)) +
+	(b.shared ? ", all hosts" : "");
 const amount = (b, n) => String(b.bound).startsWith("usd")
 	? usd(num(n) * 1e9) : short(num(n));
 const usedShare = (b) => b.limit > 0
@@ -307,9 +309,9 @@ const usedShare = (b) => b.limit > 0
 
 const showBudgetRows = table($("budgets"), [
 	{ title: "Of", head: true, fill: (cell, b) => setTwo(cell, name(b.of),
-		boundNames[b.bound] ?? name(b.bound)) },
+		boundName(b)) },
 	{ title: "Bound", style: "w", fill: (cell, b) =>
-		setText(cell, boundNames[b.bound] ?? name(b.bound)) },
+		setText(cell, boundName(b)) },
 	{ title: "Spent", style: "n", fill: (cell, b) =>
 		setText(cell, amount(b, num(b.used) + num(b.held))) },
 	{ title: "Of", style: "n w", fill: (cell, b) =>

@@ -588,6 +588,10 @@ const struct schema schema_table[] = {
 	NUMBER("budget", "concurrent", SCHEMA_INT, 1, 1e6, NULL,
 	    "Requests at the same time; unbounded unless given.",
 	    IN(budget, concurrent)),
+	BOOL("budget", "shared", "false",
+	    "Holds over all hosts that use the same store (all but "
+	    "concurrent).",
+	    IN(budget, shared)),
 
 	TEXT("private", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How refusals and the ledger name it.", IN(private_rule, name)),

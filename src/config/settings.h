@@ -221,6 +221,8 @@ struct budget {
 	int64_t nanousd_per_day, nanousd_per_month;
 	uint64_t requests_per_minute, tokens_per_minute, tokens_per_day;
 	unsigned concurrent;
+	bool shared;		/* over all hosts of the store, but for
+				   concurrent */
 };
 
 struct model {

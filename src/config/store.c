@@ -92,6 +92,66 @@ finish_store(struct load *load)
 		mistake_of(load, s, "store", "url", "%s", wrong);
 }
 
+static bool
+has_shared_bound(const struct budget *b)
+{
+	return b->nanousd_per_day != 0 || b->nanousd_per_month != 0 ||
+	    b->tokens_per_day != 0 || b->requests_per_minute != 0 ||
+	    b->tokens_per_minute != 0;
+}
+
+static void
+prove_has_store(struct load *load, const struct budget *b)
+{
+	if (b->shared && load->config->store.url == NULL)
+		mistake_of(load, b, "budget", "shared",
+		    "needs a store: without one this host knows of no other");
+}
+
+static void
+prove_has_bound(struct load *load, const struct budget *b)
+{
+	if (b->shared && !has_shared_bound(b))
+		mistake_of(load, b, "budget", "shared",
+		    "needs a bound that hosts can share: usd_per_day, "
+		    "usd_per_month, tokens_per_day, tokens_per_minute or "
+		    "requests_per_minute");
+	else if (b->shared && b->concurrent != 0)
+		warning_of(load, b, "budget", "concurrent",
+		    "holds on each host for itself; for all hosts together, "
+		    "share a limit");
+}
+
+static bool
+is_shared_by_group(const struct config *c, const struct client *client)
+{
+	if (c->default_client.budget.shared)
+		return true;
+	for (size_t i = 0; client->group != NULL && i < c->nclient_groups; i++)
+		if (strcmp(c->client_groups[i].name, client->group) == 0)
+			return c->client_groups[i].budget.shared;
+	return false;
+}
+
+static void
+prove_shared_budgets(struct load *load)
+{
+	const struct config *c = load->config;
+
+	prove_has_store(load, &c->default_client.budget);
+	for (size_t i = 0; i < c->nclient_groups; i++)
+		prove_has_store(load, &c->client_groups[i].budget);
+	for (size_t i = 0; i < c->nclients; i++) {
+		if (!is_shared_by_group(c, &c->clients[i]))
+			prove_has_store(load, &c->clients[i].budget);
+		prove_has_bound(load, &c->clients[i].budget);
+	}
+	for (size_t i = 0; i < c->nmodels; i++) {
+		prove_has_store(load, &c->models[i].budget);
+		prove_has_bound(load, &c->models[i].budget);
+	}
+}
+
 void
 prove_store(struct load *load)
 {
@@ -100,6 +160,7 @@ prove_store(struct load *load)
 	int n = (key->file != NULL) + (key->credential != NULL) +
 	    (key->env != NULL);
 
+	prove_shared_budgets(load);
 	if (s->url == NULL) {
 		if (n > 0 || s->user != NULL)
 			mistake_of(load, s, "store", "url",

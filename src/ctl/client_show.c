@@ -253,7 +253,8 @@ show_bounds(const struct client *c, struct budget_book *book)
 		const int64_t amounts[] = { b->limit, b->used, b->held,
 			bound_left(b) };
 
-		table_cell(t, "%s", b->setting);
+		table_cell(
+		    t, "%s%s", b->setting, b->shared ? " (all hosts)" : "");
 		for (size_t j = 0; j < 4; j++) {
 			bound_amount(b, amounts[j], &text);
 			cell(t, &text);

@@ -286,7 +286,8 @@ bound_row(void *ctx, const struct bound *bound)
 	struct buf text;
 
 	table_cell(t, "%s %s", bound->kind, bound->name);
-	table_cell(t, "%s", bound->setting);
+	table_cell(
+	    t, "%s%s", bound->setting, bound->shared ? " (all hosts)" : "");
 	buf_init(&text, 64);
 	for (size_t i = 0; i < sizeof(amounts) / sizeof(amounts[0]); i++) {
 		bound_amount(bound, amounts[i], &text);

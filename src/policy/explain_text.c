@@ -196,7 +196,8 @@ say_budgets(const struct explain *e, struct buf *out)
 
 		buf_printf(out, "budget    %s ", b->kind);
 		say_foreign(out, b->name);
-		buf_printf(out, ", %s: ", b->setting);
+		buf_printf(out, ", %s%s: ", b->setting,
+		    b->shared ? " over all hosts" : "");
 		bound_amount(b, b->used, out);
 		buf_puts(out, " of ");
 		bound_amount(b, b->limit, out);

@@ -150,6 +150,14 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "The ledger can't be written, and what can't be recorded is not "
 	    "sent; wait for the time in Retry-After, or ask the operator to "
 	    "look into the gateway's log." },
+	{ REFUSE_BUDGET_STORE, 503, "server_error", "budget_store_unavailable",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "A shared budget can't be asked of the store, and this host's part "
+	    "of it is used up; wait for the time in Retry-After." },
+	{ REFUSE_RATE_STORE, 503, "server_error", "rate_store_unavailable",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "A shared rate can't be asked of the store; wait for the time in "
+	    "Retry-After." },
 	{ REFUSE_CLIENT_SHARE, 503, "server_error", "client_overloaded",
 	    "overloaded_error", true, false, FALLBACK_BUSY,
 	    "This client has as many requests open as its share of the "

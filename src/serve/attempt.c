@@ -183,7 +183,7 @@ attempt_free(struct attempt *t)
 	slots_release(&t->lease);
 	t->reservation.again = t->again;
 	t->reservation.unsent = !a->sent;
-	budget_settle(r->server->budgets, &t->reservation,
+	purse_settle(r->server->purse, &t->reservation,
 	    a->usage.input + a->usage.output,
 	    a->cost_nanousd < 0 ? 0 : a->cost_nanousd);
 	alive_unbridge(&r->response.alive);

@@ -39,7 +39,7 @@ attempt_reserve_budget(struct attempt *t)
 	struct budget_room room;
 	struct refused refused = { .refusal = REFUSE_NONE };
 	t->reservation.again = r->entry.ntries > 1;
-	if (budget_reserve(r->server->budgets, r->client, r->plan.model,
+	if (purse_reserve(r->server->purse, r->client, r->plan.model,
 		t->candidate->need_tokens, admission_nanousd(t->candidate),
 		&t->reservation, &room, &refused) == -1) {
 		attempt_fail(t, refused.refusal, refused.retry_after_ms,

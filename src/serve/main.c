@@ -83,6 +83,7 @@ serve_one(void *ctx)
 	io_flush(io);
 	*cut = request->response.cut;
 	request_settle(request);
+	purse_end(cgi_server.purse);
 	store_end(cgi_server.store);
 	arena_free(arena);
 	cgi_task = NULL;

@@ -59,6 +59,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	s->sieve = sieve_new(c);
 	s->upstreams = upstream_pool_new();
 	s->store = store_new(c);
+	s->purse = purse_new(s->store, s->budgets, c);
 	if (c->watch_peer)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
@@ -90,6 +91,7 @@ server_close(struct server *s)
 	learned_free(s->learned);
 	peer_board_free(s->peers);
 	upstream_pool_free(s->upstreams);
+	purse_free(s->purse);
 	store_free(s->store);
 	sieve_free(s->sieve);
 	patterns_free(s->patterns);

@@ -14,6 +14,7 @@
 
 #include "config/settings.h"
 #include "config/sieve.h"
+#include "fleet/purse.h"
 #include "fleet/store.h"
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
@@ -41,6 +42,7 @@ struct server {
 	struct ledger *ledger;
 	struct meters *meters;
 	struct budget_book *budgets;
+	struct purse *purse; /* the way to them, and to what hosts share */
 	struct learned *learned;
 	struct usage_view *usage;
 	struct sieve *sieve; /* NULL: there is no long key */

@@ -262,6 +262,7 @@ worker_main(void *ctx)
 	w->task = task_self();
 	if (w->server.store != NULL)
 		store_start(w->server.store);
+	purse_start(w->server.purse);
 	accept_until_stopped(w);
 	/* A client that connects now is refused at once, unless the socket's
 	 * owner (lighttpd, systemd) keeps it open for the next pool. */
@@ -272,6 +273,7 @@ worker_main(void *ctx)
 		if (!wait_for_requests(w, ABORT_MS))
 			end_now(w);
 	}
+	purse_end(w->server.purse);
 	store_end(w->server.store);
 }
 

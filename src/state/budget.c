@@ -60,17 +60,25 @@ find_sides(struct budget_book *b, const struct client *client,
 {
 	bool lost = false;
 
-	sides[0] =
-	    (struct budget_side){ "client", client == NULL ? "" : client->name,
-		    client == NULL ? NULL : &client->budget,
-		    budget_row_of(b, client_place(b, client), &lost) };
-	sides[1] =
-	    (struct budget_side){ "model", model == NULL ? "" : model->id,
-		    model == NULL ? NULL : &model->budget,
-		    budget_row_of(b, model_place(b, model), &lost) };
-	for (int i = 0; i < 2; i++)
-		if (sides[i].row != NULL)
-			budget_roll(sides[i].row, now);
+	sides[0] = (struct budget_side){ .kind = "client",
+		.name = client == NULL ? "" : client->name,
+		.budget = client == NULL ? NULL : &client->budget,
+		.row = budget_row_of(b, client_place(b, client), &lost) };
+	sides[1] = (struct budget_side){ .kind = "model",
+		.name = model == NULL ? "" : model->id,
+		.budget = model == NULL ? NULL : &model->budget,
+		.row = budget_row_of(b, model_place(b, model), &lost) };
+	for (int i = 0; i < 2; i++) {
+		struct budget_side *s = &sides[i];
+
+		s->now = now;
+		if (s->row == NULL)
+			continue;
+		budget_purse_place(s->row, s->budget);
+		if (s->budget->shared)
+			s->now = budget_purse_now(b->file, now);
+		budget_roll(s->row, s->now);
+	}
 	return !lost;
 }
 
@@ -118,20 +126,18 @@ take_cell(struct budget_file *f, struct budget_reservation *h, int client,
 /* Is there room, now or after the reservations of dead processes are given
  * back? */
 static int
-check(struct budget_book *b, const struct budget_side *sides,
-    struct budget_now now, const struct budget_reservation *h,
-    struct refused *out)
+check(struct budget_book *b, struct budget_side *sides, struct budget_now now,
+    const struct budget_reservation *h, struct refused *out)
 {
-	return budget_check(sides, h, now, out) == -1 &&
-		(!reap_now(b->file, now) ||
-		    budget_check(sides, h, now, out) == -1)
+	return budget_check(sides, h, out) == -1 &&
+		(!reap_now(b->file, now) || budget_check(sides, h, out) == -1)
 	    ? -1
 	    : 0;
 }
 
 static int
-reserve(struct budget_book *b, const struct budget_side *sides,
-    struct budget_now now, struct budget_reservation *h, struct refused *out)
+reserve(struct budget_book *b, struct budget_side *sides, struct budget_now now,
+    struct budget_reservation *h, struct refused *out)
 {
 	struct budget_file *f = b->file;
 
@@ -146,10 +152,15 @@ reserve(struct budget_book *b, const struct budget_side *sides,
 		    refusal_spec(REFUSE_OVERLOADED)->text);
 		return budget_refuse(out, REFUSE_OVERLOADED, RETRY_HELD_MS);
 	}
-	for (int i = 0; i < 2; i++)
-		if (sides[i].row != NULL && !h->again)
-			sides[i].row->requests[sides[i].row->second %
-			    BUDGET_BUCKETS]++;
+	for (int i = 0; i < 2; i++) {
+		struct budget_row *r = sides[i].row;
+
+		if (r == NULL)
+			continue;
+		r->share.busy_ms = now.boot_ms;
+		if (!h->again)
+			r->requests[r->second % BUDGET_BUCKETS]++;
+	}
 	return 0;
 }
 
@@ -216,6 +227,22 @@ budget_ask(struct budget_book *b, const struct client *client,
 	return rc;
 }
 
+/* It was refused: did a purse have too little? */
+static void
+note_lack(struct budget_side sides[2], struct budget_reservation *reservation)
+{
+	bool lacked = reservation->lacked;
+
+	for (int i = 0; i < 2 && !lacked; i++)
+		if (sides[i].lacks)
+			budget_purse_lack(&sides[i], reservation);
+	*reservation = (struct budget_reservation){ .again = reservation->again,
+		.cell = -1,
+		.client_lacks = sides[0].lacks,
+		.model_lacks = sides[1].lacks,
+		.lacked = lacked || sides[0].lacks || sides[1].lacks };
+}
+
 int
 budget_reserve(struct budget_book *b, const struct client *client,
     const struct model *model, uint64_t tokens, int64_t nanousd,
@@ -224,10 +251,12 @@ budget_reserve(struct budget_book *b, const struct client *client,
 {
 	struct budget_now now = budget_clock();
 	struct budget_side sides[2];
+	bool lacked = reservation->lacked;
 	int rc, journal;
 
 	*reservation = make_reservation(
 	    client, model, tokens, nanousd, reservation->again);
+	reservation->lacked = lacked;
 	lock_sides(b, client, model, now, sides);
 	journal = budget_journal_enter(b, now);
 	rc = reserve(b, sides, now, reservation, refused);
@@ -236,10 +265,10 @@ budget_reserve(struct budget_book *b, const struct client *client,
 		    &b->file->cells[reservation->cell], !reservation->again,
 		    now);
 	budget_journal_leave(journal);
-	budget_find_room(sides, now, room);
-	budget_unlock(b);
+	budget_find_room(sides, room);
 	if (rc == -1)
-		*reservation = (struct budget_reservation){ .cell = -1 };
+		note_lack(sides, reservation);
+	budget_unlock(b);
 	return rc;
 }
 
@@ -249,6 +278,17 @@ spend(struct budget_row *r, bool request, uint64_t tokens, int64_t nanousd)
 	budget_spend_minute(r, r->second, tokens);
 	budget_spend_window(&r->day, request, tokens, nanousd);
 	budget_spend_window(&r->month, request, tokens, nanousd);
+}
+
+/* It was refused after all, a moment after it was counted. */
+static void
+take_back_request(struct budget_row *r)
+{
+	for (int64_t s = r->second; s > r->second - 2 && s >= 0; s--)
+		if (r->requests[s % BUDGET_BUCKETS] > 0) {
+			r->requests[s % BUDGET_BUCKETS]--;
+			return;
+		}
 }
 
 /* Tells processes that use a file of another form. */
@@ -283,11 +323,14 @@ budget_settle(struct budget_book *b, struct budget_reservation *reservation,
 	budget_lock(b);
 	budget_adjust_clock(b->file, now);
 	find_sides(b, reservation->client, reservation->model, now, sides);
-	for (int i = 0; i < 2; i++)
-		if (sides[i].row != NULL)
-			spend(sides[i].row,
-			    !reservation->again && !reservation->unsent, tokens,
-			    budget_at_least_0(nanousd));
+	for (int i = 0; i < 2; i++) {
+		if (sides[i].row == NULL)
+			continue;
+		spend(sides[i].row, !reservation->again && !reservation->unsent,
+		    tokens, budget_at_least_0(nanousd));
+		if (reservation->refused && !reservation->again)
+			take_back_request(sides[i].row);
+	}
 	tell_settled(
 	    b, sides, reservation, tokens, budget_at_least_0(nanousd), now);
 	if (reservation->cell >= 0 && reservation->cell < BUDGET_CELLS &&
@@ -342,7 +385,7 @@ budget_bounds(struct budget_book *b, const struct client *client,
 	size_t n;
 
 	lock_sides(b, client, client == NULL ? model : NULL, now, sides);
-	n = budget_tell(&sides[client == NULL], now, out);
+	n = budget_tell(&sides[client == NULL], out);
 	budget_unlock(b);
 	return n;
 }

@@ -57,11 +57,17 @@ int budget_hand_over(const struct config *, const struct budget_history *,
 struct budget_reservation { /* a reservation; zero it before, but for: */
 	bool again; /* a further try of a request that is counted already */
 	bool unsent; /* for settling: nothing was sent, so it is no use */
+	bool refused; /* and it was no request either */
 	const struct client *client;
 	const struct model *model;
 	uint64_t tokens;
 	int64_t nanousd;
 	int cell; /* its cell in the file, -1: none */
+	/* After a refusal: whose purse has too little (budget_purse.h). */
+	bool client_lacks, model_lacks;
+	bool lacked; /* it has been noted that this much is wanted */
+	/* Of shared rates: in which of the store's seconds; 0: in none. */
+	int64_t client_second, model_second;
 };
 
 /* The values for x-ratelimit-*; -1: no such bound. */
@@ -78,7 +84,11 @@ struct budget_room {
  * bound, and also if something is left and no other request holds a part of
  * it: a bound is exceeded by one estimate at most.  nanousd 0: the request
  * is free (a local target without a price), and no bound of money applies; <
- * 0: its cost is unknown, and it is admitted until the money is spent. */
+ * 0: its cost is unknown, and it is admitted until the money is spent.
+ *
+ * A bound that hosts share is never passed by what was reserved.  A refusal
+ * because this host's part of it is too small says so in the reservation, and
+ * is final only after the store was asked (fleet/purse.h). */
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
     struct budget_reservation *, struct budget_room *, struct refused *);

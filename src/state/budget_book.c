@@ -174,6 +174,7 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->offset_ms = now.wall_ms - now.boot_ms;
 	f->built = 0;
 	f->reaped_ms = 0;
+	f->store_known = 0;
 	f->stage = BUDGET_ALONE;
 }
 
@@ -230,7 +231,8 @@ budget_open(const struct config *config, const struct budget_history *history,
 		return NULL;
 	b = new_book(config, f);
 	b->history = history;
-	if (budget_users_join(b, why, size) == -1) {
+	if (budget_users_join(b, why, size) == -1 ||
+	    budget_host_open(b, why, size) == -1) {
 		budget_close(b);
 		return NULL;
 	}
@@ -259,6 +261,7 @@ budget_close(struct budget_book *b)
 {
 	if (b == NULL)
 		return;
+	budget_host_close(b->host);
 	if (b->user_fd != -1)
 		close(b->user_fd);
 	if (b->copy)

@@ -17,6 +17,8 @@
 
 /* When what is in the way is other requests still running. */
 #define RETRY_HELD_MS 1000
+/* When it is that the store is away. */
+#define RETRY_STORE_MS 2000
 
 _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
 
@@ -75,6 +77,62 @@ refuse_spent(const struct budget_side *s, const char *what, int64_t wait_ms,
 }
 
 static int
+refuse_store(const struct budget_side *s, const char *what, struct refused *out)
+{
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "The %s of %s %s is shared over hosts, this host's part of it is "
+	    "used up, and %s; try again in a moment.",
+	    what, s->kind, s->name,
+	    s->row->share.state == PURSE_LEARNING
+		? "the store, which lost its data, waits for other hosts"
+		: s->row->share.state == PURSE_REPLACED
+		? "another gateway has this host's name in the store"
+		: "the store cannot be reached");
+	return budget_refuse(out, REFUSE_BUDGET_STORE, RETRY_STORE_MS);
+}
+
+/* A bound that is shared is never passed: what does not fit into the purse
+ * waits for what others give back, or for the next period. */
+static int
+check_purse(struct budget_side *s, enum budget_purse_kind kind, int64_t want,
+    const char *what, int64_t wait_ms, struct refused *out)
+{
+	int64_t bound = budget_purse_bound(s->budget, kind), used;
+
+	if (bound == 0 || budget_purse_fits(s->row, kind, want))
+		return 0;
+	s->lacks = true;
+	if (s->row->share.state != PURSE_OK)
+		return refuse_store(s, what, out);
+	used = budget_purse_used(s->row, kind);
+	if (used >= bound)
+		return refuse_spent(s, what, wait_ms, out);
+	if (sum_i64(used, want) <= bound)
+		return refuse_held(s, what, out);
+	snprintf(budget_message, BUDGET_MESSAGE_SIZE,
+	    "What is left of the %s of %s %s is less than this request may "
+	    "use; ask for fewer output tokens, or wait for the next period.",
+	    what, s->kind, s->name);
+	return budget_refuse(out, REFUSE_BUDGET, wait_ms);
+}
+
+static int
+check_shared(struct budget_side *s, const struct budget_reservation *h,
+    struct refused *out)
+{
+	struct budget_now now = s->now;
+
+	if (h->nanousd != 0 &&
+	    (check_purse(s, PURSE_DAY, h->nanousd, "daily budget",
+		 day_wait(now), out) == -1 ||
+		check_purse(s, PURSE_MONTH, h->nanousd, "monthly budget",
+		    month_wait(now), out) == -1))
+		return -1;
+	return check_purse(s, PURSE_TOKENS, budget_amount(h->tokens),
+	    "daily tokens", day_wait(now), out);
+}
+
+static int
 check_money(const struct budget_side *s, int64_t nanousd, struct budget_now now,
     struct refused *out)
 {
@@ -106,7 +164,8 @@ check_tokens(const struct budget_side *s, int64_t tokens, struct budget_now now,
 {
 	int64_t held = budget_amount(s->row->held_tokens), used, bound;
 
-	bound = budget_amount(s->budget->tokens_per_day);
+	bound =
+	    s->budget->shared ? 0 : budget_amount(s->budget->tokens_per_day);
 	used = budget_amount(s->row->day.tokens);
 	if (bound > 0 && !fits(used, held, tokens, bound)) {
 		if (used < bound)
@@ -162,19 +221,22 @@ check_requests(
 }
 
 int
-budget_check(const struct budget_side sides[2],
-    const struct budget_reservation *h, struct budget_now now,
+budget_check(struct budget_side sides[2], const struct budget_reservation *h,
     struct refused *out)
 {
 	for (int i = 0; i < 2; i++) {
-		const struct budget_side *s = &sides[i];
+		struct budget_side *s = &sides[i];
 
+		s->lacks = false;
 		if (s->row == NULL)
 			continue;
-		if (check_money(s, h->nanousd, now, out) == -1 ||
+		if ((s->budget->shared
+			    ? check_shared(s, h, out)
+			    : check_money(s, h->nanousd, s->now, out)) == -1 ||
 		    check_concurrent(s, out) == -1 ||
-		    (!h->again && check_requests(s, now, out) == -1) ||
-		    check_tokens(s, budget_amount(h->tokens), now, out) == -1)
+		    (!h->again && check_requests(s, s->now, out) == -1) ||
+		    check_tokens(s, budget_amount(h->tokens), s->now, out) ==
+			-1)
 			return -1;
 	}
 	return 0;
@@ -216,14 +278,28 @@ room_tokens(
 	room->tokens_reset_ms = reset_ms;
 }
 
+static int64_t
+day_tokens(const struct budget_side *s)
+{
+	return s->budget->shared ? budget_purse_used(s->row, PURSE_TOKENS)
+				 : budget_amount(s->row->day.tokens);
+}
+
+static int64_t
+tokens_held(const struct budget_side *s)
+{
+	return s->budget->shared ? budget_purse_held(s->row, PURSE_TOKENS)
+				 : budget_amount(s->row->held_tokens);
+}
+
 void
-budget_find_room(const struct budget_side sides[2], struct budget_now now,
-    struct budget_room *room)
+budget_find_room(const struct budget_side sides[2], struct budget_room *room)
 {
 	room_init(room);
 	for (int i = 0; i < 2; i++) {
 		const struct budget *b = sides[i].budget;
 		const struct budget_row *r = sides[i].row;
+		struct budget_now now = sides[i].now;
 
 		if (r == NULL)
 			continue;
@@ -239,8 +315,8 @@ budget_find_room(const struct budget_side sides[2], struct budget_now now,
 			    budget_minute_wait(r, true, INT64_MAX, now));
 		if (b->tokens_per_day > 0)
 			room_tokens(room, budget_amount(b->tokens_per_day),
-			    sum_i64(budget_amount(r->day.tokens),
-				budget_amount(r->held_tokens)),
+			    sum_i64(
+				day_tokens(&sides[i]), tokens_held(&sides[i])),
 			    day_wait(now));
 	}
 }
@@ -270,26 +346,45 @@ tell(struct telling *t, const char *setting, bool money, int64_t limit,
 		.reset_ms = reset_ms };
 }
 
+/* Of what is shared: over all hosts, as last heard. */
+static void
+tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
+    int64_t reset_ms)
+{
+	const struct budget_side *s = t->side;
+	const struct budget_row *r = s->row;
+	size_t n = t->n;
+
+	if (s->budget->shared)
+		tell(t, setting, kind != PURSE_TOKENS,
+		    budget_purse_bound(s->budget, kind),
+		    budget_purse_used(r, kind), budget_purse_held(r, kind),
+		    reset_ms);
+	else
+		tell(t, setting, kind != PURSE_TOKENS,
+		    budget_purse_bound(s->budget, kind),
+		    budget_row_used(r, kind), budget_row_held(r, kind),
+		    reset_ms);
+	if (t->n > n)
+		t->out[n].shared = s->budget->shared;
+}
+
 size_t
-budget_tell(
-    const struct budget_side *s, struct budget_now now, struct bound out[])
+budget_tell(const struct budget_side *s, struct bound out[])
 {
 	const struct budget_row *r = s->row;
 	const struct budget *b = s->budget;
+	struct budget_now now = s->now;
 	struct telling t = { s, out, 0 };
-	int64_t held;
 
 	if (r == NULL)
 		return 0;
-	held = budget_amount(r->held_tokens);
-	tell(&t, "usd_per_day", true, b->nanousd_per_day, r->day.nanousd,
-	    r->held_nanousd, day_wait(now));
-	tell(&t, "usd_per_month", true, b->nanousd_per_month, r->month.nanousd,
-	    r->held_nanousd, month_wait(now));
-	tell(&t, "tokens_per_day", false, budget_amount(b->tokens_per_day),
-	    budget_amount(r->day.tokens), held, day_wait(now));
+	tell_purse(&t, "usd_per_day", PURSE_DAY, day_wait(now));
+	tell_purse(&t, "usd_per_month", PURSE_MONTH, month_wait(now));
+	tell_purse(&t, "tokens_per_day", PURSE_TOKENS, day_wait(now));
 	tell(&t, "tokens_per_minute", false,
-	    budget_amount(b->tokens_per_minute), budget_minute_tokens(r), held,
+	    budget_amount(b->tokens_per_minute), budget_minute_tokens(r),
+	    budget_amount(r->held_tokens),
 	    budget_minute_wait(r, true, INT64_MAX, now));
 	tell(&t, "requests_per_minute", false,
 	    budget_amount(b->requests_per_minute), budget_minute_requests(r), 0,

@@ -29,8 +29,9 @@
 #include <stdint.h>
 
 #include "state/budget.h"
+#include "state/budget_purse.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554434) /* "tailBUD4" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554435) /* "tailBUD5" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
 #define BUDGET_ROWS \
@@ -45,6 +46,27 @@ struct budget_window {
 	uint64_t tokens, requests;
 };
 
+/* What this host may spend of a bound that hosts share (budget_purse.h). */
+struct budget_purse {
+	int64_t base, allowed;
+	int64_t retired; /* what the store counts instead of base */
+	int64_t others_used, others_held; /* as last heard */
+	uint64_t begun; /* the store has answered */
+};
+
+struct budget_share {
+	uint64_t shared; /* the row's budget is */
+	uint64_t state; /* enum budget_purse_state */
+	uint64_t version, hosts, run; /* the store's, as last heard */
+	uint64_t turn, turn_owner; /* the call under way; 0: none */
+	int64_t turn_ms; /* when it began; all times since boot */
+	int64_t told_ms; /* the last answer */
+	int64_t busy_ms; /* the last reservation */
+	int64_t hungry_ms; /* the last time that another host lacked */
+	int64_t wanted[PURSE_KINDS]; /* by requests that do not fit */
+	struct budget_purse purses[PURSE_KINDS];
+};
+
 struct budget_row {
 #ifdef TAILGATE_OTHER_VERSION /* for tests/upgrade.sh */
 	uint64_t other_form[3];
@@ -56,6 +78,7 @@ struct budget_row {
 	uint64_t held_tokens;
 	int64_t held_nanousd;
 	uint32_t in_flight;
+	struct budget_share share;
 };
 
 struct budget_cell {
@@ -74,6 +97,11 @@ struct budget_file {
 	uint64_t stale; /* the clock was set: the ledger must be read */
 	int64_t reaped_ms;
 	uint32_t hint; /* a cell that may be free */
+	/* budget_purse.c, budget_host.c: */
+	uint64_t host, incarnation, alone; /* 0: not asked yet */
+	uint64_t seq; /* of calls to the store */
+	uint64_t store_known; /* the engine has told its time: */
+	int64_t store_ms; /* its clock, less the time since boot */
 	/* budget_journal.c: */
 	uint64_t id; /* of this file, random */
 	uint64_t stage; /* enum budget_stage */
@@ -100,6 +128,13 @@ struct budget_book {
 	bool copy; /* file is an onlooker's own */
 	struct budget_place *clients, *models; /* by index */
 	int user_fd; /* locked: somebody uses the file of this id */
+	struct budget_host *host; /* NULL: no budget is shared */
+};
+
+/* The moment, by both clocks: days and months follow the wall clock, a
+ * minute the time since boot. */
+struct budget_now {
+	int64_t wall_ms, boot_ms;
 };
 
 /* One side of a request, its client or its model, with its row. */
@@ -107,12 +142,8 @@ struct budget_side {
 	const char *kind, *name;
 	const struct budget *budget;
 	struct budget_row *row; /* NULL: none */
-};
-
-/* The moment, by both clocks: days and months follow the wall clock, a
- * minute the time since boot. */
-struct budget_now {
-	int64_t wall_ms, boot_ms;
+	struct budget_now now; /* of its windows */
+	bool lacks; /* its purse has too little */
 };
 
 /* ---- Amounts within their type ---- */
@@ -208,14 +239,51 @@ extern _Thread_local char budget_message[BUDGET_MESSAGE_SIZE];
 /* Always -1. */
 int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
 /* Is there room on both sides?  -1: no, *out says why. */
-int budget_check(const struct budget_side sides[2],
-    const struct budget_reservation *, struct budget_now, struct refused *out);
+int budget_check(struct budget_side sides[2],
+    const struct budget_reservation *, struct refused *out);
 /* The bounds of one side; returns how many. */
-size_t budget_tell(
-    const struct budget_side *, struct budget_now, struct bound out[]);
+size_t budget_tell(const struct budget_side *, struct bound out[]);
 /* What is left of the tightest bound of each kind. */
-void budget_find_room(const struct budget_side sides[2], struct budget_now,
-    struct budget_room *);
+void budget_find_room(
+    const struct budget_side sides[2], struct budget_room *);
+
+/* ---- budget_purse.c ---- */
+
+/* The moment by the engine's clock, where it has told it: by that go the days
+ * and months of what is shared. */
+struct budget_now budget_purse_now(
+    const struct budget_file *, struct budget_now);
+/* Under the lock: the row is of this budget. */
+void budget_purse_place(struct budget_row *, const struct budget *);
+/* A window is about to end: what is allowed and not used stays the host's. */
+void budget_purse_carry(struct budget_row *, enum budget_purse_kind);
+/* Does it fit into the purse? */
+bool budget_purse_fits(
+    const struct budget_row *, enum budget_purse_kind, int64_t want);
+/* It does not: notes that it is wanted. */
+void budget_purse_lack(
+    const struct budget_side *, const struct budget_reservation *);
+int64_t budget_purse_bound(const struct budget *, enum budget_purse_kind);
+/* Of what is allowed, this much is used. */
+int64_t budget_purse_spent(
+    const struct budget_row *, enum budget_purse_kind);
+/* What this host has used in the window, and what its requests hold. */
+int64_t budget_row_used(const struct budget_row *, enum budget_purse_kind);
+int64_t budget_row_held(const struct budget_row *, enum budget_purse_kind);
+/* What all hosts have used, and hold or have in advance, as last heard. */
+int64_t budget_purse_used(
+    const struct budget_row *, enum budget_purse_kind);
+int64_t budget_purse_held(
+    const struct budget_row *, enum budget_purse_kind);
+
+/* ---- budget_host.c ---- */
+
+/* Which host and which incarnation this is, from state_dir, if a budget is
+ * shared.  -1: one line in why. */
+int budget_host_open(struct budget_book *, char *why, size_t size);
+void budget_host_close(struct budget_host *);
+/* No process uses an earlier file (any more). */
+bool budget_host_alone(struct budget_host *);
 
 /* ---- budget_users.c ---- */
 

@@ -18,6 +18,7 @@
 
 struct rebuild {
 	struct budget_now now;
+	int64_t shift_ms; /* of the engine's clock from ours */
 	int64_t month_begin_ms;
 	struct budget_index *index;
 	uint64_t uses;
@@ -45,12 +46,17 @@ new_rebuild(const struct budget_file *f, struct budget_now now)
 	if (r == NULL)
 		fatal("out of memory");
 	r->now = now;
+	r->shift_ms = budget_purse_now(f, now).wall_ms - now.wall_ms;
 	r->month_begin_ms = budget_month_begin(budget_month(now.wall_ms));
 	r->index = budget_index_new(f);
 	r->nrows = n;
 	for (size_t i = 0; i < n; i++)
-		if (f->keys[i] != 0)
-			budget_roll(&r->rows[i], now);
+		if (f->keys[i] != 0) {
+			r->rows[i].share.shared = f->rows[i].share.shared;
+			budget_roll(&r->rows[i],
+			    f->rows[i].share.shared ? budget_purse_now(f, now)
+						    : now);
+		}
 	return r;
 }
 
@@ -75,6 +81,7 @@ static void
 add_use(
     struct rebuild *r, char kind, struct span name, const struct budget_use *u)
 {
+	int64_t end_ms = u->end_ms;
 	struct budget_row *row;
 	int at;
 
@@ -82,8 +89,12 @@ add_use(
 	    (at = budget_index_find(r->index, budget_key(kind, name))) == -1)
 		return;
 	row = &r->rows[at];
-	budget_spend_window(&row->month, !u->again, u->tokens, u->nanousd);
-	if (budget_day(u->end_ms) == row->day.period)
+	if (row->share.shared)
+		end_ms += r->shift_ms;
+	if (budget_month(end_ms) == row->month.period)
+		budget_spend_window(
+		    &row->month, !u->again, u->tokens, u->nanousd);
+	if (budget_day(end_ms) == row->day.period)
 		budget_spend_window(
 		    &row->day, !u->again, u->tokens, u->nanousd);
 	add_minute(
@@ -95,7 +106,7 @@ on_use(void *ctx, const struct budget_use *u)
 {
 	struct rebuild *r = ctx;
 
-	if (u->end_ms < r->month_begin_ms || u->end_ms > r->now.wall_ms)
+	if (u->end_ms > r->now.wall_ms)
 		return;
 	r->uses++;
 	/* A relay's budget is that of everybody who asks through it. */
@@ -107,7 +118,10 @@ static void
 ask_history(struct budget_book *b, struct rebuild *r)
 {
 	if (b->history != NULL)
-		b->history->each(b->config, r->month_begin_ms, on_use, r);
+		b->history->each(b->config,
+		    r->month_begin_ms -
+			(r->shift_ms < 0 ? -r->shift_ms : r->shift_ms),
+		    on_use, r);
 	if (r->uses > 0)
 		log_info("budget: made from %" PRIu64 " uses in the ledger",
 		    r->uses);

@@ -58,16 +58,18 @@ budget_clock(void)
 	return (struct budget_now){ clock_wall_ms(), clock_boot_ms() };
 }
 
-/* True: another period has begun. */
+/* A clock that was set back a little changes nothing. */
 static bool
-roll_window(struct budget_window *w, int64_t period)
+is_now(const struct budget_window *w, int64_t period)
 {
-	/* A clock that was set back a little changes nothing. */
-	if (w->period == period || w->period == period + 1)
-		return false;
+	return w->period == period || w->period == period + 1;
+}
+
+static void
+begin_window(struct budget_window *w, int64_t period)
+{
 	memset(w, 0, sizeof(*w));
 	w->period = period;
-	return true;
 }
 
 static void
@@ -89,10 +91,20 @@ roll_minute(struct budget_row *r, int64_t second)
 void
 budget_roll(struct budget_row *r, struct budget_now now)
 {
+	int64_t day = budget_day(now.wall_ms), month;
+
 	roll_minute(r, now.boot_ms / 1000);
+	if (is_now(&r->day, day))
+		return;
+	budget_purse_carry(r, PURSE_DAY);
+	budget_purse_carry(r, PURSE_TOKENS);
+	begin_window(&r->day, day);
 	/* The month is looked up once a day only. */
-	if (roll_window(&r->day, budget_day(now.wall_ms)))
-		roll_window(&r->month, budget_month(now.wall_ms));
+	month = budget_month(now.wall_ms);
+	if (is_now(&r->month, month))
+		return;
+	budget_purse_carry(r, PURSE_MONTH);
+	begin_window(&r->month, month);
 }
 
 void
@@ -106,7 +118,8 @@ budget_adjust_clock(struct budget_file *f, struct budget_now now)
 	for (int i = 0; i < BUDGET_ROWS; i++) {
 		struct budget_row *r = &f->rows[i];
 
-		if (f->keys[i] == 0)
+		/* What is shared goes by the engine's clock. */
+		if (f->keys[i] == 0 || (r->share.shared && f->store_known))
 			continue;
 		budget_roll(r, as_it_was);
 		r->day.period = budget_day(now.wall_ms);

@@ -76,7 +76,8 @@ put_family(const struct list *list, const char *name, const char *help,
 
 		buf_printf(out, "%s{of=\"%s\",name=", name, b->kind);
 		buf_json(out, span_of(b->name));
-		buf_printf(out, ",bound=\"%s\"} ", b->setting);
+		buf_printf(out, ",bound=\"%s\"%s} ", b->setting,
+		    b->shared ? ",shared=\"true\"" : "");
 		bound_amount(b, amount(b), out);
 		buf_puts(out, "\n");
 	}

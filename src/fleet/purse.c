@@ -1,0 +1,300 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides when the store is asked on a request's way, and that others wait
+ * meanwhile for the same answer.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "fleet/purse_internal.h"
+
+/* Between two looks whether another's call has ended. */
+#define TURN_PAUSE_MS 1
+/* A request waits no longer for the store. */
+#define PATIENCE_MS 1000
+/* What was granted may have gone to others that waited. */
+#define CALLS_MAX 2
+#define RETRY_STORE_MS 2000
+/* Between two looks at the purses. */
+#define TEND_MS 250
+
+struct purse *
+purse_new(
+    struct store *store, struct budget_book *book, const struct config *config)
+{
+	struct purse *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		fatal("out of memory");
+	p->store = store;
+	p->book = book;
+	p->config = config;
+	return p;
+}
+
+void
+purse_free(struct purse *p)
+{
+	free(p);
+}
+
+/* ---- reserving --------------------------------------------------------- */
+
+struct wish {
+	const struct client *client;
+	const struct model *model;
+	uint64_t tokens;
+	int64_t nanousd;
+};
+
+/* Asks for what a side lacks; false: it was another's turn. */
+static bool
+ask(struct purse *p, const struct wish *w, bool of_client)
+{
+	struct budget_purse_call call;
+
+	if (!budget_purse_ask(p->book, of_client ? w->client : NULL,
+		of_client ? NULL : w->model, PURSE_NEED, w->nanousd,
+		w->tokens > 0 ? w->tokens : 1, &call))
+		return false;
+	purse_say(p, &call);
+	return true;
+}
+
+/* Another request's call has had no end for that long. */
+static int
+refuse_late(struct refused *refused)
+{
+	*refused = (struct refused){ .refusal = REFUSE_BUDGET_STORE,
+		.retry_after_ms = RETRY_STORE_MS };
+	return -1;
+}
+
+/* From the purses of both sides, filled as far as the store allows. */
+static int
+reserve(struct purse *p, const struct wish *w,
+    struct budget_reservation *reservation, struct budget_room *room,
+    struct refused *refused)
+{
+	int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+	unsigned calls = 0;
+
+	while (budget_reserve(p->book, w->client, w->model, w->tokens,
+		   w->nanousd, reservation, room, refused) == -1) {
+		if (!reservation->client_lacks && !reservation->model_lacks)
+			return -1;
+		if (p->store == NULL || calls == CALLS_MAX ||
+		    (calls > 0 && refused->refusal == REFUSE_BUDGET_STORE))
+			return -1;
+		if (clock_now_ms() >= until_ms)
+			return refuse_late(refused);
+		if (ask(p, w, reservation->client_lacks))
+			calls++;
+		else
+			task_sleep(TURN_PAUSE_MS);
+	}
+	return 0;
+}
+
+static bool
+has_rate(const struct budget *b)
+{
+	return b->shared &&
+	    (b->requests_per_minute != 0 || b->tokens_per_minute != 0);
+}
+
+/* The rates of both sides, from the store. */
+static int
+take_rates(struct purse *p, struct budget_reservation *h,
+    struct budget_room *room, struct refused *refused)
+{
+	if (h->client != NULL && has_rate(&h->client->budget) &&
+	    purse_rate_take(p, h->client, NULL, !h->again, h->tokens,
+		&h->client_second, room, refused) == -1)
+		return -1;
+	if (h->model == NULL || !has_rate(&h->model->budget))
+		return 0;
+	return purse_rate_take(p, NULL, h->model, !h->again, h->tokens,
+	    &h->model_second, room, refused);
+}
+
+static void
+settle_rates(
+    struct purse *p, const struct budget_reservation *h, uint64_t tokens)
+{
+	if (h->client_second != 0)
+		purse_rate_settle(
+		    p, h->client, NULL, h->client_second, h->tokens, tokens);
+	if (h->model_second != 0)
+		purse_rate_settle(
+		    p, NULL, h->model, h->model_second, h->tokens, tokens);
+}
+
+int
+purse_reserve(struct purse *p, const struct client *client,
+    const struct model *model, uint64_t tokens, int64_t nanousd,
+    struct budget_reservation *reservation, struct budget_room *room,
+    struct refused *refused)
+{
+	const struct wish w = { client, model, tokens, nanousd };
+
+	if (reserve(p, &w, reservation, room, refused) == -1)
+		return -1;
+	if (p->store == NULL || take_rates(p, reservation, room, refused) == 0)
+		return 0;
+	settle_rates(p, reservation, 0);
+	reservation->refused = true;
+	reservation->unsent = true;
+	budget_settle(p->book, reservation, 0, 0);
+	return -1;
+}
+
+/* ---- filling ----------------------------------------------------------- */
+
+struct fill {
+	struct purse *purse;
+	struct budget_purse_call call;
+};
+
+static void
+fill(void *ctx)
+{
+	struct fill *f = ctx;
+
+	purse_say(f->purse, &f->call);
+	f->purse->nfills--;
+	free(f);
+}
+
+/* Before the next request finds it empty. */
+static void
+fill_up(struct purse *p, const struct client *client, const struct model *model)
+{
+	struct fill *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return;
+	f->purse = p;
+	if (p->ending || task_self() == NULL || !store_is_up(p->store) ||
+	    !budget_purse_ask(
+		p->book, client, model, PURSE_FILL, 0, 0, &f->call)) {
+		free(f);
+		return;
+	}
+	p->nfills++;
+	if (task_start(fill, f) == 0)
+		return;
+	budget_purse_told(p->book, &f->call, NULL);
+	p->nfills--;
+	free(f);
+}
+
+void
+purse_settle(struct purse *p, struct budget_reservation *reservation,
+    uint64_t tokens, int64_t nanousd)
+{
+	const struct client *client = reservation->client;
+	const struct model *model = reservation->model;
+
+	if (p->store != NULL)
+		settle_rates(p, reservation, tokens);
+	budget_settle(p->book, reservation, tokens, nanousd);
+	if (p->store == NULL)
+		return;
+	if (client != NULL && budget_has_purse(&client->budget))
+		fill_up(p, client, NULL);
+	if (model != NULL && budget_has_purse(&model->budget))
+		fill_up(p, NULL, model);
+}
+
+/* ---- looking after them ------------------------------------------------ */
+
+static void
+tend_one(
+    struct purse *p, const struct client *client, const struct model *model)
+{
+	enum budget_purse_reason reason;
+	struct budget_purse_call call;
+
+	if (p->ending)
+		reason = PURSE_RETURN;
+	else if (!budget_purse_due(
+		     p->book, client, model, purse_run(p), &reason))
+		return;
+	if (budget_purse_ask(p->book, client, model, reason, 0, 0, &call))
+		purse_say(p, &call);
+}
+
+static void
+tend_all(struct purse *p)
+{
+	const struct config *c = p->config;
+
+	for (size_t i = 0; i < c->nclients; i++)
+		if (budget_has_purse(&c->clients[i].budget)) {
+			tend_one(p, &c->clients[i], NULL);
+			task_breathe();
+		}
+	for (size_t i = 0; i < c->nmodels; i++)
+		if (budget_has_purse(&c->models[i].budget))
+			tend_one(p, NULL, &c->models[i]);
+}
+
+static void
+tend(void *ctx)
+{
+	struct purse *p = ctx;
+
+	p->task = task_self();
+	while (!p->ending) {
+		tend_all(p);
+		budget_purse_watch(p->book);
+		if (!p->ending)
+			task_sleep(TEND_MS);
+	}
+	p->task = NULL;
+}
+
+static bool
+any_has_purse(const struct config *c)
+{
+	for (size_t i = 0; i < c->nclients; i++)
+		if (budget_has_purse(&c->clients[i].budget))
+			return true;
+	for (size_t i = 0; i < c->nmodels; i++)
+		if (budget_has_purse(&c->models[i].budget))
+			return true;
+	return false;
+}
+
+void
+purse_start(struct purse *p)
+{
+	if (p->store == NULL || !any_has_purse(p->config))
+		return;
+	store_start(p->store);
+	if (task_start(tend, p) == -1)
+		log_warn("budget: no memory to look after what is shared");
+}
+
+void
+purse_end(struct purse *p)
+{
+	int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+
+	p->ending = true;
+	if (p->task != NULL)
+		task_wake(p->task);
+	while ((p->task != NULL || p->nfills > 0) && clock_now_ms() < until_ms)
+		task_sleep(TURN_PAUSE_MS);
+	if (p->store != NULL && store_is_up(p->store))
+		tend_all(p);
+}

@@ -1,0 +1,44 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Budgets and rates that hosts share (`shared = true` in a budget), through the
+ * store.
+ *
+ * Money and tokens of a day are spent from the host's purse
+ * (state/budget_purse.h), which a call to the store fills when it runs low, as
+ * a rule while no request waits for it.  What is left goes back when it has not
+ * been used for a second, when another host lacks it, and when the process
+ * ends.  Rates of a minute are asked of the store for each request; what it
+ * used is told afterwards, without waiting.
+ *
+ * Without shared budgets these are budget_reserve() and budget_settle().
+ */
+#ifndef FLEET_PURSE_H
+#define FLEET_PURSE_H
+
+#include "fleet/store.h"
+#include "state/budget.h"
+
+struct purse;
+
+/* store NULL: there is none.  Both must outlive it. */
+struct purse *purse_new(
+    struct store *, struct budget_book *, const struct config *);
+/* Looks after this host's purses from now on, in a task of its own. */
+void purse_start(struct purse *);
+/* Gives back what is left of them; for a task, before store_end(). */
+void purse_end(struct purse *);
+void purse_free(struct purse *);
+
+/* As budget_reserve(), and -1 with REFUSE_BUDGET_STORE or REFUSE_RATE_STORE:
+ * the store can't be asked.  May wait for it, not longer than a second. */
+int purse_reserve(struct purse *, const struct client *, const struct model *,
+    uint64_t tokens, int64_t nanousd, struct budget_reservation *,
+    struct budget_room *, struct refused *);
+/* As budget_settle().  Does not wait. */
+void purse_settle(struct purse *, struct budget_reservation *,
+    uint64_t tokens, int64_t nanousd);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how a call about a purse becomes a script's arguments, and its reply an
+ * answer.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "fleet/purse_internal.h"
+
+#define ARGS_HEAD 6
+#define ARGS_PART 10
+#define ARGS (ARGS_HEAD + PURSE_KINDS * ARGS_PART)
+#define REPLY_HEAD 5
+#define REPLY_PART 5
+
+uint64_t
+purse_run(const struct purse *p)
+{
+	struct store_facts facts;
+
+	if (p->store == NULL)
+		return 0;
+	store_facts(p->store, &facts);
+	if (!facts.up || facts.run[0] == '\0')
+		return 0;
+	return hash_not_0(hash_more(HASH_SEED, facts.run, strlen(facts.run)));
+}
+
+struct args {
+	char texts[ARGS][STORE_NUMBER_SIZE];
+	struct span spans[ARGS];
+	size_t n;
+};
+
+static void
+add(struct args *a, int64_t v)
+{
+	a->spans[a->n] = store_number(a->texts[a->n], v);
+	a->n++;
+}
+
+static void
+add_part(struct args *a, const struct budget_purse_part *p)
+{
+	add(a, p->bound);
+	add(a, p->period);
+	add(a, p->base);
+	add(a, p->used);
+	add(a, p->allowed);
+	add(a, p->need);
+	add(a, p->least);
+	add(a, p->want);
+	add(a, p->extra);
+	add(a, p->first);
+}
+
+static void
+make_args(struct args *a, const struct budget_purse_call *c)
+{
+	a->n = 0;
+	a->spans[a->n] = (struct span){ a->texts[0],
+		(size_t)snprintf(
+		    a->texts[0], sizeof(a->texts[0]), "%016" PRIx64, c->host) };
+	a->n++;
+	add(a, (int64_t)c->incarnation);
+	add(a, (int64_t)c->seq);
+	add(a, c->alone);
+	add(a, (int64_t)c->version);
+	add(a, (int64_t)c->hosts);
+	for (int i = 0; i < PURSE_KINDS; i++)
+		add_part(a, &c->parts[i]);
+}
+
+static int64_t
+number(const struct store_reply *reply, size_t at)
+{
+	return store_reply_int(store_reply_at(reply, at), -1);
+}
+
+static bool
+read_answer(const struct store_reply *reply, struct budget_purse_answer *a)
+{
+	if (store_reply_count(reply) != REPLY_HEAD + PURSE_KINDS * REPLY_PART)
+		return false;
+	switch (number(reply, 0)) {
+	case PURSE_SAID_OK:
+		a->state = PURSE_OK;
+		break;
+	case PURSE_SAID_LEARNING:
+		a->state = PURSE_LEARNING;
+		break;
+	case PURSE_SAID_REPLACED:
+		a->state = PURSE_REPLACED;
+		break;
+	default:
+		return false;
+	}
+	a->wall_ms = number(reply, 1);
+	a->version = (uint64_t)number(reply, 2);
+	a->hosts = (uint64_t)number(reply, 3);
+	a->hungry = number(reply, 4) == 1;
+	for (int i = 0; i < PURSE_KINDS; i++) {
+		size_t at = REPLY_HEAD + (size_t)i * REPLY_PART;
+
+		a->parts[i] = (struct budget_purse_said){
+			.period = number(reply, at),
+			.retired = number(reply, at + 1),
+			.allowed = number(reply, at + 2),
+			.total = number(reply, at + 3),
+			.spent = number(reply, at + 4),
+		};
+	}
+	return true;
+}
+
+bool
+purse_say(struct purse *p, const struct budget_purse_call *call)
+{
+	struct store_reply *reply = NULL;
+	struct budget_purse_answer answer;
+	char key[STORE_KEY_SIZE];
+	struct args args;
+	struct span keys[1];
+	bool ok;
+
+	keys[0] = store_key(p->store, key,
+	    call->kind == 'c' ? "budget:client" : "budget:model", call->name,
+	    NULL);
+	make_args(&args, call);
+	memset(&answer, 0, sizeof(answer));
+	ok = store_eval(p->store, &purse_script, keys, 1, args.spans, args.n,
+		 &reply) == STORE_OK &&
+	    read_answer(reply, &answer);
+	answer.run = purse_run(p);
+	budget_purse_told(p->book, call, ok ? &answer : NULL);
+	store_reply_free(reply);
+	return ok;
+}

@@ -1,0 +1,52 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What purse*.c share; nobody else includes this.
+ */
+#ifndef FLEET_PURSE_INTERNAL_H
+#define FLEET_PURSE_INTERNAL_H
+
+#include "fleet/purse.h"
+#include "state/budget_purse.h"
+
+/* KEYS: the budget.  ARGV after the run: host, incarnation, seq, alone,
+ * version, hosts, and for each bound what struct budget_purse_part has, in its
+ * order.  Reply: state, the engine's ms, version, hosts, hungry, and for each
+ * bound period, retired, allowed, total, spent. */
+extern struct store_script purse_script;
+/* state in the reply */
+#define PURSE_SAID_OK 0
+#define PURSE_SAID_LEARNING 1
+#define PURSE_SAID_LATE 2 /* a later call has come before it */
+#define PURSE_SAID_REPLACED 3
+
+struct purse {
+	struct store *store; /* NULL: nothing is shared */
+	struct budget_book *book;
+	const struct config *config;
+	struct task *task; /* looks after the purses; NULL: none */
+	unsigned nfills; /* tasks that fill one */
+	bool ending;
+};
+
+/* ---- purse_call.c ---- */
+
+/* Makes the call and ends its turn; false: no answer came. */
+bool purse_say(struct purse *, const struct budget_purse_call *);
+/* A hash of the run of the engine that is connected; 0: none is. */
+uint64_t purse_run(const struct purse *);
+
+/* ---- purse_rate.c ---- */
+
+/* Asks for one more request and so many tokens in this minute, of a client or
+ * (client NULL) a model.  -1: refused. */
+int purse_rate_take(struct purse *, const struct client *,
+    const struct model *, bool request, uint64_t tokens, int64_t *second,
+    struct budget_room *, struct refused *);
+/* What it was: tokens instead of the estimate that was taken. */
+void purse_rate_settle(struct purse *, const struct client *,
+    const struct model *, int64_t second, uint64_t estimate, uint64_t tokens);
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Rates that hosts share: requests and tokens in a minute.
+ *
+ * Hides the scripts.  They keep what budget.c keeps for one host: a ring of
+ * seconds, so that no 60 seconds see more than the bound.  A request puts its
+ * estimate of tokens into the second in which it begins; what it used takes
+ * the estimate's place, in the second in which it ends.  The estimate of a
+ * request whose host died leaves the ring by itself.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "fleet/purse_internal.h"
+
+#define RETRY_STORE_MS 2000
+#define MESSAGE_SIZE 200
+
+static _Thread_local char message[MESSAGE_SIZE];
+
+/* at: the newest second; r, t: sums over the ring; rN, tN: of second N mod 61.
+ * The time never goes back. */
+#define RING                                                                 \
+	"local key = KEYS[1]\n"                                              \
+	"local clock = redis.call('TIME')\n"                                 \
+	"local now, ms = tonumber(clock[1]), math.floor(clock[2] / 1000)\n"  \
+	"local head = redis.call('HMGET', key, 'at', 'r', 't')\n"            \
+	"local at, r, t = tonumber(head[1] or 0), tonumber(head[2] or 0),\n" \
+	"  tonumber(head[3] or 0)\n"                                         \
+	"if at > now then now, ms = at, 0 end\n"                             \
+	"if now - at >= 61 then redis.call('DEL', key); r, t = 0, 0\n"       \
+	"else for s = at + 1, now do\n"                                      \
+	"  local old = redis.call('HMGET', key, 'r' .. s % 61, 't' .. s % "  \
+	"61)\n"                                                              \
+	"  if old[1] or old[2] then\n"                                       \
+	"    r, t = r - (old[1] or 0), t - (old[2] or 0)\n"                  \
+	"    redis.call('HDEL', key, 'r' .. s % 61, 't' .. s % 61)\n"        \
+	"  end\n"                                                            \
+	"end end\n"                                                          \
+	"local function text(x) return string.format('%.0f', x) end\n"       \
+	"local function save()\n"                                            \
+	"  redis.call('HSET', key, 'at', now, 'r', text(r), 't', text(t))\n" \
+	"  redis.call('PEXPIRE', key, 62000)\n"                              \
+	"end\n"
+
+/* ARGV: run, bounds of requests and tokens (0: none), requests, tokens.
+ * Reply: 0 (in) or 1, 2 (requests, tokens are too many), the second, how many
+ * ms until there is room, and the sums. */
+static struct store_script take_script = { .name = "rate",
+	.text = RING
+	"local br, bt = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+	"local nr, nt = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
+	"local function wait(letter, excess)\n"
+	"  local last = now\n"
+	"  for s = now - 60, now do\n"
+	"    local v = tonumber(redis.call('HGET', key, letter .. s % 61) or "
+	"0)\n"
+	"    if v > 0 then last = s; excess = excess - v end\n"
+	"    if v > 0 and excess <= 0 then break end\n"
+	"  end\n"
+	"  return (last + 61 - now) * 1000 - ms\n"
+	"end\n"
+	"local out = { 0, now, 0 }\n"
+	"if br > 0 and nr > 0 and r + nr > br then\n"
+	"  out = { 1, now, wait('r', r + nr - br) }\n"
+	"elseif bt > 0 and t > 0 and t + nt > bt then\n"
+	"  out = { 2, now, wait('t', t + nt - bt) }\n"
+	"else\n"
+	"  r, t = r + nr, t + nt\n"
+	"  if nr > 0 then redis.call('HINCRBY', key, 'r' .. now % 61, nr) end\n"
+	"  redis.call('HINCRBY', key, 't' .. now % 61, ARGV[5])\n"
+	"end\n"
+	"save()\n"
+	"out[4], out[5] = r, t\n"
+	"return out\n" };
+
+/* ARGV: run, the second of the estimate, the estimate, what was used. */
+static struct store_script settle_script = { .name = "rate settle",
+	.text = RING
+	"local second, estimate = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+	"if second <= now and now - second < 61 then\n"
+	"  local field = 't' .. second % 61\n"
+	"  local v = tonumber(redis.call('HGET', key, field) or 0)\n"
+	"  local back = math.min(v, estimate)\n"
+	"  if back > 0 then\n"
+	"    redis.call('HINCRBY', key, field, text(-back))\n"
+	"    t = t - back\n"
+	"  end\n"
+	"end\n"
+	"redis.call('HINCRBY', key, 't' .. now % 61, ARGV[4])\n"
+	"t = t + tonumber(ARGV[4])\n"
+	"save()\n" };
+
+static struct span
+rate_key(const struct purse *p, char out[STORE_KEY_SIZE],
+    const struct client *client, const struct model *model)
+{
+	return client != NULL
+	    ? store_key(p->store, out, "rate:client", client->name, NULL)
+	    : store_key(p->store, out, "rate:model", model->id, NULL);
+}
+
+static int
+refuse(enum refusal refusal, int64_t retry_after_ms, struct refused *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->refusal = refusal;
+	out->message = message;
+	out->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 1;
+	return -1;
+}
+
+static int
+refuse_rate(bool tokens, const struct client *client, const struct model *model,
+    const struct budget *b, int64_t wait_ms, struct refused *out)
+{
+	snprintf(message, sizeof(message),
+	    "%s %s may %s %" PRIu64 " %s per minute over all hosts; wait for "
+	    "the time in Retry-After.",
+	    client != NULL ? "Client" : "Model",
+	    client != NULL ? client->name : model->id, tokens ? "use" : "make",
+	    tokens ? b->tokens_per_minute : b->requests_per_minute,
+	    tokens ? "tokens" : "requests");
+	return refuse(REFUSE_RATE, wait_ms, out);
+}
+
+static int
+refuse_away(
+    const struct client *client, const struct model *model, struct refused *out)
+{
+	snprintf(message, sizeof(message),
+	    "The rate of %s %s is shared over hosts, and the store cannot be "
+	    "reached; try again in a moment.",
+	    client != NULL ? "client" : "model",
+	    client != NULL ? client->name : model->id);
+	return refuse(REFUSE_RATE_STORE, RETRY_STORE_MS, out);
+}
+
+static int64_t
+left(uint64_t bound, int64_t used)
+{
+	return (int64_t)bound > used ? (int64_t)bound - used : 0;
+}
+
+static void
+note_room(const struct budget *b, int64_t requests, int64_t tokens,
+    struct budget_room *room)
+{
+	int64_t r = left(b->requests_per_minute, requests);
+	int64_t t = left(b->tokens_per_minute, tokens);
+
+	if (b->requests_per_minute != 0 && r < room->requests_left)
+		room->requests_left = r;
+	if (b->tokens_per_minute != 0 && t < room->tokens_left)
+		room->tokens_left = t;
+}
+
+static struct store_reply *
+ask(struct purse *p, const struct client *client, const struct model *model,
+    const int64_t numbers[4])
+{
+	struct store_reply *reply = NULL;
+	char texts[4][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
+	struct span args[4], keys[1] = { rate_key(p, key, client, model) };
+
+	for (size_t i = 0; i < 4; i++)
+		args[i] = store_number(texts[i], numbers[i]);
+	if (store_eval(p->store, &take_script, keys, 1, args, 4, &reply) ==
+		STORE_OK &&
+	    store_reply_count(reply) == 5)
+		return reply;
+	store_reply_free(reply);
+	return NULL;
+}
+
+int
+purse_rate_take(struct purse *p, const struct client *client,
+    const struct model *model, bool request, uint64_t tokens, int64_t *second,
+    struct budget_room *room, struct refused *refused)
+{
+	const struct budget *b =
+	    client != NULL ? &client->budget : &model->budget;
+	const int64_t numbers[4] = { (int64_t)b->requests_per_minute,
+		(int64_t)b->tokens_per_minute, request, (int64_t)tokens };
+	struct store_reply *reply = ask(p, client, model, numbers);
+	int64_t out[5];
+
+	if (reply == NULL)
+		return refuse_away(client, model, refused);
+	for (size_t i = 0; i < 5; i++)
+		out[i] = store_reply_int(store_reply_at(reply, i), 0);
+	store_reply_free(reply);
+	note_room(b, out[3], out[4], room);
+	if (out[0] != 0)
+		return refuse_rate(
+		    out[0] == 2, client, model, b, out[2], refused);
+	*second = out[1];
+	return 0;
+}
+
+void
+purse_rate_settle(struct purse *p, const struct client *client,
+    const struct model *model, int64_t second, uint64_t estimate,
+    uint64_t tokens)
+{
+	char texts[3][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
+	struct span args[3] = { store_number(texts[0], second),
+		store_number(texts[1], (int64_t)estimate),
+		store_number(texts[2], (int64_t)tokens) };
+	struct span keys[1] = { rate_key(p, key, client, model) };
+
+	/* Lost, the estimate stays for its minute. */
+	(void)store_tell(p->store, &settle_script, keys, 1, args, 3);
+}

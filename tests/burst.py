@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# burst.py: many clients at once that spend a budget until it refuses them.
+#
+#	burst.py CLIENTS MODEL KEY SECONDS MOST PROGRESS HOST:PORT...
+#
+# Each client posts to one of the hosts, again and again, until it is refused
+# with budget_exceeded, the time is over or MOST requests were made (0: no such
+# bound); other refusals it takes as they are and tries again.  PROGRESS is a file that holds how many were served so far.
+# Prints how often each "STATUS CODE" came, sorted.
+
+import asyncio
+import collections
+import json
+import sys
+import time
+
+clients, model, key, seconds, most, progress = sys.argv[1:7]
+hosts = [h.rsplit(":", 1) for h in sys.argv[7:]]
+most = int(most)
+asked = 0
+until = time.monotonic() + float(seconds)
+body = json.dumps({"model": model, "max_tokens": 20,
+    "messages": [{"role": "user", "content": "Please say something that is "
+        "longer than what this stub says it has been asked."}]}).encode()
+head = (f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+    f"authorization: Bearer {key}\r\ncontent-type: application/json\r\n"
+    f"content-length: {len(body)}\r\nconnection: close\r\n\r\n").encode()
+seen = collections.Counter()
+
+
+async def ask(host, port):
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(head + body)
+        data = await asyncio.wait_for(reader.read(-1), 30)
+    finally:
+        writer.close()
+    top, _, rest = data.partition(b"\r\n\r\n")
+    status = top.split(b" ", 2)[1].decode()
+    if status == "200":
+        return "200"
+    start, end = rest.find(b"{"), rest.rfind(b"}")
+    try:
+        code = json.loads(rest[start:end + 1])["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        code = "unnamed"
+    retry = b"\r\nretry-after:" in top.lower()
+    return f"{status} {code}" + ("" if retry else " without-retry-after")
+
+
+async def client(number):
+    host, port = hosts[number % len(hosts)]
+    global asked
+
+    while time.monotonic() < until:
+        if asked == most > 0:
+            return
+        asked += 1
+        try:
+            result = await ask(host, port)
+        except (OSError, asyncio.TimeoutError, IndexError):
+            result = "broken"
+        seen[result] += 1
+        if "budget_exceeded" in result:
+            return
+        if result == "200":
+            with open(progress, "w") as f:
+                f.write(f"{seen['200']}\n")
+        else:
+            await asyncio.sleep(0.1)
+    seen["late"] += 1
+
+
+async def main():
+    await asyncio.gather(*(client(i) for i in range(int(clients))))
+
+asyncio.run(main())
+for name, n in sorted(seen.items()):
+    print(n, name)

@@ -1,0 +1,181 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# A budget of 1 USD that three hosts share, each with directories, ledger and
+# web server of its own, under 500 clients at once, while the engine is paused,
+# killed, started again empty and with an old snapshot, one host is cut off from
+# it or loses its runtime_dir, and workers are killed: all ledgers together never
+# say more than the budget, nor less than 95 % of it, and each refusal has a
+# name.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+phases=${PHASES:-'calm paused killed snapshot empty cut lost workers'}
+models()
+{
+	for phase in $phases; do
+		echo "$comma { id = \"$phase\"; targets = ( { provider = \"stub\";
+		  model = \"n=20,delay=2\"; price = { input = 30.0; output = 30.0; };
+		} ); budget = { usd_per_day = 1.0; shared = true; }; }"
+		comma=,
+	done
+	for phase in rated both; do
+		echo ", { id = \"$phase\"; targets = ( { provider = \"stub\";
+		  model = \"n=20\"; price = { input = 30.0; output = 30.0; };
+		} ); budget = { shared = true;"
+		case $phase in
+		rated) echo 'requests_per_minute = 60; }; }' ;;
+		both) echo 'usd_per_day = 100.0; requests_per_minute = 100000;
+			tokens_per_minute = 10000000; }; }' ;;
+		esac
+	done
+}
+
+. "$tests/store_hosts.sh"
+start_hosts
+check 'the settings are proved' "$TAILGATE" -f "$conf" check
+
+# judge PHASE [RESULTS]: once its burst has ended; RESULTS are not refusals.
+judge()
+{
+	wait "$burst_pid"
+	forget "$burst_pid"
+	wait_until all_idle
+	detail "$(tr '\n' ';' <"$dir/$1.tally")"
+	sum=$(spent "$1")
+	at_most "$1: never over by a nano-dollar" "$sum" 1000000000
+	at_most "$1: at most 5 % of it is left" $((1000000000 - sum)) 50000000
+	# What the web server says for a worker that was killed has no name.
+	unlike "$1: each refusal has a name, and says when to come back" \
+		"$(sed "/${2:-^$}/d" "$dir/$1.tally")" \
+		'unnamed|without-retry-after'
+	check "$1: all clients were told that it is spent" \
+		file_has "$dir/$1.tally" '^(500|4[5-9][0-9]) 429 budget_exceeded'
+}
+
+# --- Nothing happens -----------------------------------------------------------
+
+# The engine has been there for longer than it waits for hosts.
+old_enough()
+{
+	[ "$(cli info server | sed -n 's/^uptime_in_seconds:\([0-9]*\).*/\1/p')" -ge 6 ]
+}
+wait_until old_enough
+
+burst calm
+judge calm
+
+# calls: to scripts, so far.
+calls()
+{
+	cli info commandstats |
+		sed -n 's/^cmdstat_eval[sha]*:calls=\([0-9]*\),.*/\1/p' |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# measured PHASE: what 600 requests of 12 clients cost the engine, in $cost.
+measured()
+{
+	cost=$(calls)
+	burst "$1" 60 12 600
+	wait "$burst_pid"
+	forget "$burst_pid"
+	is "$1: all are served" "$(cat "$dir/$1.tally")" '600 200'
+	cost=$(($(calls) - cost))
+	detail "$1: 600 requests, $cost calls"
+}
+measured both
+at_most 'a shared rate and budget: at most two calls for each' "$cost" 1300
+
+# --- Rates -----------------------------------------------------------------------
+
+burst rated 15 40 200
+wait "$burst_pid"
+forget "$burst_pid"
+detail "$(tr '\n' ';' <"$dir/rated.tally")"
+is 'a rate holds over all hosts' \
+	"$(sed -n 's/ 200$//p' "$dir/rated.tally")" 60
+unlike 'and refuses by its name' "$(grep -v ' 200$' "$dir/rated.tally")" \
+	'^[0-9]+ ([^4]|4[^2]|429 [^r])'
+kill -STOP "$engine_pid"
+burst rated 5 6 30
+wait "$burst_pid"
+forget "$burst_pid"
+kill -CONT "$engine_pid"
+is 'a rate that cannot be asked refuses by another' \
+	"$(cat "$dir/rated.tally")" '30 503 rate_store_unavailable'
+
+# --- The engine ------------------------------------------------------------------
+
+burst paused
+reached paused 100
+kill -STOP "$engine_pid"
+sleep 2
+kill -CONT "$engine_pid"
+judge paused
+
+burst killed
+reached killed 200
+cli save >/dev/null
+stop "$engine_pid" KILL
+sleep 1
+start_engine
+judge killed
+
+burst snapshot
+reached snapshot 100
+cli save >/dev/null
+cp "$dir/engine/dump.rdb" "$dir/old.rdb"
+reached snapshot 500
+stop "$engine_pid" KILL
+cp "$dir/old.rdb" "$dir/engine/dump.rdb"
+start_engine
+judge snapshot
+
+burst empty
+reached empty 400
+stop "$engine_pid" KILL
+rm -f "$dir/engine/dump.rdb"
+start_engine
+judge empty
+
+# --- A host ----------------------------------------------------------------------
+
+burst cut
+reached cut 200
+kill -STOP "$relay_three_pid"
+reached cut 400
+stop "$engine_pid" KILL
+start_engine
+sleep 3
+kill -CONT "$relay_three_pid"
+judge cut
+
+burst lost 120
+reached lost 300
+mv "$dir/two/run" "$dir/two/gone"
+kill -HUP "$two_pid"
+judge lost
+
+burst workers 120
+reached workers 300
+for host in one three; do
+	eval "host_pid=\$${host}_pid"
+	for worker in $(workers_of "$host_pid"); do
+		kill -9 "$worker"
+	done
+done
+judge workers ' 500 unnamed'
+
+# --- What is said of it -------------------------------------------------------------
+
+for host in one two three; do
+	conf=$dir/$host/tailgate.conf
+	check "the ledger of $host is whole" \
+		"$TAILGATE" -f "$conf" usage --verify
+done
+conf=$dir/one/tailgate.conf
+"$TAILGATE" -f "$conf" status >"$dir/status" 2>&1
+like 'status has what all hosts used' "$(grep calm "$dir/status")" \
+	'usd_per_day.* 0\.9[5-9]|usd_per_day.* 1'
+
+finish

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# store_hosts.sh: three hosts that share through one engine, each with
+# directories, ledger and web server of its own; for tests that source it after
+# lib.sh and define models(), which prints the models of all hosts.
+
+# Variables of lib.sh, and ones that only the tests use.
+# shellcheck disable=SC2154,SC2034
+
+need jq lighttpd python3 redis-cli
+engine=$(command -v valkey-server || command -v redis-server) ||
+	skip_all 'neither valkey-server nor redis-server is installed'
+grep -q 'built without hiredis' "$TAILGATE_FCGI" &&
+	skip_all 'built without a store'
+
+start_upstream stub -n
+
+# --- The engine, and a way to it for each host ---------------------------------
+
+mkdir -p "$dir/engine"
+
+# start_engine: with the data that is in its directory.
+start_engine()
+{
+	rm -f "$dir/engine/sock"
+	# shellcheck disable=SC2086 # words
+	spawn engine env ${engine_env:-} "$engine" --port 0 --unixsocket "$dir/engine/sock" \
+		--save '' --dir "$dir/engine"
+	wait_until -p "$engine_pid" cli ping || broken 'the engine did not start'
+}
+
+cli()
+{
+	redis-cli -s "$dir/engine/sock" "$@" 2>&1
+}
+
+# relay HOST: passes on what comes to $dir/HOST/store; stopped, the host is cut
+# off.
+relay()
+{
+	spawn "relay_$1" python3 "$tests/relay.py" "$dir/$1/store" \
+		"$dir/engine/sock"
+	wait_until -p "$pid" test -S "$dir/$1/store"
+}
+
+# --- Three hosts ---------------------------------------------------------------
+
+pool()
+{
+	rm -f "$dir/$1/sock"
+	eval "pool_env=\${$1_env:-}"
+	# shellcheck disable=SC2086 # words
+	spawn "$1" env $pool_env "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" \
+		-s "$dir/$1/sock"
+	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
+		broken "$1 did not start"
+}
+
+# start_hosts: the engine, and the hosts one, two and three with the client
+# anna.  HOST_env and engine_env are settings of their environment.
+start_hosts()
+{
+	start_engine
+	targets=
+	for host in one two three; do
+		mkdir -p "$dir/$host/state"
+		relay $host
+		comma=
+		cat >"$dir/$host/tailgate.conf" <<-END
+			runtime_dir = "$dir/$host/run"; state_dir = "$dir/$host/state";
+			clients_file = "$dir/clients.conf"; drain = 5.0;
+			processes = 2; requests = 400; sandbox = "on";
+			ledger = { gateway = "$host"; };
+			store = { url = "unix://$dir/$host/store"; timeout = 1.0; };
+			providers = ( { name = "stub"; place = "local"; url = "$stub_url";
+			  circuit = { failures = 0; }; } );
+			models = ( $(models) );
+		END
+		conf=$dir/$host/tailgate.conf
+		if [ $host = one ]; then
+			echo 'clients = ( );' >"$dir/clients.conf"
+			chmod 600 "$dir/clients.conf"
+			add_client anna
+		fi
+		pool $host
+		socket=$dir/$host/sock
+		start_lighttpd
+		eval "${host}_base=\$base"
+		targets="$targets ${base#http://}"
+	done
+}
+
+# burst PHASE [SECONDS [CLIENTS REQUESTS]]: in the background.
+burst()
+{
+	echo 0 >"$dir/$1.served"
+	# shellcheck disable=SC2086 # words
+	python3 "$tests/burst.py" "${3:-500}" "$1" "$anna_key" "${2:-60}" \
+		"${4:-0}" "$dir/$1.served" $targets >"$dir/$1.tally" 2>"$dir/$1.log" &
+	adopt burst $!
+}
+
+# served PHASE N: so many were.
+served()
+{
+	[ "$(cat "$dir/$1.served")" -ge "$2" ] 2>/dev/null
+}
+
+reached()
+{
+	wait_until -t 120 -p "$burst_pid" served "$1" "$2" ||
+		broken "$1: not even $2 were served"
+}
+
+spent()
+{
+	cat "$dir"/*/state/ledger.jsonl | jq -n --arg m "$1" \
+		'[inputs | select(.route == $m) | .cost_nanousd // 0] | add // 0'
+}
+
+# settled: nobody waits for its line any more.
+all_idle()
+{
+	[ "$(stat stub in_flight)" = 0 ]
+}
