@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how it is known that a model has finished a call's arguments: by
- * their brackets as they come, and by the whole once those are closed.
+ * Hides how the end of a call's arguments is recognised: by their brackets as
+ * they come, and by the whole text once those are closed.
  */
 #include "config.h"
 

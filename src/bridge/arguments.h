@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The arguments of a tool call as they come, and how far they have come.
+ * The arguments of a tool call as they come, and whether they are complete.
  */
 #ifndef BRIDGE_ARGUMENTS_H
 #define BRIDGE_ARGUMENTS_H
@@ -26,12 +26,12 @@ struct arguments {
 void arguments_add(struct arguments *, struct span);
 void arguments_reset(struct arguments *);
 
-/* They go on: a bracket or a string is open. */
+/* They are incomplete: a bracket or a string is open. */
 bool arguments_unfinished(const struct arguments *);
 /* Nothing, blanks, null, or an object without members, which some upstreams
  * send ahead of the arguments. */
 bool arguments_empty(const struct arguments *);
-/* A whole object, not an empty one.  Looked at once for each length. */
+/* A whole object, not an empty one.  Checked once for each length. */
 bool arguments_complete(struct arguments *);
 
 /* Is it a JSON object, and nothing else? */

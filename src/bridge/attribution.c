@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where in a body the billing line stands: at the beginning of `system`,
+ * Hides where in a body the billing line is: at the beginning of `system`,
  * which is a text or a list of blocks.
  */
 #include "config.h"
@@ -52,7 +52,7 @@ attribution_find(struct span body)
 	struct jspan_walk list;
 	size_t len;
 
-	/* Most bodies are none of Claude Code's. */
+	/* Most bodies are not Claude Code's. */
 	if (body.len == 0 ||
 	    memmem(body.p, body.len, ATTRIBUTION_NAME,
 		sizeof(ATTRIBUTION_NAME) - 1) == NULL)

@@ -5,11 +5,11 @@
 /*
  * The billing line that Claude Code begins its system prompt with:
  *
- *	x-anthropic-billing-header: cc_version=…; cc_entrypoint=…; cch=…;
+ * 	x-anthropic-billing-header: cc_version=…; cc_entrypoint=…; cch=…;
  *
- * It is Anthropic's own and no instruction.  It changes from request to
+ * It is for Anthropic only and not an instruction.  It changes from request to
  * request or from conversation to conversation, so a local server's prompt
- * cache ends before it has begun.
+ * cache never matches.
  */
 #ifndef BRIDGE_ATTRIBUTION_H
 #define BRIDGE_ATTRIBUTION_H
@@ -25,8 +25,8 @@
 size_t attribution_length(struct span inside);
 
 /* What to cut out of a Messages body (which jscan() has accepted) to have it
- * without that line: bytes of the body; p NULL: there is none.  A text that is
- * nothing else goes as a whole. */
+ * without that line: bytes of the body; p NULL: there is none.  A text that
+ * consists only of it is cut as a whole. */
 struct span attribution_find(struct span body);
 
 #endif

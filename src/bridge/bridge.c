@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which dialect a bridge speaks, and that there is a bridge at all
- * behind the relay: one run per attempt, made of the request and pushed with
- * the response.  The dialects are two tables of functions.
+ * Hides which dialect a bridge speaks: one run per attempt, made from the
+ * request and fed with the response.  The dialects are two tables of functions.
  */
 #include "config.h"
 
@@ -124,7 +123,8 @@ bridge_refuse(struct bridge_run *run, enum refusal refusal, const char *param,
 	return -1;
 }
 
-/* Only what a header's value may hold: the name is the client's. */
+/* Only characters that a header's value may contain: the name is the
+ * client's. */
 void
 bridge_drop(struct bridge_run *run, struct span name)
 {
@@ -269,7 +269,7 @@ bridge_end(struct bridge_run *run, struct buf *out)
 	return run->last;
 }
 
-/* Anything but a completion may be an error that has no `error`. */
+/* Anything but a completion may be an error without `error`. */
 static void
 break_no_response(struct bridge_run *run, struct span response, struct buf *out)
 {
@@ -292,7 +292,7 @@ break_no_response(struct bridge_run *run, struct span response, struct buf *out)
 	buf_free(&words);
 }
 
-/* What a whole response is read into: its events go nowhere. */
+/* For reading a whole response: its events are discarded. */
 enum bridge_result
 bridge_response(struct bridge_run *run, struct span response, struct buf *out)
 {

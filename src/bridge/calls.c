@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides in how many ways upstreams send tool calls: by index or id or
+ * Hides the many ways in which upstreams send tool calls: by index or id or
  * neither, one after the other or interleaved, announced together with empty
  * arguments, names in fragments or late.
  *
@@ -49,7 +49,7 @@ is_taken(const struct bridge_run *run, const char *id)
 	return ids_known(&run->ids, id);
 }
 
-/* The upstream's, or one that only this response has. */
+/* The upstream's id, or one that is unique to this response. */
 static char *
 make_id(const struct bridge_run *run, const char *upstreams)
 {
@@ -105,7 +105,7 @@ close_call(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	bridge_put_late(run, out);
 }
 
-/* Opens and closes calls in their order, as far as they have come. */
+/* Opens and closes calls in their order, as far as possible. */
 static void
 advance(struct bridge_run *run, struct buf *out)
 {
@@ -150,7 +150,7 @@ bridge_settle_call(struct bridge_run *run, struct buf *out)
 
 /* --- Whose piece is it? --- */
 
-/* What is compared of a piece. */
+/* The parts of a piece that are compared. */
 struct piece {
 	long long index;
 	char id[IDS_BYTES_MAX];
@@ -170,9 +170,9 @@ same_id(const struct bridge_call *c, const struct piece *p)
 	    strcmp(c->upstream_id, p->id) == 0;
 }
 
-/* A piece without a name goes on with a call: the one of its id and index,
- * of its id, of its index (older vLLM gives each piece a new id), else the
- * last that got something. */
+/* A piece without a name continues a call: the one with its id and index,
+ * with its id, with its index (older vLLM gives each piece a new id), or the
+ * last one that got something. */
 static struct bridge_call *
 find_nameless(struct bridge_run *run, const struct piece *p)
 {
@@ -193,10 +193,10 @@ find_nameless(struct bridge_run *run, const struct piece *p)
 	return p->index == -1 ? run->touched : NULL;
 }
 
-/* Does a piece with a name go on with this call?  It does if the call has no
+/* Does a piece with a name continue this call?  It does if the call has no
  * name yet or no arguments (a fragment, or the name once more); with
- * unfinished ones only by the same name.  (Gemini: index 0 for all calls, each
- * with its name and whole.) */
+ * unfinished ones only by the same name.  (Gemini: index 0 for all calls,
+ * each with its name and whole.) */
 static bool
 goes_on(const struct bridge_run *run, const struct bridge_call *c,
     const struct piece *p)
@@ -286,7 +286,7 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	if (s.len == 0 ||
 	    (span_eq(s, buf_span(&c->args.text)) &&
 		arguments_complete(&c->args)))
-		return; /* some upstreams end by telling the whole again */
+		return; /* some upstreams repeat the whole at the end */
 	if (c->state == BRIDGE_CALL_CLOSED) {
 		if (strspn(s.p, " \t\r\n") < s.len)
 			bridge_break_upstream(run,
@@ -295,7 +295,7 @@ add_args(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 			    out);
 		return;
 	}
-	/* The object was only a place for what comes now. */
+	/* The empty object was only a placeholder for what comes now. */
 	if (c->state == BRIDGE_CALL_WAITING && c->args.text.len > 0 &&
 	    s.p[0] == '{' && arguments_empty(&c->args))
 		arguments_reset(&c->args);
@@ -350,7 +350,7 @@ bridge_take_call(struct bridge_run *run, size_t number, struct buf *out)
 
 /* --- The end --- */
 
-/* True: it has ended, or is left. */
+/* True: it has ended, or is left open. */
 static bool
 finish_one(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {

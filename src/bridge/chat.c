@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what chat upstreams make of their one format: texts and calls in any
- * order and packing, reasons of their own for the end, usage anywhere.  Both
+ * Hides how differently chat upstreams use their one format: texts and calls in
+ * any order and packing, their own finish reasons, usage anywhere.  Both
  * dialects get the same from it: one part or call open at a time, in order.
  */
 #include "config.h"
@@ -98,7 +98,7 @@ take_text(struct bridge_run *run, const struct chunk_text *t, struct buf *out)
 {
 	bool waits = !bridge_settle_call(run, out);
 
-	/* A part that is cut off by another loses its half character there. */
+	/* A part that another one interrupts loses its half character. */
 	if (run->part != CHUNK_NONE && run->part != t->part)
 		bridge_close_part(run, out);
 	buf_reset(&run->piece);
@@ -171,8 +171,8 @@ bridge_estimate(const struct bridge_run *run)
 	return tokens;
 }
 
-/* They close their text, as they are of it alone.  (While a call is open it
- * has not been written.) */
+/* They close their text, because they belong only to it.  (While a call is
+ * open it has not been written.) */
 static void
 take_part_extras(struct bridge_run *run, size_t of, struct buf *out)
 {
@@ -181,7 +181,7 @@ take_part_extras(struct bridge_run *run, size_t of, struct buf *out)
 		bridge_close_part(run, out);
 }
 
-/* A whole response tells them before its text. */
+/* In a whole response they come before its text. */
 static void
 take_whole_text(struct bridge_run *run, size_t number, struct buf *out)
 {
@@ -224,7 +224,7 @@ bridge_take(struct bridge_run *run, struct span chunk, struct buf *out)
 
 	run->chunks++;
 	if (chunk_read(c, chunk) == -1) {
-		/* `data: ping` is no part of a response; a torn chunk is. */
+		/* `data: ping` is not part of a response; a torn chunk is. */
 		if (chunk.len > 0 && chunk.p[0] == '{')
 			bridge_break_upstream(run,
 			    "The upstream sent an event that is not JSON.",
@@ -272,7 +272,7 @@ put_halves(struct bridge_run *run, struct buf *out)
 		}
 }
 
-/* Does the response hold a call that can be run? */
+/* Does the response contain a call that can be run? */
 static bool
 has_calls(const struct bridge_run *run)
 {

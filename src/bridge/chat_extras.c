@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how what an upstream says beside its API is gathered from the chunks,
- * and when the client gets it to keep (carry.h).
+ * Hides how an upstream's own members are gathered from the chunks, and when
+ * the client gets them to keep (carry.h).
  */
 #include "config.h"
 

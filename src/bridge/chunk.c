@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the shapes of a chat completion: where reasoning stands, content as a
- * list, calls in `tool_calls` or in `function_call`; and what is wrong with
- * its characters.
+ * Hides the shapes of a chat completion: where reasoning is, content as a list,
+ * calls in `tool_calls` or in `function_call`; and what is wrong with its
+ * characters.
  */
 #include "config.h"
 
@@ -39,8 +39,8 @@ chunk_free(struct chunk *c)
 	buf_free(&c->repaired);
 }
 
-/* The list with room for one more of them; NULL: it stays as it is, without
- * memory for that. */
+/* The list with room for one more of them; NULL: no memory; the list is
+ * unchanged. */
 static void *
 grown(struct chunk *c, void *list, size_t n, size_t *size, size_t each)
 {
@@ -142,8 +142,8 @@ part_kind(struct span type)
 	return CHUNK_NONE;
 }
 
-/* choices[0].delta.content[n], whole.  What else is in a text goes with
- * it, a thought with all that is in it. */
+/* choices[0].delta.content[n], whole.  A text's other members belong to it,
+ * and a thought has all of its members. */
 static void
 end_part(struct chunk *c, const struct jscan_value *v)
 {
@@ -298,7 +298,7 @@ take_delta(struct chunk *c, const struct jscan_value *v)
 		add_extra(c, CHUNK_OF_MESSAGE, 0, 3, v);
 }
 
-/* A delta is what a stream goes by, even if a message is beside it. */
+/* In a stream the delta counts, even if there is a message, too. */
 static void
 begin_delta(struct chunk *c, bool whole)
 {
@@ -402,7 +402,7 @@ scan(struct chunk *c, struct span json, struct jscan_error *error)
 	return jscan(json, JSCAN_DEPTH_MAX, on_value, c, error);
 }
 
-/* Reasoning comes before the text, wherever its member stands. */
+/* Reasoning comes before the text, wherever its member is. */
 static void
 put_reasoning_first(struct chunk *c)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One chunk of a chat stream, or a whole chat completion, as spans of its
- * text: nothing is parsed into a tree and printed again, so what a bridge
- * only carries arrives as it was written.
+ * One chunk of a chat stream, or a whole chat completion, as spans of its text:
+ * nothing is parsed into a tree and printed again, so what a bridge only
+ * carries arrives as it was sent.
  */
 #ifndef BRIDGE_CHUNK_H
 #define BRIDGE_CHUNK_H
@@ -41,7 +41,7 @@ struct chunk_call {
 	bool is_object;
 };
 
-/* A member that is none of the API's. */
+/* A member that the API does not have. */
 struct chunk_extra {
 	enum chunk_place {
 		CHUNK_OF_MESSAGE,
@@ -80,8 +80,8 @@ struct chunk {
 /* hold: what its lists are charged to. */
 void chunk_init(struct chunk *, struct memory_hold *hold);
 void chunk_free(struct chunk *);
-/* Reads the text of a JSON object.  The spans live as long as the text and
- * the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is not a JSON object. */
+/* Reads the text of a JSON object.  The spans are valid as long as the text
+ * and the chunk.  Bad UTF-8 is read as U+FFFD.  -1: it is not a JSON object. */
 int chunk_read(struct chunk *, struct span json);
 
 /* The first half of a character that an upstream cut in two: \ud83d at the

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how an upstream's error becomes one of the client's API: its words,
- * its code, and the status that it stands for.
+ * Hides how an upstream's error becomes one of the client's API: its words, its
+ * code, and its status.
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@ anthropic_type(int status)
 					     : "api_error";
 }
 
-/* What else an error's object says, at the top or in its `error`. */
+/* The other members of an error's object, at the top or in its `error`. */
 struct marks {
 	struct span code, type; /* insides of strings */
 	int number; /* of `code`, `status` or `status_code`; 0: none */
@@ -122,7 +122,7 @@ code_of(struct bridge_run *run, struct span code)
 	return n == 0 || n < code.len ? "upstream_error" : run->code;
 }
 
-/* The upstream says 401 of the gateway's own key, not of the client's. */
+/* The upstream's 401 is about the gateway's key, not the client's. */
 static int
 status_of(const struct marks *m, int status)
 {

@@ -17,7 +17,7 @@
 #define DEPTH_MAX 8
 /* Added to the bytes of each: quotes, colon, comma. */
 #define AROUND 8
-/* How far back an element is looked for that another goes on with. */
+/* How far back an element is searched that another one continues. */
 #define LOOK_BACK 32
 
 struct extras_value {
@@ -98,7 +98,7 @@ find(const struct extras *x, size_t in, struct span key)
 	return i;
 }
 
-/* What stood in it has no place any more, but keeps its room in the list. */
+/* Its content is dropped, but keeps its room in the list. */
 static void
 empty(struct extras *x, size_t at)
 {
@@ -141,7 +141,7 @@ is_text(struct span key)
 	return is_one_of(key, names, sizeof(names) / sizeof(*names));
 }
 
-/* What comes last in an element. */
+/* The member that ends an element. */
 static bool
 is_seal(struct span key)
 {
@@ -197,8 +197,8 @@ goes_on(const struct extras *x, size_t at, struct span element)
 	    !is_sealed(x, at);
 }
 
-/* That the element goes on with, of those up to `last`; without an index only
- * that one. */
+/* The element that it continues, among those up to `last`; without an index
+ * only that one. */
 static size_t
 find_element(const struct extras *x, size_t last, struct span element)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a body's members find their rows, and what is left of a user's id
- * on its way to a provider.
+ * Hides how a body's members find their rows, and how a user's id is reduced
+ * for a provider.
  */
 #include "config.h"
 

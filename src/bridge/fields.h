@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The members of a client's request: each has a row in its dialect's table
- * that says what becomes of it.  One that has none is refused by its name, so
- * that nothing is lost in silence.
+ * The members of a client's request: each has a row in its dialect's table that
+ * says what happens to it.  A member without a row is refused by its name, so
+ * that nothing is lost silently.
  */
 #ifndef BRIDGE_FIELDS_H
 #define BRIDGE_FIELDS_H
@@ -18,14 +18,14 @@
 struct bridge_run;
 
 enum field_fate {
-	FIELD_COPY, /* as it is written, under the name in chat */
-	FIELD_MAX_TOKENS, /* the same; the target says under which name */
-	FIELD_HINT, /* no response depends on it */
+	FIELD_COPY, /* as written, under the name in chat */
+	FIELD_MAX_TOKENS, /* the same; the target decides the name */
+	FIELD_HINT, /* ignored: no response depends on it */
 	FIELD_DONE, /* translated elsewhere */
 	FIELD_DROP, /* left out and named */
 	FIELD_REFUSE, /* the text says what to do instead */
 	FIELD_NOT_TRUE, /* the same, if it is true */
-	FIELD_ONLY, /* refused unless it is written like the text */
+	FIELD_ONLY, /* refused unless it is exactly the text */
 };
 
 struct field {
@@ -43,7 +43,7 @@ int fields_read(struct bridge_run *, struct span body, const struct field *,
 void fields_write(struct bridge_run *, const struct field *, size_t n,
     const struct span *values, struct buf *out);
 
-/* Of a row by its name: it must be there. */
+/* The value of a row by its name, which must exist. */
 struct span fields_value(const struct field *, size_t n,
     const struct span *values, const char *name);
 

@@ -12,7 +12,7 @@
 
 #include "bridge/finish.h"
 
-/* Longer than any reason's name; the rest is not looked at. */
+/* Longer than any reason's name; the rest is ignored. */
 #define REASON_BYTES 96
 
 struct word {
@@ -48,8 +48,8 @@ static const struct word known[] = {
 	{ "function_calls", FINISH_CALLS },
 };
 
-/* Mentioned anywhere in any other reason; the first that fits.  Those of
- * failures come first: "function_call_filter: MALFORMED_FUNCTION_CALL". */
+/* Words in any other reason; the first match counts.  Those of failures come
+ * first: "function_call_filter: MALFORMED_FUNCTION_CALL". */
 static const struct word mentioned[] = {
 	{ "malformed", FINISH_FAILED },
 	{ "unexpected", FINISH_FAILED },
@@ -83,7 +83,7 @@ static const struct word mentioned[] = {
 	{ "truncat", FINISH_LENGTH },
 };
 
-/* In lower case, words parted by '_'. */
+/* In lower case, words separated by '_'. */
 static void
 fold(struct span reason, char out[REASON_BYTES])
 {

@@ -6,9 +6,9 @@
  * What the `finish_reason` of a chat completion means.
  *
  * The API knows five reasons; servers and providers have dozens of their own.
- * A table holds the words for success.  Other reasons are told apart by what
- * they mention: moderation, or a limit of length.  Everything else is a
- * failure, because only a known reason says that the model came to its end.
+ * A table has the words for success.  Other reasons are classified by their
+ * words: moderation, or a limit of length.  Everything else is a failure,
+ * because only a known reason says that the model has finished.
  */
 #ifndef BRIDGE_FINISH_H
 #define BRIDGE_FINISH_H

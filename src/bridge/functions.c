@@ -54,8 +54,8 @@ without_brace(struct span object)
 	return (struct span){ object.p, (size_t)(end - object.p) };
 }
 
-/* Some upstreams refuse a function whose schema has no `properties`, which
- * change nothing where they are empty. */
+/* Some upstreams refuse a function whose schema has no `properties`; empty
+ * ones change nothing. */
 static void
 write_schema(struct span schema, struct buf *out)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The ids of the calls in a conversation.  Some upstreams begin anew with
- * every response ("call_0"), but clients match results by id over the whole
- * conversation: Claude Code takes a call whose id it knows for the old one.
+ * The ids of the calls in a conversation.  Some upstreams start over in every
+ * response ("call_0"), but clients match results by id over the whole
+ * conversation: Claude Code mistakes a call with a known id for the old one.
  */
 #ifndef BRIDGE_IDS_H
 #define BRIDGE_IDS_H
@@ -27,8 +27,8 @@ struct ids {
 
 /* An id as it stands in a JSON string.  Out of memory is fatal. */
 void ids_add(struct ids *, struct span inside);
-/* The id is a text.  Now and then one that is not there counts as known,
- * which costs it its name and nothing else. */
+/* The id is a text.  Rarely an unknown id counts as known; then it is only
+ * renamed. */
 bool ids_known(const struct ids *, const char *id);
 void ids_free(struct ids *);
 

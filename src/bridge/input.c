@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a conversation that cannot be translated is refused: by the place
- * and in the words of the client's API.
+ * Hides how a conversation that cannot be translated is refused: naming the
+ * place, in the words of the client's API.
  */
 #include "config.h"
 

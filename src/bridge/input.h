@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What walking a conversation has in common, whether it is a list of items
- * (Responses) or of messages: where it is, and what is wrong there.
+ * What both walks of a conversation share, of a list of items (Responses) and
+ * of messages: the position, and what is wrong there.
  */
 #ifndef BRIDGE_INPUT_H
 #define BRIDGE_INPUT_H
@@ -40,17 +40,17 @@ int input_end(struct input *, int result);
 int input_refuse(struct input *, const char *what, struct span name);
 int input_malformed(struct input *, const char *what);
 
-/* A call: its id, as it is told of by the first walk. */
+/* Notes a call's id, in the first walk. */
 void input_note_call(struct input *, struct span id);
-/* Names what something that the assistant said holds beside the n known
- * members: an upstream may have wanted it. */
+/* Names the members of an assistant's object besides the n known ones: an
+ * upstream may have wanted them. */
 void input_name_unknown(
     struct input *, struct span object, const char *const *known, size_t n);
-/* The opaque text of a reasoning item or thinking block (its inside), and the
- * member that holds it: named if it is not ours. */
+/* The opaque text of a reasoning item or thinking block (its inside), and
+ * its member: named if it is not ours. */
 void input_opaque(struct input *, struct span inside, const char *member);
 
-/* A content: a text, or a list whose parts are taken one by one.  -1:
+/* Reads a content: a text, or a list whose parts are taken one by one.  -1:
  * refused. */
 int input_content(struct input *, struct span content, struct pieces *,
     int (*take)(struct input *, struct span part, struct pieces *));

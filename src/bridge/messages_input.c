@@ -3,10 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides that a Messages conversation keeps tool results in the user's turn,
- * where a chat wants them as messages of their own, and holds thinking as
- * blocks.  It is walked twice: for the calls and their results, and to be
- * written.
+ * Hides that a Messages conversation has tool results in the user's turn, while
+ * a chat has them as separate messages, and that it has thinking as blocks.  It
+ * is walked twice: to find the calls and their results, and to write it.
  */
 #include "config.h"
 
@@ -85,7 +84,7 @@ take_document(struct input *in, struct span block, struct pieces *parts)
 	return 0;
 }
 
-/* What a search for tools has found: the tool is offered with the rest. */
+/* A tool that a search has found: it is offered with the rest. */
 static int
 take_reference(struct input *in, struct span block, struct pieces *parts)
 {
@@ -181,7 +180,7 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 	return 0;
 }
 
-/* Encrypted thinking is nobody's here. */
+/* No chat upstream can read encrypted thinking. */
 static int
 drop_block(struct input *in, struct span block, struct pieces *parts)
 {
@@ -193,7 +192,7 @@ drop_block(struct input *in, struct span block, struct pieces *parts)
 static const struct {
 	const char *type;
 	int (*take)(struct input *, struct span block, struct pieces *parts);
-	bool nested; /* may stand in a tool's result */
+	bool nested; /* allowed in a tool's result */
 } blocks[] = {
 	{ "text", take_text, true },
 	{ "image", take_image, true },
@@ -215,8 +214,8 @@ row_of(struct span type)
 	return -1;
 }
 
-/* What a hosted tool left behind is a call that is no tool_use, and a result
- * that is no tool_result: the client's own are these two. */
+/* A hosted tool leaves a call that is not a tool_use, and a result that is
+ * not a tool_result: those two are the client's own. */
 enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT };
 
 static enum role
@@ -328,7 +327,7 @@ drop_attribution(struct input *in)
 	in->parts.n--;
 }
 
-/* Only what may stand in a result may stand here. */
+/* Only what a result may contain is allowed here. */
 static int
 take_system(struct input *in, struct span system)
 {

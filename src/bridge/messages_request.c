@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a Messages request is said in chat completions, member by member.
+ * Hides how a Messages request becomes a chat completions request, member by
+ * member.
  *
  * `thinking` is a permission that a chat upstream uses as it is set up.  An
  * effort is left out and named: Claude Code asks every model for one, and
@@ -55,7 +56,7 @@ value_of(const struct span *values, const char *name)
 
 /* --- Tools --- */
 
-/* A tool with a schema of its own; one that has but a type is Anthropic's. */
+/* A tool with its own schema; one with only a type is Anthropic's. */
 static int
 write_tool(struct bridge_run *run, struct span tool, bool *any, struct buf *out)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the Messages API's way of answering: one message of numbered content
+ * Hides the responses of the Messages API: one message of numbered content
  * blocks, whose stop reason and usage come last.
  *
  * Source: the Anthropic API reference, "Messages" and "Streaming messages".
@@ -121,7 +121,7 @@ end(struct bridge_run *run, struct buf *out)
 	event_end(out);
 }
 
-/* By these words Claude Code knows that it must compact. */
+/* These words make Claude Code compact. */
 void
 bridge_messages_text(const struct bridge_error *error, struct buf *out)
 {
@@ -287,8 +287,7 @@ call_delta(struct bridge_run *run, struct bridge_call *c, struct span delta,
 	block_delta(run, "input_json_delta", "partial_json", delta, out);
 }
 
-/* The object wants an object: what the model wrote instead is told as the
- * text it is. */
+/* `input` must be an object: what the model wrote instead is given as text. */
 static void
 call_close(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 {

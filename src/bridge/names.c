@@ -3,11 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a tool's name is made fit for a chat upstream.  What fits goes on
- * as it is.  A namespace and a name are joined by two underscores, as MCP
- * clients write them.  What does not fit after that, or is another tool's
- * already, gets a digest of both parts at its end: it depends on the tool
- * alone, so a prompt cache and the calls of earlier turns keep their names.
+ * Hides how a tool's name is made valid for a chat upstream.  A valid name is
+ * unchanged.  A namespace and a name are joined by two underscores, as MCP
+ * clients write them.  A name that is not valid after that, or is another
+ * tool's already, gets a digest of both parts at its end: it depends on the
+ * tool alone, so a prompt cache and the calls of earlier turns keep their
+ * names.
  */
 #include "config.h"
 
@@ -126,7 +127,7 @@ join(const struct name *n, char out[NAMES_UPSTREAM_MAX + 1])
 	return whole && len > 0;
 }
 
-/* The length goes in: two parts have one way to be written. */
+/* The digest includes the length, so that two different pairs never collide. */
 static void
 add_suffix(const struct name *n, unsigned try, char *out)
 {

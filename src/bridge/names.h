@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What an upstream calls the client's tools, and back.
+ * The names of the client's tools at an upstream, and back.
  *
  * A chat upstream knows functions by a name of at most 64 letters, digits,
- * underscores and hyphens.  A client's tool may stand in a namespace (an MCP
+ * underscores and hyphens.  A client's tool may be in a namespace (an MCP
  * server in Codex), have a longer name (128 in the Messages API) or other
- * characters in it.  Such a tool goes by a name that is made of its own: the
- * same one in every request, and never that of another tool of this one.
+ * characters in it.  Such a tool gets a name derived from its own: the same one
+ * in every request, and never that of another tool in the request.
  */
 #ifndef BRIDGE_NAMES_H
 #define BRIDGE_NAMES_H
@@ -42,11 +42,11 @@ struct name {
 struct names *names_new(void);
 void names_free(struct names *);
 
-/* The entry of a tool, made where there is none: of a call in the history too,
- * whose tool may be offered no more.  space (p NULL: none) and name are
- * insides of JSON strings as they are written; a kind other than NAME_SEARCH
- * counts as it is made, since a call of the history may not tell.
- * NULL: there are NAMES_MAX already.  Entries live as long as the names. */
+/* The entry of a tool, made if there is none: also for a call in the history
+ * whose tool may no longer be offered.  space (p NULL: none) and name are
+ * insides of JSON strings as written; the first kind other than NAME_SEARCH
+ * counts, because a call in the history may not say it.  NULL: there are
+ * NAMES_MAX already.  Entries live as long as the names. */
 struct name *
 names_take(struct names *, struct span space, struct span name, enum name_kind);
 
@@ -55,7 +55,7 @@ const struct name *
 names_known(const struct names *, struct span space, struct span name);
 
 /* The tool that an upstream calls by this name; NULL: there is none, the
- * model made it up. */
+ * model invented it. */
 const struct name *names_find(const struct names *, struct span upstream);
 
 #endif

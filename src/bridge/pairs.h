@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Which result answers which call of a conversation, whatever is between
- * the two.  A dialect walks its conversation once to tell of them, in order,
- * and asks by number as it walks it again.
+ * Which result belongs to which call of a conversation, whatever is between the
+ * two.  A dialect adds them in order in its first walk of the conversation, and
+ * asks by number in its second.
  *
- * A result answers the last call of its id before it; a second result for the
- * same call answers none.  A call that is left out (a hosted tool's) takes its
- * result along.
+ * A result belongs to the last call with its id before it; a second result for
+ * the same call belongs to none.  If a call is left out (a hosted tool's), so
+ * is its result.
  */
 #ifndef BRIDGE_PAIRS_H
 #define BRIDGE_PAIRS_H
@@ -40,7 +40,7 @@ struct pairs {
 	size_t ncalls;
 	struct pairs_result *results;
 	size_t nresults, results_size;
-	struct arena *arena; /* ids that are written with escapes; or NULL */
+	struct arena *arena; /* ids written with escapes; or NULL */
 };
 
 /* All zero is none; ids are insides of JSON strings.  Out of memory is fatal,
@@ -54,7 +54,7 @@ void pairs_result(struct pairs *, struct span id, struct span item,
 void pairs_match(struct pairs *);
 void pairs_free(struct pairs *);
 
-/* NULL: nothing answers it. */
+/* NULL: it has no result. */
 const struct pairs_result *pairs_of_call(const struct pairs *, size_t call);
 
 #endif

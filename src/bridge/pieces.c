@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how each API writes a picture or a file, and how a chat wants it.
+ * Hides how each API writes a picture or a file, and how a chat writes it.
  */
 #include "config.h"
 

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The content of a chat message before it is written: texts, pictures and
- * files as spans of the client's body.  Only when all of it is known can it
- * be said whether it is one string or a list of parts.
+ * The content of a chat message before it is written: texts, pictures and files
+ * as spans of the client's body.  Only when all of it is known is it clear
+ * whether it is one string or a list of parts.
  */
 #ifndef BRIDGE_PIECES_H
 #define BRIDGE_PIECES_H
@@ -50,15 +50,15 @@ pieces_move_with(struct pieces *from, struct pieces *to, struct span object);
 /* Adds an object whose members go with the last text.  False: there is no
  * text. */
 bool pieces_extra(struct pieces *, struct span object);
-/* Moves what is no text: a tool's result can hold none. */
+/* Moves what is not text: a tool's result can only contain text. */
 void pieces_move_media(struct pieces *from, struct pieces *to);
 
-/* The texts as one JSON string, an empty line between them; what is no text
- * is not looked at. */
+/* The texts as one JSON string, an empty line between them; what is not text
+ * is ignored. */
 void pieces_write_texts(const struct pieces *, struct buf *out);
 /* The parts, comma-separated, without the list's brackets. */
 void pieces_write_parts(const struct pieces *, struct buf *out);
-/* A string where all are texts, else a list. */
+/* A string if all are texts, otherwise a list. */
 void pieces_write(const struct pieces *, struct buf *out);
 
 #endif

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what an event that says nothing has to hold all the same.
+ * Hides the members that even an event without meaning must have.
  *
  * Source: the OpenAI API reference, "Streaming events" of Responses; the
  * Anthropic API reference, "Streaming messages".

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Signs of life as events: what each API's clients count as progress.  Codex
+ * Signs of life as events: which each API's clients count as progress.  Codex
  * counts events, not comments; the Anthropic SDKs leave out `ping`.
  */
 #ifndef BRIDGE_PULSE_H
@@ -16,8 +16,8 @@
 /* `event: ping`, as Anthropic sends it. */
 void pulse_messages(struct buf *);
 
-/* A response that is in progress, without its output and without what the
- * client had asked for, which may be long. */
+/* A response that is in progress, without its output and without the
+ * request's members, which may be long. */
 struct pulse_response {
 	const char *id; /* of the response */
 	const char *model;

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the files of the Responses API share; nobody else includes it.
+ * Shared by the files of the Responses API only.
  */
 #ifndef BRIDGE_RESPONSES_H
 #define BRIDGE_RESPONSES_H
@@ -33,9 +33,9 @@ void responses_id(
 void
 responses_place(const struct bridge_run *, struct buf *out, const char *prefix);
 
-/* Where the next item begins in run->items. */
+/* The position of the next item in run->items. */
 size_t responses_item_begin(struct bridge_run *);
-/* Tells of the item that was written from there. */
+/* Writes the events of the item that was written from there. */
 void responses_item_done(struct bridge_run *, size_t from, struct buf *out);
 
 /* responses_calls.c: see struct bridge_ops. */

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a tool call is told in the Responses API: as an item of its own,
- * of a function or a custom tool; and that what an upstream wants back goes as
- * a reasoning item.
+ * Hides how the Responses API has a tool call: as an item of its own, of a
+ * function or a custom tool; and that what an upstream wants back becomes a
+ * reasoning item.
  */
 #include "config.h"
 
@@ -120,8 +120,8 @@ call_event(struct bridge_run *run, const struct bridge_call *c,
 	jput_span(out, key, value);
 }
 
-/* A custom tool's input is inside the JSON that comes, and is told at
- * once when that is whole, as a search's arguments are. */
+/* A custom tool's input is inside the JSON that comes, and is sent when that
+ * is complete, like a search's arguments. */
 void
 responses_call_delta(struct bridge_run *run, struct bridge_call *c,
     struct span delta, struct buf *out)
@@ -165,7 +165,7 @@ on_input(void *ctx, const struct jscan_value *v)
 	return 0;
 }
 
-/* The text inside {"input":…}.  A model that forgot the wrapping meant the
+/* The text inside {"input":…}.  A model that left out the wrapping means the
  * text itself. */
 static void
 add_input(const struct bridge_call *c, struct buf *out)
@@ -214,7 +214,7 @@ close_search(struct bridge_run *run, struct bridge_call *c, struct buf *out)
 	responses_item_done(run, from, out);
 }
 
-/* Codex runs a tool when its item is done: this one never is, and stands
+/* Codex runs a tool when its item is done: this one never is, and is
  * incomplete in the response's output. */
 void
 responses_call_leave(

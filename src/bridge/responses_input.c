@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides that a Responses conversation is a flat list of items, where a chat
- * wants messages.  The list is walked twice: for the calls, their results and
- * the tools that it brings, and to be written.
+ * Hides that a Responses conversation is a flat list of items, while a chat has
+ * messages.  The list is walked twice: to find the calls, their results and the
+ * tools in it, and to write it.
  */
 #include "config.h"
 
@@ -104,8 +104,7 @@ take_output(struct input *in, struct span item)
 	return in->talk.failed ? -1 : 0;
 }
 
-/* What a search has found are tools, which are offered with the rest: their
- * names. */
+/* A search finds tools, which are offered with the rest: writes their names. */
 static int
 name_found(struct input *in, struct span tools, struct span space,
     struct pieces *parts)
@@ -166,8 +165,8 @@ read_output(void *ctx, const struct pairs_result *r, struct pieces *parts)
 	return result;
 }
 
-/* Its text if it has one, else its summary; what is encrypted is nobody's, but
- * for what we carry there. */
+/* Its text if it has one, otherwise its summary; nobody here can read what
+ * is encrypted, except for what we carry there. */
 static int
 take_reasoning(struct input *in, struct span item)
 {
@@ -210,7 +209,7 @@ skip_item(struct input *in, struct span item)
 	return 0;
 }
 
-/* A search for tools, if the client runs it; else it is a hosted tool's. */
+/* A search for tools, if the client runs it; otherwise a hosted tool's. */
 static int
 take_search(struct input *in, struct span item)
 {
@@ -224,8 +223,8 @@ take_found(struct input *in, struct span item)
 	return bridge_responses_is_ours(item) ? take_output(in, item) : 0;
 }
 
-/* The Vercel AI SDK refers to what it thinks is stored.  Of our own reasoning
- * no response depends; of the rest it does. */
+/* The Vercel AI SDK refers to items that it believes are stored.  No
+ * response depends on our own reasoning items; on the others it does. */
 static int
 take_reference(struct input *in, struct span item)
 {
@@ -254,7 +253,7 @@ static const struct {
 	{ "additional_tools", skip_item },
 	{ "tool_search_call", take_search },
 	{ "tool_search_output", take_found },
-	/* No calls, but all the same of hosted tools. */
+	/* Not calls, but also of hosted tools. */
 	{ "mcp_list_tools", drop_item },
 	{ "mcp_approval_request", drop_item },
 	{ "mcp_approval_response", drop_item },
@@ -270,8 +269,8 @@ ends_with(struct span type, const char *end)
 
 enum role { ROLE_OTHER, ROLE_CALL, ROLE_LEFT_OUT, ROLE_RESULT };
 
-/* What a hosted tool left behind is a call that is none of the client's
- * functions, and the output of such a one. */
+/* A hosted tool leaves a call that is not one of the client's functions, and
+ * its output. */
 static enum role
 role_of(struct span type, struct span item)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides in which forms a Responses item holds texts, pictures and files.
+ * Hides the forms in which a Responses item has texts, pictures and files.
  */
 #include "config.h"
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a Responses request is said in chat completions, member by
+ * Hides how a Responses request becomes a chat completions request, member by
  * member.
  *
  * Source: the OpenAI API reference, "Create a model response".
@@ -121,8 +121,8 @@ write_member(
 
 /* --- All of it --- */
 
-/* What the response's object says again of the request: in events, so without
- * the line feeds of a pretty one. */
+/* What the response's object repeats of the request; it is in events, so
+ * without line feeds. */
 static void
 make_echo(struct bridge_run *run, const struct span *values)
 {

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the Responses API's way of answering: items with ids and indexes,
- * each of its events numbered, everything told again when it is done.
- * Reasoning is given as a summary, which every client shows.
+ * Hides the responses of the Responses API: items with ids and indexes,
+ * numbered events, everything repeated when it is done.  Reasoning is given as
+ * a summary, which every client shows.
  *
  * Source: the OpenAI API reference, "Streaming events" of Responses; what
- * parsers insist on was read from the Vercel AI SDK and Codex.
+ * parsers require was read from the Vercel AI SDK and Codex.
  */
 #include "config.h"
 
@@ -197,7 +197,7 @@ object(struct bridge_run *run, struct buf *out)
 
 /* --- Items --- */
 
-/* Tells of the item that was written behind `from` in items. */
+/* Writes the events of the item that begins at `from` in items. */
 void
 responses_item_done(struct bridge_run *run, size_t from, struct buf *out)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where a Responses request keeps its tools: in `tools`, in namespaces
- * there (Codex has one for each MCP server), in items of the input that bring
- * more of them.  All that the client runs itself become functions.
+ * Hides where a Responses request has its tools: in `tools`, in namespaces
+ * there (Codex has one for each MCP server), in items of the input that add
+ * more.  All tools that the client runs itself become functions.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "bridge/responses.h"
 
-#define NESTED_MAX 1 /* a namespace holds no other */
+#define NESTED_MAX 1 /* a namespace contains no other */
 
 struct responses_tool {
 	const struct name *name;
@@ -89,7 +89,7 @@ gather_one(struct bridge_run *run, struct responses_tools *tools,
 		return gather(
 		    run, tools, jspan_member(tool, "tools"), tool, depth + 1);
 	}
-	/* Whatever else there is runs at the provider. */
+	/* All others run at the provider. */
 	bridge_drop(run, type);
 	return 0;
 }
@@ -143,7 +143,7 @@ describe_custom(struct span tool, struct buf *out)
 	buf_puts(out, "\"");
 }
 
-/* A custom tool takes free text: in chat, a function of one text. */
+/* A custom tool accepts free text: in chat, a function of one text. */
 static void
 write_custom(
     struct bridge_run *run, const struct responses_tool *t, struct buf *out)

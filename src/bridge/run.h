@@ -3,36 +3,35 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the files of the bridges share among themselves; nobody else includes
- * it.
+ * Shared by the files of the bridges only.
  *
- *	bridge.c		the interface
- *	{responses,messages}_request.c	client's body -> chat body
- *	{responses,messages}_input.c, input.c	its conversation -> messages
- *	responses_parts.c	texts, pictures and files of an item
- *	responses_tools.c	tools wherever they stand -> functions
- *	fields.c		the members of a body
- *	talk.c, pairs.c, pieces.c	messages in the order that chat wants
- *	talk_carried.c		what an upstream wants back, in a turn
- *	names.c			the client's tools by their upstream names
- *	ids.c			the calls that the conversation has
- *	attribution.c		Claude Code's billing line
- *	extras.c, carry.c	what an upstream wants back, there and back
- *	chat.c, chat_extras.c	chat response -> parts and calls, in order
- *	chunk.c, chunk_decode.c	a chat chunk
- *	calls.c			tool calls, however they are packed
- *	arguments.c		how far a call's arguments have come
- *	finish.c		finish reasons
- *	errors.c, words.c	an upstream's errors, and their words
- *	{responses,messages}_stream.c	parts and calls -> client
- *	responses_calls.c	the calls of a Responses stream
+ * 	bridge.c		the interface
+ * 	{responses,messages}_request.c	client's body -> chat body
+ * 	{responses,messages}_input.c, input.c	its conversation -> messages
+ * 	responses_parts.c	texts, pictures and files of an item
+ * 	responses_tools.c	tools wherever they stand -> functions
+ * 	fields.c		the members of a body
+ * 	talk.c, pairs.c, pieces.c	messages in the order that chat wants
+ * 	talk_carried.c		what an upstream wants back, in a turn
+ * 	names.c			the client's tools by their upstream names
+ * 	ids.c			the calls that the conversation has
+ * 	attribution.c		Claude Code's billing line
+ * 	extras.c, carry.c	what an upstream wants back, there and back
+ * 	chat.c, chat_extras.c	chat response -> parts and calls, in order
+ * 	chunk.c, chunk_decode.c	a chat chunk
+ * 	calls.c			tool calls, however they are packed
+ * 	arguments.c		how far a call's arguments have come
+ * 	finish.c		finish reasons
+ * 	errors.c, words.c	an upstream's errors, and their words
+ * 	{responses,messages}_stream.c	parts and calls -> client
+ * 	responses_calls.c	the calls of a Responses stream
  *
  * Everything is a span of the client's body on the way there, and of the
  * upstream's on the way back.
  *
- * chat.c and calls.c see to it that one thing is open at a time: a part (text,
- * refusal, reasoning) or a call is opened, gets its deltas and is closed
- * before the next is opened.
+ * chat.c and calls.c make sure that one thing is open at a time: a part (text,
+ * refusal, reasoning) or a call is opened, gets its deltas and is closed before
+ * the next is opened.
  */
 #ifndef BRIDGE_RUN_H
 #define BRIDGE_RUN_H
@@ -68,7 +67,7 @@ struct bridge_call {
 	bool carried; /* some were */
 };
 
-/* Error as the client is told it. */
+/* The error as the client gets it. */
 struct bridge_error {
 	const char *code; /* OpenAI's */
 	const char *anthropic; /* Anthropic's error.type */
@@ -85,7 +84,7 @@ struct bridge_ops {
 	void (*part_open)(struct bridge_run *, struct buf *out);
 	void (*part_delta)(struct bridge_run *, struct span, struct buf *out);
 	void (*part_close)(struct bridge_run *, struct buf *out);
-	/* A part of its own, where the client keeps what the upstream wants
+	/* A separate part, in which the client keeps what the upstream wants
 	 * back: a JSON string (carry.h). */
 	void (*carry)(struct bridge_run *, struct span text, struct buf *out);
 	void (*call_open)(
@@ -97,8 +96,8 @@ struct bridge_ops {
 	void (*end)(struct bridge_run *, struct buf *out);
 	void (*fail)(
 	    struct bridge_run *, const struct bridge_error *, struct buf *out);
-	/* The response ends, and the arguments of the open call have not: it
-	 * must not look like a call that can be run. */
+	/* The response ends, but the arguments of the open call are
+	 * incomplete: it must not look like a call that can be run. */
 	void (*call_leave)(
 	    struct bridge_run *, struct bridge_call *, struct buf *out);
 	void (*alive)(struct bridge_run *, struct buf *out);
@@ -161,14 +160,13 @@ int bridge_responses_request(
     struct bridge_run *, struct span body, struct buf *out);
 int
 bridge_messages_request(struct bridge_run *, struct span body, struct buf *out);
-/* An error's message as JSON, in Anthropic's words where clients look for
- * them. */
+/* An error's message as JSON, in Anthropic's words if clients look for them. */
 void bridge_messages_text(const struct bridge_error *, struct buf *out);
 /* `system` and `messages` as chat messages, comma-separated. */
 int bridge_messages_input(struct bridge_run *, struct span system,
     struct span messages, struct buf *out);
 
-/* The tools of a Responses request, wherever they stand in it. */
+/* The tools of a Responses request, wherever they are in it. */
 struct responses_tools {
 	struct responses_tool *list;
 	size_t n, size;
@@ -188,11 +186,11 @@ int bridge_refuse(struct bridge_run *, enum refusal, const char *param,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* Names something in bridge_dropped(), once. */
 void bridge_drop(struct bridge_run *, struct span name);
-/* What the client calls the tool of this upstream name, custom or in a
- * namespace; NULL: it offered none, the name is the model's own. */
+/* The client's tool of this upstream name, custom or in a namespace; NULL:
+ * the client offered none, the model invented the name. */
 const struct name *bridge_tool(const struct bridge_run *, struct span upstream);
 enum name_kind bridge_call_kind(const struct bridge_call *);
-/* What the client is told: its own name of the tool. */
+/* The client's own name of the tool. */
 struct span bridge_call_name(const struct bridge_call *);
 /* The entry of a tool; NULL: there are too many, refused. */
 struct name *bridge_name(
@@ -203,11 +201,11 @@ void bridge_function(struct bridge_run *, const struct name *,
     struct span description, struct span schema, bool strict, struct buf *out);
 /* `,"tool_choice":` that names a function. */
 void bridge_choice(const struct name *, struct buf *out);
-/* Ends the run as failed and tells the client. */
+/* Ends the run as failed, with an error for the client. */
 void bridge_break(struct bridge_run *, const char *why,
     const struct bridge_error *, struct buf *out);
 
-/* Ends it by an upstream that does not keep to its API. */
+/* Ends it because of an upstream that violates its API. */
 void
 bridge_break_upstream(struct bridge_run *, const char *why, struct buf *out);
 
@@ -221,14 +219,14 @@ void bridge_close_part(struct bridge_run *, struct buf *out);
 /* Text that waited for the end of a call. */
 void bridge_put_late(struct bridge_run *, struct buf *out);
 
-/* chat_extras.c: what the chunk holds beside the API: of the message, of a
+/* chat_extras.c: the chunk's members besides the API's: of the message, of a
  * text (of as in chunk.h; true: it has some) under this name, of a call. */
 void bridge_take_extras(struct bridge_run *);
 bool bridge_take_part_extras(struct bridge_run *, size_t of, const char *name);
 void
 bridge_take_call_extras(struct bridge_run *, size_t of, struct bridge_call *);
-/* Gives the client what has been gathered, if it is worth that: before the
- * text that follows, since some clients take the last part for the response. */
+/* Gives the client what has been gathered, if it matters: before the text
+ * that follows, because some clients take the last part for the response. */
 void bridge_put_extras(struct bridge_run *, struct buf *out);
 /* The same at the end.  After a text the Messages API has no place for it:
  * Claude Code (-p) takes the last block for the response. */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides in which order a chat's messages may stand.  What is said is gathered
- * by its speaker and written when another one speaks.
+ * Hides the order that a chat's messages must have.  Content is gathered by
+ * speaker and written when another one speaks.
  */
 #include "config.h"
 
@@ -167,7 +167,7 @@ write_content(struct talk *t, bool think)
 	}
 }
 
-/* With "all", a turn without reasoning says that it has none. */
+/* With "all", a turn without reasoning has an empty one. */
 static void
 write_thoughts(struct talk *t)
 {
@@ -181,7 +181,7 @@ write_thoughts(struct talk *t)
 	pieces_write_texts(&t->thoughts, t->out);
 }
 
-/* Members that hold what it thought go where reasoning does. */
+/* Members with thoughts are treated like reasoning. */
 static bool
 is_no_thought(struct span key)
 {
@@ -196,7 +196,7 @@ is_no_content(struct span key)
 	return !span_is(key, EXTRAS_CONTENT);
 }
 
-/* Its content is read into scratch, which may hold media for later. */
+/* Its content is read into scratch, which may keep media for later. */
 static void
 write_result(
     struct talk *t, const struct talk_call *c, const struct pairs_result *r)
@@ -258,7 +258,7 @@ talk_system(struct talk *t, struct pieces *p)
 		pieces_move(p, &t->system);
 		return;
 	}
-	/* The tag is Claude Code's own for the like. */
+	/* Claude Code itself uses this tag for such text. */
 	pieces_text(&t->user, span_of("<system-reminder>"));
 	pieces_move(p, &t->user);
 	pieces_text(&t->user, span_of("</system-reminder>"));

@@ -4,12 +4,12 @@
  */
 /*
  * A conversation as chat messages, in the order and shape that chat upstreams
- * insist on:
+ * require:
  *
  * - one system message, and at the beginning; later ones become the user's
  *   text, in <system-reminder>;
  * - no two turns of the user after one another;
- * - the results of an assistant's calls directly after them, whatever stood
+ * - the results of an assistant's calls directly after them, whatever was
  *   between; a call without a result gets one that says so; a result without
  *   its call becomes the user's text;
  * - nothing but text in a result: its pictures follow in a user's message;
@@ -34,13 +34,13 @@
 
 /* How a call's arguments are written. */
 enum talk_arguments {
-	TALK_STRING, /* a JSON string that holds them */
-	TALK_OBJECT, /* JSON: what a string has to hold */
+	TALK_STRING, /* a JSON string that contains them */
+	TALK_OBJECT, /* JSON, to be put into a string */
 	TALK_INPUT, /* a JSON string that is the input of a custom tool */
 };
 
-/* As it is kept until its message is written: a conversation may have as many
- * as there is room for.  Its spans are found in the item again. */
+/* A call until its message is written: a conversation may have very many, so
+ * it is small.  Its spans are found again in the item. */
 struct talk_call {
 	const struct name *name;
 	struct span item;
@@ -82,14 +82,14 @@ struct talk {
 	size_t next_call, next_result; /* their numbers */
 };
 
-/* These take the pieces out of what they are given. */
+/* These move the pieces out of their argument. */
 void talk_system(struct talk *, struct pieces *);
 void talk_user(struct talk *, struct pieces *);
 void talk_text(struct talk *, struct pieces *);
 void talk_thoughts(struct talk *, struct pieces *);
 /* The inside of a reasoning item's or thinking block's opaque text: what is
- * ours goes with the message, or with the call that it names: the next one, or
- * one of the last.  False: it is not ours, or for another model. */
+ * ours is added to the message, or to the call that it names: the next one,
+ * or one of the last.  False: it is not ours, or for another model. */
 bool talk_carried(struct talk *, struct span inside);
 void talk_call(
     struct talk *, const struct name *, struct span item, enum talk_arguments);
@@ -99,13 +99,13 @@ enum pairs_fate talk_result(struct talk *);
 void talk_end(struct talk *);
 void talk_free(struct talk *);
 
-/* talk_carried.c, for talk.c: what waits for this call goes with it. */
+/* talk_carried.c, for talk.c: adds what waits for this call. */
 void talk_take_carried(struct talk *, struct talk_call *);
 /* All that was carried to a call, and to its function. */
 void talk_call_extras(const struct talk *, const struct talk_call *,
     struct extras *call, struct extras *function);
-/* Were parts of thought carried to the turn?  They go to list, made for it,
- * comma-separated, if that is not NULL. */
+/* Were parts of thought carried to the turn?  If list is not NULL, they are
+ * added to it, comma-separated. */
 bool talk_carried_thoughts(const struct talk *, struct buf *list);
 
 #endif

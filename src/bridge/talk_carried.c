@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides to which call, text or message of a turn belongs what an upstream
- * wants back (carry.h).
+ * Hides to which call, text or message of a turn the things belong that an
+ * upstream wants back (carry.h).
  */
 #include "config.h"
 
@@ -40,7 +40,7 @@ add_call_extra(struct talk *t, struct span object, struct talk_call *c)
 	t->call_extras[c->extra - 1].last = last;
 }
 
-/* One of the last calls has this id: what came late goes with it. */
+/* Adds what came late to one of the last calls, by id. */
 static bool
 add_to_last(struct talk *t, struct span object)
 {

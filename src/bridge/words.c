@@ -17,7 +17,7 @@
 #include "base/utf8.h"
 #include "bridge/words.h"
 
-/* Of a body no more is looked at. */
+/* No more of a body is read. */
 #define BODY_BYTES ((size_t)256 * 1024)
 /* {"error":{"error":"{\"error\":…}"}} */
 #define NESTED_MAX 6
@@ -84,7 +84,7 @@ separate(struct buf *out, size_t from, const char *with)
 
 /* --- JSON --- */
 
-/* The members that hold words, the best first. */
+/* The members with words, the best first. */
 static const char *const keys[] = { "error", "message", "detail", "msg",
 	"error_message", "error_description", "errorMessage", "errors",
 	"details", "description", "reason", "title", "status_message" };
@@ -201,7 +201,7 @@ on_element(void *ctx, const struct jscan_value *v)
 	return 0;
 }
 
-/* A string that holds JSON is a provider's error inside a gateway's. */
+/* A string that contains JSON is a provider's error inside a gateway's. */
 static void
 add_string(struct span raw, unsigned nested, struct buf *out)
 {
@@ -305,7 +305,7 @@ add_entity(struct span s, size_t at, struct buf *out)
 	return at + 1;
 }
 
-/* The text between the tags; that of scripts and styles is none. */
+/* The text between the tags, without scripts and styles. */
 static void
 add_untagged(struct span s, struct buf *out)
 {
@@ -364,7 +364,7 @@ add_html(struct span html, struct buf *out)
 
 /* --- The whole --- */
 
-/* An error status whose body is an event all the same. */
+/* The body of an error status may be an event, too. */
 static struct span
 unframed(struct span s)
 {
@@ -378,7 +378,7 @@ unframed(struct span s)
 	return trimmed((struct span){ s.p + at + 5, end - at - 5 });
 }
 
-/* Not into the middle of a character. */
+/* Not in the middle of a character. */
 static void
 add_bounded(struct span s, struct buf *out)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What an upstream says is wrong, in its own words, whatever the form: JSON of
- * any dialect, plain text or a proxy's HTML page.
+ * An upstream's error in its own words, whatever the form: JSON of any dialect,
+ * plain text or a proxy's HTML page.
  */
 #ifndef BRIDGE_WORDS_H
 #define BRIDGE_WORDS_H

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides who may bring lines, and that they come by sockets whose other ends
- * may be in the hands of an attacker: nothing here waits for one of them, and
- * none of them can take what the others need.
+ * Hides who may deliver lines, and that they come through sockets whose other
+ * ends an attacker may control: nothing here waits for one of them, and none of
+ * them can use up what the others need.
  */
 #include "config.h"
 
@@ -23,16 +23,16 @@
 #include "ledger/form.h"
 #include "ledger/frame.h"
 
-/* Nobody has more than one and its successor. */
+/* No process has more than one and its successor. */
 #define CALLERS_OF_ONE 2
 #define CALLERS_MAX 1024
 /* From one caller at once: one that never pauses keeps nobody else waiting. */
 #define CALLS_MAX 64
-/* A frame's memory that is kept for the next. */
+/* How much of a frame's memory is kept for the next. */
 #define KEEP_BYTES (128 * 1024)
 #define WARN_EVERY_MS 60000
 
-/* One who brings lines. */
+/* A process that delivers lines. */
 struct caller {
 	int fd;
 	pid_t pid; /* 0: not known */
@@ -45,7 +45,7 @@ struct caller {
 struct ledger_callers {
 	struct ledger_file *file;
 	struct ledger_gap *gap;
-	int desk; /* -1: nobody is left behind it */
+	int desk; /* -1: no process can call any more */
 	struct caller *callers[CALLERS_MAX]; /* the oldest first */
 	size_t ncallers;
 	struct pollfd fds[CALLERS_MAX + 1];
@@ -82,7 +82,7 @@ peer_of(int fd)
 	return 0;
 }
 
-/* A process that calls too often takes the place of its own calls. */
+/* A process that calls too often replaces its own calls. */
 static void
 make_place(struct ledger_callers *k, pid_t pid)
 {
@@ -170,8 +170,8 @@ body_room(struct caller *c)
 	return true;
 }
 
-/* What is there of a frame.  1: all of it; 0: not yet; -1: there will be no
- * more. */
+/* Reads a frame.  1: all of it is there; 0: not yet; -1: nothing more will
+ * come. */
 static int
 read_frame(struct caller *c)
 {
@@ -197,8 +197,8 @@ read_frame(struct caller *c)
 	return head_is_good(&c->head) && body_room(c) ? read_frame(c) : -1;
 }
 
-/* The lines of a frame, up to one that is none of the ledger's.  Returns how
- * many; -1: it is no frame. */
+/* The lines of a frame, up to one that the ledger cannot have.  Returns how
+ * many; -1: it is not a frame. */
 static int
 take_lines(const struct caller *c, struct ledger_drafts *lines)
 {
@@ -250,8 +250,8 @@ free_lines(struct ledger_drafts *lines)
 	}
 }
 
-/* None of our programs sends such a line: who does was taken over.  It is
- * dealt with by a count. */
+/* Our programs never send such a line: the sender was taken over.  The line
+ * is only counted. */
 static unsigned
 refuse_line(struct ledger_callers *k, const struct caller *c)
 {
@@ -265,7 +265,7 @@ refuse_line(struct ledger_callers *k, const struct caller *c)
 	return 1;
 }
 
-/* How many of them are dealt with. */
+/* Returns how many of them are dealt with. */
 static unsigned
 write_lines(struct ledger_callers *k, const struct caller *c,
     struct ledger_drafts *lines, int *error)
@@ -275,7 +275,7 @@ write_lines(struct ledger_callers *k, const struct caller *c,
 	if (c->head.again)
 		ledger_file_drop_written(k->file, lines);
 	*error = 0;
-	/* Nobody else waits for what this one has waited for. */
+	/* This caller has waited already; nobody else waits for the same. */
 	if (ledger_file_append(k->file, lines, k->lock_until_ms) == -1) {
 		*error = errno;
 		k->lock_until_ms = 0;
@@ -285,7 +285,7 @@ write_lines(struct ledger_callers *k, const struct caller *c,
 	return had - left;
 }
 
-/* False: it is to be hung up on. */
+/* False: close the connection. */
 static bool
 handle_frame(struct ledger_callers *k, struct caller *c)
 {

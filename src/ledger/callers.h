@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Those who bring lines to the ledger's process (frame.h), any of which may
- * have been taken over.  Between keeper.c and callers.c, and the fuzzer.
+ * The processes that deliver lines to the ledger's process (frame.h), any of
+ * which may have been taken over.  Between keeper.c and callers.c, and the
+ * fuzzer.
  */
 #ifndef LEDGER_CALLERS_H
 #define LEDGER_CALLERS_H
@@ -18,13 +19,13 @@
 
 struct ledger_callers;
 
-/* The desk's end for the ledger's process becomes theirs; file and gap stay the
+/* Takes ownership of the ledger's end of the desk; file and gap stay the
  * caller's.  Out of memory is fatal. */
 struct ledger_callers *
 ledger_callers_new(struct ledger_file *, struct ledger_gap *, int desk);
 void ledger_callers_free(struct ledger_callers *);
 
-/* Is anybody there, or can anybody come? */
+/* Is any process connected, or can one still connect? */
 bool ledger_callers_left(const struct ledger_callers *);
 /* Waits for what comes, at most timeout_ms (-1: forever), and deals with it.
  * False: nothing came. */

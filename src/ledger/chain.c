@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The hash chain of the ledger and the record of its tail.  Hides what the
- * record looks like and how it is made again when it was lost; used by the
- * writer of each request's line and by `tailgate usage --verify`.
+ * The hash chain of the ledger and the record of its tail.  Hides the record's
+ * form and how a lost one is rebuilt; used by the writer of each request's line
+ * and by `tailgate usage --verify`.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 #include "ledger/chain.h"
 
 #define TAIL_MAGIC UINT64_C(0x3130464c45444754) /* "TGDELF01" */
-/* Lines looked at from the end before the whole file is read. */
+/* How many lines are searched from the end before the whole file is read. */
 #define DERIVE_BYTES (1024 * 1024)
 #define FOLLOW_BYTES (64 * 1024)
 
@@ -45,7 +45,7 @@ half_hash(const void *p, size_t len, char out[LEDGER_HASH_LEN])
 	memcpy(out, text, LEDGER_HASH_LEN);
 }
 
-/* No secret: shows a record that was written in part. */
+/* Not a secret: detects a record that was written in part. */
 static void
 record_check(const struct ledger_record *r, unsigned char out[8])
 {
@@ -67,7 +67,7 @@ ledger_tail_pack(const struct ledger_tail *t, struct ledger_record *r)
 	record_check(r, r->check);
 }
 
-/* -1 where it is none, or damaged. */
+/* -1 if it is not a record, or damaged. */
 static int
 ledger_tail_unpack(const struct ledger_record *r, struct ledger_tail *t)
 {
@@ -114,8 +114,8 @@ is_hash(const char *p)
 	return true;
 }
 
-/* The digits that end before p[end], and the text that must stand before
- * them; returns where that begins, or 0. */
+/* The digits that end before p[end], and the text that must precede them;
+ * returns where that begins, or 0. */
 static size_t
 number_before(const char *p, size_t end, uint64_t *n)
 {
@@ -220,7 +220,7 @@ push_lines(struct ledger_tail *t, const char *p, size_t len, bool last)
 		size_t n =
 		    newline == NULL ? len - i : (size_t)(newline - (p + i));
 
-		/* A longer one is none of ours: taken in pieces. */
+		/* A longer line is not ours: it is read in pieces. */
 		if (newline == NULL && !last && n < LEDGER_LINE_MAX)
 			break;
 		if (n > 0)

@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides rotation under our feet, and how long one waits for a lock.
+ * Hides that the file may be rotated at any time, and how long we wait for a
+ * lock.
  *
  * The lock is a flock on a file of its own, since the ledger itself may be
  * renamed at any time, and of mode 0600, since a process that may open a file
- * may lock it.  All the same nobody waits for it without end: another process
- * of ours may have been stopped with it.
+ * may lock it.  Still, nobody waits for it without end: another of our
+ * processes may have been stopped while holding it.
  */
 #include "config.h"
 
@@ -95,7 +96,7 @@ open_lock(struct ledger_current *c)
 		close(fd);
 		return -1;
 	}
-	/* One of before that others may read. */
+	/* An older lock file that others may read. */
 	if ((st.st_mode & 077) != 0 && fchmod(fd, 0600) == -1)
 		log_warn("%s: %s", c->lock_path, strerror(errno));
 	close_fd(&c->lock_fd);
@@ -129,7 +130,7 @@ open_dir(const char *path)
 	return fd;
 }
 
-/* Which file it is, and its size.  Who asks for the time of the last change,
+/* Which file it is, and its size.  Asking for the time of the last change,
  * as fstatat(2) does, makes the next write set a new one: that costs as much
  * again (Linux 6.13 and later). */
 static int
@@ -150,8 +151,8 @@ look_at(int dir_fd, const char *name, struct stat *st)
 #endif
 }
 
-/* What is at the path now?  That its directory is still the same one is
- * believed for a second: to walk the whole path costs as much as the write. */
+/* What is at the path now?  We check only once a second that its directory
+ * is still the same: resolving the whole path costs as much as the write. */
 static int
 look(struct ledger_current *c, struct stat *st)
 {
@@ -203,7 +204,7 @@ try_lock(const struct ledger_current *c, int64_t until_ms)
 	return 0;
 }
 
-/* Is what we have locked what all others would lock? */
+/* Is our locked file the one that all others would lock? */
 static bool
 lock_stands(const struct ledger_current *c)
 {

@@ -3,10 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The files that lines go into: which one is at the ledger's path now,
- * and the lock under which one writes.  Both may be renamed, removed or
- * replaced at any time, with their directory.  Between file*.c and current.c
- * only.
+ * The files that lines go into: the one at the ledger's path now, and the lock
+ * for writing.  Both may be renamed, removed or replaced at any time, with
+ * their directory.  Between file*.c and current.c only.
  */
 #ifndef LEDGER_CURRENT_H
 #define LEDGER_CURRENT_H
@@ -35,11 +34,11 @@ int ledger_current_open(struct ledger_current *, const char **which);
 /* Only a plain file, through no symbolic link; -1 with errno. */
 int ledger_current_open_plain(const char *path, int flags, unsigned mode);
 
-/* Locks, waiting no longer than until_ms (clock_now_ms()) for another process,
- * then opens what is at the path now.  *old_fd is the file that was open
- * before where it was another one, to be closed by the caller, else -1.  -1
- * with errno (EWOULDBLOCK: another process holds the lock); nothing is locked
- * then. */
+/* Locks, waiting no longer than until_ms (clock_now_ms()) for another
+ * process, then opens what is at the path now.  *old_fd is the previously
+ * open file if it was another one, to be closed by the caller, otherwise -1.
+ * -1 with errno (EWOULDBLOCK: another process holds the lock); nothing is
+ * locked then. */
 int ledger_current_lock(
     struct ledger_current *, int64_t until_ms, int *old_fd, struct stat *st);
 void ledger_current_unlock(struct ledger_current *);

@@ -71,7 +71,7 @@ int
 ledger_desk_take(int keeps, int *fd)
 {
 	union control control;
-	/* Bytes without a socket are nobody's; they go many at a time. */
+	/* Bytes without a socket are discarded, many at a time. */
 	char bytes[4096];
 	struct iovec iov = { bytes, sizeof(bytes) };
 	struct msghdr m = { .msg_iov = &iov,

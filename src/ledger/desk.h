@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The desk: the pair of sockets by which those who serve reach the ledger's
- * process (frame.h), whichever that is just then.
+ * The desk: the pair of sockets by which serving processes reach the present
+ * ledger's process (frame.h).
  */
 #ifndef LEDGER_DESK_H
 #define LEDGER_DESK_H
@@ -21,11 +21,11 @@ enum { LEDGER_DESK_KEEPS, LEDGER_DESK_SERVES };
 int ledger_desk_open(int desk[2]);
 void ledger_desk_close(int desk[2]);
 
-/* Hands a socket over to whoever keeps.  -1 with errno: EAGAIN where there is
- * no room. */
+/* Hands a socket over to the ledger's process.  -1 with errno: EAGAIN if
+ * there is no room. */
 int ledger_desk_send(int serves, int fd);
 /* The next socket, *fd -1 where a message brought none.  1; 0: no more for
- * now; -1: nobody is left behind the desk. */
+ * now; -1: nobody is left who could send one. */
 int ledger_desk_take(int keeps, int *fd);
 
 /* A ledger's process of one's own, and its desk. */
@@ -35,8 +35,8 @@ struct ledger_own {
 };
 /* Forks: before there are threads.  -1 with errno. */
 int ledger_own_start(struct ledger_own *, const struct config *);
-/* It ends when everybody has hung up; a disk that hangs may hold it for longer
- * than it is waited for. */
+/* Waits until it has ended, which it does when all callers have closed; with
+ * a hanging disk it may take longer than we wait. */
 void ledger_own_end(struct ledger_own *);
 
 #endif

@@ -17,7 +17,7 @@
 #include "ledger/form.h"
 #include "ledger/read.h"
 
-/* Of a name as a client or an upstream wrote it. */
+/* The longest name of a client or an upstream that a line has. */
 #define TEXT_MAX_BYTES 256
 #define YEAR_9999_MS INT64_C(253402300799999)
 
@@ -64,7 +64,7 @@ put_if(struct buf *b, const char *name, bool set)
 		jput_bool(b, name, true);
 }
 
-/* Tokens without a report are our estimate, nothing at all is "none". */
+/* Tokens without a report are our estimate; no tokens at all are "none". */
 static const char *
 usage_word(const struct usage *u)
 {
@@ -87,7 +87,7 @@ put_rest(struct buf *b, const struct usage *u)
 	put_u64_if(b, "images", u->images);
 }
 
-/* What went out, and what came of it. */
+/* What was sent, and its result. */
 static void
 put_sent(struct buf *b, const struct entry_try *t)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One line of the account in the making.  Within src/ledger/ only.
+ * One line of the ledger that is being made.  Within src/ledger/ only.
  */
 #ifndef LEDGER_DRAFT_H
 #define LEDGER_DRAFT_H
@@ -16,8 +16,8 @@
 #include "ledger/chain.h"
 #include "ledger/ledger.h"
 
-/* A newline precedes its text, for the case that what is in the file
- * before it was torn. */
+/* A newline precedes its text, in case the line before it in the file was
+ * torn. */
 struct ledger_draft {
 	struct buf text;
 	size_t len; /* of it without its end */
@@ -30,21 +30,21 @@ STAILQ_HEAD(ledger_drafts, ledger_draft);
 
 /* All of the line but its end. */
 struct ledger_draft *ledger_draft_new(const struct entry *);
-/* One that another process made: its text without the newline before it.
- * NULL: it has not the form of a request's line (form.h). */
+/* A line from another process: its text without the newline before it. NULL:
+ * it does not have the form of a request's line (form.h). */
 struct ledger_draft *ledger_draft_again(struct span text, bool external);
 void ledger_draft_free(struct ledger_draft *);
 
-/* Requests that have no line: how many, of them sent outside, and when the
- * first and the last of them began. */
+/* Requests without a line: how many, how many of them were sent outside, and
+ * when the first and the last of them began. */
 struct ledger_lost {
 	uint64_t lost, external;
 	int64_t since_ms, until_ms;
 };
 struct ledger_draft *ledger_draft_lost(const struct ledger_lost *);
 
-/* Its end: the host's name, its place after the tail, and the newline, instead
- * of the end that it had before.  False: it has become too long. */
+/* Its end: the host's name, its place after the tail, and the newline,
+ * instead of the end that it had before.  False: the line is too long then. */
 bool ledger_draft_finish(
     struct ledger_draft *, const char *gateway, const struct ledger_tail *);
 

@@ -21,8 +21,8 @@
 #include "base/log.h"
 #include "ledger/file_internal.h"
 
-/* What may have been written, after lines of which nobody knows, before these
- * come again. */
+/* How much may have been written after lines whose fate is unknown, before
+ * they are sent again. */
 #define LOOK_BACK_BYTES (4 * 1024 * 1024)
 /* Lines in one write, at most. */
 #if defined(IOV_MAX) && IOV_MAX < 128
@@ -33,8 +33,7 @@
 
 /* ---- appending -------------------------------------------------------- */
 
-/* How many of them have been written whole; where that isn't all, errno says
- * why. */
+/* How many of them were written whole; if not all, errno says why. */
 static size_t
 write_whole(int fd, struct iovec *iov, size_t n)
 {
@@ -74,7 +73,7 @@ struct batch {
 	size_t n;
 };
 
-/* Its place in the chain; false: it has become too long to have one. */
+/* Adds its place in the chain; false: the line is too long then. */
 static bool
 add_line(struct batch *batch, const char *gateway, struct ledger_draft *line)
 {
@@ -101,8 +100,8 @@ drop_first(struct ledger_drafts *lines, size_t n)
 	}
 }
 
-/* The beginning of the lines, up to one that is too long.  That one, where it
- * is the first, is taken out and counted. */
+/* The first lines, up to one that is too long.  If that is the very first,
+ * it is removed and counted. */
 static void
 make_batch(
     struct ledger_file *l, struct batch *batch, struct ledger_drafts *lines)
@@ -134,7 +133,7 @@ append(struct ledger_file *l, struct batch *batch, struct ledger_drafts *lines)
 			return 0;
 		n = write_whole(l->at.fd, batch->iov, batch->n);
 		drop_first(lines, n);
-		/* The next writer finds by itself what has become of it. */
+		/* The next writer finds out by itself what was written. */
 		if (n < batch->n)
 			return -1;
 		ledger_file_keep_tail(l, &batch->tail);
@@ -212,7 +211,7 @@ ledger_file_append(
 
 /* ---- what a predecessor wrote ------------------------------------------ */
 
-/* The end of a file, as much as a predecessor can have written last; NULL:
+/* The end of a file, as much as a predecessor may have written last; NULL:
  * none.  *len bytes, to be freed. */
 static char *
 read_end(const char *path, size_t *len)

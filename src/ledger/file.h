@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The file that the account is in.  Between keeper.c and file*.c only.
+ * The ledger's file.  Between keeper.c and file*.c only.
  */
 #ifndef LEDGER_FILE_H
 #define LEDGER_FILE_H
@@ -17,24 +17,24 @@
 struct ledger_file;
 
 /* Opens nothing yet.  The gap stays the caller's.  One thread at a time. */
-/* gateway: what each line says of the host; both texts stay the caller's. */
+/* gateway: the host's name in each line; both texts stay the caller's. */
 struct ledger_file *
 ledger_file_new(const char *path, const char *gateway, struct ledger_gap *);
 /* Writes the record of the end, as ledger_file_keep() does. */
 void ledger_file_free(struct ledger_file *, int64_t until_ms);
 
-/* Can it be written?  -1 with errno: *which can't be opened.  Once it could be,
- * only ledger_file_append() tells. */
+/* Can it be written?  -1 with errno: *which can't be opened.  After it could
+ * once, only ledger_file_append() tells. */
 int ledger_file_check(struct ledger_file *, const char **which);
 
-/* Appends them in this order, each of them whole, after a line that tells of
- * the gap where there is one; what is written is taken out of the list and
- * freed.  -1: some are left, errno says why (EWOULDBLOCK: another process held
- * the lock until until_ms, clock_now_ms()).  A line that is too long is counted
- * in the gap. */
+/* Appends them in this order, each of them whole, after a line about the gap
+ * if there is one; written lines are removed from the list and freed.  -1:
+ * some are left, errno says why (EWOULDBLOCK: another process held the lock
+ * until until_ms, clock_now_ms()).  A line that is too long is counted in
+ * the gap. */
 int ledger_file_append(
     struct ledger_file *, struct ledger_drafts *, int64_t until_ms);
-/* Takes out of the list, and frees, what is near the end of the file
+/* Removes from the list, and frees, lines that are near the end of the file
  * already. */
 void
 ledger_file_drop_written(const struct ledger_file *, struct ledger_drafts *);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where the chain goes on: the record of its end, and what the file got
- * since that was written.
+ * Hides where the chain continues: the record of its end, and the lines that
+ * came after the record.
  */
 #include "config.h"
 
@@ -20,13 +20,13 @@
 #include "base/log.h"
 #include "ledger/file_internal.h"
 
-/* A write into a file costs more than the whole line otherwise does. */
+/* Writing the record costs more than the rest of a line. */
 #define KEEP_EVERY_MS 1000
 
 /* ---- finding it ------------------------------------------------------- */
 
-/* Goes on over what the tail's own file got after it was recorded, where that
- * file was rotated meanwhile: we may have it open, else it is path.1. */
+/* Advances over the lines that came after the record if the tail's file was
+ * rotated since: we may have it open, otherwise it is path.1. */
 static void
 settle_rotated(struct ledger_file *l, int old_fd, struct ledger_tail *t)
 {
@@ -46,7 +46,7 @@ settle_rotated(struct ledger_file *l, int old_fd, struct ledger_tail *t)
 		close(fd);
 }
 
-/* No record: from the ledger's end, or where it is new, the rotated one's. */
+/* No record: from the ledger's end, or, if it is new, the rotated one's. */
 static int
 derive_tail(struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
 {
@@ -70,8 +70,8 @@ is_of(const struct ledger_tail *t, const struct stat *st)
 	return (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
 }
 
-/* What we remember is of the file that we wrote to last.  Where the ledger is
- * another one now, others may have written to one more in between. */
+/* We remember the file that we wrote to last.  If the ledger is another one
+ * now, others may have written to a third one in between. */
 static int
 read_record(
     const struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
@@ -93,9 +93,9 @@ read_record(
 	return kept ? 0 : -1;
 }
 
-/* Brings the tail to the end of the open file, whatever happened since it was
- * recorded.  *behind: the file had, or may have had, more than the record
- * knew. */
+/* Advances the tail to the end of the open file, whatever happened since it
+ * was recorded.  *behind: the file had, or may have had, more than the
+ * record knew. */
 int
 ledger_file_find_tail(struct ledger_file *l, int old_fd, const struct stat *st,
     struct ledger_tail *t, bool *behind)
@@ -127,8 +127,7 @@ ledger_file_find_tail(struct ledger_file *l, int old_fd, const struct stat *st,
 
 /* ---- its record ------------------------------------------------------- */
 
-/* Under the lock.  Where this fails, the next writer finds the line by
- * itself. */
+/* Under the lock.  If this fails, the next writer finds the line by itself. */
 static void
 write_record(struct ledger_file *l)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a line is checked that comes from a process which may have been
- * taken over: nothing in it may pass for another line, or for the chain's own.
+ * Hides the check of lines from processes that may have been taken over:
+ * nothing in a line may pass for another line, or for the chain's members.
  */
 #include "config.h"
 

@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a process that serves and the ledger's process say to each other.
- * Between post.c and keeper.c only; both are of one program and one machine,
- * so that numbers are as the machine has them.
+ * The protocol between a serving process and the ledger's process.  Between
+ * post.c and keeper.c only; both are of one program and one machine, so numbers
+ * are in the machine's format.
  *
- * All who serve share one end of a stream socket, the desk, of which the
- * ledger's process has the other.  Who wants to write makes a pair of sockets
- * and sends one of them over the desk, with one byte.  On what is left, the
- * ledger's process says FRAME_GREETING; then each frame of lines gets a reply,
- * and no frame is sent before it.  The desk outlives the ledger's process:
- * what is sent meanwhile is for its successor.
+ * All serving processes share one end of a stream socket, the desk; the
+ * ledger's process has the other.  To write, a process makes a pair of sockets
+ * and sends one of them over the desk, with one byte.  On the other one, the
+ * ledger's process sends FRAME_GREETING; then each frame of lines gets a reply,
+ * and the next frame is sent only after it.  The desk outlives the ledger's
+ * process: what is sent in between reaches its successor.
  */
 #ifndef LEDGER_FRAME_H
 #define LEDGER_FRAME_H
@@ -40,7 +40,7 @@ struct frame_line {
 
 struct frame_reply {
 	uint32_t magic;
-	uint32_t done; /* so many of the first lines are dealt with */
+	uint32_t done; /* how many of the first lines are dealt with */
 	int32_t error; /* errno of what stopped the rest; 0: nothing did */
 	char which[244]; /* a greeting's: the path that it is about */
 };

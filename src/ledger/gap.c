@@ -20,8 +20,8 @@
 #define GAP_NAME "ledger"
 #define GAP_MAGIC UINT64_C(0x7461696c4c454434) /* "tailLED4" */
 
-/* Whoever fails tries again more often than this: after it the failure is of
- * one who has gone. */
+/* A failing process tries again more often than this: an older failure is
+ * that of a process that has gone. */
 #define FAILED_FOR_MS 3000
 
 /* Of a process that has no other. */
@@ -74,7 +74,7 @@ bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
 	int32_t external = atomic_exchange(&way->external, 0);
 	int64_t since_ms = atomic_load(&way->since_ms);
 
-	/* Whatever it left here: it may have been taken over. */
+	/* Its numbers are not trusted: it may have been taken over. */
 	if (external > lines)
 		external = lines;
 	if (lines > 0) {
@@ -148,7 +148,8 @@ ledger_gap_died(const char *runtime_dir, int pid)
 void
 ledger_gap_told(struct ledger_gap *g, uint64_t lost, uint64_t external)
 {
-	/* Before the count: what comes meanwhile has its own beginning. */
+	/* Before the count, so that requests lost meanwhile have their own
+	 * beginning. */
 	atomic_store(&g->since_ms, 0);
 	atomic_fetch_sub(&g->external, external);
 	atomic_fetch_sub(&g->lost, lost);
@@ -163,7 +164,7 @@ ledger_gap_failed(struct ledger_gap *g)
 void
 ledger_gap_works(struct ledger_gap *g)
 {
-	/* No store where nothing changes: all processes share the line. */
+	/* No store if nothing changes: all processes share the cache line. */
 	if (atomic_load_explicit(&g->failed_ms, memory_order_relaxed) != 0)
 		atomic_store(&g->failed_ms, 0);
 }

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what the ledger's process leaves of the one that forked it, and
- * when it ends.
+ * Hides what the ledger's process keeps of the one that forked it, and when it
+ * ends.
  */
 #include "config.h"
 
@@ -82,7 +82,7 @@ ledger_keeper_run(const struct config *config, int desk)
 	prctl(PR_SET_NAME, "tailgate-ledger");
 #endif
 	desk = drop_descriptors(config, desk);
-	/* Where that fails, those who serve say why. */
+	/* If that fails, the serving processes report it. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
 	gap = ledger_gap_open(config->runtime_dir);
 	file = ledger_file_new(config->ledger_file, config->gateway, gap);

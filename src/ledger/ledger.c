@@ -3,14 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account's near side: the last step of each request, whatever became of
- * it.  Hides who brings a line to the ledger's process (keeper.h), and when.
+ * The ledger in a serving process: the last step of each request, whatever
+ * happened to it.  Hides which thread sends a line to the ledger's process
+ * (keeper.h), and when.
  *
- * A line is made by its request's thread and then left to wait.  To bring one
- * and have it written costs more than all else that a line does, and most of
- * that once for any number of lines: in a worker a thread of its own brings
- * what has come in GATHER_MS.  Elsewhere (CGI) who makes a line brings it,
- * unless another thread is at it anyhow.
+ * A line is made by its request's thread and then queued.  Sending it and
+ * having it written costs more than everything else about a line, and most of
+ * that only once for any number of lines: in a worker, a separate thread sends
+ * what was queued within GATHER_MS.  Elsewhere (CGI) the thread that makes a
+ * line sends it, unless another thread is already sending.
  *
  * A line waits here until the ledger's process says that it is in the file.
  */
@@ -44,14 +45,14 @@ struct ledger {
 	const char *path; /* for messages */
 	struct ledger_post *post; /* NULL: nothing is written */
 	struct ledger_gap *gap;
-	struct ledger_own own; /* if the ledger's process is no other's */
+	struct ledger_own own; /* if we have our own ledger's process */
 	struct ledger_gap_way *way; /* what waits, if there is a thread */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
 	unsigned nwaiting; /* with those that are being brought */
 	size_t waiting_bytes;
-	bool writing; /* a thread brings some, without the mutex */
+	bool writing; /* a thread sends some, without the mutex */
 	pthread_cond_t written; /* what was waiting */
 	_Atomic int64_t oldest_ms; /* when the first of them came; 0: none */
 	atomic_bool failing; /* the last try did */
@@ -152,8 +153,8 @@ say_outcome(struct ledger *l, int rc, int why, unsigned left)
 		log_info("%s: can be written again", l->path);
 }
 
-/* Holding the mutex, but not while it writes: all that waits now.  What can't
- * be written waits on, in its old place. */
+/* Holding the mutex, but not while it writes: all that waits now.  What
+ * can't be written keeps its place in the queue. */
 static int
 write_waiting(struct ledger *l, int64_t until_ms)
 {
@@ -183,8 +184,8 @@ write_waiting(struct ledger *l, int64_t until_ms)
 	return rc;
 }
 
-/* Who brings a line writes it, and those that come meanwhile; what can't be
- * written in time is lost, since nobody comes after us. */
+/* The thread that makes a line sends it, and those that come meanwhile; what
+ * can't be written in time is lost, because nobody would send it later. */
 static void
 write_now(struct ledger *l)
 {
@@ -368,7 +369,7 @@ ledger_give_up(struct ledger *l)
 		return;
 	pthread_mutex_lock(&l->mutex);
 	lose_all(l);
-	/* Those that a hanging thread has in its hands. */
+	/* Those that a hanging thread is sending. */
 	for (; l->nwaiting > 0; l->nwaiting--) {
 		ledger_gap_add(l->gap, false, clock_wall_ms());
 		l->lost++;

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account: one JSON line per request, appended whole, each chained to the
- * one before by its hash.  Described for readers in
- * tailgate.ledger(5).  No content, no key, ever.
+ * The ledger: one JSON line per request, appended whole, each chained to the
+ * one before by its hash.  tailgate.ledger(5) describes it for readers.  It
+ * never has content or keys.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -21,32 +21,32 @@ struct ledger;
 
 /* Lines are written by a process that does nothing else (keeper.h).
  *
- * ledger_join: by one that is there; desk is the end of its desk for those who
- * serve, and stays the caller's.  ledger_open: by one of its own, which it
- * forks; before there are threads.  NULL with one line in why.  One per
- * process (after fork, not before), shared by its threads.  Where
- * config->ledger is false it writes nothing. */
+ * ledger_join uses an existing one; desk is the serving processes' end of
+ * its desk, and stays the caller's.  ledger_open forks one of its own; call
+ * it before there are threads.  NULL with one line in why.  One per process
+ * (after fork, not before), shared by its threads.  If config->ledger is
+ * false it writes nothing. */
 struct ledger *ledger_join(
     const struct config *, int desk, char *why, size_t size);
 struct ledger *ledger_open(const struct config *, char *why, size_t size);
-/* Nobody else uses it any more.  What waits is written, if that can be done
- * within LEDGER_CLOSE_MS; else it is counted as lost. */
+/* Nobody else uses it any more.  Waiting lines are written, if that is
+ * possible within LEDGER_CLOSE_MS; otherwise they are counted as lost. */
 #define LEDGER_CLOSE_MS 2000
 void ledger_close(struct ledger *);
 
-/* From now on a thread of its own writes, some milliseconds after a line was
- * brought, all that were brought meanwhile; a process that is killed takes
- * those with it.  waiting() is told by how many more, or fewer, wait.  To be
- * called once, before any ledger_write(). */
+/* From now on a separate thread writes lines some milliseconds after they
+ * were queued, together with those that came meanwhile; if the process is
+ * killed, they are lost.  waiting() gets by how many more, or fewer, wait.
+ * Call it once, before any ledger_write(). */
 void ledger_write_behind(
     struct ledger *, void (*waiting)(void *ctx, int delta), void *ctx);
 
-/* Never fails a request, and never waits for the disk where there is a thread
- * that writes.  What can't be written waits in memory, up to the bounds below,
- * and is tried again; what is beyond them is logged (once a minute) and
- * counted, and a line of its own tells of it when one can be written.
+/* Never fails a request, and never waits for the disk if there is a writing
+ * thread.  What can't be written waits in memory, up to the bounds below,
+ * and is tried again; lines beyond the bounds are logged (once a minute) and
+ * counted, and a separate line reports them as soon as one can be written.
  * Without such a thread it waits LEDGER_PATIENCE_MS at the most, and
- * LEDGER_HURRY_MS when somebody has just waited in vain. */
+ * LEDGER_HURRY_MS if another has just waited in vain. */
 #define LEDGER_WAITING_LINES 4096
 #define LEDGER_WAITING_BYTES (8 * 1024 * 1024)
 /* Lines of what was sent to an external provider may come to so many times as
@@ -56,10 +56,9 @@ void ledger_write_behind(
 #define LEDGER_HURRY_MS 250
 void ledger_write(struct ledger *, const struct entry *);
 
-/* Is what happens being recorded?  False when a line has waited for
+/* Are requests being recorded?  False when a line has waited for
  * LEDGER_PATIENCE_MS, or when this process or a neighbour has just failed to
- * write and has not succeeded since.  Costs no system call but for the
- * time. */
+ * write and has not succeeded since.  Costs no system call but for the time. */
 bool ledger_keeps(struct ledger *);
 
 /* Returns when nothing waits any more, or until_ms (clock_now_ms()) has

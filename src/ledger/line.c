@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a line is taken apart quickly: members come in the order of
- * draft.c, so that the next name is nearly always found at the first guess;
- * strings are passed over by words; the first try is taken on the way.
+ * Hides how a line is parsed quickly: members come in the order of draft.c, so
+ * that the next name is nearly always found at the first guess; strings are
+ * skipped by words; the first try is read at once.
  */
 #include "config.h"
 
@@ -30,7 +30,7 @@ struct member {
 #define LINE(name, kind, member) MEMBER(name, kind, struct ledger_line, member)
 #define TRY(name, kind, member) MEMBER(name, kind, struct ledger_try, member)
 
-/* In the order of draft.c; what only version 1 has is where it stood. */
+/* In the order of draft.c; members of version 1 are at their old places. */
 static const struct member line_members[] = {
 	LINE("v", NUMBER, v),
 	LINE("time", TEXT, time),
@@ -211,7 +211,7 @@ take_string(struct cursor *c, struct span *out)
 	return true;
 }
 
-/* Passes over an object or an array. */
+/* Skips an object or an array. */
 static bool
 skip_nested(struct cursor *c)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides in which order named files are read, and which of several lines of one
- * request is counted.
+ * Hides the order in which named files are read, and which of several lines of
+ * one request is counted.
  */
 #include "config.h"
 
@@ -172,7 +172,7 @@ ledger_once_again(struct ledger_once *o, const struct ledger_line *l)
 	uint64_t h = hash_more(HASH_SEED, &l->n, sizeof(l->n));
 	bool is_new;
 
-	/* Lines of before hosts had names are of one host at the most. */
+	/* Lines from before hosts had names belong to at most one host. */
 	h = hash_more(h, l->time.p, l->time.len);
 	h = hash_more(h, l->id.p, l->id.len);
 	enter(

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Ledgers that are given by name: of several hosts at once, whole or in parts,
- * each in files of its own or put together by a shipper.
+ * Ledgers given by name: of several hosts at once, whole or in parts, each in
+ * its own files or merged by a shipper.
  */
 #ifndef LEDGER_NAMED_H
 #define LEDGER_NAMED_H
@@ -24,7 +24,7 @@ int ledger_named(const char *const *paths, size_t n, struct ledger_part **out,
 /* --- one chain for each host ---------------------------------------------- */
 
 struct ledger_chain {
-	char gateway[256]; /* as in its last line; "" where none says it */
+	char gateway[256]; /* as in its last line; "" if none has it */
 	char was[256]; /* the name before that; "": none */
 	uint64_t first_n; /* it begins with this number */
 	uint64_t lines, repeated; /* repeated: the same line again */
@@ -52,10 +52,10 @@ struct ledger_once *ledger_once_new(void);
 void ledger_once_free(struct ledger_once *);
 /* First all lines, */
 void ledger_once_note(struct ledger_once *, const struct ledger_line *);
-/* then: is this the line of the first gateway that is there? */
+/* then: is this line of the first gateway whose ledger is given? */
 bool ledger_once_is_first(
     const struct ledger_once *, const struct ledger_line *);
-/* Was this very line asked about before?  (It was shipped twice.) */
+/* Was the same line asked about before?  (It was shipped twice.) */
 bool ledger_once_again(struct ledger_once *, const struct ledger_line *);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the sockets between a process that serves and the ledger's process,
- * and what is done when that one is slow, dies or is replaced.
+ * Hides the sockets between a serving process and the ledger's process, and
+ * what is done when that is slow, dies or is replaced.
  */
 #include "config.h"
 
@@ -32,7 +32,7 @@ struct ledger_post {
 	int fd; /* -1: none yet */
 	bool greeted;
 	unsigned asked; /* of the first lines: sent, and no reply yet */
-	unsigned unsure; /* of them: sent, and nobody left to reply */
+	unsigned unsure; /* of them: sent, and nobody can reply any more */
 	struct buf out;
 	struct ledger_gap_way *way; /* or NULL */
 };
@@ -80,7 +80,7 @@ may_wait(int fd, short events, int64_t until_ms)
 		wait_for(fd, events, until_ms));
 }
 
-/* All of it; a part that was sent is of no use. */
+/* Sends all of it; a part would be useless. */
 static int
 send_all(int fd, struct span bytes, int64_t until_ms)
 {
@@ -144,7 +144,7 @@ call(struct ledger_post *p, int64_t until_ms)
 	return 0;
 }
 
-/* Ready for frames.  Who does not greet yet may do so by the next time. */
+/* Ready for frames.  A process that has not greeted yet may do so later. */
 static int
 connect_to_keeper(
     struct ledger_post *p, struct frame_reply *greeting, int64_t until_ms)
@@ -187,8 +187,8 @@ put_line(struct buf *b, const struct ledger_draft *line)
 	buf_add(b, line->text.p + 1, line->len - 1);
 }
 
-/* As many of the first lines as go into one; those of which nobody knows
- * alone. */
+/* As many of the first lines as fit into one frame; lines whose fate is
+ * unknown go alone. */
 static unsigned
 make_frame(struct ledger_post *p, const struct ledger_drafts *lines)
 {
@@ -228,7 +228,8 @@ exchange(struct ledger_post *p, struct ledger_drafts *lines, int64_t until_ms)
 	if (p->asked == 0) {
 		p->asked = make_frame(p, lines);
 		if (send_all(p->fd, buf_span(&p->out), until_ms) == -1) {
-			/* Perhaps in part: it must not be gone on with. */
+			/* Perhaps in part: the connection can't be used any
+			 * more. */
 			hang_up(p);
 			return -1;
 		}
@@ -256,7 +257,7 @@ ledger_post_append(
 
 		if (exchange(p, lines, until_ms) == 0)
 			continue;
-		/* The ledger's process has gone: its successor is called. */
+		/* The ledger's process has gone: connects to its successor. */
 		if (p->fd != -1 || !talked || again)
 			return -1;
 		again = true;

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The way of lines from a process that serves to the ledger's process, which
- * alone can write them.  Between ledger.c and post.c only.
+ * How lines get from a serving process to the ledger's process, which alone can
+ * write them.  Between ledger.c and post.c only.
  *
  * It may hang for as long as a disk does, and it may be killed: nobody waits
- * for it without a bound, and lines of which nobody knows whether they were
- * written are sent again, marked, to its successor.
+ * for it without a bound, and lines whose fate is unknown are sent again,
+ * marked, to its successor.
  */
 #ifndef LEDGER_POST_H
 #define LEDGER_POST_H
@@ -29,11 +29,11 @@ void ledger_post_close(struct ledger_post *);
 /* What is handed over is no longer on its way; NULL: nobody counts. */
 void ledger_post_count(struct ledger_post *, struct ledger_gap_way *);
 
-/* Takes out of the list, and frees, what is written or counted in the gap.
- * Until until_ms (clock_now_ms()) at the most; -1: some are left, still in
- * their order, and errno says why (EWOULDBLOCK: another process held the lock,
- * ETIMEDOUT: no reply yet).  The list must come again, with more after it or
- * without.  One thread at a time. */
+/* Removes from the list, and frees, lines that are written or counted in the
+ * gap. Takes until until_ms (clock_now_ms()) at most; -1: some are left,
+ * still in their order, and errno says why (EWOULDBLOCK: another process
+ * held the lock, ETIMEDOUT: no reply yet).  The list must come again, with
+ * more after it or without.  One thread at a time. */
 int ledger_post_append(
     struct ledger_post *, struct ledger_drafts *, int64_t until_ms);
 

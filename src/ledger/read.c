@@ -21,7 +21,7 @@
 #include "ledger/read.h"
 
 #define READ_BYTES ((size_t)1 << 20)
-/* Who looks for the first line of a compressed file needs no more. */
+/* Enough to find the first line of a compressed file. */
 #define FIRST_BYTES ((size_t)64 * 1024)
 
 /* ---- A file ---- */
@@ -84,7 +84,7 @@ each_of_fd(
 		if (n <= 0)
 			return n == 0 ? at : -1;
 		last = at + n >= to;
-		/* A line longer than the buffer is none of ours. */
+		/* A line longer than the buffer is not ours. */
 		taken = pass_lines(pass, buffer, (size_t)n, at,
 		    (last && rest) ||
 			((size_t)n == READ_BYTES &&
@@ -200,7 +200,7 @@ first_number(void *ctx, struct span line, int64_t offset, uint64_t number)
 	struct span prev;
 
 	(void)number;
-	/* The first whole line is near its beginning, or this is no ledger. */
+	/* The first whole line is near the beginning, or it is not a ledger. */
 	return ledger_line_end(line, ctx, &prev) || offset > 2 * LEDGER_LINE_MAX
 	    ? -2
 	    : 0;
@@ -328,7 +328,8 @@ parts(const char *path, bool readable, struct ledger_part **out)
 	return n;
 }
 
-/* Does `other` hold what the compressed one does, or will when it is whole? */
+/* Does `other` have the same content as the compressed one, or will it when
+ * that is complete? */
 static bool
 is_copy(const struct ledger_part *packed, const struct ledger_part *other)
 {

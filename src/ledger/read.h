@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account read again: for `tailgate usage`, the status page, and the
- * budgets when their file was lost.
+ * Reading the ledger: for `tailgate usage`, the status page, and the budgets
+ * when their file was lost.
  *
- * A million lines take about a second: no tree is built of a line, its
+ * A million lines take about a second: a line does not become a tree, its
  * strings stay where they are, and files are read through one buffer.
  */
 #ifndef LEDGER_READ_H
@@ -20,8 +20,8 @@
 #include "ledger/chain.h"
 #include "ledger/unpack.h"
 
-/* One try of a line.  Strings as they stand between their quotes (escapes are
- * kept: jscan_decode); p NULL where they are null or missing. */
+/* One try of a line.  Strings as written between their quotes (escapes are
+ * kept: jscan_decode); p NULL if they are null or missing. */
 struct ledger_try {
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span outcome, usage;
@@ -34,8 +34,8 @@ struct ledger_try {
 	int64_t at_ms, queue_ms, first_byte_ms, ms; /* -1: none */
 };
 
-/* One line.  What it says of its tries as a whole are their sums, provider and
- * place the last one's. */
+/* One line.  Its totals are the sums over its tries; provider and place are
+ * the last one's. */
 struct ledger_line {
 	int64_t wall_ms; /* of the request's beginning */
 	int64_t v; /* 1: what follows tells of the last try only */
@@ -69,17 +69,16 @@ struct ledger_tries {
 bool ledger_try_next(
     struct ledger_tries *, const struct ledger_line *, struct ledger_try *out);
 
-/* False for a line that is torn or none of ours.  Unknown members are passed
- * over. */
+/* False for a line that is torn or not ours.  Unknown members are skipped. */
 bool ledger_line_parse(struct span line, struct ledger_line *out);
-/* Only its time; -1 where it has none. */
+/* Only its time; -1 if it has none. */
 int64_t ledger_line_time(struct span line);
 
 /* One of the files that make up a ledger. */
 struct ledger_part {
 	char *path;
 	enum unpack_form form;
-	int64_t size, modified_ms; /* size: as it lies there */
+	int64_t size, modified_ms; /* size: on the disk */
 	uint64_t dev, ino;
 	uint64_t first_n; /* number of its first whole line */
 };
@@ -87,8 +86,8 @@ struct ledger_part {
 /* A file by its path.  -1 with errno: it is not there, no plain file (EINVAL),
  * or compressed in a way that is not read here (ENOTSUP). */
 int ledger_part_look(const char *path, struct ledger_part *out);
-/* The ledger and its rotated files (path.1, path-20261122, path.2.gz …), oldest
- * first.  Of a file that is there plain and compressed, as it is while it is
+/* The ledger and its rotated files (path.1, path-20261122, path.2.gz …),
+ * oldest first.  If a file exists both plain and compressed, as while it is
  * being compressed, the plain one.  Returns how many; *out is freed by
  * ledger_parts_free(). */
 size_t ledger_parts(const char *path, struct ledger_part **out);
@@ -97,13 +96,13 @@ size_t ledger_unread_parts(const char *path, struct ledger_part **out);
 void ledger_parts_free(struct ledger_part *, size_t n);
 
 /* Calls line() for each line between two offsets of the file, without its
- * newline; a rest without one is passed only where `rest` is true.  Returns
- * the offset after the last line taken, -1 with errno, or, negative and
- * less than -1, what line() returned.
+ * newline; a rest without one is passed only if `rest` is true.  Returns the
+ * offset after the last line taken, -1 with errno, or, negative and less
+ * than -1, what line() returned.
  *
- * Of a compressed file the offsets are those of what it holds, and it is read
- * to its end: `to` says nothing.  If it is damaged errno is EBADMSG, after the
- * lines before that; ledger_part_error() has the words. */
+ * For a compressed file the offsets are in the decompressed text, and it is
+ * read to its end: `to` is ignored.  If it is damaged errno is EBADMSG,
+ * after the lines before that; ledger_part_error() has the words. */
 int64_t ledger_part_each(const struct ledger_part *, int64_t from, int64_t to,
     bool rest,
     int (*line)(void *ctx, struct span line, int64_t offset, uint64_t number),
@@ -122,7 +121,7 @@ int ledger_each(const char *path, int64_t since_ms,
 int ledger_each_of(const struct ledger_part *, size_t n, int64_t since_ms,
     int (*line)(void *ctx, const struct ledger_line *), void *ctx);
 
-/* What verifying found, said in one line each. */
+/* The findings of a verification, one line each. */
 struct ledger_report {
 	uint64_t lines, torn, breaks;
 	uint64_t first_n; /* the number that it begins with; 0: no line */
@@ -132,8 +131,8 @@ struct ledger_report {
 	bool tail_holds; /* … and is where the chain ended */
 	struct ledger_tail tail; /* where the chain ended */
 };
-/* Follows the chain through all files.  say() gets each finding.  -1 with errno
- * where a file can't be read. */
+/* Follows the chain through all files.  say() gets each finding.  -1 with
+ * errno if a file can't be read. */
 int ledger_verify(const char *path,
     void (*say)(void *ctx, const char *file, uint64_t line, const char *what),
     void *ctx, struct ledger_report *);

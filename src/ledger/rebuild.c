@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which lines of the ledger were a use of a budget, and how much.
+ * Hides which lines of the ledger used a budget, and how much.
  */
 #include "config.h"
 

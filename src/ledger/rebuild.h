@@ -10,7 +10,7 @@
 
 #include "state/budget.h"
 
-/* For budget_open().  Without a ledger it tells nothing. */
+/* For budget_open().  Without a ledger it is empty. */
 extern const struct budget_history ledger_history;
 
 #endif

@@ -79,8 +79,8 @@ gzip_read(struct unpack *u, char *p, size_t len)
 {
 	int n = gzread(u->gz, p, (unsigned)len), error = Z_OK;
 
-	/* What is no gzip is handed on as it is; what ends too early shows
-	 * only in its error, after its last bytes. */
+	/* Bytes that are not gzip are passed on unchanged; what ends too
+	 * early shows only in its error, after its last bytes. */
 	if (n > 0 && !gzdirect(u->gz))
 		return n;
 	gzerror(u->gz, &error);
@@ -120,7 +120,7 @@ zstd_fill(struct unpack *u)
 	return n;
 }
 
-/* What the decoder makes of what it has; true if it went on by that. */
+/* Runs the decoder on its input; true if it made progress. */
 static bool
 zstd_advance(struct unpack *u, ZSTD_outBuffer *out)
 {
@@ -153,7 +153,7 @@ zstd_read(struct unpack *u, char *p, size_t len)
 			break;
 		u->broken = n == 0;
 	}
-	/* What came before the damage counts; the next call says it. */
+	/* The bytes before the damage count; the next call reports it. */
 	if (!u->broken || out.pos > 0)
 		return (ssize_t)out.pos;
 	errno = EBADMSG;

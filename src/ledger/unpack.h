@@ -26,7 +26,7 @@ enum unpack_form unpack_form(const char *name, size_t *len);
 
 struct unpack;
 
-/* NULL with errno.  The descriptor is the unpacker's in either case. */
+/* NULL with errno.  The unpacker owns the descriptor in either case. */
 struct unpack *unpack_open(int fd, enum unpack_form);
 void unpack_close(struct unpack *);
 

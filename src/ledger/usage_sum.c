@@ -5,7 +5,7 @@
 /*
  * Adds up ledger lines in groups: for `tailgate usage` and the status page.
  * Hides the table that finds a line's group; a line's names are compared as
- * they stand in it and decoded only for a new group.
+ * written and decoded only for a new group.
  */
 #include "config.h"
 
@@ -117,8 +117,8 @@ column(
 }
 
 /* The columns' values one after the other, each ended by a quote, which none
- * of them can hold as it stands in the line.  Names that are alike for so long
- * are one. */
+ * of them can contain as written.  Names with so long a common beginning
+ * count as one. */
 static size_t
 make_key(const struct usage_sum *s, const struct ledger_line *l,
     const struct ledger_try *t, char *key)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Sums over the ledger's lines, by the columns that somebody asks for.
+ * Sums over the ledger's lines, by the requested columns.
  */
 #ifndef LEDGER_USAGE_SUM_H
 #define LEDGER_USAGE_SUM_H
@@ -30,7 +30,7 @@ enum usage_by {
 	USAGE_BY_GATEWAY, /* the host whose line it is */
 	USAGE_BY_COUNT
 };
-/* "client" …, and back; USAGE_BY_COUNT where there is no such word. */
+/* "client" …, and back; USAGE_BY_COUNT if there is no such word. */
 const char *usage_by_name(enum usage_by);
 enum usage_by usage_by_find(struct span name);
 
@@ -58,7 +58,7 @@ struct usage_group {
 	struct usage_count count;
 };
 
-/* Model names are as clients write them: their number is not ours to trust. */
+/* Clients choose the model names, so their number is unbounded. */
 #define USAGE_GROUPS_MAX 20000
 
 struct usage_sum;

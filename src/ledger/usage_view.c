@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The status page's window on the ledger.  Hides how far each of its files
- * has been read: a page that is open all day costs a few lines at each look.
+ * The status page's window on the ledger.  Hides how far each of its files has
+ * been read: a page that is open all day costs a few lines at each refresh.
  */
 #include "config.h"
 
@@ -53,8 +53,8 @@ static const enum usage_by columns[] = { USAGE_BY_DAY, USAGE_BY_MODEL,
 #define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
 static const enum usage_by client_columns[] = { USAGE_BY_DAY, USAGE_BY_CLIENT };
 
-/* Made anew: what is in the file may be anything, and a page that gets
- * bad JSON shows nothing at all. */
+/* Written anew: the file may contain anything, and a page that gets bad JSON
+ * shows nothing at all. */
 static void
 put_text(struct buf *b, const char *name, struct span raw)
 {
@@ -126,7 +126,7 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 static bool
 is_place_of(const struct place_in_file *p, const struct ledger_part *f)
 {
-	/* What was read before it was compressed is not read again. */
+	/* A file that was read before it was compressed is not read again. */
 	if (f->form != UNPACK_NONE && f->first_n != UINT64_MAX)
 		return p->first_n == f->first_n;
 	/* Another file may have got the inode of one removed. */
@@ -171,7 +171,7 @@ read_file(struct usage_view *v, const struct ledger_part *f)
 		p->offset = end;
 }
 
-/* Once a day all of it is read anew, so that old days are forgotten. */
+/* Once a day all of it is read again, so that old days are forgotten. */
 static void
 begin_day(struct usage_view *v, int64_t day)
 {

@@ -3,10 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the status page shows of the ledger: sums per day, model and place,
- * and the last requests.  The first look reads a month of the ledger, every
- * later one only what was added since, and none reads sooner than a second
- * after the one before.
+ * The status page's view of the ledger: sums per day, model and place, and the
+ * last requests.  The first call reads a month of the ledger, later ones only
+ * what was added since, at most once a second.
  */
 #ifndef LEDGER_USAGE_VIEW_H
 #define LEDGER_USAGE_VIEW_H
@@ -22,7 +21,7 @@
 
 struct usage_view;
 
-/* One per process, shared by its threads; cheap until it is looked at. */
+/* One per process, shared by its threads; cheap until it is used. */
 struct usage_view *usage_view_new(const struct config *);
 void usage_view_free(struct usage_view *);
 
@@ -37,9 +36,8 @@ void usage_view_free(struct usage_view *);
  * place, sent, external, fallback, stream, status, refusal, client_gone, cut,
  * usage, input, output, cost_nanousd, queue_ms, first_byte_ms, total_ms.
  *
- * A model is under the name it was asked by only where that went out to a
- * provider; else under what it was configured as, or "": what clients make up
- * is no model. */
+ * A model has the requested name only if that was sent to a provider;
+ * otherwise its configured name, or "": an invented name is not a model. */
 void usage_view_json(
     struct usage_view *, unsigned days, unsigned recent, struct buf *);
 

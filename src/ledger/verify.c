@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Follows the chain through a ledger and its rotated files, and says where it
- * does not hold: the core of `tailgate usage --verify`.
+ * Follows the chain through a ledger and its rotated files, and reports where
+ * it is broken: the core of `tailgate usage --verify`.
  */
 #include "config.h"
 
@@ -41,7 +41,7 @@ say(struct walk *w, uint64_t line, const char *what)
 	w->say(w->ctx, w->file->path, line, what);
 }
 
-/* The line's prev is not the hash of what is before it. */
+/* The line's prev is not the hash of the line before it. */
 static void
 say_break(struct walk *w, uint64_t line, uint64_t n)
 {
@@ -62,7 +62,7 @@ say_break(struct walk *w, uint64_t line, uint64_t n)
 	say(w, line, what);
 }
 
-/* What the line says of requests that have none. */
+/* Adds what the line reports of requests without a line. */
 static void
 say_lost(struct walk *w, struct span text, uint64_t number)
 {
@@ -131,7 +131,7 @@ walk_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 
 	r->lines++;
 	if (ledger_line_end(text, &n, &prev)) {
-		/* Where old files were removed the chain begins anywhere. */
+		/* If old files were removed, the chain may begin anywhere. */
 		if (r->first_n == 0)
 			r->first_n = n;
 		if (!w->started)
@@ -183,8 +183,8 @@ read_kept(const char *path, const char *suffix, struct ledger_tail *t)
 	snprintf(name, sizeof(name), "%s%s", path, suffix);
 	if ((fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
 		return false;
-	/* Without the lock, to hold up nobody: a record caught in the middle
-	 * of being written shows by its check. */
+	/* Without the lock, to delay nobody: the check detects a record that
+	 * is being written. */
 	for (int i = 0; i < READ_TRIES && !ok; i++)
 		ok = ledger_tail_read(fd, t) == 0;
 	close(fd);
@@ -242,7 +242,7 @@ ledger_verify(const char *path,
 
 	memset(report, 0, sizeof(*report));
 	ledger_tail_init(&report->tail);
-	/* The record first: what is after it by the time we read is newer. */
+	/* The record first: lines after it are newer. */
 	report->tail_known = read_record(path, &w.record);
 	n = ledger_parts(path, &files);
 	for (size_t i = 0; i < n && rc == 0; i++)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which chain a line belongs to when the lines of several hosts are put
- * together: the one that ends with the line's `prev`, else that of its host.
+ * Hides which chain a line belongs to when the lines of several hosts are
+ * merged: the one that ends with the line's `prev`, otherwise that of its host.
  */
 #include "config.h"
 
@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "ledger/named.h"
 
-/* Shippers send again what they are not sure of: so many lines of each chain
- * are known again. */
+/* Shippers repeat lines when in doubt: so many lines of each chain are
+ * recognised. */
 #define KNOWN 4096
 /* The host's name is in the last bytes of a line. */
 #define END_BYTES 512
@@ -119,7 +119,7 @@ begin_chain(struct following *f, uint64_t n, struct span prev)
 	return 0;
 }
 
-/* Has this very line been here? */
+/* Was the same line read before? */
 static bool
 is_known(const struct following *f, size_t chain, uint64_t n, struct span line)
 {
@@ -178,7 +178,7 @@ push(struct following *f, struct span line, struct span gateway)
 	memcpy(k->hash, c->tail.hash, LEDGER_HASH_LEN);
 }
 
-/* What the line says of requests that have none. */
+/* Adds what the line reports of requests without a line. */
 static void
 add_lost(struct following *f, struct span line)
 {
@@ -191,7 +191,7 @@ add_lost(struct following *f, struct span line)
 	f->report->lost_external += (uint64_t)l.lost_external;
 }
 
-/* 1: the line was there before; -1: too many chains. */
+/* 1: the line is a repetition; -1: too many chains. */
 static int
 choose(struct following *f, struct span line, uint64_t n, struct span prev,
     uint64_t number)
