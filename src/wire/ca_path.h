@@ -8,7 +8,7 @@
 #ifndef WIRE_CA_PATH_H
 #define WIRE_CA_PATH_H
 
-/* The system's hashed CA directory, or NULL: take curl's default.  With
+/* The system's hashed CA directory, or NULL: use curl's default.  With
  * Debian's default of bundle and directory each new connection would parse
  * the whole bundle (23-37 ms).  The text is constant. */
 const char *ca_path_find(void);

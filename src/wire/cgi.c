@@ -44,8 +44,8 @@ cgi_param(struct io *io, const char *name)
 	return found;
 }
 
-/* A server need not close descriptor 0 after the body (RFC 3875 §4.2), so
- * that a counted body ends where its count does. */
+/* A server need not close descriptor 0 after the body (RFC 3875 §4.2), so a
+ * counted body ends with its count. */
 static ssize_t
 cgi_read(struct io *io, void *p, size_t len)
 {
@@ -129,7 +129,7 @@ cgi_begin(void)
 	if (length != NULL && *length != '\0') {
 		errno = 0;
 		n = strtoll(length, &end, 10);
-		/* Some servers say -1 for a chunked body. */
+		/* Some servers send -1 for a chunked body. */
 		c.counted = *end == '\0' && errno == 0 && n >= 0;
 		c.left = c.counted ? (unsigned long long)n : 0;
 	}

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides zlib.  Between upstream.c and the relay, for the few answers that
+ * Hides zlib.  Between upstream.c and the relay, for the few responses that
  * need it.
  */
 #include "config.h"
@@ -68,8 +68,8 @@ coding_free(struct coding *c)
 	free(c);
 }
 
-/* Some servers take "deflate" for what it says, without zlib's header
- * (RFC 1950 2.2, RFC 1952 2.3). */
+/* Some servers send "deflate" without zlib's header (RFC 1950 2.2, RFC 1952
+ * 2.3). */
 static bool
 has_header(const unsigned char *p)
 {
@@ -77,7 +77,7 @@ has_header(const unsigned char *p)
 	    ((p[0] & 0x0f) == Z_DEFLATED && (p[0] << 8 | p[1]) % 31 == 0);
 }
 
-/* Gives out() what these bytes mean. */
+/* Gives out() the decoded bytes. */
 static int
 inflate_all(struct coding *c, struct span bytes,
     int (*out)(void *ctx, struct span), void *ctx)
@@ -87,7 +87,7 @@ inflate_all(struct coding *c, struct span bytes,
 
 	c->z.next_in = (Bytef *)bytes.p;
 	c->z.avail_in = (uInt)bytes.len;
-	/* Bytes after the end are nobody's. */
+	/* Bytes after the end are ignored. */
 	while (!c->ended) {
 		struct span part = { (char *)text, 0 };
 
@@ -95,17 +95,17 @@ inflate_all(struct coding *c, struct span bytes,
 		c->z.avail_out = sizeof(text);
 		rc = inflate(&c->z, Z_NO_FLUSH);
 		c->ended = rc == Z_STREAM_END;
-		/* What came before a broken place counts, as it does when that
-		 * place comes with a later read. */
+		/* Bytes before a broken place count, as if that place came
+		 * with a later read. */
 		part.len = sizeof(text) - c->z.avail_out;
 		if (part.len > 0 && out(ctx, part) != 0)
 			return 1;
-		/* A few bytes may unfold to very many. */
+		/* A few bytes may expand to very many. */
 		task_breathe();
 		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
 			return -1;
 		if (c->z.avail_out > 0)
-			break; /* it has all that it can make of them */
+			break; /* the input is used up */
 	}
 	return 0;
 }

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A response in a content coding that nobody asked for (RFC 9110 8.4): events,
- * errors and usage could not be seen in it, nor comments put between its
+ * A response in a content coding that was not requested (RFC 9110 8.4): events,
+ * errors and usage could not be read in it, nor comments added between its
  * events, so it is decoded on its way.  gzip and deflate, by zlib.
  */
 #ifndef WIRE_CODING_H
@@ -20,8 +20,8 @@ struct coding;
 struct coding *coding_new(struct span name);
 void coding_free(struct coding *);
 
-/* Gives out() what the bytes mean.  0; 1: out() returned another value than 0;
- * -1: they mean nothing. */
+/* Gives out() the decoded bytes.  0; 1: out() returned a value other than 0;
+ * -1: they cannot be decoded. */
 int coding_push(struct coding *, struct span,
     int (*out)(void *ctx, struct span), void *ctx);
 

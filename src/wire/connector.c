@@ -25,15 +25,15 @@
 #include "wire/ca_path.h"
 #include "wire/connector.h"
 
-/* OpenSSL takes a write whole or not at all: of a large one no progress could
- * be seen until its end. */
+/* OpenSSL accepts a write as a whole or not at all: a large one would show
+ * no progress until its end. */
 #define SEND_BYTES ((size_t)64 * 1024)
 
 /* As many as a name or a handshake may need at once. */
 #define DESCRIPTORS_NEEDED 4
 
-/* More than curl asks for while it connects.  Where an allocation fails, 7.88
- * divides by nought (seen when address space had run out). */
+/* More than curl asks for while it connects.  If an allocation fails, 7.88
+ * divides by zero (seen without address space). */
 #define CONNECT_BYTES ((size_t)512 * 1024)
 
 struct connector {
@@ -75,7 +75,7 @@ is_exhaustion(int error)
 	    error == ENOMEM;
 }
 
-/* curl does not say why a name could not be looked up or a certificate not be
+/* curl does not say why a name could not be resolved or a certificate not be
  * found: both need descriptors. */
 static bool
 descriptors_are_out(void)
@@ -91,7 +91,7 @@ descriptors_are_out(void)
 	return n < DESCRIPTORS_NEEDED;
 }
 
-/* Did it fail for want of something of our own? */
+/* Did it fail for lack of a resource of our own? */
 static bool
 was_exhausted(const struct connector *c)
 {
@@ -105,7 +105,7 @@ was_exhausted(const struct connector *c)
 	    (!c->forbidden && descriptors_are_out());
 }
 
-/* The gate: the address that connect(2) will really get. */
+/* The check of the address that connect(2) will really get. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 {
@@ -149,7 +149,7 @@ close_socket(void *ctx, curl_socket_t fd)
 	return fd == c->leaving ? 0 : connector_close(fd, c->reset);
 }
 
-/* curl tells what it waits for. */
+/* curl's callback: the descriptors that it waits for. */
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socket)
 {
@@ -166,7 +166,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *of_socket)
 		return 0;
 	}
 	if (i == TASK_FDS_MAX - 1)
-		return -1; /* more than it ever has */
+		return -1; /* more than it ever uses */
 	if (i == c->nfds)
 		c->nfds++;
 	c->fds[i].fd = fd;
@@ -213,7 +213,7 @@ set_up(struct connector *c, const struct provider *p)
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else to give up means to wait until getaddrinfo returns. */
+	/* Otherwise giving up would wait until getaddrinfo returns. */
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
@@ -313,7 +313,7 @@ result_of(const struct connector *c)
 	}
 }
 
-/* Lets curl go on where something has come, or is due. */
+/* Lets curl continue with what has come or is due. */
 static void
 drive(void *ctx)
 {

@@ -8,9 +8,9 @@
  * address (or one of its `addresses`): the check sits on the address handed
  * to connect(2).
  *
- * What is connected is spoken on by upstream.c, not by curl's HTTP
+ * upstream.c uses the connection itself, without curl's HTTP
  * (CURLOPT_CONNECT_ONLY).  A plain connection leaves its connector, which then
- * makes the next one; one with TLS needs it as long as it lives.
+ * makes the next one; one with TLS needs its connector as long as it exists.
  */
 #ifndef WIRE_CONNECTOR_H
 #define WIRE_CONNECTOR_H
@@ -25,7 +25,7 @@ struct connector;
 /* Once, before the first; -1: libcurl can't be used. */
 int connector_init(void);
 
-/* Is TLS spoken, with the provider or with its proxy? */
+/* Is TLS used, with the provider or with its proxy? */
 bool connector_tls(const struct provider *);
 
 /* NULL when curl cannot make one. */
@@ -34,8 +34,8 @@ void connector_free(struct connector *);
 
 /* Begins to connect. */
 void connector_begin(struct connector *, const struct provider *);
-/* Goes on: 0 it is not there yet, 1 it is (*fd, for poll(2)), -1 it failed:
- * *why and connector_error() say how. */
+/* Continues: 0: not connected yet; 1: connected (*fd, for poll(2)); -1:
+ * failed, *why and connector_error() say how. */
 int connector_advance(struct connector *, int *fd, enum upstream_result *why);
 /* Until the next connector_begin(). */
 const char *connector_error(const struct connector *);
@@ -46,15 +46,15 @@ bool connector_wait(struct connector *, int also, int timeout_ms);
 /* A plain connection becomes the caller's, who closes it; the connector is
  * free again. */
 void connector_leave(struct connector *, int fd);
-/* Gives up or closes what there is; reset: by RST. */
+/* Gives up connecting, or closes the connection; reset: by RST. */
 void connector_end(struct connector *, bool reset);
 
 /* Over TLS, as send(2) and recv(2), which never block (EAGAIN). */
 ssize_t connector_send(struct connector *, const void *, size_t len);
 ssize_t connector_recv(struct connector *, void *, size_t len);
 
-/* close(2); reset: by RST.  A FIN would queue behind what the provider has not
- * read of the request, and tell it nothing until then. */
+/* close(2); reset: by RST.  A FIN would be queued after the unread part of
+ * the request, and reach the provider too late. */
 int connector_close(int fd, bool reset);
 
 #endif

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides a provider that needs no network: it is where upstream_send()
- * does, speaks its sink's language, and so takes the same way through plan,
- * slots, relay and account as any other.
+ * Hides a provider that needs no network: it replaces upstream_send() and feeds
+ * the same sink, so its requests use plan, slots, relay and ledger like any
+ * other.
  *
- * It makes no tree of the request and none of the response: what it holds is
- * one text of ECHO_TEXT_MAX at the most, whatever the request is made of.
+ * It makes no tree of the request and none of the response: it keeps one text
+ * of at most ECHO_TEXT_MAX, whatever the request is like.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@
 #include "wire/echo_internal.h"
 
 #define ECHO_TEXT_MAX (1024 * 1024)
-/* Of a text, each byte escaped, and what is around it. */
+/* Size of a text with each byte escaped, and what is around it. */
 #define ECHO_OUT_MAX (6 * ECHO_TEXT_MAX + 4096)
 
 /* ---- counting --------------------------------------------------------- */
@@ -79,7 +79,7 @@ echo_count_tokens(struct span text)
 
 /* ---- the texts of a request ------------------------------------------- */
 
-/* What is too long for the whole is left out. */
+/* What does not fit is left out. */
 void
 echo_add_string(struct buf *b, struct span value)
 {
@@ -168,7 +168,7 @@ echo_send_head(struct echo *e, int status, bool events, int64_t length)
 	return e->sink->head(e->sink->ctx, &head);
 }
 
-/* What is in `out`, which is empty then. */
+/* Sends what is in `out`, which is empty then. */
 int
 echo_send_out(struct echo *e)
 {
@@ -207,7 +207,7 @@ echo_send_error(struct echo *e, const char *message, const char *param)
 	send_json(e, 400);
 }
 
-/* Ends the event in `out`, sends it, and looks at the client. */
+/* Ends the event in `out`, sends it, and checks the client. */
 static int
 send_event(struct echo *e)
 {

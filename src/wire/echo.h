@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The embedded provider: kind = "echo".  It answers chat, completions and
- * embeddings from the request alone, in OpenAI's shapes, with token counts of
- * its own (one for each word or mark), so that a fresh gateway has something
- * to talk to on any machine.
+ * The embedded provider: kind = "echo".  It serves chat, completions and
+ * embeddings from the request alone, in OpenAI's shapes, with its own token
+ * counts (one for each word or mark), so that a new gateway has a provider on
+ * any machine.
  */
 #ifndef WIRE_ECHO_H
 #define WIRE_ECHO_H
@@ -16,9 +16,9 @@
 #include "config/endpoint.h"
 #include "wire/upstream.h"
 
-/* Answers into the sink as upstream_send would.  body: the request as an
- * upstream would get it, which has passed jscan().  Looks at the watch between
- * the chunks.  What it makes is charged to the hold. */
+/* Feeds the sink as upstream_send would.  body: the request as an upstream
+ * would get it, which has passed jscan().  Calls the watch between the
+ * chunks.  Its memory is charged to the hold. */
 void echo_send(enum endpoint, const char *model, struct span body,
     const struct watch *, const struct upstream_sink *, struct memory_hold *,
     struct upstream_report *);

@@ -18,7 +18,7 @@
 #include "config/endpoint.h"
 #include "wire/upstream.h"
 
-/* Members of a request that are looked at. */
+/* The members of a request that matter. */
 enum {
 	ECHO_MESSAGES,
 	ECHO_PROMPT,
@@ -52,7 +52,7 @@ void echo_add_string(struct buf *, struct span value);
 
 /* These return -1 when the exchange is over.  length -1: not known yet. */
 int echo_send_head(struct echo *, int status, bool events, int64_t length);
-/* What is in `out`, which is empty then. */
+/* Sends what is in `out`, which is empty then. */
 int echo_send_out(struct echo *);
 /* A whole response; nothing was sent before. */
 void echo_send_error(struct echo *, const char *message, const char *param);

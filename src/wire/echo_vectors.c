@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what vectors the echo provider makes of texts.  They are sent as they
- * are made: no more than a piece of a response is held.
+ * Hides how the echo provider makes vectors from texts.  They are sent as they
+ * are made: only a piece of a response is in memory.
  */
 #include "config.h"
 
@@ -17,15 +17,15 @@
 #define ECHO_DIMENSIONS_PRESET 64
 #define ECHO_DIMENSIONS_MAX 4096
 #define ECHO_INPUTS_MAX 2048
-/* Numbers that one response holds. */
+/* The most numbers in one response. */
 #define ECHO_VECTORS_MAX (1024 * 1024)
 /* Of a response with vectors what is sent at once. */
 #define ECHO_PIECE_BYTES (64 * 1024)
 
 /* ---- embeddings ------------------------------------------------------- */
 
-/* A unit-free vector that depends on nothing but the text: equal texts are
- * equal, others are far apart. */
+/* A vector that depends only on the text: equal texts have equal vectors,
+ * others are far apart. */
 static void
 embed(struct span text, float *out, size_t n)
 {

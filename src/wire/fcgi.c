@@ -31,13 +31,13 @@
 #include "wire/fcgi_params.h"
 
 #define DRAIN_MAX (256u << 20) /* of a body that nobody reads */
-/* A web server that sends no byte for so long has died. */
+/* A web server that sends no byte for this long has died. */
 #define PEER_TIMEOUT_MS 120000
 /* Of a record's content; a multiple of 8 needs no padding. */
 #define RECORD_BYTES 65528
-/* Beyond what is held (io.h) a write waits. */
+/* Beyond the bound of queued bytes (io.h) a write waits. */
 #define QUEUE_BYTES ((size_t)256 << 10)
-/* The end of a bridged response (32 MiB at the most) tells all of it again. */
+/* The end of a bridged response (at most 32 MiB) repeats all of it. */
 #define QUEUE_SLOT_BYTES (IO_HELD_SLOT_BYTES + ((size_t)40 << 20))
 /* Where memory is scarce: still more than comes after io_full() was asked. */
 #define QUEUE_SHORT_BYTES ((size_t)512 << 10)
@@ -108,7 +108,7 @@ set_queued(struct fcgi *f, size_t n, bool moved)
 	f->io.queued = n;
 }
 
-/* What has been sent needs no room any more. */
+/* Drops what has been sent. */
 static void
 forget_sent(struct fcgi *f)
 {
@@ -118,8 +118,8 @@ forget_sent(struct fcgi *f)
 	if (f->open != NO_RECORD)
 		f->open -= f->sent;
 	f->sent = 0;
-	/* The next stream that has something to say takes it, while it is in
-	 * the processor's cache. */
+	/* The next stream that writes reuses it while it is in the
+	 * processor's cache. */
 	if (f->out.len == 0)
 		buf_free(&f->out);
 }
@@ -231,7 +231,7 @@ fcgi_new(void)
 	f->io.ops = &fcgi_ops;
 	f->io.fd = -1;
 	fcgi_params_init(&f->params);
-	/* Never reached: queue_max() is waited for. */
+	/* Never reached: writes wait at queue_max(). */
 	buf_init(&f->out, 2 * QUEUE_SLOT_BYTES + KEPT_BYTES);
 	return f;
 }
@@ -279,9 +279,9 @@ drain(struct fcgi *f)
 		left -= left < (size_t)n ? left : (size_t)n;
 }
 
-/* When lighttpd finds the head of a response and its broken end in one turn, it
- * makes a Content-Length of what it has, and the response looks whole.  So the
- * break comes a moment after it has taken the rest. */
+/* If lighttpd reads the head of a response and its broken end together, it
+ * adds a Content-Length of what it has, and the response looks whole.  So
+ * the connection breaks a moment after lighttpd has read the rest. */
 static void
 let_it_be_taken(int fd)
 {
@@ -295,9 +295,9 @@ let_it_be_taken(int fd)
 	task_sleep(TAKEN_MS);
 }
 
-/* nginx, when it does not buffer, takes a connection that closes early for a
- * response that is whole, and a client with a Content-Length waits on; a
- * record of a version that is none it calls an error, and hangs up (1.22). */
+/* Without buffering, nginx treats a connection that closes early as a whole
+ * response, and a client with a Content-Length goes on waiting; a record of
+ * an invalid version is an error for it, and it closes (1.22). */
 static void
 spoil(struct fcgi *f)
 {

@@ -16,8 +16,8 @@ struct fcgi;
 struct fcgi *fcgi_new(void);
 void fcgi_free(struct fcgi *);
 
-/* Takes over the connected socket and reads the request's head.  NULL when
- * what came was no FastCGI request (the socket is closed then). */
+/* Takes over the connected socket and reads the request's head.  NULL if it
+ * was not a FastCGI request (the socket is closed then). */
 struct io *fcgi_begin(struct fcgi *, int fd);
 /* Ends the response and closes the connection.  cut: the response is not whole;
  * the connection is dropped without FastCGI's end record, so that the web

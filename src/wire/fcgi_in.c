@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a request lies in records, and how they come in pieces.  A body is
- * read straight to where it shall lie; only what was read beyond a record's
- * end goes through the buffer.
+ * Hides how a request is split into records, and records into reads.  A body is
+ * read directly to its final place; only bytes beyond a record's end go through
+ * the buffer.
  */
 #include "config.h"
 
@@ -47,8 +47,8 @@ broken(struct fcgi_in *in)
 	return false;
 }
 
-/* What is there, into one and then the other; waits for the first byte.  0:
- * it broke off. */
+/* Reads what is there into one buffer and then the other; waits for the
+ * first byte.  0: the connection ended. */
 static size_t
 receive(struct fcgi_in *in, struct iovec *iov, int n, int wait_ms)
 {
@@ -73,7 +73,7 @@ receive(struct fcgi_in *in, struct iovec *iov, int n, int wait_ms)
 	return (size_t)got;
 }
 
-/* So many bytes in one piece in the buffer. */
+/* Gets this many bytes in one piece into the buffer. */
 static bool
 need(struct fcgi_in *in, size_t n, int wait_ms)
 {
@@ -110,7 +110,7 @@ take(struct fcgi_in *in, void *p, size_t len, int wait_ms)
 	} else {
 		iov[0] = (struct iovec){ p, len };
 		iov[1] = (struct iovec){ in->buf, SCRATCH_BYTES };
-		/* What comes after the content only when that is whole. */
+		/* Reads beyond the content only if it is complete. */
 		n = receive(in, iov, len == in->content ? 2 : 1, wait_ms);
 		in->at = 0;
 		in->end = n > len ? n - len : 0;
@@ -161,7 +161,7 @@ reply(struct fcgi_in *in, enum fcgi_record type, unsigned id,
 	    in->fd, record, FCGI_HEAD_BYTES + len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* The next record's head; *id is whom it is for. */
+/* The next record's head; *id is its request's. */
 static bool
 next_record(struct fcgi_in *in, unsigned *id, int wait_ms)
 {
@@ -179,13 +179,13 @@ next_record(struct fcgi_in *in, unsigned *id, int wait_ms)
 	return head[0] == PROTOCOL ? true : broken(in);
 }
 
-/* To what is for no request, and is none that we know. */
+/* The reply to an unknown management record. */
 static void
 response_management(struct fcgi_in *in)
 {
 	const char unknown[8] = { (char)in->type };
 
-	if (in->type == FCGI_VALUES) /* we tell none */
+	if (in->type == FCGI_VALUES) /* we report none */
 		reply(in, FCGI_VALUES_RESULT, 0, unknown, 0);
 	else
 		reply(in, FCGI_UNKNOWN, 0, unknown, sizeof(unknown));

@@ -29,32 +29,32 @@ enum fcgi_record {
 	FCGI_PARAMS = 4,
 	FCGI_STDIN = 5,
 	FCGI_STDOUT = 6,
-	FCGI_VALUES = 9, /* the web server asks for some */
+	FCGI_VALUES = 9, /* the web server asks for values */
 	FCGI_VALUES_RESULT = 10,
 	FCGI_UNKNOWN = 11
 };
 
 struct fcgi_in {
 	int fd;
-	char *buf; /* what has been read too far; NULL: nothing */
+	char *buf; /* what was read ahead; NULL: nothing */
 	size_t at, end;
 	enum fcgi_record type; /* of the record that is being read */
-	size_t content, padding; /* what is left of it */
+	size_t content, padding; /* the rest of it */
 	uint16_t id; /* the request's; 0: it has not begun */
 	bool ended; /* so has the body */
-	bool broken; /* the web server left, or does not keep to the rules */
+	bool broken; /* the web server left, or violates the protocol */
 };
 
-/* Takes the socket, which must not block, over from nobody: fcgi_in_free()
- * does not close it, and who does calls task_forget() before. */
+/* Uses the socket, which must not block.  fcgi_in_free() does not close it;
+ * whoever does must call task_forget() before. */
 void fcgi_in_init(struct fcgi_in *, int fd);
 void fcgi_in_free(struct fcgi_in *);
 
-/* Reads to the end of the parameters.  false: that was no request.  No pause
- * may be longer than wait_ms. */
+/* Reads to the end of the parameters.  false: it was not a request.  No
+ * pause may be longer than wait_ms. */
 bool fcgi_in_head(struct fcgi_in *, struct fcgi_params *, int wait_ms);
-/* Some of the body: n, 0 at its end, -1 it broke off.  Waits for the first
- * byte, up to wait_ms. */
+/* Reads some of the body: n, 0 at its end, -1 if the connection ended.
+ * Waits for the first byte, up to wait_ms. */
 ssize_t fcgi_in_body(struct fcgi_in *, void *, size_t len, int wait_ms);
 
 /* The eight bytes before a record's content. */

@@ -4,8 +4,8 @@
  */
 /*
  * Hides how parameters are written: each pair is two lengths, a name and a
- * value.  They are read where they lie: a value's last byte is followed by the
- * next pair's first length, which makes room for its NUL once it was read.
+ * value.  They stay where they are: a value is followed by the next pair's
+ * first length, which makes room for a NUL once it was read.
  */
 #include "config.h"
 

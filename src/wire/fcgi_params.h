@@ -40,7 +40,7 @@ void fcgi_params_free(struct fcgi_params *);
 bool fcgi_params_add(struct fcgi_params *, const char *, size_t);
 /* That was all; false: they are not well formed. */
 bool fcgi_params_end(struct fcgi_params *);
-/* A value, or NULL; what is there twice is what io_param_one() says.  It lives
+/* A value, or NULL; io_param_one() decides about repeated ones.  It is valid
  * as long as the parameters. */
 const char *fcgi_params_find(const struct fcgi_params *, const char *name);
 

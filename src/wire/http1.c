@@ -5,7 +5,7 @@
 /*
  * Hides how an upstream's response is framed: where a head ends (http1_head.c
  * reads it), lengths, chunks, trailers.  upstream.c pushes the bytes it read;
- * the relay sees only what they mean.
+ * the relay sees only the content.
  */
 #include "config.h"
 
@@ -88,7 +88,7 @@ keep_head(struct http1 *h, struct span bytes)
 	h->head_len = need;
 }
 
-/* What is no HTTP is told before a blank line comes, if one ever does. */
+/* Recognises what is not HTTP before a blank line comes, if one ever does. */
 static bool
 begins_well(const struct http1 *h)
 {
@@ -204,7 +204,7 @@ take_chunk_end(struct http1 *h, struct span *in)
 	return HTTP1_MORE;
 }
 
-/* Nobody waits for what a trailer says. */
+/* The content of a trailer is ignored. */
 static enum http1_result
 take_trailer(struct http1 *h, struct span *in)
 {
@@ -256,7 +256,7 @@ http1_push(struct http1 *h, struct span in)
 	if (result != HTTP1_MORE || h->state != HTTP1_AT_END)
 		return result;
 	if (in.len > 0)
-		h->keeps = false; /* whose bytes are these? */
+		h->keeps = false; /* bytes that belong to no response */
 	return HTTP1_DONE;
 }
 

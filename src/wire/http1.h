@@ -4,15 +4,15 @@
  */
 /*
  * A response in HTTP/1.1 (RFC 9112), as a push parser: bytes go in as they
- * come, the head and the pieces of the body come out.  No I/O.  It is strict
- * where two readers could disagree about where a response ends (lengths that
- * differ, transfer codings it does not know, no colon, a NUL), and lenient
- * where upstreams are sloppy and nothing is lost: bare LF, folded lines (left
- * out), no reason phrase.
+ * come, the head and the pieces of the body come out.  No I/O.  It is strict if
+ * two readers could disagree about the end of a response (lengths that differ,
+ * transfer codings it does not know, no colon, a NUL), and lenient if upstreams
+ * are sloppy and nothing is lost: bare LF, folded lines (left out), no reason
+ * phrase.
  *
- * libcurl makes and keeps the connections, but does not speak on them: its own
- * HTTP takes 70,000 instructions for a request and its response, a third of all
- * that a request costs the gateway.
+ * libcurl makes and keeps the connections, but does not use HTTP on them: its
+ * own HTTP takes 70,000 instructions for a request and its response, a third of
+ * all that a request costs the gateway.
  */
 #ifndef WIRE_HTTP1_H
 #define WIRE_HTTP1_H
@@ -33,10 +33,10 @@ struct http1_field { /* one header field; both end in a NUL */
 };
 
 struct http1_head {
-	int status; /* 200..599: those of 1xx are passed over */
+	int status; /* 200..599: 1xx responses are skipped */
 	const struct http1_field *fields;
 	size_t nfields;
-	int64_t content_length; /* -1: not said, or not what frames it */
+	int64_t content_length; /* -1: not given, or not used for framing */
 };
 
 /* Functions return 0, or -1: stop. */
@@ -84,9 +84,9 @@ struct http1 {
 	unsigned digits; /* of a chunk's size, then bytes after it */
 };
 
-/* What is handed to the sink's head() lies in the arena. */
+/* The head that the sink's head() gets is in the arena. */
 void http1_init(struct http1 *, struct arena *, const struct http1_sink *);
-/* After DONE it takes no more; bytes after the end only make `keeps` false. */
+/* After DONE it ignores further bytes, except that they make `keeps` false. */
 enum http1_result http1_push(struct http1 *, struct span);
 /* The connection has ended: is the response complete? */
 bool http1_ends(const struct http1 *);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a head says: hides the fields of HTTP/1 that frame a body, and what
- * is refused in a head because two readers could understand it differently.
+ * Reads a head: hides the fields of HTTP/1 that frame a body, and what is
+ * refused because two readers could understand it differently.
  */
 #include "config.h"
 
@@ -210,7 +210,8 @@ frame_body(struct http1 *h, struct reading *r)
 	if (status == 204 || status == 304) {
 		h->state = HTTP1_AT_END;
 	} else if (h->chunked) {
-		/* RFC 9112 6.1, 6.3: faulty, so it is the last one. */
+		/* RFC 9112 6.1, 6.3: faulty, so the connection is not
+		 * reused. */
 		if (r->out.content_length >= 0 || r->http10)
 			h->keeps = false;
 		r->out.content_length = -1;

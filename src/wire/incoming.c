@@ -4,8 +4,7 @@
  */
 /*
  * Hides that a response is framed and may be coded: the sink gets its head and
- * what its body means.  Between upstream.c, which reads the bytes, and the
- * relay.
+ * its decoded body.  Between upstream.c, which reads the bytes, and the relay.
  */
 #include "config.h"
 
@@ -32,7 +31,7 @@ give_body(void *ctx, struct span bytes)
 	return in->sink->body(in->sink->ctx, bytes);
 }
 
-/* Is it coded?  Then its length is not that of what we hand on. */
+/* Is it coded?  Then its length differs from what we pass on. */
 static int
 begin_coding(struct incoming *in, struct http1_head *head)
 {
@@ -42,7 +41,7 @@ begin_coding(struct incoming *in, struct http1_head *head)
 		if (!span_is_nocase(f->name, "content-encoding") ||
 		    f->value.len == 0 || span_is_nocase(f->value, "identity"))
 			continue;
-		/* One inside another is more than anybody needs. */
+		/* Nested codings are not supported. */
 		if (in->coding != NULL ||
 		    (in->coding = coding_new(f->value)) == NULL) {
 			incoming_fail(in, UPSTREAM_BAD,

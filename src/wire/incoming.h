@@ -25,7 +25,7 @@ struct incoming {
 	struct coding *coding; /* or NULL */
 	uint64_t bytes; /* of the body, decoded */
 	bool body_seen; /* a byte of the body has come */
-	bool dirty; /* body was given since somebody set this to false */
+	bool dirty; /* body bytes were given since this was set to false */
 	bool stopped; /* a sink function said stop */
 	bool over; /* it has ended: */
 	enum upstream_result ended;

@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What both ways to a web server, FastCGI and CGI, have in common: seeing
- * that it has let go.  It is asked whenever something waits for the upstream
- * or for a slot.
+ * What FastCGI and CGI have in common: noticing that the web server has let go.
+ * It is called whenever something waits for the upstream or for a slot.
  */
 #include "config.h"
 
@@ -16,7 +15,7 @@
 #include "base/clock.h"
 #include "wire/io.h"
 
-/* A web server that takes no byte for so long has died. */
+/* A web server that reads no byte for this long has died. */
 #define PEER_TIMEOUT_MS 120000
 
 #ifndef POLLRDHUP
@@ -42,8 +41,8 @@ io_gone(struct io *io)
 		return true;
 	if (io->fd == -1 || !io->watchable)
 		return false;
-	/* After the body a web server has nothing more to say but that it
-	 * aborts: whatever can be read there, bytes or the end, is that. */
+	/* After the body a web server can only abort: whatever can be read
+	 * then, bytes or the end, means that. */
 	return poll(&p, 1, 0) == 1;
 }
 

@@ -21,7 +21,7 @@
 struct io;
 
 /* The functions of one implementation. */
-/* What is read and thrown away, at the most, of a body that nobody wants: a web
+/* The most that is read and discarded of a body that is not needed: a web
  * server that is still writing it would not read the response. */
 #define IO_DRAIN_MAX ((size_t)512 * 1024 * 1024)
 
@@ -34,7 +34,7 @@ struct io_ops {
 
 struct io {
 	const struct io_ops *ops;
-	int fd; /* to watch for the client's going; -1: none */
+	int fd; /* to notice that the client has gone; -1: none */
 	bool watchable; /* POLLIN on fd means "gone" (body is read) */
 	bool failed; /* a write or flush has failed */
 	int wait_ms; /* a read waits no longer for more of the body */
@@ -45,8 +45,8 @@ struct io {
 	size_t charged;
 	bool has_slot; /* more may be queued then */
 	int64_t moved_ms; /* when it last took a byte of what is queued */
-	/* A client that takes nothing for so long is dropped if others want
-	 * what it holds; wanted NULL: nobody ever does. */
+	/* A client that reads nothing for this long is dropped if others
+	 * want what it holds; wanted NULL: nobody ever does. */
 	int64_t idle_ms;
 	bool (*wanted)(void *ctx);
 	void *wanted_ctx;
@@ -60,12 +60,13 @@ struct io {
 #define IO_HELD_SLOT_BYTES ((size_t)4 << 20)
 #define IO_HELD_ALL_BYTES ((size_t)64 << 20)
 
-/* What stands for a parameter that is there twice: of two headers that differ
- * only in - and _ one is smuggled in, and who can say which.  It is no value
- * of any that we look at. */
+/* The value of a repeated parameter: of two headers that differ only in -
+ * and _, one was smuggled in, and we cannot tell which.  No parameter that
+ * we use has this value. */
 #define IO_PARAM_TWICE ","
 
-/* What a parameter is that is there as `found` (or NULL) and as `next`. */
+/* The value of a parameter that was found as `found` (or NULL) and now as
+ * `next`. */
 const char *io_param_one(const char *name, const char *found, const char *next);
 
 /* A CGI parameter, or NULL. */
@@ -101,13 +102,13 @@ io_flush(struct io *io)
  * to its end; does not block. */
 bool io_gone(struct io *);
 
-/* Does it hold more than it should? */
+/* Is more queued than should be? */
 bool io_full(const struct io *);
-/* A queue has become longer or shorter by so much. */
+/* Records that a queue has become longer or shorter by so much. */
 void io_count(ptrdiff_t delta);
-/* So much is to be charged for what is queued from now on. */
+/* Sets how much is charged for the queue from now on. */
 void io_charge(struct io *, size_t bytes);
-/* Has the client taken nothing for so long that it is to be dropped? */
+/* Has the client read nothing for so long that it must be dropped? */
 bool io_stalls(const struct io *);
 
 /* From now on no read waits for longer than ms for more of the body. */

@@ -3,11 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the form's framing.  It is between the spool and the measuring of
- * the call: what it says of a form, the upstream must see in the same bytes.
- * So whatever two parsers are known to read differently (a boundary after a
- * bare LF, a folded header, a name given twice or escaped without need) is
- * refused here instead of guessed.
+ * Hides the form's framing.  It works between the spool and the measuring of
+ * the call: the upstream must read the same form in the same bytes.  So
+ * everything that two parsers are known to read differently (a boundary after a
+ * bare LF, a folded header, a repeated or needlessly escaped name) is refused.
  */
 #include "config.h"
 
@@ -294,7 +293,7 @@ end_delimiter(struct scan *s, size_t *at)
 					 : "bytes after a boundary";
 		return -1;
 	}
-	/* Of blanks before the line end nothing is sent. */
+	/* Blanks before the line end are not sent. */
 	if (last && rest.p == s->body.p + s->end)
 		s->end += 2;
 	*at = (size_t)(rest.p + 2 - s->body.p);

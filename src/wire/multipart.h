@@ -4,8 +4,8 @@
  */
 /*
  * multipart/form-data (RFC 7578, RFC 2046) as a pure scanner over the body:
- * where each part's headers and content lie.  Strict: a missing final
- * boundary, a part without a name, or a header over its cap is an error.
+ * where each part's headers and content are.  Strict: a missing final boundary,
+ * a part without a name, or a header over its cap is an error.
  */
 #ifndef WIRE_MULTIPART_H
 #define WIRE_MULTIPART_H
@@ -27,14 +27,14 @@ struct multipart_part {
 	size_t offset;		/* of content in the body */
 };
 
-/* The boundary parameter of a Content-Type; p NULL where it is none of
+/* The boundary parameter of a Content-Type; p NULL if it is not
  * multipart/form-data or the boundary is missing or malformed. */
 struct span multipart_boundary(const char *content_type);
 
 /* Calls part() for each; its return other than 0 ends the scan and is
- * returned.  -1: malformed or truncated, *error says what.  *form is what lies
- * between the first boundary and the last, both included: the form without
- * preamble and epilogue. */
+ * returned.  -1: malformed or truncated, *error says what.  *form is
+ * everything from the first boundary to the last, both included: the form
+ * without preamble and epilogue. */
 int multipart_scan(struct span body, struct span boundary,
     int (*part)(void *ctx, const struct multipart_part *), void *ctx,
     struct span *form, const char **error);

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "wire/outgoing.h"
 
-/* Up to here a body is copied together and leaves in one write (and one TLS
+/* A body up to this size is copied and sent in one write (and one TLS
  * record) with the head. */
 #define SMALL_BODY_BYTES (12 * 1024)
 
@@ -46,7 +46,7 @@ put_field(struct line *l, struct span name, struct span value)
 	put_text(l, "\r\n");
 }
 
-/* What the operator writes for a provider comes before what we would say. */
+/* The operator's headers for a provider replace ours. */
 static bool
 is_set(const struct provider *p, struct span name)
 {
@@ -106,7 +106,7 @@ put_head(struct line *l, const struct upstream_request *r)
 
 	put_target(l, r);
 	put_ours(l, p, "Accept", span_of("*/*"));
-	/* Nothing could be seen in a coded stream, nor put into it. */
+	/* A coded stream can neither be read nor be added to. */
 	put_ours(l, p, "Accept-Encoding", span_of("identity"));
 	for (size_t i = 0; i < r->nfields; i++) {
 		if (!is_set(p, r->fields[i].name))

@@ -21,7 +21,7 @@ struct outgoing {
 	struct iovec out[UPSTREAM_PARTS_MAX + 1];
 	int n, at; /* those before are sent; out[at] is what is left of one */
 	size_t head_left; /* of the head, which counts as no body */
-	char *head; /* holds the provider's key; arena */
+	char *head; /* contains the provider's key; arena */
 	size_t head_len;
 };
 
@@ -34,7 +34,7 @@ bool outgoing_sent(const struct outgoing *);
 /* So many bytes of out[at...] were sent; returns how many of them are of the
  * body. */
 size_t outgoing_count(struct outgoing *, size_t n);
-/* The rest is not to be sent. */
+/* Drops the rest. */
 void outgoing_drop(struct outgoing *);
 /* Wipes the key. */
 void outgoing_wipe(struct outgoing *);

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when each client's connection is looked at, and what follows from it
- * (peer_find.c: which connection is whose).  Beside a request's way, from its
- * first wait to its end.
+ * Hides when each client's connection is checked, and what follows from it
+ * (peer_find.c: which connection belongs to whom).  Runs beside a request, from
+ * its first wait to its end.
  */
 #include "config.h"
 
@@ -46,7 +46,7 @@ parse_scope(const char *address)
 	return scope == NULL ? 0 : if_nametoindex(scope + 1);
 }
 
-/* The user behind a unix socket. */
+/* The user at the other end of a unix socket. */
 static uid_t
 user_of(int fd)
 {
@@ -62,7 +62,7 @@ user_of(int fd)
 	return uid;
 }
 
-/* False: nothing to go by. */
+/* False: nothing identifies the connection. */
 static bool
 name(struct peer_link *p, struct io *io)
 {
@@ -101,7 +101,7 @@ leave(struct peer_board *b, struct peer_link *p)
 		task_wake(b->task);
 }
 
-/* Who waits for the web server's socket wakes; io_gone() is true. */
+/* Whoever waits for the web server's socket wakes; io_gone() is true. */
 static void
 set_gone(struct peer_board *b, struct peer_link *p)
 {
@@ -251,7 +251,7 @@ look_now(struct peer_board *b, struct peer_link *p)
 	peer_note(b, p, &ask);
 }
 
-/* The first look is at once: what vanishes has to have been seen. */
+/* The first check is immediate: only a connection that was seen can vanish. */
 static void
 begin(struct peer_link *p, struct peer_board *b, struct io *io)
 {

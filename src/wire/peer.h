@@ -7,20 +7,20 @@
  * knows, if the client's TCP connection ends on this host.
  *
  * A connection is named by REMOTE_ADDR, REMOTE_PORT, SERVER_ADDR and
- * SERVER_PORT.  A web server that does not pass SERVER_ADDR (Caddy) is known
- * by its user instead, from its unix socket to us: the connection is the one
- * socket of that user whose other end is REMOTE_ADDR:REMOTE_PORT.
+ * SERVER_PORT.  A web server that does not pass SERVER_ADDR (Caddy) is
+ * identified by its user instead, from its unix socket to us: the connection is
+ * the one socket of that user whose other end is REMOTE_ADDR:REMOTE_PORT.
  *
  * The client has gone when the connection is half closed, by either side, and
  * when it has vanished after it was seen.  A connection that was never seen
- * (the web server runs on another host or in another network namespace, or
- * REMOTE_ADDR is what a proxy said) is not known, and then nothing follows.
+ * (the web server runs on another host or in another network namespace, or a
+ * proxy gave REMOTE_ADDR) is unknown, and then nothing follows.
  *
- * One task of a process looks at all connections each PEER_PERIOD_MS, in
- * batches; so a client that goes is noticed within PEER_PERIOD_MS and the
- * little that the look takes.  It wakes the request that waits: the web
- * server's socket reads as ended from then on.  Without a loop (CGI)
- * peer_gone() looks itself.
+ * One task of a process checks all connections every PEER_PERIOD_MS, in
+ * batches; so a client that leaves is noticed within PEER_PERIOD_MS plus the
+ * short time of the check.  It wakes the request that waits: the web server's
+ * socket reads as ended from then on.  Without a loop (CGI) peer_gone() checks
+ * itself.
  */
 #ifndef WIRE_PEER_H
 #define WIRE_PEER_H
@@ -55,10 +55,10 @@ struct peer_link {
 };
 
 struct peer_board *peer_board_new(void);
-/* There is no peer any more. */
+/* Ends it. */
 void peer_board_free(struct peer_board *);
 
-/* True once the client has gone.  The first call begins to watch: call it
+/* True once the client has gone.  The first call begins the checks: make it
  * when a request begins to wait.  board NULL: never true. */
 bool peer_gone(struct peer_link *, struct peer_board *, struct io *);
 /* The same, but asks the kernel now. */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Which of the web server's ends a connection belongs to: hides when the
- * table of all connections is read, and that few ends are tried first.
+ * Which of the web server's ends a connection belongs to: hides when the table
+ * of all connections is read, and that known ends are tried first.
  */
 #include "config.h"
 
@@ -151,7 +151,7 @@ peer_find(struct peer_board *b, int64_t now_ms)
 		return;
 	b->find_round = b->round;
 	b->read_ms = now_ms;
-	/* A long table takes milliseconds. */
+	/* Reading a long table takes milliseconds. */
 	task_offload(read_table, &f);
 	take_found(b, &f);
 }

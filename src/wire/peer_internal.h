@@ -13,9 +13,9 @@
 
 /* Ends of the web server's that were found: they are tried first. */
 #define PEER_KNOWN 4
-/* The whole table is read at most so often; after each time in vain half as
- * often, down to the minute.  In vain: a request goes on whose connection was
- * not in it.  One that has ended since says nothing. */
+/* The whole table is read at most this often; after each time in vain half
+ * as often, down to once a minute.  In vain means that a request goes on
+ * whose connection was not in it; one that has ended since does not count. */
 #define PEER_FIND_MS PEER_PERIOD_MS
 
 TAILQ_HEAD(peers, peer_link);
@@ -33,9 +33,9 @@ struct peer_board {
 	int64_t read_ms, find_every_ms;
 };
 
-/* What the kernel is asked of the link. */
+/* The question to the kernel about the link. */
 struct peer_ask peer_ask_of(const struct peer_link *);
-/* What it said of it. */
+/* The kernel's reply. */
 void
 peer_note(struct peer_board *, struct peer_link *, const struct peer_ask *);
 /* Is its other end known? */

@@ -100,7 +100,7 @@ make_question(struct question *q, const struct peer_ask *ask, __u32 sequence)
 	id->idiag_cookie[0] = id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 }
 
-/* With no connection the kernel gives the socket that listens there. */
+/* Without a connection the kernel reports the listening socket. */
 static enum peer_state
 state_of(unsigned tcp_state)
 {
@@ -224,7 +224,7 @@ get_address(struct net *net, const __be32 from[4], bool v4)
 	net->prefix = 8 * sizeof(net->addr);
 }
 
-/* Two that fit are none: which of them is the client's? */
+/* Two matches count as none: either may be the client's. */
 static void
 take_found(struct peer_ask *ask, const struct inet_diag_msg *m)
 {

@@ -5,8 +5,8 @@
 /*
  * The kernel's table of TCP connections on this host.
  *
- * Linux tells anybody, without privileges, over netlink (sock_diag(7), what
- * ss(8) reads).  FreeBSD and OpenBSD keep such tables too, but nobody has
+ * Linux gives it to everybody, without privileges, over netlink (sock_diag(7),
+ * what ss(8) reads).  FreeBSD and OpenBSD keep such tables too, but nobody has
  * written that half yet: there peer_table_open() fails with ENOTSUP.
  */
 #ifndef WIRE_PEER_TABLE_H
@@ -51,8 +51,8 @@ int peer_table_open(void);
 void peer_table_ask(int fd, struct peer_ask *, size_t n);
 
 /* Reads the whole table once for connections of which only `there` is known,
- * and whose socket is uid's.  Where exactly one fits, `here` is filled in,
- * with state, cookie and uid; else state is PEER_ABSENT. */
+ * and whose socket is uid's.  If exactly one matches, `here` is filled in,
+ * with state, cookie and uid; otherwise state is PEER_ABSENT. */
 void peer_table_find(int fd, struct peer_ask *, size_t n, uid_t uid);
 
 #endif

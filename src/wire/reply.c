@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The shapes an error has on the wire.  Every response of our own that is no
- * success comes through here, whole or as an event of a stream, so that no
- * second place spells an error object.
+ * The shapes of an error on the wire.  Each of our own error responses is
+ * written here, whole or as an event of a stream, so that only one place spells
+ * error objects.
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@ add_openai(struct buf *b, const struct refusal_spec *spec,
 	buf_puts(b, "}}");
 }
 
-/* By the words that Anthropic uses Claude Code knows that it must compact. */
+/* Anthropic's words make Claude Code compact. */
 static void
 add_too_long(struct buf *b, const char *message)
 {
@@ -48,7 +48,7 @@ add_too_long(struct buf *b, const char *message)
 	buf_json(b, span_of(text));
 }
 
-/* By these Anthropic's SDK knows that no thread is kept here: its tool runner
+/* These tell Anthropic's SDK that no thread is kept here: its tool runner
  * then sends the whole conversation each time (sdk 1.12, ThreadState). */
 static void
 add_details(struct buf *b, const struct refusal_spec *spec, const char *param)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Answers of our own: a refusal, or JSON, as a whole response.
+ * Our own responses: a refusal, or JSON, as a whole response.
  */
 #ifndef WIRE_REPLY_H
 #define WIRE_REPLY_H
@@ -18,12 +18,13 @@
 void reply_error_json(struct buf *, enum endpoint_shape, const struct refused *,
     const char *request_id);
 
-/* The data of a Responses stream's `error` event, by which SDKs raise. */
+/* The data of a Responses stream's `error` event, at which SDKs raise an
+ * error. */
 void
 reply_response_error(struct buf *, const struct refused *, uint64_t sequence);
 
-/* The data of a Responses stream's last event, `response.failed`, where no
- * response object of the upstream is at hand. */
+/* The data of a Responses stream's last event, `response.failed`, if there
+ * is no response object of the upstream. */
 void reply_response_failed(
     struct buf *, const struct refused *, const char *id, uint64_t sequence);
 

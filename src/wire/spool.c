@@ -3,12 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where a request's body lies.  It comes after identify and before
- * the call is measured: the body is read to its end here, once, and is a span
- * from then on, whether it fitted into memory or went to an unlinked file.
- * Memory grows with the bytes that came, not with the length announced: up to
- * that, address space is taken once the first part is there, and the kernel
- * fills it as it is written to.
+ * Hides where a request's body is.  It runs after identify and before the call
+ * is measured: the body is read to its end here, once, and is a span from then
+ * on, in memory or in an unlinked file.  Memory grows with the bytes that came,
+ * not with the length announced: up to that, address space is taken once the
+ * first part is there, and the kernel fills it as it is written to.
  */
 #include "config.h"
 
@@ -278,7 +277,7 @@ copy_rest(struct spool *s, int fd, struct io *io, size_t max_bytes)
 	return n == 0 ? SPOOL_OK : SPOOL_CUT;
 }
 
-/* Puts the mapping in the place of the memory. */
+/* Replaces the memory by the mapping. */
 static enum spool_result
 map(struct spool *s, int fd)
 {
@@ -294,7 +293,7 @@ map(struct spool *s, int fd)
 	return SPOOL_OK;
 }
 
-/* What it had is in the file. */
+/* Its content is in the file. */
 static bool
 make_copy_room(struct spool *s)
 {
@@ -343,7 +342,7 @@ spool_read(struct spool *s, struct io *io, long long length, size_t max_bytes)
 	result = read_memory(s, io, length, max_bytes, &full);
 	if (result == SPOOL_OK && full)
 		result = read_file(s, io, max_bytes);
-	/* More than was announced is as broken as less. */
+	/* More than announced is as wrong as less. */
 	if (result == SPOOL_OK && length >= 0 &&
 	    s->len != (unsigned long long)length)
 		result = SPOOL_CUT;

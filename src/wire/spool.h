@@ -34,8 +34,8 @@ enum spool_result {
 	SPOOL_ERROR
 };
 
-/* What lies in memory is charged to hold (or NULL), which says what is lacking
- * when it is starved. */
+/* Memory is charged to hold (or NULL), which says what is lacking if it is
+ * starved. */
 void spool_init(struct spool *, const char *dir, size_t memory_max,
     struct memory_hold *hold);
 /* Reads to the end.  length as announced, -1 unknown.  SPOOL_CUT: the body

@@ -5,8 +5,8 @@
 /*
  * Hides the framing of a stream: where a line and an event end, however the
  * bytes were cut on the way.  The relay pushes what came from upstream and
- * passes the bytes on untouched; an event whose data lies whole in one push
- * is handed out as a span of it, without a copy.
+ * passes the bytes on unchanged; an event whose data is in one push is given as
+ * a span of it, without a copy.
  */
 #include "config.h"
 
@@ -49,7 +49,7 @@ sse_open_at(const struct sse *s)
 	return s->in_event ? s->begin : s->total;
 }
 
-/* As much as fits; whether that was all. */
+/* Adds as much as fits; returns whether that was all. */
 static bool
 add_upto(struct sse *s, struct buf *b, const char *p, size_t len)
 {
@@ -60,7 +60,7 @@ add_upto(struct sse *s, struct buf *b, const char *p, size_t len)
 	return len <= room && !buf_failed(b);
 }
 
-/* The bytes of the push go away: keep what lies in them. */
+/* The push's bytes become invalid: copies what is still needed. */
 static void
 unhold(struct sse *s)
 {
@@ -187,7 +187,7 @@ end_line(struct sse *s, struct span rest, uint64_t at, uint64_t end,
 	return line.len == 0 ? dispatch(s, end, event, ctx) : 0;
 }
 
-/* Each of the two line ends is looked for once over the bytes, so that a
+/* Each of the two line ends is searched once over the bytes, so that a
  * stream of CRs alone costs no more than another. */
 static const char *
 next_end(const char *p, const char *end, const char **lf, const char **cr)
@@ -200,8 +200,7 @@ next_end(const char *p, const char *end, const char **lf, const char **cr)
 }
 
 /* The line end at eol, of which one byte is the least; NULL: its second byte
- * may be in the next push.  Where lines end in CR alone nothing is waited
- * for. */
+ * may be in the next push.  If lines end in CR alone, nothing is waited for. */
 static const char *
 behind_end(struct sse *s, const char *eol, const char *end)
 {
@@ -219,8 +218,8 @@ behind_end(struct sse *s, const char *eol, const char *end)
 	return s->bare_cr ? eol + 1 : eol + 2;
 }
 
-/* Skips what the last byte of the push before left open.  True: a line ends
- * in that way. */
+/* Skips what the last byte of the previous push left open.  True: a line
+ * ends in that way. */
 static bool
 take_up(struct sse *s, const char **p)
 {

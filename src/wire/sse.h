@@ -22,19 +22,19 @@
 #include "base/span.h"
 
 struct sse_event {
-	struct span name; /* of "event:", empty where none */
+	struct span name; /* of "event:", empty if none */
 	struct span data; /* lines joined by LF */
 	bool cut; /* data was longer than the cap */
-	/* Where it lies in the stream: from its first line, comments above it
-	 * included, to the end of its blank line.  However the bytes were
-	 * packed these are the same. */
+	/* Its position in the stream: from its first line, including
+	 * comments above it, to the end of its blank line.  It does not
+	 * depend on how the bytes were split. */
 	uint64_t begin, end;
 };
 
 struct sse {
 	struct buf line; /* of a line split between pushes */
 	struct buf name, data;
-	struct span held; /* data so far, where it needs no copy */
+	struct span held; /* data so far, if it needs no copy */
 	size_t max_event_bytes;
 	bool starved; /* there was no memory for a part of an event */
 	bool has_data;
@@ -53,19 +53,19 @@ struct sse {
 void sse_init(struct sse *, size_t max_event_bytes, struct memory_hold *hold);
 void sse_free(struct sse *);
 /* Feeds bytes; calls event() at the end of each event that has data.  Its
- * return other than 0 ends the push and is returned; the rest of the bytes is
- * then lost.  The event's spans live until event() returns.  A CR at the end
- * of the bytes waits for the next ones, unless lines end in CR alone: the end
- * of an event is after its LF then, in every packing. */
+ * return other than 0 ends the push and is returned; the rest of the bytes
+ * is then lost.  The event's spans are valid until event() returns.  A CR at
+ * the end of the bytes waits for the next ones, unless lines end in CR
+ * alone: the end of an event is after its LF then, in every packing. */
 int sse_push(struct sse *, struct span bytes,
     int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* The stream has ended: hands out the event that lacks only its blank line
- * (or its last line end).  Strict clients drop such a one. */
+ * (or its last line end).  Strict clients drop such an event. */
 int sse_finish(
     struct sse *, int (*event)(void *ctx, const struct sse_event *), void *ctx);
 /* Between two events: a comment may be written here. */
 bool sse_at_boundary(const struct sse *);
-/* Up to where the stream is whole events (and what is between them). */
+/* The length of the stream's whole events (and what is between them). */
 uint64_t sse_open_at(const struct sse *);
 
 #endif

@@ -5,7 +5,7 @@
 /*
  * Hides one exchange with a provider, from the borrowed connection to the
  * report: the request goes out, the response comes in (http1.h), and the client
- * is watched all the while.  The "send" and "relay" steps of a request's way.
+ * is watched meanwhile.  The "send" and "relay" steps of a request's way.
  */
 #include "config.h"
 
@@ -22,10 +22,10 @@
 #include "wire/upstream.h"
 #include "wire/upstream_handle.h"
 
-/* Reads in one step, before what has come is handed on. */
+/* The most reads before the bytes are passed on. */
 #define RECVS_MAX 2
 #define STALE_MS 1000
-/* A response that comes sooner costs no look at the client. */
+/* A response that comes sooner needs no check of the client. */
 #define FIRST_TICK_MS 10
 
 struct exchange {
@@ -44,7 +44,7 @@ struct exchange {
 	int64_t moved_ms; /* when a byte last went up or came */
 	int64_t tick_ms; /* when the watch is due */
 	bool watching; /* the watch's fd is worth polling */
-	bool ticked; /* a response that comes sooner costs no look at it */
+	bool ticked; /* a response that comes sooner needs no check of it */
 	bool readable; /* the connection has, or may have, bytes for us */
 	bool unsent; /* not all of the request was taken */
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
@@ -91,7 +91,7 @@ push(struct exchange *x, struct span bytes)
 		x->report->first_byte_ns = now_ns - x->start_ns;
 	if (x->in.stopped)
 		x->stopped = UPSTREAM_STOPPED;
-	/* Last: a slow client's time is not the upstream's. */
+	/* Last: a slow client's time does not count as the upstream's. */
 	if (x->in.body_seen)
 		x->moved_ms = clock_now_ms();
 }
@@ -114,14 +114,14 @@ receive_to(struct exchange *x, char *buf)
 		push(x, (struct span){ buf, (size_t)n });
 		if (x->stopped != UPSTREAM_OK)
 			return false;
-		/* Under TLS more may be at hand than the socket shows. */
+		/* Under TLS more may be available than the socket shows. */
 		if ((size_t)n < SCRATCH_BYTES && !x->handle->tls)
 			return false;
 	}
 	return !x->in.over;
 }
 
-/* Takes what is at hand; true: there may be more. */
+/* Reads what is available; true: there may be more. */
 static bool
 receive(struct exchange *x)
 {
@@ -140,8 +140,8 @@ all_sent(const struct exchange *x)
 	return outgoing_sent(&x->up);
 }
 
-/* As much as the connection takes.  If it never accepts more, there may
- * still be a response that says why. */
+/* Sends as much as the connection accepts.  If it never accepts more, there
+ * may still be a response that says why. */
 static void
 send_some(struct exchange *x)
 {
@@ -165,7 +165,7 @@ send_some(struct exchange *x)
 
 /* ---- the loop --------------------------------------------------------- */
 
-/* When the phase we are in has lasted too long, and what that is called. */
+/* When the present phase has lasted too long, and the result then. */
 static int64_t
 deadline_ms(const struct exchange *x, enum upstream_result *which)
 {
@@ -227,8 +227,7 @@ static void
 tick_for_client(struct exchange *x)
 {
 	tick(x, clock_now_ms());
-	/* Still there, though readable: whatever it sent, polling it again
-	 * would spin. */
+	/* Still there, although readable: polling it again would spin. */
 	x->watching = false;
 }
 
@@ -257,7 +256,7 @@ wait_for(struct exchange *x)
 	};
 	int timeout_ms, n;
 
-	/* While we don't listen, the provider can't be late. */
+	/* While we don't read, the provider can't be late. */
 	if (out == WATCH_OUT_FULL)
 		x->moved_ms = clock_now_ms();
 	timeout_ms = patience_ms(x);
@@ -272,7 +271,7 @@ wait_for(struct exchange *x)
 		tick_for_client(x);
 }
 
-/* What is at hand goes up, comes in and goes on.  False: it is over. */
+/* Sends, reads and passes on what is possible now.  False: it is over. */
 static bool
 advance(struct exchange *x)
 {
@@ -364,9 +363,9 @@ connect_in_need(struct exchange *x)
 	return connect_anew(x);
 }
 
-/* Of a kept connection: it turned out closed before a byte of a response came.
- * One that had been closed already says so at once; what ends later may have
- * been worked on. */
+/* A kept connection was closed before a byte of a response came.  If it had
+ * been closed already, that shows at once; a request that ends later may
+ * have been processed. */
 static bool
 died_unused(const struct exchange *x)
 {
@@ -408,8 +407,8 @@ finish(struct exchange *x)
 	/* What we end ourselves is reset. */
 	if (report->result != UPSTREAM_OK || !x->in.http.keeps || x->unsent ||
 	    !all_sent(x))
-		/* What another gateway may find in its kernel's table is a
-		 * connection that ends, not one that is no more. */
+		/* Another gateway can find a closing connection in its
+		 * kernel's table, but not one that has vanished. */
 		handle_disconnect(h,
 		    x->stopped != UPSTREAM_OK &&
 			h->provider->kind != PROVIDER_TAILGATE);

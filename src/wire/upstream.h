@@ -6,13 +6,12 @@
  * One exchange with a provider over HTTP/1.1, on a connection by libcurl.
  *
  * A process keeps a LIFO list of connections; a task borrows one for an
- * exchange, so that a quiet gateway keeps reusing one warm connection.  A
- * kept connection that turns out to be closed is replaced without anybody
- * noticing.  TLS is always verified; no redirects, no proxy from the
- * environment, no .netrc, no cookies.  A response in a coding, which nobody
- * asked for, is decoded.  A local provider is only ever
- * connected at a private address (or one of its `addresses`): the check sits
- * on the address handed to connect(2).
+ * exchange, so that a quiet gateway keeps reusing one warm connection.  A kept
+ * connection that turns out to be closed is replaced silently.  TLS is always
+ * verified; no redirects, no proxy from the environment, no .netrc, no cookies.
+ * A response in a coding, although none was requested, is decoded.  A local
+ * provider is only ever connected at a private address (or one of its
+ * `addresses`): the check sits on the address handed to connect(2).
  */
 #ifndef WIRE_UPSTREAM_H
 #define WIRE_UPSTREAM_H
@@ -66,9 +65,9 @@ enum upstream_result {
 struct upstream_report {
 	enum upstream_result result;
 	const char *detail; /* for the log; arena */
-	bool connected; /* a connection was there */
+	bool connected; /* a connection was made */
 	bool reused;
-	bool sent; /* a connection took bytes of the request */
+	bool sent; /* bytes of the request were sent */
 	uint64_t bytes_out; /* of its body, by all connections tried */
 	uint64_t bytes_in; /* of the response's body */
 	int64_t connect_ns; /* 0: reused */
@@ -79,7 +78,7 @@ struct upstream_report {
 struct upstream_sink {
 	int (*head)(void *ctx, const struct http1_head *);
 	int (*body)(void *ctx, struct span);
-	/* All that is at hand has been given to body(): hand it on. */
+	/* Everything available was given to body(): pass it on. */
 	int (*pause)(void *ctx);
 	void *ctx;
 };
@@ -87,7 +86,7 @@ struct upstream_sink {
 int upstream_init(void);
 struct upstream_pool *upstream_pool_new(void);
 void upstream_pool_free(struct upstream_pool *);
-/* Closes what is kept for later: descriptors have run out. */
+/* Closes idle connections: descriptors have run out. */
 void upstream_pool_trim(struct upstream_pool *);
 
 /* Blocks until the exchange has ended.  The connection is closed at once

@@ -4,7 +4,7 @@
  */
 /*
  * Hides how connections are kept and lent: the LIFO list per provider, so that
- * a quiet gateway keeps using one warm connection.  Beside upstream.c.
+ * a quiet gateway keeps using one warm connection.  Used by upstream.c.
  */
 #include "config.h"
 
@@ -218,9 +218,9 @@ handle_recv(struct handle *h, void *p, size_t len)
 	return recv(h->fd, p, len, MSG_DONTWAIT);
 }
 
-/* A provider that has nothing to answer has nothing to say either: what can be
- * read is the end, or bytes that the next request would take for its response.
- * (Under TLS it may be a session ticket.) */
+/* Without a request, a provider has nothing to send: what can be read is the
+ * end, or bytes that the next request would take for its response.  (Under
+ * TLS it may be a session ticket.) */
 bool
 handle_alive(struct handle *h)
 {

@@ -36,7 +36,7 @@ struct handle *handle_borrow(struct upstream_pool *, const struct provider *);
 /* Back on top of the list, if it is connected; else it ends here. */
 void handle_return(struct upstream_pool *, struct handle *);
 
-/* Is there a connection that was kept, and can it be used still? */
+/* Is there a kept connection that can still be used? */
 bool handle_alive(struct handle *);
 
 /* Begins to connect; false: there is no connector for it. */
@@ -48,7 +48,7 @@ int handle_connecting(
 /* As sendmsg(2) and recv(2), which never block (EAGAIN); n > 0. */
 ssize_t handle_send(struct handle *, const struct iovec *, int n);
 ssize_t handle_recv(struct handle *, void *, size_t len);
-/* Closes what there is; reset: by RST. */
+/* Closes the connection, if any; reset: by RST. */
 void handle_disconnect(struct handle *, bool reset);
 
 #endif

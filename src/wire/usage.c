@@ -37,14 +37,14 @@ usage_init(struct usage *u)
 	u->cost_nanousd = -1;
 }
 
-/* The member that says it. */
+/* The member with the usage. */
 static const char *
 name_of(enum endpoint_usage kind)
 {
 	return kind == ENDPOINT_USAGE_LLAMA ? "timings" : "usage";
 }
 
-/* Does the object at this key of the document hold a usage of its own? */
+/* Does the object at this key of the document contain a usage of its own? */
 static bool
 is_parent(enum endpoint_usage kind, struct span key)
 {
@@ -68,7 +68,7 @@ looks_at_keys(const struct usage_scan *s)
 void
 usage_scan_init(struct usage_scan *s, enum endpoint_usage kind)
 {
-	/* Not all of it: text is large and means nothing while len is 0. */
+	/* Not all of it: text is large and unused while len is 0. */
 	memset(s, 0, offsetof(struct usage_scan, text));
 	s->len = 0;
 	s->kind = kind;
@@ -106,7 +106,8 @@ open_level(struct usage_scan *s, char c)
 }
 
 /* Anthropic's stream begins with what went in, and an output count of one or
- * so: its usage is reported only when a later event tells the end. */
+ * so: its usage counts as reported only when a later event has the final
+ * count. */
 static bool
 fold_at(
     enum endpoint_usage kind, bool nested, struct span text, struct usage *out)
@@ -231,7 +232,7 @@ scan_key(struct usage_scan *s, const char *p, size_t len)
 			s->state = S_COLON;
 			return i + 1;
 		}
-		/* No name of ours needs a backslash. */
+		/* None of our names needs a backslash. */
 		if (p[i] == '\\') {
 			s->state = S_KEY_ESCAPE;
 			s->key_len = sizeof(s->key) + 1;
@@ -368,7 +369,7 @@ usage_guess(
 		return;
 	frame = events == 0 ? RESPONSE_FRAME_BYTES : events * EVENT_FRAME_BYTES;
 	by_text = sum_minus_u64(bytes, frame) / BYTES_PER_TOKEN;
-	/* A stream that was cut may have told what went in. */
+	/* A stream that was cut may have reported its input. */
 	if (out->input == 0)
 		out->input = input_tokens;
 	if (events > by_text)

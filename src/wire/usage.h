@@ -3,18 +3,18 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a response says it used, read as the response passes by.
+ * The usage that a response reports, read as the response passes.
  *
- * Streams: usage_read() on the data of each event; one without the word costs
- * a memmem.  Whole JSON answers: a usage_scan is fed the bytes in whatever
- * pieces they come and keeps nothing of them but the value of the member
- * `usage` (at most USAGE_TEXT_MAX bytes), wherever in the body it stands.
+ * Streams: usage_read() on the data of each event; one without the word costs a
+ * memmem.  Whole JSON responses: a usage_scan gets the bytes in any pieces and
+ * keeps only the value of the member `usage` (at most USAGE_TEXT_MAX bytes),
+ * wherever in the body it is.
  *
  * Read are the fields of OpenAI's chat, completions, embeddings, audio and
  * Responses API, of Anthropic's Messages API, DeepSeek's
  * prompt_cache_hit_tokens, OpenRouter's cost, Groq's x_groq; of llama.cpp's own
- * endpoints `timings` in the place of `usage`.  Numbers from
- * upstream are hostile too: what is negative, no number or absurd is left out.
+ * endpoints `timings` in the place of `usage`.  Numbers from upstream are
+ * hostile too: negative, non-numeric or absurd values are left out.
  */
 #ifndef WIRE_USAGE_H
 #define WIRE_USAGE_H
@@ -33,22 +33,22 @@
 /* Nothing used, nothing reported, no cost known. */
 void usage_init(struct usage *);
 
-/* Reads a JSON text (an event's data, or a whole body) and folds what it says
- * into *out: later numbers replace earlier ones, as the cumulative counts of
- * a stream want it.  True where usage was in it; out->reported is set then,
- * but for Anthropic's message_start, which tells only what went in.
- * A text that is cut or is no JSON says what can be read of it. */
+/* Reads a JSON text (an event's data, or a whole body) and folds what it
+ * says into *out: later numbers replace earlier ones, as the cumulative
+ * counts of a stream want it.  True if it had usage; then out->reported is
+ * set, except for Anthropic's message_start, which reports only the input. A
+ * text that is cut or not JSON counts as far as it can be read. */
 bool usage_read(enum endpoint_usage, struct span json, struct usage *out);
 
-/* The same of a text that jscan() goes through anyway, for each of its values;
- * true where that was the usage. */
+/* The same for each value of a text that is being scanned anyway; true if it
+ * was the usage. */
 bool
 usage_value(enum endpoint_usage, const struct jscan_value *, struct usage *out);
 
 struct usage_scan {
 	enum endpoint_usage kind;
 	unsigned char state;
-	bool inside; /* a member that may hold a nested `usage` */
+	bool inside; /* a member that may contain a nested `usage` */
 	bool wanted; /* the value to come is usage */
 	bool found;
 	unsigned depth;
@@ -68,8 +68,8 @@ bool usage_scan_finish(struct usage_scan *, struct usage *out);
 /* For a response that reported nothing (cut, or the upstream never does):
  * input as the call was estimated, output by what was relayed: a token for
  * each event, or for each 4 bytes beside the usual framing, whichever is
- * more.  events 0: not a stream.  Does nothing where out->reported; what was
- * told in part is kept where it is more. */
+ * more.  events 0: not a stream.  Does nothing if out->reported; partial
+ * numbers are kept if they are larger. */
 void usage_guess(
     struct usage *out, uint64_t input_tokens, uint64_t events, uint64_t bytes);
 

@@ -21,7 +21,7 @@
 #define USAGE_AUDIO_MS_MAX INT64_C(86400000)
 #define USAGE_COST_MAX INT64_C(1000000000000000)
 
-/* What the numbers of one usage object are, -1 where they are not there. */
+/* The numbers of one usage object; -1: missing. */
 struct found {
 	int64_t prompt, completion, total;
 	int64_t input, output;
@@ -33,7 +33,7 @@ struct found {
 	int64_t cost;
 };
 
-/* Where a number goes, and what it is multiplied by (a power of ten). */
+/* The destination of a number, and its factor (a power of ten). */
 struct field {
 	struct span parent; /* p NULL: of the usage object itself */
 	struct span name;
@@ -94,7 +94,7 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* The exponent of a JSON number's text at i; far out of range where it is
+/* The exponent of a JSON number's text at i; far out of range if it is
  * absurd. */
 static long
 exponent(struct span s, size_t i)
@@ -117,7 +117,7 @@ decimal(struct span s, unsigned scale, int64_t max)
 {
 	char digits[40];
 	size_t n = 0, i = 0;
-	long point = 0; /* how many of the digits stand before it */
+	long point = 0; /* how many of the digits are before it */
 	bool fraction = false;
 
 	for (; i < s.len && (is_digit(s.p[i]) || s.p[i] == '.'); i++) {
@@ -165,7 +165,7 @@ read_field(void *ctx, const struct jscan_value *value)
 		const struct field *f = &fields[i];
 		int64_t v;
 
-		/* Most differ in their lengths. */
+		/* Most names differ in length. */
 		if (f->name.len != last->key.len ||
 		    (f->parent.p != NULL) != (value->depth == 2) ||
 		    !span_eq(last->key, f->name))
@@ -180,8 +180,9 @@ read_field(void *ctx, const struct jscan_value *value)
 	return 0;
 }
 
-/* Some count what was cached beside the prompt, some reasoning beside the
- * completion (xAI; Gemini, without saying how much): the total decides. */
+/* Some providers count cached tokens apart from the prompt, some reasoning
+ * apart from the completion (xAI; Gemini, without saying how much): the
+ * total decides. */
 static void
 fold_total(const struct found *f, struct usage *out)
 {
@@ -260,7 +261,7 @@ fold_llama(const struct found *f, struct usage *out)
 		out->output = f->predicted_n;
 }
 
-/* A part cannot be more than its whole, whatever upstream says. */
+/* A part cannot exceed its whole, whatever the upstream reports. */
 static void
 bound_parts(struct usage *out)
 {
