@@ -28,6 +28,62 @@ struct secrets {
 	struct secrets_block *blocks;
 };
 
+/* Zeros. */
+static void *
+pages_new(size_t bytes)
+{
+	void *p = mmap(
+	    NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+
+	if (p == MAP_FAILED)
+		fatal("memory for keys: %s", strerror(errno));
+	/* All are best effort: RLIMIT_MEMLOCK may be 0. */
+	(void)mlock(p, bytes);
+#ifdef MADV_DONTDUMP
+	(void)madvise(p, bytes, MADV_DONTDUMP);
+#elif defined(MADV_NOCORE)
+	(void)madvise(p, bytes, MADV_NOCORE);
+#endif
+	/* A forked process reads the keys that it needs itself. */
+#if defined(MADV_WIPEONFORK)
+	(void)madvise(p, bytes, MADV_WIPEONFORK);
+#elif defined(INHERIT_ZERO)
+	(void)minherit(p, bytes, INHERIT_ZERO);
+#endif
+	return p;
+}
+
+/* ---- the room --------------------------------------------------------- */
+
+static char *room;
+
+/* At hand before the process is confined, and locked anew in one that was
+ * forked. */
+static void
+room_make(void)
+{
+	if (room == NULL)
+		room = pages_new(SECRETS_ROOM_BYTES);
+	else
+		(void)mlock(room, SECRETS_ROOM_BYTES);
+}
+
+char *
+secrets_room(void)
+{
+	if (room == NULL)
+		room_make();
+	return room;
+}
+
+void
+secrets_room_wipe(size_t used)
+{
+	explicit_bzero(room, used);
+}
+
+/* ---- secrets ---------------------------------------------------------- */
+
 struct secrets *
 secrets_new(void)
 {
@@ -35,30 +91,15 @@ secrets_new(void)
 
 	if (secrets == NULL)
 		fatal("out of memory");
+	room_make();
 	return secrets;
 }
 
 static struct secrets_block *
 block_new(struct secrets_block *next)
 {
-	struct secrets_block *block = mmap(NULL, SECRETS_BLOCK_BYTES,
-	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+	struct secrets_block *block = pages_new(SECRETS_BLOCK_BYTES);
 
-	if (block == MAP_FAILED)
-		fatal("memory for keys: %s", strerror(errno));
-	/* Both are best effort: RLIMIT_MEMLOCK may be 0. */
-	(void)mlock(block, SECRETS_BLOCK_BYTES);
-#ifdef MADV_DONTDUMP
-	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_DONTDUMP);
-#elif defined(MADV_NOCORE)
-	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_NOCORE);
-#endif
-	/* A forked process reads the keys that it needs itself. */
-#if defined(MADV_WIPEONFORK)
-	(void)madvise(block, SECRETS_BLOCK_BYTES, MADV_WIPEONFORK);
-#elif defined(INHERIT_ZERO)
-	(void)minherit(block, SECRETS_BLOCK_BYTES, INHERIT_ZERO);
-#endif
 	block->next = next;
 	return block;
 }
@@ -69,7 +110,7 @@ secrets_add(struct secrets *secrets, struct span secret)
 	struct secrets_block *block = secrets->blocks;
 	char *copy;
 
-	if (secret.len > SECRET_MAX)
+	if (secret.len > SECRETS_TEXT_MAX)
 		fatal("a secret of %zu bytes", secret.len);
 	if (block == NULL ||
 	    SECRETS_BLOCK_BYTES - sizeof(*block) - block->used <= secret.len)

@@ -31,14 +31,10 @@
 
 _Static_assert(STRIDE <= REDACT_LONG_MIN - GRAM + 1, "a piece has one");
 
-struct needle {
-	char *p; /* in small letters */
-	size_t len;
-};
-
 struct sieve {
 	const struct config *config;
-	struct needle *needles; /* keys and their base64 */
+	struct secrets *secrets; /* what the needles are in */
+	struct span *needles; /* keys and their base64, in small letters */
 	size_t nneedles;
 	bool has_slash; /* a key has it, so JSON may escape it */
 	bool has[256]; /* a letter, in small ones */
@@ -63,18 +59,15 @@ hash(const char *p, uint32_t out[2])
 static void
 add_needle(struct sieve *s, const char *p, size_t len)
 {
-	struct needle *n;
 	uint32_t h[2];
 
 	s->needles =
 	    reallocarray(s->needles, s->nneedles + 1, sizeof(*s->needles));
 	if (s->needles == NULL)
 		fatal("out of memory");
-	n = &s->needles[s->nneedles++];
-	n->len = len;
-	if ((n->p = malloc(len)) == NULL)
-		fatal("out of memory");
-	memcpy(n->p, p, len);
+	s->needles[s->nneedles++] =
+	    (struct span){ secrets_add(s->secrets, (struct span){ p, len }),
+		    len };
 	for (size_t i = 0; i < len; i++)
 		s->has[(unsigned char)p[i]] = true;
 	for (size_t i = 0; i + GRAM <= len; i++) {
@@ -108,10 +101,11 @@ sieve_new(const struct config *config)
 	if (s == NULL)
 		fatal("out of memory");
 	s->config = config;
+	s->secrets = secrets_new();
 	redact_each_key(config, add_key, s);
 	if (s->nneedles > 0)
 		return s;
-	free(s);
+	sieve_free(s);
 	return NULL;
 }
 
@@ -120,10 +114,7 @@ sieve_free(struct sieve *s)
 {
 	if (s == NULL)
 		return;
-	for (size_t i = 0; i < s->nneedles; i++) {
-		explicit_bzero(s->needles[i].p, s->needles[i].len);
-		free(s->needles[i].p);
-	}
+	secrets_free(s->secrets);
 	free(s->needles);
 	freezero(s, sizeof(*s));
 }
@@ -204,7 +195,7 @@ open_letters(const struct sieve *s, struct span text)
 	size_t most = 0, n;
 
 	for (size_t i = 0; i < s->nneedles; i++) {
-		const struct needle *needle = &s->needles[i];
+		const struct span *needle = &s->needles[i];
 
 		for (size_t at = 1; at <= needle->len; at++) {
 			for (n = 0; n < at && n < text.len &&

@@ -4,7 +4,8 @@
  */
 /*
  * Hides what a request to a provider looks like on the wire: request line,
- * fields, key, and the body's parts as vectors.  upstream.c sends them.
+ * fields, key, and the body's parts as vectors.  The key is never copied: its
+ * vector points to where it lies.  upstream.c sends them.
  */
 #include "config.h"
 
@@ -21,6 +22,7 @@
 struct line {
 	char *p;
 	size_t len;
+	size_t key_at;
 };
 
 static void
@@ -98,6 +100,13 @@ put_target(struct line *l, const struct upstream_request *r)
 	put_ours(l, r->provider, "Host", (struct span){ authority, len });
 }
 
+static bool
+has_key(const struct upstream_request *r)
+{
+	return r->key != NULL && r->provider->auth != AUTH_NONE;
+}
+
+/* All but the key. */
 static void
 put_head(struct line *l, const struct upstream_request *r)
 {
@@ -115,11 +124,11 @@ put_head(struct line *l, const struct upstream_request *r)
 	for (size_t i = 0; i < p->nheaders; i++)
 		put_field(l, span_of(p->headers[i].name),
 		    span_of(p->headers[i].value));
-	if (r->key != NULL && p->auth != AUTH_NONE) {
+	if (has_key(r)) {
 		put_text(l,
 		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
 					   : "x-api-key: ");
-		put_text(l, r->key);
+		l->key_at = l->len;
 		put_text(l, "\r\n");
 	}
 	if (strcmp(r->method, "GET") != 0)
@@ -133,31 +142,41 @@ outgoing_make(
     struct outgoing *o, const struct upstream_request *r, struct arena *arena)
 {
 	size_t body = body_len(r), small = body <= SMALL_BODY_BYTES ? body : 0;
-	struct line l = { NULL, 0 };
+	struct line l = { NULL, 0, 0 };
 
 	put_head(&l, r);
 	o->request = r;
+	o->key = has_key(r) ? span_of(r->key) : (struct span){ NULL, 0 };
 	l.p = o->head = arena_alloc(arena, l.len + small);
 	l.len = 0;
 	put_head(&l, r);
 	o->head_len = l.len;
+	o->key_at = l.key_at;
 	for (size_t i = 0; small > 0 && i < r->nparts; i++)
 		put(&l, r->parts[i]);
+}
+
+static void
+add(struct outgoing *o, const char *p, size_t len)
+{
+	o->out[o->n++] = (struct iovec){ (char *)p, len };
 }
 
 void
 outgoing_rewind(struct outgoing *o)
 {
 	const struct upstream_request *r = o->request;
-	size_t body = body_len(r);
+	size_t body = body_len(r), small = body <= SMALL_BODY_BYTES ? body : 0;
 
 	o->n = o->at = 0;
-	o->head_left = o->head_len;
-	o->out[o->n++] = (struct iovec){ o->head,
-		o->head_len + (body <= SMALL_BODY_BYTES ? body : 0) };
+	o->head_left = o->head_len + o->key.len;
+	if (o->key.len > 0) {
+		add(o, o->head, o->key_at);
+		add(o, o->key.p, o->key.len);
+	}
+	add(o, o->head + o->key_at, o->head_len - o->key_at + small);
 	for (size_t i = 0; body > SMALL_BODY_BYTES && i < r->nparts; i++)
-		o->out[o->n++] =
-		    (struct iovec){ (char *)r->parts[i].p, r->parts[i].len };
+		add(o, r->parts[i].p, r->parts[i].len);
 }
 
 bool
@@ -187,10 +206,4 @@ outgoing_count(struct outgoing *o, size_t n)
 		v->iov_len -= n;
 	}
 	return body;
-}
-
-void
-outgoing_wipe(struct outgoing *o)
-{
-	explicit_bzero(o->head, o->head_len);
 }

@@ -18,11 +18,14 @@
 
 struct outgoing {
 	const struct upstream_request *request;
-	struct iovec out[UPSTREAM_PARTS_MAX + 1];
+	/* The head to where the key is, the key where it lies (secrets.h), the
+	 * head after it with a small body, or the body's parts. */
+	struct iovec out[UPSTREAM_PARTS_MAX + 3];
 	int n, at; /* those before are sent; out[at] is what is left of one */
-	size_t head_left; /* of the head, which counts as no body */
-	char *head; /* contains the provider's key; arena */
-	size_t head_len;
+	size_t head_left; /* of head and key, which count as no body */
+	char *head; /* without the key; arena */
+	size_t head_len, key_at;
+	struct span key; /* empty: none is sent */
 };
 
 /* Writes the head; the request must outlive it. */
@@ -36,7 +39,5 @@ bool outgoing_sent(const struct outgoing *);
 size_t outgoing_count(struct outgoing *, size_t n);
 /* Drops the rest. */
 void outgoing_drop(struct outgoing *);
-/* Wipes the key. */
-void outgoing_wipe(struct outgoing *);
 
 #endif

@@ -413,7 +413,6 @@ finish(struct exchange *x)
 		    x->stopped != UPSTREAM_OK &&
 			h->provider->kind != PROVIDER_TAILGATE);
 	incoming_free(&x->in);
-	outgoing_wipe(&x->up);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "config/secrets.h"
 #include "wire/upstream_handle.h"
 
 /* Idle connections kept for each provider: a burst's worth is given back. */
@@ -198,6 +199,32 @@ handle_connecting(
 	return rc;
 }
 
+/* TLS takes one piece at a time.  Short ones leave in one record, together
+ * with what the room has space for: a head and the key in it.  When a
+ * connection takes nothing for now, the same bytes come from the same place
+ * again, as OpenSSL wants it. */
+static ssize_t
+send_tls(struct handle *h, const struct iovec *iov, int n)
+{
+	size_t len = 0, part;
+	char *room;
+	ssize_t sent;
+
+	if (n == 1 || iov->iov_len >= SECRETS_ROOM_BYTES)
+		return connector_send(
+		    h->connector, iov->iov_base, iov->iov_len);
+	room = secrets_room();
+	for (int i = 0; i < n && len < SECRETS_ROOM_BYTES; i++, len += part) {
+		part = iov[i].iov_len < SECRETS_ROOM_BYTES - len
+		    ? iov[i].iov_len
+		    : SECRETS_ROOM_BYTES - len;
+		memcpy(room + len, iov[i].iov_base, part);
+	}
+	sent = connector_send(h->connector, room, len);
+	secrets_room_wipe(len);
+	return sent;
+}
+
 ssize_t
 handle_send(struct handle *h, const struct iovec *iov, int n)
 {
@@ -205,8 +232,7 @@ handle_send(struct handle *h, const struct iovec *iov, int n)
 		.msg_iovlen = (size_t)n };
 
 	if (h->tls)
-		return connector_send(
-		    h->connector, iov->iov_base, iov->iov_len);
+		return send_tls(h, iov, n);
 	return sendmsg(h->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
