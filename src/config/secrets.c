@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config/secrets.h"
@@ -62,10 +63,13 @@ static char *room;
 static void
 room_make(void)
 {
+	static pid_t owner;
+
 	if (room == NULL)
 		room = pages_new(SECRETS_ROOM_BYTES);
-	else
+	else if (owner != getpid())
 		(void)mlock(room, SECRETS_ROOM_BYTES);
+	owner = getpid();
 }
 
 char *

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sandbox/sandbox.h"
+
 #define SANDBOX_PATHS_MAX 256
 #define SANDBOX_PORTS_MAX 256
 
@@ -25,6 +27,7 @@ enum sandbox_access {
 };
 
 struct sandbox_rules {
+	enum sandbox_role role;
 	bool files; /* confined to the paths below */
 	bool connect; /* may connect at all, and make threads for it */
 	bool looks; /* may stat(2) any path, and ask whether it could open it */

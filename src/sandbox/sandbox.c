@@ -163,6 +163,7 @@ rules_make(
     struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
 {
 	memset(r, 0, sizeof(*r));
+	r->role = role;
 	r->fork = role == SANDBOX_PARENT;
 	r->files = role != SANDBOX_PARENT;
 	r->looks = role == SANDBOX_CHECK;

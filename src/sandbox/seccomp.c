@@ -3,18 +3,21 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides seccomp, by libseccomp.
+ * Hides seccomp, by libseccomp: puts the table of calls.c in force.
  *
  * A parent may make all calls except those that no code of ours ever makes, and
  * may execute its own program again, from which its workers inherit nothing.
- * The other roles may make only the calls that the test suite was seen to need
- * (strace -f -c), with some room for other C libraries.  A call that is never
+ * The other roles may make only the calls of the table.  A call that is never
  * ours ends the process.  A call that is merely not listed fails with ENOSYS,
  * so that a newer C library falls back as it does on an old kernel, and the
  * gateway goes on.
+ *
+ * Built with SANDBOX_WATCHED (tests/watched), the filter reports each call of
+ * the table to a tracer, with its role and row, instead of allowing it.
  */
 #include "config.h"
 
+#include "sandbox/calls.h"
 #include "sandbox/rules.h"
 #include "sandbox/sandbox.h"
 
@@ -23,10 +26,8 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
+#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -37,186 +38,94 @@
 #define ACTION_NEVER SCMP_ACT_KILL_PROCESS
 #endif
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#ifdef SANDBOX_WATCHED
+#define ACTION_ROW(role, row) SCMP_ACT_TRACE(SANDBOX_WATCHED(role, row))
+#define ACTION_OTHER(role) \
+	SCMP_ACT_TRACE(SANDBOX_WATCHED(role, SANDBOX_WATCHED_OTHER))
+#else
+#define ACTION_ROW(role, row) SCMP_ACT_ALLOW
+#define ACTION_OTHER(role) SCMP_ACT_ERRNO(ENOSYS)
+#endif
 
-#define NETLINK_ROUTE_PROTOCOL 0
-#define NETLINK_SOCK_DIAG_PROTOCOL 4
+#define NAME_SIZE 32
 
-/* Nothing of ours, of the C library's, of curl's or OpenSSL's. */
-static const char *const never[] = { "ptrace", "process_vm_readv",
-	"process_vm_writev", "mount", "umount2", "fsopen", "fsmount",
-	"move_mount", "open_tree", "pivot_root", "chroot", "setns", "unshare",
-	"bpf", "perf_event_open", "userfaultfd", "kexec_load",
-	"kexec_file_load", "init_module", "finit_module", "delete_module",
-	"reboot", "swapon", "swapoff", "keyctl", "add_key", "request_key",
-	"iopl", "ioperm", "kcmp", "pidfd_getfd", "open_by_handle_at",
-	"io_uring_setup", "personality", "setuid", "setgid", "setreuid",
-	"setregid", "setresuid", "setresgid", "setgroups", "setfsuid",
-	"setfsgid", "settimeofday", "clock_settime", "adjtimex", "sethostname",
-	"quotactl", "acct", "vhangup" };
-
-/* A parent executes the next version of its program (serve/upgrade.h). */
-static const char *const never_but_parents[] = { "execve", "execveat" };
-
-static const char *const usual[] = { "read", "write", "readv", "writev",
-	"pread64", "pwrite64", "preadv", "pwritev", "close", "close_range",
-	"lseek", "_llseek", "open", "openat", "stat", "stat64", "lstat",
-	"lstat64", "fstat", "fstat64", "newfstatat", "fstatat64", "statx",
-	"statfs", "statfs64", "fstatfs", "fstatfs64", "access", "faccessat",
-	"faccessat2", "readlink", "readlinkat", "getdents", "getdents64",
-	"getcwd", "fcntl", "fcntl64", "flock", "fsync", "fdatasync", "fchmod",
-	"fchmodat", "fchown", "fchownat", "fchown32", "umask", "rename",
-	"renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat",
-	"rmdir", "mknod", "mknodat", "fadvise64", "fadvise64_64", "dup", "dup2",
-	"dup3", "pipe", "pipe2", "eventfd2", "epoll_create1", "epoll_ctl",
-	"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select",
-	"pselect6", "_newselect", "timerfd_create", "timerfd_settime",
-	"timerfd_gettime", "accept", "accept4", "recvfrom", "recvmsg",
-	"recvmmsg", "sendto", "sendmsg", "sendmmsg", "recv", "send", "shutdown",
-	"getsockname", "getpeername", "getsockopt", "setsockopt", "mmap",
-	"mmap2", "munmap", "mremap", "mprotect", "madvise", "msync", "brk",
-	"futex", "futex_time64", "set_robust_list", "get_robust_list",
-	"set_tid_address", "rseq", "gettid", "getpid", "getppid", "exit",
-	"exit_group", "sched_yield", "sched_getaffinity", "getcpu",
-	"membarrier", "arch_prctl", "rt_sigaction", "rt_sigprocmask",
-	"rt_sigreturn", "rt_sigtimedwait", "rt_sigpending", "sigaltstack",
-	"sigreturn", "restart_syscall", "getuid", "geteuid", "getgid",
-	"getegid", "getuid32", "geteuid32", "getgid32", "getegid32",
-	"clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep",
-	"clock_nanosleep_time64", "nanosleep", "gettimeofday", "time",
-	"getrusage", "getrlimit", "setrlimit", "ugetrlimit", "getrandom",
-	"uname", "sysinfo", "wait4", "waitid", "socketcall" };
-
-/* For roles that create the files that others map; a worker only opens
- * existing ones. */
-static const char *const making[] = { "ftruncate", "ftruncate64" };
-
-/* For the ledger's process, which writes a file and talks to sockets that it
- * was given. */
-static const char *const writing[] = { "read", "write", "readv", "writev",
-	"pread64", "pwrite64", "pwritev", "close", "lseek", "_llseek", "open",
-	"openat", "stat", "stat64", "lstat", "lstat64", "fstat", "fstat64",
-	"newfstatat", "fstatat64", "statx", "fcntl", "fcntl64", "flock",
-	"fsync", "fdatasync", "fchmod", "poll", "ppoll", "recvfrom", "recvmsg",
-	"recv", "sendto", "sendmsg", "send", "getsockopt", "shutdown", "mmap",
-	"mmap2", "munmap", "mremap", "mprotect", "madvise", "brk", "futex",
-	"futex_time64", "rseq", "gettid", "getpid", "exit", "exit_group",
-	"sched_yield", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
-	"sigreturn", "restart_syscall", "clock_gettime", "clock_gettime64",
-	"clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
-	"gettimeofday", "time", "getrandom" };
-
-/* A name that this architecture lacks is left out. */
-static int
-add_all(
-    scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t n)
+/* The next of the names of a row; NULL after the last. */
+static const char *
+next_name(const char *names, char *name)
 {
-	for (size_t i = 0; i < n; i++) {
-		int number = seccomp_syscall_resolve_name(names[i]);
+	size_t len;
 
+	names += strspn(names, " ");
+	len = strcspn(names, " ");
+	if (len == 0 || len >= NAME_SIZE)
+		return NULL;
+	memcpy(name, names, len);
+	name[len] = '\0';
+	return names + len;
+}
+
+/* libseccomp returns its errors, negative. */
+static int
+add(scmp_filter_ctx ctx, uint32_t action, int number, unsigned n,
+    const struct scmp_arg_cmp *conditions)
+{
+	int rc = seccomp_rule_add_array(ctx, action, number, n, conditions);
+
+	if (rc < 0)
+		errno = -rc;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+add_never(scmp_filter_ctx ctx, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		int number = seccomp_syscall_resolve_name(*names);
+
+		/* This processor, or this libseccomp, has no such call. */
 		if (number == __NR_SCMP_ERROR)
 			continue;
-		if (seccomp_rule_add(ctx, action, number, 0) < 0)
+		if (add(ctx, ACTION_NEVER, number, 0, NULL) == -1)
 			return -1;
 	}
 	return 0;
 }
 
-/* Calls of which only some are needed: argument `arg` must be `value`. */
-static const struct narrow {
-	const char *name;
-	unsigned arg;
-	scmp_datum_t value; /* OWN_PID: this process */
-} narrows[] = {
-#define OWN_PID (~(scmp_datum_t)0)
-	/* Is it alive?  (state/process.h) */
-	{ "kill", 1, 0 },
-	/* raise(3), abort(3), pthread_kill(3) */
-	{ "tgkill", 0, OWN_PID },
-	{ "prlimit64", 0, 0 },
-	{ "prctl", 0, PR_SET_NAME },
-	/* Is it a terminal, how wide; what a socket still holds. */
-	{ "ioctl", 1, TCGETS },
-	{ "ioctl", 1, TIOCGWINSZ },
-	{ "ioctl", 1, TIOCOUTQ },
-	{ "ioctl", 1, FIONREAD },
-	{ "ioctl", 1, FIONBIO },
-};
+static unsigned
+conditions_of(const struct sandbox_call *call, struct scmp_arg_cmp *conditions)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SANDBOX_ARGS_MAX; i++) {
+		const struct sandbox_arg *arg = &call->args[i];
+		uint64_t value = arg->value == SANDBOX_OWN_PID
+		    ? (uint64_t)getpid()
+		    : arg->value;
+
+		if (arg->mask != 0)
+			conditions[n++] = SCMP_CMP(
+			    arg->index, SCMP_CMP_MASKED_EQ, arg->mask, value);
+	}
+	return n;
+}
 
 static int
-add_narrows(scmp_filter_ctx ctx)
+add_call(scmp_filter_ctx ctx, const struct sandbox_call *call, uint32_t action)
 {
-	for (size_t i = 0; i < COUNT(narrows); i++) {
-		const struct narrow *n = &narrows[i];
-		scmp_datum_t value =
-		    n->value == OWN_PID ? (scmp_datum_t)getpid() : n->value;
-		struct scmp_arg_cmp same =
-		    SCMP_CMP(n->arg, SCMP_CMP_MASKED_EQ, 0xffffffff, value);
+	struct scmp_arg_cmp conditions[SANDBOX_ARGS_MAX];
+	unsigned n = conditions_of(call, conditions);
+	const char *names = call->names;
+	char name[NAME_SIZE];
 
-		if (seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW,
-			seccomp_syscall_resolve_name(n->name), 1, &same) < 0)
+	while ((names = next_name(names, name)) != NULL) {
+		int number = seccomp_syscall_resolve_name(name);
+
+		if (number != __NR_SCMP_ERROR &&
+		    seccomp_rule_add_array(ctx, action, number, n, conditions) <
+			0)
 			return -1;
 	}
 	return 0;
-}
-
-static int
-allow_socket(scmp_filter_ctx ctx, int family, int type)
-{
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0),
-	    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
-}
-
-static int
-allow_netlink(scmp_filter_ctx ctx, int protocol)
-{
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-	    SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
-	    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)protocol, 0));
-}
-
-/* Streams, and the resolver's: UDP, streams of the host's own (nscd, Avahi,
- * systemd-resolved), netlink for the interfaces.  A worker also asks for the
- * state of clients' connections (wire/peer), and calls the ledger's process. */
-static int
-add_sockets(scmp_filter_ctx ctx, const struct sandbox_rules *r)
-{
-	static const char *const needed[] = { "connect", "bind" };
-
-	if (r->serves &&
-	    (allow_netlink(ctx, NETLINK_SOCK_DIAG_PROTOCOL) < 0 ||
-		seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)) < 0))
-		return -1;
-	if (r->log &&
-	    (allow_socket(ctx, AF_UNIX, SOCK_DGRAM) < 0 ||
-		allow_socket(ctx, AF_UNIX, SOCK_STREAM) < 0))
-		return -1;
-	if (r->connect &&
-	    (allow_socket(ctx, AF_INET, SOCK_STREAM) < 0 ||
-		allow_socket(ctx, AF_INET, SOCK_DGRAM) < 0 ||
-		allow_socket(ctx, AF_INET6, SOCK_STREAM) < 0 ||
-		allow_socket(ctx, AF_INET6, SOCK_DGRAM) < 0 ||
-		allow_socket(ctx, AF_UNIX, SOCK_STREAM) < 0 ||
-		allow_netlink(ctx, NETLINK_ROUTE_PROTOCOL) < 0))
-		return -1;
-	return r->connect || r->log
-	    ? add_all(ctx, SCMP_ACT_ALLOW, needed, COUNT(needed))
-	    : 0;
-}
-
-/* Threads, but no processes: the filter cannot read clone3's flags, so it is
- * refused with ENOSYS, and the C library falls back on clone. */
-static int
-add_threads(scmp_filter_ctx ctx)
-{
-	const scmp_datum_t thread = 0x00010000; /* CLONE_THREAD */
-
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-		   SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread)) < 0
-	    ? -1
-	    : 0;
 }
 
 static int
@@ -228,23 +137,21 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 #if SCMP_VER_MAJOR > 2 || SCMP_VER_MINOR >= 5
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
 #endif
-	if (add_all(ctx, ACTION_NEVER, never, COUNT(never)) == -1)
+	if (add_never(ctx, sandbox_never) == -1)
 		return -1;
 	if (r->fork)
 		return 0;
-	if (add_all(ctx, ACTION_NEVER, never_but_parents,
-		COUNT(never_but_parents)) == -1)
+	if (add_never(ctx, sandbox_never_but_parents) == -1)
 		return -1;
-	if (r->writes_only
-		? add_all(ctx, SCMP_ACT_ALLOW, writing, COUNT(writing)) == -1
-		: add_all(ctx, SCMP_ACT_ALLOW, usual, COUNT(usual)) == -1)
-		return -1;
-	if (!r->writes_only && !r->serves &&
-	    add_all(ctx, SCMP_ACT_ALLOW, making, COUNT(making)) == -1)
-		return -1;
-	if (r->connect && add_threads(ctx) == -1)
-		return -1;
-	return add_narrows(ctx) == -1 ? -1 : add_sockets(ctx, r);
+	for (size_t i = 0; i < sandbox_ncalls; i++) {
+		const struct sandbox_call *call = &sandbox_calls[i];
+
+		if (((call->used | call->spare) & 1u << r->role) != 0 &&
+		    (r->log || !call->syslog) &&
+		    add_call(ctx, call, ACTION_ROW(r->role, i)) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 /* For a parent's filter, which checks only the call's number. */
@@ -254,8 +161,8 @@ sandbox_filter(void)
 	uint32_t action = ACTION_NEVER;
 	uint64_t stamp = hash_more(HASH_SEED, &action, sizeof(action));
 
-	for (size_t i = 0; i < COUNT(never); i++) {
-		int number = seccomp_syscall_resolve_name(never[i]);
+	for (const char *const *name = sandbox_never; *name != NULL; name++) {
+		int number = seccomp_syscall_resolve_name(*name);
 
 		stamp = hash_more(stamp, &number, sizeof(number));
 	}
@@ -268,12 +175,12 @@ sandbox_seccomp(const struct sandbox_rules *r)
 	scmp_filter_ctx ctx;
 	int rc = -1;
 
-	/* A filter survives execve, and each one that is added slows every
-	 * call, until the kernel allows no more. */
+	/* A filter stays over an execve, and each one that is added costs every
+	 * call, until there are too many. */
 	if (r->fork && r->has_filter &&
 	    prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
 		return SANDBOX_CALLS;
-	ctx = seccomp_init(r->fork ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(ENOSYS));
+	ctx = seccomp_init(r->fork ? SCMP_ACT_ALLOW : ACTION_OTHER(r->role));
 	if (ctx == NULL)
 		return -1;
 	if (fill(ctx, r) == 0) {

@@ -32,29 +32,25 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "sandbox/sandbox.h"
-
-enum { DONE, DENIED, BROKEN, KILLED };
+#include "sandbox_try.h"
 
 static char dir[] = "/tmp/tailgate-sandbox.XXXXXX";
-static char inside[128], outside[128], config_path[128], clients[128];
-static char ledger[128], other_ledger[128], key_path[128], ca_path[128];
+char inside[128];
+static char outside[128], config_path[128], clients[128];
+static char other_ledger[128], key_path[128], ca_path[128];
+char ledger[128];
 static char shared[128], home[128], own_file[160], other_file[160];
 static char abstract[32];
 static int a_pipe[2];
-static uint16_t open_port, other_port;
-static pid_t sibling;
+uint16_t other_port;
+static uint16_t open_port;
+pid_t sibling;
+int kept_fd, kept_pair[2];
+char kept_socket[160];
 static struct config config;
 static struct provider provider;
 
 /* ---- tries: DONE when the door was open -------------------------------- */
-
-static int
-outcome(int rc)
-{
-	/* What is not there proves nothing. */
-	return rc != -1 ? DONE : errno == ENOENT ? BROKEN : DENIED;
-}
 
 static int
 try_shadow(void)
@@ -290,7 +286,7 @@ try_netlink_route(void)
 	return try_netlink(0);
 }
 
-/* The state of connections: of those who serve. */
+/* The state of connections. */
 static int
 try_netlink_diag(void)
 {
@@ -370,13 +366,6 @@ static int
 try_dumpable(void)
 {
 	return outcome(prctl(PR_SET_DUMPABLE, 1));
-}
-
-/* The kernel refuses the arguments of these; if it does, it was asked. */
-static int
-asked(long rc)
-{
-	return rc != -1 || (errno != EPERM && errno != ENOSYS) ? DONE : DENIED;
 }
 
 /* What a shell that started us reads next. */
@@ -532,25 +521,9 @@ static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
 	"probe", "mount", "inspect", "check", "edit", "init", "setup" };
 
 #define NROLES (sizeof(role_names) / sizeof(role_names[0]))
-#define ALL ((1u << NROLES) - 1)
-#define BIT(role) (1u << (role))
-#define LEDGER BIT(SANDBOX_LEDGER)
-#define EDITORS (BIT(SANDBOX_EDIT) | BIT(SANDBOX_INIT))
-#define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_CHECK) | EDITORS)
-#define HELD (ALL & ~BIT(SANDBOX_PARENT))
-#define SERVING (BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI))
-#define CONNECTS \
-	(SERVING | BIT(SANDBOX_PROBE) | BIT(SANDBOX_MOUNT) | BIT(SANDBOX_INIT))
-/* Of the gateway they know nothing. */
-#define STRANGERS (BIT(SANDBOX_MOUNT) | BIT(SANDBOX_SETUP))
+_Static_assert(NROLES == TRY_ROLES, "each role has a name");
 
-static const struct row {
-	const char *what;
-	int (*try)(void);
-	unsigned denied; /* roles that may not; the others may */
-	unsigned tested; /* roles it is tried as */
-	unsigned needs; /* of the system: enum sandbox_force */
-} rows[] = {
+static const struct try_row rows[] = {
 	{ "reads /etc/shadow", try_shadow, HELD, HELD, SANDBOX_FILES },
 	{ "reads /etc/passwd", try_passwd, HELD, HELD, SANDBOX_FILES },
 	{ "reads the configuration", try_config, HELD & ~READERS, HELD,
@@ -602,8 +575,9 @@ static const struct row {
 	{ "asks for UDP", try_udp, HELD & ~CONNECTS, ALL, SANDBOX_CALLS },
 	{ "asks for netlink's routes", try_netlink_route, HELD & ~CONNECTS, ALL,
 	    SANDBOX_CALLS },
-	{ "asks for the state of connections", try_netlink_diag,
-	    HELD & ~SERVING, ALL, SANDBOX_CALLS },
+	/* Who serves has such sockets from before. */
+	{ "asks for the state of connections", try_netlink_diag, HELD, ALL,
+	    SANDBOX_CALLS },
 	{ "asks for another netlink", try_netlink_other, HELD, ALL,
 	    SANDBOX_CALLS },
 	{ "sends datagrams on the host", try_unix_datagram, HELD, ALL,
@@ -641,13 +615,13 @@ static const struct row {
 
 /* Root only: others are refused by the system itself, sandbox or not. */
 static bool
-proves_something(const struct row *row)
+proves_something(const struct try_row *row)
 {
 	return as_role(SANDBOX_PARENT, row->try) == DONE || row->denied == ALL;
 }
 
 static void
-try_row(const struct row *row, unsigned force)
+try_row(const struct try_row *row, unsigned force)
 {
 	if ((row->needs & force) != row->needs) {
 		printf("# %s: this system cannot hold that\n", row->what);
@@ -708,6 +682,23 @@ abstract_listen(void)
 		exit(99);
 }
 
+/* What a process may have had from before it was confined. */
+static void
+kept_make(void)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(kept_socket, sizeof(kept_socket), "%s/socket", dir);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%.100s", kept_socket);
+	kept_fd = open(shared, O_RDWR);
+	if (kept_fd == -1 || fd == -1 ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, kept_pair) == -1 ||
+	    bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == -1 ||
+	    listen(fd, 64) == -1)
+		exit(99);
+}
+
 static void
 world_make(void)
 {
@@ -745,6 +736,7 @@ world_make(void)
 	abstract_listen();
 	if (pipe(a_pipe) == -1)
 		exit(99);
+	kept_make();
 	provider.port = open_port;
 	provider.url = "http://127.0.0.1";
 	config.path = config_path;
@@ -807,6 +799,8 @@ main(void)
 	printf("# in force: %s\n", text);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		try_row(&rows[i], force);
+	for (size_t i = 0; i < try_nmore; i++)
+		try_row(&try_more[i], force);
 	config.sandbox = CONFINE_OFF;
 	CHECK(as_role(SANDBOX_WORKER, try_exec) == DONE,
 	    "off: a worker runs what it likes");
