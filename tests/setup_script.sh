@@ -206,6 +206,33 @@ for tool in ${TOOLS:-$("$TAILGATE" setup | cut -d ' ' -f 1)}; do
 	try_tool other
 done
 
+# The gateway makes the same, for the models of who asks.
+by_setup codex --script --key-file "$dir/anna.key"
+request "/v1/tailgate/setup?tool=codex&url=$base"
+is "the gateway's script" "$status $(header Content-Type)" \
+	'200 text/plain; charset=utf-8'
+same "is the command's" "$dir/body" "$dir/out"
+escaped=$(printf %s "$base/" | sed 's|/|%2F|g')
+request "/v1/tailgate/setup?url=$escaped&tool=codex"
+same "of a URL in the form of forms" "$dir/body" "$dir/out"
+request "/v1/tailgate/setup?tool=codex&url=$base&model=second"
+like "to begin with another model" "$(cat "$dir/body")" "^url=.* model='second'"
+request /v1/tailgate/setup
+like "it lists the tools" "$status $(cat "$dir/body")" \
+	'^200 .*"name": *"codex", *"title": *"Codex", *"tells": *false'
+for wrong in tool=codex "tool=codex&url=ftp://x" \
+	"tool=codex&url=http://%27x" \
+	"tool=codex&url=$base&model=%27%0a" "tool=codex&url=$base&model="; do
+	request "/v1/tailgate/setup?$wrong"
+	is "$wrong is refused" "$status" 400
+done
+request "/v1/tailgate/setup?tool=codxe&url=$base"
+is "as is a tool that it does not know" "$status" 404
+key=tg-wrong
+request "/v1/tailgate/setup?tool=codex&url=$base"
+is "and a key that it does not know" "$status" 401
+key=$anna_key
+
 # Lines around ours that were changed since stay; ours that were, too.
 by_setup codex --script --key-file "$dir/anna.key"
 mv "$dir/out" "$dir/script"

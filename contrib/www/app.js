@@ -307,7 +307,7 @@ const amount = (b, n) => String(b.bound).startsWith("usd")
 const usedShare = (b) => b.limit > 0
 	? Math.min(1, (num(b.used) + num(b.held)) / b.limit) : 0;
 
-const showBudgetRows = table($("budgets"), [
+const budgetTable = (element, empty) => table(element, [
 	{ title: "Of", head: true, fill: (cell, b) => setTwo(cell, name(b.of),
 		boundName(b)) },
 	{ title: "Bound", style: "w", fill: (cell, b) =>
@@ -324,7 +324,8 @@ const showBudgetRows = table($("budgets"), [
 	{ title: "New in", style: "n w", fill: (cell, b) => setText(cell,
 		b.resets_in_ms > 0 ? duration(Math.ceil(b.resets_in_ms / 1000) * 1000)
 			.replace(".0 s", " s") : "–") },
-], "");
+], empty);
+const showBudgetRows = budgetTable($("budgets"), "");
 
 // The fullest first: what will be refused next.
 function showBudgets(status) {
@@ -968,6 +969,47 @@ function showDetail(requests) {
 			});
 }
 
+// A row for each, with a bar as long as its share of the longest.
+function tally(element, title, empty) {
+	const show = table(element, [
+		{ title, head: true, fill: (cell, r) => setText(cell, r.label) },
+		{ title: "Requests", style: "n", fill: (cell, r) =>
+			setBar(cell, count(r.n), r.n / r.most, r.style) },
+	], empty);
+
+	return (rows) => {
+		const most = Math.max(1, ...rows.map((r) => r.n));
+		show(rows.map((r) => ({ ...r, most })), (r) => r.label);
+	};
+}
+
+const showReasonRows = tally($("reasons"), "Reason", "None of these failed.");
+const showFirstRows = tally($("first"), "First byte", "None of these sent one.");
+
+function showReasons(requests) {
+	const by = new Map();
+
+	for (const r of requests.filter(isBad))
+		by.set(statusText(r), (by.get(statusText(r)) ?? 0) + 1);
+	showReasonRows([...by].map(([label, n]) => ({ label, n, style: "bar-external" }))
+		.sort((a, b) => b.n - a.n).slice(0, 10));
+}
+
+const steps = [[100, "within 100 ms"], [300, "300 ms"], [1000, "1 s"], [3000, "3 s"],
+	[10000, "10 s"], [30000, "30 s"], [Infinity, "later"]];
+
+function showFirst(requests) {
+	const times = requests.map((r) => r.first_byte_ms).filter((ms) => known(ms) && ms >= 0);
+	let from = -1;
+	const rows = steps.map(([to, label]) => {
+		const n = times.filter((ms) => ms > from && ms <= to).length;
+		from = to;
+		return { label, n, style: "bar-local" };
+	});
+
+	showFirstRows(times.length === 0 ? [] : rows);
+}
+
 function showRequests(usage) {
 	const all = list(usage.recent), left = chosen(all);
 	const requests = withDays(left.slice(0, SHOWN));
@@ -976,6 +1018,8 @@ function showRequests(usage) {
 	latest = usage;
 	setText($("recent-sum"), left.length === 0 ? "No request is like that."
 		: summary(left));
+	showReasons(left);
+	showFirst(left);
 	showClients(left);
 	showDetail(all);
 
@@ -1017,15 +1061,20 @@ function keepKey(value) {
 	}
 }
 
-const state = { key: readKey(), paused: false, failures: 0, rows_at: -Infinity,
+const state = { key: readKey(), own: false, paused: false, failures: 0, rows_at: -Infinity,
 	good_at: null, timer: 0, turn: 0 };
 
-async function ask(path) {
-	const answer = await fetch(path, {
-		headers: state.key === "" ? {} : { Authorization: `Bearer ${state.key}` },
+function send(path, more = {}) {
+	return fetch(path, {
 		cache: "no-store", credentials: "same-origin", redirect: "error",
-		referrerPolicy: "no-referrer", signal: AbortSignal.timeout(15000),
+		referrerPolicy: "no-referrer", signal: AbortSignal.timeout(15000), ...more,
+		headers: { ...more.headers,
+			...state.key === "" ? {} : { Authorization: `Bearer ${state.key}` } },
 	});
+}
+
+async function ask(path) {
+	const answer = await send(path);
 	if (!answer.ok)
 		throw new Refused(answer.status);
 	return answer.json();
@@ -1045,7 +1094,7 @@ function showTrouble(text) {
 
 function showGate(message) {
 	$("wait").hidden = $("page").hidden = $("buttons").hidden = true;
-	$("clock").hidden = true;
+	$("own").hidden = $("setup").hidden = $("clock").hidden = true;
 	$("gate").hidden = false;
 	$("gate-error").hidden = message === "";
 	setText($("gate-error"), message);
@@ -1057,13 +1106,157 @@ function showGate(message) {
 function showPage() {
 	const gate = !$("gate").hidden;
 	$("wait").hidden = $("gate").hidden = true;
-	$("page").hidden = $("buttons").hidden = $("clock").hidden = false;
+	$("page").hidden = state.own;
+	$("own").hidden = !state.own;
+	$("setup").hidden = $("buttons").hidden = $("clock").hidden = false;
+	showSetup();
 	$("forget").hidden = state.key === "";
 	if (gate)
 		$("main").focus();
 }
 
+// ---- What a client that is no operator sees ---------------------------------
+
+const showOwnBudgets = budgetTable($("own-budgets"),
+	"There is no bound on what you may use.");
+const showOwnModels = table($("own-models"), [
+	{ title: "Model", head: true, fill: (cell, m) => setTwo(cell, name(m.id),
+		m.place === "external" ? "↗ external" : name(m.place)) },
+	{ title: "Place", style: "w", fill: fillPlace },
+	{ title: "Ready", fill(cell, m) {
+		setClass(cell, m.ready === false ? "bad" : "");
+		setText(cell, m.ready === false ? "no" : "yes");
+	} },
+	{ title: "Context", style: "n", fill: (cell, m) => setText(cell,
+		known(m.context_length) ? short(m.context_length) : "–") },
+	{ title: "Tools", style: "w", fill: (cell, m) => setText(cell,
+		m.tools === true ? "yes" : m.tools === false ? "no" : "–") },
+], "None is listed by name.");
+
+async function lookOwn() {
+	const [usage, models] = await Promise.all([ask("usage.json"), ask("../v1/models")]);
+
+	return () => {
+		state.failures = 0;
+		state.good_at = new Date();
+		showTrouble("");
+		showPage();
+		setText($("own-title"), `You are ${name(usage.client)}`);
+		setText($("own-note"), "What is spent, held and left of your bounds.");
+		const bounds = list(usage.budgets);
+		showOwnBudgets(bounds, (b) => `${b.of} ${b.bound}`);
+		showOwnModels(list(models.data), (m) => String(m.id));
+		showClock();
+	};
+}
+
+// ---- Set up a tool ----------------------------------------------------------
+
+let script_of = null;
+
+// The gateway as the tools reach it: two steps up from this page.
+const gateway = new URL("..", location.href).href.replace(/\/$/, "");
+
+async function showScript() {
+	const tool = $("setup-tool").value, model = $("setup-model").value.trim();
+	const query = new URLSearchParams({ tool, url: gateway, model });
+
+	script_of = `${tool} ${model}`;
+	setText($("setup-say"), "");
+	setText($("setup-run"), `sh ${tool}.sh`);
+	$("setup-copy").disabled = true;
+	setText($("setup-script"), model === "" ? "Name a model first." : "");
+	if (model === "")
+		return;
+	const answer = await send(`../v1/tailgate/setup?${query}`);
+	const text = answer.ok ? await answer.text()
+		: "The gateway makes no script for this model.";
+	if (script_of !== `${tool} ${model}`)
+		return;
+	$("setup-copy").disabled = !answer.ok;
+	setText($("setup-script"), text);
+}
+
+async function showSetup() {
+	if (script_of !== null)
+		return;
+	script_of = "";
+	try {
+		const [{ tools }, models] = await Promise.all([ask("../v1/tailgate/setup"),
+			ask("../v1/models")]);
+		const talking = list(models.data).filter((m) => m.architecture === undefined ||
+			(m.architecture.output_modalities ?? []).includes("text"));
+		const first = talking.find((m) => m.tools !== false) ?? talking[0];
+		$("setup-tool").replaceChildren(...list(tools).map((t) =>
+			h("option", { value: t.name }, name(t.title))));
+		$("setup-models").replaceChildren(...talking.map((m) =>
+			h("option", { value: m.id })));
+		$("setup-tool").value = "codex";
+		$("setup-model").value = first?.id ?? "";
+		await showScript();
+	} catch {
+		script_of = null; // with the next look
+	}
+}
+
+for (const id of ["setup-tool", "setup-model"])
+	$(id).addEventListener("change", () => showScript().catch(() =>
+		setText($("setup-say"), "The gateway does not answer.")));
+
+$("setup-copy").addEventListener("click", async () => {
+	const pre = $("setup-script");
+
+	try {
+		await navigator.clipboard.writeText(pre.textContent);
+		setText($("setup-say"), "Copied.");
+	} catch {
+		// Without https there is no clipboard: it is selected at least.
+		getSelection().selectAllChildren(pre);
+		setText($("setup-say"), "Selected; copy it with the keyboard.");
+	}
+});
+
+// ---- Where would it go? -----------------------------------------------------
+
+$("explain").addEventListener("submit", async (event) => {
+	event.preventDefault();
+	const out = $("explained");
+
+	try {
+		JSON.parse($("explain-body").value);
+		const answer = await send(`../v1/${$("explain-endpoint").value}`, {
+			method: "POST", body: $("explain-body").value,
+			headers: { "Content-Type": "application/json", "X-Tailgate-Explain": "1",
+				"anthropic-version": "2023-06-01" } });
+		const text = await answer.text();
+		setText(out, text);
+	} catch (error) {
+		setText(out, error instanceof SyntaxError ? `This is not JSON: ${error.message}`
+			: "The gateway does not answer.");
+	}
+	out.hidden = false;
+	out.focus();
+});
+
+// ---- Looking ----------------------------------------------------------------
+
 async function lookOnce() {
+	if (state.own)
+		return lookOwn();
+	try {
+		return await lookAll();
+	} catch (error) {
+		if (!(error instanceof Refused) || error.status !== 403)
+			throw error;
+		const show = await lookOwn();
+		return () => {
+			state.own = true;
+			show();
+		};
+	}
+}
+
+async function lookAll() {
 	const whole_month = performance.now() - state.rows_at >= ROWS_EVERY_MS;
 	const [status, usage] = await Promise.all([ask("status.json"),
 		ask(`usage.json?days=${whole_month ? DAYS : 0}&recent=${RECENT}`)]);
@@ -1109,9 +1302,10 @@ function fail(error) {
 		state.key = "";
 		keepKey("");
 		state.rows_at = -Infinity;
+		state.own = false;
+		script_of = null;
 		showGate(error.status === 403
-			? (had_key ? "This key is good, but not an operator's."
-				: "You are known here, but not as an operator.")
+			? "The gateway does not let you see even your own part."
 			: had_key ? "The gateway does not know this key, or it has expired."
 			: "");
 		return false;

@@ -94,6 +94,7 @@ static const struct endpoint_spec endpoints[] = {
 	    NO_USAGE, 0 },
 	{ ENDPOINT_USAGE, "usage", "GET", "/tailgate/usage.json", NULL, OURS,
 	    0 },
+	{ ENDPOINT_SETUP, "setup", "GET", "/v1/tailgate/setup", NULL, OURS, 0 },
 };
 
 /* Further paths of a row. */

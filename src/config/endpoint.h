@@ -50,6 +50,7 @@ enum endpoint {
 	ENDPOINT_STATUS, /* GET /tailgate/status.json */
 	ENDPOINT_MOUNT, /* POST /v1/tailgate/mount */
 	ENDPOINT_USAGE, /* GET /tailgate/usage.json */
+	ENDPOINT_SETUP, /* GET /v1/tailgate/setup */
 	ENDPOINT_COUNT
 };
 

@@ -132,7 +132,8 @@
 	    NUMBER(g, "priority", SCHEMA_INT, 1, 100, "10",                    \
 		"Its weight in the queue for a slot.", IN(client, priority)),  \
 	    BOOL(g, "explain", "false",                                        \
-		"May have its requests explained (X-Tailgate-Explain).",       \
+		"May have its requests explained (X-Tailgate-Explain), as "    \
+		"operators may.",                                              \
 		IN(client, explain)),                                          \
 	    BOOL(g, "operator", "false",                                       \
 		"May read /metrics and the status page.",                      \

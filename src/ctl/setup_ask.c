@@ -124,36 +124,6 @@ setup_key_take(struct setup *s)
 
 /* ---- the models ------------------------------------------------------- */
 
-static const struct setup_model *
-model_pick(const struct setup_models *models)
-{
-	for (int tools = 1; tools >= 0; tools--)
-		for (size_t i = 0; i < models->n; i++)
-			if (models->list[i].talks &&
-			    (models->list[i].tools || !tools))
-				return &models->list[i];
-	return NULL;
-}
-
-static bool
-model_known(const struct setup_models *models, const char *id)
-{
-	for (size_t i = 0; i < models->n; i++)
-		if (strcmp(models->list[i].id, id) == 0)
-			return true;
-	return false;
-}
-
-/* A model of which only the name is known, as after a pattern. */
-static void
-model_assume(struct setup_models *models, const char *id)
-{
-	if (!model_known(models, id) && models->n < SETUP_MODELS_MAX)
-		models->list[models->n++] = (struct setup_model){
-			.id = id, .tools = true, .talks = true
-		};
-}
-
 int
 setup_models_take(struct setup *s)
 {
@@ -175,8 +145,8 @@ setup_models_take(struct setup *s)
 		    v->url, why);
 		return -1;
 	}
-	if (v->model == NULL && model_pick(&s->models) != NULL)
-		v->model = model_pick(&s->models)->id;
+	if (v->model == NULL && setup_model_pick(&s->models) != NULL)
+		v->model = setup_model_pick(&s->models)->id;
 	if (v->model == NULL) {
 		fprintf(stderr,
 		    "tailgate setup: this client may not use any chat "
@@ -185,7 +155,7 @@ setup_models_take(struct setup *s)
 	}
 	if (v->small == NULL)
 		v->small = v->model;
-	model_assume(&s->models, v->model);
-	model_assume(&s->models, v->small);
+	setup_model_assume(&s->models, v->model);
+	setup_model_assume(&s->models, v->small);
 	return 0;
 }

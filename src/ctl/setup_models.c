@@ -15,13 +15,9 @@
 #include "ctl/ctl.h"
 #include "ctl/mount_ask.h"
 #include "ctl/setup_internal.h"
-#include "policy/identify.h"
-#include "policy/offer.h"
+#include "policy/choice.h"
 
 #define TIMEOUT_MS 15000
-#define TALKS                                                             \
-	(ENDPOINT_BIT(ENDPOINT_CHAT) | ENDPOINT_BIT(ENDPOINT_RESPONSES) | \
-	    ENDPOINT_BIT(ENDPOINT_MESSAGES))
 
 /* ---- of the gateway --------------------------------------------------- */
 
@@ -102,37 +98,6 @@ setup_models_ask(struct setup_models *models, const char *url, const char *key,
 
 /* ---- of the configuration --------------------------------------------- */
 
-static void
-take_offer(struct setup_models *models, const char *id,
-    const struct offer *offer, struct arena *arena)
-{
-	struct setup_model *m = setup_model_add(models, id, arena);
-
-	if (m == NULL)
-		return;
-	m->context = offer->context;
-	m->output = offer->max_output;
-	m->images = offer->images == TRI_YES;
-	m->tools = offer->tools != TRI_NO;
-	m->talks = (offer->endpoints & TALKS) != 0;
-}
-
-static void
-take_names(struct setup_models *models, const struct client *client,
-    const struct model *model, struct arena *arena)
-{
-	struct offer offer;
-
-	if (!offer_make(client, model, NULL, &offer))
-		return;
-	for (size_t i = model->prefix ? 1 : 0; i <= model->naliases; i++) {
-		const char *name = i == 0 ? model->id : model->aliases[i - 1];
-
-		if (identify_may_use(client, name, model->id))
-			take_offer(models, name, &offer, arena);
-	}
-}
-
 int
 setup_models_read(
     struct setup_models *models, const char *client, struct arena *arena)
@@ -144,9 +109,8 @@ setup_models_read(
 		return -1;
 	for (size_t i = 0; i < config->nclients; i++)
 		if (strcmp(config->clients[i].name, client) == 0)
-			for (size_t k = 0; k < config->nmodels; k++)
-				take_names(models, &config->clients[i],
-				    &config->models[k], arena);
+			choice_models(
+			    config, &config->clients[i], models, arena);
 	config_free(config);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "ledger/usage_view.h"
 #include "serve/catalog.h"
 #include "serve/about.h"
+#include "serve/guide.h"
 #include "serve/query.h"
 #include "state/spending.h"
 #include "state/status.h"
@@ -139,6 +140,8 @@ serve_with(struct request *r, const struct facts *facts, struct buf *b)
 		} else
 			catalog_list(r, facts, b);
 		break;
+	case ENDPOINT_SETUP:
+		return guide_serve(r, b);
 	default:
 		return serve_for_operators(r, b);
 	}

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/hex.h"
 #include "base/jput.h"
 #include "policy/identify.h"
 #include "policy/models.h"
@@ -324,33 +323,10 @@ catalog_list(struct request *r, const struct facts *facts, struct buf *b)
 
 /* ---- one of them ------------------------------------------------------ */
 
-/* Percent-decoding (RFC 3986 §2.1); NULL for a NUL or a broken escape. */
-static const char *
-decode(struct span raw, struct arena *arena)
-{
-	char *out = arena_alloc(arena, raw.len + 1), *p = out;
-
-	for (size_t i = 0; i < raw.len; i++) {
-		int high, low;
-
-		if (raw.p[i] != '%') {
-			*p++ = raw.p[i];
-			continue;
-		}
-		if (i + 2 >= raw.len ||
-		    (high = hex_value(raw.p[i + 1])) == -1 ||
-		    (low = hex_value(raw.p[i + 2])) == -1 || high + low == 0)
-			return NULL;
-		*p++ = (char)(high << 4 | low);
-		i += 2;
-	}
-	return out;
-}
-
 bool
 catalog_one(struct request *r, const struct facts *facts, struct buf *b)
 {
-	const char *name = decode(r->rest, r->arena);
+	const char *name = query_decode(r->rest, r->arena);
 	const struct model *m =
 	    name == NULL ? NULL : models_find(r->server->config, name);
 	struct offer offer;

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how QUERY_STRING is read: our names and small numbers, nothing that
- * needs decoding.
+ * Hides how QUERY_STRING is read.
  */
 #include "config.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "serve/query.h"
 
 const char *
@@ -39,4 +39,36 @@ query_number(struct io *io, const char *name, unsigned most, unsigned otherwise)
 		return otherwise;
 	n = strtoul(p + 1, NULL, 10);
 	return n > most ? most : (unsigned)n;
+}
+
+const char *
+query_decode(struct span raw, struct arena *arena)
+{
+	char *out = arena_alloc(arena, raw.len + 1), *p = out;
+
+	for (size_t i = 0; i < raw.len; i++) {
+		int high, low;
+
+		if (raw.p[i] != '%') {
+			*p++ = raw.p[i];
+			continue;
+		}
+		if (i + 2 >= raw.len ||
+		    (high = hex_value(raw.p[i + 1])) == -1 ||
+		    (low = hex_value(raw.p[i + 2])) == -1 || high + low == 0)
+			return NULL;
+		*p++ = (char)(high << 4 | low);
+		i += 2;
+	}
+	return out;
+}
+
+const char *
+query_text(struct io *io, const char *name, struct arena *arena)
+{
+	const char *p = query_find(io, name);
+
+	return p == NULL || *p != '='
+	    ? NULL
+	    : query_decode((struct span){ p + 1, strcspn(p + 1, "&") }, arena);
 }

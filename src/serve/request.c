@@ -189,7 +189,8 @@ wants_explanation(struct request *r)
 {
 	const char *value = io_param(r->io, "HTTP_X_TAILGATE_EXPLAIN");
 
-	return value != NULL && strcmp(value, "1") == 0 && r->client->explain;
+	return value != NULL && strcmp(value, "1") == 0 &&
+	    (r->client->explain || r->client->operator);
 }
 
 /* The plan itself as the response; nothing is sent. */

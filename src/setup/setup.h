@@ -7,6 +7,7 @@
  * command that writes it (ctl/setup.c) and to whoever makes a script of it.
  *
  *	tools.c		the table of tools: their files, and what goes into them
+ *	models.c	the models of a client, and which is picked
  *	fill.c		templates of the table become edits, edits become texts
  *	edit_*.c	one edit of a text in JSON, TOML, YAML or NAME=value
  *	script.c	all of that as a shell script for another machine, by
@@ -60,6 +61,10 @@ struct setup_models {
 /* NULL: there is no room, or the name is not plain. */
 struct setup_model *
 setup_model_add(struct setup_models *, const char *id, struct arena *);
+/* The first that talks and can use tools, else the first that talks; NULL. */
+const struct setup_model *setup_model_pick(const struct setup_models *);
+/* Adds a model of which only the name is known, as after a pattern. */
+void setup_model_assume(struct setup_models *, const char *id);
 /* Letters, digits and marks that mean nothing to a shell or in a quoted string:
  * what all names, URLs and keys must be made of. */
 bool setup_is_plain(const char *);

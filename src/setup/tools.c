@@ -322,26 +322,3 @@ setup_tool_name(const void *ctx, size_t i)
 	    ? setup_tools[i].name
 	    : NULL;
 }
-
-bool
-setup_is_plain(const char *text)
-{
-	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "-._~:/@+[]";
-
-	return *text != '\0' && text[strspn(text, plain)] == '\0';
-}
-
-struct setup_model *
-setup_model_add(
-    struct setup_models *models, const char *id, struct arena *arena)
-{
-	struct setup_model *m = &models->list[models->n];
-
-	if (models->n == SETUP_MODELS_MAX || !setup_is_plain(id))
-		return NULL;
-	models->n++;
-	*m = (struct setup_model){ .id = arena_strdup(arena, id) };
-	return m;
-}

@@ -115,9 +115,38 @@ await logIn(page, "tg-wrong-key-that-nobody-has");
 await until("a wrong key is named as such", async () =>
 	(await error.textContent()).includes("does not know this key"));
 check("and not kept", !(await storage()).includes("wrong-key"));
-await logIn(page, CLIENT_KEY);
-await until("a client who is no operator is told so", async () =>
-	(await error.textContent()).includes("not an operator"));
+const mine = await open();
+await logIn(mine, CLIENT_KEY);
+await until("a client who is no operator sees its own part", async () =>
+	(await mine.locator("#own").isVisible()) &&
+	(await mine.locator("#own-title").textContent()) === "You are laptop");
+check("its bounds", /USD a day\s+\S+\s+\$5\.00/.test(
+	await mine.locator("#own-budgets").innerText()),
+	await mine.locator("#own-budgets").innerText());
+check("the models it may use", /^Model/.test(
+	await mine.locator("#own-models").innerText()));
+check("and nothing of others", await mine.locator("#page").isHidden() &&
+	await mine.locator("#page td, #page dd, #page li, #page path").count() === 0);
+is("where only patterns are known, it asks for a model",
+	await mine.locator("#setup-script").textContent(), "Name a model first.");
+await mine.fill("#setup-model", "free/one");
+await mine.locator("#setup-model").press("Tab");
+await until("a script sets up its tools", async () =>
+	(await mine.locator("#setup-script").textContent()).startsWith("#!/bin/sh"));
+check("for this gateway", (await mine.locator("#setup-script").textContent())
+	.includes(`url='${BASE}'`));
+await mine.locator("#setup-tool").selectOption("claude-code");
+await until("for another tool", async () =>
+	(await mine.locator("#setup-script").textContent()).includes("tool='claude-code'"));
+check("without a key in it", !(await mine.locator("#setup-script").textContent())
+	.includes(CLIENT_KEY));
+await mine.locator("#setup-copy").focus();
+await mine.keyboard.press("Enter");
+await until("a key press copies or selects it", async () =>
+	/Copied|Selected/.test(await mine.locator("#setup-say").textContent()));
+if (SHOTS)
+	await mine.screenshot({ path: `${SHOTS}/status-page-client.png`, fullPage: true });
+await mine.context().close();
 await page.fill("#key", "clé");
 await page.keyboard.press("Enter");
 await until("what can't be a key is not sent", async () =>
@@ -248,6 +277,20 @@ check("requests by client", /laptop\s+\d+\s+\d+/.test(await text("#clients")),
 	await text("#clients"));
 check("how fast it was", /First byte: half within .* Speed: /.test(
 	await text("#recent-sum")), await text("#recent-sum"));
+check("errors by reason", /^Reason\s+Requests/.test(await text("#reasons")),
+	await text("#reasons"));
+check("times to the first byte", /within 100 ms\s+\d+/.test(await text("#first")),
+	await text("#first"));
+await page.fill("#explain-body", JSON.stringify({ model: "free/one",
+	messages: [{ role: "user", content: "hi" }] }));
+await page.locator("#explain button").click();
+await until("an operator sees where a request would go", async () =>
+	/free-local/.test(await text("#explained")));
+await page.fill("#explain-body", "{");
+await page.locator("#explain-body").press("Tab");
+await page.keyboard.press("Enter");
+await until("what is not JSON is said to be none", async () =>
+	/not JSON/.test(await text("#explained")));
 check("the version and where else to look",
 	/^tailgate \d/.test(await text("#version")) &&
 	await page.locator("footer a").count() === 4, await text("footer"));
