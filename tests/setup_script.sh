@@ -107,7 +107,8 @@ home_other()
 	ln -s ../dotfiles/claude.json "$HOME/.claude/settings.json"
 	echo '{"model":"a/b","provider":{"tailgate":{"name":"x","models":{}}}}' \
 		>"$HOME/.config/opencode/opencode.json"
-	printf '{\n\t"security": {\n\t\t"auth": {\n\t\t\t"x": [1, {"y": "}"}]\n\t\t}\n\t}\n}\n' \
+	printf '{\n\t"security": {\n\t\t"auth": {\n\t\t\t%s\n\t\t}\n\t}\n}\n' \
+		'"x": [1, {"y": "}"}]' \
 		>"$HOME/.qwen/settings.json"
 	printf 'export TAILGATE_KEY=old\r\nB=2\r\n' >"$HOME/.qwen/.env"
 	printf '%s\n' '---' 'models:' '  - name: a' '    roles: [chat]' \

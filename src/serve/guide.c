@@ -33,7 +33,8 @@ tools_list(struct request *r, struct buf *b)
 	return true;
 }
 
-/* Where the client reaches us, as it says: no web server tells that reliably. */
+/* Where the client reaches us, as it says: no web server tells that
+ * reliably. */
 static const char *
 url_of(struct request *r)
 {
