@@ -22,7 +22,7 @@
  * and nothing is granted until those are heard
  *  - whose purse was open in what is there,
  *  - and, if the data is known to be old, all of those that were there, and
- *    as many as the host with the latest version remembers.
+ *    as many as any of them remembers.
  * `rec` is the time until which hosts that nobody remembers are waited for.
  */
 #include "config.h"
@@ -52,7 +52,7 @@ struct store_script purse_script = { .name = "budget",
 	    "end\n"
 	    "local period = { day, month_of(day), day }\n"
 
-	    "local names = { 'run', 'gen', 'ver', 'v0', 'vm', 'max', 'old', "
+	    "local names = { 'run', 'gen', 'ver', 'v0', 'max', 'old', "
 	    "'rec',\n"
 	    "  'hungry', 'n', 'p1', 'p2', 'p3', 't1', 't2', 't3', 's1', 's2', "
 	    "'s3' }\n"
@@ -81,8 +81,7 @@ struct store_script purse_script = { .name = "budget",
 	    /* ---- is what is there to be believed? ---- */
 	    "local version, hosts = arg[6], arg[7]\n"
 	    "local function doubt(wait)\n"
-	    "  head.gen, head.v0, head.vm, head.max = head.gen + 1, head.ver, "
-	    "0, 0\n"
+	    "  head.gen, head.v0, head.max = head.gen + 1, head.ver, 0\n"
 	    "  head.old, head.rec = 0, now + wait\n"
 	    "end\n"
 	    "if not read[1] then\n"
@@ -91,11 +90,6 @@ struct store_script purse_script = { .name = "budget",
 	    "  if version > 0 or tonumber(up or 0) < 5 then doubt(3000) end\n"
 	    "elseif read[1] ~= ARGV[1] then doubt(3000)\n"
 	    "elseif head.rec == 0 and version > head.ver then doubt(3000) end\n"
-	    "if head.rec > 0 then\n"
-	    "  if version > head.v0 then head.old = 1 end\n"
-	    "  if version >= head.vm then head.vm, head.max = version, hosts "
-	    "end\n"
-	    "end\n"
 	    "head.ver = math.max(head.ver, version) + 1\n"
 
 	    /* ---- a window has ended: what is open goes on ---- */
@@ -137,7 +131,9 @@ struct store_script purse_script = { .name = "budget",
 	    "if e and inc < e[1] then state = 3\n"
 	    "elseif e and inc == e[1] and seq <= e[2] then state = 2 end\n"
 	    "local function answer()\n"
-	    "  local out = { state, now, head.ver, head.n,\n"
+	    "  local n = head.n\n"
+	    "  if head.rec > 0 then n = math.max(n, head.max) end\n"
+	    "  local out = { state, now, head.ver, n,\n"
 	    "    (now - head.hungry < 1000) and 1 or 0 }\n"
 	    "  for i = 1, 3 do\n"
 	    "    local o = i * 4\n"
@@ -156,6 +152,11 @@ struct store_script purse_script = { .name = "budget",
 	    "end\n"
 
 	    /* ---- have all been heard? ---- */
+	    /* What it remembers of before: so only in its first call. */
+	    "if head.rec > 0 and e[3] ~= head.gen then\n"
+	    "  if version > head.v0 then head.old = 1 end\n"
+	    "  head.max = math.max(head.max, hosts)\n"
+	    "end\n"
 	    "if head.rec > 0 then\n"
 	    "  local missing, count = 0, anew and 1 or 0\n"
 	    "  each(function(f, o)\n"
