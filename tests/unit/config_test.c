@@ -392,6 +392,21 @@ static const struct {
 	    "model = \"x\"; } ); }",
 	    "tailgate.conf:9: models[1].id: \"a b\" holds a space" },
 	{ MODELS,
+	    ", { id = \"a\"; targets = ( { provider = \"here\"; "
+	    "model = \"x\"; } ); budget = { usd_per_day = 1.0; shared = true; "
+	    "}; }",
+	    "tailgate.conf:9: models[1].budget.shared: needs a store" },
+	{ MODELS,
+	    ", { id = \"a\"; targets = ( { provider = \"here\"; "
+	    "model = \"x\"; } ); budget = { concurrent = 1; shared = true; }; "
+	    "}",
+	    "tailgate.conf:9: models[1].budget.shared: needs a bound that "
+	    "hosts can share" },
+	{ TOP,
+	    "client_groups = ( { name = \"g\"; budget = { shared = true; }; } "
+	    ");",
+	    "tailgate.conf:11: client_groups[0].budget.shared: needs a store" },
+	{ MODELS,
 	    ", { id = \"a*b\"; targets = ( { provider = \"here\"; "
 	    "model = \"x\"; } ); }",
 	    "tailgate.conf:9: models[1].id: \"a*b\": a * may only be "
