@@ -61,8 +61,6 @@ cat >/etc/tailgate/tailgate.conf <<-'END'
 	  { id = "echo"; targets = ( { provider = "echo"; model = "echo"; } ); },
 	  { id = "gpu"; targets = ( { provider = "gpu"; model = "x"; } ); } );
 END
-# Not a credential: those need a file system with access lists below /run,
-# which a kernel may not have in a namespace.
 printf 'sk-MARKPROVIDERKEY' >/etc/tailgate/gpu.key
 tailgate -f /etc/tailgate/tailgate.conf client add anna --operator >key.out 2>&1
 key=$(grep -o 'tg-[A-Za-z0-9]*' key.out | head -n 1)
@@ -154,6 +152,44 @@ check 'it says what it found' sh -c \
 check 'the journal has the service'"'s lines, without keys" sh -c \
 	"journalctl -u tailgate.service | grep -q serving &&
 	! journalctl | grep -q -e MARKPROVIDERKEY -e '$key'"
+
+# --- Keys as credentials: from the start and over a reload -------------
+
+# They need a file system with access lists below /run, which a kernel may not
+# have in a namespace.
+if systemd-run -q --wait -p LoadCredential=gpu:/etc/tailgate/gpu.key \
+	-p DynamicUser=yes /bin/sh -c 'grep -q MARK "$CREDENTIALS_DIRECTORY/gpu"'
+then
+	cp /etc/tailgate/tailgate.conf plain.conf
+	sed -i 's|key = { file = "gpu.key"; }|key = { credential = "gpu"; }|' \
+		/etc/tailgate/tailgate.conf
+	chmod 600 /etc/tailgate/gpu.key
+	chown root: /etc/tailgate/gpu.key
+	mkdir -p /etc/systemd/system/tailgate.service.d
+	printf '[Service]\nLoadCredential=gpu:/etc/tailgate/gpu.key\n' \
+		>/etc/systemd/system/tailgate.service.d/credential.conf
+	systemctl daemon-reload
+	check 'credentials: the service starts' \
+		systemctl restart tailgate.service
+	main=$(systemctl show -p MainPID --value tailgate.service)
+	check 'credentials: it serves' until_true serves
+	before=$(workers | tr '\n' ' ')
+	check 'credentials: systemctl reload' systemctl reload tailgate.service
+	check 'credentials: new workers have the key' until_true replaced
+	check 'credentials: which serve' until_true serves
+	is 'credentials: under the same process' "$(systemctl show -p MainPID \
+		--value tailgate.service)" "$main"
+	rm -r /etc/systemd/system/tailgate.service.d
+	cp plain.conf /etc/tailgate/tailgate.conf
+	chgrp tailgate /etc/tailgate/gpu.key
+	chmod 640 /etc/tailgate/gpu.key
+	systemctl daemon-reload
+	systemctl restart tailgate.service
+	main=$(systemctl show -p MainPID --value tailgate.service)
+	check 'and files again' until_true serves
+else
+	echo '# systemd has no credentials here: not tried'
+fi
 
 # --- Who has taken a process over -----------------------------------------------
 

@@ -135,4 +135,18 @@ start_tailgate
 check 'another file than the journal has times' \
 	wait_until file_has "$dir/tailgate.log" '^20[0-9-]+T.* info: serving'
 
+# --- Who may not read the keys checks the rest ---------------------------------
+
+sed 's/kind = "echo";/url = "http:\/\/127.0.0.1:9\/v1"; key = { credential = "none"; };/' \
+	"$conf" >"$dir/keyless.conf"
+chmod 600 "$dir/keyless.conf"
+check_not 'check: a credential that is not there is a mistake' env \
+	-u CREDENTIALS_DIRECTORY "$TAILGATE" -f "$dir/keyless.conf" check
+check 'check --no-keys: not when keys are not read' env \
+	-u CREDENTIALS_DIRECTORY "$TAILGATE" -f "$dir/keyless.conf" check \
+	--no-keys
+echo 'no_such = 1;' >>"$dir/keyless.conf"
+check_not 'check --no-keys: what else is wrong is found' \
+	"$TAILGATE" -f "$dir/keyless.conf" check --no-keys
+
 finish

@@ -142,7 +142,7 @@ enum mode { PROVE, DUMP, ALLOW, SETTINGS, JSON };
 
 /* Loads it, with all that can be said of it in *f; NULL: it is no good. */
 static struct config *
-examine(enum mode mode, const char *user, struct findings *f)
+examine(enum mode mode, unsigned flags, const char *user, struct findings *f)
 {
 	FILE *mistakes = open_memstream(&f->mistakes, &f->mistakes_len);
 	/* A file, because a child process writes to it as well. */
@@ -153,8 +153,8 @@ examine(enum mode mode, const char *user, struct findings *f)
 	if (mistakes == NULL || access == NULL)
 		fatal("no memory, or no room for a temporary file");
 	config = config_load_all(ctl_config_path(),
-	    CONFIG_ADVISE | (mode == JSON ? CONFIG_JSON : 0), patterns_check,
-	    mistakes);
+	    flags | CONFIG_ADVISE | (mode == JSON ? CONFIG_JSON : 0),
+	    patterns_check, mistakes);
 	/* A dump is of what is written, wherever it is read. */
 	if (config != NULL && (mode == PROVE || mode == JSON))
 		good = access_check(config, user, access) == 0;
@@ -209,10 +209,10 @@ config_show(const struct config *config, enum mode mode, const char *user)
 }
 
 static int
-config_check(enum mode mode, const char *user)
+config_check(enum mode mode, unsigned flags, const char *user)
 {
 	struct findings f = { NULL, NULL, 0 };
-	struct config *config = examine(mode, user, &f);
+	struct config *config = examine(mode, flags, user, &f);
 	int status = 1;
 
 	findings_print(&f, config != NULL, mode == JSON);
@@ -228,6 +228,8 @@ const struct ctl_option ctl_check_options[] = {
 	{ "dump", NULL, 'd',
 	    "print what is in effect, defaults included, without secrets" },
 	{ "json", NULL, 'j', "print what is wrong as JSON" },
+	{ "no-keys", NULL, 'n',
+	    "read no provider's key, for whoever may not read them" },
 	{ "settings", NULL, 's',
 	    "print every setting: path, type, range, default, text" },
 	{ "systemd-allow", NULL, 'a',
@@ -243,6 +245,7 @@ ctl_check(int argc, char **argv)
 {
 	const char *user = NULL;
 	enum mode mode = PROVE;
+	unsigned flags = 0;
 	int c;
 
 	while (
@@ -255,6 +258,8 @@ ctl_check(int argc, char **argv)
 			mode = SETTINGS;
 		else if (c == 'j')
 			mode = JSON;
+		else if (c == 'n')
+			flags |= CONFIG_NO_SECRETS;
 		else if (c == 'u')
 			user = optarg;
 		else
@@ -263,7 +268,7 @@ ctl_check(int argc, char **argv)
 		return ctl_misuse(
 		    "check", "%s: the file is named by -f", argv[optind]);
 	if (mode != SETTINGS)
-		return config_check(mode, user);
+		return config_check(mode, flags, user);
 	settings_print("", "");
 	printf("# in price_file\n");
 	settings_print(SCHEMA_PRICE_FILE, "");
