@@ -15,6 +15,8 @@ CREATE TABLE IF NOT EXISTS ledger (
     `time` DateTime64(3, 'UTC'),
     `id` Nullable(String),
     `client` Nullable(String),
+    `session` Nullable(String),
+    `trace` Nullable(String),
     `endpoint` Nullable(String),
     `model` Nullable(String),
     `route` Nullable(String),

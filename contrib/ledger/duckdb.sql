@@ -17,6 +17,8 @@ CREATE TABLE IF NOT EXISTS ledger (
     "time" TIMESTAMP,
     "id" VARCHAR,
     "client" VARCHAR,
+    "session" VARCHAR,
+    "trace" VARCHAR,
     "endpoint" VARCHAR,
     "model" VARCHAR,
     "route" VARCHAR,

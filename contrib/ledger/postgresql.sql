@@ -46,6 +46,8 @@ CREATE OR REPLACE VIEW requests AS
 SELECT gateway, n, "time",
     line->>'id' AS "id",
     line->>'client' AS "client",
+    line->>'session' AS "session",
+    line->>'trace' AS "trace",
     line->>'endpoint' AS "endpoint",
     line->>'model' AS "model",
     line->>'route' AS "route",

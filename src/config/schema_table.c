@@ -475,6 +475,9 @@ const struct schema schema_table[] = {
 	BOOL("models", "sticky", "false",
 	    "Keep a client at one target, for its prompt cache.",
 	    IN(model, sticky)),
+	WORD("models", "sticky_by", SCHEMA_WORD, "client", "client session",
+	    "Who is kept there: a client, or each session of its tools.",
+	    IN(model, sticky_by)),
 	GROUP("models", "when", "when",
 	    "Which requests it is for: those that meet all that is said here; "
 	    "others are refused.",

@@ -69,6 +69,9 @@ enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
 /* SWAP_GROUP: the model in use goes first, for servers that load one. */
 enum swap { SWAP_NONE, SWAP_GROUP };
 
+/* Who keeps to a target: a client, or each session of its tools. */
+enum sticky_by { STICKY_CLIENT, STICKY_SESSION };
+
 struct limit {
 	const char *name;
 	size_t index;
@@ -238,6 +241,7 @@ struct model {
 	unsigned max_attempts;
 	enum select select;
 	bool sticky;
+	enum sticky_by sticky_by;
 	struct when when;	/* for all its targets */
 	struct budget budget;
 };

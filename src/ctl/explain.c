@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "ctl/ctl.h"
 #include "ctl/explain_facts.h"
+#include "policy/session.h"
 #include "policy/admission.h"
 #include "policy/explain.h"
 #include "policy/identify.h"
@@ -258,22 +259,39 @@ parse_body(const struct work *w, struct span body, struct passing *passing,
 	    w->asked->query, w->arena, call, refused);
 }
 
+/* The last of this name; NULL: there is none. */
+static const char *
+header_value(const struct asked *asked, const char *name)
+{
+	const char *value = NULL;
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < asked->nlines; i++) {
+		const char *line = asked->lines[i];
+
+		if (strncasecmp(line, name, n) == 0 && line[n] == ':')
+			value = line + n + 1 + strspn(line + n + 1, " \t");
+	}
+	return value;
+}
+
 /* The headers that rules look at. */
 static void
 take_ruled(const struct work *w, struct call *call)
 {
-	for (size_t i = 0; i < w->config->nruled; i++) {
-		const char *name = w->config->ruled[i].name;
-		size_t n = strlen(name);
+	for (size_t i = 0; i < w->config->nruled; i++)
+		call->ruled[i] =
+		    header_value(w->asked, w->config->ruled[i].name);
+}
 
-		for (size_t j = 0; j < w->asked->nlines; j++) {
-			const char *line = w->asked->lines[j];
+static void
+take_session(const struct work *w, struct call *call)
+{
+	const char *values[SESSION_HEADERS];
 
-			if (strncasecmp(line, name, n) == 0 && line[n] == ':')
-				call->ruled[i] =
-				    line + n + 1 + strspn(line + n + 1, " \t");
-		}
-	}
+	for (size_t i = 0; i < SESSION_HEADERS; i++)
+		values[i] = header_value(w->asked, session_headers[i].name);
+	session_take(call, w->client, values, w->arena);
 }
 
 /* In the order of the responder's request_parse(). */
@@ -293,6 +311,7 @@ parse(const struct work *w, struct span body, struct call *call,
 	if (parse_body(w, body, &passing, call, refused) == -1 ||
 	    owner_find(w->config, w->client, call, w->arena, refused) == -1)
 		return -1;
+	take_session(w, call);
 	return passing_take_query(
 	    &passing, w->asked->query, call, w->arena, refused);
 }

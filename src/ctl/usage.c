@@ -139,7 +139,7 @@ parse_option(int c, struct options *o)
 			  "--by %s: of client, model, provider, upstream, "
 			  "place, "
 			  "host, endpoint, status, refusal, day, month, "
-			  "gateway",
+			  "gateway, session",
 			  optarg);
 	case 'F':
 		return parse_format(optarg, &o->format) == 0

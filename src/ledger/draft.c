@@ -142,6 +142,8 @@ put_route(struct buf *b, const struct entry *e, const struct entry_sums *sums)
 	const struct entry_try *last = entry_last(e);
 
 	put_text(b, "client", e->client);
+	put_text_if(b, "session", e->session);
+	put_text_if(b, "trace", e->trace);
 	put_text(b, "endpoint", e->endpoint);
 	put_text(b, "model", e->model);
 	put_text(b, "route", e->route);

@@ -36,6 +36,8 @@ static const struct member line_members[] = {
 	LINE("time", TEXT, time),
 	LINE("id", TEXT, id),
 	LINE("client", TEXT, client),
+	LINE("session", TEXT, session),
+	LINE("trace", TEXT, trace),
 	LINE("endpoint", TEXT, endpoint),
 	LINE("model", TEXT, model),
 	LINE("route", TEXT, route),

@@ -39,7 +39,7 @@ struct ledger_try {
 struct ledger_line {
 	int64_t wall_ms; /* of the request's beginning */
 	int64_t v; /* 1: what follows tells of the last try only */
-	struct span time, id, client, endpoint, model, route;
+	struct span time, id, client, session, trace, endpoint, model, route;
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span private_rule, fallback, bridge, refusal, usage;
 	/* The first try, and the array from after it on: see below. */

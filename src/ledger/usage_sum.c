@@ -20,7 +20,7 @@
 #include "ledger/usage_sum.h"
 
 #define TABLE_SIZE 65536 /* a power of two, well above the groups */
-#define KEY_MAX 2048
+#define KEY_MAX 2560
 
 struct group {
 	struct usage_group group; /* first: callers see only it */
@@ -41,7 +41,7 @@ struct usage_sum {
 
 static const char *const names[USAGE_BY_COUNT] = { "client", "model",
 	"provider", "upstream", "place", "host", "endpoint", "status",
-	"refusal", "day", "month", "gateway" };
+	"refusal", "day", "month", "gateway", "session" };
 
 const char *
 usage_by_name(enum usage_by by)
@@ -111,6 +111,8 @@ column(
 		return (struct span){ l->time.p, 7 };
 	case USAGE_BY_GATEWAY:
 		return l->gateway;
+	case USAGE_BY_SESSION:
+		return l->session;
 	default:
 		return (struct span){ NULL, 0 };
 	}

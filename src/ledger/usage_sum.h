@@ -28,6 +28,7 @@ enum usage_by {
 	USAGE_BY_DAY, /* UTC */
 	USAGE_BY_MONTH,
 	USAGE_BY_GATEWAY, /* the host whose line it is */
+	USAGE_BY_SESSION, /* of a tool: its digest */
 	USAGE_BY_COUNT
 };
 /* "client" …, and back; USAGE_BY_COUNT if there is no such word. */

@@ -18,6 +18,7 @@
 #include "policy/call_reading.h"
 #include "policy/estimate.h"
 #include "policy/layers.h"
+#include "policy/session.h"
 #include "policy/media.h"
 #include "policy/remote.h"
 
@@ -366,6 +367,19 @@ leave(struct reading *r, const struct jscan_value *v)
 		call_place_options(r, v);
 }
 
+/* What may name the session of a tool. */
+static void
+read_session(struct reading *r, const struct jscan_value *v)
+{
+	const char *member = v->depth == 1 ? "prompt_cache_key" : "metadata";
+
+	if (!jscan_key_is(&v->path[0], member) ||
+	    (v->depth == 2 && !jscan_key_is(&v->path[1], "user_id")))
+		return;
+	session_read(r->call, member, call_text(r, call_inside(v), v->escaped),
+	    r->arena);
+}
+
 static int
 on_value(void *ctx, const struct jscan_value *v)
 {
@@ -385,6 +399,8 @@ on_value(void *ctx, const struct jscan_value *v)
 		return 1;
 	if (r->member == MEMBER_THINKING && v->depth <= 2 && !container)
 		call_thinking(r, v);
+	if (v->type == JSCAN_STRING && v->depth <= 2)
+		read_session(r, v);
 	read_key(r, v);
 	if (container)
 		enter(r, v);

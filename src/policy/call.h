@@ -59,6 +59,8 @@ struct call {
 	/* The values of the headers that rules look at, by config.ruled;
 	 * NULL: not there.  Not overwritten, like header_local. */
 	const char *ruled[CONFIG_RULED_MAX];
+	const char *session_said;	/* by the body, or NULL */
+	const char *session;	/* its digest (session.h), or NULL: none */
 	unsigned remote;	/* media by URL, enum remote (remote.h) */
 	size_t sent_offset, sent_len;	/* what of the body is sent */
 	/* What is sent beside it (policy/passing.h), to be searched. */

@@ -50,6 +50,18 @@ passing_take(struct passing *passing, size_t header, const char *value)
 }
 
 void
+passing_take_trace(struct passing *passing, const char *value,
+    const unsigned char span[TRACE_SPAN_BYTES], struct arena *arena)
+{
+	char text[TRACE_SIZE];
+
+	if (!trace_parse(value, span, text))
+		return;
+	passing->trace = arena_strdup(arena, text);
+	add_text(passing, span_of(passing->trace));
+}
+
+void
 passing_boundary(struct passing *passing, struct span boundary)
 {
 	passing->boundary = boundary;

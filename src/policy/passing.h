@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/span.h"
 #include "policy/call.h"
+#include "policy/trace.h"
 
 /* Headers of the client's. */
 struct passing_header {
@@ -23,10 +24,11 @@ struct passing_header {
 #define PASSING_HEADERS 4
 extern const struct passing_header passing_headers[PASSING_HEADERS];
 
-#define PASSING_TEXTS (PASSING_HEADERS + 2)
+#define PASSING_TEXTS (PASSING_HEADERS + 3)
 struct passing {
 	const char *values[PASSING_HEADERS]; /* NULL: not sent */
 	struct span boundary; /* of a form, p NULL: none */
+	const char *trace; /* traceparent, NULL: none */
 	const char *query; /* NULL: none */
 	struct span texts[PASSING_TEXTS]; /* all that is to be searched */
 	size_t ntexts;
@@ -35,6 +37,10 @@ struct passing {
 /* A header of passing_headers, by its number; only visible ASCII of at most
  * 512 bytes is sent.  The value is kept by reference. */
 void passing_take(struct passing *, size_t header, const char *value);
+/* A client's traceparent (NULL: none) as it is handed on, with our span
+ * (trace.h); one that is none is not sent. */
+void passing_take_trace(struct passing *, const char *value,
+    const unsigned char span[TRACE_SPAN_BYTES], struct arena *);
 /* The boundary of a form: it is sent in Content-Type and in the body. */
 void passing_boundary(struct passing *, struct span boundary);
 /* The id in the path of something that a provider keeps: -1, and *refused,

@@ -235,7 +235,8 @@ plan_make(const struct config *config, const struct client *client,
 		    call->max_output_tokens, call->choices, call->characters,
 		    call_images(call));
 	select_order(model, client, facts,
-	    &(struct select_ask){ call->model, worst }, arena, order);
+	    &(struct select_ask){ call->session, call->model, worst }, arena,
+	    order);
 	plan->ncandidates = model->ntargets;
 	plan->candidates =
 	    arena_alloc(arena, model->ntargets * sizeof(*plan->candidates));

@@ -36,13 +36,15 @@ mix(uint64_t h)
 /* Weighted rendezvous (highest random weight): the least -ln(u) / weight
  * wins, which gives each target its weight's share of the clients. */
 static double
-sticky_score(const struct client *client, const struct model *model,
-    const struct target *target)
+sticky_score(const struct client *client, const char *session,
+    const struct model *model, const struct target *target)
 {
 	uint64_t h = HASH_SEED;
 	double u;
 
 	h = hash_text(h, client->name);
+	if (session != NULL && model->sticky_by == STICKY_SESSION)
+		h = hash_text(h, session);
 	h = hash_text(h, model->id);
 	h = hash_text(h, target->provider->name);
 	h = hash_text(h, target->model);
@@ -182,7 +184,8 @@ select_order(const struct model *model, const struct client *client,
 			.metric = metric(model, i, facts, ask, arena),
 			.index = i };
 		if (model->sticky && model->select != SELECT_ORDER)
-			ranks[i].tie = sticky_score(client, model, target);
+			ranks[i].tie =
+			    sticky_score(client, ask->session, model, target);
 	}
 	qsort(ranks, model->ntargets, sizeof(*ranks), compare);
 	for (i = 0; i < model->ntargets; i++)

@@ -20,7 +20,8 @@
  * rendezvous hashing of client, model and target, so that a target that is
  * taken away moves only its own clients).  It replaces round_robin and
  * least_busy, decides ties of cheapest and fastest, and does not change
- * `order`.  Other ties are decided by the order in the file.
+ * `order`.  With sticky_by session it is each session's, if there is one.
+ * Other ties are decided by the order in the file.
  */
 #ifndef POLICY_SELECT_H
 #define POLICY_SELECT_H
@@ -30,6 +31,7 @@
 #include "policy/plan.h"
 
 struct select_ask {
+	const char *session;	/* its digest, or NULL: it is of none */
 	const char *requested;	/* the model's name as the client wrote it */
 	const int64_t *worst;	/* cost of each target for this call at the
 				   worst; -1: not known */

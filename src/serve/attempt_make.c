@@ -82,6 +82,7 @@ make_fields(struct attempt *t)
 		    t->bridge != NULL ? "application/json"
 				      : passing_type(p, t->request->arena));
 	add_field(t, "User-Agent", "tailgate/" TAILGATE_VERSION);
+	add_field(t, "traceparent", p->trace);
 	if (t->provider->kind == PROVIDER_TAILGATE)
 		add_hop_fields(t);
 	if (t->bridge != NULL)

@@ -18,6 +18,7 @@
 #include "base/task.h"
 #include "policy/admission.h"
 #include "policy/owner.h"
+#include "policy/session.h"
 #include "serve/request_internal.h"
 #include "wire/multipart.h"
 
@@ -165,9 +166,15 @@ static bool
 take_passing(struct request *r)
 {
 	struct passing *p = &r->passing;
+	unsigned char span[TRACE_SPAN_BYTES];
 
 	for (size_t i = 0; i < PASSING_HEADERS; i++)
 		passing_take(p, i, io_param(r->io, passing_headers[i].param));
+	arc4random_buf(span, sizeof(span));
+	span[0] |= 1; /* a span of zeros is none */
+	passing_take_trace(
+	    p, io_param(r->io, "HTTP_TRACEPARENT"), span, r->arena);
+	r->entry.trace = p->trace;
 	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
 		passing_boundary(
 		    p, multipart_boundary(io_param(r->io, "CONTENT_TYPE")));
@@ -212,6 +219,17 @@ parse_weight(const struct request *r)
 						: r->spool.len / 4;
 }
 
+static void
+take_session(struct request *r)
+{
+	const char *values[SESSION_HEADERS];
+
+	for (size_t i = 0; i < SESSION_HEADERS; i++)
+		values[i] = io_param(r->io, session_headers[i].param);
+	session_take(&r->call, r->client, values, r->arena);
+	r->entry.session = r->call.session;
+}
+
 bool
 request_parse(struct request *r)
 {
@@ -226,6 +244,7 @@ request_parse(struct request *r)
 	if (r->parsed)
 		r->parsed = owner_find(r->server->config, r->client, &r->call,
 				r->arena, &r->refused) == 0;
+	take_session(r);
 	r->entry.model = r->call.model;
 	r->entry.stream = r->call.stream;
 	r->entry.private_rule = r->call.private_rule;

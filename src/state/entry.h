@@ -50,6 +50,8 @@ struct entry {
 	const char *endpoint;
 	const char *model; /* as asked */
 	const char *route; /* the models[].id that it led to */
+	const char *session; /* its digest; NULL: of none */
+	const char *trace; /* traceparent as it was handed on, or NULL */
 	const char *private_rule; /* the one that matched */
 	struct entry_try *tries; /* in their order; the caller's */
 	size_t ntries;

@@ -29,6 +29,7 @@ static struct target targets[] = {
 static const int64_t worst[] = { -1, -1, -1, -1 };
 static struct model model = { .id = "m", .targets = targets, .ntargets = 4 };
 static struct arena *arena;
+static const char *session; /* of all that ask */
 
 static size_t
 first(const char *client, uint32_t turn, size_t order[4])
@@ -36,8 +37,8 @@ first(const char *client, uint32_t turn, size_t order[4])
 	struct client c = { .name = client };
 	struct facts facts = { .rotation = turn };
 
-	select_order(&model, &c, &facts, &(struct select_ask){ "m", worst },
-	    arena, order);
+	select_order(&model, &c, &facts,
+	    &(struct select_ask){ session, "m", worst }, arena, order);
 	arena_reset(arena);
 	return order[0];
 }
@@ -105,6 +106,26 @@ test_sticky(void)
 	CHECK(first("client-1", 7, order) == 0 &&
 		first("client-2", 8, order) == 0,
 	    "`order` stays as it stands");
+	model.select = SELECT_ROUND_ROBIN;
+	session = "a";
+	CHECK(first("one", 0, order) == first("one", 1, order),
+	    "sticky: a session of no matter keeps to its client's");
+	model.sticky_by = STICKY_SESSION;
+	memset(count, 0, sizeof(count));
+	for (unsigned i = 0; i < 4000; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%u", i);
+		session = name;
+		count[first("one", i, order)]++;
+	}
+	CHECK(count[0] > 800 && count[1] > 800 && count[2] > 1800,
+	    "sticky by session: one client's sessions are spread (%u %u %u)",
+	    count[0], count[1], count[2]);
+	session = NULL;
+	CHECK(first("one", 0, order) == first("one", 1, order),
+	    "sticky by session: who has none keeps to its own");
+	model.sticky_by = STICKY_CLIENT;
 	model.sticky = false;
 }
 
