@@ -94,13 +94,15 @@ row()
 		sed -n "s/.*{\([^{]*\"$1\"[^}]*\)}.*/\1/p" | tr -s ' '
 }
 is "of the seller that it is, at its date" "$(row gpt-x)" \
-	"$(echo ' provider = "openai"; model = "gpt-x"; date = "2026-05-04";' \
+	"$(printf '%s%s %s\n' ' provider = "openai"; model = "gpt-x";' \
+		' date = "2026-05-04";' \
 		'input = 2.5; cached = 1.25; output = 10.0; ')"
 is "with the seller's name before it" "$(row llama-x)" \
-	"$(echo ' provider = "fast"; model = "llama-x"; date = "2026-05-04";' \
+	"$(printf '%s%s %s\n' ' provider = "fast"; model = "llama-x";' \
+		' date = "2026-05-04";' \
 		'input = 0.59; ')"
 is "cache writes by their duration" "$(row claude-x)" \
-	"$(echo ' provider = "claude"; model = "claude-x";' \
+	"$(printf '%s %s %s\n' ' provider = "claude"; model = "claude-x";' \
 		'date = "2026-05-04"; input = 3.0; cached = 0.3;' \
 		'cache_write = 3.75; cache_write_1h = 6.0; output = 15.0; ')"
 is "once for each target" "$(grep -c '"gpt-x"' "$dir/prices.conf")" 1
@@ -148,7 +150,8 @@ like "which is said" "$(cat "$dir/out")" 'has these prices already'
 import "$dir/openrouter.json" --date 2026-11-02
 is "OpenRouter's list" "$status" 0
 is "its own models" "$(row a.b-x)" \
-	"$(echo ' provider = "router"; model = "a/b-x"; date = "2026-11-02";' \
+	"$(printf '%s%s %s %s\n' ' provider = "router"; model = "a/b-x";' \
+		' date = "2026-11-02";' \
 		'input = 0.1; cached = 0.0; cache_write_1h = 0.2;' \
 		'output = 0.4; request = 0.001; ')"
 like "not those of others" "$(cat "$dir/out")" \
