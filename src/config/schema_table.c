@@ -348,6 +348,13 @@ const struct schema schema_table[] = {
 	NUMBER("limits", "swap_wait", SCHEMA_SECONDS, 0, 3600, "30",
 	    "How long requests for another model may be passed by for that.",
 	    IN(limit, swap_wait_ms)),
+	BOOL("limits", "shared", "false",
+	    "Its slots are counted over all hosts, through the store.",
+	    IN(limit, shared)),
+	WORD("limits", "without_store", SCHEMA_WORD, "refuse", "refuse local",
+	    "What becomes of a shared one's requests while the store is away: "
+	    "refuse, or local, as many slots on each host.",
+	    IN(limit, without_store)),
 
 	TEXT("providers", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
 	    "How targets refer to it, and its name in responses, log and "

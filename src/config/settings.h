@@ -68,6 +68,8 @@ enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,
 
 /* SWAP_GROUP: the model in use goes first, for servers that load one. */
 enum swap { SWAP_NONE, SWAP_GROUP };
+/* What a shared limit does while the store is away. */
+enum without_store { WITHOUT_STORE_REFUSE, WITHOUT_STORE_LOCAL };
 
 /* Who keeps to a target: a client, or each session of its tools. */
 enum sticky_by { STICKY_CLIENT, STICKY_SESSION };
@@ -81,6 +83,8 @@ struct limit {
 	int64_t wait_ms;
 	enum swap swap;		/* what the order among waiters knows */
 	int64_t swap_wait_ms;	/* so long may others' models go first */
+	bool shared;		/* over all hosts, through the store */
+	enum without_store without_store;
 };
 
 struct header {

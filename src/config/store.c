@@ -152,6 +152,25 @@ prove_shared_budgets(struct load *load)
 	}
 }
 
+static void
+prove_shared(struct load *load)
+{
+	const struct config *c = load->config;
+
+	for (size_t i = 0; i < c->nlimits; i++) {
+		const struct limit *l = &c->limits[i];
+
+		if (l->shared && c->store.url == NULL)
+			mistake_of(load, l, "limits", "shared",
+			    "hosts share through a store: write store = { url "
+			    "= ...; }, or remove it");
+		if (!l->shared && l->without_store != WITHOUT_STORE_REFUSE)
+			mistake_of(load, l, "limits", "without_store",
+			    "is of shared limits only; write shared = true, "
+			    "or remove it");
+	}
+}
+
 void
 prove_store(struct load *load)
 {
@@ -161,6 +180,7 @@ prove_store(struct load *load)
 	    (key->env != NULL);
 
 	prove_shared_budgets(load);
+	prove_shared(load);
 	if (s->url == NULL) {
 		if (n > 0 || s->user != NULL)
 			mistake_of(load, s, "store", "url",

@@ -305,6 +305,12 @@ store_free(struct store *s)
 	free(s);
 }
 
+int64_t
+store_lease_ms(const struct store *s)
+{
+	return s->settings->lease_ms;
+}
+
 bool
 store_is_up(const struct store *s)
 {

@@ -59,6 +59,9 @@ void store_end(struct store *);
 /* After the loop. */
 void store_free(struct store *);
 
+/* As the configuration has it. */
+int64_t store_lease_ms(const struct store *);
+
 /* Would a call be sent now? */
 bool store_is_up(const struct store *);
 

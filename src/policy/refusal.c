@@ -158,6 +158,10 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
 	    "A shared rate can't be asked of the store; wait for the time in "
 	    "Retry-After." },
+	{ REFUSE_STORE, 503, "server_error", "limit_store_unavailable",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "The limit is shared between hosts, and their store can't be "
+	    "reached; wait for the time in Retry-After." },
 	{ REFUSE_CLIENT_SHARE, 503, "server_error", "client_overloaded",
 	    "overloaded_error", true, false, FALLBACK_BUSY,
 	    "This client has as many requests open as its share of the "

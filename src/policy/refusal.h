@@ -55,6 +55,7 @@ enum refusal {
 	REFUSE_LEDGER,			/* it can't be recorded */
 	REFUSE_BUDGET_STORE,		/* a shared budget can't be asked */
 	REFUSE_RATE_STORE,		/* nor a shared rate */
+	REFUSE_STORE,			/* limit_store_unavailable */
 	REFUSE_CLIENT_SHARE,		/* or all of this client's share */
 	REFUSE_EXHAUSTED,		/* descriptors, memory, runtime_dir */
 	REFUSE_UPSTREAM_TIMEOUT,

@@ -148,6 +148,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("clock_nanosleep nanosleep clock_nanosleep_time64",
 	    CGI | LEDGER | MOUNT | INSPECT, WORKER | PROBE | INIT | SETUP,
 	    "tries again, waits for a child's end, follows the ledger"),
+	CALL("timer_settime timer_settime64 timer_delete", 0, SERVE,
+	    "the kernel's timer that ends a stopped holder (fleet/leases.h)"),
 
 	/* Connections.  No other protocol: Landlock knows ports of TCP only. */
 	CALL("socket", ASK, 0, "to a provider",

@@ -160,6 +160,7 @@ send_and_relay(struct attempt *t)
 	if (t->report.result != UPSTREAM_OK)
 		response_gone(&r->response);
 	relay_finish(&t->relay, &t->report, &t->result);
+	attempt_note_lost(t);
 	report_health(t);
 	t->trial = false;
 	if (t->report.result != UPSTREAM_OK && !r->response.gone &&
@@ -180,7 +181,10 @@ attempt_free(struct attempt *t)
 		    HEALTH_ABANDONED, 0, -1);
 	r->lease = NULL;
 	r->io->has_slot = false;
+	r->shared_lease = NULL;
 	slots_release(&t->lease);
+	if (t->shared.entry != NULL)
+		leases_release(r->server->leases, &t->shared);
 	t->reservation.again = t->again;
 	t->reservation.unsent = !a->sent;
 	purse_settle(r->server->purse, &t->reservation,
@@ -215,6 +219,24 @@ was_sent(const struct request *r)
 	return sums.sent;
 }
 
+/* The client's watch, and the lease's. */
+static int
+attempt_tick(void *ctx)
+{
+	struct attempt *t = ctx;
+
+	return leases_lost(&t->shared) ? WATCH_GONE
+				       : response_tick(&t->request->response);
+}
+
+static enum watch_out
+attempt_out(void *ctx)
+{
+	struct attempt *t = ctx;
+
+	return response_out(&t->request->response);
+}
+
 static void
 attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
     unsigned tried)
@@ -233,9 +255,9 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
 		t->account->key = (unsigned)t->key + 1;
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
-		.tick = response_tick,
-		.out = response_out,
-		.ctx = &r->response };
+		.tick = attempt_tick,
+		.out = attempt_out,
+		.ctx = t };
 	t->memory.share = r->memory.share;
 	buf_init_charged(
 	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);

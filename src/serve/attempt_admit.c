@@ -17,6 +17,8 @@
 
 /* Retry-After while the ledger is stuck. */
 #define LEDGER_RETRY_MS 5000
+/* And to a store that is away. */
+#define STORE_RETRY_MS 5000
 
 bool
 attempt_admit_ledger(struct attempt *t)
@@ -149,6 +151,8 @@ refuse_slot(struct attempt *t, enum slots_result result)
 			"%s did not become free in time (position %u in the "
 			"queue); wait for the time in Retry-After.",
 			t->provider->name, t->lease.position));
+	case SLOTS_AWAY:
+		return attempt_fail(t, REFUSE_STORE, STORE_RETRY_MS, NULL);
 	default:
 		server_limits_broken(r->server);
 		return attempt_fail(t, REFUSE_EXHAUSTED, 5000,
@@ -163,6 +167,54 @@ may_wait(void *ctx)
 	struct request *r = ctx;
 
 	return share_wait(&r->share) == REFUSE_NONE;
+}
+
+/* Of a shared limit: false, and it may be taken of the host's own. */
+static bool
+take_shared(struct attempt *t, const struct slots_ask *ask,
+    enum slots_result *result)
+{
+	static const enum slots_result results[] = {
+		[LEASES_TAKEN] = SLOTS_TAKEN,
+		[LEASES_FULL] = SLOTS_FULL,
+		[LEASES_DENIED] = SLOTS_DENIED,
+		[LEASES_TIMEOUT] = SLOTS_TIMEOUT,
+		[LEASES_GONE] = SLOTS_GONE,
+		[LEASES_AWAY] = SLOTS_AWAY,
+	};
+	struct request *r = t->request;
+
+	if (!ask->limit->shared)
+		return false;
+	*result = SLOTS_AWAY;
+	if (r->server->leases != NULL)
+		*result = results[leases_take(
+		    r->server->leases, ask, &t->shared)];
+	if (*result == SLOTS_AWAY &&
+	    ask->limit->without_store == WITHOUT_STORE_LOCAL)
+		return false;
+	t->lease = (struct slots_lease){ .limit = ask->limit,
+		.waited_ms = t->shared.waited_ms,
+		.position = t->shared.position,
+		.retry_after_ms = t->shared.retry_after_ms };
+	r->shared_lease = &t->shared;
+	return true;
+}
+
+void
+attempt_note_lost(struct attempt *t)
+{
+	if (!leases_lost(&t->shared) ||
+	    (t->result.end != RELAY_FAILED && t->result.end != RELAY_CUT))
+		return;
+	t->result.reason = 0; /* it was sent */
+	t->result.health = HEALTH_ABANDONED;
+	t->result.upstream_error = false;
+	t->result.refused = (struct refused){ .refusal = REFUSE_STORE,
+		.message = "The store that hosts share the limit by was away "
+			   "for too long, so the request was ended; try again "
+			   "after the time in Retry-After.",
+		.retry_after_ms = STORE_RETRY_MS };
 }
 
 bool
@@ -186,7 +238,8 @@ attempt_take_slot(struct attempt *t)
 		ask.loads_name = t->candidate->model;
 	}
 	ask.deadline_ms = slot_deadline_ms(t);
-	result = slots_take(r->server->slots, &ask, &t->lease);
+	if (!take_shared(t, &ask, &result))
+		result = slots_take(r->server->slots, &ask, &t->lease);
 	share_run(&r->share);
 	/* For a client that has left, nothing is reported and nothing is
 	 * begun. */

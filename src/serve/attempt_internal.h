@@ -28,6 +28,7 @@ struct attempt {
 	struct watch watch;
 	struct budget_reservation reservation;
 	struct slots_lease lease;
+	struct lease shared; /* of a limit that hosts share */
 	bool trial;
 	struct relay relay;
 	bool relaying; /* relay is in use */
@@ -52,6 +53,8 @@ bool attempt_reserve_budget(struct attempt *);
 bool attempt_admit_health(struct attempt *);
 /* Waits for it. */
 bool attempt_take_slot(struct attempt *);
+/* A request that ended because its slot's lease ran out says so. */
+void attempt_note_lost(struct attempt *);
 /* How long the client will wait, from the request's beginning. */
 int64_t attempt_patience_ms(const struct attempt *);
 

@@ -84,6 +84,7 @@ serve_one(void *ctx)
 	*cut = request->response.cut;
 	request_settle(request);
 	purse_end(cgi_server.purse);
+	leases_end(cgi_server.leases);
 	store_end(cgi_server.store);
 	arena_free(arena);
 	cgi_task = NULL;

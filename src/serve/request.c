@@ -285,6 +285,7 @@ is_wanted(void *ctx)
 	const struct request *r = ctx;
 
 	return (r->lease != NULL && slots_wanted(r->lease)) ||
+	    (r->shared_lease != NULL && leases_wanted(r->shared_lease)) ||
 	    share_wanted(&r->share);
 }
 

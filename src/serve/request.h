@@ -44,6 +44,7 @@ struct request {
 	struct share_place share;
 	struct memory_hold memory; /* of its body, and what is queued */
 	const struct slots_lease *lease; /* while it holds a slot */
+	const struct lease *shared_lease; /* the same, of a shared limit */
 	struct passing passing; /* sent upstream beside the body */
 	struct call call;
 	struct plan plan;

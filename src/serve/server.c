@@ -60,6 +60,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	s->upstreams = upstream_pool_new();
 	s->store = store_new(c);
 	s->purse = purse_new(s->store, s->budgets, c);
+	s->leases = leases_new(c, s->store);
 	if (c->watch_peer)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
@@ -92,6 +93,7 @@ server_close(struct server *s)
 	peer_board_free(s->peers);
 	upstream_pool_free(s->upstreams);
 	purse_free(s->purse);
+	leases_free(s->leases);
 	store_free(s->store);
 	sieve_free(s->sieve);
 	patterns_free(s->patterns);

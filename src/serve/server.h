@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "config/sieve.h"
 #include "fleet/purse.h"
+#include "fleet/leases.h"
 #include "fleet/store.h"
 #include "ledger/ledger.h"
 #include "ledger/usage_view.h"
@@ -39,6 +40,7 @@ struct server {
 	struct health *health;
 	struct slots *slots;
 	struct store *store; /* NULL: hosts share nothing */
+	struct leases *leases; /* NULL: no limit is shared */
 	struct ledger *ledger;
 	struct meters *meters;
 	struct budget_book *budgets;

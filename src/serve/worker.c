@@ -274,6 +274,7 @@ worker_main(void *ctx)
 			end_now(w);
 	}
 	purse_end(w->server.purse);
+	leases_end(w->server.leases);
 	store_end(w->server.store);
 }
 

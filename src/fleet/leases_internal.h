@@ -1,0 +1,108 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What the files leases*.c share; nobody else includes this.
+ */
+#ifndef FLEET_LEASES_INTERNAL_H
+#define FLEET_LEASES_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "base/task.h"
+#include "fleet/leases.h"
+
+#define LEASES_KEYS 6
+/* What each call begins with: ARGV[2..8]. */
+#define LEASES_ARGS 7
+#define LEASES_ID_SIZE 160
+/* With waiters, so often a beat, in case that a message was lost. */
+#define LEASES_POLL_MS 1000
+/* After one that failed. */
+#define LEASES_RETRY_MS 100
+
+/* It goes on while the machine sleeps, where the system has such a one. */
+#ifdef CLOCK_BOOTTIME
+#define LEASES_CLOCK CLOCK_BOOTTIME
+#else
+#define LEASES_CLOCK CLOCK_MONOTONIC
+#endif
+
+enum leases_state { LEASES_ASKED, LEASES_WAITS, LEASES_HELD, LEASES_LOST };
+
+struct leases_entry {
+	TAILQ_ENTRY(leases_entry) entry;
+	struct leases_limit *limit;
+	enum leases_state state;
+	uint64_t number, fence;
+	unsigned stride;
+	struct task *task; /* whose request it is */
+	int64_t since_ms;
+	bool listed, seen; /* as held in the last beat, in its reply */
+	char client[2 * CONFIG_NAME_MAX + 2];
+};
+
+TAILQ_HEAD(leases_entries, leases_entry);
+
+struct leases_limit {
+	const struct limit *limit; /* NULL: not shared */
+	struct leases_entries entries;
+	size_t nentries;
+	unsigned nheld, nwaiting;
+	int64_t good_ms; /* clock_boot_ms() when the last call that was
+			    replied to was sent */
+	int64_t beat_ms; /* when the last beat was sent */
+	bool owed; /* the engine was not told that something has ended */
+	bool hasty; /* beat now */
+	int64_t hold_ms; /* how long a slot is held, smoothed */
+};
+
+struct leases {
+	const struct config *config;
+	struct store *store;
+	struct leases_limit *limits;
+	char process[LEASES_ID_SIZE - 24], channel[STORE_KEY_SIZE];
+	char channels[128]; /* what all channels begin with */
+	uint64_t number;
+	struct task *task;
+	bool started, ending;
+	int64_t kill_ms; /* what the timer is set to; CLOCK_NEVER: it is not */
+	bool has_timer;
+	void *timer;
+};
+
+extern struct store_script leases_script;
+
+/* ---- leases_ask.c: calls ----------------------------------------------- */
+
+/* Texts of one call, which its spans refer to. */
+struct leases_words {
+	char keys[LEASES_KEYS][STORE_KEY_SIZE], id[LEASES_ID_SIZE];
+	char lease[24], slots[24], queue[24], cap[24], stride[24];
+	struct span key[LEASES_KEYS], arg[LEASES_ARGS + 3];
+};
+
+/* Keys and the first arguments; process NULL: an onlooker's. */
+void
+leases_words(struct leases_words *, const struct store *, const struct limit *,
+    const char *what, const char *process, const char *channels);
+/* "PROCESS/NUMBER" */
+struct span
+leases_id(const struct leases *, uint64_t number, char out[LEASES_ID_SIZE]);
+
+/* ---- leases_beat.c: the beats, and the ends of leases ------------------ */
+
+/* A call that was sent then has been replied to. */
+void leases_note_good(struct leases *, struct leases_limit *, int64_t sent_ms);
+/* Something has begun or ended: the task and the timer follow. */
+void leases_note_change(struct leases *);
+/* An entry's slot has come. */
+void leases_grant(struct leases_entry *, uint64_t fence);
+/* Is the lease, as far as we know, at its half? */
+bool leases_is_stale(const struct leases *, const struct leases_limit *);
+bool leases_timer_init(struct leases *);
+void leases_timer_free(struct leases *);
+void leases_on_message(void *ctx, struct span message);
+
+#endif
