@@ -164,6 +164,10 @@ prove_shared(struct load *load)
 			mistake_of(load, l, "limits", "shared",
 			    "hosts share through a store: write store = { url "
 			    "= ...; }, or remove it");
+		if (l->shared && l->swap != SWAP_NONE)
+			mistake_of(load, l, "limits", "swap",
+			    "is not known to the queue of a shared limit; "
+			    "remove one of the two");
 		if (!l->shared && l->without_store != WITHOUT_STORE_REFUSE)
 			mistake_of(load, l, "limits", "without_store",
 			    "is of shared limits only; write shared = true, "

@@ -171,8 +171,8 @@ may_wait(void *ctx)
 
 /* Of a shared limit: false, and it may be taken of the host's own. */
 static bool
-take_shared(struct attempt *t, const struct slots_ask *ask,
-    enum slots_result *result)
+take_shared(
+    struct attempt *t, const struct slots_ask *ask, enum slots_result *result)
 {
 	static const enum slots_result results[] = {
 		[LEASES_TAKEN] = SLOTS_TAKEN,
@@ -188,8 +188,8 @@ take_shared(struct attempt *t, const struct slots_ask *ask,
 		return false;
 	*result = SLOTS_AWAY;
 	if (r->server->leases != NULL)
-		*result = results[leases_take(
-		    r->server->leases, ask, &t->shared)];
+		*result =
+		    results[leases_take(r->server->leases, ask, &t->shared)];
 	if (*result == SLOTS_AWAY &&
 	    ask->limit->without_store == WITHOUT_STORE_LOCAL)
 		return false;
