@@ -165,9 +165,9 @@ prove_shared(struct load *load)
 			    "hosts share through a store: write store = { url "
 			    "= ...; }, or remove it");
 		if (l->shared && l->swap != SWAP_NONE)
-			mistake_of(load, l, "limits", "swap",
-			    "is not known to the queue of a shared limit; "
-			    "remove one of the two");
+			warning_of(load, l, "limits", "swap",
+			    "has no effect on the queue of a shared limit, "
+			    "only on the host's own (without_store)");
 		if (!l->shared && l->without_store != WITHOUT_STORE_REFUSE)
 			mistake_of(load, l, "limits", "without_store",
 			    "is of shared limits only; write shared = true, "

@@ -119,7 +119,7 @@ enum slots_result {
 	SLOTS_DENIED, /* may_wait() said no */
 	SLOTS_TIMEOUT,
 	SLOTS_GONE, /* the client has left */
-	SLOTS_AWAY, /* never by slots_take(): a shared limit's store is away */
+	SLOTS_AWAY, /* not of slots_take(): a shared limit's store is away */
 	SLOTS_BROKEN, /* the directory does not work: logged; no slot */
 };
 
