@@ -26,76 +26,84 @@
 static _Thread_local char message[MESSAGE_SIZE];
 
 /* at: the newest second; r, t: sums over the ring; rN, tN: of second N mod 61.
- * The time never goes back. */
-#define RING                                                                 \
-	"local key = KEYS[1]\n"                                              \
-	"local clock = redis.call('TIME')\n"                                 \
-	"local now, ms = tonumber(clock[1]), math.floor(clock[2] / 1000)\n"  \
-	"local head = redis.call('HMGET', key, 'at', 'r', 't')\n"            \
-	"local at, r, t = tonumber(head[1] or 0), tonumber(head[2] or 0),\n" \
-	"  tonumber(head[3] or 0)\n"                                         \
-	"if at > now then now, ms = at, 0 end\n"                             \
-	"if now - at >= 61 then redis.call('DEL', key); r, t = 0, 0\n"       \
-	"else for s = at + 1, now do\n"                                      \
-	"  local old = redis.call('HMGET', key, 'r' .. s % 61, 't' .. s % "  \
-	"61)\n"                                                              \
-	"  if old[1] or old[2] then\n"                                       \
-	"    r, t = r - (old[1] or 0), t - (old[2] or 0)\n"                  \
-	"    redis.call('HDEL', key, 'r' .. s % 61, 't' .. s % 61)\n"        \
-	"  end\n"                                                            \
-	"end end\n"                                                          \
-	"local function text(x) return string.format('%.0f', x) end\n"       \
-	"local function save()\n"                                            \
-	"  redis.call('HSET', key, 'at', now, 'r', text(r), 't', text(t))\n" \
-	"  redis.call('PEXPIRE', key, 62000)\n"                              \
+ * The time never goes back.  cr, ct: of this second. */
+#define RING                                                                   \
+	"local key = KEYS[1]\n"                                                \
+	"local clock = redis.call('TIME')\n"                                   \
+	"local now, ms = tonumber(clock[1]), math.floor(clock[2] / 1000)\n"    \
+	"local function read()\n"                                              \
+	"  return redis.call('HMGET', key, 'at', 'r', 't', 'r' .. now % 61,\n" \
+	"    't' .. now % 61)\n"                                               \
+	"end\n"                                                                \
+	"local head = read()\n"                                                \
+	"local at = tonumber(head[1] or 0)\n"                                  \
+	"if at > now then now, ms = at, 0; head = read() end\n"                \
+	"local r, t = tonumber(head[2] or 0), tonumber(head[3] or 0)\n"        \
+	"local cr, ct = tonumber(head[4] or 0), tonumber(head[5] or 0)\n"      \
+	"if now - at >= 61 then\n"                                             \
+	"  redis.call('DEL', key); r, t, cr, ct = 0, 0, 0, 0\n"                \
+	"elseif now > at then\n"                                               \
+	"  for s = at + 1, now do\n"                                           \
+	"    local f, g = 'r' .. s % 61, 't' .. s % 61\n"                      \
+	"    local old = redis.call('HMGET', key, f, g)\n"                     \
+	"    if old[1] or old[2] then\n"                                       \
+	"      r, t = r - (old[1] or 0), t - (old[2] or 0)\n"                  \
+	"      redis.call('HDEL', key, f, g)\n"                                \
+	"    end\n"                                                            \
+	"  end\n"                                                              \
+	"  cr, ct = 0, 0\n"                                                    \
+	"end\n"                                                                \
+	"local function text(x) return string.format('%.0f', x) end\n"         \
+	"local function save()\n"                                              \
+	"  redis.call('HSET', key, 'at', now, 'r', text(r), 't', text(t),\n"   \
+	"    'r' .. now % 61, text(cr), 't' .. now % 61, text(ct))\n"          \
+	"  if now ~= at then redis.call('PEXPIRE', key, 62000) end\n"          \
 	"end\n"
 
 /* ARGV: run, bounds of requests and tokens (0: none), requests, tokens.
  * Reply: 0 (in) or 1, 2 (requests, tokens are too many), the second, how many
  * ms until there is room, and the sums. */
 static struct store_script take_script = { .name = "rate",
-	.text = RING
-	"local br, bt = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-	"local nr, nt = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-	"local function wait(letter, excess)\n"
-	"  local last = now\n"
-	"  for s = now - 60, now do\n"
-	"    local v = tonumber(redis.call('HGET', key, letter .. s % 61) or "
-	"0)\n"
-	"    if v > 0 then last = s; excess = excess - v end\n"
-	"    if v > 0 and excess <= 0 then break end\n"
-	"  end\n"
-	"  return (last + 61 - now) * 1000 - ms\n"
-	"end\n"
-	"local out = { 0, now, 0 }\n"
-	"if br > 0 and nr > 0 and r + nr > br then\n"
-	"  out = { 1, now, wait('r', r + nr - br) }\n"
-	"elseif bt > 0 and t > 0 and t + nt > bt then\n"
-	"  out = { 2, now, wait('t', t + nt - bt) }\n"
-	"else\n"
-	"  r, t = r + nr, t + nt\n"
-	"  if nr > 0 then redis.call('HINCRBY', key, 'r' .. now % 61, nr) end\n"
-	"  redis.call('HINCRBY', key, 't' .. now % 61, ARGV[5])\n"
-	"end\n"
-	"save()\n"
-	"out[4], out[5] = r, t\n"
-	"return out\n" };
+	.text = RING "local br, bt = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
+		     "local nr, nt = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
+		     "local function wait(letter, excess)\n"
+		     "  local last = now\n"
+		     "  for s = now - 60, now do\n"
+		     "    local v = tonumber(redis.call('HGET', key, letter .. "
+		     "s % 61) or 0)\n"
+		     "    if v > 0 then last = s; excess = excess - v end\n"
+		     "    if v > 0 and excess <= 0 then break end\n"
+		     "  end\n"
+		     "  return (last + 61 - now) * 1000 - ms\n"
+		     "end\n"
+		     "local out = { 0, now, 0 }\n"
+		     "if br > 0 and nr > 0 and r + nr > br then\n"
+		     "  out = { 1, now, wait('r', r + nr - br) }\n"
+		     "elseif bt > 0 and t > 0 and t + nt > bt then\n"
+		     "  out = { 2, now, wait('t', t + nt - bt) }\n"
+		     "else\n"
+		     "  r, t, cr, ct = r + nr, t + nt, cr + nr, ct + nt\n"
+		     "end\n"
+		     "if out[1] == 0 or now ~= at then save() end\n"
+		     "out[4], out[5] = r, t\n"
+		     "return out\n" };
 
 /* ARGV: run, the second of the estimate, the estimate, what was used. */
 static struct store_script settle_script = { .name = "rate settle",
 	.text = RING
 	"local second, estimate = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-	"if second <= now and now - second < 61 then\n"
+	"local used = tonumber(ARGV[4])\n"
+	"if second == now then\n"
+	"  local back = math.min(ct, estimate)\n"
+	"  t, ct = t - back, ct - back\n"
+	"elseif second < now and now - second < 61 then\n"
 	"  local field = 't' .. second % 61\n"
 	"  local v = tonumber(redis.call('HGET', key, field) or 0)\n"
 	"  local back = math.min(v, estimate)\n"
-	"  if back > 0 then\n"
-	"    redis.call('HINCRBY', key, field, text(-back))\n"
-	"    t = t - back\n"
-	"  end\n"
+	"  redis.call('HSET', key, field, text(v - back))\n"
+	"  t = t - back\n"
 	"end\n"
-	"redis.call('HINCRBY', key, 't' .. now % 61, ARGV[4])\n"
-	"t = t + tonumber(ARGV[4])\n"
+	"t, ct = t + used, ct + used\n"
 	"save()\n" };
 
 static struct span
