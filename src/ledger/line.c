@@ -37,7 +37,6 @@ static const struct member line_members[] = {
 	LINE("id", TEXT, id),
 	LINE("client", TEXT, client),
 	LINE("session", TEXT, session),
-	LINE("trace", TEXT, trace),
 	LINE("endpoint", TEXT, endpoint),
 	LINE("model", TEXT, model),
 	LINE("route", TEXT, route),
@@ -86,7 +85,6 @@ static const struct member try_members[] = {
 	TRY("place", TEXT, place),
 	TRY("host", TEXT, host),
 	TRY("allowed_by", TEXT, allowed_by),
-	TRY("key", NUMBER, key),
 	TRY("outcome", TEXT, outcome),
 	TRY("sent", FLAG, sent),
 	TRY("bytes_sent", NUMBER, bytes_sent),
@@ -106,8 +104,6 @@ static const struct member try_members[] = {
 	TRY("ms", NUMBER, ms),
 };
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* ---- A line ---- */
 
 static int64_t
 two_digits(const char *p)

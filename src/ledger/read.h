@@ -26,7 +26,6 @@ struct ledger_try {
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span outcome, usage;
 	bool sent;
-	int64_t key; /* its number; 0: the provider has not several */
 	int64_t bytes_sent;
 	int64_t input, cached, cache_write, output, reasoning;
 	int64_t characters, audio_ms, images;
@@ -39,7 +38,7 @@ struct ledger_try {
 struct ledger_line {
 	int64_t wall_ms; /* of the request's beginning */
 	int64_t v; /* 1: what follows tells of the last try only */
-	struct span time, id, client, session, trace, endpoint, model, route;
+	struct span time, id, client, session, endpoint, model, route;
 	struct span provider, upstream_model, place, host, allowed_by;
 	struct span private_rule, fallback, bridge, refusal, usage;
 	/* The first try, and the array from after it on: see below. */

@@ -30,8 +30,8 @@
  * per_client slots is left out until it gives one back.
  *
  * With `swap`, whose server loads one model at a time, three classes come
- * before that: those that have waited for swap_wait, then those for the model in
- * use (of the latest that began), then the rest; the order above is the order
+ * before that: those that have waited for swap_wait, then those for the model
+ * in use (of the latest that began), then the rest; the order above is that
  * within a class.  So A B A A C is served A A A B C, and a later request of one
  * client may go before an earlier one for another model, for swap_wait at most.
  * Which model a row is for, and until when it lets others pass, is in the row:
@@ -61,8 +61,8 @@
  *
  * Invariants (tests/model/slots.pml proves them for small numbers):
  *  - never more holders than slots, nor of one client than per_client;
- *  - no waiter is overtaken by a later one of its client, and with `swap` of its
- *    client for its model (but rule 7);
+ *  - no waiter is overtaken by a later one of its client, and with `swap` of
+ *    its client for its model (but rule 7);
  *  - if a slot is free and somebody waits, somebody is awake for it, or will
  *    be within the times of 5 to 7;
  *  - all this is true with any participant killed at any point.
@@ -153,8 +153,8 @@ bool slots_lost(struct slots *);
 /* Does anybody wait for it? */
 bool slots_wanted(const struct slots_lease *);
 
-/* Used, queued and, with `swap`, the model in use of every limit, by index: cheap,
- * so a killed process's may
+/* Used, queued and, with `swap`, the model in use of every limit, by index:
+ * cheap, so a killed process's may
  * be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);
 
