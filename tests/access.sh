@@ -46,7 +46,7 @@ unlike 'root could make them' "$("$TAILGATE" -f "$conf" check 2>&1)" \
 
 # The commands as they are printed.
 chgrp "$group" "$dir/etc"
-sed -n 's/^  mend it: \([^(]*\).*/\1/p' "$dir/out" >"$dir/mend.sh"
+sed -n 's/^  to fix it: \([^(]*\).*/\1/p' "$dir/out" >"$dir/mend.sh"
 check 'its commands run' sh -e "$dir/mend.sh"
 look
 is 'then all is right' "$rc" 0

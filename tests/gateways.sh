@@ -571,7 +571,7 @@ refused 'fields in the place of its own' "providers = ( { $kind
 refused 'a relay that only an address shows' 'providers = ( { name = "p";
 	  kind = "echo"; place = "local"; } );
 	clients = ( { name = "r"; relay = true; networks = [ "10.0.0.0/8" ]; } );' \
-	'clients\[0\]\.relay: a relay.s word for who asks'
+	'clients\[0\]\.relay: a relay is trusted to name its clients'
 
 # shellcheck disable=SC2034 # by eval
 front_base=

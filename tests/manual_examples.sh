@@ -73,7 +73,7 @@ PATH=$dir/bin:$PATH
 # What `check` says with those clients.  The test itself is in /tmp.
 says()
 {
-	"$TAILGATE" -f "$conf" check 2>&1 | grep -v 'lies in body.spool_dir'
+	"$TAILGATE" -f "$conf" check 2>&1 | grep -v 'is in body.spool_dir'
 }
 
 # explain CLIENT MODEL TEXT: what would happen.

@@ -38,7 +38,7 @@ for stanza in "$dir"/*.stanza; do
 	unlike "$name: and warns of nothing" \
 		"$(grep -v -e ': \* at [a-z]* has no price' -e 'there are no models' \
 			-e 'models: there are none' \
-			-e 'lies in body.spool_dir' "$dir/$name.out")" \
+			-e 'is in body.spool_dir' "$dir/$name.out")" \
 		'warning|error'
 done
 for name in Private-patterns llama.cpp Ollama vLLM LM-Studio DeepSeek OpenRouter OpenAI \

@@ -123,7 +123,7 @@ warns()
 		  model = "m"; } ); } );
 		body = { spool_dir = "$dir/spool"; }; $5
 	END
-	"$TAILGATE" -f "$1" check 2>&1 | grep -E 'lies in|is shared'
+	"$TAILGATE" -f "$1" check 2>&1 | grep -E 'is in|is shared'
 }
 
 is 'all in its place: no warning' "$(warns "$dir/etc/c" "$dir/etc/key" \
@@ -135,13 +135,13 @@ while IFS='|' read -r what file key clients run more want; do
 	like "$what" "$said" "$want"
 	is "$what, and nothing else" "$(printf '%s\n' "$said" | wc -l)" 1
 done <<'END'
-the configuration in runtime_dir|$dir/run/c|$dir/etc/key|$dir/etc/clients|$dir/run||c. lies in runtime_dir .*workers may write
-a key in runtime_dir|$dir/etc/c|$dir/run/key|$dir/etc/clients|$dir/run||key: .*lies in runtime_dir .*workers may write
-a key in the spool|$dir/etc/c|$dir/spool/key|$dir/etc/clients|$dir/run||key: .*lies in body.spool_dir
-a key in state_dir|$dir/etc/c|$dir/state/key|$dir/etc/clients|$dir/run||key: .*lies in state_dir .*workers may read
-a key by a link to there|$dir/etc/c|$dir/way-in/key2|$dir/etc/clients|$dir/run||key: .*lies in runtime_dir
-the clients file in state_dir|$dir/etc/c|$dir/etc/key|$dir/state/clients|$dir/run||clients_file: .*lies in state_dir
-the ledger where workers write|$dir/etc/c|$dir/etc/key|$dir/etc/clients|$dir/run|$in_run|ledger.file: .*lies in runtime_dir
+the configuration in runtime_dir|$dir/run/c|$dir/etc/key|$dir/etc/clients|$dir/run||c. is in runtime_dir .*workers may write
+a key in runtime_dir|$dir/etc/c|$dir/run/key|$dir/etc/clients|$dir/run||key: .*is in runtime_dir .*workers may write
+a key in the spool|$dir/etc/c|$dir/spool/key|$dir/etc/clients|$dir/run||key: .*is in body.spool_dir
+a key in state_dir|$dir/etc/c|$dir/state/key|$dir/etc/clients|$dir/run||key: .*is in state_dir .*workers may read
+a key by a link to there|$dir/etc/c|$dir/way-in/key2|$dir/etc/clients|$dir/run||key: .*is in runtime_dir
+the clients file in state_dir|$dir/etc/c|$dir/etc/key|$dir/state/clients|$dir/run||clients_file: .*is in state_dir
+the ledger where workers write|$dir/etc/c|$dir/etc/key|$dir/etc/clients|$dir/run|$in_run|ledger.file: .*is in runtime_dir
 END
 
 mkdir "$dir/public" "$dir/public/run"
@@ -149,7 +149,7 @@ chmod 777 "$dir/public"
 chmod 750 "$dir/public/run"
 like 'a directory below one that everybody may write' "$(warns "$dir/etc/c" \
 	"$dir/etc/key" "$dir/etc/clients" "$dir/public/run" '')" \
-	'runtime_dir: lies in .*public.*another directory in its place'
+	'runtime_dir: is in .*public.*can replace the directory'
 like 'a directory that all programs use' "$(warns "$dir/etc/c" "$dir/etc/key" \
 	"$dir/etc/clients" /tmp '')" 'runtime_dir: ./tmp. is shared with other'
 finish

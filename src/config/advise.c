@@ -26,7 +26,7 @@ advise_key(struct load *load, const struct provider *p)
 	warning_of(load, p, "providers", "key",
 	    "an external provider without a key will refuse every request; "
 	    "write key = { file = \"%s.key\"; }, or auth = \"none\" if it "
-	    "wants none",
+	    "needs none",
 	    p->name != NULL ? p->name : "NAME");
 }
 
@@ -39,7 +39,7 @@ advise_price(struct load *load, const struct target *t)
 	if (t->provider->place == PLACE_EXTERNAL && !t->price.known)
 		warning_of(load, t, "targets", "price",
 		    "%s at %s has no price, so its cost is not known (unless "
-		    "the provider tells)",
+		    "the provider reports it)",
 		    t->model, t->provider->name);
 	else if (t->price.known && t->price.date > 0 &&
 	    clock_wall_ms() - t->price.date > PRICE_AGE_MS)

@@ -70,7 +70,7 @@ advise_file(struct load *load, const struct open_dir *dirs, size_t n,
 	for (size_t i = 0; i < n; i++)
 		if (*dirs[i].real != '\0' && lies_in(real, dirs[i].real)) {
 			warning_of(load, element, group, name,
-			    "%s lies in %s (%s), which %s; keep it in a "
+			    "%s is in %s (%s), which %s; keep it in a "
 			    "directory of its own",
 			    mistake_quote(load, path), dirs[i].setting,
 			    dirs[i].path, dirs[i].whose);
@@ -145,8 +145,8 @@ advise_above(struct load *load, const char *setting, const char *real)
 		if (stat(dir, &st) == -1 || (why = replaced_by(&st)) == NULL)
 			continue;
 		warning_of(load, load->config, "", setting,
-		    "lies in %s, which %s: who can write there can put "
-		    "another directory in its place",
+		    "is in %s, which %s: whoever can write there can replace "
+		    "the directory",
 		    mistake_quote(load, dir), why);
 		return;
 	}
@@ -171,7 +171,7 @@ advise_dir(struct load *load, const char *setting, const char *path)
 	if (others)
 		warning_of(load, load->config, "", setting,
 		    "%s is shared with other programs, which could read or "
-		    "replace what lies there; give tailgate a directory of "
+		    "replace its files; give tailgate a directory of "
 		    "its own",
 		    mistake_quote(load, path));
 	advise_above(load, setting, real);

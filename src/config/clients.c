@@ -335,7 +335,7 @@ clients_add(const char *file, const char *name,
 	at = e.list == NULL ? 0 : (size_t)config_setting_length(e.list);
 	if (client_find(&e, name) != -1) {
 		fprintf(err,
-		    "%s: there is a client %s already; remove it first, take "
+		    "%s: client %s exists already; remove it first, use "
 		    "another name, or change it with `tailgate client set`\n",
 		    file, mistake_quote(&e.load, name));
 		edit_end(&e);

@@ -186,7 +186,7 @@ prove_url(struct load *load, const struct provider *p)
 		return;
 	if (!origin_has(load, p, "providers", "url"))
 		mistake_of(load, p, "providers", "url",
-		    "is missing: where is the provider?");
+		    "is missing; give the provider's base URL");
 	if (p->place == PLACE_EXTERNAL && url_is_near(p->host)) {
 		if (!origin_has(load, p, "providers", "place"))
 			warning_of(load, p, "providers", "place",
@@ -240,8 +240,8 @@ prove_key(struct load *load, const struct provider *p)
 		    "an echo provider has none; remove it");
 	if (n == 0 && p->kind == PROVIDER_TAILGATE)
 		mistake_of(load, p, "providers", "key",
-		    "is missing: the other gateway believes who asks only from "
-		    "a client that it knows by its key (`tailgate client add "
+		    "is missing; the other gateway trusts only a client with a "
+		    "key to name its clients (`tailgate client add "
 		    "--relay` there)");
 }
 
@@ -357,8 +357,8 @@ prove_clients(struct load *load)
 		if (c->relay && !c->has_key && c->user == NULL &&
 		    !origin_has(load, c, "clients", "key_sha256"))
 			mistake_of(load, c, "clients", "relay",
-			    "a relay's word for who asks is believed, so an "
-			    "address alone does not identify it; give "
+			    "a relay is trusted to name its clients, so an "
+			    "address is not enough to identify it; give "
 			    "key_sha256 or "
 			    "user");
 		if (c->has_old_key && !c->has_key)

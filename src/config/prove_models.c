@@ -110,7 +110,7 @@ prove_when(struct load *load, const struct when *when)
 
 	if (name == NULL && when->header.value != NULL)
 		mistake_of(load, &when->header, "when_header", "name",
-		    "is missing: the value of which header?");
+		    "is missing; name the header");
 	if (name == NULL)
 		return;
 	for (const char *p = name; *p != '\0'; p++)

@@ -362,7 +362,8 @@ const struct schema schema_table[] = {
 	    IN(provider, name)),
 	WORD("providers", "kind", SCHEMA_WORD, "openai", "openai echo tailgate",
 	    "openai speaks HTTP as OpenAI does; tailgate is another gateway, "
-	    "which is told who asks; echo answers inside tailgate, for trying "
+	    "which also gets the client's name; echo answers inside tailgate, "
+	    "for trying "
 	    "things out.",
 	    IN(provider, kind)),
 	WORD("providers", "place", SCHEMA_WORD, "external", WORDS_PLACE,
@@ -506,24 +507,24 @@ const struct schema schema_table[] = {
 	NUMBER("targets", "max_output", SCHEMA_INT, 1, TOKENS_MAX, NULL,
 	    "Tokens of output; unbounded unless given.",
 	    IN(target, max_output)),
-	BOOL("targets", "images", NULL, "Takes images; unknown unless given.",
+	BOOL("targets", "images", NULL, "Accepts images; unknown unless given.",
 	    IN(target, images)),
 	BOOL("targets", "audio", NULL,
-	    "Takes audio in messages; unknown unless given.",
+	    "Accepts audio in messages; unknown unless given.",
 	    IN(target, audio)),
 	BOOL("targets", "files", NULL,
-	    "Takes files in messages; unknown unless given.",
+	    "Accepts files in messages; unknown unless given.",
 	    IN(target, files)),
 	BOOL("targets", "tools", NULL, "Calls tools; unknown unless given.",
 	    IN(target, tools)),
 	BOOL("targets", "json_schema", NULL,
-	    "Answers by a JSON schema; unknown unless given.",
+	    "Supports a JSON schema for its response; unknown unless given.",
 	    IN(target, json_schema)),
 	{ "targets", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL, WORDS_ENDPOINTS,
 	    NULL, false, "What it serves; its provider's unless given.",
 	    IN(target, endpoints) },
 	WORD("targets", "usage", SCHEMA_WORD, "given", "given ask",
-	    "Whether it tells the usage of streams by itself, or only when "
+	    "Whether it reports the usage of streams by itself, or only when "
 	    "asked (stream_options).",
 	    IN(target, ask_usage)),
 	WORD("targets", "max_tokens", SCHEMA_WORD, "max_tokens",
@@ -634,7 +635,7 @@ const struct schema schema_table[] = {
 	    "itself.",
 	    IN(client, group)),
 	BOOL("clients", "relay", "false",
-	    "It is another gateway, which is believed who asks through it, "
+	    "It is another gateway, which is trusted to name its clients, "
 	    "within what this client may do.",
 	    IN(client, relay)),
 	CLIENT_RIGHTS("clients"),

@@ -118,7 +118,7 @@ prove_has_bound(struct load *load, const struct budget *b)
 		    "requests_per_minute");
 	else if (b->shared && b->concurrent != 0)
 		warning_of(load, b, "budget", "concurrent",
-		    "holds on each host for itself; for all hosts together, "
+		    "applies on each host separately; for all hosts together, "
 		    "share a limit");
 }
 
@@ -188,7 +188,7 @@ prove_store(struct load *load)
 	if (s->url == NULL) {
 		if (n > 0 || s->user != NULL)
 			mistake_of(load, s, "store", "url",
-			    "is missing: where is the store?");
+			    "is missing; give the store's URL");
 		return;
 	}
 	if (s->prefix != NULL && strpbrk(s->prefix, "{}*? ") != NULL)

@@ -47,7 +47,7 @@ look_readable(struct looking *l, const char *setting, const char *path)
 		return; /* none yet */
 	fail(l, setting, path, "read");
 	fprintf(l->out,
-	    "  mend it: chgrp %s %s && chmod g+r %s (and g+x of the "
+	    "  to fix it: chgrp %s %s && chmod g+r %s (and g+x of the "
 	    "directories above)\n",
 	    l->group, path, path);
 }
@@ -84,7 +84,7 @@ look_writable(struct looking *l, const char *setting, const char *path)
 	if (good)
 		return;
 	fail(l, setting, path, "write to");
-	fprintf(l->out, "  mend it: install -d -o %s -g %s -m 0750 %s\n",
+	fprintf(l->out, "  to fix it: install -d -o %s -g %s -m 0750 %s\n",
 	    l->user, l->group, path);
 }
 

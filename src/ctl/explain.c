@@ -117,7 +117,7 @@ take_options(int argc, char **argv, struct asked *asked)
 			return ctl_misuse("explain", NULL);
 	}
 	if (asked->client == NULL)
-		return ctl_misuse("explain", "--client is needed: who asks?");
+		return ctl_misuse("explain", "--client NAME is needed");
 	if (argc - optind > 1)
 		return ctl_misuse("explain", "one FILE at a time");
 	if (argc - optind == 1)

@@ -56,7 +56,7 @@ static const struct command {
 	    "--client NAME [--endpoint NAME] [--header LINE] [--facts FILE]\n"
 	    "           [--json] [FILE]",
 	    ctl_explain, ctl_explain_options,
-	    "tells where a request would go, and why" },
+	    "shows where a request would go, and why" },
 	{ "help", "[COMMAND]", ctl_help, NULL, "prints the help of a command" },
 	{ "init",
 	    "[--force] [--client NAME] [--runtime-dir DIR] "
@@ -71,7 +71,7 @@ static const struct command {
 	    "[--watch [SECONDS] | --changes] [--json] [PROVIDER ...]\n"
 	    "       tailgate probe --mount URL [--key-file FILE] "
 	    "[--silence SECONDS]",
-	    ctl_probe, ctl_probe_options, "asks the providers how they are" },
+	    ctl_probe, ctl_probe_options, "checks the providers' health" },
 	{ "setup",
 	    "[TOOL] [--url URL] [--key-file FILE | --client NAME]\n"
 	    "           [--place local|external] [--model NAME] "
@@ -79,7 +79,7 @@ static const struct command {
 	    "           [--print | --dry-run | --script]\n"
 	    "       tailgate setup TOOL --undo [--dry-run]",
 	    ctl_setup, ctl_setup_options,
-	    "points a tool at the gateway, and takes it back" },
+	    "points a tool at the gateway, and undoes it" },
 	{ "status", "[--json]", ctl_status, ctl_status_options,
 	    "shows providers, slots, and who holds and waits" },
 	{ "usage",

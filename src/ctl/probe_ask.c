@@ -171,7 +171,7 @@ conclude_status(struct probe *probe, const struct response *response)
 	} else if (status == 401 || status == 403) {
 		snprintf(why, sizeof(why), "HTTP %d: %s", status,
 		    probe->provider->nkeys == 0
-			? "it wants a key, and none is configured"
+			? "it requires a key, and none is configured"
 			: "it refuses the key");
 		conclude(probe, HEALTH_ABANDONED, why);
 	} else if (status >= 300 && status < 400) {

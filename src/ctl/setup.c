@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate setup: points a tool at the gateway, and takes it back.  It runs as
+ * tailgate setup: points a tool at the gateway, and undoes it.  It runs as
  * the user whose tool it is, on any machine; only --client needs the gateway's
  * configuration.
  */

@@ -28,8 +28,9 @@ setup_url_take(struct setup *s, const char *url)
 	if (url == NULL)
 		url = getenv("TAILGATE_URL");
 	if (url == NULL || *url == '\0')
-		return ctl_misuse(
-		    "setup", "where is the gateway?  --url https://your.host");
+		return ctl_misuse("setup",
+		    "the gateway's URL is needed; give --url "
+		    "https://your.host");
 	if ((wrong = url_check(url, "http https")) == NULL &&
 	    !setup_is_plain(url))
 		wrong = "it has marks that a shell or a file may misread";

@@ -144,7 +144,7 @@ setup_file_read(
 	if (fd == -1)
 		return errno == ENOENT ? 0 : setup_complain(path);
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {
-		fprintf(stderr, "tailgate setup: %s: it is no file\n", path);
+		fprintf(stderr, "tailgate setup: %s: it is not a file\n", path);
 		close(fd);
 		return -1;
 	}

@@ -4,8 +4,7 @@
  */
 /*
  * Hides how a line is parsed quickly: members come in the order of draft.c, so
- * that the next name is nearly always found at the first guess; strings are
- * skipped by words; the first try is read at once.
+ * the next name is usually the first guess; strings are skipped by words.
  */
 #include "config.h"
 

@@ -42,7 +42,7 @@ tell(const char *text)
 	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL, (void *)&sun,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) ==
 	    -1)
-		log_debug("the service manager can't be told");
+		log_debug("the service manager can't be notified");
 	close(fd);
 }
 

@@ -88,8 +88,8 @@ parent_upgrade_give_up(struct parent *p)
 		  " can't start; the program before it goes on");
 	describe(p, &u);
 	upgrade_go_back(&u);
-	log_error("it can't be had back: %s; its workers go on until those of "
-		  "this one can start",
+	log_error("the previous program can't be executed again: %s; its "
+		  "workers go on until those of this one can start",
 	    strerror(errno));
 	p->retry_at_ms = clock_now_ms() + RENEW_MAX_MS;
 }

@@ -5,8 +5,7 @@
 /*
  * Hides where an event ends and what it means while a stream passes: what is
  * withheld, what ends the stream, what goes to the bridge.  Nothing here
- * depends on how the events were split over reads: every decision is made at an
- * event, by its place in the stream.
+ * depends on how the events were split over reads.
  */
 #include "config.h"
 
@@ -175,9 +174,8 @@ struct signs {
 	bool choices;
 	bool error; /* it, or its name, speaks of one */
 	bool bad_end; /* chat: it ends with a failure */
-	/* Could it be an error, or explain one?  Only then is it searched
-	 * for keys in each form.  In a chat, an event without choices could
-	 * be one. */
+	/* Could it be an error?  Only then is it searched for keys in each
+	 * form.  In a chat, an event without choices could be one. */
 	bool suspicious;
 };
 
@@ -281,8 +279,7 @@ push_bridge(struct relay *r, struct span name, struct span data,
 		bridge_data(r, data);
 }
 
-/* One event, whole.  All that the relay knows about a stream comes from
- * here. */
+/* One whole event.  All that the relay knows of a stream comes from here. */
 static int
 on_event(void *ctx, const struct sse_event *event)
 {

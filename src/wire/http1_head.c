@@ -261,7 +261,7 @@ http1_read_head(struct http1 *h)
 	h->head_len = h->head_room = 0;
 	if (r.out.status == 101)
 		return http1_bad(
-		    h, "another protocol, which was not asked for");
+		    h, "another protocol, which was not requested");
 	if (r.out.status < 200)
 		return HTTP1_MORE;
 	r.out.fields = r.fields;

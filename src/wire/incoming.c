@@ -46,7 +46,7 @@ begin_coding(struct incoming *in, struct http1_head *head)
 		    (in->coding = coding_new(f->value)) == NULL) {
 			incoming_fail(in, UPSTREAM_BAD,
 			    arena_printf(in->arena,
-				"content coding %.64s, which nobody asked for",
+				"content coding %.64s, which was not requested",
 				f->value.p));
 			return -1;
 		}

@@ -204,7 +204,7 @@ static const struct example examples[] = {
 	    "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi",
 	    "200 2|Content-Length=2|hi", HTTP1_DONE, true, true, "" },
 	{ "another protocol", "HTTP/1.1 101 Switching\r\n\r\n", "", HTTP1_BAD,
-	    false, false, "another protocol, which was not asked for" },
+	    false, false, "another protocol, which was not requested" },
 	{ "a status that has no body",
 	    "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
 	    "204 5|Content-Length=5|", HTTP1_DONE, true, true, "" },

@@ -249,7 +249,7 @@ test_verdicts(void)
 		    "it lists no models" },
 		{ "401", { "", "", 401, "your key sk-secret", 0, NULL }, false,
 		    HEALTH_ABANDONED,
-		    "HTTP 401: it wants a key, and none is configured" },
+		    "HTTP 401: it requires a key, and none is configured" },
 		{ "429", { "", "", 429, "", 0, "12" }, false, HEALTH_ABANDONED,
 		    "HTTP 429: its list of models is rate limited" },
 		{ "429 of all models",
