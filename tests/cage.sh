@@ -112,7 +112,7 @@ tries()
 }
 
 if [ "$(id -u)" -eq 0 ] && command -v gdb >/dev/null &&
-	[ "$(forced_call "$worker" '((int(*)(void))getppid)()')" = "$parent" ]
+	[ "$(forced_call "$worker" '((int(*)(void))getpid)()')" = "$worker" ]
 then
 	# Who is not held to files may: what fails below does not fail by itself.
 	is 'a debugger opens in the parent what root may open' "$(forced_call \

@@ -215,7 +215,7 @@ forced() {
 open='((int(*)(const char *, int, int))open)'
 worker=$(workers | head -n 1)
 is 'a debugger can call in a worker' \
-	"$(forced "$worker" '((int(*)(void))getppid)()')" "$main"
+	"$(forced "$worker" '((int(*)(void))getpid)()')" "$worker"
 for who in worker keeper; do
 	[ "$who" = worker ] && pid=$worker || pid=$(keeper)
 	while IFS='|' read -r what path flags; do
