@@ -173,12 +173,12 @@ cat >"$dir/breakout" <<-END
 	#!/bin/sh
 	"$bin/unit/sandbox_test" >"$dir/broken.out" 2>&1
 	echo "ended \$?" >>"$dir/broken.out"
-	exec sleep 60
+	exec sleep 150
 END
 chmod 755 "$dir/breakout"
 under "$dir/breakout"
 check 'the break-out test, spawned by lighttpd, ends' \
-	wait_until file_has "$dir/broken.out" '^ended'
+	wait_until -t 120 file_has "$dir/broken.out" '^ended'
 is 'and no role breaks out' "$(grep -c '^not ok' "$dir/broken.out")" 0
 like 'in as many tries as there are' "$(tail -n 3 "$dir/broken.out" |
 	tr '\n' ' ')" '1\.\.[1-9][0-9][0-9].*ended 0'
