@@ -161,9 +161,9 @@ struct price {
 	int64_t second;		/* nano-USD per second of audio */
 	int64_t request;	/* nano-USD each */
 	int64_t image;		/* nano-USD each */
-	int64_t date;		/* when it was looked up, ms; 0: not said */
 	bool known;		/* at least one was given */
 	bool listed;		/* it comes from price_file */
+	int64_t date;		/* when it was looked up, ms; 0: not said */
 };
 
 /* A row of price_file. */

@@ -84,8 +84,8 @@ price_read(const json_t *row, const struct member *m, const char *mode,
 	size_t n = 0;
 	double value;
 
-	*p = (struct price){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, false,
-		false };
+	*p = (struct price){ -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, false,
+		false, 0 };
 	for (; m->name != NULL; m++) {
 		if (m->mode != NULL &&
 		    (mode == NULL || strcmp(mode, m->mode) != 0))
