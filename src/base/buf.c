@@ -37,12 +37,21 @@ buf_init_charged(struct buf *b, size_t max_bytes, struct memory_hold *hold)
 }
 
 void
+buf_init_modest(struct buf *b, size_t max_bytes)
+{
+	buf_init(b, max_bytes);
+	b->modest = true;
+}
+
+void
 buf_free(struct buf *b)
 {
 	free(b->p);
 	if (b->hold != NULL)
 		memory_give(b->hold, b->size);
-	buf_init_charged(b, b->max_bytes, b->hold);
+	b->p = NULL;
+	b->len = b->size = 0;
+	b->failed = b->starved = false;
 }
 
 void
@@ -54,24 +63,34 @@ buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
-/* A charged buffer may be denied memory, unless it asks for only a little. */
+static char *
+grow_charged(struct buf *b, size_t size)
+{
+	char *p;
+
+	if (!memory_take(b->hold, size - b->size))
+		return NULL;
+	if ((p = realloc(b->p, size)) == NULL) {
+		memory_give(b->hold, size - b->size);
+		b->hold->lack = MEMORY_SPENT;
+	}
+	return p;
+}
+
+/* Charged or modest, it may not have it; a little it needs. */
 static bool
 resize(struct buf *b, size_t size)
 {
-	char *p = NULL;
+	char *p;
 
-	if (b->hold == NULL || size <= BUF_LITTLE_BYTES) {
+	if ((b->hold == NULL && !b->modest) || size <= BUF_LITTLE_BYTES) {
 		b->p = memory_grow(b->p, size);
 		if (b->hold != NULL)
 			memory_charge(b->hold, size - b->size);
 		b->size = size;
 		return true;
 	}
-	if (memory_take(b->hold, size - b->size) &&
-	    (p = realloc(b->p, size)) == NULL) {
-		memory_give(b->hold, size - b->size);
-		b->hold->lack = MEMORY_SPENT;
-	}
+	p = b->modest ? realloc(b->p, size) : grow_charged(b, size);
 	if (p == NULL) {
 		b->failed = b->starved = true;
 		return false;

@@ -29,13 +29,15 @@ struct buf {
 	size_t len;
 	size_t size; /* at most max_bytes and the NUL */
 	size_t max_bytes;
-	bool failed, starved;
+	bool failed, starved, modest;
 	struct memory_hold *hold; /* charged to; NULL: not charged */
 };
 
 void buf_init(struct buf *, size_t max_bytes);
 /* hold NULL: as buf_init(). */
 void buf_init_charged(struct buf *, size_t max_bytes, struct memory_hold *);
+/* Not charged, but more than 16 KiB it may fail to get, as if it were. */
+void buf_init_modest(struct buf *, size_t max_bytes);
 void buf_free(struct buf *);
 /* Empty again; keeps the memory. */
 void buf_reset(struct buf *);

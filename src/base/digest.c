@@ -18,6 +18,7 @@
 #include "base/digest.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 /* Not SHA256(), nor EVP_Digest(): OpenSSL 3 would look the algorithm up, or
  * make a context, for each call, which costs more than the digest. */
@@ -47,14 +48,16 @@ my_context(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	EVP_MD_CTX *context;
+	unsigned tries = 0;
 
 	pthread_once(&once, find_sha256);
+	if (sha256 == NULL)
+		fatal("libcrypto has no SHA-256");
 	if ((context = pthread_getspecific(contexts)) == NULL) {
-		context = EVP_MD_CTX_new();
-		if (context == NULL || sha256 == NULL ||
-		    EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
-		    pthread_setspecific(contexts, context) != 0)
-			fatal("out of memory");
+		while ((context = EVP_MD_CTX_new()) == NULL)
+			memory_wait(&tries);
+		while (pthread_setspecific(contexts, context) != 0)
+			memory_wait(&tries);
 	}
 	return context;
 }
@@ -63,11 +66,13 @@ void
 digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
 {
 	EVP_MD_CTX *context = my_context();
+	unsigned tries = 0;
 
-	if (sha256 == NULL || EVP_DigestInit_ex(context, NULL, NULL) != 1 ||
+	/* It can only want for memory. */
+	while (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
 	    EVP_DigestUpdate(context, bytes, len) != 1 ||
 	    EVP_DigestFinal_ex(context, out, NULL) != 1)
-		fatal("libcrypto has no SHA-256");
+		memory_wait(&tries);
 }
 
 void

@@ -355,16 +355,50 @@ memory_zero(size_t bytes)
 void *
 memory_grow(void *old, size_t bytes)
 {
-	static const struct timespec moment = { 0, WAIT_NS };
-	void *p = realloc(old, bytes);
+	unsigned tries = 0;
+	void *p;
 
-	if (p != NULL)
-		return p;
-	free(atomic_exchange(&memory.reserve, NULL));
-	for (int i = 0; (p = realloc(old, bytes)) == NULL; i++) {
-		if (i == WAIT_MAX)
-			fatal("out of memory");
-		nanosleep(&moment, NULL);
-	}
+	while ((p = realloc(old, bytes)) == NULL)
+		memory_wait(&tries);
 	return p;
+}
+
+void *
+memory_try(void *old, size_t bytes)
+{
+	return bytes == 0 || bytes > MEMORY_LITTLE_BYTES
+	    ? realloc(old, bytes)
+	    : memory_grow(old, bytes);
+}
+
+void *
+memory_list(void *old, size_t n, size_t of)
+{
+	if (of > 0 && n > SIZE_MAX / of)
+		fatal("out of memory");
+	return memory_grow(old, n * of);
+}
+
+char *
+memory_text(struct span text)
+{
+	char *p = memory_alloc(text.len + 1);
+
+	if (text.len > 0)
+		memcpy(p, text.p, text.len);
+	p[text.len] = '\0';
+	return p;
+}
+
+void
+memory_wait(unsigned *tries)
+{
+	static const struct timespec moment = { 0, WAIT_NS };
+
+	if (*tries > WAIT_MAX)
+		fatal("out of memory");
+	if ((*tries)++ == 0)
+		free(atomic_exchange(&memory.reserve, NULL));
+	else
+		nanosleep(&moment, NULL);
 }

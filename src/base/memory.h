@@ -18,6 +18,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/memory.h"
+#include "base/span.h"
+
 /* Keys are in memory: no core files, no tracing by other processes of the
  * same user.  Call it before a key is read. */
 void memory_protect(void);
@@ -89,5 +92,16 @@ void *memory_alloc(size_t bytes);
 /* The same, all zero. */
 void *memory_zero(size_t bytes);
 void *memory_grow(void *, size_t bytes);
+/* The same, but for more than MEMORY_LITTLE_BYTES it is realloc(3), and NULL if
+ * there are none.  For libraries, and what may be either. */
+#define MEMORY_LITTLE_BYTES ((size_t)320 * 1024)
+void *memory_try(void *, size_t bytes);
+/* reallocarray(3) as memory_grow(). */
+void *memory_list(void *, size_t n, size_t of);
+/* A copy with a NUL after it. */
+char *memory_text(struct span);
+/* The same for a library that found no memory for something small, which is
+ * then asked again: makes room, or waits.  *tries is 0 at first. */
+void memory_wait(unsigned *tries);
 
 #endif

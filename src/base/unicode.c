@@ -13,6 +13,7 @@
 
 #include <utf8proc.h>
 
+#include "base/memory.h"
 #include "base/unicode.h"
 #include "base/utf8.h"
 
@@ -87,10 +88,18 @@ struct span
 unicode_nfc(struct span text)
 {
 	utf8proc_uint8_t *out = NULL;
-	utf8proc_ssize_t len = utf8proc_map((const utf8proc_uint8_t *)text.p,
-	    (utf8proc_ssize_t)text.len, &out,
-	    UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+	utf8proc_ssize_t len;
+	unsigned tries = 0;
 
+	while (
+	    (len = utf8proc_map((const utf8proc_uint8_t *)text.p,
+		 (utf8proc_ssize_t)text.len, &out,
+		 UTF8PROC_STABLE | UTF8PROC_COMPOSE)) == UTF8PROC_ERROR_NOMEM &&
+	    text.len <= MEMORY_LITTLE_BYTES / sizeof(utf8proc_int32_t)) {
+		free(out);
+		out = NULL;
+		memory_wait(&tries);
+	}
 	if (len < 0) {
 		free(out);
 		return (struct span){ NULL, 0 };

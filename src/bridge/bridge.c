@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/run.h"
 #include "bridge/words.h"
 
@@ -30,21 +30,15 @@
 static char *
 copy_of(const char *text)
 {
-	char *p = strdup(text == NULL ? "" : text);
-
-	if (p == NULL)
-		fatal("out of memory for a bridge");
-	return p;
+	return memory_text(span_of(text == NULL ? "" : text));
 }
 
 struct bridge_run *
 bridge_new(enum bridge kind, const struct bridge_ask *ask)
 {
-	struct bridge_run *run = calloc(1, sizeof(*run));
+	struct bridge_run *run = memory_zero(sizeof(*run));
 	size_t max = ask->max_bytes == 0 ? BRIDGE_MAX_BYTES : ask->max_bytes;
 
-	if (run == NULL)
-		fatal("out of memory for a bridge");
 	run->kind = kind;
 	run->memory.share = ask->memory;
 	run->ops =

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/run.h"
 #include "policy/call.h"
 #include "policy/estimate.h"
@@ -31,11 +31,7 @@
 static char *
 copy_of(const char *p, size_t len)
 {
-	char *copy = strndup(p, len);
-
-	if (copy == NULL)
-		fatal("out of memory for a tool call");
-	return copy;
+	return memory_text((struct span){ p, len });
 }
 
 /* Clients tell calls apart by their ids, over the whole conversation. */
@@ -233,9 +229,8 @@ new_call(struct bridge_run *run, long long index)
 	struct bridge_call *c;
 
 	if (run->calls == NULL)
-		run->calls = calloc(BRIDGE_CALLS_MAX, sizeof(*run->calls));
-	if (run->calls == NULL)
-		fatal("out of memory for tool calls");
+		run->calls =
+		    memory_zero(BRIDGE_CALLS_MAX * sizeof(*run->calls));
 	if (run->ncalls == BRIDGE_CALLS_MAX)
 		return NULL;
 	c = &run->calls[run->ncalls++];

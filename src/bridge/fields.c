@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/jspan.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "bridge/fields.h"
 #include "bridge/run.h"
 
@@ -134,8 +135,7 @@ fields_write_user(struct bridge_run *run, struct span value, struct buf *out)
 		bridge_drop(run, span_of("user"));
 		return;
 	}
-	if ((room = malloc(inside.len)) == NULL)
-		fatal("out of memory for a user's id");
+	room = memory_alloc(inside.len);
 	user = (struct span){ room, jscan_decode(inside, room) };
 	jput_name(out, "user");
 	if (run->dialect.user == USER_KEEP || is_plain_name(user)) {

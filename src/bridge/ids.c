@@ -12,7 +12,7 @@
 
 #include "base/hash.h"
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/ids.h"
 
 void
@@ -25,9 +25,7 @@ ids_add(struct ids *ids, struct span inside)
 	if (ids->n == ids->size) {
 		ids->size = ids->size == 0 ? 16 : ids->size + ids->size / 2;
 		ids->hashes =
-		    reallocarray(ids->hashes, ids->size, sizeof(*ids->hashes));
-		if (ids->hashes == NULL)
-			fatal("out of memory for the calls of a conversation");
+		    memory_list(ids->hashes, ids->size, sizeof(*ids->hashes));
 	}
 	ids->hashes[ids->n++] =
 	    hash_more(HASH_SEED, text, jscan_decode(inside, text));

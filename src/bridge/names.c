@@ -19,7 +19,7 @@
 
 #include "base/digest.h"
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/names.h"
 
 #define BUCKETS 512
@@ -53,10 +53,8 @@ bucket_of(struct span space, struct span name)
 struct names *
 names_new(void)
 {
-	struct names *names = calloc(1, sizeof(*names));
+	struct names *names = memory_zero(sizeof(*names));
 
-	if (names == NULL)
-		fatal("out of memory for the names of tools");
 	return names;
 }
 
@@ -78,11 +76,9 @@ names_free(struct names *names)
 static struct entry *
 new_entry(struct span space, struct span name, enum name_kind kind)
 {
-	struct entry *e = calloc(1, sizeof(*e) + space.len + name.len + 1);
+	struct entry *e = memory_zero(sizeof(*e) + space.len + name.len + 1);
 	struct name *n;
 
-	if (e == NULL)
-		fatal("out of memory for the name of a tool");
 	n = &e->name;
 	n->kind = kind;
 	n->space.p = e->text;
@@ -133,11 +129,9 @@ add_suffix(const struct name *n, unsigned try, char *out)
 {
 	size_t size = n->space.len + n->name.len + 64, len = strlen(out);
 	unsigned char digest[DIGEST_BYTES];
-	char text[DIGEST_TEXT_SIZE], *whole = malloc(size);
+	char text[DIGEST_TEXT_SIZE], *whole = memory_alloc(size);
 	int head;
 
-	if (whole == NULL)
-		fatal("out of memory for the name of a tool");
 	head = snprintf(whole, size, "%u %zu ", try, n->space.len);
 	memcpy(whole + head, n->space.p, n->space.len);
 	memcpy(whole + head + n->space.len, n->name.p, n->name.len);

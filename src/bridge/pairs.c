@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/pairs.h"
 
 enum kind { KIND_CALL, KIND_LEFT_OUT, KIND_RESULT };
@@ -41,9 +41,7 @@ grown(void *list, size_t n, size_t *size, size_t of)
 	if (n < *size)
 		return list;
 	*size = *size == 0 ? 16 : *size + *size / 2;
-	if ((list = reallocarray(list, *size, of)) == NULL)
-		fatal("out of memory for the calls of a conversation");
-	return list;
+	return memory_list(list, *size, of);
 }
 
 static void
@@ -116,9 +114,7 @@ pairs_match(struct pairs *p)
 {
 	const struct pairs_event *open = NULL;
 
-	p->calls = calloc(p->ncalls + 1, sizeof(*p->calls));
-	if (p->calls == NULL)
-		fatal("out of memory for the calls of a conversation");
+	p->calls = memory_zero((p->ncalls + 1) * sizeof(*p->calls));
 	if (p->nevents > 0)
 		qsort(p->events, p->nevents, sizeof(*p->events), compare);
 	for (size_t i = 0; i < p->nevents; i++) {

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/pieces.h"
 
 void
@@ -32,9 +32,7 @@ pieces_add(struct pieces *p, enum piece_kind kind, struct span span)
 {
 	if (p->n == p->size) {
 		p->size = p->size == 0 ? 8 : p->size + p->size / 2;
-		p->list = reallocarray(p->list, p->size, sizeof(*p->list));
-		if (p->list == NULL)
-			fatal("out of memory for the parts of a message");
+		p->list = memory_list(p->list, p->size, sizeof(*p->list));
 	}
 	p->list[p->n++] = (struct piece){ span, kind };
 }

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/responses.h"
 
 #define NESTED_MAX 1 /* a namespace contains no other */
@@ -55,10 +55,8 @@ add(struct bridge_run *run, struct responses_tools *tools, struct span tool,
 	name->offered = true;
 	if (tools->n == tools->size) {
 		tools->size = tools->size == 0 ? 32 : tools->size * 2;
-		tools->list = reallocarray(
-		    tools->list, tools->size, sizeof(*tools->list));
-		if (tools->list == NULL)
-			fatal("out of memory for the tools of a request");
+		tools->list =
+		    memory_list(tools->list, tools->size, sizeof(*tools->list));
 	}
 	tools->list[tools->n++] = (struct responses_tool){ name, tool, space };
 	return 0;

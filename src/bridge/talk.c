@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/talk.h"
 
 #define NO_RESULT "The call was interrupted: it has no result."
@@ -301,9 +301,7 @@ talk_call(struct talk *t, const struct name *name, struct span item,
 		t->calls_size =
 		    t->calls_size == 0 ? 8 : t->calls_size + t->calls_size / 2;
 		t->calls =
-		    reallocarray(t->calls, t->calls_size, sizeof(*t->calls));
-		if (t->calls == NULL)
-			fatal("out of memory for the calls of a message");
+		    memory_list(t->calls, t->calls_size, sizeof(*t->calls));
 	}
 	t->calls[t->ncalls] = (struct talk_call){ name, item, form, 0 };
 	talk_take_carried(t, &t->calls[t->ncalls++]);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/jspan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "bridge/carry.h"
 #include "bridge/talk.h"
 
@@ -25,10 +25,8 @@ add_call_extra(struct talk *t, struct span object, struct talk_call *c)
 
 	if (t->ncall_extras == t->call_extras_size) {
 		t->call_extras_size = t->call_extras_size * 2 + 4;
-		t->call_extras = reallocarray(t->call_extras,
+		t->call_extras = memory_list(t->call_extras,
 		    t->call_extras_size, sizeof(*t->call_extras));
-		if (t->call_extras == NULL)
-			fatal("out of memory for the calls of a message");
 	}
 	t->call_extras[t->ncall_extras++] = (struct talk_extra){ object, 0, 0 };
 	last = (unsigned)t->ncall_extras;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "bridge/words.h"
 
@@ -205,12 +205,10 @@ on_element(void *ctx, const struct jscan_value *v)
 static void
 add_string(struct span raw, unsigned nested, struct buf *out)
 {
-	char *text = malloc(raw.len + 1);
+	char *text = memory_alloc(raw.len + 1);
 	struct span s = { text, 0 };
 	size_t from = out->len;
 
-	if (text == NULL)
-		fatal("out of memory for an error's words");
 	s.len = jscan_decode(raw, text);
 	s = trimmed(s);
 	if (s.len > 1 && (s.p[0] == '{' || s.p[0] == '['))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/memory.h"
 #include "config/redact_view.h"
 
 void
@@ -88,14 +89,16 @@ int
 redact_view_init(struct redact_view *v, struct span text)
 {
 	v->len = text.len;
-	v->p = malloc(text.len + 1);
-	v->from = malloc((text.len + 1) * sizeof(*v->from));
+	v->p = memory_try(NULL, text.len + 1);
+	v->from = text.len >= UINT32_MAX
+	    ? NULL
+	    : memory_try(NULL, (text.len + 1) * sizeof(*v->from));
 	if (v->p == NULL || v->from == NULL) {
 		redact_view_free(v);
 		return -1;
 	}
 	redact_fold(text.p, text.len, v->p);
-	for (size_t i = 0; i <= text.len; i++)
+	for (uint32_t i = 0; i <= text.len; i++)
 		v->from[i] = i;
 	return 0;
 }

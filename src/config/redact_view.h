@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/span.h"
 
@@ -21,11 +22,12 @@
 /* p[i] came from from[i] up to from[i + 1]. */
 struct redact_view {
 	char *p;
-	size_t *from;
+	uint32_t *from;
 	size_t len;
 };
 
-/* -1: out of memory; there is nothing to free then. */
+/* -1: out of memory for more than MEMORY_LITTLE_BYTES; there is nothing to free
+ * then. */
 int redact_view_init(struct redact_view *, struct span text);
 void redact_view_free(struct redact_view *);
 /* Decodes one layer.  False: there was none. */

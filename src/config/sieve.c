@@ -16,6 +16,7 @@
 
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task.h"
 #include "config/redact.h"
 #include "config/redact_view.h"
@@ -290,22 +291,8 @@ open_end(const struct sieve *s, struct span text)
 
 /* ---- passing ---------------------------------------------------------- */
 
-/* No memory to search: all of it becomes stars. */
-static int
-put_stars(size_t len, int (*put)(void *ctx, struct span), void *ctx)
-{
-	static const char stars[] = "****************************************";
-	size_t n;
-	int rc = 0;
-
-	for (; rc == 0 && len > 0; len -= n) {
-		n = len < sizeof(stars) - 1 ? len : sizeof(stars) - 1;
-		rc = put(ctx, (struct span){ stars, n });
-	}
-	return rc;
-}
-
-/* The text is the held bytes followed by the new ones. */
+/* The text is the held bytes followed by the new ones; it is short enough that
+ * there is memory for it and for a view of it (MEMORY_LITTLE_BYTES). */
 static int
 pass(const struct sieve *s, struct sieve_held *held, struct span bytes,
     bool last, int (*put)(void *ctx, struct span), void *ctx)
@@ -318,8 +305,7 @@ pass(const struct sieve *s, struct sieve_held *held, struct span bytes,
 
 	if (held->len > 0) {
 		text.len += held->len;
-		if ((copy = malloc(text.len)) == NULL)
-			return put_stars(text.len, put, ctx);
+		copy = memory_alloc(text.len);
 		memcpy(copy, held->p, held->len);
 		memcpy(copy + held->len, bytes.p, bytes.len);
 		text.p = copy;
@@ -328,10 +314,10 @@ pass(const struct sieve *s, struct sieve_held *held, struct span bytes,
 	suspect = is_suspect(s, text);
 	memcpy(held->p, text.p + text.len - keep, keep);
 	held->len = keep;
-	if (suspect && copy == NULL && (copy = malloc(text.len)) != NULL)
+	if (suspect && copy == NULL) {
+		copy = memory_alloc(text.len);
 		memcpy(copy, bytes.p, bytes.len);
-	if (suspect && copy == NULL)
-		return put_stars(text.len - keep, put, ctx);
+	}
 	if (suspect) {
 		redact_long(s->config, copy, text.len);
 		text.p = copy;

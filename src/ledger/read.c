@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/read.h"
 
 #define READ_BYTES ((size_t)1 << 20)
@@ -174,8 +175,7 @@ ledger_part_each(const struct ledger_part *file, int64_t from, int64_t to,
 
 	if ((fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) == -1)
 		return -1;
-	if ((buffer = malloc(READ_BYTES)) == NULL)
-		fatal("out of memory");
+	buffer = memory_alloc(READ_BYTES);
 	if (file->form == UNPACK_NONE) {
 		rc = each_of_fd(fd, from, to, rest, &pass, buffer);
 		close(fd);
@@ -236,8 +236,7 @@ look(const char *path, enum unpack_form form, struct ledger_part *f)
 		errno = EINVAL;
 		return -1;
 	}
-	if ((f->path = strdup(path)) == NULL)
-		fatal("out of memory");
+	f->path = memory_text(span_of(path));
 	f->size = st.st_size;
 	f->modified_ms =
 	    (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
@@ -256,11 +255,12 @@ static bool
 look_at(const char *dir, const char *name, enum unpack_form form,
     struct ledger_part *f)
 {
+	unsigned tries = 0;
 	char *path;
 	bool is;
 
-	if (asprintf(&path, "%s/%s", dir, name) == -1)
-		fatal("out of memory");
+	while (asprintf(&path, "%s/%s", dir, name) == -1)
+		memory_wait(&tries);
 	is = look(path, form, f) == 0;
 	free(path);
 	return is;
@@ -297,15 +297,14 @@ parts(const char *path, bool readable, struct ledger_part **out)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
-	char *dir =
-	    slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path));
+	char *dir = memory_text(slash == NULL
+		? span_of(".")
+		: (struct span){ path, (size_t)(slash - path) });
 	struct dirent *entry;
 	size_t n = 0;
 	DIR *d;
 
 	*out = NULL;
-	if (dir == NULL)
-		fatal("out of memory");
 	if ((d = opendir(*dir == '\0' ? "/" : dir)) != NULL) {
 		while ((entry = readdir(d)) != NULL) {
 			size_t len;
@@ -315,9 +314,7 @@ parts(const char *path, bool readable, struct ledger_part **out)
 			if ((form != UNPACK_OTHER) != readable ||
 			    !is_part(entry->d_name, len, base))
 				continue;
-			*out = reallocarray(*out, n + 1, sizeof(**out));
-			if (*out == NULL)
-				fatal("out of memory");
+			*out = memory_list(*out, n + 1, sizeof(**out));
 			n += look_at(dir, entry->d_name, form, &(*out)[n]);
 		}
 		closedir(d);
@@ -356,10 +353,8 @@ size_t
 ledger_parts(const char *path, struct ledger_part **out)
 {
 	size_t n = parts(path, true, out), kept = 0;
-	bool *drop = calloc(n + 1, sizeof(*drop));
+	bool *drop = memory_zero((n + 1) * sizeof(*drop));
 
-	if (drop == NULL)
-		fatal("out of memory");
 	for (size_t i = 0; i < n; i++)
 		drop[i] = has_plain(*out, n, i);
 	for (size_t i = 0; i < n; i++)

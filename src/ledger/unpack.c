@@ -17,6 +17,7 @@
 #endif
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/unpack.h"
 
 struct unpack {
@@ -166,11 +167,9 @@ zstd_read(struct unpack *u, char *p, size_t len)
 struct unpack *
 unpack_open(int fd, enum unpack_form form)
 {
-	struct unpack *u = calloc(1, sizeof(*u));
+	struct unpack *u = memory_zero(sizeof(*u));
 	int rc = -1;
 
-	if (u == NULL)
-		fatal("out of memory");
 	if (form == UNPACK_GZIP)
 		rc = gzip_open(u, fd);
 #ifdef HAVE_ZSTD

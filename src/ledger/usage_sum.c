@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/sum.h"
 #include "ledger/usage_sum.h"
 
@@ -296,17 +296,13 @@ usage_sum_add(struct usage_sum *s, const struct ledger_line *l)
 struct usage_sum *
 usage_sum_new(const enum usage_by *columns, size_t n)
 {
-	struct usage_sum *s = calloc(1, sizeof(*s));
+	struct usage_sum *s = memory_zero(sizeof(*s));
 
-	if (s == NULL)
-		fatal("out of memory");
 	memcpy(s->columns, columns, n * sizeof(*columns));
 	s->ncolumns = n;
 	s->arena = arena_new();
-	s->table = calloc(TABLE_SIZE, sizeof(*s->table));
-	s->groups = calloc(USAGE_GROUPS_MAX + 1, sizeof(*s->groups));
-	if (s->table == NULL || s->groups == NULL)
-		fatal("out of memory");
+	s->table = memory_zero(TABLE_SIZE * sizeof(*s->table));
+	s->groups = memory_zero((USAGE_GROUPS_MAX + 1) * sizeof(*s->groups));
 	return s;
 }
 

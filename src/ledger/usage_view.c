@@ -18,6 +18,7 @@
 #include "base/jput.h"
 #include "base/jscan.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/usage_sum.h"
 #include "ledger/usage_view.h"
 
@@ -142,9 +143,7 @@ place_of(struct usage_view *v, const struct ledger_part *f)
 	for (size_t i = 0; i < v->nfiles; i++)
 		if (is_place_of(&v->files[i], f))
 			return &v->files[i];
-	v->files = reallocarray(v->files, v->nfiles + 1, sizeof(*v->files));
-	if (v->files == NULL)
-		fatal("out of memory");
+	v->files = memory_list(v->files, v->nfiles + 1, sizeof(*v->files));
 	p = &v->files[v->nfiles++];
 	*p = (struct place_in_file){
 		.dev = f->dev, .ino = f->ino, .first_n = f->first_n

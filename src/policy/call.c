@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "base/jscan.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "policy/call_reading.h"
 #include "policy/estimate.h"
 #include "policy/layers.h"
@@ -153,7 +153,7 @@ read_file(struct reading *r, const struct media_found *found)
 		r->patterns.rule = PATTERN_LIMIT;
 		return;
 	}
-	if ((out = malloc(base64.len + 1)) == NULL) {
+	if ((out = memory_try(NULL, base64.len + 1)) == NULL) {
 		r->patterns.rule = PATTERN_LIMIT;
 		return;
 	}

@@ -14,6 +14,7 @@
 
 #include "base/jscan.h"
 #include "base/jspan.h"
+#include "base/memory.h"
 #include "policy/complaint.h"
 
 /* How much of an error's words is read, and how deep in its JSON. */
@@ -86,7 +87,8 @@ add_text(struct buf *out, struct span inside, unsigned depth)
 	char *p;
 	size_t n, room = out->max_bytes - out->len;
 
-	if (inside.len == 0 || room < 2 || (p = malloc(inside.len)) == NULL)
+	if (inside.len == 0 || room < 2 ||
+	    (p = memory_try(NULL, inside.len)) == NULL)
 		return;
 	n = jscan_decode(inside, p);
 	if (depth < DEPTH_MAX && n > 0 && (*p == '{' || *p == '[') &&
@@ -191,7 +193,7 @@ complaint_message(struct span body, char *out, size_t size)
 	*out = '\0';
 	if (body.len > 0 && is_json(body))
 		inside = message_of(jspan_document(body));
-	if (inside.len == 0 || (p = malloc(inside.len)) == NULL)
+	if (inside.len == 0 || (p = memory_try(NULL, inside.len)) == NULL)
 		return;
 	n = jscan_decode(inside, p);
 	if (n >= size) /* not in the middle of a character */

@@ -12,6 +12,7 @@
 
 #include "base/escape.h"
 #include "base/hex.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "policy/layers.h"
 #include "policy/media.h"
@@ -80,7 +81,7 @@ layers_percent(struct span text, char *out)
 static char *
 room(struct pattern_run *run, size_t bytes)
 {
-	char *p = malloc(bytes);
+	char *p = memory_try(NULL, bytes);
 
 	if (p == NULL)
 		run->rule = PATTERN_LIMIT;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/unicode.h"
 #include "policy/pattern.h"
 #include "policy/patterns.h"
@@ -68,7 +69,7 @@ search(struct pattern_run *run, struct span text)
 static void
 search_bytes(struct pattern_run *run, struct span text)
 {
-	char *wide = malloc(text.len * 2);
+	char *wide = memory_try(NULL, text.len * 2);
 
 	if (wide == NULL) {
 		run->rule = PATTERN_LIMIT;

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "base/memory.h"
 #include "policy/regex.h"
 
 #ifdef HAVE_PCRE2
@@ -18,7 +19,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 
 /* Backtracking steps for one starting point: some 100 us. */
 #define MATCH_LIMIT 50000
@@ -63,15 +63,31 @@ regex_free(struct regex *regex)
 	pcre2_code_free(regex->code);
 }
 
+static void *
+take_memory(size_t bytes, void *ctx)
+{
+	(void)ctx;
+	return memory_try(NULL, bytes);
+}
+
+static void
+give_memory(void *p, void *ctx)
+{
+	(void)ctx;
+	free(p);
+}
+
 struct regex_engine *
 regex_engine_new(void)
 {
-	struct regex_engine *engine = malloc(sizeof(*engine));
+	struct regex_engine *engine = memory_alloc(sizeof(*engine));
+	pcre2_general_context *general =
+	    pcre2_general_context_create(take_memory, give_memory, NULL);
 
-	if (engine == NULL ||
-	    (engine->data = pcre2_match_data_create(1, NULL)) == NULL ||
-	    (engine->context = pcre2_match_context_create(NULL)) == NULL)
-		fatal("out of memory");
+	/* All of them are small, and found. */
+	engine->data = pcre2_match_data_create(1, general);
+	engine->context = pcre2_match_context_create(general);
+	pcre2_general_context_free(general);
 	pcre2_set_match_limit(engine->context, MATCH_LIMIT);
 	return engine;
 }

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "base/memory.h"
 #include "policy/regex.h"
 
 #ifndef HAVE_PCRE2
@@ -54,10 +55,8 @@ regex_free(struct regex *regex)
 struct regex_engine *
 regex_engine_new(void)
 {
-	struct regex_engine *engine = malloc(sizeof(*engine));
+	struct regex_engine *engine = memory_alloc(sizeof(*engine));
 
-	if (engine == NULL)
-		fatal("out of memory");
 	return engine;
 }
 

@@ -24,6 +24,7 @@
 #include "base/task.h"
 #include "base/version.h"
 #include "config/settings.h"
+#include "serve/libraries.h"
 #include "serve/listener.h"
 #include "serve/parent.h"
 #include "serve/request.h"
@@ -249,6 +250,7 @@ main(int argc, char **argv)
 	memory_protect();
 	raise_limits();
 	memory_tune();
+	libraries_use_memory();
 	signal(SIGPIPE, SIG_IGN);
 	log_open("tailgate.fcgi", false, LOG_LEVEL_INFO);
 	return serve(argv, &a);

@@ -217,17 +217,26 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 	bool whole = result->end == RELAY_FAILED && result->upstream_error &&
 	    result->refused.refusal != REFUSE_TOO_LONG;
 	int status = result->status;
+	size_t rest;
 
 	/* In a stream, what the bridge made of the rest, perhaps its own
 	 * error, comes before the end. */
 	if (!a->head_sent || !a->streams || buf_failed(&r->out))
 		buf_reset(&r->out);
+	rest = r->out.len;
 	if (a->head_sent && a->streams) {
 		if (whole)
 			bridge_fail_upstream(
 			    r->bridge, status, buf_span(&r->held), &r->out);
 		else
 			bridge_fail(r->bridge, &result->refused, &r->out);
+		/* There is no memory even for that (Responses tells all of it
+		 * again), or the end was made already, without what there was
+		 * no memory for. */
+		if (buf_failed(&r->out) || r->out.len == rest) {
+			a->cut = true;
+			return;
+		}
 		response_body(a, buf_span(&r->out));
 		response_end(a);
 	} else if (!a->head_sent && whole) {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "state/budget_internal.h"
 
 /* ---- its lines -------------------------------------------------------- */
@@ -205,8 +206,7 @@ read_from(int fd, uint64_t from, size_t *len)
 	if (fstat(fd, &st) == -1 || (uint64_t)st.st_size <= from)
 		return NULL;
 	*len = (size_t)((uint64_t)st.st_size - from);
-	if ((text = malloc(*len + 1)) == NULL)
-		fatal("out of memory");
+	text = memory_alloc(*len + 1);
 	n = pread(fd, text, *len, (off_t)from);
 	text[n < 0 ? 0 : n] = '\0';
 	if (n <= 0 || (end = strrchr(text, '\n')) == NULL) {

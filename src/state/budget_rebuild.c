@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "policy/hop.h"
 #include "state/budget_internal.h"
 
@@ -41,10 +42,8 @@ static struct rebuild *
 new_rebuild(const struct budget_file *f, struct budget_now now)
 {
 	size_t n = count_rows(f);
-	struct rebuild *r = calloc(1, sizeof(*r) + n * sizeof(r->rows[0]));
+	struct rebuild *r = memory_zero(sizeof(*r) + n * sizeof(r->rows[0]));
 
-	if (r == NULL)
-		fatal("out of memory");
 	r->now = now;
 	r->shift_ms = budget_purse_now(f, now).wall_ms - now.wall_ms;
 	r->month_begin_ms = budget_month_begin(budget_month(now.wall_ms));

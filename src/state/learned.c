@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task.h"
 #include "state/learned.h"
 
@@ -37,10 +38,8 @@ struct learned {
 static struct facts_set *
 set_read(const struct config *config)
 {
-	struct facts_set *set = calloc(1, sizeof(*set));
+	struct facts_set *set = memory_zero(sizeof(*set));
 
-	if (set == NULL)
-		fatal("out of memory");
 	set->holders = 1; /* the one in struct learned */
 	set->n = learned_load(config, &set->facts);
 	return set;

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "state/kept.h"
 #include "state/learned.h"
 
@@ -102,14 +103,12 @@ static struct facts_learned *
 rows_copy(
     const struct config *config, const json_t *rows, size_t n, size_t bytes)
 {
-	struct facts_learned *out = malloc(n * sizeof(*out) + bytes);
+	struct facts_learned *out = memory_alloc(n * sizeof(*out) + bytes);
 	struct facts_learned row;
 	char *text = (char *)(out + n);
 	size_t i, at = 0;
 	json_t *item;
 
-	if (out == NULL)
-		fatal("out of memory for what was learned");
 	json_array_foreach (rows, i, item) {
 		if (at == n || !row_parse(config, item, &row))
 			continue;

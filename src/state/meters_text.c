@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/version.h"
 #include "sandbox/sandbox.h"
 #include "state/meters_internal.h"
@@ -176,10 +176,9 @@ static void
 put_limits(struct meters *m, struct slots *slots, struct buf *b)
 {
 	const struct config *c = m->config;
-	struct facts_limit *facts = calloc(c->nlimits + 1, sizeof(*facts));
+	struct facts_limit *facts =
+	    memory_zero((c->nlimits + 1) * sizeof(*facts));
 
-	if (facts == NULL)
-		fatal("out of memory");
 	slots_facts(slots, facts);
 	put_family(b, "tailgate_slots", "gauge", "Slots of a limit.");
 	for (size_t i = 0; i < c->nlimits; i++)
@@ -238,10 +237,9 @@ static void
 put_providers(struct meters *m, struct health *health, struct buf *b)
 {
 	const struct config *c = m->config;
-	struct health_row *rows = calloc(c->nproviders + 1, sizeof(*rows));
+	struct health_row *rows =
+	    memory_zero((c->nproviders + 1) * sizeof(*rows));
 
-	if (rows == NULL)
-		fatal("out of memory");
 	for (size_t i = 0; i < c->nproviders; i++)
 		health_row(health, &c->providers[i], &rows[i]);
 	put_circuits(m, rows, b);

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/jput.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "base/span.h"
 #include "state/spending.h"
 
@@ -31,10 +31,9 @@ gather_one(struct list *list, struct budget_book *book, const struct client *c,
 static struct list
 gather(struct budget_book *book, const struct config *config)
 {
-	struct list list = { calloc(SPENDING_MAX, sizeof(*list.bounds)), 0 };
+	struct list list = { memory_zero(SPENDING_MAX * sizeof(*list.bounds)),
+		0 };
 
-	if (list.bounds == NULL)
-		fatal("out of memory");
 	for (size_t i = 0; i < config->nclients; i++)
 		if (budget_has(&config->clients[i].budget))
 			gather_one(&list, book, &config->clients[i], NULL);

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/jput.h"
-#include "base/log.h"
+#include "base/memory.h"
 #include "state/spending.h"
 #include "state/status.h"
 
@@ -88,10 +88,9 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 static void
 limits_json(struct buf *b, const struct config *config, struct slots *slots)
 {
-	struct facts_limit *facts = calloc(config->nlimits + 1, sizeof(*facts));
+	struct facts_limit *facts =
+	    memory_zero((config->nlimits + 1) * sizeof(*facts));
 
-	if (facts == NULL)
-		fatal("out of memory for the limits' state");
 	slots_facts(slots, facts);
 	for (size_t i = 0; i < config->nlimits; i++) {
 		const struct limit *limit = &config->limits[i];

@@ -18,12 +18,12 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
 #include "base/task.h"
 #include "wire/ca_path.h"
 #include "wire/connector.h"
+#include "wire/connector_internal.h"
 
 /* OpenSSL accepts a write as a whole or not at all: a large one would show
  * no progress until its end. */
@@ -32,8 +32,8 @@
 /* As many as a name or a handshake may need at once. */
 #define DESCRIPTORS_NEEDED 4
 
-/* More than curl asks for while it connects.  If an allocation fails, 7.88
- * divides by zero (seen without address space). */
+/* More than curl and OpenSSL ask for while they connect, so that those who
+ * have a connection keep the reserve (memory.h). */
 #define CONNECT_BYTES ((size_t)512 * 1024)
 
 struct connector {
@@ -60,7 +60,7 @@ static const char *system_ca_path;
 int
 connector_init(void)
 {
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (connector_init_curl() == -1)
 		return -1;
 	system_ca_path = ca_path_find();
 	return 0;

@@ -41,6 +41,9 @@
 #define QUEUE_SLOT_BYTES (IO_HELD_SLOT_BYTES + ((size_t)40 << 20))
 /* Where memory is scarce: still more than comes after io_full() was asked. */
 #define QUEUE_SHORT_BYTES ((size_t)512 << 10)
+/* Of what is written, so much at once: a queue that is empty has room for it
+ * whatever memory there is. */
+#define PIECE_BYTES ((size_t)8 << 10)
 #define KEPT_BYTES ((size_t)16 << 10) /* from one request to the next */
 #define LOOK_MS 250
 #define TAKEN_MS 20
@@ -179,6 +182,23 @@ queue_max(const struct io *io)
 					 : QUEUE_SLOT_BYTES;
 }
 
+/* Room for so many bytes more of the queue.  Without memory for them what is
+ * queued goes out first: nothing of a response is left out.  False: the client
+ * is given up. */
+static bool
+make_room(struct fcgi *f, size_t n)
+{
+	if (buf_room(&f->out, n))
+		return true;
+	f->out.failed = f->out.starved = false;
+	close_record(f);
+	send_some(f);
+	wait_for_room(f, 0);
+	if (!f->io.failed && !buf_room(&f->out, n))
+		f->io.failed = true;
+	return !f->io.failed;
+}
+
 static int
 fcgi_write(struct io *io, const void *p, size_t len)
 {
@@ -187,14 +207,17 @@ fcgi_write(struct io *io, const void *p, size_t len)
 	const char *at = p;
 
 	while (len > 0 && !io->failed) {
-		size_t n;
+		size_t n, left;
 
+		n = len < PIECE_BYTES ? len : PIECE_BYTES;
+		if (!make_room(f, FCGI_HEAD_BYTES + n))
+			break;
 		if (f->open == NO_RECORD) {
 			f->open = f->out.len;
 			buf_add(&f->out, no_head, FCGI_HEAD_BYTES);
 		}
-		n = RECORD_BYTES - (f->out.len - f->open - FCGI_HEAD_BYTES);
-		n = n < len ? n : len;
+		left = RECORD_BYTES - (f->out.len - f->open - FCGI_HEAD_BYTES);
+		n = n < left ? n : left;
 		buf_add(&f->out, at, n);
 		at += n;
 		len -= n;
@@ -232,7 +255,7 @@ fcgi_new(void)
 	f->io.fd = -1;
 	fcgi_params_init(&f->params);
 	/* Never reached: writes wait at queue_max(). */
-	buf_init(&f->out, 2 * QUEUE_SLOT_BYTES + KEPT_BYTES);
+	buf_init_modest(&f->out, 2 * QUEUE_SLOT_BYTES + KEPT_BYTES);
 	return f;
 }
 
@@ -317,7 +340,8 @@ fcgi_end(struct fcgi *f, bool cut)
 	if (!cut && !f->io.watchable && !f->io.failed)
 		drain(f);
 	close_record(f);
-	if (!cut) {
+	if (!cut && !f->io.failed &&
+	    make_room(f, 2 * FCGI_HEAD_BYTES + sizeof(complete))) {
 		add_record(f, FCGI_STDOUT, NULL, 0);
 		add_record(f, FCGI_END, complete, sizeof(complete));
 	}

@@ -1,0 +1,51 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Where libcurl's memory comes from.  Where a small allocation fails, 7.88
+ * divides by nought, or blames the name, the certificate or the provider; so
+ * it finds what it needs (memory.h).
+ */
+#include "config.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+
+#include "base/memory.h"
+#include "base/span.h"
+#include "wire/connector_internal.h"
+
+static void *
+take(size_t bytes)
+{
+	return memory_try(NULL, bytes);
+}
+
+static void *
+take_zero(size_t n, size_t bytes)
+{
+	void *p = bytes > 0 && n > SIZE_MAX / bytes
+	    ? NULL
+	    : memory_try(NULL, n * bytes);
+
+	return p == NULL ? NULL : memset(p, 0, n * bytes);
+}
+
+static char *
+take_text(const char *text)
+{
+	return memory_text(span_of(text));
+}
+
+int
+connector_init_curl(void)
+{
+	return curl_global_init_mem(CURL_GLOBAL_DEFAULT, take, free, memory_try,
+		   take_text, take_zero) == CURLE_OK
+	    ? 0
+	    : -1;
+}

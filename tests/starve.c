@@ -1,0 +1,101 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Memory that runs out when a test says so: a library for LD_PRELOAD.  The file
+ * that TAILGATE_TEST_STARVE names holds a struct starve, which the test writes
+ * in place: of the allocations of one process that are at least `least` bytes
+ * long, those from number `from` on fail, `many` of them.
+ */
+#include "config.h"
+
+#include <sys/mman.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Of glibc, for who takes the place of malloc(3). */
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+
+/* Native 64-bit numbers, for the test to write. */
+struct starve {
+	_Atomic int64_t pid; /* 0: nothing fails */
+	_Atomic int64_t from; /* 1: the next one */
+	_Atomic int64_t many;
+	_Atomic int64_t least;
+	_Atomic int64_t seen; /* counted since the test set it to 0 */
+	_Atomic int64_t failed;
+};
+
+/* It is mapped before a sandbox closes. */
+static struct starve *volatile starve;
+
+__attribute__((constructor)) static void
+begin(void)
+{
+	const char *path = getenv("TAILGATE_TEST_STARVE");
+	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
+	void *map;
+
+	if (fd == -1)
+		return;
+	map = mmap(
+	    NULL, sizeof(*starve), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map != MAP_FAILED)
+		starve = map;
+	close(fd);
+}
+
+static int
+fails(size_t bytes)
+{
+	struct starve *s = starve;
+	int64_t number;
+
+	if (s == NULL || s->pid == 0 || s->pid != getpid() ||
+	    bytes < (size_t)s->least)
+		return 0;
+	number = ++s->seen;
+	if (number < s->from || number >= s->from + s->many)
+		return 0;
+	s->failed++;
+	errno = ENOMEM;
+	return 1;
+}
+
+void *
+malloc(size_t bytes)
+{
+	return fails(bytes) ? NULL : __libc_malloc(bytes);
+}
+
+void *
+calloc(size_t n, size_t bytes)
+{
+	return fails(n * bytes) ? NULL : __libc_calloc(n, bytes);
+}
+
+void *
+realloc(void *old, size_t bytes)
+{
+	return bytes > 0 && fails(bytes) ? NULL : __libc_realloc(old, bytes);
+}
+
+/* Of the stacks of tasks. */
+void *
+mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	if ((flags & MAP_ANONYMOUS) != 0 && fails(bytes))
+		return MAP_FAILED;
+	return (void *)syscall(
+	    SYS_mmap, at, bytes, protection, flags, fd, offset);
+}
