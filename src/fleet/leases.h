@@ -79,15 +79,4 @@ bool leases_lost(const struct lease *);
 /* Does anybody wait for it, as far as this process knows? */
 bool leases_wanted(const struct lease *);
 
-/* Who holds and who waits, for `tailgate status`; -1: the store is away. */
-struct leases_row {
-	const struct limit *limit;
-	bool holder;
-	const char *host, *client; /* NUL-terminated */
-	int64_t since_wall_ms; /* of a holder, by the engine's clock */
-	uint64_t fence;
-};
-int leases_each(struct store *, const struct limit *,
-    void (*row)(void *, const struct leases_row *), void *ctx);
-
 #endif

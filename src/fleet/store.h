@@ -135,7 +135,4 @@ struct store_facts {
 };
 void store_facts(const struct store *, struct store_facts *);
 
-/* Asks the engine for an answer, for `tailgate probe`: 0, or -1 with why. */
-int store_ping(struct store *, int64_t *us, char *why, size_t size);
-
 #endif

@@ -310,26 +310,3 @@ store_tell(struct store *s, struct store_script *script,
 	send_script(s, script, keys, nkeys, args, nargs);
 	return STORE_OK;
 }
-
-int
-store_ping(struct store *s, int64_t *us, char *why, size_t size)
-{
-	static const struct span ping[] = { { "PING", 4 } };
-	int64_t began_ns = clock_now_ns();
-	struct store_reply *reply = NULL;
-	struct store_call *call;
-
-	if (is_open(s)) {
-		store_ask(s, STORE_CALL_PING, ping, 1);
-		call = TAILQ_LAST(&s->calls, store_calls);
-		store_link_flush(&s->calls_link);
-		reply = wait_for(s, call);
-	}
-	*us = (clock_now_ns() - began_ns) / 1000;
-	if (result_of(&reply) == STORE_OK) {
-		store_reply_free(reply);
-		return 0;
-	}
-	snprintf(why, size, "%s", s->why);
-	return -1;
-}

@@ -112,8 +112,6 @@ void store_link_init(struct store_link *, struct store *, const char *name);
 bool store_link_start(struct store_link *);
 /* What was appended to out goes, as far as it does now; the rest later. */
 void store_link_flush(struct store_link *);
-/* Everything that has come so far is taken; false: the connection is over. */
-bool store_link_read(struct store_link *);
 void store_link_free(struct store_link *);
 
 #endif

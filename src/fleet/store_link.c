@@ -97,8 +97,8 @@ take_replies(struct store_link *l)
 	return false;
 }
 
-bool
-store_link_read(struct store_link *l)
+static bool
+read_link(struct store_link *l)
 {
 	static char bytes[READ_BYTES]; /* no task waits while it is in use */
 	ssize_t n;
@@ -263,7 +263,7 @@ keep_link(struct store_link *l)
 			continue;
 		if ((p.revents & POLLOUT) && l->out.len > 0)
 			store_link_flush(l);
-		if ((p.revents & POLLIN) && !store_link_read(l))
+		if ((p.revents & POLLIN) && !read_link(l))
 			return;
 	}
 	if (l->broken)
