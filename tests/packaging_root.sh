@@ -44,6 +44,8 @@ mode() {
 build() {
 	rpmbuild -bb --nodeps --define "_sourcedir /packaging" \
 	    --define '_unitdir /usr/lib/systemd/system' \
+	    --define '_sysusersdir /usr/lib/sysusers.d' \
+	    --define '_tmpfilesdir /usr/lib/tmpfiles.d' \
 	    --define '_docdir /usr/share/doc' --define '_smp_mflags -j2' \
 	    --define '_build_id_links none' --define 'debug_package %{nil}' \
 	    --define 'systemd_post() true %*' \
@@ -86,6 +88,8 @@ rc() {
 # shellcheck disable=SC3045 # every sh of today has it
 (ulimit -n 65536) 2>/dev/null ||
 	echo 'rc_ulimit="-c 0"' >>/etc/conf.d/tailgate
+# Debian's start-stop-daemon is dpkg's, which writes no log for a service.
+echo 'TAILGATE_LOG=""' >>/etc/conf.d/tailgate
 check 'OpenRC starts it' rc start
 check 'it listens' until_true test -S /run/tailgate/sock
 pid=$(cat /run/tailgate.pid)
