@@ -360,6 +360,8 @@ finish(struct world_request *r, struct sim_conn *c, bool left)
 {
 	r->left = left;
 	r->closed = !left;
+	r->life = world->life;
+	r->closed_ns = world->mono_ns;
 	sim_close(c, 1, left && r->gone_by_reset);
 	read_records(r);
 }
@@ -432,6 +434,23 @@ client_poke(struct sim_conn *c)
 	r->act_due = true;
 	world_at(
 	    world->mono_ns + (int64_t)world_below(30000), act, (int)c->owner);
+}
+
+/* A slot is free: one that may wait for it leaves in the very moment. */
+void
+client_leaves_queue(void)
+{
+	for (unsigned i = 0; i < world->arrived; i++) {
+		struct world_request *r = &world->requests[i];
+
+		if (r->conn == -1 || !r->begun || r->left || r->closed ||
+		    r->ntries > 0 || sim_conn(r->conn)->closed[1])
+			continue;
+		if (world_chance(512)) {
+			finish(r, sim_conn(r->conn), true);
+			return;
+		}
+	}
 }
 
 void

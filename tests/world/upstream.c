@@ -222,8 +222,11 @@ upstream_left(struct sim_conn *c)
 	if (!c->in_exchange)
 		return;
 	c->in_exchange = false;
-	if (c->owner == 0)
-		world->active_now--;
+	if (c->owner != 0)
+		return;
+	world->active_now--;
+	if (!world->calm && world_chance(128))
+		client_leaves_queue();
 }
 
 /* All of the response has been read, and all of the request was sent: what

@@ -377,8 +377,9 @@ run_life(void)
 {
 	int status;
 	pid_t pid;
+	bool hurried = world->hurried;
 
-	world->killed = world->term_due = false;
+	world->killed = world->term_due = world->hurried = false;
 	fflush(NULL);
 	if ((pid = fork()) == 0) {
 		alarm(WATCHDOG_S);
@@ -400,6 +401,9 @@ run_life(void)
 		    WEXITSTATUS(status));
 	else if (world->hurried)
 		sim_worker_died();
+	world->cut_ns[world->life] =
+	    world->killed || world->hurried ? world->mono_ns : INT64_MAX;
+	world->hurried |= hurried;
 }
 
 /* ---- a world ----------------------------------------------------------- */

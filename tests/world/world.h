@@ -158,6 +158,8 @@ struct world_request {
 	bool ended; /* END_REQUEST came */
 	bool left; /* the client hung up */
 	bool closed; /* so did the worker */
+	unsigned life; /* in which either did */
+	int64_t closed_ns; /* and when */
 	bool begun; /* the worker has read all parameters */
 	bool died; /* open when a worker died */
 	unsigned lines; /* in the ledger */
@@ -188,6 +190,8 @@ struct world {
 	int64_t drain_ms;
 	/* Lives of workers. */
 	unsigned life, nlives;
+	int64_t cut_ns[WORLD_LIVES_MAX]; /* it ended before all was done; or
+					    INT64_MAX */
 	uint64_t kill_at_op[WORLD_LIVES_MAX]; /* 0: it ends by SIGTERM */
 	int64_t term_at_ns[WORLD_LIVES_MAX];
 	bool serving; /* the worker has started: faults may come */
@@ -254,6 +258,8 @@ void loop_exit_thread(void) __attribute__((noreturn));
 
 void client_plan(unsigned request);
 void client_arrive(int request);
+/* One of those that wait to be served leaves, if there is one. */
+void client_leaves_queue(void);
 /* Something has changed at its end. */
 void client_poke(struct sim_conn *);
 void upstream_poke(struct sim_conn *);
