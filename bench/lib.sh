@@ -61,8 +61,9 @@ tree()
 			for (i = 1; i <= n; i++)
 				counted[root[i]] = 1
 			for (pid in above) {
-				for (p = pid; p > 1 && !counted[p]; p = above[p])
-					continue
+				p = pid
+				while (p > 1 && !counted[p])
+					p = above[p]
 				if (p > 1)
 					print pid
 			}

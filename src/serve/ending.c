@@ -157,10 +157,11 @@ take_text(struct ending *e, const char *p, size_t len)
 void
 ending_push(struct ending *e, struct span bytes)
 {
-	const char *p = bytes.p, *end = p + bytes.len;
+	const char *p = bytes.p, *end;
 
-	if (!is_read(e->endpoint))
+	if (bytes.len == 0 || !is_read(e->endpoint))
 		return;
+	end = p + bytes.len;
 	while (p < end && !e->failed)
 		switch (e->state) {
 		case ENDING_STRING:

@@ -154,21 +154,6 @@ rename_response(
 	return 0;
 }
 
-/* Is there a reason that is not null? */
-static bool
-says_details(struct span data)
-{
-	static const char key[] = "\"incomplete_details\":";
-	const char *p = find_word(data, (struct span){ key, sizeof(key) - 1 });
-	const char *end = data.p + data.len;
-
-	if (p == NULL)
-		return false;
-	for (p += sizeof(key) - 1; p < end && *p == ' ';)
-		p++;
-	return p < end && *p == '{';
-}
-
 /* What an event may mean, by the words in it; each is searched once. */
 struct signs {
 	bool choices;
@@ -187,7 +172,9 @@ signs_of(enum endpoint speaks, struct span name, struct span data)
 		.error = find_says(data, "rror") || find_says(name, "rror"),
 		.bad_end = verdict_ends_badly(speaks, data) };
 
-	s.suspicious = s.error || s.bad_end || says_details(data) ||
+	s.suspicious = s.error || s.bad_end ||
+	    find_says(data, "\"incomplete_details\":{") ||
+	    find_says(data, "\"incomplete_details\": {") ||
 	    (chat && !s.choices && !span_is(data, "[DONE]"));
 	return s;
 }
