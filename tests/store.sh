@@ -13,10 +13,10 @@
 
 need jq lighttpd
 for engine in valkey-server redis-server none; do
-	! command -v $engine >/dev/null || break
+	! command -v "$engine" >/dev/null || break
 done
-[ $engine != none ] || need redis-server
-lease=3
+[ "$engine" != none ] || need redis-server
+lease=6
 
 start_upstream stub -n
 start_upstream noted
@@ -25,7 +25,7 @@ start_upstream noted
 engine()
 {
 	rm -f "$dir/engine.sock"
-	spawn engine $engine --port 0 --unixsocket "$dir/engine.sock" \
+	spawn engine "$engine" --port 0 --unixsocket "$dir/engine.sock" \
 		--dir "$dir" --save '' --dbfilename engine.rdb "$@"
 	wait_until -t 30 -p "$pid" engine_says PING
 }

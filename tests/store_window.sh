@@ -53,7 +53,7 @@ ended()
 {
 	for host in one two three; do
 		[ $host = three ] && shift_s=3600 || shift_s=0
-		jq -r --argjson s $shift_s 'select(.cost_nanousd) |
+		jq -r --argjson s "$shift_s" 'select(.cost_nanousd) |
 			"\((.time | sub("\\.[0-9]+Z$"; "Z") | fromdateiso8601) - $s
 			+ ((.time | capture("\\.(?<ms>[0-9]+)Z").ms | tonumber)
 			+ .total_ms) / 1000) \(.cost_nanousd)"' \

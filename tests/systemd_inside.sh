@@ -157,6 +157,7 @@ check 'the journal has the service'"'s lines, without keys" sh -c \
 
 # They need a file system with access lists below /run, which a kernel may not
 # have in a namespace.
+# shellcheck disable=SC2016 # the inner shell expands it
 if systemd-run -q --wait -p LoadCredential=gpu:/etc/tailgate/gpu.key \
 	-p DynamicUser=yes /bin/sh -c 'grep -q MARK "$CREDENTIALS_DIRECTORY/gpu"'
 then

@@ -217,8 +217,8 @@ add_entry(const struct leases *l, struct leases_entry *e, struct span *args,
 	e->listed = e->state == LEASES_HELD;
 }
 
-/* All that the process has of a limit, with what is about to end.  What was granted between this and the
- * reply is not in it, and not missed. */
+/* All that the process has of a limit, with what is about to end.  What was
+ * granted between this and the reply is not in it, and not missed. */
 static void
 beat(struct leases *l, struct leases_limit *limit)
 {

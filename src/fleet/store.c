@@ -243,8 +243,8 @@ store_listen(struct store *s, const char *channel,
 	    (struct store_channel){ channel, fn, ctx };
 }
 
-bool
-store_listens(const struct store *s)
+static bool
+is_listening(const struct store *s)
 {
 	return s->messages_link.up && s->messages_link.asked_ms == 0;
 }
@@ -343,7 +343,7 @@ void
 store_facts(const struct store *s, struct store_facts *f)
 {
 	*f = (struct store_facts){ .up = store_is_up(s),
-		.listens = store_listens(s),
+		.listens = is_listening(s),
 		.since_wall_ms = s->since_wall_ms,
 		.why = s->why,
 		.version = s->version,

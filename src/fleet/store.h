@@ -119,13 +119,12 @@ struct span store_reply_text(const struct store_reply *);
 #define STORE_CHANNELS_MAX 4
 void store_listen(struct store *, const char *channel,
     void (*fn)(void *ctx, struct span message), void *ctx);
-/* Is the subscription in force? */
-bool store_listens(const struct store *);
 
 /* ---- state ------------------------------------------------------------- */
 
 struct store_facts {
-	bool up, listens;
+	bool up;
+	bool listens; /* the subscription is in force */
 	int64_t since_wall_ms; /* when that began; 0: never connected */
 	const char *why; /* the last failure; "": none */
 	const char *version; /* of the engine: "redis 7.0.15"; "": unknown */

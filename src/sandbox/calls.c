@@ -234,7 +234,8 @@ const struct sandbox_call sandbox_calls[] = {
 	/* Threads: the ledger's writer, those who resolve names and compress.
 	 * No processes. */
 	CALL("clone", SERVE | PROBE, MOUNT | INIT, "", HAS(0, CLONE_THREAD)),
-	/* The filter cannot read its flags: the C library falls back on clone. */
+	/* The filter cannot read its flags: the C library falls back on
+	 * clone. */
 	CALL("clone3", 0, 0, ""),
 	CALL("set_robust_list", SERVE | PROBE, MOUNT | INIT, ""),
 	CALL("rseq", SERVE | PROBE, MOUNT | INIT, ""),

@@ -112,12 +112,12 @@ test_sticky(void)
 	    "sticky: a session of no matter keeps to its client's");
 	model.sticky_by = STICKY_SESSION;
 	memset(count, 0, sizeof(count));
-	for (unsigned i = 0; i < 4000; i++) {
-		char name[16];
+	for (unsigned n = 0; n < 4000; n++) {
+		char named[16];
 
-		snprintf(name, sizeof(name), "s%u", i);
-		session = name;
-		count[first("one", i, order)]++;
+		snprintf(named, sizeof(named), "s%u", n);
+		session = named;
+		count[first("one", n, order)]++;
 	}
 	CHECK(count[0] > 800 && count[1] > 800 && count[2] > 1800,
 	    "sticky by session: one client's sessions are spread (%u %u %u)",
