@@ -38,8 +38,7 @@ static const struct command {
 	const struct ctl_option *options; /* NULL: none */
 	const char *text;
 } commands[] = {
-	{ "check",
-	    "[--dump | --json] [--no-keys] [--settings] [--user NAME]",
+	{ "check", "[--dump | --json] [--no-keys] [--settings] [--user NAME]",
 	    ctl_check, ctl_check_options,
 	    "proves the configuration and prints every mistake" },
 	{ "client",

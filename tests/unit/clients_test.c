@@ -152,7 +152,7 @@ test_refused(void)
 		const char *want;
 	} cases[] = {
 		{ "me", { "place", "\"local\"", "--place" },
-		    "client me exists already" },
+		    "client \"me\" exists already" },
 		{ "a b", { "place", "\"local\"", "--place" },
 		    "must be a name of letters" },
 		{ "../x", { "place", "\"local\"", "--place" },
