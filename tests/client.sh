@@ -60,7 +60,7 @@ for wrong in '--place mars:--place: must be one of' \
 	'--endpoints chat,talk:--endpoints: must be' \
 	'--group tem:--group: there is no such element' \
 	'--key-sha256 tg-abc:--key-sha256: must be the SHA-256' \
-	'--operator=maybe:--operator: is yes or no' \
+	'--operator=maybe:--operator: must be yes or no' \
 	'--overlap 7d:set does not take --overlap|set does not take 7d'; do
 	# shellcheck disable=SC2086
 	client set anna ${wrong%%:*}

@@ -119,7 +119,7 @@ same "the body by name says the same" "$dir/same" "$dir/out"
 # Called wrongly.
 "$TAILGATE" -f "$tests/plan.conf" explain "$dir/body" >"$dir/out" 2>"$dir/err"
 is "without --client: exit status" $? 2
-like "without --client: it says so" "$(cat "$dir/err")" '--client is needed'
+like "without --client: it says so" "$(cat "$dir/err")" '--client NAME is needed'
 "$TAILGATE" -f "$tests/plan.conf" explain --client nobody "$dir/body" \
 	>"$dir/out" 2>"$dir/err"
 is "an unknown client: exit status" $? 1

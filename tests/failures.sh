@@ -332,7 +332,7 @@ break_ledger_read_only()
 	mount -t tmpfs -o ro none "$disk/state"
 	# The parent has tried it with new workers, which could not start.
 	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
-		"its workers can't start"
+		"the workers can't start"
 }
 mend_ledger_read_only() { mount -o remount,rw "$disk/state"; }
 

@@ -341,7 +341,7 @@ refused 'it refuses' 'the new program says: no such luck'
 
 echo 'not a program' >"$dir/nonsense"
 install_program "$dir/nonsense"
-refused 'it is no program' 'the new program refuses'
+refused 'it is no program' 'the new program does not accept'
 
 # A part of one, as a copy that ended too early leaves it.
 tried_again()

@@ -21,7 +21,7 @@
 #include "ctl/ctl.h"
 #include "state/mapfile.h"
 
-#define FAILURES_MAX 100 /* an exit status holds no more */
+#define FAILURES_MAX 100 /* one more must fit in an exit status */
 
 struct looking {
 	const struct config *config;
@@ -88,8 +88,8 @@ look_writable(struct looking *l, const char *setting, const char *path)
 	    l->user, l->group, path);
 }
 
-/* What the start asks of its directories beside access: whose they are, who
- * else may write, no symbolic link. */
+/* Besides access, the start checks who owns the directories, who else may
+ * write to them, and that none is a symbolic link. */
 static void
 look_at_runtime(struct looking *l)
 {
@@ -209,8 +209,11 @@ look_as(struct looking *l, const struct passwd *pw)
 			? FAILURES_MAX + 1
 			: look(l));
 	}
-	if (pid == -1 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+	if (pid == -1 || waitpid(pid, &status, 0) != pid)
 		fatal("cannot look as another user: %s", strerror(errno));
+	if (!WIFEXITED(status))
+		fatal("the check as user %s was killed by signal %d",
+		    pw->pw_name, WTERMSIG(status));
 	return WEXITSTATUS(status) > FAILURES_MAX ? -1 : WEXITSTATUS(status);
 }
 
@@ -224,9 +227,9 @@ access_check(const struct config *config, const char *user, FILE *out)
 
 	if (pw == NULL && user != NULL) {
 		fprintf(out,
-		    "tailgate check: no user %s on this system; "
-		    "systemd-sysusers makes it from contrib's "
-		    "tailgate.sysusers\n",
+		    "tailgate check: no user %s on this system; make it "
+		    "with useradd, or with systemd-sysusers from "
+		    "contrib/systemd/tailgate.sysusers\n",
 		    user);
 		return -1;
 	}

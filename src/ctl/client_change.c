@@ -107,7 +107,7 @@ put_yes_no(const struct row *row, const char *value, struct buf *out)
 	else if (strcmp(value, "no") == 0)
 		buf_puts(out, "false");
 	else
-		return complain(row->option, "is yes or no");
+		return complain(row->option, "must be yes or no");
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  */
 /*
  * Hides how a set-up gives up what it does not need.  A process of its own asks
- * the gateway: it can write nothing, and connect to the gateway's port alone.
+ * the gateway: it can write nothing, and connect only to the gateway's port.
  * What it hands back is names and numbers of a fixed form.  The one that reads
  * them and writes the tool's files has no network, and of the user's files only
  * the directories that those lie in.
@@ -88,7 +88,7 @@ setup_ask_start(struct setup *s)
 	return 0;
 }
 
-/* One that has no form of ours is left out. */
+/* Skips a malformed record. */
 static void
 take_one(struct setup *s, const struct said_model *one)
 {
@@ -152,7 +152,7 @@ add_file(struct setup_cage *c, const char *path, const char *made, bool write)
 	char *first = made == NULL ? NULL : strdup(made);
 
 	if (c->n == SETUP_CAGE_MAX)
-		fatal("too many files of a set-up");
+		fatal("setup: too many files for one tool");
 	if (write && first == NULL)
 		setup_dirs_make(path, &first);
 	c->paths[c->n] = strdup(path);
@@ -165,7 +165,7 @@ add_file(struct setup_cage *c, const char *path, const char *made, bool write)
 	c->n++;
 }
 
-/* All that the record of the tool has, and its own place. */
+/* Every file in the record of the tool, and the record's directory. */
 static void
 add_record(struct setup_cage *c, const char *tool, bool write)
 {
@@ -175,7 +175,8 @@ add_record(struct setup_cage *c, const char *tool, bool write)
 		fatal("out of memory");
 	add_file(c, file, NULL, write);
 	free(file);
-	/* Three directories of ours, which go with the last record. */
+	/* The record lies three directories deep, all of them ours: dir_of()
+	 * has taken one away. */
 	for (int i = 0; i < 2; i++)
 		*strrchr(dir, '/') = '\0';
 	free(c->above[c->n - 1]);
@@ -233,7 +234,7 @@ setup_cage_enter(struct setup *s)
 	return ctl_confine(&config, SANDBOX_SETUP, &more);
 }
 
-/* Directories that nothing was written to go again. */
+/* Removes the directories that were made, but that nothing was written to. */
 void
 setup_cage_free(struct setup_cage *c)
 {

@@ -18,13 +18,15 @@
 #include "base/memory.h"
 #include "fleet/leases_internal.h"
 
-/* A client's next tag is so far on, divided by its priority. */
+/* How far one request moves its client's tag on, at priority 1. */
 #define STRIDE 1000000
-/* A socket that is readable though the client is there still: see slots.c. */
+/* A socket that is readable although the client is still there: see
+ * slots.c. */
 #define DEAF_MS 50
+/* A waiter looks this often, in case a message was lost. */
 #define LOOK_MS 1000
 
-/* ---- the whole --------------------------------------------------------- */
+/* ---- start and end --------------------------------------------------------- */
 
 static void
 name_process(struct leases *l)
@@ -105,7 +107,8 @@ entry_new(struct leases *l, const struct slots_ask *ask)
 	return e;
 }
 
-/* Tells the engine that it is over ("give", "leave"), or owes it that. */
+/* Tells the engine that the entry is over ("give", "leave"); if the call
+ * fails, it is told later. */
 static void
 entry_end(struct leases *l, struct leases_entry *e, const char *what)
 {
@@ -206,7 +209,7 @@ wait_for_slot(struct waiting *t)
 /* ---- taking ------------------------------------------------------------ */
 
 static void
-honest(struct lease *lease, const struct leases_limit *limit, int64_t position)
+set_advice(struct lease *lease, const struct leases_limit *limit, int64_t position)
 {
 	int64_t ms = limit->hold_ms * position / limit->limit->slots;
 
@@ -214,7 +217,8 @@ honest(struct lease *lease, const struct leases_limit *limit, int64_t position)
 	lease->retry_after_ms = ms < 1000 ? 1000 : ms;
 }
 
-/* Asks the engine: HELD and WAITS are in the entry; false: the result. */
+/* Asks the engine.  True: e->state is HELD or WAITS; false: *result says why
+ * not. */
 static bool
 ask_engine(struct leases *l, struct leases_entry *e, struct lease *lease,
     enum leases_result *result)
@@ -238,7 +242,7 @@ ask_engine(struct leases *l, struct leases_entry *e, struct lease *lease,
 		return false;
 	leases_note_good(l, e->limit, sent_ms);
 	what = store_reply_text(store_reply_at(reply, 5));
-	honest(lease, e->limit, store_reply_int(store_reply_at(reply, 2), 1));
+	set_advice(lease, e->limit, store_reply_int(store_reply_at(reply, 2), 1));
 	if (span_is(what, "held"))
 		leases_grant(
 		    e, (uint64_t)store_reply_int(store_reply_at(reply, 3), 0));
@@ -269,7 +273,8 @@ take(struct leases *l, const struct slots_ask *ask, struct lease *lease)
 		    ? LEASES_DENIED
 		    : wait_for_slot(&t);
 	}
-	/* A lease that has run out while the grant came is none. */
+	/* If the lease ran out while the grant was on its way, the slot is not
+	 * ours. */
 	if (result == LEASES_TAKEN && leases_is_stale(l, e->limit))
 		result = LEASES_AWAY;
 	if (result != LEASES_TAKEN) {

@@ -5,24 +5,24 @@
 /*
  * Slots of a shared limit: over all hosts, by the store.
  *
- * The engine keeps, for each such limit, who holds a slot and who waits.  All
+ * The engine (the store's server) keeps, for each such limit, who holds a slot and who waits.  All
  * of it belongs to processes, and each process has a lease there: a beat, one
  * for each limit that it has something of, tells the engine all that the
- * process has, and makes the lease new.  What a process has no more is freed
+ * process has, and renews the lease.  What a process has no more is freed
  * by its next beat; a process that is silent for the lease's time loses all.
  *
  * Order: as in state/slots.h, over all hosts: first come first served within a
  * client, start-time fair between clients, by priority.  Whoever gives a slot
  * back hands it, in the same script, to the first who may have it, and a
  * message wakes that one's process.  A process that has waiters also beats
- * once a second, in case that a message was lost.
+ * once a second, in case a message was lost.
  *
  * Nobody works without a lease.  The lease counts from when a call was sent
  * that the engine has replied to.  After half of it (SOFT) a process ends its
  * own upstream requests that hold a slot.  After three fifths (KILL) a timer of
  * the kernel kills the process, which then was stopped or hangs; its sockets
  * are closed with it.  The engine waits for at least two thirds: it counts time
- * by its own clock, of which a step counts for no more than a third.
+ * by its own clock, a step of which counts for a third of a lease at the most.
  *
  * An engine that was restarted gives no slot for the time of a lease.  What it
  * knew is dropped; who holds a slot says so in its next beat.

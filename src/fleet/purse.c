@@ -282,7 +282,8 @@ purse_start(struct purse *p)
 		return;
 	store_start(p->store);
 	if (task_start(tend, p) == -1)
-		log_warn("budget: no memory to look after what is shared");
+		log_warn("budget: out of memory: shared budgets are "
+			 "not refilled or given back in the background");
 }
 
 void

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How a line is spelled: tailgate.ledger(5).
+ * How a line is spelled: tailgate.ledger(5).  The members and their order
+ * stand in form.c again, by which the ledger's process checks what it is
+ * sent, and in line.c if they are read.
  */
 #include "config.h"
 

@@ -31,7 +31,6 @@ enum call_needs {
 	CALL_JSON_SCHEMA = 1 << 4,
 };
 
-/* Where the client's place header or a pattern narrowed the ceiling. */
 struct call {
 	enum endpoint endpoint;
 	const char *model;	/* as the client wrote it, decoded; arena */

@@ -4,7 +4,7 @@
  */
 /*
  * Hides which headers and which parameters of a query pass.  It complements
- * call.c: request.c fills it before the body is measured, attempt.c sends it.
+ * call.c: serve/request_body.c fills it, serve/attempt_make.c sends it.
  */
 #include "config.h"
 

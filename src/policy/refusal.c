@@ -84,7 +84,7 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "in /v1." },
 	{ REFUSE_METHOD, 405, INVALID, "method_not_allowed", INVALID, false,
 	    false, 0,
-	    "This URL does not take that method; the Allow header says which "
+	    "This URL does not accept that method; the Allow header says which "
 	    "it takes." },
 
 	{ REFUSE_BODY_CUT, 408, INVALID, "request_incomplete", INVALID, false,
@@ -100,7 +100,7 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "the operator to raise the cap." },
 	{ REFUSE_MEDIA_TYPE, 415, INVALID, "unsupported_media_type", INVALID,
 	    false, false, 0,
-	    "This endpoint does not take that Content-Type; use "
+	    "This endpoint does not accept that Content-Type; use "
 	    "application/json, or multipart/form-data for audio uploads." },
 
 	{ REFUSE_BUDGET, 429, "insufficient_quota", "budget_exceeded",

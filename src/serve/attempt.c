@@ -119,7 +119,8 @@ on_answered(void *ctx)
 	health_answered(t->request->server->health, t->provider, t->trial);
 }
 
-/* One of several keys may fail while the provider works. */
+/* One of several keys may fail while the provider works: then the key is
+ * reported. */
 static void
 report_health(struct attempt *t)
 {
@@ -219,7 +220,7 @@ was_sent(const struct request *r)
 	return sums.sent;
 }
 
-/* The client's watch, and the lease's. */
+/* Gives up if the client has left or the lease was lost. */
 static int
 attempt_tick(void *ctx)
 {
@@ -350,7 +351,7 @@ attempt_candidate(struct request *r, const struct candidate *c)
 	return next == NEXT_NONE;
 }
 
-/* The gateway counts itself if the target has no such endpoint. */
+/* The gateway does the counting if the target has no such endpoint. */
 static bool
 count_tokens(struct request *r, const struct candidate *c)
 {

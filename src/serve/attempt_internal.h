@@ -11,7 +11,8 @@
 #include "serve/relay.h"
 #include "serve/request.h"
 
-#define ATTEMPT_FIELDS_MAX 10
+/* Type, agent, trace, and up to three for another tailgate. */
+#define ATTEMPT_FIELDS_MAX (6 + PASSING_HEADERS)
 
 struct attempt {
 	struct request *request;

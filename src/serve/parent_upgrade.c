@@ -79,13 +79,13 @@ parent_upgrade_give_up(struct parent *p)
 	static struct upgrade u;
 
 	if (p->before == NULL) {
-		log_error("its workers can't start; ending");
+		log_error("the workers can't start; ending");
 		p->stopping = true;
 		p->status = 1;
 		return;
 	}
 	log_error("the workers of version " TAILGATE_VERSION
-		  " can't start; the program before it goes on");
+		  " can't start; the previous program goes on");
 	describe(p, &u);
 	upgrade_go_back(&u);
 	log_error("the previous program can't be executed again: %s; its "
@@ -116,12 +116,14 @@ parent_upgrade_on_proof(struct parent *p, int status)
 	p->proof = NULL;
 	if (p->proved)
 		return;
-	log_error("the new program refuses; the old one stays");
+	log_error("the new program does not accept the configuration, "
+		  "or cannot start; the old one goes on");
 	notify_ready("serving; the new program refuses");
 }
 
 /* Writes the state of the budgets for a program that keeps them in another
- * form; in a child process, because this one has nothing open. */
+ * form; in a child process, because the parent has
+ * no file of budgets open. */
 static bool
 hand_over_budgets(const struct parent *p)
 {
@@ -150,7 +152,7 @@ parent_upgrade_execute(struct parent *p)
 	static struct upgrade u;
 	sigset_t all, old;
 
-	/* Its end is reported by a signal, which comes first. */
+	/* The child's end is reported by SIGCHLD, and this is called again. */
 	if (!p->handed_over) {
 		if ((p->handed_over = hand_over_budgets(p)))
 			return;

@@ -154,8 +154,7 @@ bool slots_lost(struct slots *);
 bool slots_wanted(const struct slots_lease *);
 
 /* Used, queued and, with `swap`, the model in use of every limit, by index:
- * cheap, so a killed process's may
- * be counted for up to a second. */
+ * cheap, so a killed process's slots may be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);
 
 /* For `tailgate status`: one call per holder and waiter that is alive.  (It
