@@ -104,6 +104,12 @@ if command -v bash >/dev/null; then
 	is 'and the words of client' "$(bash_completes tailgate client s)" 'set show'
 fi
 
+# The beginning of an option is not the option.
+run client set laptop --model chat
+is 'an option that is not written out: exit status' "$rc" 2
+like 'is named with the whole one' "$err" \
+	'unknown option --model; did you mean --models[?]'
+
 # The configuration by the environment; -f is stronger.
 TAILGATE_CONFIG=$dir/by-environment.conf
 export TAILGATE_CONFIG

@@ -130,4 +130,12 @@ init
 is 'without servers: what it writes is right' "$code" 0
 like 'the echo is there' "$conf" 'kind = "echo"'
 
+"$TAILGATE" init "$dir/made" >"$dir/init.out" 2>&1
+is 'a configuration that is there: exit status' $? 1
+like 'and the way to write over it' "$(cat "$dir/init.out")" \
+	'stays as it is; --force writes over it'
+is 'nothing is changed' "$(cat "$dir/made/tailgate.conf")" "$conf"
+"$TAILGATE" init --force "$dir/made" >"$dir/init.out" 2>&1
+is '--force does' $? 0
+
 finish

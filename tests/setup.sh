@@ -309,6 +309,8 @@ try_rest()
 		'changed since.*state/tailgate/setup/codex'
 	sed -i 's/^model = .*/model = "org\/chat.1"/' "$HOME/.codex/config.toml"
 	check "undone, beside a line that is new" "$TAILGATE" setup codex --undo
+	like "and the client that was made is named" "$(cat "$dir/check.out")" \
+		'client made is still there; .*client rm made'
 	is "which stays" "$(cat "$HOME/.codex/config.toml")" '# my end'
 
 	printf '{ "a": [1, 2 }' >"$HOME/broken"

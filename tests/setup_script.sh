@@ -19,7 +19,9 @@ new_config <<-END
 	    { provider = "chat"; model = "m"; tools = true; images = true;
 	      context = 65536; } ); },
 	  { id = "second"; targets = (
-	    { provider = "chat"; model = "m2"; } ); } );
+	    { provider = "chat"; model = "m2"; } ); },
+	  { id = "any/*"; targets = (
+	    { provider = "chat"; model = "*"; } ); } );
 END
 add_client anna
 printf '%s\n' "$key" >"$dir/anna.key"
@@ -233,6 +235,37 @@ key=tg-wrong
 request "/v1/tailgate/setup?tool=codex&url=$base"
 is "and a key that it does not know" "$status" 401
 key=$anna_key
+
+# What setup says: of names, keys and what it cannot know.
+said()
+{
+	new_home none
+	"$TAILGATE" setup codex --print "$@" >"$dir/printed" 2>"$dir/said"
+	said="$? $(tr '\n' ' ' <"$dir/said")"
+}
+said --url "$base" --key-file "$dir/anna.key" --model nosuch
+like "a name that the gateway does not have" "$said" \
+	'^1 .*has no model "nosuch" for this key; it has: org/chat.1, small, second'
+said --url "$base" --key-file "$dir/anna.key" --small-model nosuch
+like "nor for small tasks" "$said" '^1 .*"nosuch"'
+said --url "$base" --key-file "$dir/anna.key" --model any/thing
+like "a name after a pattern" "$said" '^0 .*any/thing: its context is not known'
+like "is the model" "$(cat "$dir/printed")" '^model = "any/thing"'
+said --url "$base" --key-file "$dir/anna.key" --model second
+like "a context that is not known" "$said" '^0 .*context = N.*tailgate probe'
+said --url "$base" --key-file "$dir/anna.key"
+is "nothing is said of one that is" "$said" '0 '
+said --url "$base"
+like "without a key" "$said" '^0 .*MODEL stands for'
+echo tg-wrong >"$dir/wrong.key"
+said --url "$base" --key-file "$dir/wrong.key" --model second
+like "a wrong key, with a name" "$said" '^1 .*does not know the key .*reload'
+said --url http://127.0.0.1:9 --key-file "$dir/anna.key"
+like "a gateway that is away" "$said" '^1 .*--model NAME sets it up without'
+said --url http://127.0.0.1:9 --key-file "$dir/anna.key" --model second
+like "and a name for it" "$said" '^0 .*second is taken as it is named'
+said --url "$base" --client builder
+like "--client and --print" "$said" '^2 .*writes at once .*client add builder'
 
 # Lines around ours that were changed since stay; ours that were, too.
 by_setup codex --script --key-file "$dir/anna.key"

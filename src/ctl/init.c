@@ -223,6 +223,7 @@ file_write(const char *path, const struct buf *text)
 	return close(fd) == -1 ? complain(path) : 0;
 }
 
+/* 0: it is there, and is written now or a client is to be made for it. */
 static int
 config_write_new(const struct init *init)
 {
@@ -230,9 +231,11 @@ config_write_new(const struct init *init)
 	int status = -1;
 
 	if (!init->force && access(init->file, F_OK) == 0) {
-		fprintf(stderr, "%s is there already and stays as it is\n",
+		fprintf(stderr,
+		    "%s is there already and stays as it is; --force writes "
+		    "over it\n",
 		    init->file);
-		return 0;
+		return init->client == NULL ? -1 : 0;
 	}
 	buf_init(&text, 4 * CONFIG_MAX);
 	config_make(&text, init);

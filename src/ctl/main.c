@@ -38,7 +38,9 @@ static const struct command {
 	const struct ctl_option *options; /* NULL: none */
 	const char *text;
 } commands[] = {
-	{ "check", "[--dump | --json] [--no-keys] [--settings] [--user NAME]",
+	{ "check",
+	    "[--dump | --json] [--no-keys] [--user NAME]\n"
+	    "       tailgate check --settings | --systemd-allow",
 	    ctl_check, ctl_check_options,
 	    "proves the configuration and prints every mistake" },
 	{ "client",
@@ -53,8 +55,8 @@ static const struct command {
 	{ "completion", "bash|zsh|fish", ctl_completion, NULL,
 	    "prints a completion script for a shell" },
 	{ "explain",
-	    "--client NAME [--endpoint NAME] [--header LINE] [--facts FILE]\n"
-	    "           [--json] [FILE]",
+	    "--client NAME [--endpoint NAME] [--header LINE] [--query TEXT]\n"
+	    "           [--id ID] [--facts FILE] [--json] [FILE]",
 	    ctl_explain, ctl_explain_options,
 	    "shows where a request would go, and why" },
 	{ "help", "[COMMAND]", ctl_help, NULL, "prints the help of a command" },
@@ -84,7 +86,8 @@ static const struct command {
 	    "shows providers, slots, and who holds and waits" },
 	{ "usage",
 	    "[--since TIME] [--until TIME] [--by COLUMNS]\n"
-	    "           [--format table|json|csv] [--follow] [--verify]",
+	    "           [--format table|json|csv] [--follow] [--verify] "
+	    "[FILE ...]",
 	    ctl_usage, ctl_usage_options, "sums up the ledger" },
 	{ "version", "", ctl_version, NULL, "prints the version" },
 };

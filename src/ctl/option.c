@@ -68,13 +68,44 @@ complain(const char *command, const struct ctl_option *table, const char *word,
 	return '?';
 }
 
+static bool
+is_known(const struct ctl_option *table, const char *name, size_t len)
+{
+	for (; table->name != NULL; table++)
+		if (strlen(table->name) == len &&
+		    memcmp(table->name, name, len) == 0)
+			return true;
+	return false;
+}
+
+/* The next option, if it is not one of the table: getopt would take the
+ * beginning of a name for the name, --model for --models.  NULL: it is. */
+static const char *
+next_unknown(int argc, char **argv, const struct ctl_option *table)
+{
+	for (int i = optind; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *word = argv[i];
+
+		if (word[0] != '-' || word[1] == '\0')
+			continue;
+		if (word[1] != '-')
+			return NULL;
+		return is_known(table, word + 2, strcspn(word + 2, "=")) ? NULL
+									 : word;
+	}
+	return NULL;
+}
+
 int
 ctl_option_next(
     int argc, char **argv, const char *command, const struct ctl_option *table)
 {
 	struct option options[CTL_OPTIONS_MAX + 1];
+	const char *unknown = next_unknown(argc, argv, table);
 	int c;
 
+	if (unknown != NULL)
+		return complain(command, table, unknown, false);
 	options_make(table, options);
 	opterr = 0;
 	c = getopt_long(argc, argv, ":", options, NULL);

@@ -62,11 +62,18 @@ setup_do(struct setup *s)
 static int
 setup_undo(struct setup *s)
 {
+	char *client;
 	int failed;
 
 	if (setup_cage_enter(s) == -1)
 		return 1;
+	client = setup_record_client(s->tool->name);
 	failed = setup_record_undo(s->tool->name, s->dry, stdout);
+	if (failed == 0 && !s->dry && client != NULL)
+		printf("The client %s is still there; on the gateway's host: "
+		       "tailgate client rm %s\n",
+		    client, client);
+	free(client);
 	if (failed == -1) {
 		fprintf(stderr, "tailgate setup: %s is not set up\n",
 		    s->tool->name);
@@ -161,10 +168,16 @@ setup_call(struct setup *s, int argc, char **argv)
 	if (s->undo)
 		return setup_undo(s);
 	looks = s->print || s->dry || s->script;
-	if (s->client != NULL && (s->key_file != NULL || looks))
+	if (s->client != NULL && looks)
 		return ctl_misuse("setup",
-		    "--client makes a client, which --key-file, --print, "
-		    "--dry-run and --script rule out");
+		    "--client writes at once and can't go with --print, "
+		    "--dry-run or --script; first `tailgate client add %s "
+		    ">%s.key`, then --key-file %s.key",
+		    s->client, s->client, s->client);
+	if (s->client != NULL && s->key_file != NULL)
+		return ctl_misuse("setup",
+		    "--client makes a key, and --key-file names one: only one "
+		    "of them");
 	if (s->script && (s->print || s->dry))
 		return ctl_misuse(
 		    "setup", "--script, --print and --dry-run: one at a time");

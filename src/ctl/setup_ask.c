@@ -125,35 +125,111 @@ setup_key_take(struct setup *s)
 
 /* ---- the models ------------------------------------------------------- */
 
+#define NAMES_SHOWN 8
+
+/* Why the gateway told no models.  Returns -1. */
+static int
+say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
+{
+	fprintf(stderr, "tailgate setup: %s: %s\n%s\n", s->values.url, why,
+	    asked == SETUP_UNKNOWN_KEY
+		? "If the client is new, reload the gateway (systemctl reload "
+		  "tailgate), then set up again"
+		: "--model NAME sets it up without asking the gateway (no "
+		  "context window then)");
+	return -1;
+}
+
+/* Has the gateway the model?  -1: said. */
+static int
+check_model(const struct setup *s, const char *name)
+{
+	const struct setup_models *models = &s->models;
+	size_t shown = 0;
+
+	if (name == NULL || setup_model_known(models, name) != NULL ||
+	    models->n == SETUP_MODELS_MAX)
+		return 0;
+	fprintf(stderr,
+	    "tailgate setup: the gateway has no model \"%s\" for this key",
+	    name);
+	for (size_t i = 0; i < models->n; i++)
+		if (models->list[i].talks && shown++ < NAMES_SHOWN)
+			fprintf(stderr, "%s%s",
+			    shown == 1 ? "; it has: " : ", ",
+			    models->list[i].id);
+	fprintf(stderr, "%s\n", shown > NAMES_SHOWN ? " ..." : "");
+	return -1;
+}
+
+/* What is left out of the tool's settings without a word otherwise. */
+static void
+say_missing(const struct setup *s)
+{
+	const struct setup_model *m =
+	    setup_model_known(&s->models, s->values.model);
+
+	if (m != NULL && m->context == 0 && setup_tool_wants_context(s->tool))
+		fprintf(stderr,
+		    "tailgate setup: %s: its context is not known; give the "
+		    "target `context = N`, or run `tailgate probe`, then set "
+		    "up again\n",
+		    m->id);
+}
+
+/* The models, by the gateway or the configuration; names that were given are
+ * looked for.  -1: said. */
+static int
+learn(struct setup *s)
+{
+	struct setup_values *v = &s->values;
+	enum setup_asked asked;
+	char why[256];
+
+	if (s->clients_file != NULL)
+		return 0; /* they were read */
+	if (s->asked_fd == -1) {
+		if (v->model == NULL) {
+			v->model = "MODEL";
+			fputs("tailgate setup: MODEL stands for one that the "
+			      "key may use; --key-file names the key\n",
+			    stderr);
+		}
+		return 0;
+	}
+	asked = setup_ask_end(s, why, sizeof(why));
+	if (asked == SETUP_TOLD)
+		return check_model(s, v->model) == 0 &&
+			check_model(s, v->small) == 0
+		    ? 0
+		    : -1;
+	if (asked == SETUP_UNKNOWN_KEY || v->model == NULL)
+		return say_not_told(s, asked, why);
+	fprintf(stderr,
+	    "tailgate setup: %s: %s; the model %s is taken as it is named\n",
+	    v->url, why, v->model);
+	return 0;
+}
+
 int
 setup_models_take(struct setup *s)
 {
 	struct setup_values *v = &s->values;
-	char why[256] = "there is no key yet";
-	int status = -1;
+	const struct setup_model *picked;
 
 	v->models = &s->models;
-	if (s->clients_file != NULL)
-		status = 0; /* they were read */
-	else if (s->asked_fd != -1)
-		status = setup_ask_end(s, why, sizeof(why));
-	if (status == -1 && v->model == NULL && v->key == NULL)
-		v->model = "MODEL";
-	if (status == -1 && v->model == NULL) {
-		fprintf(stderr,
-		    "tailgate setup: %s: %s\n"
-		    "A model can be named without it: --model NAME\n",
-		    v->url, why);
+	if (learn(s) == -1)
 		return -1;
-	}
-	if (v->model == NULL && setup_model_pick(&s->models) != NULL)
-		v->model = setup_model_pick(&s->models)->id;
+	picked = setup_model_pick(&s->models);
+	if (v->model == NULL && picked != NULL)
+		v->model = picked->id;
 	if (v->model == NULL) {
 		fprintf(stderr,
 		    "tailgate setup: this client may not use any chat "
 		    "model\n");
 		return -1;
 	}
+	say_missing(s);
 	if (v->small == NULL)
 		v->small = v->model;
 	setup_model_assume(&s->models, v->model);

@@ -28,8 +28,9 @@
 
 /* What the process says before the models. */
 struct said {
+	uint32_t asked; /* enum setup_asked */
 	uint32_t nmodels;
-	char why[256]; /* empty: it has them */
+	char why[256];
 };
 
 struct said_model {
@@ -42,14 +43,15 @@ static _Noreturn void
 ask(const struct setup *s, int fd)
 {
 	static struct setup_models models;
+	const char *const names[2] = { s->values.model, s->values.small };
 	struct said said = { .nmodels = 0 };
 	FILE *out = fdopen(fd, "w");
 
 	if (out == NULL || connector_init() == -1 ||
 	    ctl_confine_to(s->values.url) == -1)
 		_exit(1);
-	setup_models_ask(&models, s->values.url, s->values.key, s->arena,
-	    said.why, sizeof(said.why));
+	said.asked = setup_models_ask(&models, s->values.url, s->values.key,
+	    names, s->arena, said.why, sizeof(said.why));
 	said.nmodels = (uint32_t)models.n;
 	fwrite(&said, sizeof(said), 1, out);
 	for (size_t i = 0; i < models.n; i++) {
@@ -104,9 +106,10 @@ take_one(struct setup *s, const struct said_model *one)
 	m->talks = one->talks != 0;
 }
 
-int
+enum setup_asked
 setup_ask_end(struct setup *s, char *why, size_t size)
 {
+	enum setup_asked asked = SETUP_NOT_TOLD;
 	struct said said = { .nmodels = 0 };
 	struct said_model one;
 	FILE *in = fdopen(s->asked_fd, "r");
@@ -115,7 +118,9 @@ setup_ask_end(struct setup *s, char *why, size_t size)
 		fatal("out of memory");
 	snprintf(why, size, "the process that asks it has failed");
 	if (fread(&said, sizeof(said), 1, in) == 1 &&
-	    memchr(said.why, '\0', sizeof(said.why)) != NULL) {
+	    memchr(said.why, '\0', sizeof(said.why)) != NULL &&
+	    said.asked <= SETUP_NOT_TOLD) {
+		asked = said.asked;
 		log_escape(said.why, strlen(said.why), why, size);
 		for (uint32_t i = 0;
 		     i < said.nmodels && fread(&one, sizeof(one), 1, in) == 1;
@@ -126,7 +131,7 @@ setup_ask_end(struct setup *s, char *why, size_t size)
 	s->asked_fd = -1;
 	while (waitpid(s->asker, NULL, 0) == -1 && errno == EINTR)
 		;
-	return *why == '\0' ? 0 : -1;
+	return asked;
 }
 
 /* ---- the files -------------------------------------------------------- */

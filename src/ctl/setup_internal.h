@@ -31,9 +31,19 @@
 
 /* ---- models ----------------------------------------------------------- */
 
-/* GET URL/v1/models.  -1: why, of size bytes, says what happened. */
-int setup_models_ask(struct setup_models *, const char *url, const char *key,
-    struct arena *, char *why, size_t size);
+/* What came of asking the gateway for the models. */
+enum setup_asked {
+	SETUP_TOLD, /* they are known */
+	SETUP_UNKNOWN_KEY, /* it does not know the key */
+	SETUP_NOT_TOLD, /* it could not be asked */
+};
+
+/* GET URL/v1/models; then GET URL/v1/models/NAME for those of the two names
+ * that the list does not have, as one after a pattern; a name may be NULL.
+ * Unless they are known: why, of size bytes, says what happened. */
+enum setup_asked setup_models_ask(struct setup_models *, const char *url,
+    const char *key, const char *const names[2], struct arena *, char *why,
+    size_t size);
 /* From the configuration, those that the client sees.  -1: it has been said
  * why not. */
 int
@@ -65,10 +75,12 @@ int setup_record_path(const char *tool, unsigned i, char **path, char **made);
  * becomes what it would be without it.  -1: said. */
 int setup_record_undo_in(const char *tool, struct setup_text *);
 struct setup_cage;
-/* Writes all files and the record of them.  -1: said; what was written has been
- * put back. */
-int setup_record_commit(
-    const char *tool, const struct setup_cage *, struct setup_text *, size_t n);
+/* Writes all files and the record of them, and of the client that was made for
+ * the tool, or NULL.  -1: said; what was written has been put back. */
+int setup_record_commit(const char *tool, const struct setup_cage *,
+    const char *client, struct setup_text *, size_t n);
+/* The client that was made for the tool; the caller frees.  NULL: none was. */
+char *setup_record_client(const char *tool);
 /* Puts back what the tool's set-up changed.  Says what it does to out.
  * Returns how many files could not be put back, -1: nothing was set up. */
 int setup_record_undo(const char *tool, bool dry, FILE *out);
@@ -92,8 +104,8 @@ struct setup;
 
 /* If the gateway is to be asked: starts the process that does.  -1: said. */
 int setup_ask_start(struct setup *);
-/* What it has found, once we are confined.  -1: why says what happened. */
-int setup_ask_end(struct setup *, char *why, size_t size);
+/* What it has found, once we are confined, as setup_models_ask(). */
+enum setup_asked setup_ask_end(struct setup *, char *why, size_t size);
 /* Makes the directories that will be written to, and confines us to them.
  * -1: said. */
 int setup_cage_enter(struct setup *);

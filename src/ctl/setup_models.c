@@ -62,38 +62,67 @@ take_model(struct setup_models *models, const json_t *row, struct arena *arena)
 	    has_word(json_object_get(kinds, "output_modalities"), "text");
 }
 
-int
-setup_models_ask(struct setup_models *models, const char *url, const char *key,
-    struct arena *arena, char *why, size_t size)
+/* GET path: its JSON, or NULL; the caller owns it.  *reply has no body. */
+static json_t *
+get(const struct mount *mount, const char *path, struct mount_reply *reply)
 {
 	struct mount_request q = {
-		.method = "GET", .path = "/v1/models", .timeout_ms = TIMEOUT_MS
+		.method = "GET", .path = path, .timeout_ms = TIMEOUT_MS
 	};
+	json_t *body;
+
+	mount_ask(mount, &q, reply);
+	body = json_loadb(reply->body.p == NULL ? "" : reply->body.p,
+	    reply->body.len, 0, NULL);
+	buf_free(&reply->body);
+	return body;
+}
+
+static void
+ask_for_one(struct setup_models *models, const struct mount *mount,
+    const char *name, struct arena *arena)
+{
+	struct mount_reply reply;
+	json_t *row;
+
+	if (name == NULL || setup_model_known(models, name))
+		return;
+	row = get(mount, arena_printf(arena, "/v1/models/%s", name), &reply);
+	if (reply.status == 200)
+		take_model(models, row, arena);
+	json_decref(row);
+}
+
+enum setup_asked
+setup_models_ask(struct setup_models *models, const char *url, const char *key,
+    const char *const names[2], struct arena *arena, char *why, size_t size)
+{
 	struct mount_reply reply;
 	struct mount mount = { .key = key };
+	enum setup_asked asked = SETUP_NOT_TOLD;
 	json_t *body, *row;
 	size_t i;
 
 	mount_of_url(&mount, arena, url);
-	mount_ask(&mount, &q, &reply);
-	body = json_loadb(
-	    reply.body.p == NULL ? "" : reply.body.p, reply.body.len, 0, NULL);
+	body = get(&mount, "/v1/models", &reply);
 	if (reply.status == 0)
 		snprintf(why, size, "%s", reply.why);
-	else if (reply.status == 401)
+	else if (reply.status == 401) {
 		snprintf(why, size, "the gateway does not know the key");
-	else if (reply.status != 200 ||
+		asked = SETUP_UNKNOWN_KEY;
+	} else if (reply.status != 200 ||
 	    !json_is_array(json_object_get(body, "data")))
 		snprintf(why, size, "no list of models is there (status %d)",
 		    reply.status);
 	else {
-		*why = '\0';
+		asked = SETUP_TOLD;
 		json_array_foreach (json_object_get(body, "data"), i, row)
 			take_model(models, row, arena);
+		for (i = 0; i < 2; i++)
+			ask_for_one(models, &mount, names[i], arena);
 	}
 	json_decref(body);
-	buf_free(&reply.body);
-	return *why == '\0' ? 0 : -1;
+	return asked;
 }
 
 /* ---- of the configuration --------------------------------------------- */

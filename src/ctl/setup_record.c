@@ -7,7 +7,8 @@
  * directory holds three files for each file that was changed, N from 0 on:
  *
  *	N.path		its path; "new" or its mode in octal; the first
- *			directory that was made for it, or "-": a line each
+ *			directory that was made for it, or "-": a line each;
+ *			in 0.path a fourth, if a client was made: its name
  *	N.before	the file as it was
  *	N.after		the file as it was written
  *
@@ -29,6 +30,7 @@
 struct record {
 	char *dir;
 	char *path, *made; /* made: NULL, no directory was */
+	char *client; /* that was made for it, or NULL */
 	bool existed;
 	unsigned mode;
 	struct buf head, before, after;
@@ -99,6 +101,9 @@ record_read(struct record *r, const char *tool, unsigned i)
 			r->mode = (unsigned)strtoul(mode, NULL, 8) & 0777;
 			if (strcmp(r->made, "-") == 0)
 				r->made = NULL;
+			r->client = strsep(&p, "\n");
+			if (r->client != NULL && *r->client == '\0')
+				r->client = NULL;
 			return 0;
 		}
 	}
@@ -222,6 +227,20 @@ part_remove(const char *dir, unsigned i)
 	}
 }
 
+char *
+setup_record_client(const char *tool)
+{
+	struct record r;
+	char *client = NULL;
+
+	if (record_read(&r, tool, 0) == -1)
+		return NULL;
+	if (r.client != NULL && (client = strdup(r.client)) == NULL)
+		fatal("out of memory");
+	record_free(&r);
+	return client;
+}
+
 int
 setup_record_undo(const char *tool, bool dry, FILE *out)
 {
@@ -250,8 +269,8 @@ setup_record_undo(const char *tool, bool dry, FILE *out)
 /* ---- committing ------------------------------------------------------- */
 
 static int
-record_write(
-    const char *dir, unsigned i, const struct setup_text *t, const char *made)
+record_write(const char *dir, unsigned i, const struct setup_text *t,
+    const char *made, const char *client)
 {
 	struct buf head;
 	int status;
@@ -263,6 +282,8 @@ record_write(
 	else
 		buf_puts(&head, "new\n");
 	buf_printf(&head, "%s\n", made == NULL ? "-" : made);
+	if (i == 0 && client != NULL)
+		buf_printf(&head, "%s\n", client);
 	status = part_write(dir, i, "before", &t->before) == 0 &&
 		part_write(dir, i, "after", &t->after) == 0
 	    ? part_write(dir, i, "path", &head)
@@ -289,7 +310,7 @@ made_before(const char *tool, const char *path)
 
 static int
 commit_one(const char *tool, const struct setup_cage *cage, const char *dir,
-    unsigned i, struct setup_text *t)
+    unsigned i, struct setup_text *t, const char *client)
 {
 	char *before = made_before(tool, t->path);
 	const char *made =
@@ -299,7 +320,7 @@ commit_one(const char *tool, const struct setup_cage *cage, const char *dir,
 
 	if (t->secret)
 		mode &= 0600;
-	status = record_write(dir, i, t, made);
+	status = record_write(dir, i, t, made, client);
 	if (status == 0)
 		status = setup_file_write(t->path, &t->after, mode);
 	free(before);
@@ -308,13 +329,16 @@ commit_one(const char *tool, const struct setup_cage *cage, const char *dir,
 
 int
 setup_record_commit(const char *tool, const struct setup_cage *cage,
-    struct setup_text *texts, size_t n)
+    const char *client, struct setup_text *texts, size_t n)
 {
-	char *dir = setup_state_path(tool);
+	char *dir = setup_state_path(tool),
+	     *earlier = setup_record_client(tool);
 	int status = 0;
 
 	for (size_t i = 0; i < n && status == 0; i++)
-		status = commit_one(tool, cage, dir, (unsigned)i, &texts[i]);
+		status = commit_one(tool, cage, dir, (unsigned)i, &texts[i],
+		    client != NULL ? client : earlier);
+	free(earlier);
 	/* What an earlier set-up recorded beyond these is over. */
 	for (size_t i = n; i < SETUP_FILES_MAX + 1 && status == 0; i++)
 		part_remove(dir, (unsigned)i);

@@ -208,7 +208,7 @@ setup_texts_use(struct setup *s)
 			texts_print(&texts);
 		else if (s->dry)
 			texts_diff(s, &texts);
-		else if (setup_record_commit(s->tool->name, &s->cage,
+		else if (setup_record_commit(s->tool->name, &s->cage, s->client,
 			     texts.list, texts.n) == -1)
 			status = 1;
 		else

@@ -45,19 +45,20 @@ setup_model_pick(const struct setup_models *models)
 	return NULL;
 }
 
-static bool
-model_known(const struct setup_models *models, const char *id)
+const struct setup_model *
+setup_model_known(const struct setup_models *models, const char *id)
 {
 	for (size_t i = 0; i < models->n; i++)
 		if (strcmp(models->list[i].id, id) == 0)
-			return true;
-	return false;
+			return &models->list[i];
+	return NULL;
 }
 
 void
 setup_model_assume(struct setup_models *models, const char *id)
 {
-	if (!model_known(models, id) && models->n < SETUP_MODELS_MAX)
+	if (setup_model_known(models, id) == NULL &&
+	    models->n < SETUP_MODELS_MAX)
 		models->list[models->n++] = (struct setup_model){
 			.id = id, .tools = true, .talks = true
 		};

@@ -63,6 +63,9 @@ struct setup_model *
 setup_model_add(struct setup_models *, const char *id, struct arena *);
 /* The first that talks and can use tools, else the first that talks; NULL. */
 const struct setup_model *setup_model_pick(const struct setup_models *);
+/* The one of this name; NULL. */
+const struct setup_model *setup_model_known(
+    const struct setup_models *, const char *id);
 /* Adds a model of which only the name is known, as after a pattern. */
 void setup_model_assume(struct setup_models *, const char *id);
 /* Letters, digits and marks that mean nothing to a shell or in a quoted string:
@@ -98,6 +101,8 @@ struct setup_tool {
 
 extern const struct setup_tool setup_tools[];
 const struct setup_tool *setup_tool_find(const char *name);
+/* Whether its settings say how large the model's context is. */
+bool setup_tool_wants_context(const struct setup_tool *);
 /* For spelling_nearest() and lists. */
 const char *setup_tool_name(const void *ctx, size_t i);
 

@@ -314,6 +314,29 @@ setup_tool_find(const char *name)
 	return NULL;
 }
 
+static bool
+names_context(const char *template)
+{
+	return template != NULL &&
+	    (strstr(template, "<context>") != NULL ||
+		strstr(template, "<window>") != NULL);
+}
+
+bool
+setup_tool_wants_context(const struct setup_tool *tool)
+{
+	for (size_t i = 0; i < SETUP_FILES_MAX; i++) {
+		const struct setup_file *file = &tool->files[i];
+
+		if (names_context(file->whole))
+			return true;
+		for (size_t j = 0; j < SETUP_EDITS_MAX; j++)
+			if (names_context(file->edits[j].value))
+				return true;
+	}
+	return false;
+}
+
 const char *
 setup_tool_name(const void *ctx, size_t i)
 {
