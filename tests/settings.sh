@@ -83,6 +83,7 @@ missing=
 while IFS='	' read -r path _; do
 	case $path in
 	prices*) continue ;;	# in price_file
+	threads) continue ;;	# has no effect
 	esac
 	grep -Eq "(^|[ {(,])${path##*.} = " "$dir/switched" ||
 	    missing="$missing $path"

@@ -130,7 +130,8 @@
 		"\"2026-12-31T18:00:00Z\".",                                   \
 		IN(client, expires_wall_ms)),                                  \
 	    NUMBER(g, "priority", SCHEMA_INT, 1, 100, "10",                    \
-		"Its weight in the queue for a slot.", IN(client, priority)),  \
+		"Its share of the turns in the queue for a slot.",             \
+		IN(client, priority)),                                         \
 	    BOOL(g, "explain", "false",                                        \
 		"May have its requests explained (X-Tailgate-Explain), as "    \
 		"operators may.",                                              \
@@ -157,7 +158,7 @@ const struct schema schema_table[] = {
 	    "none.",
 	    IN(config, clients_file)),
 	TEXT("", "price_file", SCHEMA_PATH, 1, 4096, NULL, false,
-	    "File with a list prices, used for the targets that have no "
+	    "File with a list `prices`, for the targets that have no "
 	    "price of their own.",
 	    IN(config, price_file)),
 	WORD("", "sandbox", SCHEMA_WORD, "on", "on require off",
@@ -206,7 +207,7 @@ const struct schema schema_table[] = {
 	    "dropped when others wait for its slot, or for a place in a pool "
 	    "that is nearly full; after 120 s in any case.",
 	    IN(config, client_idle_ms)),
-	GROUP("", "log", "log", "What is logged, and to which file.", NOWHERE),
+	GROUP("", "log", "log", "What is logged, and where to.", NOWHERE),
 	GROUP("", "body", "body", "Limits of request bodies.", NOWHERE),
 	GROUP("", "cors", "cors", "Access from web pages; off unless set.",
 	    NOWHERE),
@@ -337,7 +338,9 @@ const struct schema schema_table[] = {
 	    "waits.",
 	    IN(limit, queue)),
 	NUMBER("limits", "wait", SCHEMA_SECONDS, 0, 3600, "120",
-	    "How long one may wait.", IN(limit, wait_ms)),
+	    "How long one may wait; counts in total, not in the provider's "
+	    "timeouts.",
+	    IN(limit, wait_ms)),
 	NUMBER("limits", "per_client", SCHEMA_INT, 0, 256, "0",
 	    "Slots that one client may hold; 0 means all.",
 	    IN(limit, per_client)),
@@ -428,7 +431,8 @@ const struct schema schema_table[] = {
 	    IN(provider, endpoints) },
 
 	TEXT("key", "file", SCHEMA_PATH, 1, 4096, NULL, false,
-	    "A file that only its owner and group can read.",
+	    "A file that only its owner and group can read: the key alone, "
+	    "on one line.",
 	    IN(key_source, file)),
 	TEXT("key", "credential", SCHEMA_NAME, 1, 255, NULL, false,
 	    "A systemd credential ($CREDENTIALS_DIRECTORY).",
