@@ -142,6 +142,14 @@ is "comments and rows stay" "$(grep -c -e '^# mine' \
 	"$dir/prices.conf")" 4
 is "and who may read it" "$(find "$dir/prices.conf" -perm 640)" \
 	"$dir/prices.conf"
+# Only root can give a file to a group that it is not in.
+if [ "$(id -u)" -eq 0 ]; then
+	chown 0:65534 "$dir/prices.conf"
+	import "$dir/litellm.json" --date 2026-11-02
+	is "whose it is, too" "$(command stat -c %u:%g:%a "$dir/prices.conf")" \
+		0:65534:640
+	import "$dir/litellm.json" --date 2026-11-01
+fi
 cp "$dir/prices.conf" "$dir/once"
 import "$dir/litellm.json" --date 2026-11-01
 same "again: nothing changes" "$dir/once" "$dir/prices.conf"
@@ -162,6 +170,29 @@ like "unless they are said to be" "$(cat "$dir/out")" '^\+.*input = 1000000\.0'
 # The gateway charges by it.
 "$TAILGATE" -f "$conf" check --dump | grep -A 30 '"claude-x"' >"$dir/dump"
 like "a target has its price" "$(cat "$dir/dump")" 'cache_write_1h = 6'
+
+# Lists are written by others.
+cat >"$dir/hostile.json" <<'END'
+{ "claude-x": { "litellm_provider": "", "input_cost_per_token": 1e-6 },
+  "gpt-x": { "litellm_provider": "com", "input_cost_per_token": 1e-6 },
+  "llama-x": { "litellm_provider": "api.groq.com",
+    "input_cost_per_token": 1e-6 },
+  "a/b-x": { "litellm_provider": "\u001b]0;x\u0007il",
+    "input_cost_per_token": 1e-6 } }
+END
+import "$dir/hostile.json" --dry-run
+is "a hostile list" "$status" 0
+like "a seller without a name sells nothing" "$(cat "$dir/out")" \
+	'^claude-x at claude: no price in the list: sold there by ;'
+like "nor does what hosts end in" "$(cat "$dir/out")" \
+	'^gpt-x at openai: no price in the list: sold there by com;'
+unlike "a whole host does" "$(cat "$dir/out")" '^llama-x at fast: no price'
+like "no name reaches the terminal as it is" "$(cat "$dir/out")" \
+	'sold there by \\x1[bB]\]0;x\\x07il;'
+printf '{ "a": x\033[31m }' >"$dir/hostile.json"
+import "$dir/hostile.json"
+is "broken JSON" "$status" 1
+check_not "nor what is wrong in it" grep -q "$(printf '\033')" "$dir/out"
 
 # What is wrong is said.
 : >"$dir/empty"

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/replace.h"
 #include "config/clients.h"
 #include "config/load.h"
 #include "config/splice.h"
@@ -110,29 +111,13 @@ edit_begin(struct edit *e, const char *path, bool lock, FILE *err)
 	return 0;
 }
 
-/* Owner and mode of the old file; a new file belongs to its directory's
- * group, of which the responder is a member. */
-static int
-file_owner(const struct edit *e, int fd)
-{
-	struct stat st;
-
-	if (stat(e->path, &st) == 0) {
-		if (fchown(fd, st.st_uid, st.st_gid) == -1 && errno != EPERM)
-			return -1;
-		return fchmod(fd, st.st_mode & 0777);
-	}
-	if (fstat(e->dir_fd, &st) == -1 ||
-	    (fchown(fd, (uid_t)-1, st.st_gid) == -1 && errno != EPERM))
-		return -1;
-	return fchmod(fd, CLIENTS_MODE);
-}
-
 static int
 file_fill(struct edit *e, int fd)
 {
 	const char *p = e->text.p;
 	size_t left = e->text.len;
+	unsigned mode = CLIENTS_MODE;
+	struct stat st;
 
 	while (left > 0) {
 		ssize_t n = write(fd, p, left);
@@ -142,7 +127,11 @@ file_fill(struct edit *e, int fd)
 		p += n;
 		left -= (size_t)n;
 	}
-	return file_owner(e, fd) == 0 ? fsync(fd) : -1;
+	/* A new one belongs to its directory's group, of which the responder is
+	 * a member. */
+	if (stat(e->path, &st) == 0)
+		mode = st.st_mode & 0777;
+	return replace_own(fd, e->path, mode) == 0 ? fsync(fd) : -1;
 }
 
 /* "clients[3].budget.usd_per_day: must be ..." under the option's name. */

@@ -191,10 +191,13 @@ catalogue_read(struct catalogue *c, struct span text, struct arena *arena)
 
 /* ---- which row is a model's -------------------------------------------- */
 
-/* "groq" sells at api.groq.com, and so does a provider of that name. */
+/* "groq" sells at api.groq.com, and so does a provider of that name.  "com"
+ * does not: what a host ends in is no seller, unless it is all of the host. */
 static bool
 is_seller(const struct provider *provider, const char *seller, const char *said)
 {
+	if (*seller == '\0')
+		return false;
 	if (said != NULL)
 		return strcmp(said, seller) == 0;
 	if (strcasecmp(provider->name, seller) == 0)
@@ -203,8 +206,8 @@ is_seller(const struct provider *provider, const char *seller, const char *said)
 	     at != NULL && (at = strstr(at, seller)) != NULL; at++) {
 		char end = at[strlen(seller)];
 
-		if ((at == provider->host || at[-1] == '.') &&
-		    (end == '.' || end == '\0'))
+		if (at == provider->host ? end == '.' || end == '\0'
+					 : at[-1] == '.' && end == '.')
 			return true;
 	}
 	return false;

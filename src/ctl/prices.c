@@ -19,14 +19,15 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/replace.h"
 #include "config/load.h"
 #include "config/splice.h"
 #include "ctl/catalogue.h"
 #include "ctl/ctl.h"
 #include "ctl/diff.h"
-#include "ctl/replace.h"
 
 #define SELLERS_MAX 64
+#define FOREIGN_MAX 256 /* bytes of what the list says, in messages */
 #define TEXT_MAX (16 * 1024 * 1024)
 
 const struct ctl_option ctl_prices_options[] = {
@@ -66,6 +67,16 @@ seller_said(const struct prices *p, const struct provider *provider)
 	return NULL;
 }
 
+/* Words of the list, which may be hostile. */
+static void
+say_foreign(FILE *out, const char *before, const char *text, const char *after)
+{
+	char escaped[FOREIGN_MAX];
+
+	log_escape(text, strlen(text), escaped, sizeof(escaped));
+	fprintf(out, "%s%s%s", before, escaped, after);
+}
+
 /* Who sells it by this list, for those who look for a seller's name. */
 static void
 say_missing(struct prices *p, const struct target *t)
@@ -76,7 +87,8 @@ say_missing(struct prices *p, const struct target *t)
 	printf("%s at %s: no price in the list", t->model, t->provider->name);
 	for (size_t i = 0, n = 0; i < p->catalogue.n && n < 8; i++)
 		if (catalogue_is_model(&p->catalogue.rows[i], t->model)) {
-			printf("%s%s", between, p->catalogue.rows[i].seller);
+			say_foreign(
+			    stdout, between, p->catalogue.rows[i].seller, "");
 			between = ", ";
 			n++;
 		}
@@ -331,9 +343,10 @@ import(struct prices *p, const char *path)
 	if (confine(p) == -1)
 		goto out;
 	if ((wrong = catalogue_read(
-		 &p->catalogue, buf_span(&json), p->arena)) != NULL)
-		fprintf(stderr, "tailgate prices: %s: %s\n", path, wrong);
-	else if (targets_take(p) == -1)
+		 &p->catalogue, buf_span(&json), p->arena)) != NULL) {
+		fprintf(stderr, "tailgate prices: %s: ", path);
+		say_foreign(stderr, "", wrong, "\n");
+	} else if (targets_take(p) == -1)
 		fprintf(stderr,
 		    "tailgate prices: %s: its list cannot be edited; write "
 		    "prices = ( ); in it\n",

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "ctl/replace.h"
+#include "base/replace.h"
 #include "ctl/setup_internal.h"
 #include "ctl/setup_files.h"
 
