@@ -124,8 +124,7 @@ health_key_rest(struct health *h, const struct provider *p, int key,
 	int64_t ms = retry_after_ms;
 
 	if (ms <= 0)
-		ms = grown(&p->circuit,
-		    health_models_times(h->models, &what, most_ms));
+		ms = grown(&p->circuit, health_models_times(h->models, &what));
 	if (ms > most_ms)
 		ms = most_ms;
 	health_models_hold(h->models, &what, outcome, ms);

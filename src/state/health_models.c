@@ -106,22 +106,25 @@ health_models_open_ms(struct health_models *m, const struct health_what *what)
 	return most_ms;
 }
 
-unsigned
-health_models_times(
-    struct health_models *m, const struct health_what *what, int64_t within_ms)
+static unsigned
+row_times(const struct row *row, const struct provider *p, int64_t now_ms)
 {
-	int64_t now_ms = clock_now_ms(), ago_ms;
+	int64_t ago_ms = now_ms - atomic_load(&row->until_ms);
 
+	return ago_ms < p->circuit.cooldown_max_ms &&
+		facts_held_is_sane(p, -ago_ms)
+	    ? atomic_load(&row->times)
+	    : 0;
+}
+
+unsigned
+health_models_times(struct health_models *m, const struct health_what *what)
+{
 	for (size_t i = 0; m->map != NULL && i < HEALTH_MODELS_ROWS; i++) {
-		struct row *row = &m->map->rows[i];
+		const struct row *row = &m->map->rows[i];
 
-		if (atomic_load(&row->key) != what->key)
-			continue;
-		ago_ms = now_ms - atomic_load(&row->until_ms);
-		return ago_ms < within_ms &&
-			facts_held_is_sane(what->provider, -ago_ms)
-		    ? atomic_load(&row->times)
-		    : 0;
+		if (atomic_load(&row->key) == what->key)
+			return row_times(row, what->provider, clock_now_ms());
 	}
 	return 0;
 }
@@ -191,6 +194,9 @@ health_models_hold(struct health_models *m, const struct health_what *what,
 	name_store(row, what->model);
 	atomic_store(&row->group, what->group);
 	atomic_store(&row->why, why);
+	/* After a quiet time they are counted anew. */
+	if (row_times(row, what->provider, now_ms) == 0)
+		atomic_store(&row->times, 0);
 	atomic_fetch_add(&row->times, 1);
 	/* The time of a row from before a reboot is further away than any
 	 * hold. */

@@ -49,10 +49,10 @@ health_models_open_ms(struct health_models *, const struct health_what *);
 /* Leaves it alone for ms; why is for people. */
 void health_models_hold(struct health_models *, const struct health_what *,
     enum health_outcome why, int64_t ms);
-/* How often it was held before, each time within within_ms after the last hold
- * had ended. */
-unsigned health_models_times(
-    struct health_models *, const struct health_what *, int64_t within_ms);
+/* How often it was held before, each time within its provider's cooldown_max
+ * after the last hold had ended. */
+unsigned
+health_models_times(struct health_models *, const struct health_what *);
 /* Those of one group, for people. */
 void health_models_each(struct health_models *, const struct health_what *,
     void (*each)(void *, const struct health_held *), void *ctx);

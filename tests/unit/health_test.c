@@ -369,6 +369,39 @@ test_models(struct health *h)
 	now_ms += 900000 + FACTS_LOADING_MS;
 }
 
+/* How long a key rests that was limited without a time. */
+static int64_t
+key_rests(struct health *h)
+{
+	int64_t rest_ms;
+
+	health_key_rest(h, &providers[1], 0, "a", HEALTH_RATE_LIMITED, 0);
+	CHECK(health_key(h, &providers[1], "a", 1u << 1, &rest_ms) == -1,
+	    "the only key that is left rests");
+	return rest_ms;
+}
+
+/* A rest grows with each failure in a row, and anew after a quiet time. */
+static void
+test_key_rests(struct health *h)
+{
+	int64_t most_ms = providers[1].circuit.cooldown_max_ms;
+
+	providers[1].nkeys = 2;
+	for (int round = 0; round < 2; round++) {
+		for (int64_t ms = COOLDOWN; ms < most_ms; ms *= 2) {
+			int64_t rest_ms = key_rests(h);
+
+			CHECK(rest_ms == ms,
+			    "round %d: rests for %lld ms: %lld", round,
+			    (long long)ms, (long long)rest_ms);
+			now_ms += ms;
+		}
+		now_ms += most_ms;
+	}
+	providers[1].nkeys = 0;
+}
+
 static void
 test_latency(struct health *h)
 {
@@ -883,6 +916,7 @@ main(void)
 	test_answered(h);
 	test_limits(h);
 	test_models(h);
+	test_key_rests(h);
 	test_latency(h);
 	test_one_trial_of_threads(h);
 	test_one_trial_of_processes(h);
