@@ -225,10 +225,18 @@ like "it lists the tools" "$status $(cat "$dir/body")" \
 	'^200 .*"name": *"codex", *"title": *"Codex", *"tells": *false'
 for wrong in tool=codex "tool=codex&url=ftp://x" \
 	"tool=codex&url=http://%27x" \
+	"tool=codex&url=https://evil.example/v1" \
+	"tool=codex&url=http://127.0.0.1.evil.example" \
 	"tool=codex&url=$base&model=%27%0a" "tool=codex&url=$base&model="; do
 	request "/v1/tailgate/setup?$wrong"
 	is "$wrong is refused" "$status" 400
 done
+request "/v1/tailgate/setup?tool=codex&url=https://evil.example"
+like "another host than the one asked: it is said" "$(cat "$dir/body")" \
+	'names another host than this request was sent to'
+request "/v1/tailgate/setup?tool=codex&url=http://AI.example:8443/x" \
+	-H 'Host: ai.example'
+is "the host is asked for, not its port, path or letters" "$status" 200
 request "/v1/tailgate/setup?tool=codxe&url=$base"
 is "as is a tool that it does not know" "$status" 404
 key=tg-wrong
@@ -266,6 +274,45 @@ said --url http://127.0.0.1:9 --key-file "$dir/anna.key" --model second
 like "and a name for it" "$said" '^0 .*second is taken as it is named'
 said --url "$base" --client builder
 like "--client and --print" "$said" '^2 .*writes at once .*client add builder'
+
+# Who ends it where it asks for the key has a terminal that shows what is typed.
+cat >"$dir/ask.py" <<'END'
+import os, pty, signal, subprocess, sys, termios, time
+def echo(fd):
+    return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+pid, fd = pty.fork()
+if pid == 0:  # keeps the terminal, whose settings would go with its session
+    signal.signal(signal.SIGINT, lambda *_: None)
+    status = subprocess.call(sys.argv[1:])
+    os.write(1, f"ended {status}, echo {echo(0)}".encode())
+    os._exit(0)
+seen, asked, end = b"", False, time.monotonic() + 30
+while time.monotonic() < end:
+    try:
+        piece = os.read(fd, 4096)
+    except OSError:
+        break
+    if not piece:
+        break
+    seen += piece
+    while not asked and b"The key of" in seen and time.monotonic() < end:
+        if not echo(fd):
+            asked = True
+            os.write(fd, b"\x03")
+        time.sleep(0.01)
+print(f"asked {asked}", seen.decode())
+END
+if command -v python3 >/dev/null; then
+	by_setup codex --script --key-file "$dir/anna.key"
+	mv "$dir/out" "$dir/script"
+	new_home none
+	for shell in dash 'busybox sh'; do
+		# shellcheck disable=SC2086 # words
+		like "$shell: Ctrl-C at the prompt leaves the echo on" \
+			"$(python3 "$dir/ask.py" $shell "$dir/script" 2>&1 |
+				tr '\r\n' '  ')" 'asked True.*ended 1, echo True'
+	done
+fi
 
 # Lines around ours that were changed since stay; ours that were, too.
 by_setup codex --script --key-file "$dir/anna.key"

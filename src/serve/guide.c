@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "base/jput.h"
 #include "config/load.h"
@@ -33,8 +34,23 @@ tools_list(struct request *r, struct buf *b)
 	return true;
 }
 
-/* Where the client reaches us, as it says: no web server tells that
- * reliably. */
+/* Is it the host that the request was sent to?  A link that names another one
+ * would make a script of ours point tools there.  True if the web server does
+ * not tell. */
+static bool
+is_own_host(struct request *r, const char *url)
+{
+	const char *host = io_param(r->io, "HTTP_HOST"), *asked;
+
+	if (host == NULL || *host == '\0')
+		return true;
+	asked = arena_printf(r->arena, "http://%s", host);
+	return url_check(asked, "http") == NULL &&
+	    strcasecmp(url_host(r->arena, asked), url_host(r->arena, url)) == 0;
+}
+
+/* Where the client reaches us, as it says: no web server tells the scheme, the
+ * port and the path reliably. */
 static const char *
 url_of(struct request *r)
 {
@@ -69,6 +85,11 @@ guide_serve(struct request *r, struct buf *b)
 		return request_refuse_as(r, REFUSE_INVALID_REQUEST,
 		    "`url` must be the URL of this gateway, as "
 		    "https://ai.example.");
+	if (!is_own_host(r, values.url))
+		return request_refuse_as(r, REFUSE_INVALID_REQUEST,
+		    "`url` names another host than this request was sent to "
+		    "(its Host); ask for the script at the URL that the tool "
+		    "is to use.");
 	models = arena_alloc(r->arena, sizeof(*models));
 	choice_models(r->server->config, r->client, models, r->arena);
 	values.models = models;

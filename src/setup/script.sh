@@ -185,9 +185,11 @@ undo_all() {
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tailgate.XXXXXX")
 committing=
+hidden=
 finish() {
 	status=$?
 	trap '' HUP INT TERM
+	[ -z "$hidden" ] || stty echo 2>/dev/null </dev/tty || :
 	[ -z "$committing" ] || undo_all >&2 || :
 	rm -rf "${work:?}"
 	exit $status
@@ -213,9 +215,11 @@ elif [ -n "$shows_only" ] || ! (: </dev/tty) 2>/dev/null; then
 	key=
 else
 	printf 'The key of %s: ' "$url" >/dev/tty
+	hidden=1
 	stty -echo </dev/tty
 	IFS= read -r key </dev/tty || :
 	stty echo </dev/tty
+	hidden=
 	say >/dev/tty
 fi
 key=$(printf %s "$key" | tr -d '\r')
