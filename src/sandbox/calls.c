@@ -107,7 +107,8 @@ const struct sandbox_call sandbox_calls[] = {
 	    "before a file takes the place of another"),
 	CALL("fchmod", EDIT | INIT | SETUP, LEDGER,
 	    "the mode of the file that it replaces; a ledger of mode 0600"),
-	CALL("fchown fchown32", PROBE | EDIT | INIT, SETUP, "and its owner"),
+	CALL(
+	    "fchown fchown32", PROBE | EDIT | INIT | SETUP, 0, "and its owner"),
 	CALL("umask", SETUP, 0, "a copy is nobody else's"),
 	CALL("rename renameat renameat2", PROBE | EDIT | INIT | SETUP, 0,
 	    "takes the place of the file that it replaces"),
@@ -213,7 +214,11 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("setsockopt", 0, CONNECT, "a name server that is not there",
 	    OPTION(IPPROTO_IPV6, IPV6_RECVERR)),
 
-	/* Memory.  None that is written and run, but what libraries are. */
+	/* Memory.  No mapping is written and run, and none without a file is
+	 * run.  A file that a role has written may be mapped to be run, though:
+	 * the resolver's libraries are mapped so, and a filter sees no path.
+	 * Only a mount with noexec keeps a worker from code in runtime_dir and
+	 * spool_dir (NoExecPaths= in contrib/systemd). */
 	CALL("mmap mmap2", HELD & ~(CHECK | SETUP), CHECK | SETUP,
 	    "malloc(3), stacks, files that are mapped", LACKS(2, PROT_EXEC)),
 	CALL("mmap mmap2", 0, CONNECT, "loads a library of the resolver",
