@@ -31,7 +31,15 @@ models()
 }
 
 . "$tests/store_hosts.sh"
+# What incarnations before and after the host's first one would have left.
+(umask 077 && mkdir -p "$dir/one/state/budget.host" &&
+	: >"$dir/one/state/budget.host/0" && : >"$dir/one/state/budget.host/99")
+chmod 755 "$dir/one" "$dir/one/state"
 start_hosts
+check 'the file of a later incarnation is left alone' \
+	test -e "$dir/one/state/budget.host/99"
+check_not 'that of an earlier one, which nobody uses, goes' \
+	test -e "$dir/one/state/budget.host/0"
 check 'the settings are proved' "$TAILGATE" -f "$conf" check
 
 # judge PHASE [RESULTS]: once its burst has ended; RESULTS are not refusals.

@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -110,8 +111,17 @@ look_at(struct budget_host *h, int dir, const char *name)
 		h->earlier[h->nearlier++] = fd;
 }
 
+/* Only the numbers below this one's are of earlier ones: a later one may have
+ * made its file and not have locked it yet. */
+static bool
+is_earlier(const char *name, uint64_t own)
+{
+	return strspn(name, "0123456789") == strlen(name) &&
+	    strtoull(name, NULL, 10) < own;
+}
+
 static void
-find_earlier(struct budget_host *h, int dir, const char *own)
+find_earlier(struct budget_host *h, int dir, uint64_t own)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *entries = fd == -1 ? NULL : fdopendir(fd);
@@ -119,8 +129,7 @@ find_earlier(struct budget_host *h, int dir, const char *own)
 
 	h->more = entries == NULL;
 	while (entries != NULL && (e = readdir(entries)) != NULL)
-		if (strspn(e->d_name, "0123456789") == strlen(e->d_name) &&
-		    strcmp(e->d_name, own) != 0)
+		if (is_earlier(e->d_name, own))
 			look_at(h, dir, e->d_name);
 	if (entries != NULL)
 		closedir(entries);
@@ -128,19 +137,43 @@ find_earlier(struct budget_host *h, int dir, const char *own)
 		close(fd);
 }
 
+/* The file of its own incarnation, locked.  A later one may have taken it for
+ * one that nobody uses, and removed it, before it was locked. */
+static int
+open_own(int dir, uint64_t incarnation)
+{
+	struct stat st;
+	char name[24];
+	int fd, rc;
+
+	snprintf(name, sizeof(name), "%" PRIu64, incarnation);
+	for (;;) {
+		if ((fd = mapfile_open_lock(dir, name)) == -1)
+			return -1;
+		while ((rc = flock(fd, LOCK_SH)) == -1 && errno == EINTR)
+			continue;
+		if (rc == -1 || fstat(fd, &st) == -1) {
+			close(fd);
+			return -1;
+		}
+		if (st.st_nlink > 0)
+			return fd;
+		close(fd);
+	}
+}
+
 static int
 join(struct budget_host *h, struct budget_book *b, int dir)
 {
-	char own[24];
+	uint64_t own;
 	int rc = 0;
 
 	budget_lock(b);
 	if (b->file->incarnation == 0)
 		rc = open_id(dir, b->file);
-	snprintf(own, sizeof(own), "%" PRIu64, b->file->incarnation);
+	own = b->file->incarnation;
 	budget_unlock(b);
-	if (rc == -1 || (h->own_fd = mapfile_open_lock(dir, own)) == -1 ||
-	    flock(h->own_fd, LOCK_SH) == -1)
+	if (rc == -1 || (h->own_fd = open_own(dir, own)) == -1)
 		return -1;
 	if (!b->file->alone)
 		find_earlier(h, dir, own);
