@@ -76,6 +76,18 @@ systemctl -q is-active tailgate.service || {
 	end
 }
 main=$(systemctl show -p MainPID --value tailgate.service)
+# no_exec DIR...: nothing there can be run, nor mapped to be, by the service.
+no_exec()
+{
+	for place; do
+		awk -v place="$place" '$5 == place { options = $6 }
+			END { exit options !~ /(^|,)noexec(,|$)/ }' \
+			"/proc/$(systemctl show -p MainPID --value \
+			tailgate.service)/mountinfo" || return 1
+	done
+}
+check 'what it writes cannot be run' \
+	no_exec /run/tailgate /var/lib/tailgate /tmp /var/tmp
 systemctl status tailgate.service | sed -n 's/^ *\(Status:.*\)/# \1/p'
 
 cat >lighttpd.conf <<-'END'
@@ -297,6 +309,8 @@ done
 systemctl daemon-reload
 check 'DynamicUser: it starts' systemctl restart tailgate.socket tailgate.service
 check 'DynamicUser: it serves' until_true serves
+check 'DynamicUser: what it writes cannot be run' no_exec \
+	/run/private/tailgate-private /var/lib/private/tailgate /tmp /var/tmp
 check 'DynamicUser: the probe' systemctl start tailgate-probe.service
 is 'DynamicUser: it keeps a ledger' "$(grep -c '"status":200' \
 	/var/lib/private/tailgate/ledger.jsonl | sed 's/^[1-9].*/some/')" some
