@@ -116,6 +116,10 @@ is 'and nothing sent' "$(stat stub requests)" 0
 key=$boss_key
 post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
 	-H 'X-Tailgate-Explain: 1'
+is 'an operator may ask, too' "$(stat stub requests)" 0
+key=
+post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
+	-H 'X-Tailgate-Explain: 1' -H 'X-Forwarded-For: 192.0.2.7'
 is 'not for those who may not: it is a request like any other' \
 	"$(stat stub requests)" 1
 

@@ -194,6 +194,11 @@ prove_store(struct load *load)
 	if (s->prefix != NULL && strpbrk(s->prefix, "{}*? ") != NULL)
 		mistake_of(load, s, "store", "prefix",
 		    "must hold no space, brace, * or ?");
+	/* A beat that waits for a reply in vain still leaves time to end what
+	 * holds a slot (fleet/leases.h). */
+	if (s->timeout_ms * 8 > s->lease_ms)
+		mistake_of(load, s, "store", "timeout",
+		    "must be an eighth of `lease` at the most");
 #ifndef HAVE_HIREDIS
 	mistake_of(load, s, "store", "url",
 	    "this tailgate was built without hiredis and can use no store");

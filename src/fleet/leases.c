@@ -25,6 +25,7 @@
 #define DEAF_MS 50
 /* A waiter looks this often, in case a message was lost. */
 #define LOOK_MS 1000
+#define POSITION_MAX 1000000 /* that an engine is believed */
 
 /* ---- start and end --------------------------------------------------------- */
 
@@ -209,11 +210,15 @@ wait_for_slot(struct waiting *t)
 /* ---- taking ------------------------------------------------------------ */
 
 static void
-set_advice(struct lease *lease, const struct leases_limit *limit, int64_t position)
+set_advice(
+    struct lease *lease, const struct leases_limit *limit, int64_t position)
 {
-	int64_t ms = limit->hold_ms * position / limit->limit->slots;
+	int64_t at = position < 1 ? 1
+	    : position > POSITION_MAX ? POSITION_MAX
+				      : position;
+	int64_t ms = limit->hold_ms * at / limit->limit->slots;
 
-	lease->position = position > 0 ? (unsigned)position : 1;
+	lease->position = (unsigned)at;
 	lease->retry_after_ms = ms < 1000 ? 1000 : ms;
 }
 

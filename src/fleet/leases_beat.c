@@ -146,6 +146,28 @@ entry_find(const struct leases *l, struct span id, uint64_t *fence)
 	return NULL;
 }
 
+static void
+beat_soon(struct leases *l, struct leases_limit *limit)
+{
+	limit->hasty = true;
+	if (l->task != NULL)
+		task_wake(l->task);
+}
+
+/* A message may come before the reply to the call that queued the entry.  If
+ * that was the first for long, the lease is only good once there is a reply:
+ * the timer would end the process at once.  The beat's reply grants it. */
+static void
+take_message(struct leases *l, struct leases_entry *e, uint64_t fence)
+{
+	if (leases_is_stale(l, e->limit)) {
+		beat_soon(l, e->limit);
+		return;
+	}
+	leases_grant(e, fence);
+	follow(l);
+}
+
 /* "ID FENCE"; nothing: some may have been missed. */
 void
 leases_on_message(void *ctx, struct span message)
@@ -157,14 +179,11 @@ leases_on_message(void *ctx, struct span message)
 	if (message.p != NULL) {
 		/* One that has left meanwhile has told the engine. */
 		if ((e = entry_find(l, message, &fence)) != NULL)
-			leases_grant(e, fence);
-		follow(l);
+			take_message(l, e, fence);
 		return;
 	}
 	for (size_t i = 0; i < l->config->nlimits; i++)
-		l->limits[i].hasty = true;
-	if (l->task != NULL)
-		task_wake(l->task);
+		beat_soon(l, &l->limits[i]);
 }
 
 static void
@@ -213,7 +232,10 @@ add_entry(const struct leases *l, struct leases_entry *e, struct span *args,
 	args[0] = span_of(words[e->state]);
 	args[1] = leases_id(l, e->number, texts);
 	args[2] = store_number(texts + LEASES_ID_SIZE, e->stride);
-	args[3] = span_of(e->client);
+	/* A copy: the call may wait, and the entry end meanwhile. */
+	texts += LEASES_ID_SIZE + STORE_NUMBER_SIZE;
+	strlcpy(texts, e->client, sizeof(e->client));
+	args[3] = span_of(texts);
 	e->listed = e->state == LEASES_HELD;
 }
 
@@ -222,7 +244,9 @@ add_entry(const struct leases *l, struct leases_entry *e, struct span *args,
 static void
 beat(struct leases *l, struct leases_limit *limit)
 {
-	const size_t text_size = LEASES_ID_SIZE + STORE_NUMBER_SIZE;
+	struct leases_entry *e;
+	const size_t text_size =
+	    LEASES_ID_SIZE + STORE_NUMBER_SIZE + sizeof(e->client);
 	size_t n = limit->nentries, nargs = LEASES_ARGS;
 	struct leases_words *w = memory_alloc(sizeof(*w));
 	struct span *args =
@@ -230,7 +254,6 @@ beat(struct leases *l, struct leases_limit *limit)
 	char *texts = memory_alloc(n * text_size + 1);
 	int64_t sent_ms = clock_boot_ms();
 	struct store_reply *reply;
-	struct leases_entry *e;
 	size_t i = 0;
 
 	leases_words(

@@ -127,15 +127,22 @@ take_rates(struct purse *p, struct budget_reservation *h,
 }
 
 static void
-settle_rates(
-    struct purse *p, const struct budget_reservation *h, uint64_t tokens)
+settle_rates(struct purse *p, const struct budget_reservation *h,
+    uint64_t tokens, bool unmade)
 {
 	if (h->client_second != 0)
-		purse_rate_settle(
-		    p, h->client, NULL, h->client_second, h->tokens, tokens);
+		purse_rate_settle(p, h->client, NULL, h->client_second,
+		    h->tokens, tokens, unmade);
 	if (h->model_second != 0)
-		purse_rate_settle(
-		    p, NULL, h->model, h->model_second, h->tokens, tokens);
+		purse_rate_settle(p, NULL, h->model, h->model_second,
+		    h->tokens, tokens, unmade);
+}
+
+/* Of a request that the other side's rate refuses. */
+static void
+give_rates_back(struct purse *p, const struct budget_reservation *h)
+{
+	settle_rates(p, h, 0, !h->again);
 }
 
 int
@@ -145,15 +152,21 @@ purse_reserve(struct purse *p, const struct client *client,
     struct refused *refused)
 {
 	const struct wish w = { client, model, tokens, nanousd };
+	char message[PURSE_MESSAGE_SIZE];
 
 	if (reserve(p, &w, reservation, room, refused) == -1)
 		return -1;
 	if (p->store == NULL || take_rates(p, reservation, room, refused) == 0)
 		return 0;
-	settle_rates(p, reservation, 0);
+	give_rates_back(p, reservation);
 	reservation->refused = true;
 	reservation->unsent = true;
+	/* It may wait, and the next one who is refused use the message. */
+	if (refused->message != NULL)
+		strlcpy(message, refused->message, sizeof(message));
 	budget_settle(p->book, reservation, 0, 0);
+	if (refused->message != NULL)
+		refused->message = purse_rate_message(message);
 	return -1;
 }
 
@@ -205,7 +218,7 @@ purse_settle(struct purse *p, struct budget_reservation *reservation,
 	const struct model *model = reservation->model;
 
 	if (p->store != NULL)
-		settle_rates(p, reservation, tokens);
+		settle_rates(p, reservation, tokens, false);
 	budget_settle(p->book, reservation, tokens, nanousd);
 	if (p->store == NULL)
 		return;

@@ -82,13 +82,26 @@ make_args(struct args *a, const struct budget_purse_call *c)
 static int64_t
 number(const struct store_reply *reply, size_t at)
 {
-	return store_reply_int(store_reply_at(reply, at), -1);
+	return store_reply_int(store_reply_at(reply, at), INT64_MIN);
+}
+
+/* All of them are there, and small enough to be added up. */
+static bool
+is_sane(const struct store_reply *reply)
+{
+	for (size_t i = 0; i < store_reply_count(reply); i++)
+		if (number(reply, i) < -BUDGET_PURSE_MAX ||
+		    number(reply, i) > BUDGET_PURSE_MAX)
+			return false;
+	return number(reply, 1) > 0; /* its clock */
 }
 
 static bool
 read_answer(const struct store_reply *reply, struct budget_purse_answer *a)
 {
-	if (store_reply_count(reply) != REPLY_HEAD + PURSE_KINDS * REPLY_PART)
+	if (store_reply_count(reply) !=
+		REPLY_HEAD + PURSE_KINDS * REPLY_PART ||
+	    !is_sane(reply))
 		return false;
 	switch (number(reply, 0)) {
 	case PURSE_SAID_OK:

@@ -45,8 +45,13 @@ uint64_t purse_run(const struct purse *);
 int purse_rate_take(struct purse *, const struct client *,
     const struct model *, bool request, uint64_t tokens, int64_t *second,
     struct budget_room *, struct refused *);
-/* What it was: tokens instead of the estimate that was taken. */
+/* What it was: tokens instead of the estimate that was taken; unmade: the
+ * request is not made, and does not count either. */
 void purse_rate_settle(struct purse *, const struct client *,
-    const struct model *, int64_t second, uint64_t estimate, uint64_t tokens);
+    const struct model *, int64_t second, uint64_t estimate, uint64_t tokens,
+    bool unmade);
+/* Makes text the message of a refusal again: one at a time is kept. */
+#define PURSE_MESSAGE_SIZE 200
+const char *purse_rate_message(const char *text);
 
 #endif

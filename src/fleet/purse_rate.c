@@ -21,9 +21,8 @@
 #include "fleet/purse_internal.h"
 
 #define RETRY_STORE_MS 2000
-#define MESSAGE_SIZE 200
 
-static _Thread_local char message[MESSAGE_SIZE];
+static _Thread_local char message[PURSE_MESSAGE_SIZE];
 
 /* at: the newest second; r, t: sums over the ring; rN, tN: of second N mod 61.
  * The time never goes back.  cr, ct: of this second. */
@@ -88,20 +87,25 @@ static struct store_script take_script = { .name = "rate",
 		     "out[4], out[5] = r, t\n"
 		     "return out\n" };
 
-/* ARGV: run, the second of the estimate, the estimate, what was used. */
+/* ARGV: run, the second of the estimate, the estimate, what was used, and how
+ * many requests were not made after all. */
 static struct store_script settle_script = { .name = "rate settle",
 	.text = RING
 	"local second, estimate = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-	"local used = tonumber(ARGV[4])\n"
-	"if second == now then\n"
-	"  local back = math.min(ct, estimate)\n"
-	"  t, ct = t - back, ct - back\n"
-	"elseif second < now and now - second < 61 then\n"
-	"  local field = 't' .. second % 61\n"
+	"local used, unmade = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
+	"local function back(letter, n)\n"
+	"  local field = letter .. second % 61\n"
 	"  local v = tonumber(redis.call('HGET', key, field) or 0)\n"
-	"  local back = math.min(v, estimate)\n"
-	"  redis.call('HSET', key, field, text(v - back))\n"
-	"  t = t - back\n"
+	"  n = math.min(v, n)\n"
+	"  if n > 0 then redis.call('HSET', key, field, text(v - n)) end\n"
+	"  return n\n"
+	"end\n"
+	"if second == now then\n"
+	"  local n, m = math.min(ct, estimate), math.min(cr, unmade)\n"
+	"  t, ct, r, cr = t - n, ct - n, r - m, cr - m\n"
+	"elseif second < now and now - second < 61 then\n"
+	"  t = t - back('t', estimate)\n"
+	"  if unmade > 0 then r = r - back('r', unmade) end\n"
 	"end\n"
 	"t, ct = t + used, ct + used\n"
 	"save()\n" };
@@ -113,6 +117,13 @@ rate_key(const struct purse *p, char out[STORE_KEY_SIZE],
 	return client != NULL
 	    ? store_key(p->store, out, "rate:client", client->name, NULL)
 	    : store_key(p->store, out, "rate:model", model->id, NULL);
+}
+
+const char *
+purse_rate_message(const char *text)
+{
+	strlcpy(message, text, sizeof(message));
+	return message;
 }
 
 static int
@@ -188,6 +199,15 @@ ask(struct purse *p, const struct client *client, const struct model *model,
 	return NULL;
 }
 
+/* What the engine says, within what can be added up. */
+static int64_t
+amount(const struct store_reply *reply)
+{
+	int64_t n = store_reply_int(reply, 0);
+
+	return n < 0 ? 0 : n > BUDGET_PURSE_MAX ? BUDGET_PURSE_MAX : n;
+}
+
 int
 purse_rate_take(struct purse *p, const struct client *client,
     const struct model *model, bool request, uint64_t tokens, int64_t *second,
@@ -203,7 +223,7 @@ purse_rate_take(struct purse *p, const struct client *client,
 	if (reply == NULL)
 		return refuse_away(client, model, refused);
 	for (size_t i = 0; i < 5; i++)
-		out[i] = store_reply_int(store_reply_at(reply, i), 0);
+		out[i] = amount(store_reply_at(reply, i));
 	store_reply_free(reply);
 	note_room(b, out[3], out[4], room);
 	if (out[0] != 0)
@@ -216,14 +236,15 @@ purse_rate_take(struct purse *p, const struct client *client,
 void
 purse_rate_settle(struct purse *p, const struct client *client,
     const struct model *model, int64_t second, uint64_t estimate,
-    uint64_t tokens)
+    uint64_t tokens, bool unmade)
 {
-	char texts[3][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
-	struct span args[3] = { store_number(texts[0], second),
+	char texts[4][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
+	struct span args[4] = { store_number(texts[0], second),
 		store_number(texts[1], (int64_t)estimate),
-		store_number(texts[2], (int64_t)tokens) };
+		store_number(texts[2], (int64_t)tokens),
+		store_number(texts[3], unmade) };
 	struct span keys[1] = { rate_key(p, key, client, model) };
 
 	/* Lost, the estimate stays for its minute. */
-	(void)store_tell(p->store, &settle_script, keys, 1, args, 3);
+	(void)store_tell(p->store, &settle_script, keys, 1, args, 4);
 }

@@ -43,10 +43,30 @@ resp_command(struct buf *out, const struct span *args, size_t nargs)
 
 #include "base/memory.h"
 
+/* No reply that we ask for has more elements.  hiredis makes room for as many
+ * as the engine announces. */
+#define ELEMENTS_MAX 65536
+
+#if HIREDIS_MAJOR < 1
+typedef int element_count;
+#else
+typedef size_t element_count;
+#endif
+
 struct resp_reader {
 	redisReader *reader;
+	redisReplyObjectFunctions fn;
 	size_t pending; /* bytes since the last whole reply */
 };
+
+static void *(*make_array)(const redisReadTask *, element_count);
+
+/* NULL ends the connection, as a lack of memory does. */
+static void *
+make_bounded(const redisReadTask *task, element_count n)
+{
+	return n > ELEMENTS_MAX ? NULL : make_array(task, n);
+}
 
 struct resp_reader *
 resp_reader_new(void)
@@ -57,6 +77,10 @@ resp_reader_new(void)
 		free(r);
 		return NULL;
 	}
+	make_array = r->reader->fn->createArray;
+	r->fn = *r->reader->fn;
+	r->fn.createArray = make_bounded;
+	r->reader->fn = &r->fn;
 	return r;
 }
 
@@ -160,6 +184,15 @@ store_reply_text(const struct store_reply *reply)
 #else
 
 /* config_load() refuses a configuration with a store, so none is opened. */
+
+static void *(*make_array)(const redisReadTask *, element_count);
+
+/* NULL ends the connection, as a lack of memory does. */
+static void *
+make_bounded(const redisReadTask *task, element_count n)
+{
+	return n > ELEMENTS_MAX ? NULL : make_array(task, n);
+}
 
 struct resp_reader *
 resp_reader_new(void)

@@ -129,6 +129,14 @@ read_info(struct store *s, const struct store_reply *reply)
 	return strlen(s->run) == RUN_LEN;
 }
 
+/* Only the first word, as "NOAUTH": an engine that does not know AUTH may
+ * repeat the password after it. */
+static void
+error_word(const char *error, char *out, size_t size)
+{
+	log_escape(error, strcspn(error, " "), out, size);
+}
+
 void
 store_greeted(
     struct store *s, enum store_call_kind kind, const struct store_reply *reply)
@@ -140,7 +148,7 @@ store_greeted(
 	if (l->useless)
 		return;
 	if (error != NULL) {
-		log_escape(error, strlen(error), text, sizeof(text));
+		error_word(error, text, sizeof(text));
 		store_failed(s, "%s: %s",
 		    kind == STORE_CALL_AUTH ? "the password is not accepted"
 					    : "INFO server",
@@ -215,8 +223,7 @@ take_message(struct store_link *l, struct store_reply *reply)
 	if (resp_error(reply) != NULL) {
 		char text[160];
 
-		log_escape(resp_error(reply), strlen(resp_error(reply)), text,
-		    sizeof(text));
+		error_word(resp_error(reply), text, sizeof(text));
 		store_failed(s, "messages: %s", text);
 		l->useless = true;
 	} else if (span_is(kind, "subscribe")) {

@@ -122,8 +122,11 @@ read_link(struct store_link *l)
 		if (resp_reader_push(l->reader, bytes, (size_t)n) == -1 ||
 		    !take_replies(l))
 			return false;
-		if ((size_t)n < sizeof(bytes) && !is_tls(l))
+		if (((size_t)n < sizeof(bytes) && !is_tls(l)) || l->broken ||
+		    l->useless || l->store->ending)
 			return true;
+		/* An engine that never stops sending does not stop us. */
+		task_breathe();
 	}
 }
 
