@@ -30,7 +30,8 @@ new_config <<-END
 	      images = false; } ); fallback = [ "too_long" ]; },
 	  { id = "bare"; targets = ( { provider = "stub"; model = "plain"; } ); },
 	  { id = "voice"; targets = (
-	    { provider = "voice"; model = "plain"; } ); },
+	    { provider = "voice"; model = "plain";
+	      price = { input = 0.02; output = 0.5; }; } ); },
 	  { id = "more/*"; targets = ( { provider = "stub"; model = "*"; } ); }
 	);
 END
@@ -84,6 +85,9 @@ true'
 		"$(entry bare context_length tools pricing)" 'null
 null
 null'
+	is "$1: no price of the cache that was not given" \
+		"$(entry voice pricing)" \
+		'{"prompt":"0.000000020000000","completion":"0.000000500000000"}'
 	is "$1: what does not talk" \
 		"$(entry voice architecture.output_modalities)" \
 		'["audio","embeddings"]'

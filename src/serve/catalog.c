@@ -96,11 +96,11 @@ add_parameters(struct buf *b, const struct offer *o)
 	buf_puts(b, "]");
 }
 
-/* Nano-USD per million as USD each, in full: 10^-15. */
+/* Nano-USD per million as USD each, in full: 10^-15.  Not given: left out. */
 static void
-add_price(struct buf *b, const char *name, int64_t nanousd, bool always)
+add_price(struct buf *b, const char *name, int64_t nanousd)
 {
-	if (nanousd == 0 && !always)
+	if (nanousd < 0)
 		return;
 	buf_printf(b, "%s\"%s\":\"%" PRId64 ".%015" PRId64 "\"",
 	    b->p[b->len - 1] == '{' ? "" : ",", name,
@@ -114,10 +114,10 @@ add_pricing(struct buf *b, const struct price *p)
 	if (!p->known)
 		return;
 	buf_puts(b, ",\"pricing\":{");
-	add_price(b, "prompt", p->input, true);
-	add_price(b, "completion", p->output, true);
-	add_price(b, "input_cache_read", p->cached, false);
-	add_price(b, "input_cache_write", p->cache_write, false);
+	add_price(b, "prompt", p->input > 0 ? p->input : 0);
+	add_price(b, "completion", p->output > 0 ? p->output : 0);
+	add_price(b, "input_cache_read", p->cached);
+	add_price(b, "input_cache_write", p->cache_write);
 	if (p->request > 0)
 		buf_printf(b, ",\"request\":\"%" PRId64 ".%09" PRId64 "\"",
 		    p->request / 1000000000, p->request % 1000000000);
