@@ -137,6 +137,26 @@ clock_parse_time(const char **text, struct tm *tm, int *ms)
 	return *(*text)++ == 'Z' ? 0 : -1;
 }
 
+void
+clock_age(int64_t ms, char out[CLOCK_AGE_SIZE])
+{
+	const size_t size = CLOCK_AGE_SIZE;
+	long long s = ms / 1000;
+
+	if (ms < 0)
+		*out = '\0';
+	else if (ms < 1000)
+		snprintf(out, size, "%lldms", (long long)ms);
+	else if (s < 60)
+		snprintf(out, size, "%llds", s);
+	else if (s < 3600)
+		snprintf(out, size, "%lldm%02llds", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(out, size, "%lldh%02lldm", s / 3600, s / 60 % 60);
+	else
+		snprintf(out, size, "%lldd%02lldh", s / 86400, s / 3600 % 24);
+}
+
 int64_t
 clock_parse(const char *text)
 {

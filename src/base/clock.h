@@ -36,6 +36,10 @@ int64_t clock_wall_ms(void);
 #define CLOCK_TEXT_SIZE 32
 void clock_text(int64_t wall_ms, char out[CLOCK_TEXT_SIZE]);
 
+/* "840ms", "12s", "4m12s", "3h05m", "5d03h"; "" for less than 0. */
+#define CLOCK_AGE_SIZE 32
+void clock_age(int64_t ms, char out[CLOCK_AGE_SIZE]);
+
 /* "2026-11-22", "2026-11-22T18:47:00Z" (with or without seconds, fraction)
  * as wall ms, or -1 with EINVAL. */
 int64_t clock_parse(const char *text);

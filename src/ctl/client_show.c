@@ -245,6 +245,7 @@ show_bounds(const struct client *c, struct budget_book *book)
 	    table_new("bound|>limit|>spent|>held|>left|>resets in");
 	struct bound bounds[BOUNDS_MAX];
 	size_t n = budget_bounds(book, c, NULL, bounds);
+	char age[CLOCK_AGE_SIZE];
 	struct buf text;
 
 	buf_init(&text, 4096);
@@ -259,11 +260,8 @@ show_bounds(const struct client *c, struct budget_book *book)
 			bound_amount(b, amounts[j], &text);
 			cell(t, &text);
 		}
-		if (b->reset_ms > 0)
-			table_cell(
-			    t, "%llds", ((long long)b->reset_ms + 999) / 1000);
-		else
-			table_cell(t, "%s", "");
+		clock_age(b->reset_ms, age);
+		table_cell(t, "%s", age);
 	}
 	if (table_rows(t) > 0) {
 		putchar('\n');

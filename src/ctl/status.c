@@ -27,27 +27,13 @@
 
 #define JSON_MAX (16 * 1024 * 1024)
 
-/* "840ms", "12s", "4m12s", "3h05m", "5d03h" */
 static void
 age_cell(struct table *t, int64_t ms)
 {
-	int64_t s = ms / 1000;
+	char text[CLOCK_AGE_SIZE];
 
-	if (ms < 0)
-		table_cell(t, "%s", "");
-	else if (ms < 1000)
-		table_cell(t, "%lldms", (long long)ms);
-	else if (s < 60)
-		table_cell(t, "%llds", (long long)s);
-	else if (s < 3600)
-		table_cell(
-		    t, "%lldm%02llds", (long long)s / 60, (long long)s % 60);
-	else if (s < 86400)
-		table_cell(t, "%lldh%02lldm", (long long)s / 3600,
-		    (long long)s / 60 % 60);
-	else
-		table_cell(t, "%lldd%02lldh", (long long)s / 86400,
-		    (long long)s / 3600 % 24);
+	clock_age(ms, text);
+	table_cell(t, "%s", text);
 }
 
 /* Of a wall time; never: nothing. */

@@ -364,6 +364,23 @@ test_clock(void)
 }
 
 static void
+test_age(void)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} ages[] = { { -1, "" }, { 0, "0ms" }, { 840, "840ms" },
+		{ 59999, "59s" }, { 252000, "4m12s" }, { 13125530, "3h38m" },
+		{ 86399999, "23h59m" }, { 442800000, "5d03h" } };
+	char text[CLOCK_AGE_SIZE];
+
+	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+		clock_age(ages[i].ms, text);
+		CHECK_STR(text, ages[i].text, "an age is written");
+	}
+}
+
+static void
 test_net_parse(void)
 {
 	static const char *const good[] = { "10.0.0.0/8", "0.0.0.0/0",
@@ -584,6 +601,7 @@ main(void)
 	test_log_stuck(false);
 	test_log_stuck(true);
 	test_clock();
+	test_age();
 	test_net_parse();
 	test_net();
 	test_digest();
