@@ -36,6 +36,8 @@ look()
 
 look
 is 'nothing is right yet' "$rc" 1
+like 'the last line says so' "$(tail -n 1 "$dir/out")" \
+	"^$conf: not usable until that is put right"
 like 'the configuration' "$out" "configuration: user $user cannot read $conf"
 like 'the key' "$out" "providers\\[0\\].key: user $user cannot read .*deep.key"
 like 'a directory that it cannot make' "$out" \

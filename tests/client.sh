@@ -58,7 +58,7 @@ for wrong in '--place mars:--place: must be one of' \
 	'--priority 1.5:--priority: must be a whole number' \
 	'--networks here:--networks: must be' \
 	'--endpoints chat,talk:--endpoints: must be' \
-	'--group tem:--group: there is no such element' \
+	'--group tem:--group: must be one of client_groups: .*did you mean team' \
 	'--key-sha256 tg-abc:--key-sha256: must be the SHA-256' \
 	'--operator=maybe:--operator: must be yes or no' \
 	'--overlap 7d:set does not take --overlap|set does not take 7d'; do

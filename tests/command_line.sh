@@ -71,6 +71,16 @@ run check --dunp
 is 'an unknown option is a mistake' "$rc" 2
 like 'and the nearest is named' "$err" \
 	'^tailgate check: unknown option --dunp; did you mean --dump\?'
+run check --dum
+is 'an option is not abbreviated' "$rc" 2
+like 'but named in full' "$err" \
+	'^tailgate check: unknown option --dum; did you mean --dump\?'
+run usage --sin 7d
+like 'nor one with a value' "$rc $err" \
+	'^2 tailgate usage: unknown option --sin; did you mean --since\?'
+run usage --sin=7d
+like 'however it is written' "$rc $err" \
+	'^2 tailgate usage: unknown option --sin; did you mean --since\?'
 run usage --since
 is 'an option without its value is a mistake' "$rc" 2
 like 'and says so' "$err" '^tailgate usage: --since needs a value'

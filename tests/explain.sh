@@ -108,6 +108,8 @@ like "text: a circuit" "$out" 'circuit open for 4 s'
 like "text: timeouts" "$out" 'timeouts +connect [0-9]'
 like "text: outcomes" "$out" 'next on +busy, unavailable, error'
 like "text: cost" "$out" 'no price known'
+like "text: what a local one costs" "$out" 'cost +nothing \(local\)'
+like "text: what fits" "$out" 'fit +[0-9]+ of '
 
 # Both files lie where only they were named.
 mkdir "$dir/elsewhere"

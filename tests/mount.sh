@@ -174,6 +174,7 @@ shipped()
 	probe --key-file "$dir/anna.key"
 	is "$1: not for anybody" "$code" 1
 	like "$1: who is told" "$out" "NO .*not an operator's"
+	unlike "$1: the mount is not to blame" "$out" 'change: mount'
 	probe
 	is "$1: nor without a key" "$code" 1
 	base=$base/elsewhere probe --key-file "$dir/chief.key"

@@ -140,6 +140,8 @@ check 'also when it is escaped' error_is 403 private_route_blocked
 key=$berta_key
 ask world
 check 'so does the client' error_is 403 private_route_blocked
+like 'and what the operator can do is said' "$(body)" \
+	'tailgate client set [a-z]* --place external'
 like 'and is named' "$(body)" 'berta'
 is 'none of them was sent' "$(seen $public "$outside_port" requests)" \
 	"$requests"

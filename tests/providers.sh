@@ -18,7 +18,8 @@ awk -v dir="$dir" '
 # The page begins with patterns, which go with whatever leads outside.
 private=$dir/Private-patterns.stanza
 cat >"$dir/clients.conf" <<-'END'
-	clients = ( { name = "somebody"; user = "somebody"; } );
+	clients = ( { name = "somebody"; user = "somebody";
+	  place = "external"; } );
 END
 for stanza in "$dir"/*.stanza; do
 	name=$(basename "$stanza" .stanza)

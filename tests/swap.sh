@@ -143,4 +143,7 @@ config group 100
 like 'swap_wait that is no less than wait' \
 	"$("$TAILGATE" -f "$conf" check 2>&1)" \
 	'swap_wait: must be less than wait \(100 seconds\)'
+config none 5
+like 'swap_wait without swap' "$("$TAILGATE" -f "$conf" check 2>&1)" \
+	'warning: limits\[0\].swap_wait: has no effect without swap'
 finish

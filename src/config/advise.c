@@ -30,6 +30,36 @@ advise_key(struct load *load, const struct provider *p)
 	    p->name != NULL ? p->name : "NAME");
 }
 
+/* A name below a public domain, as far as one can tell without a resolver. */
+static bool
+looks_public(const char *host)
+{
+	static const char *const inner[] = { "local", "lan", "home", "internal",
+		"intranet", "corp", "private", "localdomain", "localhost",
+		"arpa", "test" };
+	const char *dot = host == NULL ? NULL : strrchr(host, '.');
+	struct net address;
+
+	if (dot == NULL || net_parse(host, &address) == 0)
+		return false;
+	for (size_t i = 0; i < sizeof(inner) / sizeof(inner[0]); i++)
+		if (strcasecmp(dot + 1, inner[i]) == 0)
+			return false;
+	return true;
+}
+
+static void
+advise_public(struct load *load, const struct provider *p)
+{
+	if (p->place == PLACE_LOCAL && p->naddresses == 0 &&
+	    looks_public(p->host))
+		warning_of(load, p, "providers", "place",
+		    "is local, but %s looks public; its address is checked "
+		    "before each connection, and a public one is refused: set "
+		    "place = \"external\", or name its network in addresses",
+		    p->host);
+}
+
 #define PRICE_AGE_MS (INT64_C(90) * 24 * 3600 * 1000)
 
 /* Its cost would not be known, or not be right any more. */
@@ -111,11 +141,38 @@ advise_globs(struct load *load, const struct client *c, const char *group)
 			    mistake_quote(load, c->models[i]));
 }
 
+/* The first model with external targets that no client may reach: both the
+ * model and the client must allow them. */
+static void
+advise_places(struct load *load)
+{
+	const struct config *c = load->config;
+
+	for (size_t i = 0; i < c->nclients; i++)
+		if (c->clients[i].place == PLACE_EXTERNAL)
+			return;
+	for (size_t i = 0; i < c->nmodels; i++)
+		for (size_t j = 0; j < c->models[i].ntargets; j++) {
+			const struct provider *p =
+			    c->models[i].targets[j].provider;
+
+			if (p == NULL || p->place != PLACE_EXTERNAL)
+				continue;
+			warning_of(load, &c->models[i], "models", "place",
+			    "is external, but no client may go outside; "
+			    "`tailgate client set NAME --place external` "
+			    "allows one to");
+			return;
+		}
+}
+
 static void
 advise_clients(struct load *load)
 {
 	const struct config *c = load->config;
 
+	if (c->nclients > 0)
+		advise_places(load);
 	advise_globs(load, &c->default_client, "default_client");
 	for (size_t i = 0; i < c->nclient_groups; i++)
 		advise_globs(load, &c->client_groups[i], "client_groups");
@@ -134,13 +191,36 @@ advise_clients(struct load *load)
 		    "NAME` makes one");
 }
 
+/* A setting of a limit that has no effect, or the whole limit. */
+static void
+advise_limit(struct load *load, const struct limit *l)
+{
+	const struct config *c = load->config;
+	bool named = false;
+
+	for (size_t i = 0; i < c->nproviders; i++)
+		named |= c->providers[i].limit == l;
+	if (!named && l->name != NULL)
+		warning_of(load, l, "limits", NULL,
+		    "no provider names it, so it limits nothing; write limit "
+		    "= \"%s\"; in the provider",
+		    l->name);
+	if (l->swap == SWAP_NONE && origin_has(load, l, "limits", "swap_wait"))
+		warning_of(load, l, "limits", "swap_wait",
+		    "has no effect without swap = \"group\"");
+}
+
 void
 advise(struct load *load)
 {
 	const struct config *c = load->config;
 
-	for (size_t i = 0; i < c->nproviders; i++)
+	for (size_t i = 0; i < c->nlimits; i++)
+		advise_limit(load, &c->limits[i]);
+	for (size_t i = 0; i < c->nproviders; i++) {
 		advise_key(load, &c->providers[i]);
+		advise_public(load, &c->providers[i]);
+	}
 	advise_targets(load);
 	advise_clients(load);
 	advise_paths(load);

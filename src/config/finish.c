@@ -197,6 +197,7 @@ finish(struct load *load)
 	config_keyed_make(c, load->arena);
 	finish_privates(load, (struct private_rule *)c->privates, c->nprivates);
 	c->client_address_header = cgi_name(load, c->client_address_header);
+	c->requests_given = origin_has(load, c, "", "requests");
 	if (c->gateway == NULL)
 		c->gateway = gateway_name(load);
 	if (c->ledger_file == NULL)

@@ -48,11 +48,14 @@ key_open(struct load *load, const struct key_source *source, const char *name,
     const char *path)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), why = errno;
 
 	if (fd == -1) {
-		mistake_of(load, source, "key", name, "cannot read %s: %s",
-		    mistake_quote(load, path), strerror(errno));
+		mistake_of(load, source, "key", name, "cannot read %s: %s%s",
+		    mistake_quote(load, path), strerror(why),
+		    why == ENOENT && strcmp(name, "file") == 0
+			? "; put the key into it, on one line, and chmod 640 it"
+			: "");
 		return -1;
 	}
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
@@ -60,8 +63,9 @@ key_open(struct load *load, const struct key_source *source, const char *name,
 		    "%s is not a regular file", mistake_quote(load, path));
 	else if (st.st_mode & 007)
 		mistake_of(load, source, "key", name,
-		    "every user can reach %s (mode %03o); chmod o= it",
-		    mistake_quote(load, path), (unsigned)st.st_mode & 0777);
+		    "every user can reach %s (mode %03o); chmod %03o %s",
+		    mistake_quote(load, path), (unsigned)st.st_mode & 0777,
+		    (unsigned)st.st_mode & 0770, mistake_quote(load, path));
 	else
 		return fd;
 	close(fd);

@@ -207,18 +207,22 @@ add_of(struct load *load, const void *element, const char *group,
     const char *name, bool is_warning, const char *fmt, va_list args)
 {
 	config_setting_t *setting, *member = NULL;
-	const char *path;
+	const char *path, *above = "";
 
 	if (load->nmistakes >= MISTAKES_MAX) {
 		load->nerrors += !is_warning;
 		return;
 	}
 	setting = origin_find(load, element, group);
-	if (setting == NULL) /* a file that does not exist */
+	if (setting == NULL) { /* a file or a group that does not exist */
 		setting = config_root_setting(&load->files[0].config);
+		above = group;
+	}
 	if (name != NULL && config_setting_is_group(setting))
 		member = config_setting_get_member(setting, name);
 	path = setting_path(load, member != NULL ? member : setting);
+	if (*above != '\0')
+		path = above;
 	if (name != NULL && member == NULL)
 		path = arena_printf(load->arena, "%s%s%s", path,
 		    *path == '\0' ? "" : ".", name);
@@ -285,6 +289,22 @@ write_json(const struct load *load, FILE *err)
 	buf_free(&out);
 }
 
+/* The last line of a check that failed. */
+static void
+write_sum(const struct load *load, FILE *err)
+{
+	size_t warnings = 0;
+
+	for (size_t i = 0; i < load->nmistakes; i++)
+		warnings += load->mistakes[i].warning;
+	fprintf(err, "%s: not usable: %zu mistake%s", load->files[0].path,
+	    load->nerrors, load->nerrors == 1 ? "" : "s");
+	if (warnings > 0)
+		fprintf(
+		    err, ", %zu warning%s", warnings, warnings == 1 ? "" : "s");
+	fputc('\n', err);
+}
+
 void
 mistakes_write(const struct load *load, FILE *err)
 {
@@ -307,4 +327,6 @@ mistakes_write(const struct load *load, FILE *err)
 	if (load->nmistakes == MISTAKES_MAX)
 		fprintf(err, "%s: there are more mistakes than these\n",
 		    load->files[0].path);
+	if ((load->flags & CONFIG_ADVISE) && load->nerrors > 0)
+		write_sum(load, err);
 }

@@ -302,6 +302,7 @@ struct config {
 
 	enum confine sandbox;
 	unsigned processes, requests;
+	bool requests_given;	/* requests is written in the file */
 	unsigned threads; /* has no effect */
 	int64_t drain_ms;
 	int64_t commit_ms;	/* a waiting stream gets its head after this */

@@ -218,8 +218,11 @@ text_read(struct load *load, const char *path, const char *dir)
 	char *text = read_file(load, path, &len);
 
 	if (text == NULL) {
-		mistake_in(load, path, 0, "%s",
-		    errno == EINVAL ? "not a regular file" : strerror(errno));
+		mistake_in(load, path, 0, "%s%s",
+		    errno == EINVAL ? "not a regular file" : strerror(errno),
+		    errno == ENOENT && strcmp(path, load->files[0].path) == 0
+			? "; `tailgate init` writes one, -f FILE names another"
+			: "");
 		return NULL;
 	}
 	if (strlen(text) != len) {

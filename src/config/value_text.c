@@ -279,10 +279,16 @@ static int64_t
 word_read(struct load *load, const struct schema *row,
     const config_setting_t *setting)
 {
-	const char *word = string_check(load, setting, 0, 256);
+	const char *word;
 	int64_t value;
 
-	if (word == NULL)
+	if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
+		value_wrong_type(load, setting,
+		    arena_printf(
+			load->arena, "a string, one of: %s", row->words));
+		return -1;
+	}
+	if ((word = string_check(load, setting, 0, 256)) == NULL)
 		return -1;
 	if ((value = value_of_word(row, word)) == -1)
 		mistake(load, setting, "must be one of: %s; is %s", row->words,

@@ -26,6 +26,7 @@
 struct looking {
 	const struct config *config;
 	const char *user, *group; /* for people */
+	bool root; /* for root itself, which the service is not */
 	FILE *out;
 	int failures;
 };
@@ -84,8 +85,13 @@ look_writable(struct looking *l, const char *setting, const char *path)
 	if (good)
 		return;
 	fail(l, setting, path, "write to");
-	fprintf(l->out, "  to fix it: install -d -o %s -g %s -m 0750 %s\n",
-	    l->user, l->group, path);
+	if (l->root)
+		fprintf(l->out,
+		    "  for the service: `tailgate check --user tailgate`\n");
+	else
+		fprintf(l->out,
+		    "  to fix it: install -d -o %s -g %s -m 0750 %s\n", l->user,
+		    l->group, path);
 }
 
 /* Besides access, the start checks who owns the directories, who else may
@@ -236,6 +242,7 @@ access_check(const struct config *config, const char *user, FILE *out)
 	l.user = pw != NULL ? pw->pw_name : "?";
 	gr = getgrgid(pw != NULL ? pw->pw_gid : getegid());
 	l.group = gr != NULL ? gr->gr_name : "?";
+	l.root = user == NULL && geteuid() == 0;
 	if (user != NULL)
 		return look_as(&l, pw);
 	return ctl_confine(config, SANDBOX_CHECK, NULL) == -1 ? -1 : look(&l);

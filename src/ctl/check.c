@@ -158,6 +158,9 @@ examine(enum mode mode, unsigned flags, const char *user, struct findings *f)
 	/* A dump is of what is written, wherever it is read. */
 	if (config != NULL && (mode == PROVE || mode == JSON))
 		good = access_check(config, user, access) == 0;
+	if (config != NULL && !good && mode == PROVE)
+		fprintf(access, "%s: not usable until that is put right\n",
+		    config->path);
 	fclose(mistakes);
 	f->access = read_back(access);
 	if (good)

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/spelling.h"
 #include "config/splice.h"
 #include "ctl/client_change.h"
 
@@ -196,6 +197,33 @@ client_change(struct client_call *call, int letter, const char *value)
 	fatal("client: no setting has the letter %c", letter);
 }
 
+static const char *
+group_name(const void *ctx, size_t i)
+{
+	const struct config *c = ctx;
+
+	return i < c->nclient_groups ? c->client_groups[i].name : NULL;
+}
+
+static int
+complain_group(const struct client_call *call)
+{
+	const struct config *c = call->config;
+	const char *nearest = spelling_nearest(call->group, group_name, c);
+
+	fprintf(stderr, "tailgate client: --group: ");
+	if (c->nclient_groups == 0)
+		fprintf(stderr, "there are no client_groups");
+	else
+		fprintf(stderr, "must be one of client_groups:");
+	for (size_t i = 0; i < c->nclient_groups; i++)
+		fprintf(stderr, " %s", c->client_groups[i].name);
+	if (nearest != NULL)
+		fprintf(stderr, "; did you mean %s?", nearest);
+	fputc('\n', stderr);
+	return -1;
+}
+
 int
 client_change_check(const struct client_call *call)
 {
@@ -206,7 +234,7 @@ client_change_check(const struct client_call *call)
 	for (size_t i = 0; i < c->nclient_groups; i++)
 		if (strcmp(c->client_groups[i].name, call->group) == 0)
 			return 0;
-	return complain("--group", "there is no such element of client_groups");
+	return complain_group(call);
 }
 
 void

@@ -137,10 +137,11 @@ try_to_reach(struct trial *t)
 	if (!reached && t->reply.ours && t->reply.status == 401)
 		why = "the key is not known to the gateway";
 	else if (!reached && t->reply.ours && t->reply.status == 403)
-		why = "the key is not an operator's (tailgate client add "
-		      "--operator), or the name is not in `hosts`";
+		why = "the key is not an operator's (`tailgate client set "
+		      "NAME --operator`), or the name is not in `hosts`";
 	else if (!reached && t->reply.ours && t->reply.status == 404)
 		why = "the gateway is of a version before this command's";
+	t->says.ours = t->reply.ours;
 	if (reached)
 		learn_server(t);
 	mount_say(

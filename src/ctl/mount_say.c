@@ -89,7 +89,7 @@ mount_say(struct mount_says *t, enum mount_assumption which, bool holds,
 	t->failed += !holds;
 	table_cell(t->table, "%s", assumed[which].name);
 	table_cell(t->table, "%s", holds ? "yes" : "NO");
-	if (holds)
+	if (holds || (which == REACHED && t->ours))
 		table_cell(t->table, "%s", seen == NULL ? "" : seen);
 	else
 		table_cell(t->table, "%s%schange: %s", seen == NULL ? "" : seen,

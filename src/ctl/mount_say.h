@@ -38,6 +38,7 @@ struct mount_says {
 	const char
 	    *web_server; /* "lighttpd", "Caddy", "nginx" or other words */
 	unsigned failed;
+	bool ours; /* the gateway itself has answered: it is mounted */
 };
 
 /* seen: what was seen, short; NULL: nothing to add.  Where it does not hold

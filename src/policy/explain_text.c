@@ -9,8 +9,10 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "policy/explain_internal.h"
+#include "policy/price.h"
 
 /* Foreign text for a terminal. */
 static void
@@ -82,12 +84,25 @@ say_ceiling(const struct explain *e, struct buf *out)
 	buf_puts(out, "\n");
 }
 
+/* "; it has tools, json_schema": the abilities that have this answer. */
+static void
+say_abilities(const struct candidate *c, enum tri answer, const char *what,
+    struct buf *out)
+{
+	const char *before = what;
+
+	for (size_t i = 0; i < EXPLAIN_NEEDS; i++)
+		if (explain_ability(&c->able, explain_needs[i].need) ==
+		    answer) {
+			buf_printf(out, "%s%s", before, explain_needs[i].name);
+			before = ", ";
+		}
+}
+
 static void
 say_fit(const struct candidate *c, struct buf *out)
 {
-	size_t i;
-
-	buf_printf(out, "    fit       needs %" PRIu64 " of ", c->need_tokens);
+	buf_printf(out, "    fit       %" PRIu64 " of ", c->need_tokens);
 	if (c->context == 0)
 		buf_puts(out, "(not said)");
 	else
@@ -95,15 +110,8 @@ say_fit(const struct candidate *c, struct buf *out)
 	buf_puts(out, " tokens");
 	if (c->able.max_output != 0)
 		buf_printf(out, ", output up to %" PRIu64, c->able.max_output);
-	for (i = 0; i < EXPLAIN_NEEDS; i++)
-		if (explain_ability(&c->able, explain_needs[i].need) !=
-		    TRI_UNSET)
-			buf_printf(out, ", %s%s",
-			    explain_ability(&c->able, explain_needs[i].need) ==
-				    TRI_NO
-				? "no "
-				: "",
-			    explain_needs[i].name);
+	say_abilities(c, TRI_YES, "; it has ", out);
+	say_abilities(c, TRI_NO, "; it has no ", out);
 	if (c->bridge != BRIDGE_NONE)
 		buf_printf(out, "; %s through chat", explain_bridge(c->bridge));
 	buf_puts(out, "\n");
@@ -116,9 +124,14 @@ say_swap(
 	const struct provider *p = c->target->provider;
 
 	buf_puts(out, "\n    swap      ");
-	if (held->model == 0)
-		buf_puts(out, "no model is in use yet");
-	else if (held->model == facts_held_key(p, c->model))
+	if (held->model == 0) {
+		say_seconds(out,
+		    "no model loaded yet; once one is, its requests pass "
+		    "others for at most",
+		    p->limit->swap_wait_ms);
+		return;
+	}
+	if (held->model == facts_held_key(p, c->model))
 		buf_puts(out, "its model is in use and goes first");
 	else
 		buf_printf(
@@ -156,9 +169,10 @@ say_state(const struct explain *e, const struct candidate *c, struct buf *out)
 }
 
 static void
-say_costs(const struct candidate *c, struct buf *out)
+say_costs(const struct explain *e, const struct candidate *c, struct buf *out)
 {
 	const struct timeouts *t = &c->target->provider->timeouts;
+	const struct price *price = &c->target->price;
 
 	say_seconds(out, "    timeouts  connect", t->connect_ms);
 	say_seconds(out, ", first byte", t->first_byte_ms);
@@ -166,11 +180,21 @@ say_costs(const struct candidate *c, struct buf *out)
 	say_seconds(out, ", total", t->total_ms);
 	buf_puts(out, "\n    cost      ");
 	if (c->worst_nanousd < 0)
-		buf_puts(out, "no price known");
+		buf_puts(out,
+		    c->target->provider->place == PLACE_LOCAL
+			? "nothing (local)"
+			: "no price known");
 	else {
 		buf_puts(out, "at most ");
 		explain_usd(out, c->worst_nanousd);
 		buf_puts(out, " USD");
+		if (e->call->max_output_tokens == 0 &&
+		    c->target->max_output == 0 &&
+		    (price->output > 0 || price->reasoning > 0))
+			buf_printf(out,
+			    " (%d tokens out assumed; give the target "
+			    "`max_output`)",
+			    PRICE_OUTPUT_UNSAID);
 	}
 	buf_puts(out, "\n");
 }
@@ -187,10 +211,12 @@ say_refused(const struct refused *refused, const char *how, struct buf *out)
 }
 
 /* "budget    client laptop, usd_per_day: 1.2 of 5 used, 0.01 held, 3.79 left;
- * resets in 3600 s" */
+ * resets in 1h00m" */
 static void
 say_budgets(const struct explain *e, struct buf *out)
 {
+	char age[CLOCK_AGE_SIZE];
+
 	for (size_t i = 0; i < e->nbounds; i++) {
 		const struct bound *b = &e->bounds[i];
 
@@ -206,8 +232,10 @@ say_budgets(const struct explain *e, struct buf *out)
 		buf_puts(out, " held, ");
 		bound_amount(b, bound_left(b), out);
 		buf_puts(out, " left");
-		if (b->reset_ms > 0)
-			say_seconds(out, "; resets in", b->reset_ms);
+		if (b->reset_ms > 0) {
+			clock_age(b->reset_ms, age);
+			buf_printf(out, "; resets in %s", age);
+		}
 		buf_puts(out, "\n");
 	}
 }
@@ -231,7 +259,7 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 	}
 	say_fit(c, out);
 	say_state(e, c, out);
-	say_costs(c, out);
+	say_costs(e, c, out);
 	if (c->met != NULL)
 		say_refused(c->met, "    meets     ", out);
 	if (c->verdict != VERDICT_IN)

@@ -126,15 +126,23 @@ refuse(const struct plan_question *q, enum refusal refusal, const char *param,
 	};
 }
 
+/* A client that says no place is local, which its operator may not know. */
 static void
 refuse_private(const struct plan_question *q)
 {
+	const char *way_out = "";
+
+	if (q->client->place == PLACE_LOCAL)
+		way_out = arena_printf(q->arena,
+		    "; the operator lets a client go outside with `tailgate "
+		    "client set %s --place external`",
+		    q->client->name);
 	refuse(q, REFUSE_PRIVATE_ROUTE, "model",
 	    arena_printf(q->arena,
 		"%s keeps this request local and the model %s has no local "
 		"target; choose a model whose place is local (GET "
-		"/v1/models).",
-		q->plan->ceiling_by, q->plan->model->id));
+		"/v1/models)%s.",
+		q->plan->ceiling_by, q->plan->model->id, way_out));
 }
 
 static const char *

@@ -14,7 +14,6 @@
 #include "policy/price.h"
 
 #define MILLION 1000000
-#define OUTPUT_UNSAID 4096 /* tokens, if neither side gives a bound */
 
 /* count x nanousd, both at least 0. */
 static int64_t
@@ -113,7 +112,7 @@ price_worst(const struct target *target, uint64_t input_tokens,
 	if (output == 0)
 		output = target->max_output;
 	if (output == 0)
-		output = OUTPUT_UNSAID;
+		output = PRICE_OUTPUT_UNSAID;
 	output = tokens_times(output, choices);
 	sum = per_million(input_tokens,
 	    larger(larger(price->input, price->cached),

@@ -27,8 +27,10 @@ struct usage {
 
 /* The cost, or -1 if no price is known.  Saturates, never wraps. */
 int64_t price_cost(const struct price *, const struct usage *);
+/* Tokens of output that are assumed if neither request nor target says. */
+#define PRICE_OUTPUT_UNSAID 4096
 /* The most it can cost: estimated input, max_output (or what the target
- * allows, or 4096); images 0: the request is not for images. */
+ * allows, or PRICE_OUTPUT_UNSAID); images 0: the request is not for images. */
 int64_t price_worst(const struct target *, uint64_t input_tokens,
     uint64_t max_output_tokens, uint64_t choices, uint64_t characters,
     uint64_t images);

@@ -159,8 +159,8 @@ switch_generation(struct parent *p)
 	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
 	memset(p->pause_ms, 0, sizeof(p->pause_ms));
 	if (old == NULL) {
-		log_info("serving with %u processes of up to %u requests",
-		    p->now->config->processes, p->now->config->requests);
+		log_info(
+		    "serving with %u processes", p->now->config->processes);
 		notify_ready("serving");
 		parent_upgrade_end_adopted(p);
 		return;

@@ -139,8 +139,8 @@ request_check_operator(struct request *r)
 	return r->client->operator
 	    ? true
 	    : request_refuse_as(r, REFUSE_ENDPOINT_NOT_ALLOWED,
-		  "This is for operators; set `operator = true` for the "
-		  "client to allow it.");
+		  "This is for operators; `tailgate client set NAME "
+		  "--operator` makes a client one.");
 }
 
 /* ---- enter ------------------------------------------------------------ */

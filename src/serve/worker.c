@@ -280,6 +280,24 @@ worker_main(void *ctx)
 
 /* ---- the beginning ---------------------------------------------------- */
 
+/* A warning only if somebody has asked for more. */
+static void
+say_capacity(const struct config *config, rlim_t files, unsigned capacity)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	    "descriptors (%llu) and memory (%zu MiB) are enough for %u "
+	    "requests in a process, not for %u; raise the limit "
+	    "(LimitNOFILE=, ulimit -n) or `memory`, or lower `requests`",
+	    (unsigned long long)files, memory_budget() >> 20, capacity,
+	    config->requests);
+	if (config->requests_given)
+		log_warn("%s", text);
+	else
+		log_info("%s", text);
+}
+
 /* How many requests there are descriptors for: more than that would fail in
  * the middle of their work. */
 static unsigned
@@ -297,13 +315,7 @@ capacity_of(const struct config *config)
 	if (memory_budget() / MEMORY_PER_REQUEST < capacity)
 		capacity = memory_budget() / MEMORY_PER_REQUEST + 1;
 	if (capacity < config->requests)
-		log_warn(
-		    "descriptors (%llu) and memory (%zu MiB) are enough "
-		    "for %u requests in a process, not for %u; raise the "
-		    "limit (LimitNOFILE=, ulimit -n) or `memory`, or lower "
-		    "`requests`",
-		    (unsigned long long)files.rlim_cur, memory_budget() >> 20,
-		    (unsigned)capacity, config->requests);
+		say_capacity(config, files.rlim_cur, (unsigned)capacity);
 	return (unsigned)capacity;
 }
 

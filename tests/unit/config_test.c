@@ -719,6 +719,14 @@ static const struct {
 	    ", { name = \"b\"; url = \"https://x.example/v1\"; auth = "
 	    "\"none\"; }",
 	    NULL },
+	{ PROVIDERS,
+	    ", { name = \"b\"; place = \"local\"; url = "
+	    "\"http://ollama.lan:11434/v1\"; }",
+	    NULL },
+	{ PROVIDERS,
+	    ", { name = \"b\"; place = \"local\"; addresses = [ "
+	    "\"203.0.113.0/24\" ]; url = \"https://ai.example.org/v1\"; }",
+	    NULL },
 	{ PROVIDERS, ", { name = \"b\"; url = \"http://localhost:8000/v1\"; }",
 	    "tailgate.conf:5: warning: providers[1].place: localhost is this "
 	    "host or a private network, but a provider that says no place is "
@@ -736,6 +744,21 @@ static const struct {
 	    "\"far\"; model = \"n\"; price = { input = 1.0; }; } ); }",
 	    "tailgate.conf: warning: private: there are external targets and "
 	    "no private patterns" },
+	{ PROVIDERS,
+	    ", { name = \"b\"; place = \"local\"; url = "
+	    "\"https://api.deepseek.com/v1\"; }",
+	    "tailgate.conf:5: warning: providers[1].place: is local, but "
+	    "api.deepseek.com looks public" },
+	{ MODELS,
+	    ", { id = \"n\"; place = \"external\"; targets = ( { provider = "
+	    "\"far\"; model = \"n\"; } ); } );\n"
+	    "clients = ( { name = \"a\"; user = \"a\"; }",
+	    "tailgate.conf:9: warning: models[1].place: is external, but no "
+	    "client may go outside; `tailgate client set NAME --place "
+	    "external`" },
+	{ MODELS, "",
+	    "tailgate.conf:2: warning: limits[0]: no provider names it, so it "
+	    "limits nothing; write limit = \"gpu\"; in the provider" },
 	{ MODELS, "",
 	    "tailgate.conf:1: warning: clients_file: is empty and "
 	    "there are no clients, so nobody can call" },
@@ -801,7 +824,8 @@ test_surprises(void)
 		    surprises[i].where == TOP ? surprises[i].text : "");
 		CHECK(advised(text), "good: %s", said);
 		CHECK(want == NULL ? strstr(said, "].key") == NULL &&
-			    strstr(said, "].models") == NULL
+			    strstr(said, "].models") == NULL &&
+			    strstr(said, "].place") == NULL
 				   : said_line(want),
 		    "%s: %s", want == NULL ? "nothing" : want, said);
 	}
