@@ -27,7 +27,7 @@
 #define LOOK_MS 1000
 #define POSITION_MAX 1000000 /* that an engine is believed */
 
-/* ---- start and end --------------------------------------------------------- */
+/* ---- start and end ----------------------------------------------------- */
 
 static void
 name_process(struct leases *l)
@@ -213,7 +213,7 @@ static void
 set_advice(
     struct lease *lease, const struct leases_limit *limit, int64_t position)
 {
-	int64_t at = position < 1 ? 1
+	int64_t at = position < 1     ? 1
 	    : position > POSITION_MAX ? POSITION_MAX
 				      : position;
 	int64_t ms = limit->hold_ms * at / limit->limit->slots;
@@ -247,7 +247,8 @@ ask_engine(struct leases *l, struct leases_entry *e, struct lease *lease,
 		return false;
 	leases_note_good(l, e->limit, sent_ms);
 	what = store_reply_text(store_reply_at(reply, 5));
-	set_advice(lease, e->limit, store_reply_int(store_reply_at(reply, 2), 1));
+	set_advice(
+	    lease, e->limit, store_reply_int(store_reply_at(reply, 2), 1));
 	if (span_is(what, "held"))
 		leases_grant(
 		    e, (uint64_t)store_reply_int(store_reply_at(reply, 3), 0));

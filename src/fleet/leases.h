@@ -5,10 +5,10 @@
 /*
  * Slots of a shared limit: over all hosts, by the store.
  *
- * The engine (the store's server) keeps, for each such limit, who holds a slot and who waits.  All
- * of it belongs to processes, and each process has a lease there: a beat, one
- * for each limit that it has something of, tells the engine all that the
- * process has, and renews the lease.  What a process has no more is freed
+ * The engine (the store's server) keeps, for each such limit, who holds a slot
+ * and who waits.  All of it belongs to processes, and each process has a lease
+ * there: a beat, one for each limit that it has something of, tells the engine
+ * all that the process has, and renews the lease.  What a process has no more is freed
  * by its next beat; a process that is silent for the lease's time loses all.
  *
  * Order: as in state/slots.h, over all hosts: first come first served within a

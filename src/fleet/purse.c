@@ -134,8 +134,8 @@ settle_rates(struct purse *p, const struct budget_reservation *h,
 		purse_rate_settle(p, h->client, NULL, h->client_second,
 		    h->tokens, tokens, unmade);
 	if (h->model_second != 0)
-		purse_rate_settle(p, NULL, h->model, h->model_second,
-		    h->tokens, tokens, unmade);
+		purse_rate_settle(p, NULL, h->model, h->model_second, h->tokens,
+		    tokens, unmade);
 }
 
 /* Of a request that the other side's rate refuses. */

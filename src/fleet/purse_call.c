@@ -99,8 +99,7 @@ is_sane(const struct store_reply *reply)
 static bool
 read_answer(const struct store_reply *reply, struct budget_purse_answer *a)
 {
-	if (store_reply_count(reply) !=
-		REPLY_HEAD + PURSE_KINDS * REPLY_PART ||
+	if (store_reply_count(reply) != REPLY_HEAD + PURSE_KINDS * REPLY_PART ||
 	    !is_sane(reply))
 		return false;
 	switch (number(reply, 0)) {
