@@ -8,8 +8,9 @@
  * The engine (the store's server) keeps, for each such limit, who holds a slot
  * and who waits.  All of it belongs to processes, and each process has a lease
  * there: a beat, one for each limit that it has something of, tells the engine
- * all that the process has, and renews the lease.  What a process has no more is freed
- * by its next beat; a process that is silent for the lease's time loses all.
+ * all that the process has, and renews the lease.  What a process has no more
+ * is freed by its next beat; a process that is silent for the lease's time
+ * loses all.
  *
  * Order: as in state/slots.h, over all hosts: first come first served within a
  * client, start-time fair between clients, by priority.  Whoever gives a slot
