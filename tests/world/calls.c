@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Stands for the system calls by which a worker meets others and the time, and
- * makes the faults in them (ld's --wrap; Makefile.am has the list).  Files are
- * real ones, on which calls fail, too (calls_files.c).
+ * Replaces the system calls through which a worker meets other processes and
+ * the clock, and injects the faults (ld's --wrap; Makefile.am has the list).
+ * Files are real; calls on them fail, too (calls_files.c).
  */
 #include "config.h"
 
@@ -25,9 +25,9 @@
 #include "base/task.h"
 #include "calls.h"
 
-/* ---- what any call may meet -------------------------------------------- */
+/* ---- faults of any call ------------------------------------------------ */
 
-/* The worker may be killed here; others go on meanwhile. */
+/* The worker may be killed here; events run meanwhile. */
 void
 calls_begin(char what, int fd)
 {
@@ -46,7 +46,7 @@ calls_begin(char what, int fd)
 	}
 }
 
-/* Nothing is there, or a signal came: both are to be borne at any time. */
+/* EAGAIN or EINTR: a caller must bear both at any time. */
 static bool
 is_disturbed(void)
 {
@@ -150,7 +150,7 @@ take_passed(struct sim_conn *c, struct msghdr *m)
 	return 0;
 }
 
-/* One vector after the other, so that the second is met as well. */
+/* One vector after the other, so that faults reach the second as well. */
 ssize_t __wrap_recvmsg(int, struct msghdr *, int);
 ssize_t
 __wrap_recvmsg(int fd, struct msghdr *m, int flags)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Between calls.c and calls_files.c.
+ * What calls.c and calls_files.c share.
  */
 #ifndef TESTS_WORLD_CALLS_H
 #define TESTS_WORLD_CALLS_H
@@ -15,11 +15,11 @@
 
 #include "world.h"
 
-/* At the beginning of each call. */
+/* Every call begins with this. */
 void calls_begin(char what, int fd);
-/* -1 with errno now and then: there is none left. */
+/* Now and then -1 with errno: no descriptor is left. */
 int calls_no_descriptor(void);
-/* Of a thread, or of the process before it has tasks. */
+/* Only in a thread, or before the process has tasks. */
 void calls_sleep(int64_t ns);
 
 int __real_close(int);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * A disk that is full, slow or hangs, and the process of the ledger, which is
- * a thread here.
+ * A disk that is full, slow or hangs; and the ledger's process, which is a
+ * thread here.
  */
 #include "config.h"
 
@@ -50,7 +50,7 @@ __wrap_openat(int dir, const char *path, int flags, ...)
 
 /* ---- writing ----------------------------------------------------------- */
 
-/* How much of len can be written; 0 with errno: nothing. */
+/* How many of len bytes can be written; 0 with errno: none. */
 static size_t
 room(size_t len)
 {
@@ -78,7 +78,7 @@ __wrap_write(int fd, const void *p, size_t len)
 		return (ssize_t)len;
 	}
 	calls_begin('f', fd);
-	n = len > 1 ? room(len) : len; /* not of what wakes somebody */
+	n = len > 1 ? room(len) : len; /* one byte wakes a thread */
 	return n == 0 && len > 0 ? -1 : __real_write(fd, p, n);
 }
 
@@ -119,7 +119,7 @@ __wrap__exit(int status)
 {
 	if (loop_on_thread())
 		loop_exit_thread();
-	/* The worker ends at once, with what still runs. */
+	/* The worker ends at once, whatever still runs. */
 	world->hurried = true;
 	__real__exit(status);
 }

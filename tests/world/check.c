@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What has to be true of every world, whatever happened in it.
+ * What must be true of every world, whatever happened in it.
  */
 #include "config.h"
 
@@ -24,7 +24,7 @@
 #include "state/slots.h"
 
 #define DAY_MS INT64_C(86400000)
-/* From a response's end to its line on the disk. */
+/* How long a line may take to the disk after its response's end. */
 #define LINE_NS (2000 * WORLD_MS)
 
 struct sums {
@@ -43,12 +43,12 @@ count_own(void *ctx, const struct slots_row *row)
 {
 	unsigned *n = ctx;
 
-	/* What was a dead worker's may not have been taken back yet. */
+	/* A dead worker's slot may not have been taken back yet. */
 	*n += row->pid == getpid();
 }
 
-/* When a worker closes it, it holds nothing of it any more: all its requests
- * have ended. */
+/* When a worker closes the slots it holds none of them: all its requests have
+ * ended. */
 void
 __wrap_slots_close(struct slots *slots)
 {
@@ -146,7 +146,7 @@ read_ledger(struct sums *s)
 		return;
 	while ((n = getline(&text, &size, f)) > 0) {
 		line = json_loadb(text, (size_t)n, 0, NULL);
-		/* A line that was torn by a full disk is gone on after. */
+		/* A full disk may tear a line; the ledger goes on after it. */
 		if (line != NULL)
 			take_line(line, s);
 		else if (world->disk_fault == 0 && world->deaths == 0)
@@ -157,8 +157,8 @@ read_ledger(struct sums *s)
 	fclose(f);
 }
 
-/* Its response has ended so long before its worker did that the line must be
- * there, whatever became of the worker. */
+/* The response ended so long before its worker did that the line must be there,
+ * however the worker ended. */
 static bool
 must_have_line(const struct world_request *r)
 {
@@ -189,7 +189,7 @@ check_lines(const struct sums *s)
 	if (s->lines > begun)
 		world_wrong("%llu lines of %llu requests",
 		    (unsigned long long)s->lines, (unsigned long long)begun);
-	/* One that has just ended may die with its worker. */
+	/* A line whose response has just ended may be lost with its worker. */
 	if (s->lines + world->lost + died + world->deaths < begun &&
 	    !world->hurried)
 		world_wrong("%llu lines and %llu lost of %llu requests",
@@ -212,7 +212,7 @@ check_budget(struct budget_book *book, unsigned i, const struct sums *s)
 	bool exact = world->deaths == 0 && world->lost == 0 && !world->hurried;
 
 	if (clock_wall_ms() / DAY_MS != WORLD_NOON_MS / DAY_MS)
-		return; /* slow clients: the next day has begun */
+		return; /* clients were slow: the next day has begun */
 	budget_look(book, client, NULL, &spent);
 	if (spent.in_flight > 0 && !world->hurried && world->deaths == 0)
 		world_wrong("%s: %u reservations are left", client->name,
@@ -280,14 +280,14 @@ check_good(unsigned i, const struct world_request *r, const char *body,
     size_t len, bool whole)
 {
 	if (r->kind > KIND_RESPONSES_STREAM)
-		return; /* none of a provider's */
+		return; /* no provider's response */
 	if (is_of_a_try(r, body, len, whole))
 		return;
-	/* Signs of life, then an error. */
+	/* Heartbeats, then an error. */
 	if (memmem(body, len, "\"error\"", 7) != NULL ||
 	    memmem(body, len, "response.failed", 15) != NULL)
 		return;
-	/* Nothing yet of what never came. */
+	/* Nothing has come, of a response that never came. */
 	if (!whole && memmem(body, len, "w0", 2) == NULL)
 		return;
 	world_wrong("request %u: its client got what no provider said, or not "
@@ -326,7 +326,7 @@ check_client(unsigned i)
 		world_wrong("request %u: status %d in a calm world", i, status);
 }
 
-/* For whoever looks into it: what happened to a request. */
+/* Prints what happened to a request, for debugging. */
 static void
 tell(unsigned i)
 {

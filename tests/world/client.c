@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The clients, as the web server hands them on: one FastCGI connection each,
- * written and read at its own pace, and left when it likes.
+ * The clients, as the web server passes them on: one FastCGI connection each,
+ * written and read at its own pace, and closed at any moment.
  */
 #include "config.h"
 
@@ -51,7 +51,7 @@ put_record(struct writer *w, int type, const char *p, size_t len)
 	put(w, zeros, padding);
 }
 
-/* In records of any length, and an empty one. */
+/* In records of any length; then an empty one. */
 static void
 put_stream(struct writer *w, int type, const char *p, size_t len)
 {
@@ -168,7 +168,7 @@ put_text(struct writer *w, const char *fmt, ...)
 	va_end(args);
 }
 
-/* Words, from a place of its own. */
+/* Words, from a random place in the text. */
 static void
 put_filler(struct writer *w, size_t len)
 {
@@ -284,7 +284,7 @@ client_plan(unsigned index)
 	r->write_max = calm ? SIZE_MAX : world_size(1, 100000);
 	r->read_max = calm ? SIZE_MAX : world_size(1, 100000);
 	if (!calm && world->io_max == 0) {
-		/* Not for hours. */
+		/* A request must not last for hours. */
 		if (r->write_max < r->input_len / 200)
 			r->write_max = r->input_len / 200;
 		if (r->read_max < 3000)
@@ -322,7 +322,7 @@ grow(char **p, size_t *size, size_t want)
 	*size = want * 2;
 }
 
-/* All records that are whole. */
+/* Reads all records that are complete. */
 static void
 read_records(struct world_request *r)
 {
@@ -334,7 +334,7 @@ read_records(struct world_request *r)
 		size_t len = (size_t)(head[4] << 8 | head[5]);
 
 		if (head[0] != 1 || (head[2] << 8 | head[3]) != 1) {
-			/* What nginx is told of a response that broke off. */
+			/* How nginx learns that a response broke off. */
 			if (head[0] != 0)
 				world_wrong("a client got what is no record");
 			return;
@@ -436,7 +436,8 @@ client_poke(struct sim_conn *c)
 	    world->mono_ns + (int64_t)world_below(30000), act, (int)c->owner);
 }
 
-/* A slot is free: one that may wait for it leaves in the very moment. */
+/* A slot is free: a client that may be waiting for it leaves at this very
+ * moment. */
 void
 client_leaves_queue(void)
 {

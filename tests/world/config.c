@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The configuration of a world.  Another life may have another: so a reload
- * is a worker that ends and a next one with other settings.
+ * The configuration of a world.  Each life may have another one: a reload is a
+ * worker that ends and a new one with other settings.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Stands for wire/connector.c and libcurl behind it: a connection comes after a
- * while, or does not.
+ * Replaces wire/connector.c and libcurl: a connection is made after a while, or
+ * fails.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@ struct connector {
 	const struct provider *provider;
 	enum fate fate;
 	int64_t due_ms;
-	int fd; /* not taken yet; -1: none */
+	int fd; /* not handed out yet; -1: none */
 };
 
 int

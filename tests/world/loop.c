@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Stands for libev and for threads.  What is ready comes in an order drawn from
- * the seed; when nothing is, time goes on to whatever comes next.
+ * Replaces libev and threads.  Ready watchers run in an order drawn from the
+ * seed; when none is ready, the clock jumps to the next event.
  *
- * A thread is a stack of its own that runs until it waits, like a task, so
- * that all of a worker happens in one order.  A task that would wait in any
- * other way than task.h's holds up the loop: that is a fault.
+ * A thread is a stack of its own that runs until it waits, like a task, so that
+ * everything in a worker happens in one order.  A task that would wait in any
+ * other way than task.h's blocks the loop, which is an error.
  */
 #include "config.h"
 
@@ -90,7 +90,7 @@ thread_run(struct thread *t)
 	task_on_loop = on_loop;
 }
 
-/* Each that is ready, once; how many there were. */
+/* Runs each ready thread once; returns how many there were. */
 static unsigned
 threads_run(void)
 {
@@ -170,7 +170,7 @@ loop_exit_thread(void)
 		context_leave(running->context);
 }
 
-/* Ends those that nobody joins (the ledger's process). */
+/* Ends the threads that nobody joins (the ledger's process). */
 void
 loop_kill_threads(void)
 {
@@ -186,7 +186,7 @@ loop_kill_threads(void)
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* To the time of the next that happens; false: nothing ever will. */
+/* Moves the clock to the next event; false: there is none. */
 static bool
 time_goes_on(int64_t until_ns)
 {
@@ -217,7 +217,8 @@ loop_block(bool (*done)(void *), void *ctx, int64_t until_ns)
 		self->done = NULL;
 		return done(ctx);
 	}
-	/* After SIGTERM, when `drain` is over, it may: it serves nobody. */
+	/* A task may block after SIGTERM, once `drain` is over: there is nobody
+	 * left to serve. */
 	if (task_current != NULL && !told_to_end) {
 		world_wrong("a task blocks the loop");
 		return false;
@@ -268,7 +269,7 @@ int __wrap_pthread_cond_wait(pthread_cond_t *, pthread_mutex_t *);
 int
 __wrap_pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
-	/* It may return for no reason. */
+	/* May return spuriously. */
 	return wait_condition(cond, mutex,
 	    world_chance(world->fault)
 		? world->mono_ns + (int64_t)world_below(5) * WORLD_MS
@@ -450,7 +451,7 @@ ev_now_update(struct ev_loop *l)
 	(void)l;
 }
 
-/* ---- one turn of it ---------------------------------------------------- */
+/* ---- one turn of the loop ---------------------------------------------- */
 
 static short
 events_of(int fd, short events)
@@ -472,12 +473,12 @@ io_is_ready(ev_io *io, int *events)
 	if (got & POLLNVAL)
 		world_wrong("the loop watches %d, which is closed", io->fd);
 	if (got & (POLLERR | POLLHUP))
-		got |= wanted; /* as libev has it */
+		got |= wanted; /* as in libev */
 	*events = (got & POLLIN ? EV_READ : 0) | (got & POLLOUT ? EV_WRITE : 0);
 	return *events != 0;
 }
 
-/* Some of them: a real loop, too, sees others only with its next look. */
+/* Only some of them: a real loop, too, sees the others at its next poll. */
 static unsigned
 call_ios(void)
 {
@@ -531,7 +532,7 @@ timers_due(void)
 	int64_t due = INT64_MAX;
 
 	for (unsigned i = 0; i < loop.ntimers; i++) {
-		/* Never before its time, however it is rounded. */
+		/* Never early, however the time is rounded. */
 		int64_t at = (int64_t)(loop.timers[i]->at * 1e9) + 1000;
 
 		if (at < due)

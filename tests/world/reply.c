@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a provider's response is made, framed, and found again in what a
- * client got.
+ * Hides how a provider's response is made and framed, and how it is found again
+ * in what a client got.
  */
 #include "config.h"
 
@@ -132,7 +132,7 @@ add_chunks(struct text *to, const char *p, size_t len)
 		n = world_size(1, 70000);
 		if (n > len)
 			n = len;
-		if (n * 100 < len) /* not of thousands */
+		if (n * 100 < len) /* not thousands of chunks */
 			n = 1 + len / 100;
 		add(to, "%zx\r\n", n);
 		memcpy(to->p + to->len, p, n);
@@ -217,7 +217,8 @@ reply_make(struct world_try *t, const char *head, int request)
 
 /* ---- what a client got ------------------------------------------------- */
 
-/* The next event of a stream, without comments; false: no whole one is left. */
+/* The next event of a stream, without comments; false: no complete one is
+ * left. */
 static bool
 next_event(const char **p, const char *end, const char **event, size_t *len)
 {
@@ -246,7 +247,7 @@ has(const char *p, size_t len, const char *what)
 	return memmem(p, len, what, strlen(what)) != NULL;
 }
 
-/* Events as they came, without those of usage that nobody asked for. */
+/* The events as they came, except usage that the client did not ask for. */
 static bool
 same_events(const struct world_try *t, const char *p, size_t len, bool whole)
 {
@@ -264,8 +265,8 @@ same_events(const struct world_try *t, const char *p, size_t len, bool whole)
 	return !whole || !next_event(&theirs, their_end, &b, &m);
 }
 
-/* All that the deltas of a bridged stream (or the texts of a whole response)
- * say, one after the other. */
+/* The text of all deltas of a bridged stream (or of a whole response),
+ * concatenated. */
 static size_t
 gather(const char *p, size_t len, const char *key, char *out)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides what the kernel does for sockets: bytes that wait, ends, resets, and
- * which descriptor is which.  It makes no faults; calls.c does.
+ * Hides what the kernel does for sockets: buffered bytes, ends, resets, and
+ * what each descriptor refers to.  It makes no faults; calls.c does.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #define POLLRDHUP 0
 #endif
 
-#define LISTEN_CONN WORLD_CONNS_MAX /* stands for the listening socket */
+#define LISTEN_CONN WORLD_CONNS_MAX /* the listening socket */
 
 /* ---- connections ------------------------------------------------------- */
 
@@ -96,8 +96,8 @@ sim_get(struct sim_conn *c, char *p, size_t len)
 	return stream_get(&c->stream[1], p, len);
 }
 
-/* What was sent may still be read by the other end, unless by a reset; to
- * close with something unread is one. */
+/* The other end can still read what was sent, except after a reset.  A close
+ * with unread bytes is a reset. */
 void
 sim_close(struct sim_conn *c, int end, bool reset)
 {
@@ -114,7 +114,7 @@ sim_close(struct sim_conn *c, int end, bool reset)
 	c->stream[end].len = 0;
 }
 
-/* ---- what scripts do not see ------------------------------------------- */
+/* ---- hidden from scripts ----------------------------------------------- */
 
 ssize_t
 sim_read(struct sim_conn *c, int end, char *p, size_t len)
@@ -203,7 +203,7 @@ sim_is_listening(int fd)
 	    world->fds[i].conn - 1 == LISTEN_CONN;
 }
 
-/* Each life gets one of its own, as a child of fork does. */
+/* Each life gets descriptors of its own, like a forked child. */
 int
 sim_listen_fd(void)
 {
@@ -286,7 +286,7 @@ sim_poll(int fd, short events)
 	return got;
 }
 
-/* ---- who connects ------------------------------------------------------ */
+/* ---- connecting -------------------------------------------------------- */
 
 int
 sim_connect_client(unsigned request)

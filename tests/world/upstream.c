@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The providers: what each has been sent is counted as the connection takes
- * it; what it answers, and where that breaks off, comes from the seed.
+ * The providers.  What each is sent is counted when the connection accepts it.
+ * What it responds, and where the response breaks off, comes from the seed.
  */
 #include "config.h"
 
@@ -24,9 +24,9 @@ struct script {
 	bool by_reset;
 	size_t read_max, write_max;
 	int64_t read_pause_ns, write_pause_ns, first_ns;
-	uint64_t reply_at; /* bytes of the request that come before it */
-	bool keeps; /* the connection, after it */
-	bool waited; /* for first_ns */
+	uint64_t reply_at; /* respond after so many bytes of the request */
+	bool keeps; /* keeps the connection after the exchange */
+	bool waited; /* has waited for first_ns */
 };
 
 static const char *const names[] = { "a", "b", "c", "d" };
@@ -44,7 +44,7 @@ upstream_of(const char *url)
 	return (unsigned)(strstr(url, ":800")[4] - '0');
 }
 
-/* ---- who sends --------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------- */
 
 static struct {
 	struct task *task;
@@ -73,7 +73,7 @@ upstream_task_request(void)
 	return -1;
 }
 
-/* ---- what it will do --------------------------------------------------- */
+/* ---- the script -------------------------------------------------------- */
 
 static int64_t
 draw_first(void)
@@ -109,11 +109,11 @@ plan(struct sim_conn *c, struct world_try *t)
 	if (world_chance(150))
 		s->cut_at = world_below(t->reply_len);
 	s->by_reset = world_chance(512);
-	if (world_chance(40)) /* it does not wait for the end */
+	if (world_chance(40)) /* before the request's end */
 		s->reply_at = c->begun_at + world_below(c->body_len + 1);
 }
 
-/* ---- what it is sent --------------------------------------------------- */
+/* ---- the request ------------------------------------------------------- */
 
 static void
 begin(struct sim_conn *c, int request)
@@ -135,7 +135,7 @@ begin(struct sim_conn *c, int request)
 	c->try = (int)r->ntries++;
 	memset(&r->tries[c->try], 0, sizeof(r->tries[0]));
 	r->tries[c->try].provider = (int)c->owner;
-	if (c->owner == 0) { /* the limit's */
+	if (c->owner == 0) { /* the provider with the limit */
 		if (++world->active_now > world->slots)
 			world_wrong("%u requests at once where %u slots are",
 			    world->active_now, world->slots);
@@ -229,8 +229,8 @@ upstream_left(struct sim_conn *c)
 		client_leaves_queue();
 }
 
-/* All of the response has been read, and all of the request was sent: what
- * comes next is another exchange. */
+/* All of the response has been read and all of the request was sent: the next
+ * bytes are another exchange. */
 void
 upstream_gave(struct sim_conn *c)
 {
@@ -247,7 +247,7 @@ upstream_gave(struct sim_conn *c)
 	c->closing = !s->keeps;
 }
 
-/* ---- what it does ------------------------------------------------------ */
+/* ---- acting ------------------------------------------------------------ */
 
 static void act(int index);
 
@@ -279,7 +279,7 @@ end_connection(struct sim_conn *c, bool reset)
 		upstream_left(c);
 }
 
-/* Some of the reply; it may break off. */
+/* Sends some of the reply; it may break off. */
 static void
 reply_some(struct sim_conn *c, struct script *s, struct world_try *t)
 {

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Worlds, one for each seed, until the time is up or one of them is wrong.
+ * Worlds, one for each seed, until the time is up or one of them fails.
  *
  *	world [-v] [-s SEED] [-t SECONDS] [-n WORLDS]
  */
@@ -36,10 +36,10 @@
 #include "serve/worker.h"
 
 #define HEAP_BYTES ((size_t)4 << 30) /* of address space */
-/* A world that takes longer hangs. */
+/* A world that takes longer is hung. */
 #define WATCHDOG_S 120
 /* The ledger's process, a thread here, leaves /dev/null open, and a process its
- * place in the table of all. */
+ * place in the table of processes. */
 #define FILES_KEPT 3
 
 struct world *world;
@@ -170,13 +170,13 @@ world_events_run(void)
 	return world->nevents > 0 ? world->events[0].at_ns : INT64_MAX;
 }
 
-/* ---- what a world is like ---------------------------------------------- */
+/* ---- a world's parameters ---------------------------------------------- */
 
 static void
 step_clock(int arg)
 {
 	(void)arg;
-	/* Within the day, so that budgets can be compared. */
+	/* Within one day, so that budgets can be compared. */
 	world->wall_ns += ((int64_t)world_below(7200) - 3600) * WORLD_S;
 }
 
@@ -244,7 +244,7 @@ draw(uint64_t seed)
 	}
 	if (!world->calm && world_chance(200))
 		world_at(world->mono_ns + at / 2, step_clock, 0);
-	/* In a calm world all have been accepted. */
+	/* In a calm world all requests have been accepted by then. */
 	draw_lives(at + (int64_t)world_size(100, 3000) * WORLD_MS);
 }
 
@@ -275,7 +275,7 @@ load_config(void)
 	return config;
 }
 
-/* Real ones, with what each is open to. */
+/* Counts the real descriptors. */
 static unsigned
 count_files(void)
 {
@@ -290,7 +290,7 @@ count_files(void)
 	return n;
 }
 
-/* In a process of its own. */
+/* Runs in a process of its own. */
 static void
 live(void)
 {
@@ -338,7 +338,7 @@ live(void)
 	loop_kill_threads();
 }
 
-/* In another, since it opens what workers leave behind. */
+/* Runs in another process, since it opens what workers leave behind. */
 static void
 check(void)
 {
@@ -354,7 +354,7 @@ check(void)
 		world_wrong("the check failed");
 }
 
-/* As the parent of workers does. */
+/* What the parent of workers does. */
 static void
 after_death(pid_t pid)
 {
@@ -424,7 +424,7 @@ make_dirs(void)
 	}
 }
 
-/* Those who come after the last worker find nobody. */
+/* Clients that come after the last worker find no server. */
 static void
 end_clients(void)
 {
@@ -462,7 +462,7 @@ real_ms(void)
 {
 	struct timespec now;
 
-	/* Not the one that the world's calls get. */
+	/* The real time: this call is not replaced. */
 	timespec_get(&now, TIME_UTC);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
@@ -480,7 +480,7 @@ say(uint64_t seed)
 	    world->why[0] ? ": " : "", world->why);
 }
 
-/* 0, or 1: a world is wrong. */
+/* 0, or 1: a world failed. */
 static int
 run_worlds(uint64_t seed, long seconds, long worlds)
 {
@@ -495,7 +495,8 @@ run_worlds(uint64_t seed, long seconds, long worlds)
 		deaths += world->deaths;
 		if (verbose || !good)
 			say(seed + n);
-		if (good && n == 0) { /* it has to come out the same */
+		if (good && n == 0) { /* the second run must have the same
+					 trace */
 			trace = world->trace;
 			good = run_world(seed);
 			if (trace != world->trace) {

@@ -4,11 +4,11 @@
  */
 /*
  * A world for a worker: its real code over simulated clients, providers, time
- * and faults, all of them drawn from one seed.  README.md tells what is real
- * and what is not.
+ * and faults, all of them drawn from one seed.  README.md says what is real and
+ * what is not.
  *
- * All that outlives a worker (it may be killed at any system call) lies in
- * memory that the processes share: `world`.  Only one of them runs at a time.
+ * All that outlives a worker (it may be killed at any system call) is in memory
+ * that the processes share: `world`.  Only one of them runs at a time.
  */
 #ifndef TESTS_WORLD_H
 #define TESTS_WORLD_H
@@ -23,18 +23,18 @@
 #define WORLD_CONNS_MAX 4096
 #define WORLD_EVENTS_MAX 16384
 #define WORLD_LIVES_MAX 8
-/* Descriptors of the simulation begin here. */
+/* Descriptors of the simulation start here. */
 #define WORLD_FD_BASE 2048
 #define WORLD_FDS_MAX 4096
-/* By which a worker says that it serves. */
+/* A worker writes to it to say that it serves. */
 #define WORLD_PARENT_FD (WORLD_FD_BASE + WORLD_FDS_MAX)
 #define WORLD_MS INT64_C(1000000) /* in ns */
 #define WORLD_S (1000 * WORLD_MS)
-#define WORLD_NOON_MS INT64_C(1764331200000) /* wall clock at first */
+#define WORLD_NOON_MS INT64_C(1764331200000) /* initial wall clock */
 
 /* ---- sim.c: sockets ---------------------------------------------------- */
 
-/* One way of a connection. */
+/* One direction of a connection. */
 struct sim_stream {
 	char *p;
 	uint32_t size, head, len;
@@ -45,52 +45,52 @@ struct sim_stream {
 
 enum sim_peer { SIM_CLIENT, SIM_PROVIDER, SIM_PAIR };
 
-/* A connection.  End 0 is the worker's; end 1 a script's, or (SIM_PAIR) a
+/* A connection.  End 0 is the worker's.  End 1 is a script's, or (SIM_PAIR) a
  * second descriptor of the worker's. */
 struct sim_conn {
 	enum sim_peer peer;
-	unsigned owner; /* request of a client; provider */
+	unsigned owner; /* a client's request; a provider */
 	struct sim_stream stream[2]; /* [i]: what end i reads */
 	bool closed[2];
-	unsigned refs[2]; /* descriptors, and those under way */
+	unsigned refs[2]; /* descriptors, open or in a message */
 	bool reset_on_close;
-	/* A descriptor under way (SCM_RIGHTS); passed_conn -1: none. */
+	/* The descriptor in a message (SCM_RIGHTS); passed_conn -1: none. */
 	int passed_conn, passed_end;
-	/* Of a provider's: */
+	/* Only of a provider's connection: */
 	int request; /* whose exchange; -1: none */
-	int try; /* of it */
+	int try; /* of that request */
 	uint64_t head_end, begun_at; /* in stream[1].written */
 	char head[2048];
 	size_t head_len;
 	char *body;
 	size_t body_len, body_have;
 	bool in_exchange, head_known;
-	bool closing; /* its end will close it */
-	void *script; /* upstream.c's; NULL: none yet */
+	bool closing; /* to be closed by the script */
+	void *script; /* owned by upstream.c; NULL: none yet */
 	bool act_due;
 };
 
-/* The ledger's process takes its desk as this one; it is a thread here, and
- * the descriptor the simulation's. */
+/* The ledger's process finds its desk at this number; it is a thread here, and
+ * the descriptor is simulated. */
 #define SIM_DESK_FD 3
 void sim_set_desk(int fd);
 int sim_fd_new(int conn, int end);
-/* NULL: none of the simulation. */
+/* NULL: not a descriptor of the simulation. */
 struct sim_conn *sim_conn_of(int fd, int *end);
 int sim_conn_new(
     enum sim_peer, unsigned owner, size_t to_worker, size_t from_worker);
 struct sim_conn *sim_conn(int index);
 int sim_fd_close(int fd);
-/* One descriptor fewer of an end; the last closes it. */
+/* An end has one descriptor fewer; the last one closes it. */
 void sim_unref(struct sim_conn *, int end);
 unsigned sim_open_fds(void);
-/* What poll(2) would say. */
+/* What poll(2) would return. */
 short sim_poll(int fd, short events);
-/* A script's end. */
+/* For the script at end 1. */
 size_t sim_put(struct sim_conn *, const char *, size_t);
 size_t sim_get(struct sim_conn *, char *, size_t);
 void sim_close(struct sim_conn *, int end, bool reset);
-/* A worker has died: what it had open is closed, as the kernel does. */
+/* A worker has died: its descriptors are closed, as the kernel does. */
 void sim_worker_died(void);
 int sim_connect_client(unsigned request); /* conn, or -1: refused */
 int sim_listen_fd(void);
@@ -109,10 +109,10 @@ enum world_kind {
 	KIND_MESSAGES_STREAM,
 	KIND_RESPONSES,
 	KIND_RESPONSES_STREAM,
-	KIND_MODELS, /* of our own: no line in the ledger */
+	KIND_MODELS, /* from the gateway: no ledger line */
 	KIND_METRICS,
-	KIND_UNKNOWN, /* a path that is none */
-	KIND_STRANGER, /* of no client */
+	KIND_UNKNOWN, /* an unknown path */
+	KIND_STRANGER, /* an unknown client */
 	KIND_BROKEN_JSON,
 	KIND_NO_MODEL,
 	KIND_COUNT
@@ -120,16 +120,16 @@ enum world_kind {
 
 struct world_try {
 	int provider;
-	char *reply; /* all that it means to send: head and body */
+	char *reply; /* head and body, as it should be sent */
 	size_t reply_len, head_len;
-	const char *body; /* what the body means, without framing */
+	const char *body; /* the body without framing */
 	size_t body_bytes;
-	bool complete; /* all of it was put into the connection */
-	bool by_end; /* the connection's end is the body's */
+	bool complete; /* all of it was sent */
+	bool by_end; /* the close ends the body */
 	bool stream;
-	const char *text; /* what a model said, of chat */
+	const char *text; /* the model's text, in chat */
 	bool good; /* a status of 200 */
-	uint64_t sent; /* body bytes that connections took */
+	uint64_t sent; /* request body bytes sent */
 };
 
 struct world_request {
@@ -140,9 +140,9 @@ struct world_request {
 	size_t body_len;
 	char *input; /* as FastCGI */
 	size_t input_len, params_end, put;
-	char *expect; /* the body that a provider gets, if it passes */
+	char *expect; /* body as passed to a provider */
 	size_t expect_len;
-	size_t marker; /* where its text begins in the reply */
+	size_t marker; /* of its text, in the reply */
 	/* How the client behaves. */
 	size_t write_max, read_max;
 	int64_t write_pause_ns, read_pause_ns;
@@ -157,11 +157,11 @@ struct world_request {
 	size_t response_len;
 	bool ended; /* END_REQUEST came */
 	bool left; /* the client hung up */
-	bool closed; /* so did the worker */
-	unsigned life; /* in which either did */
-	int64_t closed_ns; /* and when */
+	bool closed; /* the worker hung up */
+	unsigned life; /* of the hangup */
+	int64_t closed_ns; /* when the worker hung up */
 	bool begun; /* the worker has read all parameters */
-	bool died; /* open when a worker died */
+	bool died; /* was open when a worker died */
 	unsigned lines; /* in the ledger */
 	struct world_try tries[WORLD_TRIES_MAX];
 	unsigned ntries;
@@ -177,18 +177,18 @@ struct world_event {
 struct world {
 	uint64_t seed, random, trace;
 	uint64_t nops; /* system calls so far */
-	int64_t mono_ns, wall_ns; /* wall: the offset to mono */
-	/* What this world is like, drawn from the seed. */
+	int64_t mono_ns, wall_ns; /* wall_ns: offset to mono_ns */
+	/* This world's parameters, drawn from the seed. */
 	unsigned fault; /* per 1024 of calls */
 	unsigned disk_fault, descriptor_fault, disk_hang;
-	bool calm; /* no faults, all well-behaved */
+	bool calm; /* no faults, patient clients */
 	unsigned io_max; /* bytes in one call; 0: no bound */
 	unsigned nrequests, arrived;
 	unsigned slots; /* of the limit */
 	unsigned queue;
 	bool private_text; /* bodies are searched for patterns */
 	int64_t drain_ms;
-	/* Lives of workers. */
+	/* Workers' lives. */
 	unsigned life, nlives;
 	int64_t cut_ns[WORLD_LIVES_MAX]; /* it ended before all was done; or
 					    INT64_MAX */
@@ -196,7 +196,7 @@ struct world {
 	int64_t term_at_ns[WORLD_LIVES_MAX];
 	bool serving; /* the worker has started: faults may come */
 	bool term_due;
-	bool killed; /* this life ends by its own death */
+	bool killed; /* this life is killed */
 	bool hurried; /* it ended before all was done (drain) */
 	unsigned deaths;
 	unsigned active_now, active_most; /* of the limit */
@@ -212,21 +212,21 @@ struct world {
 	int backlog[WORLD_REQUESTS_MAX];
 	unsigned nbacklog;
 	struct world_request requests[WORLD_REQUESTS_MAX];
-	uint64_t lost; /* told by the gap, at the end */
+	uint64_t lost; /* as the gap says at the end */
 
-	char why[512]; /* what is wrong; "": nothing */
+	char why[512]; /* the error; "": none */
 	size_t heap_used;
 };
 
 extern struct world *world;
-/* One life's configuration, and where it lies. */
+/* The configuration of one life, and its directory. */
 struct config;
 extern const struct config *world_config;
 extern char world_dir[];
 
 /* ---- world.c ----------------------------------------------------------- */
 
-/* Something is wrong: the first is kept. */
+/* Reports an error; only the first is kept. */
 void world_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Memory that outlives a worker. */
 void *world_alloc(size_t);
@@ -236,20 +236,20 @@ uint64_t world_below(uint64_t n);
 /* lo .. hi, most of them small. */
 uint64_t world_size(uint64_t lo, uint64_t hi);
 bool world_chance(unsigned of_1024);
-/* Mixes into what two runs of a seed must have in common. */
+/* Mixes a value into the trace, which two runs of a seed must share. */
 void world_note(uint64_t what, uint64_t value);
 void world_at(int64_t at_ns, void (*fn)(int), int arg);
-/* Runs what is due; the time of the next, INT64_MAX: none. */
+/* Runs what is due; returns the time of the next event, INT64_MAX: none. */
 int64_t world_events_run(void);
 
 /* ---- loop.c: libev and threads ----------------------------------------- */
 
-/* A call that would block: false, and the world is wrong, if a task made it.
- * Else others run until done(ctx) or the time (INT64_MAX: never). */
+/* A call that would block.  In a task it is an error: false.  Elsewhere other
+ * threads run until done(ctx) or the time (INT64_MAX: never). */
 bool loop_block(bool (*done)(void *), void *ctx, int64_t until_ns);
 /* Does a thread other than the loop's run? */
 bool loop_on_thread(void);
-/* A file is closed while the loop watches it? */
+/* Is a file closed while the loop watches it? */
 bool loop_watches(int fd);
 void loop_kill_threads(void);
 void loop_exit_thread(void) __attribute__((noreturn));
@@ -258,18 +258,18 @@ void loop_exit_thread(void) __attribute__((noreturn));
 
 void client_plan(unsigned request);
 void client_arrive(int request);
-/* One of those that wait to be served leaves, if there is one. */
+/* A client that waits to be served leaves, if there is one. */
 void client_leaves_queue(void);
-/* Something has changed at its end. */
+/* Something has changed at the script's end. */
 void client_poke(struct sim_conn *);
 void upstream_poke(struct sim_conn *);
-/* The worker wrote so many bytes to a provider. */
+/* The worker wrote this many bytes to a provider. */
 void upstream_took(struct sim_conn *, const char *, size_t);
-/* The worker has read some of its response. */
+/* The worker has read some of the provider's response. */
 void upstream_gave(struct sim_conn *);
 /* The worker has hung up. */
 void upstream_left(struct sim_conn *);
-/* Which request the running task serves. */
+/* The request that the running task serves. */
 void upstream_task_serves(int request);
 int upstream_task_request(void);
 const char *upstream_name(unsigned provider);
@@ -278,7 +278,7 @@ unsigned upstream_of(const char *url);
 /* ---- check.c, config.c --------------------------------------------------- */
 
 void config_write(void);
-void check_life(void); /* in the worker, after an orderly end */
-void check_world(void); /* after the last */
+void check_life(void); /* runs in the worker, after an orderly end */
+void check_world(void); /* runs after the last worker */
 
 #endif
