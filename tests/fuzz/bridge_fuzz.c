@@ -4,8 +4,8 @@
  */
 /*
  * The bridges.  Input: a byte for the dialect and the way, the client's body,
- * an empty line, what the upstream answers.  Whatever comes, what goes out is
- * JSON, and a stream ends once.
+ * an empty line, the upstream's response.  Whatever the input is, the output is
+ * JSON, and a stream ends exactly once.
  */
 #include "config.h"
 

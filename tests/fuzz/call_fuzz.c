@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The measuring of a call and the splice of its model.  Input: a byte for the
- * endpoint, the body.  Where it says that the model stands, another can be
- * put, and is then found there.
+ * Measuring a call and replacing its model.  Input: a byte for the endpoint,
+ * the body.  If the call has a model at a place, another name can be put there,
+ * and is then found there.
  */
 #include "config.h"
 

@@ -4,8 +4,8 @@
  */
 /*
  * The clients file, as an operator or `tailgate client` might leave it: it is
- * listed, loaded beside a config, and edited.  A refusal says why; a client
- * that is added and removed again leaves what the list showed before.
+ * listed, loaded next to a configuration, and edited.  A refusal gives a
+ * reason.  When a client is added and removed again, the list is as before.
  */
 #include "config.h"
 
@@ -39,7 +39,7 @@ fill(const char *path, const void *p, size_t len)
 	MUST(fclose(f) == 0);
 }
 
-/* What is in effect, to be freed; NULL after a refusal. */
+/* The configuration in effect, which the caller frees; NULL after a refusal. */
 static char *
 list(void)
 {
@@ -104,7 +104,7 @@ edit(const char *before)
 	MUST((status == -1) == (nsaid > 0));
 	after = list();
 	MUST(after != NULL);
-	/* A refusal leaves the file. */
+	/* A refusal leaves the file unchanged. */
 	MUST((strcmp(before, after) == 0) == (status == -1));
 	MUST(status == -1 || strstr(after, ADDED) != NULL);
 	free(after);
@@ -124,7 +124,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *table;
 
-	/* A file that includes others is another file's matter. */
+	/* Skips inputs that include other files. */
 	if (size > 0 && memmem(data, size, "@include", 8) != NULL)
 		return 0;
 	if (*dir == '\0')

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The config loader, from a file as an operator might leave it.  It must say
- * at least one line where it refuses one; what it takes can be dumped.
+ * The config loader, with a file as an operator might leave it.  When it
+ * refuses one it must say at least one line; what it accepts can be dumped.
  */
 #include "config.h"
 
@@ -31,7 +31,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct config *config;
 	FILE *err, *out;
 
-	/* A file that includes others is another file's matter. */
+	/* Skips inputs that include other files. */
 	if (size > 0 && memmem(data, size, "@include", 8) != NULL)
 		return 0;
 	if (fd == -1) {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What comes over the FastCGI socket: records and parameters with whatever
- * lengths.  Input: the bytes as they arrive.  Whatever they are, the process
- * goes on; what is a request has well-formed parameters and a body.
+ * The FastCGI socket's input: records and parameters of any lengths.  Input:
+ * the bytes as they arrive.  Whatever they are, the process goes on; a request
+ * that is accepted has well-formed parameters and a body.
  */
 #include "config.h"
 
@@ -48,7 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (f == NULL)
 		f = fcgi_new();
-	/* More than a socket holds would have to be fed by a thread. */
+	/* The socket's buffer must hold all of it. */
 	if (size > 65536)
 		return 0;
 	MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The parser of an upstream's response.  Input: a byte for the pieces, the
- * response: however it is cut, the same head and body must come out.
+ * The parser of an upstream's response.  Input: a byte for how it is cut, the
+ * response.  However it is cut, the same head and body must come out.
  */
 #include "config.h"
 

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The JSON scanner, held against Jansson: whatever Jansson takes (and is not
- * too deep) the scanner must take; what both take must decode alike.
+ * The JSON scanner, compared with Jansson.  The scanner must accept whatever
+ * Jansson accepts (unless it is too deep), and what both accept must decode
+ * alike.
  */
 #include "config.h"
 
@@ -18,7 +19,7 @@
 struct walk {
 	struct span text;
 	unsigned open;
-	size_t values; /* a container once */
+	size_t values; /* a container counts once */
 };
 
 static int
@@ -87,7 +88,8 @@ compare_string(struct span text, const json_t *j)
 	free(out);
 }
 
-/* The values that jspan finds; they lie in the text, JSON or not. */
+/* Counts the values that jspan finds.  They are inside the text, JSON or
+ * not. */
 static size_t
 count_spans(struct span text, struct span value, unsigned depth)
 {
@@ -116,7 +118,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(w.open == 0 && w.values == spans);
 	} else {
 		MUST(error.text != NULL && error.offset <= size);
-		/* A NUL ends Jansson's text, whatever comes behind it. */
+		/* A NUL ends Jansson's text, whatever follows it. */
 		MUST(j == NULL || memchr(data, '\0', size) != NULL ||
 		    depth_of(j) >= JSCAN_DEPTH_MAX);
 	}

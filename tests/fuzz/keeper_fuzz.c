@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the ledger's process takes from a process that was taken over: calls,
- * frames, bytes that are none, and the counts in memory that both share.  It
- * never dies, and the ledger stays a chain of whole lines, each of them a
- * request's or the count of what was lost; what was in it before stays as it
- * was; an honest process is served in spite of all.  Input: a script, of which
- * each step is a byte and what belongs to it (play() reads it).
+ * What the ledger's process accepts from a process that was taken over: calls,
+ * frames, bytes that are no frame, and the counts in memory that both share.
+ * It never dies.  The ledger stays a chain of complete lines, and each new line
+ * is a request's or counts lost lines.  Older lines stay as they were.  An
+ * honest process is still served.  Input: a script; each step is a byte and its
+ * arguments (play() reads it).
  */
 #include "config.h"
 
@@ -33,7 +33,7 @@
 #define HONEST BEGIN ",\"id\":\"honest\""
 #define PLACE ",\"gateway\":\"fuzz\",\"n\":"
 #define LOST ",\"gap\":true,\"until\":\""
-/* More than any script can ask for. */
+/* More than any script can need. */
 #define TURNS 200
 
 struct script {
@@ -77,7 +77,7 @@ number(struct script *s)
 	return n;
 }
 
-/* ---- one who was taken over -------------------------------------------- */
+/* ---- a process that was taken over ------------------------------------- */
 
 static void
 turns(void)
@@ -107,7 +107,7 @@ call(int i)
 	w.ends[i] = ends[0];
 }
 
-/* A descriptor that is none of ours. */
+/* A descriptor that is not a socket of ours. */
 static void
 call_with(const char *path, int flags)
 {
@@ -126,7 +126,7 @@ say(int fd, struct span text)
 		send(fd, text.p, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* A frame with heads that are right, of lines of any text. */
+/* A frame with valid heads, and lines of any text. */
 static void
 say_lines(int fd, struct script *s, unsigned n)
 {
@@ -153,7 +153,7 @@ say_lines(int fd, struct script *s, unsigned n)
 	buf_free(&out);
 }
 
-/* What workers share with the ledger's process is theirs to change. */
+/* Workers may change what they share with the ledger's process. */
 static void
 change_counts(struct script *s)
 {
@@ -219,7 +219,7 @@ play(struct script *s)
 	}
 }
 
-/* ---- an honest one ----------------------------------------------------- */
+/* ---- an honest process ------------------------------------------------- */
 
 static struct frame_reply
 reply_of(int fd)
@@ -244,7 +244,7 @@ be_honest(void)
 	struct frame_line line = { .len = strlen(HONEST) };
 	struct frame_reply reply;
 
-	turns(); /* the desk may be full */
+	turns(); /* may make room at the desk */
 	call(0);
 	reply = reply_of(w.ends[0]);
 	MUST(reply.magic == FRAME_MAGIC && reply.error == 0);
@@ -255,7 +255,7 @@ be_honest(void)
 	MUST(reply.magic == FRAME_MAGIC && reply.done == 1 && reply.error == 0);
 }
 
-/* ---- what became of the ledger ----------------------------------------- */
+/* ---- the ledger afterwards --------------------------------------------- */
 
 static void
 on_break(void *ctx, const char *file, uint64_t line, const char *what)
@@ -266,8 +266,8 @@ on_break(void *ctx, const char *file, uint64_t line, const char *what)
 		    what);
 }
 
-/* A line without what the ledger's process adds: its host, and its place in
- * the chain. */
+/* Checks a line without the members that the ledger's process adds: its host,
+ * and its place in the chain. */
 static void
 look_at(struct span line)
 {
@@ -334,7 +334,7 @@ begin_once(void)
 {
 	if (*w.dir != '\0')
 		return;
-	/* It says what it refuses, once a minute. */
+	/* It logs what it refuses, once a minute. */
 	log_open("keeper_fuzz", false, LOG_LEVEL_ERROR);
 	strlcpy(w.dir, "/tmp/keeper_fuzz.XXXXXX", sizeof(w.dir));
 	MUST(mkdtemp(w.dir) != NULL);

@@ -4,7 +4,7 @@
  */
 /*
  * The ledger's reader: lines that anybody may have written, their tries, their
- * sums, and the chain made from the end of a file.  Input: a ledger.
+ * sums, and the chain computed from the end of a file.  Input: a ledger.
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@ read_tries(const struct ledger_line *l, const char *from, const char *to)
 	}
 }
 
-/* On memory of just its size. */
+/* In memory of exactly its size. */
 static void
 read_line(struct span text, struct usage_sum *sum, struct ledger_tail *tail)
 {
@@ -63,7 +63,7 @@ read_line(struct span text, struct usage_sum *sum, struct ledger_tail *tail)
 	free(copy);
 }
 
-/* However it is read, the end is the same. */
+/* However the file is read, its end is the same. */
 static void
 read_file(const uint8_t *data, size_t size, const struct ledger_tail *pushed)
 {

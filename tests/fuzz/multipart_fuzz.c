@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The form scanner.  Input: a Content-Type, LF, the body; what the scanner
- * hands out must lie in the body, between boundaries.
+ * The form scanner.  Input: a Content-Type, LF, the body.  All that the scanner
+ * returns must be inside the body, between boundaries.
  */
 #include "config.h"
 
@@ -56,7 +56,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	result =
 	    multipart_scan(f.body, f.boundary, take_part, &f, &sent, &error);
 	MUST(result == 0 || (result == -1 && error != NULL));
-	/* What is sent says the same, without what is around it. */
+	/* The form to send has the same parts, without the text around the
+	 * form. */
 	if (result == 0) {
 		again.boundary = f.boundary;
 		again.body = sent;

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a bridge's client may rely on: whole JSON, in events that have a name.
+ * What clients of a bridge rely on: complete JSON, in events that have a name.
  */
 #ifndef TESTS_FUZZ_MUST_STREAM_H
 #define TESTS_FUZZ_MUST_STREAM_H

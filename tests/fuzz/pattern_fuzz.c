@@ -3,9 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Any bytes as a text that private patterns are looked for in, with patterns
- * that use Unicode properties: the engine relies on UTF-8, and what is none has
- * to be private.
+ * Any bytes, searched for private patterns that use Unicode properties.  The
+ * engine relies on UTF-8; anything else must count as private.
  */
 #include "config.h"
 

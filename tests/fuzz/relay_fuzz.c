@@ -7,7 +7,7 @@
  * framing, the content coding, the relay and the bridges.  Input: a byte for
  * the mode, a byte for how the rest is cut into reads, the upstream's bytes.
  * Whatever comes, the client gets a head, and a response that ends or breaks
- * off; what a bridge makes is JSON; and the reads change nothing.
+ * off.  A bridge's output is JSON.  How the reads are cut changes nothing.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 
 #define STREAM_TYPE "\nContent-Type: text/event-stream"
 
-/* By the first byte; the last rows are the bridges' whole responses. */
+/* Chosen by the first byte; the last rows are bridges' whole responses. */
 static const struct exchange_ask modes[] = {
 	{ .endpoint = ENDPOINT_CHAT, .stream = true },
 	{ .endpoint = ENDPOINT_CHAT, .stream = true, .withhold = true },
@@ -37,7 +37,7 @@ whole(void *ctx, size_t left)
 	return left;
 }
 
-/* Pieces of up to 1 + the seed's low bits. */
+/* Pieces of up to 1 + (the seed's low bits) bytes. */
 static size_t
 pieces(void *ctx, size_t left)
 {
@@ -49,7 +49,7 @@ pieces(void *ctx, size_t left)
 	return n < left ? n : left;
 }
 
-/* A head and a body; of a bridge's, whole events or JSON. */
+/* Checks a head and a body; a bridge's body is complete events or JSON. */
 static void
 check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 {
@@ -59,7 +59,7 @@ check_client(const struct exchange_ask *ask, const struct exchange_seen *seen)
 	struct span head, body;
 	struct sse sse;
 
-	/* Only what passes as it is can break off. */
+	/* Only a response that passes unchanged can break off. */
 	MUST(seen->ended != seen->cut);
 	MUST(seen->ended || !ask->bridged);
 	MUST(end != NULL);

@@ -37,7 +37,7 @@ replay_file(const char *path)
 		size += n;
 	}
 	fclose(f);
-	/* Exactly as long as the input: a read behind it is seen. */
+	/* Exactly as long as the input, so that a read past the end is seen. */
 	exact = malloc(size == 0 ? 1 : size);
 	if (exact == NULL)
 		exit(99);

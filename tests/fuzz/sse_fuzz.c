@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The SSE splitter.  Input: a byte for the cap, a byte for the pieces, the
- * stream: however it is cut, the events must be the same.
+ * The SSE splitter.  Input: a byte for the cap, a byte for how the stream is
+ * cut, the stream.  However it is cut, the events must be the same.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@ see(void *ctx, const struct sse_event *e)
 
 	MUST(e->data.len <= s->cap);
 	MUST(e->begin < e->end && e->end <= s->total);
-	/* Where it lies is the same in every packing, too. */
+	/* The offsets are the same however the stream is cut, too. */
 	buf_printf(&s->text, "%zu %zu %d %llu %llu ", e->name.len, e->data.len,
 	    e->cut, (unsigned long long)e->begin, (unsigned long long)e->end);
 	buf_add(&s->text, e->name.p, e->name.len);
