@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Whose request is it: each kind of Host, Origin and Sec-Fetch-Site, and what
- * browsers and programs send together.
+ * Whose request it is: each kind of Host, Origin and Sec-Fetch-Site, and the
+ * combinations that browsers and programs send.
  */
 #include "config.h"
 
@@ -92,11 +92,11 @@ static const struct {
 	const char *host, *origin, *site;
 	bool ours;
 } pages[] = {
-	/* Programs. */
+	/* From programs. */
 	{ "ai.home", NULL, NULL, true },
-	/* A person, a bookmark. */
+	/* Typed by a person, or from a bookmark. */
 	{ "ai.home", NULL, "none", true },
-	/* Our own status page, by GET and by POST. */
+	/* From our own status page, by GET and by POST. */
 	{ "ai.home", NULL, "same-origin", true },
 	{ "ai.home", "http://ai.home", "same-origin", true },
 	{ "ai.home", "http://ai.home", NULL, true },
@@ -105,13 +105,13 @@ static const struct {
 	{ "ai.home:8080", "http://AI.home:8080", NULL, true },
 	/* Behind a proxy that writes a Host of its own. */
 	{ "127.0.0.1:8080", "https://ai.home", "same-origin", true },
-	/* Pages that the operator has named. */
+	/* From pages that the operator has named. */
 	{ "ai.home", "https://chat.home", NULL, true },
 	{ "ai.home", "https://chat.home", "cross-site", true },
 	{ "ai.home", "https://chat.home", "same-site", true },
 	{ "ai.home", "app://desk", "cross-site", true },
 
-	/* A page of somebody else's: fetch, form, image, link. */
+	/* From a foreign page: fetch, form, image, link. */
 	{ "ai.home", "https://evil.example", "cross-site", false },
 	{ "ai.home", "https://evil.example", NULL, false },
 	{ "ai.home", NULL, "cross-site", false },
@@ -120,7 +120,7 @@ static const struct {
 	{ "ai.home", "", NULL, false },
 	{ "ai.home", "*", NULL, false },
 	{ "ai.home", ",", NULL, false },
-	/* Another service on the same host or the same site. */
+	/* From another service on the same host or the same site. */
 	{ "ai.home", "http://ai.home:3000", NULL, false },
 	{ "localhost:8080", "http://localhost:3000", "same-site", false },
 	{ "localhost:8080", "http://localhost", NULL, false },
@@ -128,7 +128,7 @@ static const struct {
 	{ "ai.home:443", "http://ai.home", NULL, false },
 	{ "ai.home", "http://ai.home.evil.example", NULL, false },
 	{ "ai.home", "ftp://ai.home", NULL, false },
-	/* What nobody knows is nobody's. */
+	/* Unknown values are treated as foreign. */
 	{ "ai.home", NULL, ",", false },
 	{ "ai.home", NULL, "", false },
 	{ "ai.home", NULL, "Same-Origin", false },

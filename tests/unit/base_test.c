@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The base floor: memory, text, time, addresses, digests, and that no foreign
- * byte forges a log line.
+ * The base floor: memory, text, time, addresses, digests; and no foreign byte
+ * can forge a log line.
  */
 #include "config.h"
 
@@ -31,8 +31,8 @@
 #include "base/net.h"
 #include "check.h"
 
-/* As memmem() finds it, in texts of few letters, at whose ends nothing may be
- * read. */
+/* Compared with memmem(), in texts of few letters; nothing may be read outside
+ * of the texts. */
 static void
 test_find(void)
 {
@@ -48,7 +48,7 @@ test_find(void)
 			text[k] = "ab\"\0\xff"[rand() % 5];
 		for (size_t k = 0; k < n; k++)
 			word[k] = "ab\"\0\xff"[rand() % 5];
-		/* The end of each is the end of its memory. */
+		/* Each text ends where its memory ends. */
 		memmove(text + 1, text, len);
 		memmove(word + 1, word, n);
 		at = find_word((struct span){ text + 1, len },
@@ -231,7 +231,7 @@ test_escape(void)
 	CHECK_STR(log_field("ab cd", out, 5), "ab", "cut where it is full");
 }
 
-/* What a child writes to stderr, and its exit status. */
+/* Gets what a child writes to stderr, and its exit status. */
 static int
 stderr_of(void (*child)(void), char *out, size_t size)
 {
@@ -274,7 +274,8 @@ child_logs(void)
 	fatal("the end");
 }
 
-/* Nobody reads: whoever serves goes on, and says later what is missing. */
+/* Nobody reads the log: the process goes on, and reports later what is
+ * missing. */
 static void
 test_log_stuck(bool socket)
 {
@@ -533,7 +534,8 @@ test_budget(void)
 	memory_set_budget(SIZE_MAX);
 }
 
-/* As much as it can get, in pieces of so many bytes; what that was. */
+/* Takes as much as it can get, in pieces of `each` bytes; returns how much that
+ * was. */
 static size_t
 take_all(struct memory_share *share, size_t each)
 {

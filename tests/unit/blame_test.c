@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Whose fault an error is: the wordings of providers and servers, a row each,
- * and what must not be taken for one of them.
+ * Who is to blame for an error: the wordings of providers and servers, a row
+ * each, and texts that must not be mistaken for one of them.
  */
 #include "config.h"
 
@@ -38,7 +38,7 @@ static const struct {
 	enum blame blame;
 	uint64_t tokens, limit;
 } rows[] = {
-	/* Too long. */
+	/* The prompt is too long. */
 	{ "OpenAI", 400,
 	    "{\"error\":{\"message\":\"This model's maximum context length is "
 	    "8192 tokens. However, your messages resulted in 9001 tokens.\","
@@ -278,7 +278,7 @@ static const struct {
 		    "characters"),
 	    BLAME_REQUEST, 0, 0 },
 
-	/* The gateway's account. */
+	/* The gateway's account with the provider. */
 	{ "DeepSeek's balance", 402, MESSAGE("Insufficient Balance"),
 	    BLAME_ACCOUNT, 0, 0 },
 	{ "a bare 402", 402, "", BLAME_ACCOUNT, 0, 0 },
@@ -343,7 +343,7 @@ static const struct {
 	    "pass a valid API key.\",\"status\":\"INVALID_ARGUMENT\"}}",
 	    BLAME_KEY, 0, 0 },
 
-	/* An echo of the request is nobody's words. */
+	/* An echo of the request says nothing about the error. */
 	{ "an echo in quotes", 400,
 	    MESSAGE("Invalid value: 'credit balance is too low'. Supported "
 		    "values are: 'text' and 'json_object'."),
@@ -356,7 +356,7 @@ static const struct {
 	    MESSAGE("It's the model's maximum context length that it's over"),
 	    BLAME_LENGTH, 0, 0 },
 
-	/* Rates, models, and the rest. */
+	/* Rates, models, and other causes. */
 	{ "a rate", 429, MESSAGE("Rate limit reached for gpt-4o"), BLAME_RATE,
 	    0, 0 },
 	{ "a rate that names its organisation", 429,

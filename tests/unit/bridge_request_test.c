@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a chat upstream is asked, rule by rule: tests/bridge.cases, whose head
- * tells its form.  Where a case has a Responses and a Messages request, both
- * must come out alike.  And what a request costs in memory.
+ * The request to a chat upstream, rule by rule: tests/bridge.cases, whose head
+ * explains its form.  If a case has both a Responses and a Messages request,
+ * both must give the same result.  Also how much memory a request costs.
  */
 #include "config.h"
 
@@ -51,7 +51,7 @@ is_json(struct span text)
 	return jscan(text, JSCAN_DEPTH_MAX, pass, NULL, &error) == 0;
 }
 
-/* "reasoning=all": a setting of a target, through the table of settings. */
+/* "reasoning=all": sets a target's setting, through the table of settings. */
 static void
 set(struct dialect *d, const char *word)
 {
@@ -87,7 +87,7 @@ new_run(const struct asked *a)
 	return bridge_new(a->kind, &ask);
 }
 
-/* What the request came to for one expectation, as a text of its own. */
+/* The result of the request for one expectation, as text. */
 static char *
 outcome(const struct asked *a, const char *name)
 {
@@ -200,8 +200,8 @@ test_cases(const char *srcdir)
 
 /* --- There and back --- */
 
-/* What the client gets goes back as it came, with a result: the upstream has
- * its own calls again. */
+/* The client sends back what it got unchanged, with a result.  The upstream
+ * must get its own calls again. */
 static void
 round_trip(enum bridge kind, const char *tools)
 {
@@ -258,9 +258,9 @@ round_trip(enum bridge kind, const char *tools)
 /* --- Memory --- */
 
 #define BODY_BYTES ((size_t)8 << 20)
-#define BODIES_MAX 4 /* the body itself, and three of it */
+#define BODIES_MAX 4 /* the body itself, and three more */
 
-/* head, then piece as often as there is room, the last without its comma,
+/* Writes head, then piece as often as it fits (the last one without its comma),
  * then tail. */
 static void
 fill(struct buf *b, const char *head, const char *piece, const char *tail)
@@ -282,8 +282,8 @@ peak_bytes(void)
 	return (size_t)used.ru_maxrss * 1024;
 }
 
-/* In a process of its own, whose peak is its own: how many bodies the request
- * has cost, in hundredths; the body is one of them. */
+/* Runs in a process of its own, so that the peak is this request's.  Returns
+ * the cost in hundredths of a body; the body itself counts as one. */
 static int
 cost_of(enum bridge kind, const struct buf *body)
 {
@@ -369,8 +369,8 @@ test_memory(void)
 	}
 }
 
-/* What a sanitizer, valgrind or an emulator (tests/cross.sh) remembers of the
- * memory counts, too. */
+/* A sanitizer, valgrind or an emulator (tests/cross.sh) uses memory of its own,
+ * which counts, too. */
 static bool
 is_watched(void)
 {

@@ -16,8 +16,9 @@
  *	out.sse		what the client must get for it, however the stream is
  *			cut on its way
  *
- * Beside the bytes, every out.sse is read by the rules that the clients'
- * parsers rely on.  BRIDGE_UPDATE=1 writes the outputs anew: read the diff.
+ * In addition to the bytes, every out.sse is checked against the rules that
+ * clients' parsers rely on.  BRIDGE_UPDATE=1 writes the outputs anew: read the
+ * diff.
  */
 #include "config.h"
 
@@ -48,7 +49,7 @@ path_of(const char *file)
 	return path;
 }
 
-/* NULL where there is none. */
+/* NULL: there is none. */
 static char *
 slurp(const char *file)
 {
@@ -67,7 +68,7 @@ slurp(const char *file)
 	return b.p;
 }
 
-/* The output against its file; JSON files end in a line feed. */
+/* Compares the output with its file; JSON files end in a line feed. */
 static void
 compare(const char *file, const struct buf *got, bool newline)
 {
@@ -118,7 +119,7 @@ wants_stream(const char *request)
 
 /* --- The chain: pieces of a stream through the splitter --- */
 
-/* As the relay does. */
+/* Does what the relay does. */
 static void
 tell_usage(struct bridge_run *run, struct span data, struct usage *u)
 {
@@ -395,7 +396,7 @@ try_response(const char *name, const char *request, const char *response)
 	compare("out.json", &out, true);
 	bridge_free(run);
 
-	/* The same for a client that wants a stream. */
+	/* The same for a client that asks for a stream. */
 	buf_reset(&out);
 	run = new_run(name, true);
 	bridge_request(run, span_of(request), &out, &refused);
@@ -431,7 +432,7 @@ try_stream(const char *name, const char *request, const char *stream)
 	buf_free(&whole.out);
 }
 
-/* Cut short anywhere between two events, it never ends as complete. */
+/* A stream that is cut between two events never ends as complete. */
 static void
 try_cut(const char *name, const char *request, const char *stream)
 {
@@ -475,7 +476,7 @@ try_conversation(const char *name)
 	free(stream);
 }
 
-/* --- What no recording shows --- */
+/* --- Cases without a recording ---- */
 
 static void
 test_fail(enum bridge kind, const char *begin, const char *error)

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Budgets: each bound alone, over processes, threads, crashes, the turn of a
- * minute, a day and a month, and made again from the ledger.  The clock is
- * ours, so that nothing here waits.
+ * Budgets: each bound alone; over processes, threads and crashes; at the end of
+ * a minute, a day and a month; and rebuilt from the ledger.  The test has its
+ * own clock, so that nothing here waits.
  */
 #include "config.h"
 
@@ -53,7 +53,7 @@ clock_wall_ms(void)
 	return wall_ms;
 }
 
-/* The clock goes with the time that passes, but for what it was set by. */
+/* The boot clock follows the wall clock, except for what that was set by. */
 static int64_t set_by_ms;
 
 int64_t
@@ -102,7 +102,7 @@ clean(void)
 		exit(99);
 }
 
-/* A new state: no file, no bounds, noon. */
+/* A new state: no file, no bounds, at noon. */
 static struct budget_book *
 fresh(void)
 {
@@ -116,7 +116,7 @@ fresh(void)
 	memset(&clients[1].budget, 0, sizeof(struct budget));
 	memset(&models[0].budget, 0, sizeof(struct budget));
 	memset(&models[1].budget, 0, sizeof(struct budget));
-	/* Each has a row, whatever bound a test gives it afterwards. */
+	/* Each client has a row, whatever bound a test gives it later. */
 	for (int i = 0; i < 2; i++)
 		clients[i].budget.concurrent = models[i].budget.concurrent =
 		    UINT_MAX;
@@ -153,7 +153,7 @@ take(struct budget_book *b, uint64_t tokens, int64_t nanousd,
 	    b, &clients[0], &models[0], tokens, nanousd, h, &room, &refused);
 }
 
-/* Reserves and settles; false where it was refused. */
+/* Reserves and settles; false: it was refused. */
 static bool
 use(struct budget_book *b, uint64_t tokens, int64_t nanousd)
 {
@@ -223,7 +223,7 @@ test_requests(void)
 	budget_close(b);
 }
 
-/* No 60 seconds, wherever they begin, see more than the bound. */
+/* No window of 60 seconds may see more than the bound. */
 static void
 test_any_minute(void)
 {
@@ -403,7 +403,7 @@ hammer(void *arg)
 		if (budget_reserve(book, &clients[0], &models[0], 10,
 			USD / 1000, &h, &r, &f) == -1)
 			continue;
-		/* Some use less, some nothing. */
+		/* Some use part of what they reserved, some nothing. */
 		if (i % 3 == 0)
 			budget_settle(book, &h, 0, 0);
 		else {
@@ -540,7 +540,7 @@ endless_process(void)
 			budget_settle(book, &h, 1, 1);
 }
 
-/* Killed anywhere, also with the lock in its hand. */
+/* A process may be killed anywhere, even while it holds the lock. */
 static void
 test_kills(void)
 {
@@ -621,7 +621,7 @@ test_rebuild(void)
 	account(l, NOON - 30 * SECOND, "laptop", false, -1);
 	account(l, NOON - 30 * SECOND, "stranger", true, -1);
 	ledger_close(l);
-	/* The file's own time belongs to our clock too. */
+	/* The file's own time must agree with the test's clock, too. */
 	utimensat(AT_FDCWD, ledger_path,
 	    (struct timespec[]){ { NOON / 1000, 0 }, { NOON / 1000, 0 } }, 0);
 	b = again();
@@ -646,7 +646,7 @@ test_rebuild(void)
 
 #define DAY (24 * (int64_t)HOUR)
 
-/* Whoever sets the clock, forward or back, by whatever, gets nothing. */
+/* Setting the clock, forward or back, by any amount, gains nothing. */
 static void
 test_set_clock(void)
 {
@@ -668,7 +668,7 @@ test_set_clock(void)
 		taken += spent.day_nanousd != USD || spent.month_nanousd != USD;
 	}
 	CHECK(taken == 0, "no jump of the clock gives a fresh budget");
-	/* Another process that starts meanwhile sees the same. */
+	/* Another process that starts in between sees the same. */
 	budget_close(b);
 	process_close();
 	set_clock(5 * DAY);
@@ -687,8 +687,8 @@ test_set_clock(void)
 	set_by_ms = 0;
 }
 
-/* A machine without a clock of its own begins in the past, until it is told
- * the time: what the ledger says of today counts then. */
+/* A machine without a battery-backed clock starts in the past, until its clock
+ * is set.  From then on, today's lines in the ledger count. */
 static void
 test_clock_comes_right(void)
 {
@@ -723,7 +723,7 @@ test_clock_comes_right(void)
 	set_by_ms = 0;
 }
 
-/* A minute is as long as it lasts. */
+/* A minute is measured by the time that passes, not by the wall clock. */
 static void
 test_minute_by_time(void)
 {
@@ -748,7 +748,7 @@ test_minute_by_time(void)
 
 /* ---- Rows ---- */
 
-/* A configuration of its own, as large as there may be; each with a budget. */
+/* A configuration of its own, of the maximum size; each entry has a budget. */
 static struct config
 crowd(char kind)
 {
@@ -846,7 +846,8 @@ test_crowds(void)
 	crowd_free(&other);
 }
 
-/* Who has no budget has no row; who gets one is asked of the account. */
+/* A client without a budget has no row.  When it gets one, the ledger says what
+ * it has used. */
 static void
 test_first_budget(void)
 {

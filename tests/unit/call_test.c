@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * policy/call: what is found in a body, where it is, what is refused,
- * the token estimate, private patterns and their bounds, forms.
+ * policy/call: what is found in a body, at which offset, what is refused, the
+ * token estimate, private patterns and their bounds, forms.
  */
 #include "config.h"
 
@@ -51,7 +51,7 @@ parse_span(enum endpoint endpoint, struct span body, int *rc)
 	struct call call = { .endpoint = ENDPOINT_NONE };
 	char *copy = malloc(body.len + (body.len == 0));
 
-	/* Without a terminator: a byte too far is seen by a sanitizer. */
+	/* Without a terminator, so that a sanitizer sees one byte too many. */
 	memcpy(copy, body.p, body.len);
 	arena_reset(arena);
 	*rc = call_parse_json(&config, patterns, endpoint,
@@ -287,7 +287,7 @@ test_needs(void)
 	check_needs("\"modalities\":[\"text\"]", 0, "an answer in text");
 }
 
-/* A text and what two vocabularies make of it. */
+/* A text, and its number of tokens in two vocabularies. */
 static const struct {
 	const char *what, *text;
 	unsigned most, least;
@@ -373,8 +373,8 @@ static const struct {
 	    "Hello, my name is GPT-4o. I'm a new type of language model, it's "
 	    "nice to meet you!",
 	    27, 24 },
-	/* Counted from the vectors of llama.cpp's tokenizer tests: the most
-	 * and the least of Qwen 2, Llama 2 and Llama 3. */
+	/* Counted from the vectors of llama.cpp's tokenizer tests: the most and
+	 * the least of Qwen 2, Llama 2 and Llama 3. */
 	{ "Khmer", "កាន់តែពិសេសអាចខលចេញ", 44, 24 },
 	{ "Bulgarian", "нещо на Български", 9, 7 },
 	{ "emoji",
@@ -389,7 +389,7 @@ static const struct {
 	{ "digits", "333333333", 10, 3 },
 };
 
-/* The rule, as estimate.c tells it, a character after the other. */
+/* The rule, as described in estimate.c, one character after another. */
 static uint64_t
 by_the_rule(const char *p, size_t len)
 {
@@ -408,7 +408,7 @@ by_the_rule(const char *p, size_t len)
 			if (isupper((unsigned char)c) && !first &&
 			    islower((unsigned char)b))
 				word = 0;
-			word = word % 64 + 1; /* nobody writes longer ones */
+			word = word % 64 + 1; /* longer words do not occur */
 			eighths +=
 			    word == 1 || (word > 5 && word % 3 == 0) ? 8 : 0;
 		}
@@ -448,7 +448,7 @@ test_estimate_rule(void)
 	CHECK(wrong == 0, "many at once as one by one: %u differ", wrong);
 }
 
-/* A long text is sampled: it stays near to the sum of its parts. */
+/* A long text is sampled: the estimate stays near the sum of its parts. */
 static void
 test_long_estimate(void)
 {
@@ -468,8 +468,8 @@ test_long_estimate(void)
 	free(text);
 }
 
-/* A conversation of many texts, in the order of `kinds`: samples of it stay
- * near to the sum over all. */
+/* A conversation of many texts, in the order of `kinds`.  The sampled estimate
+ * stays near the sum over all texts. */
 static void
 check_estimate_sum(const char *what, const char *kinds, size_t most)
 {
@@ -485,7 +485,7 @@ check_estimate_sum(const char *what, const char *kinds, size_t most)
 	size_t bytes = 0;
 
 	for (size_t i = 0; bytes < (size_t)2 << 20; i++) {
-		/* The whole of it, a kind after the other, or in turns. */
+		/* One kind after another in blocks, or alternating. */
 		size_t nkinds = strlen(kinds), one, n = 0;
 		size_t at = most == 0 ? bytes * nkinds >> 21 : i % nkinds;
 		const char *sentence = sentences[kinds[at] - '0'];
@@ -710,7 +710,8 @@ test_media(void)
 	CHECK(media_text_prefix(span_of("/w=="), out) == 0, "0xff is none");
 }
 
-/* Where a text can hide: each holds omega-123, or bytes that nobody reads. */
+/* The places that can hide a text: each holds omega-123, or bytes that nobody
+ * reads. */
 static void
 test_layers(void)
 {
@@ -773,7 +774,7 @@ test_layers(void)
 		    private(rows[i].member), rows[i].rule, "%s", rows[i].what);
 }
 
-/* What goes along beside the body is searched with it. */
+/* Texts that are sent along with the body are searched, too. */
 static void
 test_beside(void)
 {
@@ -785,7 +786,7 @@ test_beside(void)
 	CHECK_STR(call.private_rule, "code", "a header that goes along");
 }
 
-/* Two readers must not see two calls. */
+/* Two parsers must not see two different calls. */
 static void
 test_disguise(void)
 {
@@ -841,7 +842,7 @@ remote(enum endpoint endpoint, const char *members)
 	return parse_at(endpoint, body).remote;
 }
 
-/* Every shape in which media is only pointed to. */
+/* Every form of media that is only a reference. */
 static void
 test_remote_shapes(void)
 {
@@ -941,7 +942,7 @@ test_remote_shapes(void)
 		    "\"mcp_servers\":[{\"type\":\"url\",\"url\":"
 		    "\"https://a.example/b\"}]",
 		    REMOTE_MEDIA },
-		/* Arguments of a tool, sources that were cited. */
+		/* Arguments of a tool, and cited sources. */
 		{ ENDPOINT_MESSAGES,
 		    PART("{\"type\":\"tool_use\",\"input\":{"
 			 "\"image_url\":\"https://a.example/b\"}}"),
@@ -1085,8 +1086,8 @@ test_bounds(void)
 	config = saved;
 }
 
-/* Of a long conversation only a sample is counted; all of it is looked
- * through, wherever the text stands and however it is written. */
+/* Only a sample of a long conversation is counted.  All of it is searched,
+ * wherever the text is and however it is written. */
 static void
 test_sampled(void)
 {
@@ -1183,7 +1184,7 @@ test_threads(void)
 	    "four threads share the patterns");
 }
 
-/* A form of pairs NAME, VALUE; a value that begins with "@" is a file's. */
+/* A form of NAME, VALUE pairs; a value that begins with "@" is a file's. */
 static struct call
 form(int *rc, const char *const *pairs)
 {
@@ -1245,7 +1246,7 @@ test_form(void)
 	CHECK(rc == 0 && !c.stream, "false is false");
 }
 
-/* Each of these could be read in two ways. */
+/* Each of these is ambiguous. */
 static void
 test_form_refused(void)
 {
@@ -1318,7 +1319,7 @@ test_header(void)
 	CHECK(call.header_local, "the header's word is kept");
 }
 
-/* Damaged bodies: no crash, and offsets always inside. */
+/* Damaged bodies: no crash, and all offsets are inside the body. */
 static void
 test_noise(void)
 {

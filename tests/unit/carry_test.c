@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * There and back: what an upstream says of its message, of a text or of a call
- * beside what the API knows comes to it again with the next request, through
- * both bridges, streamed and whole.  The client here keeps what its API gives
- * it, and sends that back with results for the calls.
+ * Round trips.  An upstream may add members of its own to a message, a text or
+ * a call.  They come back to it with the next request, through both bridges,
+ * streamed and whole.  The client here keeps what its API gives it, and sends
+ * that back with results for the calls.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@ struct trip {
 	const char *name; /* "none: …": with reasoning = "none" */
 	const char *message; /* whole; NULL: only streamed */
 	const char *deltas[DELTAS_MAX];
-	const char *back; /* the assistant's message, as it comes again */
+	const char *back; /* the assistant's message, as sent back */
 };
 
 #define CALL(id, more)                                                     \
@@ -240,7 +240,8 @@ on_responses_event(void *ctx, const struct sse_event *event)
 	return 0;
 }
 
-/* As the SDKs do, its arguments are JSON; their numbers stay as they are. */
+/* As in the SDKs, a call's arguments are JSON; their numbers stay as they
+ * are. */
 static void
 write_blocks(json_t *content, struct buf *out)
 {
@@ -332,7 +333,7 @@ response_whole(const struct trip *t, struct bridge_run *run, struct buf *out)
 	buf_free(&data);
 }
 
-/* What the client has, as its next request has it. */
+/* What the client sends back in its next request. */
 static void
 make_request(
     const struct trip *t, enum bridge kind, bool stream, struct buf *request)
@@ -362,7 +363,7 @@ make_request(
 	buf_free(&kept);
 }
 
-/* "after: …": in a Messages stream there is no place after the text. */
+/* "after: …": a Messages stream cannot carry what comes after the text. */
 static const char *
 back_of(const struct trip *t, enum bridge kind, bool stream)
 {
@@ -406,7 +407,7 @@ try_trip(const struct trip *t, enum bridge kind, bool stream)
 	buf_free(&chat);
 }
 
-/* A member that is too large is left out; the rest goes on. */
+/* A member that is too large is left out; the others are carried. */
 static void
 test_too_large(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What chat upstreams stream, in every order and packing, and what the clients
- * of both bridges make of it.  One row is a stream; its outcome is the same
+ * Streams of chat upstreams, in every order and packing, and what the clients
+ * of both bridges read from them.  One row is a stream; its outcome is the same
  * through both: texts, calls with their arguments, and how it ended.
  */
 #include "config.h"
@@ -264,7 +264,7 @@ static const struct row rows[] = {
 	{ "tool_calls without a call", { TEXT("x"), "!tool_calls" },
 	    "text:x stop" },
 
-	/* Arguments that the model did not finish are no call. */
+	/* Arguments that the model did not finish are not a call. */
 	{ "cut in a call",
 	    { TEXT("a"), CALLS(CALL("0", "a", "f", "{" Q "x" Q)) },
 	    "text:a f({\"x\" error:The upstream's response ended in the "
@@ -300,7 +300,7 @@ static const struct row rows[] = {
 	    "f({\"x\":1} error:The upstream ended its response with the reason "
 	    "\"abort\"." },
 
-	/* Reasons. */
+	/* Finish reasons. */
 	{ "network_error", { TEXT("half"), "!network_error", "[DONE]" },
 	    "text:half error:The upstream ended its response with the reason "
 	    "\"network_error\"." },
@@ -417,12 +417,12 @@ static const struct row rows[] = {
 	    "text:a error:broke" },
 };
 
-/* --- What a client makes of the events --- */
+/* --- How a client reads the events ------- */
 
 struct reader {
 	bool messages;
 	struct buf out; /* the outcome */
-	struct buf open; /* of what is open */
+	struct buf open; /* of the open block or item */
 	bool is_open, is_call;
 };
 

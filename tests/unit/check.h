@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The little that a unit test needs: TAP lines and an exit status.
- * Include it in one file per program; end main with `return check_done();`.
+ * What a unit test needs: TAP lines and an exit status.  Include it in one file
+ * per program; end main with `return check_done();`.
  */
 #ifndef TESTS_UNIT_CHECK_H
 #define TESTS_UNIT_CHECK_H
@@ -15,7 +15,7 @@
 
 static int check_count, check_failures;
 
-/* One assertion, described by what should hold. */
+/* One assertion; the text says what should hold. */
 #define CHECK(cond, ...)                                                       \
 	do {                                                                   \
 		bool check_ok = (cond);                                        \

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The circuit's transitions, with a clock that is a number.
+ * The circuit's transitions; the clock is just a number.
  */
 #include "config.h"
 

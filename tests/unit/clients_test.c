@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The clients file: keys that work, a file that keeps what it had, several
- * writers at once, and values that are refused before anything is written.
+ * The clients file: keys that work, edits that keep the rest of the file,
+ * several writers at once, and values that are refused before anything is
+ * written.
  */
 #include "config.h"
 
@@ -29,7 +30,7 @@ static char dir[] = "/tmp/tailgate-clients.XXXXXX";
 static char file[4096], conf[4096];
 static char said[8192];
 
-/* What the function under test said to its FILE. */
+/* What the function under test wrote to its FILE. */
 static FILE *
 listen_to(void)
 {
@@ -130,7 +131,7 @@ test_add(void)
 	config_free(config);
 }
 
-/* The file as it is now; the caller frees. */
+/* The file's present text; the caller frees it. */
 static char *
 contents(void)
 {
@@ -225,7 +226,7 @@ test_broken(void)
 	    "no directory, no client");
 }
 
-/* Everything that somebody wrote by hand survives an addition. */
+/* Whatever somebody wrote by hand survives an addition. */
 static void
 test_kept(void)
 {
@@ -253,7 +254,7 @@ test_kept(void)
 	unlink(file);
 }
 
-/* Edits of one text: what was there, what is done, what is there then. */
+/* Edits of one text: the text before, the edit, the text after. */
 static const struct edit_case {
 	const char *what, *before;
 	const char *verb, *name, *setting, *value;
@@ -388,7 +389,7 @@ test_rotate(void)
 	unlink(file);
 }
 
-/* Its own, else its group's, else everybody's; each bound by itself. */
+/* A client's own value, else its group's, else the default; each on its own. */
 static void
 test_groups(void)
 {

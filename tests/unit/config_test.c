@@ -4,8 +4,8 @@
  */
 /*
  * The configuration: each kind of mistake with its exact line and setting, all
- * of them in one run; what a good file becomes; that a dump means the same;
- * and that nothing a file can hold does harm.
+ * of them in one run; the result of a good file; a dump has the same meaning;
+ * and nothing in a file does harm.
  */
 #include "config.h"
 
@@ -32,7 +32,7 @@ __lsan_default_suppressions(void)
 	return "leak:libconfig\n";
 }
 
-/* The test's own directory; files are written into it by name. */
+/* The test's own directory; files are written to it by name. */
 static char dir[] = "/tmp/tailgate-config.XXXXXX";
 static char said[65536];
 
@@ -65,7 +65,7 @@ write_file(const char *name, const char *text)
 	write_bytes(name, text, strlen(text), 0600);
 }
 
-/* Loads DIR/tailgate.conf with this text; what is said is in `said`, without
+/* Loads DIR/tailgate.conf with this text; the messages are in `said`, without
  * the directory's name. */
 static struct config *
 load_bytes(const void *text, size_t len)
@@ -95,7 +95,7 @@ load(const char *text)
 	return load_bytes(text, strlen(text));
 }
 
-/* A name that stands for a base; %s of each case comes on line 5. */
+/* The text that each mistake is put into; a provider is on line 5. */
 #define BASE                                                                   \
 	"clients_file = \"\";\n"                                               \
 	"limits = ( { name = \"gpu\"; slots = 2; } );\n"                       \
@@ -119,7 +119,7 @@ base_text(char *out, size_t size, enum where where, const char *text)
 static const struct {
 	enum where where;
 	const char *text;
-	const char *want; /* one line of what is said, from its start */
+	const char *want; /* the start of one line of the messages */
 } mistakes[] = {
 	/* names and types; TOP begins on line 11, MODELS 9, PROVIDERS 5 */
 	{ TOP, "comit = 3.0;",
@@ -516,7 +516,7 @@ static const struct {
 	{ TOP, "state_dir = \"unfinished;", "tailgate.conf:1" },
 };
 
-/* Is there a line that begins so, and says more than nothing? */
+/* Does a line begin with `want`, and say more than that? */
 static bool
 said_line(const char *want)
 {
@@ -550,7 +550,7 @@ test_mistakes(void)
 	}
 }
 
-/* The mistake that matters most names the whole way out. */
+/* The message for the most serious mistake names the whole path. */
 static void
 test_place(void)
 {
@@ -630,7 +630,7 @@ test_all_at_once(void)
 	unlink(in_dir("clients.conf"));
 }
 
-/* What every request would fail of, and what is right. */
+/* URLs with which every request would fail, and good ones. */
 static void
 test_url_paths(void)
 {
@@ -705,8 +705,8 @@ test_warnings(void)
 	config_free(config);
 }
 
-/* What `tailgate check` says beside: a line of the configuration, and what is
- * said of it, or (want NULL) that nothing is said. */
+/* Warnings of `tailgate check`: a line of the configuration, and the warning
+ * about it, or (want NULL) that there is none. */
 static const struct {
 	enum where where;
 	const char *text, *want;
@@ -777,7 +777,7 @@ static const struct {
 	", { name = \"far\"; url = \"https://far.example/v1\"; auth = " \
 	"\"none\"; }"
 
-/* Patterns of this test: "bad" is one. */
+/* This test's patterns: "bad" is one. */
 static int
 pattern_of_test(const char *pattern, char *message, size_t size)
 {
@@ -785,7 +785,7 @@ pattern_of_test(const char *pattern, char *message, size_t size)
 	return strcmp(pattern, "bad") == 0 ? -1 : 0;
 }
 
-/* What is said with CONFIG_ADVISE, into `said`; true: it is good. */
+/* Writes the messages with CONFIG_ADVISE to `said`; true: it is good. */
 static bool
 advised(const char *text)
 {
@@ -1024,7 +1024,7 @@ test_good_clients(const struct config *c)
 	    "budgets");
 }
 
-/* The dump as a text without its remarks; the caller frees. */
+/* The dump as text without its comments; the caller frees it. */
 static char *
 dump_of(const struct config *config)
 {
@@ -1129,8 +1129,7 @@ test_secrets(void)
 	config_free(config);
 }
 
-/* Whatever the bytes are, there is a response and no harm. */
-/* What the start would refuse is refused when it is read. */
+/* What would fail at the start is refused when the file is read. */
 static void
 test_start(void)
 {

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Changes to files: shown, and taken back out of what a file has become.
+ * Changes to files: they are shown, and undone in a file that has been edited
+ * since.
  */
 #include "config.h"
 
@@ -56,8 +57,7 @@ test_take_back(void)
 	}
 }
 
-/* Whatever is edited far from a change, the change comes out and the edit
- * stays. */
+/* An edit that is far from a change does not prevent the undo, and stays. */
 static void
 test_random(void)
 {

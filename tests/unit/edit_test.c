@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What `tailgate setup` makes of configuration files as people leave them.
- * A way is written a|b|c; a response NULL is a refusal.
+ * How `tailgate setup` edits configuration files as people leave them.  A path
+ * is written a|b|c; a result of NULL is a refusal.
  */
 #include "config.h"
 
@@ -20,7 +20,7 @@ struct kase {
 	bool keep;
 };
 
-/* The text after the edit, or NULL; the caller frees. */
+/* The text after the edit, or NULL; the caller frees it. */
 static char *
 edited(edit_function *edit, const struct kase *k, struct span text)
 {
@@ -237,8 +237,8 @@ static const struct kase env[] = {
 	{ "CRLF", "A=1\r\nK=2\r\n", "K", "v", "A=1\r\nK=v\r\n", false },
 };
 
-/* Cut anywhere and with any byte changed, a text is edited or refused; nothing
- * is read outside of it. */
+/* A text that is cut anywhere, or has any byte changed, is edited or refused;
+ * nothing is read outside of it. */
 static void
 torn(edit_function *edit, const struct kase *cases, size_t n)
 {

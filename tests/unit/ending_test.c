@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How a whole response says that it has failed: each row whole, at every split
- * into two, and byte by byte.
+ * How a whole response says that it has failed.  Each row is pushed whole,
+ * split in two at every place, and byte by byte.
  */
 #include "config.h"
 

@@ -4,7 +4,7 @@
  */
 /*
  * A FastCGI request in pieces of every size: parameters, body, the response's
- * records; and what is no request.
+ * records; and input that is not a request.
  */
 #include "config.h"
 
@@ -162,7 +162,7 @@ gateway(void *arg)
 	if (io != NULL) {
 		served = params_are_right(io);
 		whole = body_is_right(io);
-		task_sleep(1); /* what is left of the padding comes */
+		task_sleep(1); /* the rest of the padding arrives */
 		stays = !io_gone(io);
 		io_write(io, "Status: 204\r\n\r\n", 15);
 		fcgi_end(f, !whole);
@@ -185,7 +185,7 @@ exchange(size_t pieces_of, size_t most)
 	task_loop();
 }
 
-/* ---- what is asked ------------------------------------------------------ */
+/* ---- the request -------------------------------------------------------- */
 
 static void
 in_pieces(void)
@@ -224,7 +224,7 @@ cut_off(void)
 	CHECK(honest, "a request that ends early is never taken for whole");
 }
 
-/* One byte of the head is another one. */
+/* One byte of the head is changed. */
 static void
 bent(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The providers' rows over time, threads, processes and crashes.  The clock is
- * ours: it stands in for base/clock.c and moves when the test says so.
+ * The providers' rows over time, threads, processes and crashes.  The test's
+ * own clock replaces base/clock.c, and moves when the test says so.
  */
 #include "config.h"
 
@@ -118,7 +118,7 @@ fail_open(struct health *h, size_t i)
 		outcome(h, i, false, HEALTH_CONNECT);
 }
 
-/* Closes it again, for the next test. */
+/* Closes the circuit again, for the next test. */
 static void
 mend(struct health *h, size_t i)
 {
@@ -281,7 +281,7 @@ show_held(void *ctx, const struct health_held *row)
 	    health_outcome_name(row->why), (long long)row->open_ms);
 }
 
-/* As test_models() has left them. */
+/* In the state that test_models() has left. */
 static void
 test_held_shown(struct health *h)
 {
@@ -304,7 +304,7 @@ test_held_shown(struct health *h)
 	}
 }
 
-/* What is one model's trouble keeps nobody from the others. */
+/* Trouble with one model does not affect the others. */
 static void
 test_models(struct health *h)
 {
@@ -369,7 +369,7 @@ test_models(struct health *h)
 	now_ms += 900000 + FACTS_LOADING_MS;
 }
 
-/* How long a key rests that was limited without a time. */
+/* How long a key that was limited without a time is left alone. */
 static int64_t
 key_rests(struct health *h)
 {
@@ -381,7 +381,8 @@ key_rests(struct health *h)
 	return rest_ms;
 }
 
-/* A rest grows with each failure in a row, and anew after a quiet time. */
+/* The time grows with each failure in a row, and starts again after a quiet
+ * time. */
 static void
 test_key_rests(struct health *h)
 {
@@ -500,7 +501,7 @@ shared_new(unsigned parties)
 	return s;
 }
 
-/* Whether the pipe's other end was written to or closed. */
+/* Waits until the pipe's other end is written to or closed. */
 static void
 wait_for(int fd)
 {
@@ -557,7 +558,7 @@ test_one_trial_of_processes(struct health *h)
 	munmap(s, sizeof(*s));
 }
 
-/* A child that has done `what`, and says so; it waits to be killed. */
+/* A child that has run `what` and reports it; then it waits to be killed. */
 static pid_t
 child_with(void (*what)(struct health *))
 {
@@ -621,7 +622,7 @@ test_crash_of_trial(struct health *h)
 	pid = child_with(child_takes_trial);
 	CHECK(!admit(h, 0, &trial), "the trial is out in another process");
 	kill_child(pid);
-	now_ms += 500; /* it was seen alive */
+	now_ms += 500; /* its last check said alive */
 	CHECK(admit(h, 0, &trial) && trial, "killed: the next one tries");
 	outcome(h, 0, trial, HEALTH_OK);
 
@@ -674,7 +675,7 @@ late_thread(void *arg)
 	return NULL;
 }
 
-/* 2 s to connect and 60 s to the first byte are what a trial may take. */
+/* A trial may need 2 s to connect and 60 s to the first byte. */
 static void
 test_lease(struct health *h)
 {

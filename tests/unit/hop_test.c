@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * policy/hop: what one gateway tells the next, what of it is believed, and
- * when a request has been here before.
+ * policy/hop: what one gateway tells the next, what the next one believes, and
+ * how a request is recognised that has been here before.
  */
 #include "config.h"
 
@@ -42,7 +42,7 @@ test_round(void)
 	CHECK_STR(hop_make(&hops[0], arena), GOOD, "as it is documented");
 }
 
-/* What is not exactly of the form might have been a bound. */
+/* A header that is not exactly of the form might have been a bound. */
 static void
 test_malformed(void)
 {
@@ -106,7 +106,8 @@ test_malformed(void)
 	    "refused: a name that is too long");
 }
 
-/* Never wider than the relay's own entry, in any pair of values. */
+/* The result is never wider than the relay's own entry, for any pair of
+ * values. */
 static void
 test_narrows(void)
 {
@@ -184,8 +185,8 @@ test_way(void)
 	    "what can be one is, with our own at its end");
 }
 
-/* Each refusal that another gateway names is the same here, but for those that
- * are about the two gateways. */
+/* Each refusal that another gateway names is the same here, except those that
+ * concern the two gateways. */
 static void
 test_refusals(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * wire/http1: each response is pushed whole, and again cut at every place: what
- * comes out is the same.
+ * wire/http1: each response is pushed whole, and again cut in two at every
+ * place; the result is the same.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "check.h"
 #include "wire/http1.h"
 
-/* What came out, as one text: "200 length|name=value|...|body". */
+/* The result as one text: "200 length|name=value|...|body". */
 struct seen {
 	struct buf text;
 	int stop_head, stop_body;
@@ -75,7 +75,7 @@ parse(const char *response, size_t len, size_t cut, struct outcome *out)
 
 		if (n > len - at)
 			n = len - at;
-		/* In memory of its own: a byte too far is seen. */
+		/* In memory of its own, so that a read past the end is seen. */
 		copy = malloc(n);
 		memcpy(copy, response + at, n);
 		out->result = http1_push(&h, (struct span){ copy, n });
@@ -268,7 +268,7 @@ test_example(const struct example *e)
 	CHECK(as_expected(e, &o), "%s, byte by byte", e->what);
 }
 
-/* What comes behind a response's end is nobody's: the connection can't be used
+/* Bytes after a response's end belong to nobody: the connection can't be used
  * again. */
 static void
 test_behind(void)
@@ -354,7 +354,7 @@ test_many_heads(void)
 	buf_free(&b);
 }
 
-/* The sink says stop, in the head and in the body. */
+/* The sink stops it, in the head and in the body. */
 static void
 test_stop(void)
 {

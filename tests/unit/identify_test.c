@@ -84,7 +84,7 @@ set_up(void)
 		    clients[SHARED_HOME].nnetworks = 1;
 }
 
-/* The name of who it is, or the refusal's code. */
+/* The client's name, or the refusal's code. */
 static const char *
 who(const char *key, const char *address, const char *user)
 {
@@ -171,7 +171,7 @@ test_no_key(void)
 
 #define CROWD 5000
 
-/* Each of a crowd is found by its key, nobody by another's. */
+/* Each of many clients is found by its own key, and by no other. */
 static void
 test_crowd(void)
 {

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * base/jscan: exactly RFC 8259 in exactly RFC 3629, paths, spans, decoding.
+ * base/jscan: accepts exactly RFC 8259 in exactly RFC 3629; paths, spans,
+ * decoding.
  */
 #include "config.h"
 
@@ -34,7 +35,7 @@ scan(struct span text, unsigned depth, struct jscan_error *error)
 	int rc;
 
 	/* On the heap and without a terminator, so that a sanitizer sees one
-	 * byte too far. */
+	 * byte too many. */
 	copy = realloc(copy, text.len == 0 ? 1 : text.len);
 	memcpy(copy, text.p, text.len);
 	rc = jscan((struct span){ copy, text.len }, depth, ignore, NULL, error);
@@ -185,7 +186,7 @@ test_bad(void)
 	}
 }
 
-/* Every proper beginning of a text is none. */
+/* No proper prefix of a text is a text. */
 static void
 test_cut(void)
 {
@@ -331,7 +332,7 @@ test_key(void)
 	CHECK(!jscan_key_is(&step, ""), "an element has no key");
 }
 
-/* Random bytes and random damage: never a crash, and what is accepted is
+/* Random bytes and random damage: never a crash, and what is accepted once is
  * accepted again. */
 static void
 test_noise(void)

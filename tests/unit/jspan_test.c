@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * base/jspan: the spans that it walks are those that jscan() tells of, and
- * names and texts are compared by what they say.
+ * base/jspan: it walks the same spans that jscan() reports, and compares names
+ * and texts by their decoded value.
  */
 #include "config.h"
 
@@ -31,7 +31,7 @@ note(void *ctx, const struct jscan_value *v)
 	return 0;
 }
 
-/* jscan tells of a container when it ends: its children come first. */
+/* jscan() reports a container when it ends: its children come first. */
 static void
 visit(struct told *t, struct span value)
 {
@@ -63,7 +63,7 @@ agrees(const char *text)
 		visit(&t, jspan_document((struct span){ copy, len }));
 		t.same = t.same && t.at == t.n;
 	} else {
-		/* Wrong spans, but none outside of the text. */
+		/* The spans may be wrong, but not outside of the text. */
 		struct span value = jspan_document((struct span){ copy, len });
 		struct jspan_walk w = jspan_walk(value);
 
@@ -75,7 +75,7 @@ agrees(const char *text)
 	return t.same;
 }
 
-/* Grows a text by chance: seeded, so that a failure can be had again. */
+/* Makes a random text; seeded, so that a failure can be repeated. */
 static void
 grow(char **p, char *end, unsigned depth)
 {
@@ -117,7 +117,7 @@ test_agreement(void)
 		grow(&p, text + sizeof(text) - 4000, 0);
 		*p = '\0';
 		same = agrees(text);
-		/* Cut off, it is mostly no JSON. */
+		/* When it is cut off, it is mostly not JSON. */
 		text[(size_t)rand() % ((size_t)(p - text) + 1)] = '\0';
 		same = same && agrees(text);
 	}
@@ -203,7 +203,7 @@ test_counts(void)
 		    "the count %s", rows[i].text);
 }
 
-/* `levels` of the one in the other, in what is no JSON by its end. */
+/* Is `open`, `levels` times in a row, deep?  The text need not be JSON. */
 static bool
 is_deep(const char *open, size_t levels)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The account: what a line holds, and a chain that holds over many processes,
- * kills, rotation, a full disk and a lost lock file, and shows what was
- * changed, removed or swapped.
+ * The ledger: what a line holds; a chain that holds over many processes, kills,
+ * rotation, a full disk and a lost lock file, and that shows what was changed,
+ * removed or swapped.
  */
 #include "config.h"
 
@@ -43,7 +43,7 @@ static char shared_path[140];
 static char state_dir[64];
 static struct config config;
 
-/* A disk that hangs, as the process sees it that writes. */
+/* Makes the disk hang, for the process that writes. */
 static atomic_bool *disk_hangs;
 
 ssize_t
@@ -87,7 +87,7 @@ open_or_die(void)
 	return l;
 }
 
-/* A ledger's process that we know, as a parent has it. */
+/* A ledger's process of the test's own, with a parent's descriptors. */
 static struct {
 	int desk[2];
 	pid_t pid;
@@ -214,14 +214,15 @@ slurp(const char *name, size_t *len)
 static void
 spill(const char *name, const char *p, size_t len)
 {
-	/* In place: the same inode, as an editor's or a script's fopen. */
+	/* Overwrites it in place: the same inode, as an editor's or a script's
+	 * fopen(). */
 	FILE *f = fopen(name, "w");
 
 	fwrite(p, 1, len, f);
 	fclose(f);
 }
 
-/* A whole ledger of one line, made by another. */
+/* A whole ledger of one line, made by another program. */
 static void
 spill_line(const struct entry *e)
 {
@@ -405,7 +406,7 @@ test_refusal_line(void)
 	ledger_close(l);
 }
 
-/* Names as hostile as a client can make them. */
+/* The most hostile names that a client can send. */
 static void
 test_hostile_line(void)
 {
@@ -421,7 +422,7 @@ test_hostile_line(void)
 	memset(model, 1, sizeof(model) - 1);
 	e.model = e.route = e.client = e.endpoint = e.private_rule = model;
 	e.fallback = e.bridge = model;
-	/* As many as a model may have targets. */
+	/* As many tries as a model may have targets. */
 	e.tries = tries;
 	e.ntries = 64;
 	for (unsigned i = 0; i < 64; i++)
@@ -564,7 +565,7 @@ test_damage(void)
 	damage("a foreign line", "jsonl:4: out of order", insert_text);
 }
 
-/* Damage stays visible when lines are written behind it. */
+/* Damage stays visible when lines are written after it. */
 static void
 test_damage_stays(void)
 {
@@ -643,7 +644,7 @@ test_lost_record(void)
 	ledger_close(l);
 }
 
-/* A writer that died between its line and the record, or in its line. */
+/* A writer died between its line and the record, or within its line. */
 static void
 test_behind(void)
 {
@@ -695,7 +696,7 @@ test_behind(void)
 	    "so is one that nothing is recorded of");
 }
 
-static atomic_int told; /* lines that wait, as we are told */
+static atomic_int told; /* lines that wait, by on_waiting() */
 
 static void
 on_waiting(void *ctx, int delta)
@@ -703,7 +704,7 @@ on_waiting(void *ctx, int delta)
 	atomic_fetch_add((atomic_int *)ctx, delta);
 }
 
-/* A thread of the ledger's own writes. */
+/* The ledger writes in a thread of its own. */
 static void
 test_full_disk(void)
 {
@@ -735,7 +736,7 @@ test_full_disk(void)
 	ledger_close(l);
 	keeper_close();
 
-	/* In a worker they wait until there is room. */
+	/* In a worker, lines wait until there is room. */
 	fresh();
 	keeper_open();
 	l = join_or_die();
@@ -801,7 +802,7 @@ test_many(void)
 	fresh();
 	for (int i = 0; i < 4; i++)
 		pids[i] = spawn(writer, 4);
-	/* Rotate twice in the middle of it. */
+	/* Rotates twice in the middle of it. */
 	while (access(path, F_OK) != 0)
 		usleep(100);
 	snprintf(third, sizeof(third), "%s.2", path);
@@ -815,8 +816,8 @@ test_many(void)
 	unlink(third);
 }
 
-/* One of two gateways sleeps while the ledger is rotated twice, and then is
- * the first to write to the new one. */
+/* One of two gateways sleeps while the ledger is rotated twice.  Then it is the
+ * first to write to the new one. */
 static void
 test_slept(void)
 {
@@ -862,7 +863,7 @@ test_kills(void)
 	for (int round = 0; round < 40; round++) {
 		struct stat st, now;
 
-		/* Each round ends a writer once lines are flowing. */
+		/* Each round kills a writer once lines are being written. */
 		if (stat(path, &st) == -1)
 			st.st_size = 0;
 		do
@@ -979,7 +980,7 @@ test_parse(void)
 	CHECK(count == 0, "none before the day asked for");
 }
 
-/* Wherever a string ends, and whatever is before that. */
+/* A string may end anywhere, after any text. */
 static void
 test_parse_strings(void)
 {
@@ -1008,7 +1009,8 @@ test_parse_strings(void)
 	CHECK(wrong == 0, "strings of any length, with anything in them");
 }
 
-/* The first is taken with the line, the others are not: nobody sees that. */
+/* The first try is read with the line, the others are not; the caller does not
+ * notice. */
 static void
 test_parse_tries(void)
 {
@@ -1082,7 +1084,7 @@ since(int64_t begin_ms)
 	return clock_now_ms() - begin_ms;
 }
 
-/* Whoever may open the lock may hold it forever. */
+/* A process that may open the lock may hold it indefinitely. */
 static void
 test_held_lock(void)
 {
@@ -1129,7 +1131,7 @@ test_held_lock(void)
 	CHECK(atomic_load(&told) == 0, "nothing waits any more");
 }
 
-/* A disk that hangs holds the thread that writes, and nobody else. */
+/* A disk that hangs blocks the thread that writes, and nothing else. */
 static void
 test_hung_disk(void)
 {
@@ -1156,7 +1158,7 @@ test_hung_disk(void)
 	CHECK(shared_lost() == 5,
 	    "what was not written is counted for the next process");
 	atomic_store(disk_hangs, false);
-	/* The thread that hung writes what it had, and ends. */
+	/* The thread that hung writes what it held, and ends. */
 	begin_ms = clock_now_ms();
 	while (verify().lines < 3 && since(begin_ms) < 20000)
 		usleep(10000);
@@ -1171,7 +1173,7 @@ test_hung_disk(void)
 
 /* ---- The ledger's process ---- */
 
-/* It is killed again and again while lines come: each is there once. */
+/* It is killed again and again while lines arrive; each is written once. */
 static void
 test_killed_keeper(void)
 {
@@ -1205,8 +1207,8 @@ test_killed_keeper(void)
 	    (unsigned long long)r.lines);
 }
 
-/* In the middle of a write: what it had is looked for, and not written
- * twice. */
+/* It is killed in the middle of a write.  Its lines are looked for in the file,
+ * and not written twice. */
 static void
 test_killed_in_write(void)
 {
@@ -1221,7 +1223,7 @@ test_killed_in_write(void)
 	atomic_store(disk_hangs, true);
 	ledger_write(l, &e);
 	usleep(50000);
-	/* As if the write had come through just before. */
+	/* As if the write had finished just before. */
 	kill(keeper.pid, SIGSTOP);
 	atomic_store(disk_hangs, false);
 	keeper_kill();
@@ -1236,7 +1238,7 @@ test_killed_in_write(void)
 	    (unsigned long long)r.lines);
 }
 
-/* It stands still, and nobody else does. */
+/* The ledger's process is stopped; nothing else stops. */
 static void
 test_stopped_keeper(void)
 {
@@ -1281,7 +1283,7 @@ raw_call(void)
 	return ends[0];
 }
 
-/* What comes of one line: 1 it is dealt with, 0 hung up. */
+/* The reply to one line: 1 it is done, 0 the other side hung up. */
 static int
 raw_line(const char *text, size_t len, uint32_t said_len)
 {
@@ -1374,7 +1376,8 @@ test_hostile_frames(void)
 	CHECK(raw_line(huge, sizeof(huge), sizeof(huge)) == 1 &&
 		verify().lines == 0,
 	    "a line that is too long: none of it is written");
-	/* Many that never say anything, and a message without a socket. */
+	/* Many callers that never send anything, and a message without a
+	 * socket. */
 	for (int i = 0; i < 50; i++)
 		silent[i] = raw_call();
 	send(keeper.desk[LEDGER_DESK_SERVES], "xyz", 3, 0);
@@ -1391,7 +1394,7 @@ test_hostile_frames(void)
 	keeper_close();
 }
 
-/* What is in the way goes away, and lines are written again. */
+/* An obstacle is removed, and lines are written again. */
 static void
 blocked(const char *what, void (*block)(void), void (*unblock)(void))
 {
@@ -1404,7 +1407,7 @@ blocked(const char *what, void (*block)(void), void (*unblock)(void))
 	write_n(l, 2);
 	ledger_flush(l, clock_now_ms() + 60000);
 	block();
-	/* Which directory it was is believed for a second. */
+	/* The directory's identity is cached for a second. */
 	usleep(1100000);
 	write_n(l, 3);
 	ledger_flush(l, clock_now_ms() + 500);
@@ -1496,7 +1499,7 @@ test_all(void)
 	test_parse_tries();
 }
 
-/* Someone calls without end, and leaves counts that cannot be. */
+/* A process calls without end, and leaves impossible counts. */
 static void
 test_flood(void)
 {
@@ -1566,7 +1569,7 @@ main(void)
 	test_stopped_keeper();
 	test_hostile_frames();
 	test_flood();
-	/* Confined, it cannot follow a directory that is replaced. */
+	/* A confined process cannot follow a directory that is replaced. */
 	config.sandbox = CONFINE_OFF;
 	test_blocked();
 	fresh();

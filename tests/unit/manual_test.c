@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Holds the table in tailgate.fcgi(8) against the one in policy/refusal.c:
- * each refusal has its row with status, type and code, and its retry advice
- * is the true one; no row is left over.
+ * Compares the table in tailgate.fcgi(8) with the one in policy/refusal.c: each
+ * refusal has its row with status, type and code, and the right retry advice;
+ * no row is left over.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 
 #define MANUAL_MAX 65536
 
-/* The page, from the source tree that automake names; NULL: not there. */
+/* The page, from the source tree that automake names; NULL: it is not there. */
 static char *
 read_manual(void)
 {
@@ -53,7 +53,7 @@ count_rows(const char *text)
 	return n;
 }
 
-/* The advice in the row's last column; "" where there is no such row. */
+/* The advice in the row's last column; "": there is no such row. */
 static const char *
 advice(const char *text, const struct refusal_spec *spec)
 {
@@ -71,7 +71,7 @@ advice(const char *text, const struct refusal_spec *spec)
 	return word;
 }
 
-/* Two refusals may look the same to a client: then one row stands for both. */
+/* Two refusals may look the same to a client: then one row is for both. */
 static bool
 is_repeated(enum refusal id)
 {

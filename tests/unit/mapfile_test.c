@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Mapped files made by many at once, and what must not be mapped; and the
- * identity of processes that is built on them.
+ * Mapped files that many processes make at once, and files that must not be
+ * mapped; and the identity of processes, which uses them.
  */
 #include "config.h"
 
@@ -138,7 +138,7 @@ test_hostile(void)
 	chmod(dir, 0750);
 }
 
-/* The file size limit stands for a full disk. */
+/* The file size limit simulates a full disk. */
 static void
 test_no_room(void)
 {
@@ -155,7 +155,8 @@ test_no_room(void)
 	CHECK(access(path, F_OK) == -1, "and nothing half made is left");
 }
 
-/* A child that claims an index and lives until its end of the pipe closes. */
+/* A child that claims an index and lives until its end of the pipe is
+ * closed. */
 static pid_t
 spawn_process(int *index, uint64_t *id)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Counters and histograms: right over threads and processes, never lower
- * after crashes and reloads, bounded whatever comes, and in a form that
- * Prometheus takes (promtool, where it is installed).
+ * Counters and histograms: right over threads and processes, never lower after
+ * crashes and reloads, bounded for any input, and in a form that Prometheus
+ * accepts (checked with promtool, if it is installed).
  */
 #include "config.h"
 
@@ -57,7 +57,7 @@ fresh(void)
 	return open_or_die();
 }
 
-/* Of the thread's last entry. */
+/* The try of this thread's last entry. */
 static _Thread_local struct entry_try try;
 
 static struct entry
@@ -100,7 +100,7 @@ print(struct meters *m)
 	meters_text(m, NULL, NULL, &text);
 }
 
-/* The line `series value` is in the text. */
+/* Is the line `series value` in the text? */
 static bool
 says(const char *line)
 {
@@ -161,7 +161,7 @@ test_counters(void)
 	meters_close(m);
 }
 
-/* Outside first, then at home: each is counted where it went. */
+/* First an external target, then a local one: each is counted where it went. */
 static void
 test_tries(void)
 {
@@ -442,7 +442,7 @@ test_crash(void)
 	close(fds[1]);
 }
 
-/* All kinds of rows, empty and filled, as Prometheus reads them. */
+/* All kinds of rows, empty and filled, as Prometheus parses them. */
 static void
 test_promtool(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The form scanner: what is well formed gives its parts, and what two parsers
- * could read in two ways is refused.
+ * The form scanner: a well-formed form gives its parts, and one that two
+ * parsers could read differently is refused.
  */
 #include "config.h"
 
@@ -40,7 +40,7 @@ see(void *ctx, const struct multipart_part *p)
 static int
 scan(struct span body, const char *boundary, struct seen *s, const char **error)
 {
-	/* Exactly as long as the body: a read behind it is seen. */
+	/* Exactly as long as the body, so that a read past the end is seen. */
 	char *copy = malloc(body.len == 0 ? 1 : body.len);
 	int result;
 
@@ -67,7 +67,7 @@ good(const char *what, const char *body, const char *want)
 	buf_free(&s.text);
 }
 
-/* What of a body is the form itself. */
+/* The part of a body that is the form itself. */
 static void
 sent(const char *what, const char *body, const char *want)
 {
@@ -202,7 +202,7 @@ test_bad(void)
 	    "a part with a transfer encoding");
 }
 
-/* Many parts, long headers, and every way to cut a good form short. */
+/* Many parts, long headers, and a good form cut short at every place. */
 static void
 test_limits(void)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a service manager hears, by each kind of address that it may give, and
- * what the journal gets: priorities where standard error is the journal, and
- * nowhere else.
+ * What is sent to a service manager, with each kind of address that it may
+ * give; and what goes to the journal: lines have priorities only if standard
+ * error is the journal.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@
 static char dir[64] = "/tmp/notify_test.XXXXXX";
 static char heard[1024];
 
-/* A socket at this address, whose first byte is 0 for '@'; -1 where there are
+/* A socket at this address, whose first byte is 0 for '@'; -1: this system has
  * none of the kind. */
 static int
 listen_at(const char *path)
@@ -83,7 +83,7 @@ test_kinds(const char *address, const char *what)
 	close(fd);
 }
 
-/* Nothing happens, and nothing is left open. */
+/* Nothing happens, and no descriptor stays open. */
 static void
 test_nobody(void)
 {
@@ -109,7 +109,7 @@ test_nobody(void)
 	close(after);
 }
 
-/* A long status is cut, and the lines after it are whole. */
+/* A long status is cut, and the lines after it are complete. */
 static void
 test_long(const char *path)
 {
@@ -127,8 +127,8 @@ test_long(const char *path)
 	close(fd);
 }
 
-/* What one error looks like in the file that standard error is, when
- * JOURNAL_STREAM names it or another. */
+/* An error as standard error's file gets it, when JOURNAL_STREAM names that
+ * file or another one. */
 static const char *
 logged(bool as_journal)
 {

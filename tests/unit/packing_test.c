@@ -4,15 +4,15 @@
  */
 /*
  * The packing property: however an upstream's response is cut into reads, the
- * client gets the same bytes, the account the same numbers, and the fallback
- * the same reason.  Every recorded stream of the tree, at every split into
- * two, at random splits into many, and whole; passed through, with the usage
- * withheld, and bridged; framed by a length, by chunks and by the connection's
- * end; coded or not.  What passes through is held against a plain reading of
- * the rules as well.
+ * client gets the same bytes, the ledger the same numbers, and the fallback the
+ * same reason.  Every recorded stream of the tree, at every split into two, at
+ * random splits into many, and whole; passed through, with the usage withheld,
+ * and bridged; framed by a length, by chunks and by the connection's end; coded
+ * or not.  What passes through is compared with a simple implementation of the
+ * rules as well.
  *
  * PACKING_SECONDS: how long the random splits go on (default 5); PACKING_SEED;
- * PACKING_RANDOM: nothing else is done, for builds with sanitizers.
+ * PACKING_RANDOM: do nothing else, for builds with sanitizers.
  */
 #include "config.h"
 
@@ -80,8 +80,8 @@ add_stream(const char *name, struct buf *body)
 	nstreams++;
 }
 
-/* The files of a folder of the tree; or, with `inner`, that file of each
- * folder in it. */
+/* The files of a directory of the tree; or, with `inner`, that file of each
+ * directory in it. */
 static void
 add_folder(
     const char *top, const char *folder, const char *ending, const char *inner)
@@ -111,7 +111,8 @@ add_folder(
 
 /* ---- on the wire ------------------------------------------------------ */
 
-/* In one of the three forms that upstreams use; the header's name for it. */
+/* Encodes the body in one of the three codings that upstreams use; returns the
+ * coding's name in the header. */
 static const char *
 code(struct span body, struct buf *out)
 {
@@ -191,7 +192,7 @@ whole(void *ctx, size_t left)
 	return left;
 }
 
-/* At one place. */
+/* Cuts at one place. */
 static size_t
 in_two(void *ctx, size_t left)
 {
@@ -292,8 +293,8 @@ static const struct mode messages_modes[] = {
 	{ "pass", { .endpoint = ENDPOINT_MESSAGES, .stream = true } },
 };
 
-/* Which API a recorded stream speaks, by its first words; a bridge's stream is
- * a chat one whatever its folder is called. */
+/* Which API a recorded stream speaks, by its first words.  A bridge's stream is
+ * a chat one whatever its directory is called. */
 static size_t
 modes_of(const struct stream *s, const struct mode **modes)
 {
@@ -385,7 +386,7 @@ has_end(const struct stream *s)
 	return false;
 }
 
-/* A stream that has its end ends the same whatever frames it. */
+/* A stream that is complete ends the same, whatever its framing. */
 static void
 test_framings(void)
 {
@@ -407,8 +408,9 @@ test_framings(void)
 				    whole, NULL, &seen[k]);
 				buf_free(&wire);
 			}
-			/* Only the connection's end frames [4]: without an end
-			 * of its own it may have lost the rest. */
+			/* In [4], only the connection's end frames the stream:
+			 * without an end of its own, it may have lost the
+			 * rest. */
 			for (int k = 1; k < FRAMINGS * 2; k++) {
 				if (k == 4 && !has_end(&streams[i]))
 					continue;
@@ -429,9 +431,9 @@ test_framings(void)
 
 /* ---- the rules, read plainly ------------------------------------------ */
 
-/* What a chat client gets of these bytes when the usage is withheld: all but
- * the events that hold only usage, up to the end of [DONE], which has no
- * blanks around it. */
+/* What a chat client gets of these bytes when the usage is withheld: all except
+ * events that hold only usage, up to the end of [DONE], without blanks around
+ * it. */
 static void
 plainly(struct span s, const char *blank, struct buf *out)
 {
@@ -506,8 +508,8 @@ says_how_it_ended(const struct exchange_seen *seen)
 	return seen->out.len == 0 || seen->cut;
 }
 
-/* Wherever it breaks off, within an event or between two, a bridge's client is
- * told: by an error or by a response that is cut. */
+/* Wherever the stream breaks off, within an event or between two, a bridge's
+ * client notices: by an error, or by a response that is cut. */
 static void
 test_broken_off(void)
 {
@@ -543,7 +545,7 @@ test_broken_off(void)
 
 /* ---- what comes last in a whole response ------------------------------ */
 
-/* However large it is, it counts against the provider. */
+/* However large the response is, its failure counts against the provider. */
 static void
 test_late(void)
 {

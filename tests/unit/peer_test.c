@@ -23,11 +23,11 @@
 #define WAIT_MS 10000
 
 struct fake {
-	struct io io; /* first */
+	struct io io; /* must be first */
 	char remote_addr[PARAM_BYTES], remote_port[8];
 	char server_addr[PARAM_BYTES], server_port[8];
 	int web_fd; /* the web server's end */
-	int client, server; /* the connection's */
+	int client, server; /* ends of the connection */
 	struct peer_link peer;
 };
 
@@ -82,7 +82,7 @@ make_address(
 	return sizeof(sin6);
 }
 
-/* Of an address the port, and its text as a web server writes it. */
+/* The port of an address, and its text as a web server writes it. */
 static in_port_t
 read_address(const struct sockaddr_storage *ss, char text[PARAM_BYTES])
 {
@@ -225,7 +225,7 @@ test_ways(
 	}
 }
 
-/* As Caddy says it; the first one has to be found in the whole table. */
+/* Written as Caddy does; the first one has to be found in the whole table. */
 static void
 test_no_server_addr(
     struct peer_board *b, const struct host *h, int listener, in_port_t port)
@@ -252,7 +252,7 @@ test_no_server_addr(
 	end(&f);
 }
 
-/* Whatever can't be known is not gone. */
+/* If the state of a client can't be known, it is not gone. */
 static void
 test_unknown(struct peer_board *b, int listener, in_port_t port)
 {
@@ -295,7 +295,7 @@ test_unknown(struct peer_board *b, int listener, in_port_t port)
 	end(&f);
 }
 
-/* More than one batch; only those that go have gone. */
+/* More than one batch; only those clients that leave are gone. */
 static void
 test_many(struct peer_board *b, int listener, in_port_t port)
 {
@@ -318,13 +318,13 @@ test_many(struct peer_board *b, int listener, in_port_t port)
 		end(&f[i]);
 }
 
-/* Requests that end while the table is read are not looked at any more. */
+/* Requests that end while the table is read are not checked any more. */
 static void
 test_ending(struct peer_board *b)
 {
 	struct fake f[2];
 	in_port_t port;
-	/* No other connection's end, which would be known. */
+	/* The other end of no connection: that one would be known. */
 	int listener = listen_at(&hosts[0], &port);
 
 	for (size_t i = 0; i < 2; i++) {
@@ -346,8 +346,8 @@ test_ending(struct peer_board *b)
 }
 
 /* A client that has left before the table is read is not in it.  The next one
- * is sought in the very next round all the same; only requests that go on and
- * were not in it make that rarer. */
+ * is looked for in the very next round all the same.  Only requests that go on
+ * and were not in the table make rounds rarer. */
 static void
 test_left_before(struct peer_board *b)
 {
@@ -373,7 +373,7 @@ test_left_before(struct peer_board *b)
 	}
 }
 
-/* A CGI program has no socket to be woken by: it asks. */
+/* A CGI program has no socket to wake it: it polls. */
 static void
 test_cgi(struct peer_board *b, int listener, in_port_t port)
 {
@@ -408,7 +408,7 @@ test_hosts(struct peer_board *b)
 	}
 }
 
-/* In the loop, as requests are. */
+/* Runs in the loop, as requests do. */
 static void
 test_in_loop(void *ctx)
 {
@@ -433,7 +433,7 @@ main(void)
 	int listener, fd = peer_table_open();
 
 	if (fd == -1) {
-		/* EPFNOSUPPORT: qemu's user mode passes no sock_diag on. */
+		/* EPFNOSUPPORT: qemu's user mode does not pass sock_diag on. */
 		CHECK(errno == ENOTSUP || errno == EPFNOSUPPORT,
 		    "no table: plainly said");
 		peer_board_free(b);
@@ -447,7 +447,7 @@ main(void)
 	if (task_start(test_in_loop, b) == -1)
 		fatal("no task: %s", strerror(errno));
 	task_loop();
-	/* The one that looks ended with the last connection. */
+	/* The thread that looks ended with the last connection. */
 	task_close();
 	peer_board_free(b);
 	peer_board_free(NULL);

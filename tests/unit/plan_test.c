@@ -41,7 +41,8 @@ file_in_source(const char *name)
 	return path;
 }
 
-/* "keyword rest": into the field it names; false for another keyword. */
+/* Puts the rest of "keyword rest" into the field for the keyword; false: an
+ * unknown one. */
 static bool
 take_line(struct kase *k, const char *line)
 {
@@ -122,7 +123,7 @@ put_candidate(const struct candidate *c, struct buf *out)
 	}
 }
 
-/* A plan in the words of the file. */
+/* A plan in the words of the cases file. */
 static void
 put_plan(const struct plan *plan, struct buf *out)
 {
@@ -143,7 +144,7 @@ put_plan(const struct plan *plan, struct buf *out)
 		    spec->status, spec->code);
 }
 
-/* What must hold of any plan, whatever the case says. */
+/* What must hold for any plan, whatever the case expects. */
 static bool
 holds_together(const struct plan *plan)
 {
@@ -168,7 +169,7 @@ holds_together(const struct plan *plan)
 		plan->ceiling_by != NULL);
 }
 
-/* Where there is no body, the query is what is sent. */
+/* Without a body, the query is sent. */
 static int
 parse(enum endpoint endpoint, const char *sent, struct arena *arena,
     struct call *call, struct refused *refused)

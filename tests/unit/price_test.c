@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * policy/price: sums to the nano-USD, what stands in for what, saturation;
- * policy/refusal: the table is whole.
+ * policy/price: sums to the nano-USD, prices that replace missing ones,
+ * saturation; policy/refusal: the table is complete.
  */
 #include "config.h"
 

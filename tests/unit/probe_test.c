@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What `tailgate probe` makes of the answers of llama.cpp, vLLM, Ollama and of
- * servers that lie.  upstream_send is ours: it answers from a table.
+ * How `tailgate probe` reads the responses of llama.cpp, vLLM, Ollama and of
+ * servers that lie.  The test replaces upstream_send, and responds from a
+ * table.
  */
 #include "config.h"
 
@@ -13,7 +14,7 @@
 #include "ctl/probe_ask.h"
 #include "check.h"
 
-/* Questions beyond those in the table are answered 404. */
+/* Requests that are not in the table get a 404. */
 struct canned {
 	const char *url; /* of the provider that was asked */
 	const char *path;
@@ -304,7 +305,7 @@ test_verdicts(void)
 	}
 }
 
-/* Local servers say by /health what their list of models hides. */
+/* Local servers say by /health what their list of models does not show. */
 static void
 test_health(void)
 {

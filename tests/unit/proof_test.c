@@ -5,14 +5,14 @@
 /*
  * A proof by search: thousands of random configurations and requests.
  *
- *  - No plan ever lets an external target be tried where the client, the
- *    model, the header or a private pattern says local; and none is left out
- *    by place without one of them.
- *  - config_load() refuses a configuration exactly where a model that is
- *    local names an external target, and names that path.
+ *  - No plan ever lets an external target be tried if the client, the model,
+ *    the header or a private pattern says local; and none is left out by place
+ *    without one of them.
+ *  - config_load() refuses a configuration exactly if a local model names an
+ *    external target, and it names that path.
  *
- * What may leave is worked out here from the draft the configuration was made
- * of, not from anything that the plan says.  TAILGATE_SEED sets the seed.
+ * The test works out what may leave from the draft that the configuration was
+ * made from, not from anything in the plan.  TAILGATE_SEED sets the seed.
  */
 #include "config.h"
 
@@ -30,7 +30,7 @@
 #define CLIENTS 3
 #define LOADS 400 /* configurations through config_load() */
 #define IN_MEMORY 4000 /* configurations as structs */
-#define REQUESTS 10 /* of each */
+#define REQUESTS 10 /* for each configuration */
 #define SECRET "TOPSECRET-1"
 
 enum said { UNSAID, SAID_LOCAL, SAID_EXTERNAL };
@@ -89,7 +89,7 @@ draw(struct draft *d)
 	for (i = 0; i < PROVIDERS; i++)
 		d->external[i] = dice(2);
 	for (i = 0; i < MODELS; i++) {
-		/* Seldom local, or hardly any would be accepted. */
+		/* Seldom local, or hardly any draft would be accepted. */
 		d->models[i].place = dice(4) ? SAID_EXTERNAL
 		    : dice(2)                ? SAID_LOCAL
 					     : UNSAID;
@@ -101,7 +101,7 @@ draw(struct draft *d)
 		d->models[i].prefix = dice(4) == 0;
 		for (j = 0; j < d->models[i].ntargets; j++)
 			draw_target(&d->models[i].targets[j]);
-		/* Often all at home, for the same reason. */
+		/* Often all targets are local, for the same reason. */
 		for (j = 0; d->models[i].place != SAID_EXTERNAL && dice(4) &&
 		     j < d->models[i].ntargets;
 		     j++)
@@ -116,7 +116,7 @@ draw(struct draft *d)
 					: UNSAID;
 }
 
-/* A model that is local and names an external target. */
+/* Is there a local model that names an external target? */
 static bool
 leaks(const struct draft *d, unsigned *model, unsigned *provider)
 {
@@ -228,7 +228,7 @@ write_config(struct buf *out, const struct draft *d)
 	buf_puts(out, " );\n");
 }
 
-/* The same as structs, without the loader, so that what it refuses is
+/* The same as structs, without the loader, so that drafts that it refuses are
  * planned as well. */
 struct memory {
 	struct config config;
@@ -333,7 +333,7 @@ draw_request(struct request *r)
 	r->tools = dice(4) == 0;
 }
 
-/* The secret, if there is one, somewhere in the body. */
+/* Puts the secret, if there is one, somewhere in the body. */
 static void
 write_body(struct buf *out, const struct draft *d, const struct request *r)
 {
@@ -495,7 +495,7 @@ load(const struct draft *d, char **mistakes)
 	return config;
 }
 
-/* Does some line name the whole path, and no line speak of anything else? */
+/* Does a line name the whole path, and no line say anything else? */
 static bool
 names_path(const char *mistakes, unsigned model, unsigned provider)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Keys in errors: each form in which they are printed is covered, byte for
- * byte as long as it was, and nothing else is.
+ * Keys in errors: each form in which they are printed is replaced by as many
+ * bytes, and nothing else is.
  */
 #include "config.h"
 
@@ -33,7 +33,7 @@ static const struct provider providers[] = {
 static const struct config config = { .providers = providers, .nproviders = 4 };
 
 static const struct {
-	const char *text, *want; /* "@" where it is covered */
+	const char *text, *want; /* "@" for each byte that is replaced */
 } rows[] = {
 	{ "key sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz is bad",
 	    "key @ is bad" },
@@ -59,7 +59,7 @@ static const struct {
 	{ "last 4 digits: '0wxyz'", "last 4 digits: '@'" },
 	{ "header hdr-0123456789abcdef", "header @" },
 	{ "word tiny-7, tiny-78", "word @, tiny-78" },
-	/* What is not one. */
+	/* Texts that are not a key. */
 	{ "abc", "abc" },
 	{ "sk-*** and ...qxyz", "sk-*** and ...qxyz" },
 	{ "a title that is none", "a title that is none" },
@@ -70,7 +70,7 @@ static const struct {
 	{ "", "" },
 };
 
-/* Does got say want, with stars for its "@"? */
+/* Is got the same as want, with stars for its "@"? */
 static bool
 is_covered(const char *got, const char *want)
 {
@@ -86,7 +86,7 @@ is_covered(const char *got, const char *want)
 	    strspn(got + before, "*") == n - before - behind;
 }
 
-/* Basic, with users of each length: nothing of the key is left but what its
+/* Basic, with users of each length: nothing is left of the key except what its
  * neighbours share. */
 static void
 test_base64(void)

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The break-out test: as each role, a process that has been taken over tries
- * what an attacker would.  Each try is a child that enters the role first; it
- * must find the door closed (an error, or SIGSYS), and the role's own work
- * must go on.  What this kernel cannot hold is named, not tested.
+ * The break-out test: in each role, a process that has been taken over tries
+ * what an attacker would.  Each try is a child that enters the role first.  It
+ * must find the door closed (an error, or SIGSYS), and the role's own work must
+ * go on.  What this kernel cannot enforce is named, not tested.
  */
 #include "config.h"
 
@@ -82,7 +82,7 @@ try_clients_write(void)
 	return outcome(open(clients, O_WRONLY));
 }
 
-/* Of a provider, beside its CA. */
+/* A provider's key, next to its CA. */
 static int
 try_key(void)
 {
@@ -154,7 +154,7 @@ try_write_inside(void)
 	return outcome(open(inside, O_WRONLY | O_CREAT, 0600));
 }
 
-/* What others have mapped: their next look at it would end them. */
+/* Files that other processes have mapped: their next access would end them. */
 static int
 try_cut(void)
 {
@@ -171,7 +171,8 @@ try_proc_of_sibling(void)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)sibling);
-	/* Below ProtectProc=invisible, whom it may not trace is not there. */
+	/* Below ProtectProc=invisible, a process that it may not trace is not
+	 * there. */
 	return open(path, O_RDONLY) == -1 ? DENIED : DONE;
 }
 
@@ -271,7 +272,7 @@ try_netlink(int protocol)
 	return outcome(socket(AF_NETLINK, SOCK_RAW, protocol));
 }
 
-/* Of the firewall, of the kernel's events: nobody's. */
+/* The firewall's, and the kernel's events: no role needs them. */
 static int
 try_netlink_other(void)
 {
@@ -279,7 +280,7 @@ try_netlink_other(void)
 								  : DENIED;
 }
 
-/* Interfaces: the resolver's. */
+/* Interfaces: the resolver needs them. */
 static int
 try_netlink_route(void)
 {
@@ -293,7 +294,7 @@ try_netlink_diag(void)
 	return try_netlink(4);
 }
 
-/* As to the service manager. */
+/* As used for the service manager. */
 static int
 try_unix_datagram(void)
 {
@@ -306,7 +307,7 @@ try_unix_packets(void)
 	return outcome(socket(AF_UNIX, SOCK_SEQPACKET, 0));
 }
 
-/* A name that is no file, of another process. */
+/* Another process's abstract name, which is no file. */
 static int
 try_abstract(void)
 {
@@ -332,7 +333,7 @@ try_kill(void)
 	return outcome(kill(sibling, SIGCONT));
 }
 
-/* Of one who is not below the process that tries. */
+/* Kills a process that is not a child of the one that tries. */
 static int
 try_kill_parent(void)
 {
@@ -368,7 +369,7 @@ try_dumpable(void)
 	return outcome(prctl(PR_SET_DUMPABLE, 1));
 }
 
-/* What a shell that started us reads next. */
+/* Input for the shell that started us. */
 static int
 try_terminal(void)
 {
@@ -472,7 +473,7 @@ file_make(const char *path)
 		exit(99);
 }
 
-/* A set-up has no configuration, nor has the one who asks for it. */
+/* Role setup has no configuration, nor has the role that probes mounts. */
 static const struct config *
 role_config(enum sandbox_role role)
 {
@@ -486,14 +487,14 @@ role_config(enum sandbox_role role)
 	return role == SANDBOX_MOUNT || role == SANDBOX_SETUP ? &none : &config;
 }
 
-/* What a try of a role in a child came to. */
+/* The outcome of a try in a child that has the role. */
 static int
 as_role(enum sandbox_role role, int (*try)(void))
 {
 	int status;
 	pid_t pid;
 
-	/* Whoever may remove them may have. */
+	/* A role that may remove them may have done so. */
 	file_make(ledger);
 	file_make(other_ledger);
 	pid = fork();
@@ -575,7 +576,7 @@ static const struct try_row rows[] = {
 	{ "asks for UDP", try_udp, HELD & ~CONNECTS, ALL, SANDBOX_CALLS },
 	{ "asks for netlink's routes", try_netlink_route, HELD & ~CONNECTS, ALL,
 	    SANDBOX_CALLS },
-	/* Who serves has such sockets from before. */
+	/* Serving processes have opened such sockets before. */
 	{ "asks for the state of connections", try_netlink_diag, HELD, ALL,
 	    SANDBOX_CALLS },
 	{ "asks for another netlink", try_netlink_other, HELD, ALL,
@@ -613,7 +614,7 @@ static const struct try_row rows[] = {
 	    SANDBOX_CALLS },
 };
 
-/* Root only: others are refused by the system itself, sandbox or not. */
+/* Root only: the system itself refuses others, with or without a sandbox. */
 static bool
 proves_something(const struct try_row *row)
 {
@@ -664,7 +665,7 @@ listener(void)
 	return ntohs(sin.sin_port);
 }
 
-/* With a name that is no file. */
+/* With an abstract name, which is no file. */
 static void
 abstract_listen(void)
 {
@@ -682,7 +683,7 @@ abstract_listen(void)
 		exit(99);
 }
 
-/* What a process may have had from before it was confined. */
+/* What a process may have opened before it was confined. */
 static void
 kept_make(void)
 {
@@ -766,7 +767,7 @@ world_end(void)
 		exit(99);
 }
 
-/* Asked in a child: this process itself stays free. */
+/* Asked in a child, so that this process stays unconfined. */
 static unsigned
 force_of_worker(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the files of the break-out test share: what a try comes to, which roles
- * it is closed to, and the world it is made in.
+ * What the files of the break-out test share: the outcome of a try, the roles
+ * that must fail in it, and the world that it runs in.
  */
 #ifndef SANDBOX_TRY_H
 #define SANDBOX_TRY_H
@@ -21,11 +21,12 @@ enum { DONE, DENIED, BROKEN, KILLED };
 static inline int
 outcome(int rc)
 {
-	/* What is not there proves nothing. */
+	/* A target that is not there proves nothing. */
 	return rc != -1 ? DONE : errno == ENOENT ? BROKEN : DENIED;
 }
 
-/* The kernel refuses the arguments of these; if it does, it was asked. */
+/* The kernel refuses the arguments of these calls.  If it does so, the call was
+ * not blocked. */
 static inline int
 asked(long rc)
 {
@@ -42,15 +43,15 @@ asked(long rc)
 #define SERVING (BIT(SANDBOX_WORKER) | BIT(SANDBOX_CGI))
 #define CONNECTS \
 	(SERVING | BIT(SANDBOX_PROBE) | BIT(SANDBOX_MOUNT) | BIT(SANDBOX_INIT))
-/* Of the gateway they know nothing. */
+/* These know nothing of the gateway. */
 #define STRANGERS (BIT(SANDBOX_MOUNT) | BIT(SANDBOX_SETUP))
 
 struct try_row {
 	const char *what;
 	int (*try)(void); /* DONE: the door was open */
-	unsigned denied; /* roles that may not; the others may */
-	unsigned tested; /* roles it is tried as */
-	unsigned needs; /* of the system: enum sandbox_force */
+	unsigned denied; /* roles that must fail; the others may succeed */
+	unsigned tested; /* roles that try it */
+	unsigned needs; /* what the system must have: enum sandbox_force */
 };
 
 /* sandbox_ways.c */
@@ -59,10 +60,10 @@ extern const size_t try_nmore;
 
 /* The world. */
 extern char ledger[128], inside[128];
-extern uint16_t other_port; /* where somebody listens, and no provider */
+extern uint16_t other_port; /* a listener that is no provider */
 extern pid_t sibling;
-extern int kept_fd; /* of a file that others have mapped, to write */
+extern int kept_fd; /* a file that others have mapped; writable */
 extern int kept_pair[2]; /* sockets */
-extern char kept_socket[160]; /* of another service of the host */
+extern char kept_socket[160]; /* another service's, on this host */
 
 #endif

@@ -3,10 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * More ways out for sandbox_test.c: those that go around a rule, by a call that
- * does the same as one that is held, by an argument, by a descriptor from
- * before.  By number, because what is asked is the kernel and not the C
- * library.
+ * More ways out for sandbox_test.c: ways around a rule, by a call that does the
+ * same as one that is blocked, by an argument, or by a descriptor from before.
+ * Calls are made by number, because the kernel is tested and not the C library.
  */
 #include "config.h"
 
@@ -36,7 +35,7 @@
 #define CALL_FCHMODAT2 452
 #define CALL_MEMFD_SECRET 447
 
-/* DONE if the kernel was asked by any of the calls. */
+/* DONE: the kernel got any of the calls. */
 static int
 any(const int *outcomes, size_t n)
 {
@@ -360,7 +359,7 @@ try_core(void)
 {
 	struct rlimit limit;
 
-	/* What is allowed: to look. */
+	/* Reading is allowed. */
 	if (getrlimit(RLIMIT_CORE, &limit) == -1)
 		limit.rlim_cur = limit.rlim_max = 0;
 	return ANY(outcome(prlimit(0, RLIMIT_CORE, &limit, NULL)),

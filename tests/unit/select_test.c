@@ -4,8 +4,8 @@
  */
 /*
  * policy/select: shares over many requests (round robin by weight, sticky by
- * client), and that a target that is taken away moves only its own clients.
- * Single orders are in tests/plan.cases.
+ * client), and removing a target moves only its own clients.  Single orders are
+ * in tests/plan.cases.
  */
 #include "config.h"
 
@@ -29,7 +29,7 @@ static struct target targets[] = {
 static const int64_t worst[] = { -1, -1, -1, -1 };
 static struct model model = { .id = "m", .targets = targets, .ntargets = 4 };
 static struct arena *arena;
-static const char *session; /* of all that ask */
+static const char *session; /* the session of all requests */
 
 static size_t
 first(const char *client, uint32_t turn, size_t order[4])

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Who may hold how much of a pool: one alone, several, those who wait, what
- * needs no upstream, and a worker that died with all it held.
+ * How much of a pool each client may hold: one alone, several, clients that
+ * wait, requests that need no upstream, and a worker that died with all it
+ * held.
  */
 #include "config.h"
 
@@ -46,7 +47,7 @@ end(void)
 	share_board_free(board);
 }
 
-/* As serve/worker.c does: a refused one is gone at once. */
+/* As serve/worker.c does: a refused request is gone at once. */
 static enum refusal
 enter(const struct client *client, enum share_kind kind)
 {

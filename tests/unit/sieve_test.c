@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * No long key of a provider passes, in whatever form and however it is cut
- * into pieces on the way; and what holds none passes byte for byte.
+ * No long key of a provider passes, in any form and however it is cut into
+ * pieces on the way; and text without a key passes byte for byte.
  */
 #include "config.h"
 
@@ -34,11 +34,11 @@ static const struct provider providers[] = {
 };
 static const struct config config = { .providers = providers, .nproviders = 3 };
 
-/* Each is covered but for what is around the brackets. */
+/* What is inside the brackets is replaced. */
 static const char *const hidden[] = {
 	"say <" KEY ">",
 	"say <SK-PROJ-ABCDEFGHIJKLMNOPQRSTUVWX/+YZ0WXYZ>!",
-	"<AbCdEfGhIjKlMnOp>", /* sixteen letters of it */
+	"<AbCdEfGhIjKlMnOp>", /* sixteen letters of the key */
 	"{\"a\":\"<" KEY ">\"}\n",
 	"<sk-proj-AbCdEfGhIjKlMnOpQrStUvWx%2F%2ByZ0wxyz> ",
 	"<sk-proj-AbCdEfGhIjKlMnOpQrStUvWx\\/+yZ0wxyz>\\n",
@@ -89,7 +89,7 @@ put(void *ctx, struct span bytes)
 	return 0;
 }
 
-/* In one piece, in two that are cut at cut, or in pieces of -cut bytes. */
+/* In one piece, in two that are cut at `cut`, or in pieces of -cut bytes. */
 static struct output
 sift(const struct sieve *s, const char *text, long cut)
 {
@@ -113,8 +113,8 @@ sift(const struct sieve *s, const char *text, long cut)
 	return o;
 }
 
-/* Stars within the brackets, or nearly: some of what base64 shares with its
- * neighbours may stay. */
+/* Stars inside the brackets, or nearly: base64 shares bits with its neighbours,
+ * which may stay. */
 static bool
 is_covered(const char *text, const struct output *o)
 {
@@ -171,8 +171,8 @@ count(void *ctx, struct span bytes)
 	return 0;
 }
 
-/* Random bytes with a key at a random place, in random pieces: so many stars,
- * and never more held than may be. */
+/* Random bytes with a key at a random place, in random pieces: the number of
+ * stars is right, and never more is held than may be. */
 static void
 test_large(const struct sieve *s)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Slots: taking and giving back, order, fairness, deadlines, clients that go,
- * processes that die or stop, and directories that are not as they should be.
- * tests/slots_load.c looks at what only shows under load.
+ * Slots: taking and releasing, order, fairness, deadlines, clients that leave,
+ * processes that die or stop, and directories in a wrong state.
+ * tests/slots_load.c tests what shows only under load.
  */
 #include "config.h"
 
@@ -126,7 +126,7 @@ struct waiter {
 	struct watch watch;
 	enum slots_result result;
 	struct slots_lease lease;
-	unsigned served; /* 1 for the first of all */
+	unsigned served; /* order of service: 1 is the first */
 };
 
 static struct waiter waiters[WAITERS_MAX];
@@ -165,7 +165,7 @@ queued(unsigned n)
 	return facts().queued == n;
 }
 
-/* Starts it, and returns when it is in the queue as its n-th. */
+/* Starts waiter i, and returns when it is in the queue. */
 static void
 start_waiter(unsigned i, const char *client, unsigned priority)
 {
@@ -201,7 +201,7 @@ forget_waiters(void)
 
 /* --- Other processes ------------------------------------------------------ */
 
-/* A child that opens the slots itself, takes one (or waits for one), tells
+/* A child that opens the slots itself, takes one (or waits for one), reports
  * its result and then lives until it is killed. */
 static pid_t
 spawn_taker(int64_t wait_ms, int *result_fd)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The spool, fed by a struct io that gives bytes in pieces, too few, too many
- * or breaks.
+ * The spool, fed by a struct io that gives bytes in pieces, gives too few or
+ * too many, or fails.
  */
 #include "config.h"
 

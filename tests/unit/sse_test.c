@@ -49,7 +49,7 @@ push_all(struct sse *s, struct seen *seen, const char *stream, size_t first,
 
 		if (n > len - at)
 			n = len - at;
-		/* Its own memory, so that a stale span is seen. */
+		/* In memory of its own, so that a stale span is seen. */
 		copy = malloc(n);
 		memcpy(copy, stream + at, n);
 		sse_push(s, (struct span){ copy, n }, see, seen);

@@ -136,7 +136,7 @@ test_messages(void)
 	CHECK(nmessages == 1, "and its message comes");
 }
 
-/* A script that the engine has forgotten is sent again. */
+/* A script that the engine has lost is sent again. */
 static void
 test_forgotten(void)
 {
@@ -159,7 +159,7 @@ test_forgotten(void)
 	store_reply_free(reply);
 }
 
-/* One waits for the timeout, the next ones for nothing. */
+/* The first call waits for the timeout, the next ones for nothing. */
 static void
 test_stopped(void)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Tasks: who runs when, what a wait reports, that work on another thread keeps
- * nobody waiting, and that many of them cost little.
+ * Tasks: which runs when, what a wait reports; work on another thread blocks no
+ * task; and many of them cost little.
  */
 #include "config.h"
 
@@ -117,7 +117,7 @@ descriptors(void)
 	close(pair[1]);
 }
 
-/* A descriptor that is closed, and its number given to the next. */
+/* A descriptor is closed, and its number is given to the next one. */
 static void
 number_again(void *arg)
 {
@@ -149,7 +149,7 @@ other_with_number(void *arg)
 	task_sleep(20);
 }
 
-/* One task still holds the watcher of what another one closed. */
+/* One task still has the watcher for a descriptor that another one closed. */
 static void
 taken_over(void *arg)
 {
@@ -203,7 +203,7 @@ long_then_short(void *arg)
 	int64_t from_ms = clock_now_ms();
 
 	(void)arg;
-	/* The first wait's timer is still set, and due earlier. */
+	/* The first wait's timer is still set, and is due earlier. */
 	(void)!write(pair[1], "", 1);
 	task_poll(&p, 1, 30);
 	CHECK(task_sleep(60) == 0 && clock_now_ms() - from_ms >= 59,

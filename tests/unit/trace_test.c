@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * policy/trace: what is a traceparent and what is none; policy/session: which
- * names become one.
+ * policy/trace: which values are a traceparent and which are not;
+ * policy/session: which names become a session.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #define ZEROS "00000000000000000000000000000000"
 
 static const struct {
-	const char *value, *want; /* NULL: it is none */
+	const char *value, *want; /* NULL: not a traceparent */
 } rows[] = {
 	{ "00-" ID "-b7ad6b7169203331-01", "00-" ID "-0102030405060708-01" },
 	{ "00-" ID "-b7ad6b7169203331-00", "00-" ID "-0102030405060708-00" },

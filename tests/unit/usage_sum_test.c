@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Sums of the ledger: by every column, bounded whatever names come, and the
- * status page's view, which reads on where it stopped, over rotation too.
+ * Sums of the ledger: by every column, bounded whatever the names are; and the
+ * status page's view, which continues from where it stopped, over rotation too.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #include "ledger/usage_sum.h"
 #include "ledger/usage_view.h"
 
-/* The clock is ours: a view does not read again at once. */
+/* The test has its own clock: a view does not read again at once. */
 static int64_t now_ns = 1000000000;
 static int64_t wall_ms;
 
@@ -115,7 +115,7 @@ test_groups(void)
 	usage_sum_free(s);
 }
 
-/* Outside first, which may have been billed, then at home. */
+/* First an external try, which may have been billed, then a local one. */
 #define TWO_TRIES                                                         \
 	"{\"v\":2,\"time\":\"2026-11-22T18:47:00.123Z\",\"model\":\"m\"," \
 	"\"route\":\"m\",\"provider\":\"b\",\"place\":\"local\","         \
@@ -329,7 +329,7 @@ main(void)
 
 	if (mkdtemp(dir) == NULL)
 		return 99;
-	/* Not far from the files' own times. */
+	/* Near the files' own times. */
 	wall_ms = (int64_t)time(NULL) * 1000;
 	log_open("usage_sum_test", false, LOG_LEVEL_ERROR);
 	snprintf(path, sizeof(path), "%s/ledger.jsonl", dir);

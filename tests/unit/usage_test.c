@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What answers say they used: every provider's dialect, whole and in pieces
- * of any size, and what no honest provider would send.
+ * The usage in responses: every provider's dialect, whole and in pieces of any
+ * size, and values that no honest provider would send.
  */
 #include "config.h"
 
@@ -37,7 +37,7 @@ tokens_are(const struct usage *u, uint64_t input, uint64_t cached,
 	    u->output == output && u->reasoning == reasoning;
 }
 
-/* Reasoning and caches inside and beside: the total decides. */
+/* Reasoning and cached tokens, included and in addition: the total decides. */
 static void
 test_dialects(void)
 {
@@ -280,7 +280,7 @@ test_stream(void)
 	    "an endpoint without usage");
 }
 
-/* Every way of cutting the text in two, and byte by byte. */
+/* The text is cut in two at every place, and byte by byte. */
 static void
 test_pieces(void)
 {

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The status page's window on the ledger: sums that hold while the ledger
- * grows and is rotated, names that clients made up, and lines that are none.
+ * The status page's view of the ledger: sums that hold while the ledger grows
+ * and is rotated, names that clients made up, and lines that are no ledger
+ * lines.
  */
 #include "config.h"
 
@@ -27,7 +28,7 @@ static char path[128];
 static struct config config;
 static uint64_t number;
 
-/* A line of the ledger, `days` ago; more: further members. */
+/* A line of the ledger, `days` old; more: further members. */
 static void
 append(int days, const char *model, const char *more)
 {
@@ -86,7 +87,7 @@ sum(const json_t *root, const char *member)
 
 	json_array_foreach (rows, i, row)
 		n += json_integer_value(json_object_get(row, member));
-	/* By client they are the same. */
+	/* The sums by client must be the same. */
 	json_array_foreach (clients, i, row)
 		by_client += json_integer_value(json_object_get(row, member));
 	return n == by_client ? n : -1;
@@ -161,7 +162,7 @@ test_sums(void)
 	usage_view_free(v);
 }
 
-/* Looks until it sees so many requests: it reads once a second. */
+/* Looks until it sees so many requests: the view reads once a second. */
 static int64_t
 look_for(struct usage_view *v, int64_t requests)
 {
@@ -177,7 +178,7 @@ look_for(struct usage_view *v, int64_t requests)
 	return got;
 }
 
-/* As gzip does: another file, then the old one is removed. */
+/* As gzip does: writes another file, then removes the old one. */
 static void
 file_compress(const char *file)
 {
@@ -271,7 +272,7 @@ test_names(void)
 	usage_view_free(v);
 }
 
-/* Whoever may write to the ledger may write anything. */
+/* A process that may write to the ledger may write anything. */
 static void
 test_hostile(void)
 {
