@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides the other user: a child process becomes it and looks.
+ * Hides how another user's access is checked: a child process becomes that
+ * user.
  */
 #include "config.h"
 
@@ -25,8 +26,8 @@
 
 struct looking {
 	const struct config *config;
-	const char *user, *group; /* for people */
-	bool root; /* for root itself, which the service is not */
+	const char *user, *group; /* for messages */
+	bool root; /* as root, which the service is not */
 	FILE *out;
 	int failures;
 };
@@ -94,8 +95,8 @@ look_writable(struct looking *l, const char *setting, const char *path)
 		    l->group, path);
 }
 
-/* Besides access, the start checks who owns the directories, who else may
- * write to them, and that none is a symbolic link. */
+/* When the gateway starts, it also checks the owner of the directories, the
+ * other users that may write to them, and that none is a symbolic link. */
 static void
 look_at_runtime(struct looking *l)
 {
@@ -103,7 +104,7 @@ look_at_runtime(struct looking *l)
 	char why[1200], slots[CONFIG_RUNTIME_DIR_MAX + 16];
 	int fd = -1;
 
-	/* None yet: the start makes it. */
+	/* The gateway makes it when it starts. */
 	if (access(c->runtime_dir, F_OK) == -1 && errno == ENOENT)
 		return;
 	mapfile_set_role(MAPFILE_ONLOOKER);
@@ -136,7 +137,7 @@ look_at_ledger(struct looking *l)
 	if (!l->config->ledger || path == NULL)
 		return;
 	parent_of(path, dir, sizeof(dir));
-	/* state_dir itself may be still to be made. */
+	/* state_dir itself may not exist yet. */
 	if (strcmp(dir, l->config->state_dir) != 0)
 		look_writable(l, "ledger.file", dir);
 	if (stat(path, &st) == -1)

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Can the service's user reach what the configuration names?
+ * Can the service's user access the files that the configuration names?
  */
 #ifndef CTL_ACCESS_H
 #define CTL_ACCESS_H
@@ -14,9 +14,9 @@
 
 /* Tries, as that user (NULL: the caller's own), to read the configuration, the
  * clients, the prices, keys and CAs, and to use or make each directory that
- * tailgate.fcgi writes to.  Each failure goes to out with the setting and the
- * command that mends it.  Returns how many there were; -1 with one line in out
- * when it cannot become that user.  Changes nothing. */
+ * tailgate.fcgi writes to.  Each failure is written to out, with the setting
+ * and the command that fixes it.  Returns the number of failures, or -1 with
+ * one line in out if it cannot become that user.  Changes nothing. */
 int access_check(const struct config *, const char *user, FILE *out);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where the addresses come from: the resolver that the gateway itself
- * uses, and /etc/resolv.conf for the resolver's own.
+ * Hides where the addresses come from: from the resolver that the gateway
+ * itself uses, and for the name servers from /etc/resolv.conf.
  */
 #include "config.h"
 
@@ -31,7 +31,8 @@ put_address(struct buf *b, const struct net *net)
 	buf_printf(b, "IPAddressAllow=%s\n", text);
 }
 
-/* The gateway refuses to connect a local provider elsewhere (place_check). */
+/* The gateway refuses to connect to a local provider at another address
+ * (place_check). */
 static bool
 may_be(const struct provider *p, const struct net *address)
 {
@@ -42,7 +43,7 @@ may_be(const struct provider *p, const struct net *address)
 	return ours;
 }
 
-/* -1 with one line in err where it has none. */
+/* -1 with one line in err if it has none that is permitted. */
 static int
 put_provider(struct buf *b, const struct config *c, const struct provider *p,
     bool *named, FILE *err)
@@ -72,7 +73,7 @@ put_provider(struct buf *b, const struct config *c, const struct provider *p,
 	return -1;
 }
 
-/* Of resolv.conf(5), whose default is this host. */
+/* The name servers of resolv.conf(5); if it has none, this host. */
 static void
 put_name_servers(struct buf *b)
 {

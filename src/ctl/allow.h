@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The addresses that the gateway connects to, for those who hold it to them
- * from outside.
+ * The addresses that the gateway connects to, for a system that blocks all
+ * others.
  */
 #ifndef CTL_ALLOW_H
 #define CTL_ALLOW_H
@@ -13,10 +13,10 @@
 
 #include "config/settings.h"
 
-/* Writes a drop-in of systemd: no addresses but those that the names of the
- * providers (or of their proxies) have now, and the name servers if there is a
- * name among them.  -1 with one line in err for each provider that has no
- * address, and nothing in out. */
+/* Writes a drop-in for systemd.  It permits only the present addresses of the
+ * providers (or of their proxies), and the name servers if one of these is
+ * given by name.  If a provider has no permitted address, returns -1 with one
+ * line in err for each such provider, and nothing in out. */
 int allow_print(const struct config *, FILE *out, FILE *err);
 
 #endif

@@ -58,7 +58,7 @@ static const struct member openrouter[] = {
 	{ NULL, 0, 0, NULL },
 };
 
-/* False: it is no price. */
+/* False: it is not a price. */
 static bool
 number_of(const json_t *value, double *out)
 {
@@ -76,7 +76,7 @@ number_of(const json_t *value, double *out)
 	return isfinite(*out) && *out >= 0;
 }
 
-/* How many of its prices the list tells. */
+/* Returns how many prices the row has. */
 static size_t
 price_read(const json_t *row, const struct member *m, const char *mode,
     struct price *p)
@@ -161,7 +161,7 @@ litellm_read(struct catalogue *c, const json_t *root, struct arena *arena)
 		const char *mode =
 		    json_string_value(json_object_get(row, "mode"));
 
-		/* The list explains itself in a model that is none. */
+		/* LiteLLM's list explains its format in this row. */
 		if (seller != NULL && strcmp(name, "sample_spec") != 0)
 			row_add(c, name, seller, row, litellm, mode, arena);
 	}
@@ -189,10 +189,11 @@ catalogue_read(struct catalogue *c, struct span text, struct arena *arena)
 	return wrong;
 }
 
-/* ---- which row is a model's -------------------------------------------- */
+/* ---- the row of a model ------------------------------------------------ */
 
-/* "groq" sells at api.groq.com, and so does a provider of that name.  "com"
- * does not: what a host ends in is no seller, unless it is all of the host. */
+/* The provider's name is a seller, and so is each label of its host: "groq" of
+ * api.groq.com.  The last label ("com") is none, unless it is the whole
+ * host. */
 static bool
 is_seller(const struct provider *provider, const char *seller, const char *said)
 {

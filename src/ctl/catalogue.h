@@ -22,8 +22,8 @@
 struct catalogue_row {
 	const char *name; /* "gpt-4o", "groq/llama-3.3-70b", "openai/gpt-4o" */
 	const char *seller; /* LiteLLM's litellm_provider, or "openrouter" */
-	struct price price; /* -1 where the list says nothing */
-	bool tiers; /* long prompts cost more, which a price here cannot say */
+	struct price price; /* -1 if it is not in the list */
+	bool tiers; /* long prompts cost more; a price cannot say that */
 };
 
 struct catalogue {
@@ -32,17 +32,18 @@ struct catalogue {
 	const char *kind; /* "LiteLLM's", "OpenRouter's" */
 };
 
-/* Reads a list; what is no price (negative, no number, above 1,000,000 USD) is
- * left out, as is a row without any.  All of it lives in the arena.  NULL, or
- * what is wrong with the text. */
+/* Reads a list.  Invalid prices (negative, not a number, above 1,000,000 USD)
+ * are left out, and so are rows without a price.  The result lives in the
+ * arena.  Returns NULL, or what is wrong with the text. */
 const char *
 catalogue_read(struct catalogue *, struct span text, struct arena *);
 
-/* Is this the row of the model, with the seller's name before it or without? */
+/* Is this the model's row, with or without the seller's name before the
+ * model's? */
 bool catalogue_is_model(const struct catalogue_row *, const char *model);
-/* The row of a provider's model.  seller: what the list calls the provider;
- * NULL: its own name, or a part of its host ("groq" of api.groq.com).  NULL:
- * there is none. */
+/* Finds the row of a provider's model.  seller: the list's name for the
+ * provider; NULL: the provider's own name, or a part of its host ("groq" of
+ * api.groq.com).  Returns NULL if there is none. */
 const struct catalogue_row *catalogue_find(const struct catalogue *,
     const struct provider *, const char *model, const char *seller);
 

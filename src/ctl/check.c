@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate check: proves the configuration without starting anything, shows
- * what is in effect, and lists every setting there is.
+ * tailgate check: checks the configuration without starting anything, shows
+ * what is in effect, and lists all settings.
  */
 #include "config.h"
 
@@ -50,7 +50,7 @@ type_name(const struct schema *row)
 }
 
 /* One line for each setting: path, type, range, default, text; tabs between
- * them, so that a script can take them apart (tests/settings.sh does). */
+ * them, so that a script can split them (tests/settings.sh does). */
 static void
 settings_print(const char *group, const char *prefix)
 {
@@ -62,7 +62,7 @@ settings_print(const char *group, const char *prefix)
 			continue;
 		schema_range(row, range, sizeof(range));
 		if ((unit = strstr(range, " (")) != NULL)
-			*unit = '\0'; /* the type says it */
+			*unit = '\0'; /* the type has the unit */
 		snprintf(path, sizeof(path), "%s%s", prefix, row->name);
 		printf("%s\t%s\t%s\t%s\t%s\n", path, type_name(row),
 		    *range != '\0' ? range : "-",
@@ -78,13 +78,13 @@ settings_print(const char *group, const char *prefix)
 	}
 }
 
-/* What was said while the files were read, and of what they name. */
+/* Mistakes in the files, and failures to access what the files name. */
 struct findings {
 	char *mistakes, *access;
 	size_t mistakes_len;
 };
 
-/* All of it, and closes it; the caller frees. */
+/* Returns all of the file's text, which the caller frees, and closes it. */
 static char *
 read_back(FILE *file)
 {
@@ -130,7 +130,7 @@ print_json(bool good, const struct findings *f)
 	buf_json(&out, span_of(ctl_config_path()));
 	buf_printf(
 	    &out, ", \"good\": %s, \"mistakes\": ", good ? "true" : "false");
-	/* Its closing bracket comes after what is added. */
+	/* The closing bracket comes after the findings about access. */
 	buf_add(&out, f->mistakes, len > 0 ? len - 1 : 0);
 	json_access(f->access, len > 2, &out);
 	buf_puts(&out, "]}\n");
@@ -140,7 +140,7 @@ print_json(bool good, const struct findings *f)
 
 enum mode { PROVE, DUMP, ALLOW, SETTINGS, JSON };
 
-/* Loads it, with all that can be said of it in *f; NULL: it is no good. */
+/* Loads the configuration.  All findings are in *f.  NULL: it is not usable. */
 static struct config *
 examine(enum mode mode, unsigned flags, const char *user, struct findings *f)
 {
@@ -155,7 +155,7 @@ examine(enum mode mode, unsigned flags, const char *user, struct findings *f)
 	config = config_load_all(ctl_config_path(),
 	    flags | CONFIG_ADVISE | (mode == JSON ? CONFIG_JSON : 0),
 	    patterns_check, mistakes);
-	/* A dump is of what is written, wherever it is read. */
+	/* A dump works on any machine, also without these files. */
 	if (config != NULL && (mode == PROVE || mode == JSON))
 		good = access_check(config, user, access) == 0;
 	if (config != NULL && !good && mode == PROVE)
@@ -189,7 +189,8 @@ say_good(const struct config *config)
 	return 0;
 }
 
-/* Once it is confined: as another user it is, the child that has become it. */
+/* Confines the process first, unless access_check() has done so: with a user,
+ * it has confined only its child. */
 static int
 config_show(const struct config *config, enum mode mode, const char *user)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate client: who may ask.  The key is shown once, on standard output
- * and alone, so that a script can take it; everything else goes to standard
+ * tailgate client: manages clients.  A key is shown once.  Nothing else goes to
+ * standard output, so that a script can read the key; the rest goes to standard
  * error.
  */
 #include "config.h"
@@ -56,7 +56,8 @@ static int client_set(const struct client_call *);
 static int client_rotate(const struct client_call *);
 static int client_remove(const struct client_call *);
 
-/* What can be said with each verb: settings, or one of the other letters. */
+/* What each verb accepts: the options for settings (changes), and which of the
+ * others (letters). */
 static const struct verb {
 	const char *name;
 	bool named, changes;
@@ -89,7 +90,7 @@ verb_find(const char *name)
 	return NULL;
 }
 
-/* On standard output, once, and wiped. */
+/* Prints the key on standard output and wipes it. */
 static void
 tell_key(char key[CLIENTS_KEY_SIZE])
 {
@@ -172,7 +173,7 @@ client_remove(const struct client_call *c)
 	return 0;
 }
 
-/* -1: said. */
+/* -1 after an error message. */
 static int
 options_parse(
     int argc, char **argv, const struct verb *verb, struct client_call *call)
@@ -199,7 +200,7 @@ options_parse(
 	return 0;
 }
 
-/* Who edits needs a file to edit, and a group that exists. */
+/* A verb that edits needs a clients file, and a group that exists. */
 static int
 client_run(const struct verb *verb, struct client_call *call)
 {

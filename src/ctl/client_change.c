@@ -82,7 +82,7 @@ put_texts(const struct row *row, const char *value, struct buf *out)
 	    : 0;
 }
 
-/* A whole number that does not fit 32 bits ends in L there. */
+/* In the file, a whole number that may not fit 32 bits ends in L. */
 static int
 put_number(const struct row *row, const char *value, struct buf *out)
 {
@@ -151,7 +151,7 @@ take_overlap(struct client_call *call, const char *value)
 	    "--overlap", "must be a time such as 90m, 12h or 7d, up to a year");
 }
 
-/* A later option of the same name wins. */
+/* If an option is repeated, the last one counts. */
 static struct clients_change *
 place_for(struct client_call *call, const struct row *row)
 {

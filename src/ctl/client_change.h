@@ -24,9 +24,10 @@ struct client_call {
 	bool json;
 };
 
-/* Takes an option by its letter; -1: a line on stderr says what is wrong. */
+/* Adds the option with this letter.  -1: a line on stderr says what is
+ * wrong. */
 int client_change(struct client_call *, int letter, const char *value);
-/* What only the configuration can tell: -1 likewise. */
+/* Checks that the group is in the configuration.  -1 likewise. */
 int client_change_check(const struct client_call *);
 void client_change_free(struct client_call *);
 

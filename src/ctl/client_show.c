@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a client is shown, and where its spending is read.
+ * Hides how a client is shown, and where its spending is read from.
  */
 #include "config.h"
 
@@ -83,11 +83,11 @@ put_time(int64_t wall_ms, const char *never, struct buf *out)
 		return;
 	}
 	clock_text(wall_ms, text);
-	/* Without milliseconds: nobody sets them. */
+	/* Without milliseconds, which nobody sets. */
 	buf_printf(out, "%.19sZ", text);
 }
 
-/* The first digits of its key's digest: enough to tell one from another. */
+/* The first digits of its key's digest: enough to tell keys apart. */
 static void
 put_digest(bool has, const unsigned char *digest, struct buf *out)
 {
@@ -101,7 +101,7 @@ put_digest(bool has, const unsigned char *digest, struct buf *out)
 
 /* ---- JSON ---- */
 
-/* Nothing is null. */
+/* An empty value is written as null. */
 static void
 json_text(struct buf *out, const char *name, struct buf *value)
 {

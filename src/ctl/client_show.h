@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate client list` and `client show`: what is in effect, with what a
- * client has from its group and from default_client, of both files.
+ * `tailgate client list` and `client show`: the settings in effect of the
+ * clients in both files.  They include the settings of the client's group and
+ * of default_client.
  */
 #ifndef CTL_CLIENT_SHOW_H
 #define CTL_CLIENT_SHOW_H

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how each shell wants its completions spelled.
+ * Hides how completions are written for each shell.
  */
 #include "config.h"
 
@@ -11,7 +11,7 @@
 
 #include "ctl/completion.h"
 
-/* Within single quotes of any of the shells. */
+/* Escapes text for single quotes, as all of the shells read them. */
 static void
 put_quoted(const char *text, FILE *out)
 {

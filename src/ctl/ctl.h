@@ -7,8 +7,9 @@
  *
  * Each subcommand is one function in a file of its own, named in the table of
  * main.c, and called with argv[0] its name and getopt(3) fresh.  Its options
- * are a table, from which --help and the completions are made.  It returns
- * the exit status: 0, 1 something is wrong, 2 (ctl_misuse) wrongly called.
+ * are a table, from which --help and the completions are made.  It returns the
+ * exit status: 0; 1 if something is wrong; 2 (ctl_misuse) if it was called
+ * wrongly.
  */
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
@@ -35,21 +36,22 @@ int ctl_usage(int argc, char **argv);
 /* The configuration file: -f, else the installed one. */
 const char *ctl_config_path(void);
 /* Confines the process to what the role and the call need (sandbox.h; more may
- * be NULL).  -1: it must end; why has been printed. */
+ * be NULL).  -1: the process must end; the reason has been printed. */
 int ctl_confine(const struct config *, enum sandbox_role,
     const struct sandbox_more *);
-/* The same for a process that has no configuration, and talks to this URL
- * alone. */
+/* The same for a process that has no configuration and connects only to this
+ * URL. */
 int ctl_confine_to(const char *url);
-/* Loads it; warnings are left to `tailgate check`.  NULL: the mistakes have
- * been printed. */
+/* Loads the configuration; warnings are left to `tailgate check`.  NULL: the
+ * mistakes have been printed. */
 struct config *ctl_read(unsigned config_flags);
-/* Loads it and confines the process as ctl_confine() does; warnings are left to
- * `tailgate check`.  NULL: the mistakes have been printed. */
+/* Loads the configuration and confines the process as ctl_confine() does;
+ * warnings are left to `tailgate check`.  NULL: the mistakes have been
+ * printed. */
 struct config *ctl_load(
     unsigned config_flags, enum sandbox_role, const struct sandbox_more *);
-/* Says what is wrong with the call, and the subcommand's usage.  Returns 2.
- * fmt NULL: ctl_option_next() has said it. */
+/* Prints what is wrong with the call, and the subcommand's usage.  Returns 2.
+ * fmt NULL: ctl_option_next() has printed what is wrong. */
 int ctl_misuse(const char *command, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * GET /v1/models at each usual port, then the questions of probe_learn.c, over
- * a plain socket: what listens there may be anything, so it gets little time
- * and little room.
+ * Sends GET /v1/models to each usual port, then the requests of probe_learn.c,
+ * over a plain socket.  Anything may listen there, so a response gets little
+ * time and little memory.
  */
 #include "config.h"
 
@@ -28,7 +28,7 @@
 #include "ctl/probe_internal.h"
 
 #define WAIT_MS 300 /* for a response */
-#define SERVER_MS 3000 /* for all of a server's */
+#define SERVER_MS 3000 /* for all responses of a server */
 #define RESPONSE_MAX (1024 * 1024)
 
 static const struct {
@@ -37,11 +37,11 @@ static const struct {
 } usual[DETECT_SERVERS_MAX] = {
 	{ "llama-cpp", 8080, 1 },
 	{ "ollama", 11434, 1 },
-	{ "vllm", 8000, 16 }, /* batches by itself */
+	{ "vllm", 8000, 16 }, /* it batches requests */
 	{ "lm-studio", 1234, 1 },
 };
 
-/* Ready within the time, or -1. */
+/* Waits until fd is ready.  -1: it is not ready in time. */
 static int
 wait_for(int fd, short events, int64_t until_ms)
 {
@@ -79,8 +79,8 @@ connected(unsigned port, int64_t until_ms)
 	return fd;
 }
 
-/* GET, or POST if there is a body; a descriptor to read from, or -1.  What is
- * sent fits into any socket's buffer. */
+/* Sends GET, or POST if there is a body.  Returns a descriptor to read from, or
+ * -1.  The request fits into any socket's buffer. */
 static int
 ask(unsigned port, const char *path, const char *body, int64_t until_ms)
 {
@@ -106,7 +106,7 @@ ask(unsigned port, const char *path, const char *body, int64_t until_ms)
 	return fd;
 }
 
-/* All of the response, up to its end or the time's. */
+/* Reads the response until it ends or the time is over. */
 static void
 response_read(int fd, int64_t until_ms, struct buf *response)
 {
@@ -122,7 +122,7 @@ response_read(int fd, int64_t until_ms, struct buf *response)
 	}
 }
 
-/* A model's name that a configuration can hold. */
+/* Can a configuration have a model of this name? */
 static bool
 model_ok(const char *id)
 {
@@ -136,7 +136,7 @@ model_ok(const char *id)
 	return true;
 }
 
-/* The JSON of a 200, or NULL. */
+/* The JSON of a response with status 200, or NULL. */
 static json_t *
 response_json(const struct buf *response)
 {
@@ -178,7 +178,7 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 
 /* ---- What it tells ---- */
 
-/* The list's own names, with what was learned of them. */
+/* Takes the names from the list, with what was learned of these models. */
 static void
 models_take(
     struct detected *server, const json_t *list, const struct probe *probe)
@@ -204,7 +204,7 @@ models_take(
 	}
 }
 
-/* As `tailgate probe` does for a target that hands on any name. */
+/* Asks as `tailgate probe` does for a target that passes on any name. */
 static void
 detect_one(struct detected *server)
 {

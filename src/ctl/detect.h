@@ -20,15 +20,15 @@
 struct detected {
 	const char *name; /* "ollama" */
 	unsigned port;
-	unsigned slots; /* requests it can bear at the same time */
+	unsigned slots; /* requests it can serve at the same time */
 	size_t nmodels;
-	/* Names, and what the server tells of them. */
+	/* Their names, and what the server says of each. */
 	struct facts_learned models[DETECT_MODELS_MAX];
 };
 
-/* Fills those that answered and list a model; returns how many. */
+/* Fills in the servers that respond and list a model.  Returns how many. */
 size_t detect(struct detected found[DETECT_SERVERS_MAX]);
-/* The ports that it asks. */
+/* The ports that detect() asks. */
 void detect_ports(uint16_t ports[DETECT_SERVERS_MAX]);
 void detect_free(struct detected *, size_t n);
 

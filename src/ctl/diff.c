@@ -4,7 +4,8 @@
  */
 /*
  * Hides how two texts are compared: their common head and tail first, then the
- * longest common subsequence of the lines between, or, of very many, none.
+ * longest common subsequence of the lines between.  If these are very many,
+ * none of them counts as common.
  */
 #include "config.h"
 
@@ -20,7 +21,7 @@
 #define CELLS_MAX (4U * 1024 * 1024)
 
 struct lines {
-	struct span *line; /* with their ends */
+	struct span *line; /* with their line ends */
 	size_t n;
 };
 
@@ -133,7 +134,7 @@ struct printer {
 	FILE *out;
 };
 
-/* The length of something hidden that begins here; 0: nothing. */
+/* The length of the hidden span that begins here; 0: there is none. */
 static size_t
 hidden_at(const struct printer *p, struct span rest)
 {
@@ -224,9 +225,9 @@ stands_at(const struct lines *in, size_t at, const struct lines *what,
 	return true;
 }
 
-/* Where the new side of a hunk is in current, from `start` on, with as
- * many lines around it as make it the only place; SIZE_MAX: nowhere, or in
- * several. */
+/* Finds the new side of a hunk in current, from `start` on.  Compares as many
+ * lines around it as it takes to leave only one place.  SIZE_MAX: there is no
+ * place, or more than one. */
 static size_t
 find(const struct lines *after, const struct hunk *h,
     const struct lines *current, size_t start)

@@ -49,10 +49,10 @@ const struct ctl_option ctl_explain_options[] = {
 struct asked {
 	const char *client, *endpoint, *facts, *file, *query, *id;
 	bool header_local, json;
-	const char *lines[HEADERS_MAX]; /* as given */
+	const char *lines[HEADERS_MAX]; /* as they were given */
 	size_t nlines;
 	struct passing passing;
-	struct span type; /* of the body, p NULL: as the endpoint expects */
+	struct span type; /* of the body; p NULL: the endpoint's */
 };
 
 /* What one explanation is made from. */
@@ -64,10 +64,10 @@ struct work {
 	struct patterns *patterns;
 	struct arena *arena;
 	const struct facts *facts;
-	struct outlook outlook; /* of nothing with --facts */
+	struct outlook outlook; /* empty with --facts */
 };
 
-/* The headers that matter; -1 for what the responder would refuse. */
+/* Notes a header if it matters.  -1: the responder would refuse it. */
 static int
 take_header(struct asked *asked, const char *line)
 {
@@ -141,7 +141,7 @@ read_all(int fd, struct buf *body)
 	return 0;
 }
 
-/* The body from the file, or from standard input for "-" or none. */
+/* Reads the body from the file, or from standard input for "-" or NULL. */
 static int
 read_body(const char *file, struct buf *body)
 {
@@ -168,7 +168,7 @@ on_part(void *ctx, const struct multipart_part *part)
 	return 0;
 }
 
-/* The boundary that a form's own first line tells. */
+/* The boundary of a form, from its own first line. */
 static struct span
 first_line(struct span body)
 {
@@ -229,7 +229,7 @@ body_max(const struct work *w)
 	    : w->config->json_max_bytes;
 }
 
-/* What can be said before the body is looked at, and the body's size. */
+/* Checks the client, and the body's size, before the body is parsed. */
 static bool
 may_ask(const struct work *w, const struct buf *body, struct refused *refused)
 {
@@ -259,7 +259,7 @@ parse_body(const struct work *w, struct span body, struct passing *passing,
 	    w->asked->query, w->arena, call, refused);
 }
 
-/* The last of this name; NULL: there is none. */
+/* The value of the last header of this name; NULL: there is none. */
 static const char *
 header_value(const struct asked *asked, const char *name)
 {
@@ -294,7 +294,7 @@ take_session(const struct work *w, struct call *call)
 	session_take(call, w->client, values, w->arena);
 }
 
-/* In the order of the responder's request_parse(). */
+/* Checks in the order of the responder's request_parse(). */
 static int
 parse(const struct work *w, struct span body, struct call *call,
     struct refused *refused)
@@ -316,7 +316,7 @@ parse(const struct work *w, struct span body, struct call *call,
 	    &passing, w->asked->query, call, w->arena, refused);
 }
 
-/* What a request's way through the responder is up to its first byte. */
+/* Decides as the responder does before it sends the first byte. */
 static int
 decide(struct work *w, const struct buf *body)
 {
@@ -346,7 +346,7 @@ decide_with(struct work *w, const struct buf *body)
 	return status;
 }
 
-/* By the present state, or by the facts of a file. */
+/* Explains by the present state, or by the facts of a file. */
 static int
 explain_body(struct work *w, const struct buf *body)
 {

@@ -39,7 +39,7 @@ live_health(
 	health_held_facts(health, arena, facts);
 	facts->providers = rows;
 	health_close(health);
-	/* Strings may lie inside the block, which the process then keeps. */
+	/* Strings may point into the block, so the process keeps it. */
 	facts->nlearned = learned_load(config, &learned);
 	bytes = facts->nlearned * sizeof(*learned);
 	facts->learned = learned;
@@ -99,7 +99,7 @@ explain_facts_close(struct explain_state *state)
 	budget_close(state->budgets);
 }
 
-/* A member's number, 0 where there is none. */
+/* A member's number, 0 if there is none. */
 static json_int_t
 number(const json_t *object, const char *name)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The live facts a plan is made from: of the running gateway, or of a file
- * (--facts, to ask "what if").
+ * The live facts that a plan is made from: those of the running gateway, or
+ * those of a file (--facts, to ask "what if").
  *
  * The file is one JSON object, all members optional:
  *   { "providers": { "NAME": { "open_ms": 5000, "in_flight": 1,
@@ -23,13 +23,15 @@
 #include "state/budget.h"
 #include "state/slots.h"
 
-/* What of the running state can be asked further; NULL: it can't. */
+/* The parts of the running state that can be asked for more; NULL: not
+ * available. */
 struct explain_state {
 	struct budget_book *budgets;
 	struct slots *slots;
 };
 
-/* What can be read of the running state; a line on stderr for what cannot. */
+/* Reads the running state.  A line on stderr names each part that cannot be
+ * read. */
 void explain_facts_live(const struct config *, struct arena *, struct facts *,
     struct explain_state *);
 void explain_facts_close(struct explain_state *);

@@ -60,7 +60,7 @@ put_server(
 	    comma, server->name, server->name, server->port);
 }
 
-/* Two servers may list the same model: the first one has it. */
+/* Two servers may list the same model: the first one gets it. */
 static bool
 listed_before(const struct detected *found, size_t server, const char *model)
 {
@@ -92,7 +92,7 @@ put_model(
 	put_ability(models, "images", model->images);
 	put_ability(models, "audio", model->audio);
 	put_ability(models, "tools", model->tools);
-	/* All of the usual servers know how. */
+	/* All of the usual servers report usage if asked. */
 	buf_puts(models, " usage = \"ask\"; } ); }");
 }
 
@@ -130,7 +130,7 @@ put_head(struct buf *out, const struct init *init)
 	buf_puts(out, "clients_file = \"clients.conf\";\n\n");
 }
 
-/* The configuration for what was found, and a word on it to people. */
+/* Makes the configuration for the servers that it finds, and prints which. */
 static void
 config_make(struct buf *out, const struct init *init)
 {
@@ -176,7 +176,7 @@ complain(const char *path)
 	return -1;
 }
 
-/* As mkdir -p does for the last name; what is there stays. */
+/* Makes the directory; one that exists stays as it is. */
 static int
 dir_make(const char *base, const char *path, mode_t mode)
 {
@@ -205,7 +205,7 @@ file_write(const char *path, const struct buf *text)
 
 	if (fd == -1)
 		return complain(path);
-	/* Its directory's group: the service's user is in it. */
+	/* It gets its directory's group, which the service's user is in. */
 	strlcpy(dir, path, sizeof(dir));
 	if (geteuid() == 0 && stat(dirname(dir), &st) == 0 &&
 	    fchown(fd, (uid_t)-1, st.st_gid) == -1)
@@ -223,7 +223,7 @@ file_write(const char *path, const struct buf *text)
 	return close(fd) == -1 ? complain(path) : 0;
 }
 
-/* 0: it is there, and is written now or a client is to be made for it. */
+/* 0: it was written now, or exists and a client is to be made for it. */
 static int
 config_write_new(const struct init *init)
 {
@@ -247,8 +247,8 @@ config_write_new(const struct init *init)
 	return status;
 }
 
-/* Its key on standard output, and nothing else there.  A client of this name
- * keeps its key unless it is to be replaced. */
+/* Prints only the client's key on standard output.  A client of this name keeps
+ * its key, unless --force replaces it. */
 static int
 client_make(const struct init *init)
 {
@@ -277,8 +277,9 @@ client_make(const struct init *init)
 	return 0;
 }
 
-/* Before anything that listens on this host is asked: from then on it writes
- * the directory's files, and talks to the usual ports. */
+/* Called before anything that listens on this host is asked.  From then on the
+ * process can only write the directory's files and connect to the usual
+ * ports. */
 static int
 confine(const struct init *init)
 {
@@ -354,7 +355,7 @@ ctl_init(int argc, char **argv)
 	if (optind < argc)
 		return ctl_misuse(
 		    "init", "%s: one directory is enough", argv[optind]);
-	/* In a directory of one's own, everything lives there. */
+	/* If a directory is given, everything is in it. */
 	if (init.dir != NULL && init.runtime_dir == NULL)
 		init.runtime_dir = "run";
 	if (init.dir != NULL && init.state_dir == NULL)

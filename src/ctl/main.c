@@ -150,7 +150,7 @@ ctl_load(unsigned config_flags, enum sandbox_role role,
 {
 	struct config *config;
 
-	/* Who only looks leaves no trace in runtime_dir. */
+	/* A command that only looks leaves no trace in runtime_dir. */
 	mapfile_set_role(
 	    role == SANDBOX_INSPECT ? MAPFILE_ONLOOKER : MAPFILE_GUEST);
 	config = ctl_read(config_flags);
@@ -318,7 +318,8 @@ command_run(int argc, char **argv)
 	return status;
 }
 
-/* By hand and not by getopt, whose state then is fresh for the command. */
+/* Parses its options by hand, so that getopt's state is fresh for the
+ * command. */
 int
 main(int argc, char **argv)
 {

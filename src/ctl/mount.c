@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how each assumption about the web server is tried.  Nothing is sent
- * to a provider.
+ * Hides how each assumption about the web server is tested.  Nothing is sent to
+ * a provider.
  */
 #include "config.h"
 
@@ -28,12 +28,12 @@
 #define PATH "/v1/tailgate/mount"
 #define KEY_MAX 512
 #define TIMEOUT_MS 60000
-/* Caddy hands on one of two headers by chance. */
+/* Of two such headers, Caddy passes on one at random. */
 #define TWIN_TRIES 40
 #define EVENTS 4
 #define EVENT_MS 300
 #define STREAM_TRIES 3
-/* A client that hangs up is to be noticed within 1.2 s. */
+/* Within 1.2 s the gateway must notice that a client hung up. */
 #define LEAVE_MS 300
 #define NOTICED_MS 5000
 #define BODY_MOST (256ULL * 1024 * 1024)
@@ -45,7 +45,7 @@ struct trial {
 	struct mount mount;
 	struct mount_says says;
 	struct mount_reply reply; /* the last one */
-	json_t *facts; /* of the last one that had them, or NULL */
+	json_t *facts; /* of the last response that had them, or NULL */
 	bool cgi_status; /* a response had it */
 };
 
@@ -67,7 +67,7 @@ ask(struct trial *t, const struct mount_request *request)
 	t->cgi_status |= t->reply.cgi_status;
 }
 
-/* Asks for facts; false: none came, and the reply's why says so. */
+/* Asks for facts; false: none came; the reply's why says why. */
 static bool
 ask_facts(struct trial *t, const struct mount_request *request)
 {
@@ -200,8 +200,8 @@ try_responses(struct trial *t)
 	mount_say(&t->says, STATUS, !t->cgi_status, NULL);
 }
 
-/* The first of four events is there long before the last, unless they were
- * held back; a busy machine is given more than one chance. */
+/* The first of four events arrives long before the last, unless the web server
+ * holds them back.  It is tried more than once, as the machine may be busy. */
 static void
 try_streams(struct trial *t)
 {
@@ -233,7 +233,7 @@ pause_ms(int ms)
 	nanosleep(&time, NULL);
 }
 
-/* Hangs up and asks until the gateway has noticed. */
+/* Hangs up, then asks until the gateway has noticed. */
 static void
 try_to_leave(struct trial *t, enum mount_assumption which, const char *mode)
 {
@@ -344,7 +344,7 @@ try_all(struct trial *t, int silence_s)
 
 /* ---- the command -------------------------------------------------------- */
 
-/* The first line of a file; NULL: it has been said why not. */
+/* The first line of a file; NULL after an error message. */
 static const char *
 read_key(const char *path, char key[KEY_MAX])
 {

@@ -4,8 +4,8 @@
  */
 /*
  * Hides the connection of `tailgate probe --mount`: libcurl makes it (names,
- * TLS), the bytes are written and read here, because a request that is broken
- * on purpose is the point.
+ * TLS).  The bytes are written and read here, because some requests are broken
+ * on purpose.
  */
 #include "config.h"
 
@@ -156,7 +156,7 @@ would_block(ssize_t n)
 	    (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
-/* These two: did it get any further? */
+/* push() and pull() return whether there was any progress. */
 static bool
 push(struct asking *a)
 {
@@ -171,11 +171,11 @@ push(struct asking *a)
 	if (n > 0)
 		a->sent += (size_t)n;
 	else if (!would_block(n))
-		a->sent = a->out_len; /* it may still have answered */
+		a->sent = a->out_len; /* a response may still come */
 	return n > 0;
 }
 
-/* *over: the other side says no more. */
+/* *over: the other side sends no more. */
 static bool
 pull(struct asking *a, bool *over)
 {

@@ -31,17 +31,17 @@ struct mount_request {
 	const char *fields; /* more header lines, each with CRLF; or NULL */
 	const char *type; /* Content-Type; NULL: JSON */
 	uint64_t body; /* bytes of a JSON string */
-	bool chunked; /* of a length that is not said */
-	bool head_only; /* the length is said, and no byte of it sent */
-	/* Hangs up so long after the start, or after the first byte of the
-	 * response's body where that is awaited; 0: never. */
+	bool chunked; /* without Content-Length */
+	bool head_only; /* with Content-Length, but without a byte of it */
+	/* Hangs up so long after the start or, with leave_in_body, after the
+	 * first byte of the response's body; 0: never. */
 	int64_t leave_ms;
 	bool leave_in_body;
 	int64_t timeout_ms;
 };
 
 struct mount_reply {
-	int status; /* 0: no response, why says how it ended */
+	int status; /* 0: no response; why says how it ended */
 	char why[160];
 	bool left; /* we have hung up as asked */
 	bool ours; /* it has an x-request-id of the gateway */

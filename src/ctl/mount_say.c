@@ -4,7 +4,7 @@
  */
 /*
  * Hides the words of `tailgate probe --mount`: a row for each assumption with
- * what to change, by web server, where it does not hold.
+ * what to change, by web server, if it does not hold.
  */
 #include "config.h"
 
@@ -12,7 +12,7 @@
 
 #include "ctl/mount_say.h"
 
-/* What to change where it does not hold, by web server; other: in words. */
+/* What to change if it does not hold, by web server; other: for any other. */
 static const struct assumed {
 	const char *name, *lighttpd, *caddy, *nginx, *other;
 } assumed[ASSUMPTIONS] = {

@@ -38,11 +38,11 @@ struct mount_says {
 	const char
 	    *web_server; /* "lighttpd", "Caddy", "nginx" or other words */
 	unsigned failed;
-	bool ours; /* the gateway itself has answered: it is mounted */
+	bool ours; /* the gateway itself has responded: it is mounted */
 };
 
-/* seen: what was seen, short; NULL: nothing to add.  Where it does not hold
- * the line ends in what to change. */
+/* seen: what was seen, short; NULL: nothing to add.  If the assumption does not
+ * hold, the line ends with what to change. */
 void mount_say(
     struct mount_says *, enum mount_assumption, bool holds, const char *seen);
 

@@ -42,7 +42,7 @@ options_make(const struct ctl_option *table, struct option *out)
 	out[n] = (struct option){ .name = NULL };
 }
 
-/* getopt's own words would bear no program's name. */
+/* getopt's own messages would not have the program's name. */
 static int
 complain(const char *command, const struct ctl_option *table, const char *word,
     bool needs_argument)
@@ -78,8 +78,8 @@ is_known(const struct ctl_option *table, const char *name, size_t len)
 	return false;
 }
 
-/* The next option, if it is not one of the table: getopt would take the
- * beginning of a name for the name, --model for --models.  NULL: it is. */
+/* Returns the next option if it is not in the table, else NULL.  getopt would
+ * accept the beginning of a name: --model for --models. */
 static const char *
 next_unknown(int argc, char **argv, const struct ctl_option *table)
 {

@@ -23,7 +23,7 @@ struct ctl_option {
 /* The next option of a call, as getopt_long(3): its letter, with optarg and
  * optind set; -1 after the last; '?' after an error, which has been printed
  * under the name "tailgate COMMAND" together with the nearest known option.
- * Names are written out: the beginning of one is an error. */
+ * Names must be complete: the beginning of one is an error. */
 int ctl_option_next(
     int argc, char **argv, const char *command, const struct ctl_option *);
 

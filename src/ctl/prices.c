@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate prices: takes the prices of the configured models from a public
- * list into price_file.  It asks nobody: the list is a file.
+ * tailgate prices: copies the prices of the configured models from a public
+ * list to price_file.  It does not use the network: the list is a file.
  */
 #include "config.h"
 
@@ -27,7 +27,7 @@
 #include "ctl/diff.h"
 
 #define SELLERS_MAX 64
-#define FOREIGN_MAX 256 /* bytes of what the list says, in messages */
+#define FOREIGN_MAX 256 /* bytes of the list's text in messages */
 #define TEXT_MAX (16 * 1024 * 1024)
 
 const struct ctl_option ctl_prices_options[] = {
@@ -53,7 +53,7 @@ struct prices {
 	size_t missing, tiers;
 };
 
-/* ---- who sells a model ------------------------------------------------ */
+/* ---- the seller of a model -------------------------------------------- */
 
 static const char *
 seller_said(const struct prices *p, const struct provider *provider)
@@ -67,7 +67,7 @@ seller_said(const struct prices *p, const struct provider *provider)
 	return NULL;
 }
 
-/* Words of the list, which may be hostile. */
+/* Prints text of the list, which may be hostile. */
 static void
 say_foreign(FILE *out, const char *before, const char *text, const char *after)
 {
@@ -77,7 +77,7 @@ say_foreign(FILE *out, const char *before, const char *text, const char *after)
 	fprintf(out, "%s%s%s", before, escaped, after);
 }
 
-/* Who sells it by this list, for those who look for a seller's name. */
+/* Prints the list's sellers of the model, one of which --seller may name. */
 static void
 say_missing(struct prices *p, const struct target *t)
 {
@@ -137,7 +137,7 @@ put_usd(struct buf *out, int64_t nanousd)
 	buf_add(out, text, n);
 }
 
-/* The row of price_file for this target; nrows: there is none. */
+/* The index of this target's row in price_file; nprices: there is none. */
 static size_t
 listed_at(const struct prices *p, const struct target *t)
 {
@@ -160,7 +160,7 @@ row_change(struct prices *p, size_t at, const struct price *price)
 
 	buf_init(&value, 64);
 	for (size_t i = 0; i < NSETTINGS && status == 0; i++) {
-		/* What is right is left as it is written. */
+		/* A price that is right stays as it is written. */
 		if (amount(price, i) < 0 ||
 		    amount(price, i) == amount(&p->config->prices[at].price, i))
 			continue;
@@ -222,8 +222,8 @@ target_take(struct prices *p, const struct target *t)
 	const struct catalogue_row *row;
 	size_t at = listed_at(p, t);
 
-	/* What the operator wrote beside the target counts before the list, and
-	 * a provider of one's own has no price. */
+	/* A price that the operator wrote beside the target overrides the list,
+	 * and a provider of one's own has no price. */
 	if ((t->price.known && !t->price.listed) ||
 	    (t->provider->place != PLACE_EXTERNAL &&
 		at == p->config->nprices) ||
@@ -253,7 +253,7 @@ targets_take(struct prices *p)
 
 /* ---- the command ------------------------------------------------------ */
 
-/* All of a file; -1: said. */
+/* Reads a whole file.  -1 after an error message. */
 static int
 file_read(const char *path, struct buf *out, struct stat *st)
 {
@@ -302,7 +302,7 @@ prices_write(struct prices *p)
 	return 0;
 }
 
-/* The directory that price_file is in, and nothing else, may be written. */
+/* Only the directory that price_file is in may be written. */
 static int
 confine(const struct prices *p)
 {
@@ -388,7 +388,7 @@ option_take(struct prices *p, int c)
 	}
 }
 
-/* Not there yet is as good as empty. */
+/* A price_file that does not exist yet counts as empty. */
 static int
 config_take(struct prices *p)
 {

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate probe`: asks every provider how it is, tells health, keeps what
- * was learned, prints a table.  Once, by a timer, or over and over (--watch).
+ * `tailgate probe`: asks every provider how it is, reports that to health,
+ * keeps what was learned, and prints a table.  It runs once, by a timer, or
+ * repeatedly (--watch).
  */
 #include "config.h"
 
@@ -47,7 +48,7 @@ struct round {
 	size_t next;
 };
 
-/* The signals that end a watch are blocked all the time but in a pause. */
+/* The signals that end a watch are blocked except during a pause. */
 static bool
 stop_asked(void)
 {
@@ -73,7 +74,7 @@ probe_one(struct round *r, struct probe *probe)
 	bool trial = false;
 	int64_t open_ms;
 
-	/* Where a trial is due it is this one; where not, we ask anyway. */
+	/* If a trial is due, this is it.  If not, we ask anyway. */
 	if (r->health != NULL)
 		health_admit(r->health, provider, &trial, &open_ms);
 	probe_ask(r->config, provider, r->pool, &watch, probe);
@@ -128,7 +129,8 @@ all_well(const struct round *r)
 
 /* ---- what was learned --------------------------------------------------- */
 
-/* What this round says of the provider stands instead of what was known. */
+/* Was the provider well in this round?  Then what was learned in it replaces
+ * what was known. */
 static bool
 asked_well(const struct round *r, const struct provider *provider)
 {
@@ -172,7 +174,7 @@ merge_learned(const struct round *r, const struct facts_learned *old,
 	return n;
 }
 
-/* The file is left alone where nothing changed: readers watch its stamp. */
+/* The file is left alone if nothing changed: readers watch its stamp. */
 static void
 keep_learned(const struct round *r)
 {
@@ -195,7 +197,7 @@ keep_learned(const struct round *r)
 
 /* ---- what is printed ---------------------------------------------------- */
 
-/* Against what the last call of this kind has seen. */
+/* Compares with what the last call of this kind saw. */
 static void
 print_changes(const struct round *r)
 {
@@ -244,7 +246,7 @@ signals_block(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &ours, before);
 }
 
-/* Sleeps; false where it was asked to stop. */
+/* Sleeps; false if it was asked to stop. */
 static bool
 pause_for(int seconds, const sigset_t *open)
 {
@@ -424,7 +426,8 @@ ctl_probe(int argc, char **argv)
 		return status;
 	if (o.mount != NULL)
 		return mount_probe(o.mount, o.key_file, o.silence_seconds);
-	/* The table says it; a log line beside it would be mail from cron. */
+	/* The table has the failures; log lines too would make cron send
+	 * mail. */
 	log_set_level(LOG_LEVEL_ERROR);
 	if ((config = ctl_load(0, SANDBOX_PROBE, NULL)) == NULL)
 		return 1;

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Is a provider well?  Hides the questions of `tailgate probe` and what their
- * answers mean (probe_learn.c: what they tell of the models).  They go the way
- * of a request from wire/upstream on, with the same address check, TLS rules
- * and key, but without a slot.
+ * Is a provider well?  Hides the requests of `tailgate probe` and what their
+ * responses mean (probe_learn.c: what they say of the models).  From
+ * wire/upstream on they are sent as any request, with the same address check,
+ * TLS rules and key, but without a slot.
  */
 #include "config.h"
 
@@ -67,7 +67,7 @@ least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* GET, or POST where there is a body. */
+/* Sends GET, or POST if there is a body. */
 static void
 ask(struct probe_asking *a, const struct provider *at, const char *path,
     const char *body, struct response *response)
@@ -145,8 +145,9 @@ conclude_result(struct probe *probe, const struct upstream_report *report)
 }
 
 /* A 4xx says nothing about the provider's health, as for any request: a 429 of
- * the list is a limit of the list, unless it says that it is one of all.
- * A server that is loading, however, serves no model: it was asked for none. */
+ * the list limits only the list, unless it says that it limits all requests.
+ * But a server that says it is loading serves no model: the request named
+ * none. */
 static void
 conclude_status(struct probe *probe, const struct response *response)
 {
@@ -206,8 +207,8 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 	return root;
 }
 
-/* Is the provider well enough to be asked for its models?  Only 5xx and no
- * answer at all tell that it is not: many servers know no /health. */
+/* Is the provider well enough to be asked for its models?  Only a 5xx, or no
+ * response at all, says that it is not: many servers have no /health. */
 static bool
 ask_health(struct probe_asking *a)
 {
@@ -267,8 +268,8 @@ root_make(struct probe_asking *a, const struct provider *provider)
 		    a->arena, (struct span){ provider->url, len - 3 });
 }
 
-/* Is it this key that is not taken?  A list that is rate limited tells nothing
- * of its key. */
+/* Does the provider refuse this key?  A list that is rate limited says nothing
+ * of the key. */
 static bool
 key_is_refused(struct probe_asking *a, const char *key)
 {
@@ -284,8 +285,8 @@ key_is_refused(struct probe_asking *a, const char *key)
 	return refused;
 }
 
-/* Of several keys, goes on with the first that is taken, and notes in `refused`
- * those that are not: "key 2 of 3 is refused". */
+/* Of several keys, goes on with the first that is accepted, and notes in
+ * `refused` those that are not: "key 2 of 3 is refused". */
 static void
 pick_key(struct probe_asking *a, struct buf *refused)
 {

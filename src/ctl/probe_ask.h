@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Asks one provider how it is, in the words of its kind, and what it can do.
+ * Asks one provider how it is and what it can do, by the requests that its kind
+ * of server knows.
  *
  * Every provider: GET URL/models with its key.  A local one also: GET /health
  * at its root (llama.cpp, vLLM), and for what it can do: /props (llama.cpp),
@@ -30,19 +31,19 @@
 
 struct probe {
 	const struct provider *provider;
-	bool ok; /* it answers, and takes our key */
-	char why[PROBE_WHY_SIZE]; /* where not; or what is odd */
+	bool ok; /* it responds, and accepts our key */
+	char why[PROBE_WHY_SIZE]; /* if it is not ok; or what is odd */
 	enum health_outcome outcome; /* for health_report */
 	int64_t retry_after_ms;
-	int64_t ms; /* the list of models took so long; -1: none */
+	int64_t ms; /* until the list of models came; -1: none */
 	size_t nmodels; /* that it lists */
 	const char *server; /* "llama.cpp", "vLLM", "Ollama" or NULL */
 	struct facts_learned *learned;
 	size_t nlearned;
 };
 
-/* Blocks until it has answered, or for some 15 s a question.  The watch can
- * end it early: outcome is HEALTH_ABANDONED then. */
+/* Blocks until it has responded, or for some 15 s for each request.  The watch
+ * can end it early: outcome is HEALTH_ABANDONED then. */
 void probe_ask(const struct config *, const struct provider *,
     struct upstream_pool *, const struct watch *, struct probe *);
 void probe_free(struct probe *);

@@ -15,21 +15,21 @@
 
 struct probe_asking {
 	const struct config *config;
-	/* GET, or POST if there is a body, at the server's root.  The JSON of
-	 * a 200, or NULL; the caller's. */
+	/* GET, or POST if there is a body, at the server's root.  Returns the
+	 * JSON of a 200, which the caller owns, or NULL. */
 	json_t *(*ask_json)(
 	    struct probe_asking *, const char *path, const char *body);
-	void *ctx; /* of ask_json: for who does not ask through the pool */
+	void *ctx; /* of an ask_json that does not use the pool */
 	struct upstream_pool *pool;
 	const struct watch *watch;
 	struct arena *arena;
 	struct provider root; /* the provider, at its server's root */
-	const char *key; /* the one of the provider's that it is asked with */
+	const char *key; /* the provider's key that is used */
 	struct probe *probe;
 };
 
 /* Fills probe->server and probe->learned from the list of models and from what
- * else its kind of server tells. */
+ * else this kind of server tells. */
 void probe_learn(struct probe_asking *, const json_t *models);
 /* Remarks in probe->why that a target asks for a model which is not listed
  * (probe_names.c); after probe_learn(). */

@@ -4,8 +4,8 @@
  */
 /*
  * What the servers tell of their models, beyond OpenAI's API: hides how
- * llama.cpp, vLLM and Ollama name context sizes and abilities. It is foreign
- * text: compared, counted and escaped, never passed on.
+ * llama.cpp, vLLM and Ollama name context sizes and abilities.  All of it is
+ * foreign text: compared, counted and escaped, never passed on.
  */
 #include "config.h"
 
@@ -64,7 +64,7 @@ learn(struct probe *probe, const char *model, const struct facts_learned *what)
 		fatal("out of memory for what was learned");
 }
 
-/* Calls each(name) for every model that some target wants of the provider. */
+/* Calls each(name) for every model that some target asks the provider for. */
 static void
 each_target(struct probe_asking *a,
     void (*each)(struct probe_asking *, const char *, void *), void *ctx)
@@ -79,7 +79,7 @@ each_target(struct probe_asking *a,
 	}
 }
 
-/* Does some target hand on whatever name the client sent? */
+/* Does some target pass on any name that the client sends? */
 static bool
 takes_any(const struct probe_asking *a)
 {
@@ -125,10 +125,10 @@ learn_target(struct probe_asking *a, const char *name, void *what)
 }
 
 /*
- * llama.cpp.  With one model loaded it answers under any name, so that what
- * /props says is true of every name we may use.  n_ctx there is that of one
- * slot.  chat_template_caps says "no" of templates whose tools work by the
- * generic format, so only its yes is believed.
+ * llama.cpp.  With one model loaded it responds to any name, so what /props
+ * says is true of every name we may use.  Its n_ctx is that of one slot.
+ * chat_template_caps says "no" even of templates whose tools work by the
+ * generic format, so only a "yes" is believed.
  */
 static void
 learn_llama(struct probe_asking *a, const json_t *data)
@@ -212,7 +212,7 @@ same_model(const char *ours, const char *theirs)
 		    strcmp(theirs + len, ":latest") == 0));
 }
 
-/* The context with which a model is loaded just now. */
+/* The context with which the model is loaded now. */
 static uint64_t
 running_context(const json_t *running, const char *model)
 {
@@ -246,9 +246,9 @@ struct ollama {
 };
 
 /*
- * The context in model_info is the one the model was trained for; Ollama
- * runs it with another (4096 unless told) and cuts what is longer without a
- * word.  So only what a running model has, or its modelfile says, counts.
+ * The context in model_info is the one the model was trained for; Ollama runs
+ * it with another (4096 by default) and silently cuts longer prompts.  So only
+ * the context of a running model, or of its modelfile, counts.
  */
 static void
 learn_shown(struct probe_asking *a, const char *model, void *ctx)
@@ -301,8 +301,9 @@ learn_ollama(struct probe_asking *a, const json_t *tags)
 }
 
 /*
- * Another gateway tells what its own targets and probes say, and to a relay how
- * busy the limits are.  That it lists no images is no word on them.
+ * Another gateway reports what its own targets and probes say, and to a relay
+ * also how busy the limits are.  If it does not list images, that says nothing
+ * of them.
  */
 static void
 learn_gateway(struct probe_asking *a, const json_t *data)

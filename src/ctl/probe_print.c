@@ -104,7 +104,7 @@ probe_print_json(const struct probe *probes, size_t n)
 		const struct probe *probe = &probes[i];
 		char why[4 * PROBE_WHY_SIZE];
 
-		/* It may quote a server. */
+		/* It may quote a server's text. */
 		log_escape(probe->why, strlen(probe->why), why, sizeof(why));
 		json_array_append_new(rows,
 		    json_pack("{s:s, s:s, s:b, s:o, s:o, s:s?, s:s?, s:o}",

@@ -14,10 +14,10 @@
 
 void probe_print_table(const struct probe *, size_t n);
 /* One line: {"providers":[{"name","place","ok","ms","models","server","remark",
- * "learned":[{"model","context","images","audio","tools"}…]}…]}; null where
+ * "learned":[{"model","context","images","audio","tools"}…]}…]}; null if
  * nothing is known. */
 void probe_print_json(const struct probe *, size_t n);
-/* Only what has changed since `before`: the round before in a watch, or what
+/* Only what has changed since `before`: the previous round of a watch, or what
  * was kept. */
 void probe_print_changes(
     const struct probe *, const struct probe *before, size_t n);

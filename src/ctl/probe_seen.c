@@ -55,7 +55,7 @@ probe_seen_load(const struct config *config, const struct probe *probes,
 	return found;
 }
 
-/* Of providers that are configured no more nothing is kept. */
+/* Nothing is kept of providers that are no longer configured. */
 static void
 keep_others(const struct config *config, const json_t *old, json_t *seen)
 {

@@ -14,7 +14,7 @@
 #include "ctl/probe_ask.h"
 
 /* Fills ok and why of before[i] for the provider of probes[i]; a provider that
- * was not seen has `provider` NULL there.  Returns how many were. */
+ * was not seen has `provider` NULL there.  Returns how many were seen. */
 size_t probe_seen_load(const struct config *, const struct probe *probes,
     size_t n, struct probe *before);
 /* Keeps what is seen now, beside what was seen of other providers.  -1 with

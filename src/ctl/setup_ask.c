@@ -45,7 +45,7 @@ setup_url_take(struct setup *s, const char *url)
 	return 0;
 }
 
-/* The first line of a file.  -1: said. */
+/* Reads the first line of a file.  -1 after an error message. */
 static int
 key_read(struct setup *s, const char *path)
 {
@@ -127,7 +127,7 @@ setup_key_take(struct setup *s)
 
 #define NAMES_SHOWN 8
 
-/* Why the gateway told no models.  Returns -1. */
+/* Prints why the gateway listed no models.  Returns -1. */
 static int
 say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
 {
@@ -140,7 +140,7 @@ say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
 	return -1;
 }
 
-/* Has the gateway the model?  -1: said. */
+/* Does the gateway have the model?  -1 after an error message. */
 static int
 check_model(const struct setup *s, const char *name)
 {
@@ -162,7 +162,7 @@ check_model(const struct setup *s, const char *name)
 	return -1;
 }
 
-/* What is left out of the tool's settings without a word otherwise. */
+/* Warns of what is left out of the tool's settings. */
 static void
 say_missing(const struct setup *s)
 {
@@ -177,8 +177,8 @@ say_missing(const struct setup *s)
 		    m->id);
 }
 
-/* The models, by the gateway or the configuration; names that were given are
- * looked for.  -1: said. */
+/* Learns the models from the gateway or the configuration, and looks for the
+ * names that were given.  -1 after an error message. */
 static int
 learn(struct setup *s)
 {

@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a set-up gives up what it does not need.  A process of its own asks
- * the gateway: it can write nothing, and connect only to the gateway's port.
- * What it hands back is names and numbers of a fixed form.  The one that reads
- * them and writes the tool's files has no network, and of the user's files only
- * the directories that those lie in.
+ * Hides how a set-up gives up the rights that it does not need.  A separate
+ * process asks the gateway.  It can write nothing, and connect only to the
+ * gateway's port; it returns names and numbers in a fixed form.  The process
+ * that reads them and writes the tool's files has no network.  Of the user's
+ * files it has access only to the directories of the tool's files.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@
 
 /* ---- asking the gateway ----------------------------------------------- */
 
-/* What the process says before the models. */
+/* What the process sends before the models. */
 struct said {
 	uint32_t asked; /* enum setup_asked */
 	uint32_t nmodels;
@@ -150,7 +150,7 @@ dir_of(const char *path)
 	return dir;
 }
 
-/* The directory of a file of ours, made if it is to be written to. */
+/* Adds the directory of a file, and makes it if the file is to be written. */
 static void
 add_file(struct setup_cage *c, const char *path, const char *made, bool write)
 {
@@ -163,14 +163,14 @@ add_file(struct setup_cage *c, const char *path, const char *made, bool write)
 	c->paths[c->n] = strdup(path);
 	c->made[c->n] = first;
 	c->files[c->n] = dir_of(path);
-	/* What was made may be removed again. */
+	/* A directory that was made may be removed again. */
 	c->above[c->n] = dir_of(first == NULL ? path : first);
 	if (c->paths[c->n] == NULL)
 		fatal("out of memory");
 	c->n++;
 }
 
-/* Every file in the record of the tool, and the record's directory. */
+/* Adds every file in the record of the tool, and the record's directory. */
 static void
 add_record(struct setup_cage *c, const char *tool, bool write)
 {
@@ -200,7 +200,7 @@ setup_cage_made(const struct setup_cage *c, const char *path)
 {
 	const char *made = NULL;
 
-	/* Files may share what was made for one of them. */
+	/* Files may share a directory that was made for one of them. */
 	for (size_t i = 0; i < c->n; i++) {
 		size_t n = c->made[i] == NULL ? 0 : strlen(c->made[i]);
 
@@ -239,7 +239,7 @@ setup_cage_enter(struct setup *s)
 	return ctl_confine(&config, SANDBOX_SETUP, &more);
 }
 
-/* Removes the directories that were made, but that nothing was written to. */
+/* Removes the directories that were made but that nothing was written to. */
 void
 setup_cage_free(struct setup_cage *c)
 {

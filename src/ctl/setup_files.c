@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides where the files of tools lie and how they are replaced: written
- * beside, synced, renamed, through a symbolic link to what it names.
+ * Hides where the files of tools lie and how they are replaced: the new file is
+ * written beside the old one, synced and renamed.  A symbolic link is followed.
  */
 #include "config.h"
 

@@ -12,22 +12,23 @@
 
 #include "base/buf.h"
 
-/* errno about the path; returns -1. */
+/* Prints errno's message for the path.  Returns -1. */
 int setup_complain(const char *path);
 /* The directory of a tool's record; the caller frees. */
 char *setup_state_path(const char *tool);
 
-/* Adds the file to text; one that is not there is empty.  *mode are its
- * permissions.  -1: said. */
+/* Adds the file to text; a missing file is empty.  *mode gets its permissions.
+ * -1 after an error message. */
 int setup_file_read(
     const char *path, struct buf *text, bool *exists, unsigned *mode);
-/* Replaces it whole.  -1: said, and the old one stays. */
+/* Replaces the whole file.  -1 after an error message; the old file stays. */
 int setup_file_write(const char *path, const struct buf *text, unsigned mode);
 
-/* The directories of a path, mode 0700.  *made (if made is not NULL) becomes
- * the first that was missing; the caller frees.  -1: said. */
+/* Makes the directories of a path, with mode 0700.  *made (if made is not NULL)
+ * becomes the first that was missing; the caller frees it.  -1 after an error
+ * message. */
 int setup_dirs_make(const char *path, char **made);
-/* Removes the empty ones of them, up to made. */
+/* Removes the empty directories of a path, up to made. */
 void setup_dirs_remove(const char *path, const char *made);
 
 #endif

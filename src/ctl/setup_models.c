@@ -62,7 +62,8 @@ take_model(struct setup_models *models, const json_t *row, struct arena *arena)
 	    has_word(json_object_get(kinds, "output_modalities"), "text");
 }
 
-/* GET path: its JSON, or NULL; the caller owns it.  *reply has no body. */
+/* Sends GET path.  Returns the JSON, which the caller owns, or NULL.  *reply
+ * has no body. */
 static json_t *
 get(const struct mount *mount, const char *path, struct mount_reply *reply)
 {

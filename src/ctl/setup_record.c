@@ -12,8 +12,8 @@
  *	N.before	the file as it was
  *	N.after		the file as it was written
  *
- * A file that still is what was written becomes what it was.  From one that was
- * changed since, only the lines of the set-up are taken out again.
+ * A file that still is as it was written becomes what it was before.  If it was
+ * changed since, only the lines of the set-up are removed.
  */
 #include "config.h"
 
@@ -29,7 +29,7 @@
 
 struct record {
 	char *dir;
-	char *path, *made; /* made: NULL, no directory was */
+	char *path, *made; /* made NULL: no directory was made */
 	char *client; /* that was made for it, or NULL */
 	bool existed;
 	unsigned mode;
@@ -82,7 +82,7 @@ record_free(struct record *r)
 	buf_free(&r->after);
 }
 
-/* The record's file i.  -1: there is none. */
+/* Reads the record's file i.  -1: there is none. */
 static int
 record_read(struct record *r, const char *tool, unsigned i)
 {
@@ -126,7 +126,7 @@ setup_record_path(const char *tool, unsigned i, char **path, char **made)
 	return 0;
 }
 
-/* What the text would be without the set-up.  -1: that cannot be told. */
+/* Adds the text without the set-up to out.  -1: it cannot be determined. */
 static int
 take_back(const struct record *r, const struct buf *now, struct buf *out)
 {
@@ -173,7 +173,7 @@ setup_record_undo_in(const char *tool, struct setup_text *t)
 
 /* ---- putting back ----------------------------------------------------- */
 
-/* 1: there was nothing to do. */
+/* Returns 1 if there was nothing to do. */
 static int
 put_back(const struct record *r, bool dry, FILE *out)
 {
@@ -339,7 +339,7 @@ setup_record_commit(const char *tool, const struct setup_cage *cage,
 		status = commit_one(tool, cage, dir, (unsigned)i, &texts[i],
 		    client != NULL ? client : earlier);
 	free(earlier);
-	/* What an earlier set-up recorded beyond these is over. */
+	/* Removes what an earlier set-up recorded beyond these. */
 	for (size_t i = n; i < SETUP_FILES_MAX + 1 && status == 0; i++)
 		part_remove(dir, (unsigned)i);
 	free(dir);

@@ -33,7 +33,7 @@ texts_free(struct texts *t)
 		setup_text_free(&t->list[i]);
 }
 
-/* A file's text before; --print begins with nothing. */
+/* Reads a file's text; with --print it is empty. */
 static int
 text_begin(const struct setup *s, struct setup_text *t)
 {
@@ -199,7 +199,7 @@ setup_texts_use(struct setup *s)
 		say_template(s, s->tool->show);
 		return 0;
 	}
-	/* What is only looked at names no key. */
+	/* Text that is only printed does not have the key. */
 	if (s->print)
 		s->values.key = "<key>";
 	if (texts_make(s, &texts) == 0) {

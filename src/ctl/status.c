@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate status`: how the providers are, what the limits bear, who holds
- * a slot and who waits for one.
+ * `tailgate status`: the state of the providers, the load of the limits, the
+ * requests that hold a slot and those that wait for one.
  */
 #include "config.h"
 
@@ -36,7 +36,7 @@ age_cell(struct table *t, int64_t ms)
 	table_cell(t, "%s", text);
 }
 
-/* Of a wall time; never: nothing. */
+/* The age of a wall time; 0 (never): an empty cell. */
 static void
 since_cell(struct table *t, int64_t wall_ms)
 {
@@ -148,7 +148,7 @@ rest_row(void *ctx, const struct health_held *held)
 	age_cell(rows->table, held->open_ms);
 }
 
-/* Of providers that have several. */
+/* The keys that rest, of providers that have several. */
 static void
 print_rests(const struct config *config, struct health *health)
 {
@@ -171,7 +171,7 @@ print_rests(const struct config *config, struct health *health)
 	table_free(rows.table);
 }
 
-/* Of limits whose server loads one model at a time. */
+/* The limits whose server loads one model at a time. */
 static void
 print_swaps(const struct config *config, const struct facts_limit *facts)
 {
@@ -246,7 +246,7 @@ print_requests(struct slots *slots)
 	table_free(t);
 }
 
-/* What every worker is held by, and how well it serves many at once. */
+/* The sandbox that every worker has, and the longest turn of a request. */
 static void
 print_sandbox(struct meters *meters)
 {

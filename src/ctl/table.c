@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Tables on a terminal, for status, probe, usage and the rest of ctl
- * prints rows.  Widths are counted in characters, not bytes.
+ * Tables on a terminal, for status, probe, usage and all else that prints rows.
+ * Widths are counted in characters, not bytes.
  */
 #include "config.h"
 

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate usage`: what ran where, what it cost, who used it, and whether
- * the ledger that says so is whole.
+ * `tailgate usage`: which requests ran where, what they cost, which clients
+ * made them, and whether the ledger of all this is complete.
  */
 #include "config.h"
 
@@ -25,7 +25,7 @@
 
 #define DAY_MS INT64_C(86400000)
 #define DEFAULT_DAYS 30
-/* A person is watching: nobody notices so little, and nothing notices it. */
+/* Too short for a person to notice, and long enough to cost nothing. */
 #define FOLLOW_MS 200
 
 struct options {
@@ -41,7 +41,7 @@ struct options {
 
 /* ---- Options ---- */
 
-/* "7d", "12h", "30m": so long ago.  -1: another form. */
+/* "7d", "12h", "30m": so long ago, as a wall time.  -1: it has another form. */
 static int64_t
 parse_ago(const char *text)
 {
@@ -57,7 +57,7 @@ parse_ago(const char *text)
 	return clock_wall_ms() - n * unit;
 }
 
-/* A day said as an end means the whole of it. */
+/* A day that is given as the end counts as a whole. */
 static int64_t
 parse_when(const char *text, bool end)
 {
@@ -195,7 +195,7 @@ sum_line(void *ctx, const struct ledger_line *l)
 	if (l->wall_ms >= s->options->until_ms ||
 	    (s->once != NULL && ledger_once_again(s->once, l)))
 		return 0;
-	/* Each gateway tells where it sent it. */
+	/* Each gateway's line says where it sent the request. */
 	if (l->sent)
 		usage_sum_add(s->hosts, l);
 	if (s->once != NULL && !ledger_once_is_first(s->once, l))
@@ -230,7 +230,7 @@ print_sums(struct summing *s)
 		    s->handed_on);
 }
 
-/* ledger NULL: of the files. */
+/* ledger NULL: of the named files. */
 static int
 report(const char *ledger, const struct options *o)
 {
@@ -319,7 +319,7 @@ follow_file(struct following *f, const struct ledger_part *file)
 		f->offset = end;
 }
 
-/* What was added to the file we are in, then whatever came after it. */
+/* Prints what was added to the file we are in, then the files after it. */
 static void
 follow_on(struct following *f, const char *path)
 {
@@ -334,7 +334,7 @@ follow_on(struct following *f, const char *path)
 	ledger_parts_free(files, n);
 }
 
-/* From the end of what is there, or with --since from that time on. */
+/* Begins at the end of the ledger, or with --since at that time. */
 static void
 follow_begin(struct following *f, const char *path)
 {
@@ -365,7 +365,8 @@ follow(const char *path, const struct options *o)
 	}
 }
 
-/* What can't be read is not silently missing. */
+/* Names the files that cannot be read, so that they are not silently
+ * missing. */
 static void
 say_left_out(const char *ledger)
 {
@@ -381,7 +382,7 @@ say_left_out(const char *ledger)
 	ledger_parts_free(files, n);
 }
 
-/* These files and no configuration: they may be of any host. */
+/* Uses these files and no configuration: they may be of any host. */
 static int
 usage_named(struct options *o, const char *const *paths, size_t n)
 {

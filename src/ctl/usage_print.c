@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate usage` on paper: a table for people, JSON and CSV for programs.
+ * The output of `tailgate usage`: a table for people, JSON and CSV for
+ * programs.
  */
 #include "config.h"
 
@@ -28,7 +29,7 @@
 
 /* ---- Numbers for people ---- */
 
-/* Cents where there are dollars, else as many digits as say something. */
+/* Cents from a dollar on, else as many digits as mean something. */
 static void
 usd_text(int64_t nanousd, char *out, size_t size)
 {

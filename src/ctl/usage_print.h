@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How `tailgate usage` writes what it has summed up, and each request as it
- * follows them.
+ * How `tailgate usage` writes its sums and, with --follow, each request.
  */
 #ifndef CTL_USAGE_PRINT_H
 #define CTL_USAGE_PRINT_H
@@ -20,7 +19,7 @@ struct usage_report {
 	struct usage_group *const *groups;
 	size_t ngroups;
 	struct usage_count total;
-	/* Where requests went outside, by host. */
+	/* The hosts outside that requests were sent to. */
 	struct usage_group *const *hosts;
 	size_t nhosts;
 };

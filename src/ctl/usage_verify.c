@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate usage --verify`: hides how what a chain says is told.
+ * `tailgate usage --verify`: hides how the findings about a chain are printed.
  */
 #include "config.h"
 
@@ -26,7 +26,7 @@ say_finding(void *ctx, const char *file, uint64_t line, const char *what)
 		printf("%s:%" PRIu64 ": %s\n", file, line, what);
 }
 
-/* Old files may have been removed: then there is no telling what they said. */
+/* Old files may have been removed; then their lines cannot be checked. */
 static void
 say_begin(const struct ledger_report *r)
 {
@@ -36,7 +36,7 @@ say_begin(const struct ledger_report *r)
 		    r->first_n, r->first_n - 1);
 }
 
-/* How many lines are good, and what is known of others. */
+/* Prints how many lines are good, and what is known of the others. */
 static void
 say_good(const struct ledger_report *r)
 {

@@ -10,8 +10,8 @@
 
 #include "ledger/named.h"
 
-/* The exit status, after all findings have been printed: of the ledger with its
- * rotated files and the record of its end, or of these files. */
+/* Prints all findings about the ledger with its rotated files and the record of
+ * its end, or about the named files.  Returns the exit status. */
 int usage_verify(const char *ledger);
 int usage_verify_named(const struct ledger_part *, size_t n);
 
