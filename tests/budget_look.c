@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Prints what each client and model of a configuration has used today and
- * this month, as the budgets have it; where their file under runtime_dir is
- * missing they are made from the ledger first.
+ * Prints what each client and model of a configuration has used today and this
+ * month, according to the budgets.  If their file under runtime_dir is missing,
+ * it is made from the ledger first.
  */
 #include "config.h"
 

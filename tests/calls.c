@@ -3,16 +3,17 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * calls FILE COMMAND...: runs it and all that it starts, and appends to FILE
- * which system calls each role made, as watched programs report them
- * (tests/watched/): lines of
+ * calls FILE COMMAND...: runs the command and all that it starts.  Appends to
+ * FILE the system calls that each role made, as watched programs report them
+ * (tests/watched/), in lines of
  *
  *	ROLE <tab> ROW <tab> NAME <tab> COUNT
  *
- * ROW is of sandbox_calls; it is "-" for what no row lists, with the call's
- * arguments after the name.  Those calls fail as they do without a tracer.
+ * ROW is a row of sandbox_calls.  It is "-" for a call that no row lists, with
+ * the call's arguments after the name.  Those calls fail as they do without a
+ * tracer.
  *
- * calls --table: the table's rows instead, as lines of
+ * calls --table: prints the table's rows instead, in lines of
  *
  *	ROW <tab> NAMES <tab> USED <tab> SPARE
  *
@@ -87,7 +88,7 @@ on_call(pid_t pid)
 	struct user_regs_struct regs;
 
 	if (ptrace(PTRACE_GETEVENTMSG, pid, NULL, &told) == -1)
-		return; /* it was killed meanwhile */
+		return; /* it was killed in between */
 	role = (unsigned)told >> WATCHED_ROW_BITS;
 	row = (unsigned)told & SANDBOX_WATCHED_OTHER;
 	if (row != SANDBOX_WATCHED_OTHER) {
@@ -174,7 +175,8 @@ print_table(void)
 	return 0;
 }
 
-/* Stops until the tracer has it; who is traced by seizing does not. */
+/* Stops until the tracer has it; a process that is seized does not stop
+ * itself. */
 static pid_t
 run(char **command)
 {

@@ -4,9 +4,9 @@
  */
 /*
  * The wall clock as a test sets it: a library for LD_PRELOAD.  The file that
- * TAILGATE_TEST_CLOCK names holds seconds as text, by which the clock is set
- * off; who writes other ones there in place sets the clock of all that run.
- * Time that passes is as it was.
+ * TAILGATE_TEST_CLOCK names holds seconds as text, which are added to the
+ * clock.  To write another number there in place sets the clock of all running
+ * processes.  Monotonic time is not changed.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 
 #define BYTES 64
 
-/* It is mapped before a sandbox closes. */
+/* The file is mapped before a sandbox closes. */
 static const char *volatile text;
 
 __attribute__((constructor)) static void

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One exchange without a network: the bytes of an upstream's response, cut as
- * the caller likes, go through the real framing, decoding, relay and bridge;
- * what the client would get is gathered.  For the packing property and the
+ * One exchange without a network.  The bytes of an upstream's response, cut as
+ * the caller likes, go through the real framing, decoding, relay and bridge.
+ * What the client would get is collected.  For the packing property and the
  * fuzzer.
  */
 #ifndef TESTS_EXCHANGE_H
@@ -21,7 +21,7 @@
 #include "serve/relay.h"
 #include "wire/incoming.h"
 
-/* How it is asked. */
+/* How the client asks. */
 struct exchange_ask {
 	enum endpoint endpoint; /* what the client speaks */
 	bool stream;
@@ -30,11 +30,11 @@ struct exchange_ask {
 };
 
 struct exchange_seen {
-	struct buf out; /* head and body, as the web server gets them */
+	struct buf out; /* head and body, as sent to the web server */
 	struct relay_result result;
 	struct usage usage;
 	bool ended; /* the client's response is complete */
-	bool cut; /* it breaks off, and the web server is told */
+	bool cut; /* it breaks off, and the web server knows it */
 };
 
 static struct exchange_io {
@@ -96,7 +96,7 @@ exchange_bridge(const struct exchange_ask *ask)
 	return run;
 }
 
-/* Pushes the bytes in pieces of which `cut` gives the lengths. */
+/* Pushes the bytes in pieces; `cut` gives their lengths. */
 static void
 exchange_run(const struct exchange_ask *ask, struct span wire,
     size_t (*cut)(void *ctx, size_t left), void *ctx,
@@ -138,7 +138,7 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 	incoming_init(&in, &sink, arena);
 	while (wire.len > 0 && !in.over && !in.stopped) {
 		size_t n = cut(ctx, wire.len);
-		/* Its own memory, so that a stale span is seen. */
+		/* In memory of its own, so that a stale span is seen. */
 		char *copy = malloc(n);
 
 		memcpy(copy, wire.p, n);
@@ -159,7 +159,7 @@ exchange_run(const struct exchange_ask *ask, struct span wire,
 	relay_finish(&relay, &report, &seen->result);
 	if (seen->result.end == RELAY_FAILED || seen->result.end == RELAY_CUT)
 		relay_refuse(&relay, &seen->result);
-	seen->result.refused.message = NULL; /* the arena's */
+	seen->result.refused.message = NULL; /* owned by the arena */
 	seen->usage = relay.usage;
 	seen->ended = response.ended;
 	seen->cut = response.cut;

@@ -7,15 +7,15 @@
  *
  *	hangup [-k path] host:port REQUEST ANSWER
  *
- * sends the bytes of the file REQUEST on a new connection (with -k: behind a
- * first request for path, answered with a Content-Length) and writes what
- * comes to the file ANSWER.  On SIGTERM it closes the connection and prints
- * the moment: CLOCK_MONOTONIC in ns, and the time of day in ms.  When the
- * other side closes first it prints "eof".
+ * sends the bytes of the file REQUEST on a new connection and writes what comes
+ * back to the file ANSWER.  With -k it first requests path, whose response has
+ * a Content-Length, on the same connection.  On SIGTERM it closes the
+ * connection and prints the time: CLOCK_MONOTONIC in ns, and the time of day in
+ * ms.  When the other side closes first it prints "eof".
  *
  *	hangup -t
  *
- * prints the present moment the same way.
+ * prints the present time the same way.
  */
 #include "config.h"
 
@@ -83,7 +83,7 @@ send_all(int fd, const char *p, size_t len)
 	}
 }
 
-/* One request and its response, so that the connection is no new one. */
+/* One request and its response, so that the connection is not a new one. */
 static void
 warm(int fd, const char *path)
 {

@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * lessened ABI|nolandlock|noseccomp COMMAND...: runs it, and all that it
- * starts, as on a kernel that has less: Landlock of that ABI, none, or no
- * seccomp.  By seccomp itself: what asks for the ABI is answered by this
- * process, the other calls fail as they do where they are missing.
+ * lessened ABI|nolandlock|noseccomp COMMAND...: runs the command, and all that
+ * it starts, as on a kernel with fewer features: Landlock of that ABI, no
+ * Landlock, or no seccomp.  It uses seccomp itself: this process responds when
+ * the ABI is asked for, and the other calls fail as they do on a kernel that
+ * lacks them.
  */
 #include "config.h"
 
@@ -42,7 +43,7 @@ give_up(const char *what)
 	exit(99);
 }
 
-/* Calls of the command that come to a descriptor of ours (>= 0), or fail. */
+/* Makes the command's calls come to a descriptor of ours (>= 0), or fail. */
 static int
 put_on(const char *what, bool answered)
 {
@@ -111,7 +112,7 @@ handed_over(int socket)
 	return fd;
 }
 
-/* Until nobody is left who could ask. */
+/* Responds until no process is left that could ask. */
 static void
 response(int fd, long abi)
 {
@@ -124,7 +125,7 @@ response(int fd, long abi)
 	while (poll(&p, 1, -1) == 1 && (p.revents & POLLIN) != 0) {
 		memset(asked, 0, sizeof(*asked));
 		if (seccomp_notify_receive(fd, asked) != 0)
-			continue; /* it has gone meanwhile */
+			continue; /* it has gone in between */
 		memset(said, 0, sizeof(*said));
 		said->id = asked->id;
 		said->val = abi;
@@ -132,7 +133,7 @@ response(int fd, long abi)
 	}
 }
 
-/* A signal that is to end us is the command's. */
+/* A signal that would end us is passed to the command. */
 static void
 pass_on(int sig)
 {

@@ -80,7 +80,7 @@ bind_tcp(bool shared, char port[8])
 	    bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&sin, &len) == -1)
 		err(99, "127.0.0.1");
-	/* Only now, so that the port itself was nobody else's. */
+	/* Only after bind(2), so that no other process had the port. */
 	if (shared) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
@@ -89,7 +89,7 @@ bind_tcp(bool shared, char port[8])
 	return fd;
 }
 
-/* Connects until one has to wait; all of them stay. */
+/* Connects until a connection has to wait; all of them stay open. */
 static void
 fill_queue(int listener)
 {
@@ -110,7 +110,7 @@ fill_queue(int listener)
 	} while (poll(&p, 1, 200) == 1);
 }
 
-/* Whole at once, so that a reader never sees half a number. */
+/* Written whole at once, so that a reader never sees half a number. */
 static void
 write_port(const char *path, const char *port)
 {
@@ -123,7 +123,7 @@ write_port(const char *path, const char *port)
 		err(99, "%s", path);
 }
 
-/* As descriptor `to`, which exec keeps. */
+/* Puts it on descriptor `to`, which exec keeps. */
 static void
 hand_over(int fd, int to)
 {

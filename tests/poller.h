@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Waiting on many descriptors, for the programs of tests/ and bench/: epoll
- * where there is one, poll(2) elsewhere.  Level-triggered.
+ * Waits on many descriptors, for the programs of tests/ and bench/: by epoll if
+ * there is one, else by poll(2).  Level-triggered.
  */
 #ifndef TESTS_POLLER_H
 #define TESTS_POLLER_H
@@ -40,8 +40,8 @@ poller_init(struct poller *p)
 		err(99, "epoll_create1");
 }
 
-/* Watches fd, or changes what it is watched for.  POLLIN is EPOLLIN and so
- * on: Linux promises the same values. */
+/* Watches fd, or changes the events that it is watched for.  POLLIN is EPOLLIN
+ * and so on: Linux promises the same values. */
 static inline void
 poller_set(struct poller *p, int fd, short events, void *tag)
 {
@@ -54,7 +54,7 @@ poller_set(struct poller *p, int fd, short events, void *tag)
 		err(99, "epoll_ctl");
 }
 
-/* Before fd is closed. */
+/* To be called before fd is closed. */
 static inline void
 poller_unset(struct poller *p, int fd)
 {

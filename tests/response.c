@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the stub upstream answers (response.h): every endpoint's shapes, and the
- * faults that lie in what is said rather than in how it is sent.
+ * What the stub upstream responds (response.h): every endpoint's shapes, and
+ * the faults in the content rather than in how it is sent.
  */
 #include "config.h"
 
@@ -131,7 +131,7 @@ script_word(struct script *s, const char *word, size_t len)
 	script_number(s, word, len);
 }
 
-/* Adds a script's words to what is there already. */
+/* Appends a script's words to those that are there already. */
 static void
 script_parse(struct script *s, const char *p, size_t len)
 {
@@ -154,12 +154,13 @@ script_parse(struct script *s, const char *p, size_t len)
 	}
 }
 
-/* A long string of this request's body, which need not be passed again for
- * each member that is asked for. */
+/* A long string of this request's body, found once and not searched again for
+ * each member. */
 #define LONG_BYTES 65536
 static struct piece long_string;
 
-/* The end of the string that opens at p; by memchr, for bodies of megabytes. */
+/* The end of the string that begins at p; by memchr, for bodies of
+ * megabytes. */
 static const char *
 json_string_end(const char *p, const char *end)
 {
@@ -179,7 +180,7 @@ json_string_end(const char *p, const char *end)
 	return end;
 }
 
-/* The raw value of a top-level member; len 0 where there is none. */
+/* The raw value of a top-level member; len 0: there is none. */
 static struct piece
 json_member(const char *p, size_t len, const char *key)
 {
@@ -227,7 +228,7 @@ json_true(const struct call *call, const char *key)
 	return v.len == 4 && memcmp(v.p, "true", 4) == 0;
 }
 
-/* Elements of an array, 1 for anything else. */
+/* The number of elements of an array, 1 for anything else. */
 static int
 json_count(struct piece v)
 {
@@ -248,7 +249,7 @@ json_count(struct piece v)
 	return n;
 }
 
-/* A form field's value, for fields that hold one line. */
+/* A form field's value; only for fields of one line. */
 static struct piece
 form_field(const struct call *call, const char *name)
 {
@@ -297,7 +298,7 @@ eol(const struct response *a)
 	return SCRIPT_HAS(&a->script, CRLF) ? "\r\n" : "\n";
 }
 
-/* {"prompt_tokens":…} in the words of the endpoint. */
+/* {"prompt_tokens":…} with the endpoint's names. */
 static void
 add_usage(const struct response *a, struct text *out)
 {
@@ -338,7 +339,7 @@ add_usage(const struct response *a, struct text *out)
 	text_puts(out, "}");
 }
 
-/* The text of delta i; the bench's transit times ride in front of it. */
+/* The text of delta i; the bench's time stamps come before it. */
 static void
 add_delta(const struct response *a, long i, struct text *out)
 {
@@ -440,7 +441,7 @@ chat_last(const struct response *a, struct text *out)
 	text_printf(out, "data: [DONE]%s%s", eol(a), eol(a));
 }
 
-/* One named event; its data is what was written behind `from`. */
+/* One named event with this data, which is freed. */
 static void
 named_event(const struct response *a, const char *name, struct text *data,
     struct text *out)
@@ -450,7 +451,7 @@ named_event(const struct response *a, const char *name, struct text *data,
 	text_free(data);
 }
 
-/* The response object itself, as it stands in created and completed. */
+/* The response object itself, as in the events created and completed. */
 static void
 response_object(const struct response *a, const char *status, struct text *out)
 {
@@ -607,7 +608,7 @@ messages_last(const struct response *a, struct text *out)
 	named_event(a, "message_stop", &d, out);
 }
 
-/* Bytes that no text is: every value, and no pattern of a block's size. */
+/* Bytes that no text has: every value, and no pattern of a block's size. */
 static void
 speech_bytes(long from, long n, struct text *out)
 {
@@ -817,7 +818,7 @@ whole_chat(const struct response *a, struct text *out)
 	text_puts(out, "}");
 }
 
-/* %'s place takes as much filler as makes the body `size` bytes long. */
+/* % is replaced by as much filler as makes the body `size` bytes long. */
 static void
 whole_fill(const struct response *a, struct text *out)
 {
@@ -889,7 +890,7 @@ whole_models(
 	    a->script.context, a->script.context);
 }
 
-/* As many pictures as are asked for. */
+/* As many pictures as were asked for. */
 static void
 whole_images(
     const struct response *a, const struct call *call, struct text *out)
@@ -911,7 +912,7 @@ whole_images(
 	text_puts(out, "}");
 }
 
-/* Of a response that is kept: what it is, or that it is gone. */
+/* For a stored response: its object, or that it is deleted. */
 static void
 whole_kept(const struct response *a, const struct call *call, struct text *out)
 {
@@ -1125,7 +1126,7 @@ head_retry(const struct script *s, struct text *out)
 	text_printf(out, "Retry-After: %s\r\n", date);
 }
 
-/* What no upstream's header may do to the client or the web server. */
+/* Header fields that must not reach the client or the web server. */
 static void
 head_inject(struct text *out)
 {

@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the stub upstream answers: from a request's path, body and script to
- * a head and the pieces of a body.  Pure; upstream.c does the sending, and
- * the faults that lie in the sending.
+ * What the stub upstream responds: from a request's path, body and script to a
+ * head and the pieces of a body.  Pure; upstream.c does the sending, and the
+ * faults in the sending.
  *
  * A script is a list of words and settings, "stall-mid,n=8,ms=20".  It is the
- * request's model name, or is in the path ("/s/SCRIPT/v1/models").  Words
- * that are no flag are left alone, so "qwen3" is a script that says nothing.
+ * request's model name, or is in the path ("/s/SCRIPT/v1/models").  Words that
+ * are not a flag are ignored, so the script "qwen3" does nothing.
  */
 #ifndef TESTS_ANSWER_H
 #define TESTS_ANSWER_H
@@ -99,7 +99,7 @@ struct script {
 
 /* One request as upstream.c read it. */
 struct call {
-	const char *path; /* without the script, without the query */
+	const char *path; /* without script and query */
 	const char *body;
 	size_t len;
 	const char *content_type;
@@ -108,11 +108,11 @@ struct call {
 
 struct response {
 	struct script script;
-	struct text head; /* status line and headers but the framing */
-	bool stream; /* pieces by response_next, else `body` */
+	struct text head; /* status line and headers without the framing */
+	bool stream; /* pieces from response_next, else `body` */
 	struct text body;
 	long piece, npieces;
-	int kind; /* which endpoint's events */
+	int kind; /* the endpoint whose events it sends */
 	bool include_usage;
 };
 

@@ -5,16 +5,15 @@
 /*
  * Hammers one limit from many processes and threads, kills some of them, and
  * keeps its own account, in memory shared by fork, of who holds what:
- *  - a slot taken while its holder lives is counted as a violation, and so
- *    is a client's slot above per_client;
- *  - so is, where there is one slot, a waiter overtaken by a later one of its
- *    client (waiting begins when tick is first called; an overtaking after the
- *    slot lay idle for as long as slots.h allows to pass a waiter over does
- *    not count);
- *  - so is a take that fails in a process that nobody killed.
- * It prints hand-over times, overtakings between clients and CPU, and exits 1
- * where there was a violation.  With -w it only lets everybody wait (-T
- * seconds) and prints what that costs.
+ *  - a slot taken while its holder lives is counted as a violation, and so is
+ *    a client's slot above per_client;
+ *  - so is, if there is one slot, a waiter overtaken by a later one of its
+ *    client (waiting begins when tick is first called; it does not count if
+ *    the slot was idle for so long that slots.h allows to pass a waiter over);
+ *  - so is a take that fails in a process that nobody killed.  It prints
+ *    hand-over times, overtakings between clients and CPU, and exits 1 if
+ *    there was a violation.  With -w it only lets everybody wait (-T seconds)
+ *    and prints what that costs.
  */
 #include "config.h"
 
@@ -41,7 +40,7 @@
 #define SAMPLES_MAX (1 << 20)
 #define DORMANT_NS 150000000
 
-/* One thread while it waits; zero where it does not. */
+/* One thread while it waits; zero while it does not. */
 struct waiter {
 	_Atomic int64_t waiting_ns;
 	_Atomic int client;
@@ -116,7 +115,7 @@ tick(void *ctx)
 	return WATCH_FOREVER;
 }
 
-/* Everybody who waited before we came has been overtaken by us. */
+/* We have overtaken everybody who waited before we came. */
 static void
 count_overtaken(const struct me *me, int64_t idle_ns)
 {
@@ -143,7 +142,8 @@ count_overtaken(const struct me *me, int64_t idle_ns)
 		}
 }
 
-/* What a client holds, as far as the board knows: never more than it has. */
+/* How many slots a client holds according to the board: never more than it
+ * really holds. */
 static unsigned
 held_by(int client)
 {
@@ -158,7 +158,7 @@ held_by(int client)
 	return n;
 }
 
-/* How long a killed holder's slot lay idle. */
+/* How long a killed holder's slot was idle. */
 static void
 note_kill(unsigned slot, int64_t now)
 {
@@ -247,7 +247,7 @@ work(void *arg)
 	return NULL;
 }
 
-/* Waits for a slot that the parent holds, until time is up. */
+/* Waits for a slot that the parent holds, until the time is up. */
 static void *
 wait_only(void *arg)
 {
@@ -315,8 +315,8 @@ start(unsigned number)
 	return pid;
 }
 
-/* Kills one process and puts another in its place: what the dead one left on
- * the board is taken off when nobody can mistake it for its successor's. */
+/* Kills one process and starts another in its place.  What the dead one left on
+ * the board is removed when nobody can mistake it for its successor's. */
 static void
 kill_one(pid_t *pids, unsigned *random)
 {

@@ -5,8 +5,8 @@
 /*
  * Memory that runs out when a test says so: a library for LD_PRELOAD.  The file
  * that TAILGATE_TEST_STARVE names holds a struct starve, which the test writes
- * in place: of the allocations of one process that are at least `least` bytes
- * long, those from number `from` on fail, `many` of them.
+ * in place.  Of one process's allocations of at least `least` bytes, number
+ * `from` and the ones after it fail, `many` of them.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of glibc, for who takes the place of malloc(3). */
+/* glibc's own functions, for a library that replaces malloc(3). */
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
@@ -36,7 +36,7 @@ struct starve {
 	_Atomic int64_t failed;
 };
 
-/* It is mapped before a sandbox closes. */
+/* The file is mapped before a sandbox closes. */
 static struct starve *volatile starve;
 
 __attribute__((constructor)) static void
@@ -90,7 +90,7 @@ realloc(void *old, size_t bytes)
 	return bytes > 0 && fails(bytes) ? NULL : __libc_realloc(old, bytes);
 }
 
-/* Of the stacks of tasks. */
+/* Used for the stacks of tasks. */
 void *
 mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Growing byte strings for the programs of tests/ and bench/, kept apart from
- * src/base/buf.h so that no test leans on the code that it tests.
+ * Growing byte strings for the programs of tests/ and bench/, separate from
+ * src/base/buf.h so that no test depends on the code that it tests.
  */
 #ifndef TESTS_TEXT_H
 #define TESTS_TEXT_H

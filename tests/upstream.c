@@ -5,22 +5,24 @@
 /*
  * The stub upstream of the tests and the bench: an HTTP/1.1 server on a port
  * that the kernel chose (printed as the first line), scripted by each request
- * (response.h), recording what it got to the byte.  One thread, one loop, so
+ * (response.h), and recording exactly what it got.  One thread, one loop, so
  * that thousands of streams are cheap.
  *
  *	upstream [-a address] [--record DIR] [--raw DIR]
  *
  * --record keeps request N as DIR/N.head, DIR/N.body (unchunked) and
- * DIR/N.answer (the body that was sent, unchunked).  --raw is where raw
- * replies ("raw,file=name") are: DIR/name.http.
+ * DIR/N.answer (the body that was sent, unchunked).  --raw is the directory of
+ * raw replies ("raw,file=name"): DIR/name.http.
  *
- * GET /_stats tells counts as JSON, /_release lets everything go that waits
- * at a gate, /_reset sets the counts to zero.  `in_flight` are requests that
- * are up and whose answer is not out, `uploading` ones that are not up yet;
- * who closes either is `aborted`.  What the kernel knows to be closed is not
- * counted into `max_in_flight`.
+ * GET /_stats returns counts as JSON, /_release releases everything that waits
+ * at a gate, /_reset sets the counts to zero.  `in_flight` counts requests that
+ * have arrived and whose response is not complete, `uploading` those that are
+ * still arriving, `aborted` those of either kind that the client closed.
+ * Connections that the kernel knows to be closed do not count in
+ * `max_in_flight`.
  *
- * The path script "no-read" ("/s/no-read/v1") reads nothing behind the head.
+ * With the path script "no-read" ("/s/no-read/v1") it reads nothing after the
+ * head.
  */
 #include "config.h"
 
@@ -48,7 +50,7 @@ enum phase {
 	PHASE_START,
 	PHASE_HEAD,
 	PHASE_PIECES,
-	PHASE_END, /* all is said but the framing's end */
+	PHASE_END, /* all is sent except the framing's end */
 	PHASE_FLUSH,
 	PHASE_DONE
 };
@@ -57,7 +59,7 @@ struct conn {
 	int fd;
 	struct conn *next, *prev;
 	struct text in;
-	size_t seen; /* of `in`, looked at by the chunk reader */
+	size_t seen; /* bytes of `in` that the chunk reader has seen */
 	enum state state;
 	size_t head_len;
 	int64_t body_len; /* -1: chunked */
@@ -69,13 +71,13 @@ struct conn {
 	enum phase phase;
 	struct text piece;
 	struct text sent; /* for --record */
-	unsigned long number; /* of the request; 0: an admin's */
+	unsigned long number; /* of the request; 0: of an admin request */
 	bool gated, passed; /* waits at a gate; has passed one */
 	bool ending; /* close once `out` is written */
-	bool reset; /* and with RST */
+	bool reset; /* with RST */
 	bool doomed; /* close on the next request */
 	bool counted; /* among the connections */
-	bool uploading; /* the head is in, the body is not */
+	bool uploading; /* the head has arrived, the body has not */
 	short watched;
 
 	int64_t due_ns; /* 0: no timer */
@@ -86,7 +88,7 @@ static struct {
 	unsigned long requests, in_flight, max_in_flight, connections, aborted,
 	    completed, uploading;
 	unsigned long long bytes_in, bytes_out;
-	unsigned long long taken; /* bytes that sockets took */
+	unsigned long long taken; /* bytes that sockets accepted */
 	int64_t last_abort_ns;
 } stats;
 
@@ -240,7 +242,7 @@ conn_close(struct conn *c, bool by_peer)
 	text_free(&c->out);
 	text_free(&c->piece);
 	text_free(&c->sent);
-	/* An event for it may still be in hand. */
+	/* The poller may still have an event for it. */
 	c->next = graveyard;
 	graveyard = c;
 }
@@ -311,7 +313,7 @@ send_head(struct conn *c)
 	text_puts(&c->out, "\r\n");
 }
 
-/* Where the cuts and stalls are: behind this piece. */
+/* Cuts and stalls come after this piece. */
 static long
 middle(const struct response *a)
 {
@@ -329,7 +331,7 @@ cut(struct conn *c)
 	end_with_close(c);
 }
 
-/* Cuts the piece behind the first byte of its last two-byte character. */
+/* Cuts the piece after the first byte of its last two-byte character. */
 static void
 cut_character(struct text *piece)
 {
@@ -340,7 +342,7 @@ cut_character(struct text *piece)
 		}
 }
 
-/* A body that is no stream goes in one piece, or in halves where something
+/* A body that is not a stream is sent in one piece, or in halves if something
  * happens between them.  True: go on at once. */
 static bool
 send_whole(struct conn *c)
@@ -417,7 +419,7 @@ send_end(struct conn *c)
 	c->doomed = SCRIPT_HAS(s, DOOM);
 }
 
-/* The time before the head: delays, stalls, connections lost. */
+/* What happens before the head: delays, stalls, lost connections. */
 static bool
 start(struct conn *c)
 {
@@ -460,7 +462,7 @@ head(struct conn *c)
 	return true;
 }
 
-/* Writes what is there.  False: the connection is gone. */
+/* Writes the output.  False: the connection is gone. */
 static bool
 flush(struct conn *c)
 {
@@ -480,7 +482,7 @@ flush(struct conn *c)
 			return false;
 		}
 		c->out_at += (size_t)n;
-		if (c->state == STATE_ANSWER) /* not of what it tells itself */
+		if (c->state == STATE_ANSWER) /* not of admin requests */
 			stats.taken += (unsigned long long)n;
 		if (drip && c->out_at < c->out.len) {
 			timer_set(c, s->ms > 0 ? s->ms : 1);
@@ -498,7 +500,7 @@ flush(struct conn *c)
 
 static void conn_parse(struct conn *);
 
-/* The response is out: ready for the next request on this connection. */
+/* The response is sent: ready for the next request on this connection. */
 static void
 conn_next(struct conn *c)
 {
@@ -537,7 +539,7 @@ advance(struct conn *c)
 				break;
 		if (c->phase == PHASE_END) {
 			send_end(c);
-			/* Before the client can see the end. */
+			/* Recorded before the client can see the end. */
 			record_response(c);
 			c->phase = PHASE_FLUSH;
 		}
@@ -599,7 +601,7 @@ admin(struct conn *c, const char *path)
 	admin_reply(c, body);
 }
 
-/* A header's value in the request, up to the line's end. */
+/* A request header's value, up to the line's end. */
 static const char *
 header(struct conn *c, const char *name, size_t *len)
 {
@@ -638,7 +640,7 @@ split_path(char *target, char **script, char **path)
 		err(99, "strdup");
 }
 
-/* A canned reply takes the place of head and body. */
+/* A canned reply replaces head and body. */
 static void
 raw_response(struct conn *c)
 {
@@ -657,8 +659,8 @@ raw_response(struct conn *c)
 	end_with_close(c);
 }
 
-/* Closes have to be seen before a new request counts beside theirs: events
- * come in no order. */
+/* Closes must be seen before a new request is counted, because events come in
+ * no order. */
 static void
 see_closes(struct conn *but)
 {
@@ -717,7 +719,7 @@ request_done(struct conn *c)
 	char line[2100];
 
 	upload_over(c, true);
-	/* sscanf looks for the end of all that it is given. */
+	/* sscanf looks for the end of all its input. */
 	snprintf(
 	    line, sizeof(line), "%.*s", (int)strcspn(c->in.p, "\r"), c->in.p);
 	sscanf(line, "%15s %2047s", method, target);
@@ -737,7 +739,7 @@ request_done(struct conn *c)
 	advance(c);
 }
 
-/* Takes whole chunks off the input; true when the last one is in. */
+/* Removes complete chunks from the input; true after the last one. */
 static bool
 unchunk(struct conn *c)
 {
@@ -783,7 +785,7 @@ head_done(struct conn *c)
 	c->uploading = true;
 	stats.uploading++;
 	if (memmem(c->in.p, strcspn(c->in.p, "\r"), "/s/no-read/", 11) != NULL)
-		watch(c, 0); /* the end of it is still seen */
+		watch(c, 0); /* its end is still seen */
 	return true;
 }
 
