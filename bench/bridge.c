@@ -4,15 +4,15 @@
  */
 /*
  * What a body of 1 MB costs on its way through each bridge: CPU time, and
- * memory beside the body itself.
+ * memory in addition to the body itself.
  *
  *	bench/bridge [ROUNDS]	the best of so many (default 20)
  *
- * A conversation is a request as agents send it: turns of text, calls and
- * their results.  Tiny values are arguments that hold nothing but
- * empty objects.  A stream is a response of 1 MB in pieces of 20 bytes.
+ * A conversation is a request as agents send it: turns of text, calls and their
+ * results.  Tiny values are arguments that hold nothing but empty objects.  A
+ * stream is a response of 1 MB in pieces of 20 bytes.
  *
- * On one core of a busy machine; in brackets what it was while bodies were
+ * On one core of a busy machine; in brackets the figures from when bodies were
  * trees of values (Jansson):
  *
  *	request   messages, conversation   14 ms   1.7 MB   (69 ms, 17 MB)
@@ -40,7 +40,7 @@
 static const struct way {
 	const char *name;
 	enum bridge kind;
-	/* The call and its result name its id, %zu. */
+	/* A call and its result both have its id, %zu. */
 	const char *head, *turn, *tail;
 } ways[] = {
 	{ "messages, conversation", BRIDGE_MESSAGES,
@@ -160,7 +160,7 @@ peak_kb(void)
 	return used.ru_maxrss;
 }
 
-/* In a process of its own, whose peak is its own. */
+/* In a process of its own, so that the peak is this run's. */
 static void
 measure(const char *what, const struct way *w, struct span body, int rounds,
     void (*once)(const struct way *, struct span))

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How long from exec to the first response: starts a FastCGI program with a
+ * The time from exec to the first response.  Starts a FastCGI program with a
  * listening socket as descriptor 0, connects at once, asks for /v1/models and
  * waits for the end of the response.  Prints ms, one line per run.
  *

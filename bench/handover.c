@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a slot that hosts share costs to hand over: processes that stand for
- * hosts take turns at one slot of an engine on a Unix socket.
+ * What it costs to hand over a slot that hosts share.  Processes play the
+ * hosts, and take turns at one slot of an engine on a Unix socket.
  *
  *	handover [-h hosts] [-w waiters] [-n hand-overs] [-m hold-ms] SOCKET
  *
- * Prints the time from one host's giving back to another one's having it
- * (median, 99 %), and the processor time of all hosts for each second.  With
- * -m longer than the run, all but one wait: what waiting costs.
+ * Prints the time from one host's release to the next host's acquisition
+ * (median, 99 %), and the CPU time of all hosts per second.  If -m is longer
+ * than the run, all but one wait: this measures what waiting costs.
  */
 #include "config.h"
 

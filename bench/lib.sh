@@ -1,8 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The vocabulary of the benches, beside tests/lib.sh: ways to a model, what the
-# load driver saw on each, what it cost their processes.  Linux only (/proc).
+# The vocabulary of the benches, on top of tests/lib.sh: paths to a model, what
+# the load driver measured on each, and what it cost their processes.  Linux
+# only (/proc).
 # shellcheck disable=SC2034,SC2154,SC1091
 
 . "$(dirname "$0")/../tests/lib.sh"
@@ -11,13 +12,13 @@ need lighttpd
 # shellcheck disable=SC3045
 ulimit -n "$(ulimit -H -n)"
 
-# The load and the stub stay on the first processor, what is measured on the
-# second: figures then scatter by a few percent instead of a quarter.
+# The load and the stub stay on the first processor, the measured programs on
+# the second: figures then scatter by a few percent instead of a quarter.
 pinned=
 cores=$(nproc)
 [ "$cores" -lt 2 ] || ! command -v taskset >/dev/null || pinned=yes
 
-# seat load|measured: where what is started from here on runs.
+# seat load|measured: the processor for all programs that are started next.
 seat()
 {
 	case $pinned$1 in
@@ -32,8 +33,8 @@ seconds=${SECONDS_EACH:-3}
 short='{"model":"stub/size=600","messages":[{"role":"user","content":"hi"}]}'
 stream='{"model":"stub/n=20,ms=200,stamp","stream":true,"messages":[]}'
 
-# keep PATH PID...: where PATH is reached, and the processes that it costs, with
-# all that they start: a worker that ends is replaced by another.
+# keep PATH PID...: records that PATH is reached at $base, and that it costs these
+# processes and their descendants.  A worker that ends is replaced by another.
 keep()
 {
 	keep_name=$(echo "$1" | tr - _)
@@ -44,8 +45,8 @@ keep()
 
 tick=$(getconf CLK_TCK)
 
-# tree PID...: these processes, which have to be alive or no figure is worth
-# anything, and all below them that are now, each on a line.
+# tree PID...: these processes, and all their present descendants, one per line.
+# The named ones must be alive, or the figures are worthless.
 tree()
 {
 	for p; do
@@ -70,7 +71,7 @@ tree()
 		}'
 }
 
-# of_tree FILE PID...: /proc/PID/FILE of each; one may end meanwhile.
+# of_tree FILE PID...: /proc/PID/FILE of each; one may end in between.
 of_tree()
 {
 	tree_file=$1
@@ -80,22 +81,22 @@ of_tree()
 	done
 }
 
-# cpu PID...: user and system time so far of them and all below, those included
-# that have ended (they are in their parent's account), in ticks.
+# cpu PID...: user and system time so far, in ticks, of these processes and all
+# descendants.  Those that have ended are included (in their parent's account).
 cpu()
 {
 	of_tree stat "$@" | sed 's/.*) //' |
 		awk '{ t += $12 + $13 + $14 + $15 } END { print t + 0 }'
 }
 
-# pss PID...: proportional set size of them and all below, KiB.
+# pss PID...: proportional set size of these and all descendants, KiB.
 pss()
 {
 	of_tree smaps_rollup "$@" |
 		awk '/^Pss:/ { t += $2 } END { print t + 0 }'
 }
 
-# whole: no process that was measured has ended; else the figures are void.
+# whole: no measured process has ended; otherwise the figures are void.
 whole()
 {
 	[ ! -e "$dir/ended" ] || broken 'a measured process has ended (above)'
@@ -112,8 +113,8 @@ of()
 	sed -n "s/.*\\b$1=\\([0-9.]*\\).*/\\1/p" "$2"
 }
 
-# drive PATH METRIC arguments: one run of the load driver; its line is in
-# $dir/line, the ticks that PATH's processes took in $ticks.
+# drive PATH METRIC arguments: one run of the load driver.  Its line goes to
+# $dir/line, the ticks that PATH's processes used to $ticks.
 drive()
 {
 	drive_name=$(echo "$1" | tr - _)
@@ -128,7 +129,7 @@ drive()
 	ticks=$(($(cpu $its) - ticks))
 }
 
-# microseconds TICKS COUNT: per one of COUNT.
+# microseconds TICKS COUNT: the time for one of COUNT.
 microseconds()
 {
 	awk -v t="$1" -v n="$2" -v hz="$tick" \

@@ -4,23 +4,22 @@
  */
 /*
  * The load driver of the bench and of tests/streams.sh: many HTTP/1.1 clients
- * in one thread, each sending the same POST again and again over a kept
- * connection, and what they saw as one line of name=value.
+ * in one thread, each of which sends the same POST again and again over a kept
+ * connection.  Prints the results as one line of name=value.
  *
  *	load [-c clients] [-n requests] [-d seconds] [-k key] [-p path]
  *	    [-b body | -f file] [-r per-second] [-e end] [-S n] [-D n] target
  *
- * target is host:port (an address) or unix:PATH.  -n bounds the requests of
- * all clients together (default: as many as clients), -d the time.  A response
- * is complete when HTTP says so, its status is 200, and, with -e, its last
- * bytes hold `end`.  All others have failed; those of them that are whole
- * with status 503 are told as `refused`.  -r opens at most so many connections
- * in a second.
+ * target is host:port (an address) or unix:PATH.  -n bounds the requests of all
+ * clients together (default: as many as clients), -d the time.  A response is
+ * complete when HTTP says so, its status is 200, and, with -e, its last bytes
+ * hold `end`.  All others have failed; complete ones with status 503 are
+ * counted as `refused`.  -r is the most connections opened in a second.
  *
- * On SIGUSR1 no more requests are begun; those under way are awaited.
+ * On SIGUSR1 it starts no more requests and waits for those under way.
  *
- * -S and -D add clients that are not counted: ones that read nothing of the
- * response, ones that send their body a byte at a time.
+ * -S and -D add clients that are not counted: some read nothing of the response
+ * (-S), some send their body a byte at a time (-D).
  *
  * Bytes "@NUMBER@" in a response are a CLOCK_MONOTONIC time in ns that the stub
  * wrote there (its script's `stamp`): the difference is the transit.
@@ -58,7 +57,7 @@ struct client {
 	int fd; /* -1: not connected */
 	size_t sent; /* of the request */
 	bool asking; /* a request is under way */
-	bool fresh; /* nothing was answered on this connection */
+	bool fresh; /* no response yet on this connection */
 	struct text in;
 	bool head_done, keep;
 	int status;
@@ -82,7 +81,7 @@ static socklen_t address_len;
 static struct text request;
 static const char *end_mark;
 static long nclients = 1, nrequests, rate;
-static double seconds; /* 0: so many requests */
+static double seconds; /* 0: bounded by -n */
 static long started, complete, failed, refused, retried;
 static unsigned long long bytes;
 static int64_t deadline_ns;
@@ -191,7 +190,7 @@ client_connect(struct client *c)
 	c->fresh = true;
 }
 
-/* The response's parts start anew. */
+/* The next response starts: resets its parts. */
 static void
 client_reset(struct client *c)
 {
@@ -210,7 +209,7 @@ client_send(struct client *c)
 	ssize_t sent;
 
 	if (c->role == ROLE_DRIPPING) {
-		/* The head at once, then byte by byte. */
+		/* Sends the head at once, then byte by byte. */
 		char *body = strstr(request.p, "\r\n\r\n");
 		size_t head = (size_t)(body + 4 - request.p);
 
@@ -223,7 +222,7 @@ client_send(struct client *c)
 		c->sent += (size_t)sent;
 }
 
-/* What to wait for: to send more, and for the response. */
+/* The poll events: to send more, and for the response. */
 static void
 client_watch(struct client *c)
 {
@@ -297,7 +296,7 @@ client_done(struct client *c, bool whole)
 	client_next(c);
 }
 
-/* The server has closed: fine between answers or where that is the end. */
+/* The server has closed.  That is fine between responses, or if it ends one. */
 static void
 client_eof(struct client *c)
 {
@@ -306,7 +305,7 @@ client_eof(struct client *c)
 		client_done(c, true);
 		return;
 	}
-	/* A kept connection closed as we used it: HTTP's usual race. */
+	/* A kept connection was closed as we used it: HTTP's usual race. */
 	if (!c->fresh && c->in.len == 0 && !c->head_done) {
 		retried++;
 		client_begin(c);
@@ -350,7 +349,7 @@ body_bytes(struct client *c, const char *p, size_t len)
 	body_stamps(c, p, len);
 }
 
-/* One chunk's worth of the input.  -1: need more; 0: go on; 1: the end. */
+/* Reads up to one chunk of the input.  -1: need more; 0: go on; 1: the end. */
 static int
 chunk_step(struct client *c)
 {
@@ -382,7 +381,7 @@ chunk_step(struct client *c)
 	return 0;
 }
 
-/* True when the body has ended. */
+/* True at the body's end. */
 static bool
 body_step(struct client *c)
 {

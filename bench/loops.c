@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What an event library takes of the processor for one event, used as
- * base/task.c uses it: of so many connections a tenth become readable at once,
- * and each is read.  bench/loops.sh compiles this once for each library:
- * LOOP_EV, LOOP_EVENT or LOOP_UV.
+ * The CPU time that an event library needs for one event, used as base/task.c
+ * uses it.  A tenth of the connections become readable at once, and each is
+ * read.  bench/loops.sh compiles this once for each library: LOOP_EV,
+ * LOOP_EVENT or LOOP_UV.
  *
  *	loops CONNECTIONS
  *
  * Prints ns an event for: watchers that stay (task_poll_again), watchers that
- * are made for each wait (task_poll), watchers that stay and a timer that is
- * set anew for each; and bytes a connection.
+ * are made for each wait (task_poll), and watchers that stay with a timer that
+ * is set again for each wait; then bytes a connection.
  */
 #include "config.h"
 
@@ -258,8 +258,8 @@ cpu_ns(void)
 	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-/* A tenth of them, the next ones in each round; what the writer takes is not
- * counted. */
+/* One round: a tenth of the connections, the next tenth each time.  The
+ * writer's time is not counted. */
 static int64_t
 round_ns(unsigned first, unsigned n)
 {

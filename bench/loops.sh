@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What libev, libevent and libuv take of the processor for one event
-# (bench/loops.c); those that pkg-config knows.  Medians of ROUNDS runs, which
-# the libraries make in turn.
+# The CPU time that libev, libevent and libuv need for one event
+# (bench/loops.c), if pkg-config knows them.  Medians of ROUNDS runs, in which
+# the libraries take turns.
 #
 #	make bench-loops [ROUNDS=5] [CONNECTIONS='100 1000 5000']
 set -eu

@@ -4,14 +4,14 @@
  */
 /*
  * The floor of the bench: a FastCGI program that does nothing.  It reads the
- * body and answers 600 bytes, or, when the body asks for a stream, as many
- * events as its script says ("n=20,ms=200"), stamped like the stub's.
+ * body and responds with 600 bytes.  If the body asks for a stream, it sends as
+ * many events as its script says ("n=20,ms=200"), stamped like the stub's.
  *
  *	noop THREADS		on the listening socket that is descriptor 0
  */
 #include "config.h"
 
-#include <fcgiapp.h> /* libfcgi-dev; the bench alone needs it */
+#include <fcgiapp.h> /* libfcgi-dev; only the bench needs it */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -69,7 +69,7 @@ response(FCGX_Request *r)
 	size_t len = 0;
 	int n;
 
-	/* Only the beginning is kept; all is read. */
+	/* Reads all of it, and keeps only the beginning. */
 	while ((n = FCGX_GetStr(
 		    body + len, (int)(sizeof(body) - 1 - len), r->in)) > 0)
 		if ((len += (size_t)n) == sizeof(body) - 1)

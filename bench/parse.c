@@ -3,13 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What measuring a request and making its plan costs: CPU time per request
+ * What it costs to measure a request and make its plan: CPU time per request
  * for bodies of 1 KB and 1 MB, without private patterns and with 20.
  *
- *	bench/parse [SECONDS]	each line runs about so long (default 0.5)
+ *	bench/parse [SECONDS]	how long each line runs, about (default 0.5)
  *
- * Prints one line per case: microseconds (the best of five rounds), and what
- * it should stay under.
+ * Prints one line per case: microseconds (the best of five rounds), and the
+ * bound that it should stay under.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 
 #define ROUNDS 5
 
-/* What people guard: literals, alternatives, classes, counted runs. */
+/* What operators guard: literals, alternatives, classes, counted repeats. */
 static const struct private_rule rules[] = {
 	{ "pem", "-----BEGIN [A-Z ]*PRIVATE KEY-----", NULL },
 	{ "aws", "AKIA[0-9A-Z]{16}", NULL },
@@ -150,7 +150,7 @@ one(struct span body, const struct patterns *patterns, struct arena *arena)
 	arena_reset(arena);
 }
 
-/* Microseconds for one, the best of the rounds. */
+/* Microseconds for one call, the best of the rounds. */
 static double
 measure(struct span body, const struct patterns *patterns, double seconds)
 {

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What it costs to look at the clients of requests that wait: CPU of all
-# workers, with watch_peer and without.
+# What it costs to watch the clients of requests that wait: CPU of all workers,
+# with watch_peer and without.
 #
 #	bench/peers.sh [REQUESTS [SECONDS]]	(1000 for 20 s)
 #

@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What waiting for a slot costs: the figures that the manual states.
+# What waiting for a slot costs: the figures in the manual.
 #
 #	bench/slots.sh [SECONDS]	(of the idle queue; default 60)
 #

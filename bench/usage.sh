@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# How long `tailgate usage` takes over a large ledger, and how much memory.
-# Usage: bench/usage.sh [LINES], with tailgate in the current directory or
-# named by $TAILGATE.  Needs GNU time.
+# How long `tailgate usage` needs for a large ledger, and how much memory.
+# Usage: bench/usage.sh [LINES], with tailgate in the current directory or named
+# by $TAILGATE.  Needs GNU time.
 set -eu
 
 lines=${1:-1000000}
@@ -22,9 +22,9 @@ models = (
 );
 CONF
 
-# A week of 9 models, 7 clients and 3 providers; lines as the responder
-# writes them, in two files.  The chain's hashes are not real: this is not
-# about --verify.
+# A week of 9 models, 7 clients and 3 providers, in two files; lines as the
+# responder writes them.  The chain's hashes are not real, since --verify is not
+# measured.
 awk -v lines="$lines" -v dir="$dir" -v first="$(date -u +%Y-%m-%dT)" '
 BEGIN {
 	split("qwen-local deepseek openrouter", provider, " ")
