@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# `tailgate check --user` proves that the service's user can read and write
-# what it must, and each command that it names mends what it says.
+# `tailgate check --user` proves that the service's user can read and write what
+# it must, and each command that it suggests fixes what it reports.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 if [ "$(id -u)" -ne 0 ]; then

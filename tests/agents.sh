@@ -1,12 +1,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Codex, Claude Code, opencode and Qwen Code, headless, do a task with a tool call against
-# a scripted model, set up as doc/clients.md says: through the bridges to a
-# model that speaks only chat, and passed through to one that speaks their API.
-# Codex and Claude Code call the tool of an MCP server, too, known or having been
-# searched for; they give a model its signatures back; and they wait for one
-# that thinks longer than their idle timers run.
+# Codex, Claude Code, opencode and Qwen Code, headless, do a task with a tool
+# call against a scripted model, set up as doc/clients.md says: through the
+# bridges to a model that speaks only chat, and passed through to one that
+# speaks their own API.  Codex and Claude Code also call the tool of an MCP
+# server, one that they know or one that they have searched for.  They send a
+# model's signatures back, and they wait for a model that thinks longer than
+# their idle timers run.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

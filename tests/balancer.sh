@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Two fronts, lighttpd and Caddy, behind HAProxy (contrib/haproxy), before one
-# GPU host: each front is reloaded, taken out, stopped and started again under
-# load, and no request is lost; one that dies is left out at once.  What
-# doc/fleet.md says of a rolling restart is done here.
+# GPU host.  Each front is reloaded, taken out, stopped and started again under
+# load, and no request is lost.  A front that dies is taken out at once.  The
+# test follows the rolling restart in doc/fleet.md.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 haproxy=${HAPROXY:-haproxy}

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Budgets as a client meets them: the right code, when to come back, what is
-# left; over both workers, a reload and a restart, and made again from the
-# ledger when their own state is lost.
+# Budgets as a client sees them: the right code, when to come back, what is
+# left; over both workers, a reload and a restart, and rebuilt from the ledger
+# when their own state is lost.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl lighttpd

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What a client gets when no slot is free: an honest 503, or the next target
-# where the route permits `busy`; and what becomes of the limits when the
-# runtime directory fails: no start, or 503 and a line in the log, and never
-# an upstream without a limit.
+# What a client gets when no slot is free: an honest 503, or the next target if
+# the route permits `busy`.  And what happens to the limits when the runtime
+# directory fails: no start, or 503 and a line in the log, and never an upstream
+# without a limit.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd

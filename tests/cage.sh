@@ -1,10 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The cage as it stands around real processes: those that lighttpd spawns, and
-# those of each role when lighttpd spawns the break-out test in their place.
-# A debugger then makes a real worker try what somebody would who has taken it
-# over.
+# The sandbox of real processes: those that lighttpd starts, and those of each
+# role when lighttpd starts the break-out test instead.  A debugger then makes a
+# real worker try what an attacker would who has taken it over.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need lighttpd

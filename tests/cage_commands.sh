@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The cage around each command of `tailgate`: a debugger stops the real process
-# at its end, makes it try what somebody would who has taken it over, and looks
-# for a provider's key in all of its memory.
+# The sandbox of each command of `tailgate`: a debugger stops the real process
+# at its end, makes it try what an attacker would who has taken it over, and
+# searches all of its memory for a provider's key.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 [ "$(id -u)" -eq 0 ] || skip_all 'only root may trace it'

@@ -2,16 +2,16 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tests/calls.sh BUILDDIR SCRIPT...: which system calls each role makes, in all
-# that these scripts do, against the table of src/sandbox/calls.c.  The scripts
-# run with programs that report each call to a tracer (tests/calls.c), so it
-# takes several times as long as they do alone.
+# tests/calls.sh BUILDDIR SCRIPT...: compares the system calls that each role
+# makes, in all that these scripts do, with the table of src/sandbox/calls.c.
+# The scripts run with programs that report each call to a tracer
+# (tests/calls.c), so they take several times as long as usual.
 #
 # By hand only: `make check-calls [SCRIPTS='tests/relay.sh ...']`, without
 # SCRIPTS all of the suite's.  It fails if a role makes a call that it may not,
-# except those that the table says are asked for and refused; and, with all
-# scripts, if one that a role may make is never made by it, unless the table has
-# it as spare.
+# except calls that the table lists as made and refused.  With all scripts, it
+# also fails if a role never makes a call that it may, unless the table lists
+# the call as spare.
 #
 #   CALLS_DIR=DIR  keeps what was counted, a file for each script
 #   CALLS_AT_ONCE  scripts at the same time (2)

@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: ISC
 #
 # A client that hangs up, in each phase and under each web server, streamed and
-# not: the upstream sees the connection close, the slot is free again, the
-# ledger says so, all within the bound that tailgate.fcgi(8) publishes.  How
-# long it took is told as a comment; the table there is from these figures.
+# not.  The upstream sees the connection close, the slot is free again, and the
+# ledger records it, all within the bound that tailgate.fcgi(8) publishes.  The
+# time is printed as a comment; the table in the manual is made from these
+# figures.
 #
-# A provider is not blamed for it, and no other one is asked.  Without
-# watch_peer all is as the web servers tell: lighttpd hands a client's end on
-# at once, but over plain HTTP/1.1 sometimes only when a byte has been written
-# to the client; Caddy shows it by failing writes alone.
+# The provider is not blamed for it, and no other one is asked.  Without
+# watch_peer, everything depends on the web server.  lighttpd passes a client's
+# end on at once, but over plain HTTP/1.1 sometimes only when a byte has been
+# written to the client.  Caddy shows it only by failing writes.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq

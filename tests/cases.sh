@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The exchanges of tests/exchange.cases through each web server: what the
-# client makes of its response, what the upstream was asked, and what the
-# ledger says.  CASES=FILE plays another file of that form.
+# The exchanges of tests/exchange.cases through each web server: how the client
+# reads its response, what the upstream was sent, and what the ledger says.
+# CASES=FILE plays another file of that form.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # How tools find their models: GET /v1/models as OpenAI's list, as Anthropic's
-# and as Codex's catalogue, and what Codex and Claude Code make of them; and the
-# rest of what Claude Code asks of a gateway.
+# list and as Codex's catalogue, and how Codex and Claude Code read them.  Also
+# the other requests that Claude Code sends to a gateway.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 need python3

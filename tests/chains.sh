@@ -1,14 +1,14 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A property of the account: over random chains of two to five providers,
-# local and external, with a fault at every point of an exchange, the bytes
-# that each upstream received are those that the ledger says were sent to it;
-# a line's numbers are the sums of its tries; and budgets made again from the
-# ledger equal the live ones.  Under both web servers.
+# A property of the ledger.  Over random chains of two to five providers, local
+# and external, with a fault at every point of an exchange: the bytes that each
+# upstream received are those that the ledger says were sent to it; a line's
+# numbers are the sums of its tries; and budgets rebuilt from the ledger equal
+# the live ones.  Under both web servers.
 #
-# SEED=N plays one run again, TIME=SECONDS plays longer (each seed takes some
-# 15 seconds; without SEED one follows the other).
+# SEED=N plays one run again, TIME=SECONDS plays longer (each seed needs about
+# 15 seconds; without SEED one follows another).
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 lighttpd caddy

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A circuit is one for all: what a worker has found out the others, plain CGI
-# and the operator know; half open it lets one request through and no more,
-# however many come at once.
+# A circuit is shared by all.  What a worker has found out is known to the other
+# workers, plain CGI and the operator.  Half open, it lets exactly one request
+# through, however many come at once.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below

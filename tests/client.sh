@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # `tailgate client` from add to rm, as an operator uses it: the file keeps what
-# somebody wrote in it, wrong values are told by the option's name, a rotated
-# key is good for the time that was said, and what is spent is shown.
+# somebody wrote in it, wrong values are reported by the option's name, a
+# rotated key stays valid for the given time, and what is spent is shown.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl lighttpd

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The command line: help and version everywhere with status 0, mistakes with
-# the program's name, the nearest word and status 2, and completions that know
-# every option.
+# The command line: help and version everywhere with status 0; mistakes are
+# reported with the program's name, the nearest word and status 2; completions
+# know every option.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 # run ARGUMENT...: sets $out, $err and $rc.

@@ -2,12 +2,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tests/cross.sh ARCH...: this tree's HEAD built for another kind of machine
-# (arm64, armhf, i386, s390x, riscv64 …: Debian's names), and its unit tests run
-# there, by qemu's user mode.  In a bare Debian root, with Debian's cross
-# compilers.  Prints a closing line for each; doc/platforms.md has the last ones.
+# tests/cross.sh ARCH...: builds this tree's HEAD for other kinds of machine
+# (arm64, armhf, i386, s390x, riscv64 …: Debian's names), and runs its unit
+# tests by qemu's user mode, in a bare Debian root with Debian's cross
+# compilers.  Prints a closing line for each; doc/platforms.md has the last
+# ones.
 #
-# By hand only, as root.  A root takes some 1.5 GB.
+# By hand only, as root.  A root needs about 1.5 GB.
 #
 #   CROSS_DIR=DIR      where the roots are made and kept (a temporary directory
 #                      that is removed afterwards)

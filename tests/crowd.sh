@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# As many clients and models as a configuration may have, each with a budget:
-# what `check` calls good starts, serves the first and the last of them,
-# reloads, and serves them again.
+# As many clients and models as a configuration may have, each with a budget: a
+# configuration that `check` accepts starts, serves the first and the last of
+# them, reloads, and serves them again.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl openssl awk

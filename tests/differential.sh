@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Random conversations through both bridges: the same chat request, and the
-# same response of it, as the official SDKs read them
-# (tests/clients/differential.mjs).  What the clients are told that was used is
-# what the ledger has.  SEED, COUNT and FROM play chosen ones again.
+# Random conversations through both bridges: both make the same chat request and
+# the same response, as the official SDKs read them
+# (tests/clients/differential.mjs).  The usage that clients get is the one in
+# the ledger.  SEED, COUNT and FROM play chosen ones again.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

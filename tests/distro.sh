@@ -7,7 +7,7 @@
 # clones this tree's HEAD into it, runs `./bootstrap run` until the gateway
 # answers and `./bootstrap check` to its end, and prints the closing lines.
 #
-# By hand only, as root; not a part of `make check`.  A root takes some 3 GB.
+# By hand only, as root; not a part of `make check`.  A root needs about 3 GB.
 #
 #   DISTRO_DIR=DIR    where the roots are made and kept (a temporary directory
 #                     that is removed afterwards)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The rows of the endpoint table that only pass, under both web servers: what
-# goes up and what comes back, as which endpoint it is accounted, that explain
-# says the same; the one provider that can be meant; ids and queries; pictures
-# by their number.  And the rules (`when`) by which a target is chosen.  (The
+# The rows of the endpoint table that only pass through, under both web servers:
+# what is sent up and what comes back, the endpoint in the ledger, and that
+# explain says the same; the one provider that can be meant; ids and queries;
+# the number of pictures.  And the rules (`when`) that choose a target.  (The
 # SDKs: sdk_py.sh, sdk_js.sh; private patterns: hiding.sh.)
 . "${abs_srcdir:-.}/tests/lib.sh"
 

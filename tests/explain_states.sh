@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: ISC
 #
 # A property of `tailgate explain`: in 1,000 random states (clients, budgets,
-# rates, expiry, slots, queues) it says what the gateway then does, the same
-# refusal in the same words; and it reads the same from the account where the
-# gateway's own state is gone.
+# rates, expiry, slots, queues) it predicts what the gateway then does, with the
+# same refusal in the same words.  When the gateway's own state is gone, it
+# reads the same from the ledger.
 #
-# SEED=N plays one run again; STATES=N in each of the rounds (100).
+# SEED=N plays one run again; STATES=N is the number in each round (100).
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 lighttpd

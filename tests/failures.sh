@@ -1,12 +1,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The table of failures in tailgate.fcgi(8), row by row, under load: what fails
-# is made to fail, and made good again.  Each request is answered meanwhile,
+# The table of failures in tailgate.fcgi(8), row by row, under load: the part is
+# made to fail, and is repaired.  Meanwhile each request gets a response,
 # nothing goes to a provider that a failure of our own must not reach, and the
-# gateway is back without a restart within the time that the table gives.
+# gateway recovers without a restart within the time that the table gives.
 #
-# What needs file systems of its own is run in a mount namespace of its own.
+# Tests that need file systems of their own run in a mount namespace of their
+# own.
 if [ "${own_mounts:-}" = '' ]; then
 	own_mounts=no
 	export own_mounts

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Each reason for a fallback, through lighttpd, in both directions: with the
-# permission the next target answers, without it the client sees the reason as
-# the documented error and the second upstream has seen nothing.
+# Each reason for a fallback, through lighttpd, in both directions.  With the
+# permission the next target responds.  Without it the client gets the reason as
+# the documented error, and the second upstream has seen nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq

@@ -5,8 +5,8 @@
 # gets, what its SDK makes of it, what the ledger says, and whether the next
 # target was asked.  The columns are explained in the table.
 #
-# All rows are asked for at once by one curl, but for those that need an
-# order: `leave` (the client goes once the first piece is there) and
+# One curl sends the requests of all rows at once, except those that need an
+# order: `leave` (the client leaves once the first piece has arrived) and
 # `close-reuse` (a connection that closes as it is used again).
 . "${abs_srcdir:-.}/tests/lib.sh"
 

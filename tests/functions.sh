@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: ISC
 #
 # How long our functions are: prints a table by floor, and a line "FILE:LINE:
-# name() has N lines" for each function that is too long.  Exit 1 when there is
-# one, or when the sizes of all together are out of bounds.
+# name() has N lines" for each function that is too long.  Exit 1 if there is
+# one, or if the sizes of all together are out of bounds.
 set -eu
 cd "$(dirname "$0")/.."
 LC_ALL=C

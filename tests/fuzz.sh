@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Every input that the fuzzers have kept, once more, without a fuzzer.
+# Replays every input that the fuzzers have kept, without a fuzzer.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 for target in http1 multipart pattern sse jscan call config clients bridge \

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 #
 # Gateways that ask each other (kind = "tailgate"): a front before a GPU host,
-# lighttpd before Caddy and the other way round, and a laptop before both.  Who
-# asks is known on the GPU host, within what the front's own entry allows; what
-# it refuses reaches the client as if there were one gateway; and nothing that
-# a client sends passes for a gateway's word.
+# lighttpd before Caddy and the other way round, and a laptop before both.  The
+# GPU host knows the client, within what the front's own entry allows.  Its
+# refusals reach the client as if there were one gateway.  Nothing that a client
+# sends is mistaken for a gateway's word.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd caddy

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: ISC
 #
 # Three fronts before one GPU host (kind = "tailgate"), 300 clients and 2,000
-# requests against a limit of 1, 2 and 7 slots, while workers of the GPU host
-# and of a front are killed, and all of another front: the stub's own count
-# never exceeds the limit, whoever was not killed is answered or refused with a
-# reason, and one request is served before the fifty of another front's client.
+# requests against a limit of 1, 2 and 7 slots.  Workers of the GPU host and of
+# a front are killed, and all workers of another front.  The stub's own count
+# never exceeds the limit; every request whose worker was not killed gets a
+# response or a refusal with a reason; and a single request is served before the
+# fifty of another front's client.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd caddy

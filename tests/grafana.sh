@@ -1,8 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The Grafana dashboard and the alert rules ask for nothing that /metrics does
-# not have.
+# The Grafana dashboard and the alert rules use only metrics that /metrics has.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq curl lighttpd

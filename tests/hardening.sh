@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The programs as the linker made them: what the compiler can do against a
-# memory fault is on by default.  Read from the files, not from the flags.
+# The programs as the linker made them: the compiler's protections against
+# memory faults are on by default.  Read from the files, not from the flags.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need readelf nm

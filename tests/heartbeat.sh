@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Streaming clients that wait are kept patient: after `commit` the head and
-# each API's own signs of life between events, in bursts under Caddy; an error
-# after that is the endpoint's own error event, one before it keeps its status;
-# callers of whole answers get nothing early.
+# Streaming clients that wait do not time out.  After `commit` they get the
+# head, and each API's own heartbeats between events, in bursts under Caddy.  An
+# error after that is the endpoint's own error event; one before it keeps its
+# status.  Clients that do not stream get nothing early.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The table of hiding places of tailgate.conf(5), row by row through the
-# gateway, under both web servers: what is found stays here, what is not sent
+# gateway, under both web servers.  What is found stays here, what is not sent
 # does not arrive, and no form names a second model in another spelling.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

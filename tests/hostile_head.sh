@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# An upstream cannot write our head: what it sends never becomes a header
-# field but by the allow-list, whatever its own head looks like.
+# An upstream cannot write our head: what it sends becomes a header field only
+# by the allow-list, whatever its own head looks like.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 mkdir "$dir/raw"

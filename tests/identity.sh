@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Who a client is: by key, by network (also behind a proxy of one's own), by
-# the user that the web server has checked, by two of them; and what it then
-# may see and call.
+# How a client is identified: by key, by network (also behind a proxy of one's
+# own), by the user that the web server has checked, by two of them; and what
+# the client may then see and call.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub -n

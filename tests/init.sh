@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# `tailgate init` finds the model servers of this host at their usual ports,
-# and writes what they tell of their models: context, images, tools.  In a
-# network of its own, where those ports are free.
+# `tailgate init` finds the model servers of this host at their usual ports, and
+# writes what they report about their models: context, images, tools.  In a
+# network of its own, in which those ports are free.
 if [ "${1:-}" != inside ]; then
 	. "${abs_srcdir:-.}/tests/lib.sh"
 	need unshare ip python3 jq

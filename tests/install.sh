@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# `make install` into an empty root: everything is there, the shipped files
-# name the right places and are accepted by their web servers, a configuration
-# that somebody wrote is never overwritten, and uninstall leaves only that.
+# `make install` into an empty root: everything is there, the shipped files name
+# the right places and are accepted by their web servers, a configuration that
+# somebody wrote is never overwritten, and uninstall leaves only that.
 
 . "${abs_srcdir:-.}/tests/lib.sh"
 

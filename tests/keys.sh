@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Where a provider's key is: in the key pages of workers whose configuration has
-# it, and nowhere else, also after it was changed; in no core file that a
-# debugger makes, also while requests are under way, with and without TLS.  It
-# is looked for as it is, in other letters, and in base64 wherever it begins.
+# Where a provider's key is in memory: in the key pages of workers whose
+# configuration has it, and nowhere else, also after it was changed; and in no
+# core file that a debugger makes, also while requests are under way, with and
+# without TLS.  The test searches for it as it is, in other case, and in base64
+# at every offset.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 [ "$(id -u)" -eq 0 ] || skip_all 'only root may look into it'

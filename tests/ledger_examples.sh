@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The examples of tailgate.ledger(5), taken out of the manual and run on a
-# ledger that real requests have written.
+# The examples of tailgate.ledger(5), taken from the manual and run on a ledger
+# that real requests have written.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl jq sqlite3 sha256sum lighttpd

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # contrib/ledger on real engines: DuckDB, ClickHouse (chdb) and PostgreSQL load
-# the ledgers of three hosts twice, and answer the ten questions as
-# tests/ledgers.py does.
+# the ledgers of three hosts twice, and give the same results for the ten
+# questions as tests/ledgers.py.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

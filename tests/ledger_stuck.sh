@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A ledger that can't be written, in every way that it comes about while the
-# gateway runs: what would leave is refused by name, or as the operator says
-# otherwise; everybody else is served all the while; nothing is lost in
-# silence, and without a restart it goes on when the cause has gone.
+# A ledger that can't be written, for every cause that can arise while the
+# gateway runs.  Requests that would leave the host are refused by name, unless
+# the operator has set otherwise; all others are served meanwhile.  Nothing is
+# lost silently, and the ledger goes on without a restart when the cause is
+# gone.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl jq lighttpd flock

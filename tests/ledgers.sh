@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Ledgers of several hosts, given by name: sums in which a request that was
-# handed on counts once, chains that hold or show what was done to them, each
-# in files of its own or put together.
+# Ledgers of several hosts, given by name: sums in which a forwarded request
+# counts once, and chains that hold or show what was done to them, each in files
+# of its own or concatenated.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 jq

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The setting `sandbox` on kernels that have less (tests/lessened.c): what is
-# in force is said wherever an operator looks, and "require" does not start
-# with less than files and system calls.
+# The setting `sandbox` on kernels with fewer features (tests/lessened.c): what
+# is enforced is reported wherever an operator looks, and "require" does not
+# start without at least files and system calls.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need lighttpd

@@ -10,10 +10,10 @@
 # assertions (ok, is, like, check ...) and ends with `finish`.  It prints TAP
 # and exits 0, 1, 77 (skipped) or 99 (broken setup).
 #
-# Every test has a directory of its own, $dir, kept when it fails, and ends
-# its processes by their ids whatever happens.  Nothing sleeps to wait for
-# something: wait_until polls, bounded, and gives up at once when the process
-# in question has died.
+# Every test has a directory of its own, $dir, which is kept if it fails.  It
+# ends its processes by their ids whatever happens.  Nothing sleeps to wait for
+# something: wait_until polls, bounded, and gives up at once when the process in
+# question has died.
 #
 # From the environment:
 #   TAILGATE, TAILGATE_FCGI   the programs under test

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# One limit over everything at once: two pools that were started separately
-# (one under lighttpd, one under Caddy) and the CGI binary share a runtime_dir;
-# two hundred clients ask, workers are killed in between.  The upstream's own
-# count never passes the limit, and whoever's worker lived is answered.
+# One limit over everything at once: two pools that were started separately (one
+# under lighttpd, one under Caddy) and the CGI binary share a runtime_dir; two
+# hundred clients send requests, and workers are killed in between.  The
+# upstream's own count never exceeds the limit, and every client whose worker
+# lived gets a response.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need lighttpd caddy

@@ -1,9 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The examples of tailgate.conf(5), taken out of the manual: each configuration
-# is complete and right, its commands do what they say, and what stands there
-# of their effect is so.
+# The examples of tailgate.conf(5), taken from the manual: each configuration is
+# complete and right, and its commands do what the manual says.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 manual=$abs_srcdir/man/tailgate.conf.5

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: ISC
 #
 # tests/manuals.sh PAGE...: makes doc/man/NAME.md of each man/NAME, for those
-# who read on a page of the repository: `make manuals`.  With -c as the first
-# argument it only says which are not what they would be.  The paths are those
-# of a build without options but README's.
+# who read the repository on the web: `make manuals`.  With -c as the first
+# argument it only prints the names of outdated ones.  The paths are those of a
+# build without options except README's.
 set -eu
 cd "$(dirname "$0")/.."
 

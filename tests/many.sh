@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What the default configuration holds: five thousand streams, which all
+# What the default configuration can carry: five thousand streams, which all
 # complete, and a thousand requests that wait for one slot, while others are
-# served at once; and one, ten or a thousand clients that read nothing, uploads
-# that drip in and providers that hang cost the others nothing.
+# served at once.  One, ten or a thousand clients that read nothing, uploads
+# that drip in, and providers that hang cost the others nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # the default is what is tested

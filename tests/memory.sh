@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # What bodies and responses cost in memory: bodies of tiny values, responses of
-# many megabytes, and more of them at once than there is memory for.  Whatever
-# comes, every request is answered, no worker dies, and the memory is given
+# many megabytes, and more of them at once than there is memory for.  In all
+# cases every request gets a response, no worker dies, and the memory is given
 # back.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

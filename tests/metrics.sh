@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# GET /metrics through lighttpd: counters never go down, whatever happens to
-# the processes that count, and promtool takes each state of it.
+# GET /metrics through lighttpd: counters never go down, whatever happens to the
+# processes that count, and promtool accepts each state of it.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq curl lighttpd

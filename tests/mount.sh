@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What we assume of a web server, under each with the configuration that we
-# ship.  A header whose name has an underscore never stands in for the one
-# with a hyphen; no field of the FastCGI protocol reaches a client; each path
-# that is served arrives; tailgate probe --mount says of each what holds, and
-# what to change of one that is wrong.
+# What we assume of a web server, under each one with the configuration that we
+# ship.  A header whose name has an underscore never replaces the one with a
+# hyphen; no field of the FastCGI protocol reaches a client; each path that is
+# served arrives; tailgate probe --mount reports what holds for each, and what
+# to change in one that is wrong.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub -n

@@ -4,11 +4,11 @@
 #
 # tests/packages.sh TARBALL [RELEASE...]: the Debian package on bare systems
 # (bookworm and trixie).  Builds it there from a tarball of `make dist`, and
-# again as a later version; lets lintian look at it; and installs, serves from,
+# again as a later version.  Checks it with lintian.  Installs, serves from,
 # upgrades, removes and purges it in a root without a compiler
 # (packages_root.sh).  Prints a closing line for each release.
 #
-# By hand only, as root: `make check-packages`.  The roots take some 2 GB each.
+# By hand only, as root: `make check-packages`.  The roots need about 2 GB each.
 #
 #   PACKAGES_DIR=DIR  where the roots are made and kept (a temporary directory
 #                     that is removed afterwards)

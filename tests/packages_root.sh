@@ -4,7 +4,7 @@
 #
 # packages_root.sh FIRST.deb LATER.deb VERSION: what packages.sh runs inside a
 # root: install, serve, upgrade to VERSION, remove and purge.  Destroys what is
-# in /etc/tailgate and /var/lib/tailgate; for a root that is thrown away.
+# in /etc/tailgate and /var/lib/tailgate; only for a root that is thrown away.
 set -u
 first=$1 later=$2 version=$3
 dir=$(mktemp -d)

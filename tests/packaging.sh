@@ -2,13 +2,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tests/packaging.sh TARBALL: what of packaging/ can be tried with Debian's
-# tools, in a bare root: the RPM is built from a tarball of `make dist-xz`,
-# looked at by rpmlint and installed; OpenRC starts, reloads and stops the
-# service; the container's command serves as its user on a read-only root.
+# tests/packaging.sh TARBALL: the parts of packaging/ that can be tried with
+# Debian's tools, in a bare root.  The RPM is built from a tarball of `make
+# dist-xz`, checked by rpmlint and installed.  OpenRC starts, reloads and stops
+# the service.  The container's command serves as its user on a read-only root.
 # Prints a line for each check and a closing one.
 #
-# By hand only, as root: `make check-packaging`.  The root takes some 2 GB.
+# By hand only, as root: `make check-packaging`.  The root needs about 2 GB.
 #
 #   PACKAGING_DIR=DIR  where the root is made and kept (a temporary directory
 #                      that is removed afterwards)

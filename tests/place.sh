@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A local provider is only ever connected inside the private networks: a name
-# that resolves to a public address reaches nobody, and a listener there would
-# have noticed.  The public addresses are documentation ones (RFC 5737), put on
-# the loopback interface of a network namespace of this test's own.
+# A local provider is only ever connected to inside the private networks: for a
+# name that resolves to a public address no connection is made, and a listener
+# there would have noticed one.  The public addresses are documentation ones
+# (RFC 5737), put on the loopback interface of the test's own network namespace.
 if [ "${1:-}" != inside ]; then
 	. "${abs_srcdir:-.}/tests/lib.sh"
 	need unshare ip getent

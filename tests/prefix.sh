@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A local server keeps what it has read of a prompt as long as the next one
+# A local server keeps what it has read of a prompt as long as the next prompt
 # begins with the same bytes.  In conversations of Codex, Claude Code and
 # opencode, each request's prompt is a byte prefix of the next one's, through
-# the bridges and passed through; so nothing that tailgate adds, leaves out or
-# orders ends a cache.
+# the bridges and passed through.  So nothing that tailgate adds, leaves out or
+# reorders invalidates a cache.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # tailgate prices import: LiteLLM's list and OpenRouter's become rows of
-# price_file, what an operator wrote there stays, a request costs what they say,
-# and `check` names those that are older than 90 days.
+# price_file, rows that an operator wrote stay, a request costs what the rows
+# say, and `check` names those that are older than 90 days.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 mkdir -p "$dir/run" "$dir/state"

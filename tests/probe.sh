@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tailgate probe and tailgate status: what they find of providers that are
-# well and of those that are not, what they keep, and what they never show.
+# tailgate probe and tailgate status: what they find out about working and
+# failing providers, what they keep, and what they never show.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub

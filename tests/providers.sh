@@ -1,9 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Every stanza of doc/providers.md is a configuration that `tailgate check`
-# accepts, and warns of nothing but what a "*" costs (and that the test is in
-# /tmp).
+# `tailgate check` accepts every stanza of doc/providers.md as a configuration,
+# and warns only about what a "*" costs (and that the test is in /tmp).
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 page=$abs_srcdir/doc/providers.md

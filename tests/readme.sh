@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: ISC
 #
 # README's Install and Upgrade, word for word: the commands are taken from
-# README.md and run as root in a copy of this system of which nothing stays
-# (an overlay), with processes and a network of its own.  Then a request goes
-# through lighttpd, Caddy and nginx as their packages configure them, each as
-# its own user, to the service as the user `tailgate`.
+# README.md and run as root in a temporary copy of this system (an overlay),
+# with processes and a network of its own.  Then a request goes through
+# lighttpd, Caddy and nginx as their packages configure them, each as its own
+# user, to the service as the user `tailgate`.
 #
-# What stands in for systemd is below: it starts what the installed units say,
-# as their users, with their limits.  The one thing that README says and this
-# does not do is to run all tests in `make check`.
+# The replacement for systemd is below: it starts what the installed units say,
+# as their users, with their limits.  README has only one step that this test
+# does not do: all tests in `make check`.
 
 if [ "${1:-}" != inside ]; then
 	. "${abs_srcdir:-.}/tests/lib.sh"

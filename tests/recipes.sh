@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The recipes of doc/clients.md for curl and the SDKs do what they are for, as
-# they stand there; the agents' are run by agents.sh.
+# The recipes of doc/clients.md for curl and the SDKs work as written; agents.sh
+# runs those for the agents.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

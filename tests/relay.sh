@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Bytes pass as they are, both ways, as they come; and what was cut never
-# looks complete.
+# Bytes pass unchanged, both ways, as they come; and a response that was cut
+# never looks complete.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: ISC
 #
 # Directories that others could replace, and that are replaced: before the
-# start, where `tailgate check` warns; between a check and the start, which
-# then refuses; and while the gateway runs: workers are held to the old ones, so
-# the parent starts new workers, by itself, unless what is there now is not ours.
+# start, about which `tailgate check` warns; between a check and the start,
+# which then refuses; and while the gateway runs.  Workers are confined to the
+# old directories, so the parent starts new workers by itself, unless the new
+# directories are not ours.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need lighttpd

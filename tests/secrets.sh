@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# No byte of a prompt, an answer or a key in anything that tailgate writes or
-# shows: markers are planted in each, then everything is searched.
+# No byte of a prompt, a response or a key is in anything that tailgate writes
+# or shows: markers are planted in each, then everything is searched.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 secret=sk-MARKPROVIDERKEYabcdefghijMARKPROVIDERKEY

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Sessions of tools and traces: what names them, what is kept of them in the
-# ledger, what is handed on, and `usage --by session`.
+# Tools' sessions and traces: what identifies them, what the ledger keeps of
+# them, what is passed on, and `usage --by session`.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq

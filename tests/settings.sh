@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Every setting of the schema is in tailgate.conf(5) with its type, range and
-# default, and in etc/tailgate.conf; neither speaks of one that is not there;
-# etc/tailgate.conf works as shipped and with everything in it switched on.
+# default, and in etc/tailgate.conf.  Neither names a setting that does not
+# exist.  etc/tailgate.conf works as shipped and with everything in it switched
+# on.
 
 . "${abs_srcdir:-.}/tests/lib.sh"
 

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tailgate setup, from `./bootstrap run` and nothing else: the sources as
-# somebody has them who cloned them, built and started by that; in the
-# configuration that it made, a model server takes the place of the echo.  Then
-# for each tool that is installed here, beside settings that a user has already:
-# set up, a task with a tool call through the bridge to a model that speaks only
-# chat, --undo, files as before.
+# tailgate setup, from `./bootstrap run` and nothing else: the sources as they
+# are after a clone, built and started by that command.  In the configuration
+# that it made, a model server replaces the echo.  Then, for each tool that is
+# installed here and has a user's settings already: set up, a task with a tool
+# call through the bridge to a model that speaks only chat, --undo, and the
+# files are as before.
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 

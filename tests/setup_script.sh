@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 #
 # shellcheck disable=SC2016 # names and patterns of others
-# tailgate setup --script: what the script makes of a user's files is what
-# `tailgate setup` makes of them, byte for byte, records and modes included;
-# under dash and under busybox, each with its own awk.  Either takes back what
-# the other has set up.
+# tailgate setup --script: the script changes a user's files exactly as
+# `tailgate setup` does, byte for byte, records and modes included; under dash
+# and under busybox, each with its own awk.  Either undoes what the other has
+# set up.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 command -v dash >/dev/null || skip_all "dash is not installed"

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A provider with several keys: the next is used when one is refused or limited,
-# within the same provider and without a fallback permission; each rests by
-# itself, over a reload too, and none is shown.
+# A provider with several keys: when one is refused or limited the next is used,
+# within the same provider and without a fallback permission.  Each key is left
+# alone by itself, over a reload too, and none is shown.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 jq

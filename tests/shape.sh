@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What protects the hardware does so in the other shape of a pool, too: one
+# The protection of the hardware also works in the other shape of a pool: one
 # thread in each of several processes.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # One client has six hundred requests open, at a provider that hangs or in a
-# long queue: it is told when it has its share, and every other client is
-# served meanwhile, its own requests to other providers too.
+# long queue.  It is refused when it has its share.  Every other client is
+# served meanwhile, and so are its own requests to other providers.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd

@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Slots under load: many threads and processes, some of them killed, against
-# one limit; tests/slots_load keeps the account and fails where a slot had two
+# Slots under load: many threads and processes, some of them killed, against one
+# limit.  tests/slots_load keeps the account, and fails if a slot had two
 # holders, a client's waiters were served out of order, or a take failed.
 
 . "${abs_srcdir:-.}/tests/lib.sh"

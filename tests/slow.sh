@@ -1,11 +1,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Clients that stop reading, where the web server hands that on: under Caddy,
-# and under lighttpd with stream-response-body = 2.  A response that is complete
-# at the provider gives its slot back though nobody takes it; one that is not
-# is dropped after client_idle when somebody waits for its slot; the other
-# streams of the process go on meanwhile.
+# Clients that stop reading, if the web server passes that on: under Caddy, and
+# under lighttpd with stream-response-body = 2.  A response that is complete at
+# the provider releases its slot though the client does not read it.  One that
+# is not complete is dropped after client_idle when another request waits for
+# its slot.  The other streams of the process go on meanwhile.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need lighttpd caddy

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A kept upstream connection that turns out closed is replaced without the
-# client noticing.
+# A kept upstream connection that turns out to be closed is replaced, and the
+# client does not notice.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below

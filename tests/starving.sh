@@ -1,13 +1,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Memory runs out at each place once: requests of every kind are asked again
-# and again, and in each the next allocation of the worker fails (alone, a few
-# in a row, many in a row, all large ones).  A response that looks whole is
-# whole; everything else is an honest error.  No provider is blamed, nothing
-# goes to a fallback, nothing private leaves, and the worker lives on.
+# Memory runs out once at each place: requests of every kind are sent again and
+# again, and in each the worker's next allocation fails (alone, a few in a row,
+# many in a row, all large ones).  A response that looks complete is complete;
+# everything else is an honest error.  No provider is blamed, nothing goes to a
+# fallback, nothing private leaves, and the worker lives on.
 #
-# KINDS='plain;stream' MODES='one many' choose.
+# KINDS='plain;stream' and MODES='one many' choose.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 lighttpd openssl

@@ -2,13 +2,13 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Three hosts that share a limit through a store: 300 clients and 2,000
-# requests against 1, 2 and 7 slots, while workers are killed, a host is
-# stopped and the engine is restarted: the stub's own count never exceeds the
-# limit, who was not killed is answered or refused with a reason, and one
-# request is served before the fifty of another host's client.  Then what
-# happens when the engine is killed, stopped, restarted, or out of reach of one
-# host.
+# Three hosts that share a limit through a store: 300 clients and 2,000 requests
+# against 1, 2 and 7 slots, while workers are killed, a host is stopped and the
+# engine is restarted.  The stub's own count never exceeds the limit; every
+# request whose worker was not killed gets a response or a refusal with a
+# reason; and a single request is served before the fifty of another host's
+# client.  Then what happens when the engine is killed, stopped, restarted, or
+# out of one host's reach.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: ISC
 #
 # A budget of 1 USD that three hosts share, each with directories, ledger and
-# web server of its own, under 500 clients at once, while the engine is paused,
-# killed, started again empty and with an old snapshot, one host is cut off from
-# it or loses its runtime_dir, and workers are killed: all ledgers together never
-# say more than the budget, nor less than 95 % of it, and each refusal has a
-# name.
+# web server of its own, under 500 clients at once.  The engine is paused,
+# killed, started again empty and with an old snapshot; one host is cut off from
+# it or loses its runtime_dir; workers are killed.  All ledgers together never
+# exceed the budget, nor fall below 95 % of it, and each refusal has a name.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 phases=${PHASES:-'calm paused killed snapshot empty cut lost workers'}

@@ -1,9 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The end of a day for a budget that three hosts share: it comes by the engine's
-# clock, whatever a host's own says, and what is held over midnight is spent of
-# the new day.  Each day has its 1 USD and not a nano-dollar more.
+# The end of a day for a budget that three hosts share.  It comes by the
+# engine's clock, whatever a host's own clock says.  A reservation that is held
+# over midnight is spent from the new day.  Each day has its 1 USD and not a
+# nano-dollar more.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 models()

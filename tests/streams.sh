@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A thousand streams at once all complete; clients that do not read and uploads
-# that drip in disturb nobody, though there are more of either than requests
-# that may be begun at once.
+# A thousand simultaneous streams all complete.  Clients that do not read and
+# uploads that drip in disturb nobody, though there are more of either than
+# requests that may be begun at once.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below

@@ -2,9 +2,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# `make lint`: what can be held against CONVENTIONS by a machine.  Prints one
-# line "FILE: what" per finding, exit 1 when there is one.  A tool that is not
-# installed is named and left out; in CI (TAILGATE_CI=1) that is a finding.
+# `make lint`: checks the conventions that a machine can check.  Prints one line
+# "FILE: what" per finding; exit 1 if there is one.  A tool that is not
+# installed is named and skipped; in CI (TAILGATE_CI=1) that is a finding.
 # shellcheck disable=SC2046,SC2086 # lists of our files: no blanks in them
 set -eu
 cd "$(dirname "$0")/.."

@@ -2,13 +2,12 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# summary.sh DIR: adds up what `make check` left in a build directory and says
-# it in one line, "N passed, N failed, N skipped".
+# summary.sh DIR: sums up what `make check` left in a build directory, in one
+# line: "N passed, N failed, N skipped".
 #
 # Every TAP line counts ("ok", "not ok", "ok # SKIP").  A test that failed or
-# was skipped as a whole without saying so in a TAP line counts as one, and so
-# does one that passed without a line.  Exit 1 when anything failed or nothing
-# was run.
+# was skipped as a whole without a TAP line for it counts as one, and so does
+# one that passed without a line.  Exit 1 if anything failed or nothing was run.
 set -eu
 
 find "$1" -name '*.trs' -path '*tests/*' | sort | while read -r trs; do

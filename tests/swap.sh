@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A limit whose server loads one model at a time (`swap`): who waits for the
-# model in use goes first, within swap_wait, so that models change seldom and
-# nobody starves.
+# A limit whose server loads one model at a time (`swap`): waiters for the model
+# in use go first, within swap_wait, so that models change seldom and no waiter
+# starves.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 jq

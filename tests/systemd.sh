@@ -2,11 +2,11 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# tests/systemd.sh BUILDDIR: the units as they are shipped, under a living
+# tests/systemd.sh BUILDDIR: the units as they are shipped, under a running
 # systemd.  A copy of this machine's system (an overlay, thrown away) boots with
-# systemd as its first process, in namespaces of its own; what is built in
-# BUILDDIR is installed there, and systemd_inside.sh starts, asks, reloads and
-# attacks the service.  Prints TAP and systemd's own figures.
+# systemd as its first process, in namespaces of its own.  The build in BUILDDIR
+# is installed there, and systemd_inside.sh starts, queries, reloads and attacks
+# the service.  Prints TAP and systemd's own figures.
 #
 # By hand only, as root: `make check-systemd`.  It needs systemd, lighttpd, curl
 # and gdb on this machine, overlayfs and control groups of version 2.

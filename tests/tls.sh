@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Upstreams behind TLS: the connection is kept, the certificate is checked.
-# The server is Caddy before the stub, with a certificate of our own.
+# Upstreams behind TLS: the connection is kept, the certificate is checked.  The
+# server is Caddy in front of the stub, with a certificate of our own.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below

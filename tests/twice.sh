@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What stands there twice is not believed: a header beside one that differs
-# only in - and _ (both become one parameter), and a field of a form.
+# Values that are there twice are not believed: a header next to one that
+# differs only in - and _ (both become one parameter), and a field of a form.
 . "${abs_srcdir:-.}/tests/lib.sh"
 need lighttpd
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The systemd units as they are installed: systemd finds no fault in them, and
-# the exposure that it reckons stays at 1.5 or below.
+# the exposure that it computes stays at 1.5 or below.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need systemd-analyze

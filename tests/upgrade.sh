@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# From one version of the program to another and back, while it serves: no
+# From one version of the program to another and back, while it serves.  No
 # request is refused, stalled or cut, the process id stays, and budgets and
-# slots hold over it, although the other version (tests/other) keeps all files
-# in runtime_dir in another form.  A new program that is no good changes
+# slots survive, although the other version (tests/other) keeps all files in
+# runtime_dir in another format.  A new program that does not work changes
 # nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The account of many requests at once: mixed endpoints, streamed and not, a
-# third cut by the client, a third by the upstream.  One line each, sums as
-# the stub served them, a chain that shows what was done to it, budgets that
-# hold, and nowhere a byte of what was said.
+# The ledger of many requests at once: mixed endpoints, streamed and not, a
+# third cut by the client, a third by the upstream.  Each has one line, the sums
+# are what the stub served, the chain shows what was done to it, the budgets
+# hold, and no byte of any content is in the ledger.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl gzip jq lighttpd

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# No error, no lost byte, and nothing that grows with the number of requests,
-# under valgrind.
+# Under valgrind: no error, no lost byte, and nothing that grows with the number
+# of requests.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below

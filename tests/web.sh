@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Web pages.  A page of an origin that `cors` names may call with whatever its
-# SDK sends, and read why it failed and when to try again.  No other page makes
-# use of a client who is known by network or user instead of a key; programs of
-# such clients go on as they were, and clients with a key are not asked.
+# SDK sends, and may read why it failed and when to try again.  No other page
+# can use a client that is known by network or user instead of a key.  Programs
+# of such clients work as before, and clients with a key are not checked.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 mkdir "$dir/raw"

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Worlds (tests/world/README.md): those that went wrong once, and as many others
-# as there is time for.
+# Worlds (tests/world/README.md): those that have failed before, and as many
+# others as time permits.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 TMPDIR=$dir
