@@ -18,14 +18,14 @@
 #include "base/memory.h"
 #include "fleet/leases_internal.h"
 
-/* How far one request moves its client's tag on, at priority 1. */
+/* By how much one request moves its client's tag, at priority 1. */
 #define STRIDE 1000000
-/* A socket that is readable although the client is still there: see
- * slots.c. */
+/* How long a socket is not polled after it was readable although the client is
+ * still there: see slots.c. */
 #define DEAF_MS 50
-/* A waiter looks this often, in case a message was lost. */
+/* A waiter checks this often, in case a message was lost. */
 #define LOOK_MS 1000
-#define POSITION_MAX 1000000 /* that an engine is believed */
+#define POSITION_MAX 1000000 /* a larger one is not believed */
 
 /* ---- start and end ----------------------------------------------------- */
 
@@ -144,7 +144,7 @@ struct waiting {
 	int64_t tick_ms, deaf_ms;
 };
 
-/* True: it is over, with this result. */
+/* True: the wait is over, with this result. */
 static bool
 give_up(struct waiting *t, int64_t now_ms, enum leases_result *result)
 {
@@ -279,8 +279,7 @@ take(struct leases *l, const struct slots_ask *ask, struct lease *lease)
 		    ? LEASES_DENIED
 		    : wait_for_slot(&t);
 	}
-	/* If the lease ran out while the grant was on its way, the slot is not
-	 * ours. */
+	/* If the lease ran out before the grant came, the slot is not ours. */
 	if (result == LEASES_TAKEN && leases_is_stale(l, e->limit))
 		result = LEASES_AWAY;
 	if (result != LEASES_TAKEN) {

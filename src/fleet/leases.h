@@ -3,34 +3,35 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Slots of a shared limit: over all hosts, by the store.
+ * Slots of a limit that all hosts share through the store.
  *
- * The engine (the store's server) keeps, for each such limit, who holds a slot
- * and who waits.  All of it belongs to processes, and each process has a lease
- * there: a beat, one for each limit that it has something of, tells the engine
- * all that the process has, and renews the lease.  What a process has no more
- * is freed by its next beat; a process that is silent for the lease's time
- * loses all.
+ * For each such limit, the engine (the store's server) keeps which requests
+ * hold a slot and which wait.  Each of them belongs to a process, and each
+ * process has a lease there.  A process sends a beat for each limit at which it
+ * has a slot or a waiter.  The beat tells the engine all that the process has
+ * there, and renews the lease.  What a beat does not list any more is freed.  A
+ * process that is silent for the time of a lease loses all.
  *
- * Order: as in state/slots.h, over all hosts: first come first served within a
- * client, start-time fair between clients, by priority.  Whoever gives a slot
- * back hands it, in the same script, to the first who may have it, and a
- * message wakes that one's process.  A process that has waiters also beats
- * once a second, in case a message was lost.
+ * The order is that of state/slots.h, over all hosts: first come first served
+ * within a client, start-time fair between clients, by priority.  The script
+ * that gives a slot back also grants it to the first waiter that may have it,
+ * and a message wakes the waiter's process.  A process that has waiters also
+ * beats once a second, in case a message was lost.
  *
- * Nobody works without a lease.  The lease counts from when a call was sent
- * that the engine has replied to.  After half of it (SOFT) a process ends its
- * own upstream requests that hold a slot.  After three fifths (KILL) a timer of
- * the kernel kills the process, which then was stopped or hangs; its sockets
- * are closed with it.  The engine waits for at least two thirds: it counts time
- * by its own clock, a step of which counts for a third of a lease at the most.
+ * No request holds a slot without a lease.  The lease begins when the last call
+ * that the engine has replied to was sent.  After half of it (SOFT) a process
+ * ends its own upstream requests that hold a slot.  After three fifths (KILL) a
+ * timer of the kernel kills the process, which must be stopped or hang; its
+ * sockets are closed with it.  The engine waits for at least two thirds: it
+ * measures time with its own clock, and a jump of that clock counts as a third
+ * of a lease at the most.
  *
- * An engine that was restarted gives no slot for the time of a lease.  What it
- * knew is dropped; who holds a slot says so in its next beat.
+ * After a restart the engine grants no slot for the time of a lease.  What it
+ * knew is dropped; a process that holds slots reports them in its next beat.
  *
- * What no lease can see: a host that is paused as a whole (a virtual machine),
- * whose kernel does not run either; and a model server that goes on with a
- * request after its connection was closed.
+ * A lease cannot help in two cases: a host that is paused as a whole (a virtual
+ * machine), so that its kernel does not run either; and a model server that
+ * goes on with a request after its connection was closed.
  *
  * With `without_store = "local"` a limit falls back on the host's own slots
  * while the store is away, and a running request is not ended then.
@@ -45,7 +46,8 @@ struct leases;
 
 /* NULL: no limit is shared, or there is no store. */
 struct leases *leases_new(const struct config *, struct store *);
-/* Once all have given back; before store_end().  NULL: nothing. */
+/* Called after all slots were given back, before store_end().  NULL: does
+ * nothing. */
 void leases_end(struct leases *);
 void leases_free(struct leases *);
 
@@ -55,7 +57,7 @@ enum leases_result {
 	LEASES_DENIED,
 	LEASES_TIMEOUT,
 	LEASES_GONE, /* the client has left */
-	LEASES_AWAY, /* the store is: refuse, or take a local one */
+	LEASES_AWAY, /* the store is away: refuse, or take a local slot */
 };
 
 struct leases_entry;
@@ -64,20 +66,20 @@ struct leases_entry;
 struct lease {
 	struct leases_entry *entry;
 	int64_t waited_ms;
-	unsigned position; /* when it gave up, or was refused */
+	unsigned position; /* in the queue, when it gave up or was refused */
 	int64_t retry_after_ms;
-	uint64_t fence; /* grows with each slot that this limit gives */
+	uint64_t fence; /* grows with each slot that this limit grants */
 };
 
-/* As slots_take(): waits until one of the results. */
+/* As slots_take(): waits until there is one of the results. */
 enum leases_result
 leases_take(struct leases *, const struct slots_ask *, struct lease *);
-/* Gives it back; nothing if none is held. */
+/* Gives the slot back, if one is held. */
 void leases_release(struct leases *, struct lease *);
 /* Has the lease run out?  Then the request must end at once: its task was
  * woken. */
 bool leases_lost(const struct lease *);
-/* Does anybody wait for it, as far as this process knows? */
+/* Does a request of this process wait for a slot of the same limit? */
 bool leases_wanted(const struct lease *);
 
 #endif

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The task that keeps a process's leases, and what ends its requests when it
- * cannot: by itself, or, if it was stopped, the kernel's timer.
+ * The task that renews a process's leases.  If it cannot, it ends the process's
+ * requests; if the process was stopped, a timer of the kernel does.
  */
 #include "config.h"
 
@@ -20,7 +20,7 @@
 #include "base/memory.h"
 #include "fleet/leases_internal.h"
 
-/* Of a lease, in tenths: see leases.h. */
+/* Tenths of a lease: see leases.h. */
 #define SOFT_TENTHS 5
 #define KILL_TENTHS 6
 #define ENTRY_ARGS 4
@@ -46,7 +46,7 @@ ends_without_store(const struct leases_limit *limit)
 
 /* ---- the kernel's timer ------------------------------------------------ */
 
-/* SIGKILL ends a stopped process, too, and nothing can put it off. */
+/* SIGKILL also ends a stopped process, and cannot be blocked. */
 bool
 leases_timer_init(struct leases *l)
 {
@@ -102,7 +102,7 @@ follow(struct leases *l)
 	timer_set(l, at_ms);
 }
 
-/* ---- what has come ----------------------------------------------------- */
+/* ---- what comes from the engine ---------------------------------------- */
 
 void
 leases_note_good(struct leases *l, struct leases_limit *limit, int64_t sent_ms)
@@ -155,8 +155,9 @@ beat_soon(struct leases *l, struct leases_limit *limit)
 }
 
 /* A message may come before the reply to the call that queued the entry.  If
- * that was the first for long, the lease is only good once there is a reply:
- * the timer would end the process at once.  The beat's reply grants it. */
+ * that call was the first for a long time, there is no lease before the reply,
+ * and the timer would end the process at once.  So the reply to a beat grants
+ * the slot. */
 static void
 take_message(struct leases *l, struct leases_entry *e, uint64_t fence)
 {
@@ -168,7 +169,7 @@ take_message(struct leases *l, struct leases_entry *e, uint64_t fence)
 	follow(l);
 }
 
-/* "ID FENCE"; nothing: some may have been missed. */
+/* The message is "ID FENCE"; empty: some messages may have been missed. */
 void
 leases_on_message(void *ctx, struct span message)
 {
@@ -177,7 +178,7 @@ leases_on_message(void *ctx, struct span message)
 	uint64_t fence;
 
 	if (message.p != NULL) {
-		/* One that has left meanwhile has told the engine. */
+		/* An entry that has left since has told the engine. */
 		if ((e = entry_find(l, message, &fence)) != NULL)
 			take_message(l, e, fence);
 		return;
@@ -232,15 +233,16 @@ add_entry(const struct leases *l, struct leases_entry *e, struct span *args,
 	args[0] = span_of(words[e->state]);
 	args[1] = leases_id(l, e->number, texts);
 	args[2] = store_number(texts + LEASES_ID_SIZE, e->stride);
-	/* A copy: the call may wait, and the entry end meanwhile. */
+	/* A copy: the entry may end while the call waits. */
 	texts += LEASES_ID_SIZE + STORE_NUMBER_SIZE;
 	strlcpy(texts, e->client, sizeof(e->client));
 	args[3] = span_of(texts);
 	e->listed = e->state == LEASES_HELD;
 }
 
-/* All that the process has of a limit, with what is about to end.  What was
- * granted between this and the reply is not in it, and not missed. */
+/* Reports all that the process has at a limit, also what is about to end.  A
+ * slot that is granted before the reply comes is not listed, and is not taken
+ * for lost. */
 static void
 beat(struct leases *l, struct leases_limit *limit)
 {
@@ -280,7 +282,7 @@ beat(struct leases *l, struct leases_limit *limit)
 	free(w);
 }
 
-/* Half of a lease without the store: what holds a slot ends. */
+/* After half of a lease without the store, requests that hold a slot end. */
 static void
 end_stale(struct leases *l, struct leases_limit *limit)
 {

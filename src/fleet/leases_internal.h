@@ -14,15 +14,15 @@
 #include "fleet/leases.h"
 
 #define LEASES_KEYS 6
-/* What each call begins with: ARGV[2..8]. */
+/* The arguments that each call begins with: ARGV[2..8]. */
 #define LEASES_ARGS 7
 #define LEASES_ID_SIZE 160
-/* With waiters, so often a beat, in case that a message was lost. */
+/* With waiters, a beat is sent this often, in case a message was lost. */
 #define LEASES_POLL_MS 1000
-/* After one that failed. */
+/* After a beat that failed. */
 #define LEASES_RETRY_MS 100
 
-/* It goes on while the machine sleeps, where the system has such a one. */
+/* The clock that goes on while the machine sleeps, if the system has one. */
 #ifdef CLOCK_BOOTTIME
 #define LEASES_CLOCK CLOCK_BOOTTIME
 #else
@@ -39,7 +39,7 @@ struct leases_entry {
 	unsigned stride;
 	struct task *task; /* whose request it is */
 	int64_t since_ms;
-	bool listed, seen; /* as held in the last beat, in its reply */
+	bool listed, seen; /* as held: in the last beat, in its reply */
 	char client[2 * CONFIG_NAME_MAX + 2];
 };
 
@@ -67,7 +67,7 @@ struct leases {
 	uint64_t number;
 	struct task *task;
 	bool started, ending;
-	int64_t kill_ms; /* what the timer is set to; CLOCK_NEVER: it is not */
+	int64_t kill_ms; /* when the timer fires; CLOCK_NEVER: it is not set */
 	bool has_timer;
 	void *timer;
 };
@@ -83,7 +83,7 @@ struct leases_words {
 	struct span key[LEASES_KEYS], arg[LEASES_ARGS + 3];
 };
 
-/* Keys and the first arguments; process NULL: an onlooker's. */
+/* The keys and the first arguments; process NULL: for an onlooker. */
 void
 leases_words(struct leases_words *, const struct store *, const struct limit *,
     const char *what, const char *process, const char *channels);
@@ -93,13 +93,13 @@ leases_id(const struct leases *, uint64_t number, char out[LEASES_ID_SIZE]);
 
 /* ---- leases_beat.c: the beats, and the ends of leases ------------------ */
 
-/* A call that was sent then has been replied to. */
+/* The engine has replied to a call that was sent at sent_ms. */
 void leases_note_good(struct leases *, struct leases_limit *, int64_t sent_ms);
 /* Something has begun or ended: the task and the timer follow. */
 void leases_note_change(struct leases *);
-/* An entry's slot has come. */
+/* The entry gets its slot. */
 void leases_grant(struct leases_entry *, uint64_t fence);
-/* Is the lease, as far as we know, at its half? */
+/* Is half of the lease over, as far as we know? */
 bool leases_is_stale(const struct leases *, const struct leases_limit *);
 bool leases_timer_init(struct leases *);
 void leases_timer_free(struct leases *);

@@ -12,13 +12,13 @@
  *       4 queue, by tag: "seq id"
  *       5 waiters: id -> "seq tag stride client"
  *       6 numbers: "t CLIENT" its next tag, "w CLIENT", "h CLIENT" how many
- * ARGV  2 what: take leave give beat look
+ * ARGV  2 command: take leave give beat look
  *       3 lease (ms)  4 slots  5 queue  6 per_client  7 process  8 channel
  *       take: 9 id  10 stride  11 client
  *       leave, give: 9 id
  *       beat: from 9 on, "h" (holds), "w" (waits) or "a" (has asked), id,
  *       stride, client of all that it has
- * Gives {used, waiting, position or 0, fence or 0, grace left (ms), …}:
+ * Returns {used, waiting, position or 0, fence or 0, grace left (ms), …}:
  *       of take: 6 "held", "waits", "full"
  *       of beat: from 6 on, ids that are held
  *       of look: from 6 on, "id fence since client" of holders, then "w",
@@ -42,14 +42,14 @@ struct store_script leases_script = {
 	    "end\n"
 	    "local time = call('TIME')\n"
 	    "local ms = time[1] * 1000 + math.floor(time[2] / 1000)\n"
-	    /* Another run of the engine: what it knows may be old. */
+	    /* The engine was restarted or replaced: its data may be old. */
 	    "if call('HGET', S, 'run') ~= run then\n"
 	    "  local fence = math.max(num('fence', 0), ms)\n"
 	    "  call('DEL', S, P, H, Q, W, N)\n"
 	    "  call('HSET', S, 'run', run, 'clock', ms, 'tick', 0,\n"
 	    "    'grace', lease, 'fence', fence, 'seq', 0, 'now', 0)\n"
 	    "end\n"
-	    /* A step of the clock counts no more than a beat's period. */
+	    /* A jump of the clock counts as a beat's period at the most. */
 	    "local passed = ms - num('clock', ms)\n"
 	    "passed = math.max(0, math.min(passed, math.floor(lease / 3)))\n"
 	    "local tick = num('tick', 0) + passed\n"
@@ -78,7 +78,8 @@ struct store_script leases_script = {
 	    "  count('h ' .. client, 1)\n"
 	    "  return fence\n"
 	    "end\n"
-	    /* Who leaves without having been served pays nothing. */
+	    /* A waiter that leaves without a slot does not move its client's
+	     * tag. */
 	    "local function unqueue(id, served)\n"
 	    "  local row = call('HGET', W, id)\n"
 	    "  if not row then return end\n"

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when the store is asked on a request's way, and that others wait
- * meanwhile for the same answer.
+ * Hides when a request asks the store, and that other requests wait for the
+ * same reply meanwhile.
  */
 #include "config.h"
 
@@ -16,14 +16,14 @@
 #include "base/task.h"
 #include "fleet/purse_internal.h"
 
-/* Between two looks whether another's call has ended. */
+/* Between two checks whether another request's call has ended. */
 #define TURN_PAUSE_MS 1
-/* A request waits no longer for the store. */
+/* A request waits for the store no longer than this. */
 #define PATIENCE_MS 1000
-/* What was granted may have gone to others that waited. */
+/* More than one: other waiting requests may have used what was granted. */
 #define CALLS_MAX 2
 #define RETRY_STORE_MS 2000
-/* Between two looks at the purses. */
+/* Between two checks of the purses. */
 #define TEND_MS 250
 
 struct purse *
@@ -55,7 +55,8 @@ struct wish {
 	int64_t nanousd;
 };
 
-/* Asks for what a side lacks; false: it was another's turn. */
+/* Asks for what the client or the model lacks; false: another request's call is
+ * under way. */
 static bool
 ask(struct purse *p, const struct wish *w, bool of_client)
 {
@@ -69,7 +70,7 @@ ask(struct purse *p, const struct wish *w, bool of_client)
 	return true;
 }
 
-/* Another request's call has had no end for that long. */
+/* Another request's call has not ended in time. */
 static int
 refuse_late(struct refused *refused)
 {
@@ -78,7 +79,8 @@ refuse_late(struct refused *refused)
 	return -1;
 }
 
-/* From the purses of both sides, filled as far as the store allows. */
+/* Reserves from the purses of the client and of the model, which are filled as
+ * far as the store allows. */
 static int
 reserve(struct purse *p, const struct wish *w,
     struct budget_reservation *reservation, struct budget_room *room,
@@ -111,7 +113,7 @@ has_rate(const struct budget *b)
 	    (b->requests_per_minute != 0 || b->tokens_per_minute != 0);
 }
 
-/* The rates of both sides, from the store. */
+/* Takes the rates of the client and of the model from the store. */
 static int
 take_rates(struct purse *p, struct budget_reservation *h,
     struct budget_room *room, struct refused *refused)
@@ -138,7 +140,7 @@ settle_rates(struct purse *p, const struct budget_reservation *h,
 		    tokens, unmade);
 }
 
-/* Of a request that the other side's rate refuses. */
+/* Called for a request that one of the rates refuses. */
 static void
 give_rates_back(struct purse *p, const struct budget_reservation *h)
 {
@@ -161,7 +163,8 @@ purse_reserve(struct purse *p, const struct client *client,
 	give_rates_back(p, reservation);
 	reservation->refused = true;
 	reservation->unsent = true;
-	/* It may wait, and the next one who is refused use the message. */
+	/* budget_settle() may wait, and the next refusal then overwrites the
+	 * message. */
 	if (refused->message != NULL)
 		strlcpy(message, refused->message, sizeof(message));
 	budget_settle(p->book, reservation, 0, 0);
@@ -187,7 +190,7 @@ fill(void *ctx)
 	free(f);
 }
 
-/* Before the next request finds it empty. */
+/* Fills a purse that runs low, before a request finds it empty. */
 static void
 fill_up(struct purse *p, const struct client *client, const struct model *model)
 {

@@ -8,10 +8,10 @@
  *
  * Money and tokens of a day are spent from the host's purse
  * (state/budget_purse.h), which a call to the store fills when it runs low, as
- * a rule while no request waits for it.  What is left goes back when it has not
- * been used for a second, when another host lacks it, and when the process
- * ends.  Rates of a minute are asked of the store for each request; what it
- * used is told afterwards, without waiting.
+ * a rule while no request waits for it.  What is left in it goes back when it
+ * has not been used for a second, when another host needs it, and when the
+ * process ends.  Rates of a minute are asked of the store for each request;
+ * what the request used is reported afterwards, without waiting.
  *
  * Without shared budgets these are budget_reserve() and budget_settle().
  */
@@ -28,7 +28,7 @@ struct purse *purse_new(
     struct store *, struct budget_book *, const struct config *);
 /* Looks after this host's purses from now on, in a task of its own. */
 void purse_start(struct purse *);
-/* Gives back what is left of them; for a task, before store_end(). */
+/* Gives back what is left in them.  Called by a task, before store_end(). */
 void purse_end(struct purse *);
 void purse_free(struct purse *);
 

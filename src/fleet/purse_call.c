@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a call about a purse becomes a script's arguments, and its reply an
- * answer.
+ * Hides how a call about a purse becomes a script's arguments, and how the
+ * reply is read.
  */
 #include "config.h"
 
@@ -85,7 +85,7 @@ number(const struct store_reply *reply, size_t at)
 	return store_reply_int(store_reply_at(reply, at), INT64_MIN);
 }
 
-/* All of them are there, and small enough to be added up. */
+/* Are all numbers there, and small enough to be added up? */
 static bool
 is_sane(const struct store_reply *reply)
 {
@@ -93,7 +93,7 @@ is_sane(const struct store_reply *reply)
 		if (number(reply, i) < -BUDGET_PURSE_MAX ||
 		    number(reply, i) > BUDGET_PURSE_MAX)
 			return false;
-	return number(reply, 1) > 0; /* its clock */
+	return number(reply, 1) > 0; /* the engine's clock */
 }
 
 static bool

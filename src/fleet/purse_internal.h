@@ -12,9 +12,9 @@
 #include "state/budget_purse.h"
 
 /* KEYS: the budget.  ARGV after the run: host, incarnation, seq, alone,
- * version, hosts, and for each bound what struct budget_purse_part has, in its
- * order.  Reply: state, the engine's ms, version, hosts, hungry, and for each
- * bound period, retired, allowed, total, spent. */
+ * version, hosts, and for each bound the members of struct budget_purse_part,
+ * in their order.  Reply: state, the engine's ms, version, hosts, hungry, and
+ * for each bound period, retired, allowed, total, spent. */
 extern struct store_script purse_script;
 /* state in the reply */
 #define PURSE_SAID_OK 0
@@ -33,9 +33,9 @@ struct purse {
 
 /* ---- purse_call.c ---- */
 
-/* Makes the call and ends its turn; false: no answer came. */
+/* Makes the call and reports its end to the book; false: no reply came. */
 bool purse_say(struct purse *, const struct budget_purse_call *);
-/* A hash of the run of the engine that is connected; 0: none is. */
+/* A hash of the run of the connected engine; 0: none is connected. */
 uint64_t purse_run(const struct purse *);
 
 /* ---- purse_rate.c ---- */
@@ -45,12 +45,13 @@ uint64_t purse_run(const struct purse *);
 int purse_rate_take(struct purse *, const struct client *,
     const struct model *, bool request, uint64_t tokens, int64_t *second,
     struct budget_room *, struct refused *);
-/* What it was: tokens instead of the estimate that was taken; unmade: the
- * request is not made, and does not count either. */
+/* Replaces the estimate that was taken with the tokens that were used.  unmade:
+ * the request was not made, and does not count either. */
 void purse_rate_settle(struct purse *, const struct client *,
     const struct model *, int64_t second, uint64_t estimate, uint64_t tokens,
     bool unmade);
-/* Makes text the message of a refusal again: one at a time is kept. */
+/* Makes text the message of a refusal again; only one message is kept at a
+ * time. */
 #define PURSE_MESSAGE_SIZE 200
 const char *purse_rate_message(const char *text);
 

@@ -6,10 +6,10 @@
  * Rates that hosts share: requests and tokens in a minute.
  *
  * Hides the scripts.  They keep what budget.c keeps for one host: a ring of
- * seconds, so that no 60 seconds see more than the bound.  A request puts its
- * estimate of tokens into the second in which it begins; what it used takes
- * the estimate's place, in the second in which it ends.  The estimate of a
- * request whose host died leaves the ring by itself.
+ * seconds, so that no 60 seconds have more than the bound.  A request adds its
+ * estimate of tokens to the second in which it begins.  When it ends, the
+ * estimate is removed, and the tokens that were used are added to that second.
+ * If the host dies, the estimate leaves the ring by itself.
  */
 #include "config.h"
 
@@ -60,8 +60,8 @@ static _Thread_local char message[PURSE_MESSAGE_SIZE];
 	"end\n"
 
 /* ARGV: run, bounds of requests and tokens (0: none), requests, tokens.
- * Reply: 0 (in) or 1, 2 (requests, tokens are too many), the second, how many
- * ms until there is room, and the sums. */
+ * Reply: 0 (accepted), 1 (too many requests) or 2 (too many tokens), the
+ * second, the ms until there is room, and the sums. */
 static struct store_script take_script = { .name = "rate",
 	.text = RING "local br, bt = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
 		     "local nr, nt = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
@@ -199,7 +199,7 @@ ask(struct purse *p, const struct client *client, const struct model *model,
 	return NULL;
 }
 
-/* What the engine says, within what can be added up. */
+/* A number of the reply, clamped so that it can be added up. */
 static int64_t
 amount(const struct store_reply *reply)
 {
@@ -245,6 +245,6 @@ purse_rate_settle(struct purse *p, const struct client *client,
 		store_number(texts[3], unmade) };
 	struct span keys[1] = { rate_key(p, key, client, model) };
 
-	/* Lost, the estimate stays for its minute. */
+	/* If the call is lost, the estimate stays for its minute. */
 	(void)store_tell(p->store, &settle_script, keys, 1, args, 4);
 }

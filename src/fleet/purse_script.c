@@ -11,19 +11,20 @@
  *	R  used before its present purse
  *	L  left in the purse of an earlier file that processes may still use
  *	A  allowed
- *	U  used of that, as last said
- * t1..3 are the sums of R + L + A over all hosts, which never pass the bound by
- * what is granted here; s1..3 the sums of R + U.  p1..3 are the windows.
+ *	U  used of that, as last reported
+ * t1..3 are the sums of R + L + A over all hosts; what is granted here
+ * never makes them pass the bound.  s1..3 are the sums of R + U.  p1..3 are
+ * the windows.
  *
- * ver grows with each call, and n is how many entries there are; hosts
- * remember both.  When the engine has another run than the one that wrote the
- * data, or a host remembers a later version than there is, the data may be old
- * or incomplete: a new generation begins, in which all hosts say what they have
- * and nothing is granted until those are heard
- *  - whose purse was open in what is there,
- *  - and, if the data is known to be old, all of those that were there, and
- *    as many as any of them remembers.
- * `rec` is the time until which hosts that nobody remembers are waited for.
+ * ver grows with each call, and n is the number of entries; hosts remember
+ * both.  If another run of the engine wrote the data, or a host remembers a
+ * later version, the data may be old or incomplete.  Then a new generation
+ * begins, in which all hosts report what they have.  Nothing is granted until
+ * these have been heard:
+ *  - every host whose purse is open in the data,
+ *  - and, if the data is known to be old, every host in the data, and as many
+ *    hosts as any of them remembers.
+ * Hosts that no host remembers are waited for until `rec`.
  */
 #include "config.h"
 
@@ -78,7 +79,7 @@ struct store_script purse_script = { .name = "budget",
 	    "  end\n"
 	    "end\n"
 
-	    /* ---- is what is there to be believed? ---- */
+	    /* ---- can the data be trusted? ---- */
 	    "local version, hosts = arg[6], arg[7]\n"
 	    "local function doubt(wait)\n"
 	    "  head.gen, head.v0, head.max = head.gen + 1, head.ver, 0\n"
@@ -122,7 +123,7 @@ struct store_script purse_script = { .name = "budget",
 	    "  end)\n"
 	    "end\n"
 
-	    /* ---- who calls ---- */
+	    /* ---- the host that calls ---- */
 	    "local field, inc, seq, alone = 'h:' .. ARGV[2], arg[3], arg[4], "
 	    "arg[5]\n"
 	    "local line = redis.call('HGET', key, field)\n"
@@ -152,7 +153,8 @@ struct store_script purse_script = { .name = "budget",
 	    "end\n"
 
 	    /* ---- have all been heard? ---- */
-	    /* What it remembers of before: so only in its first call. */
+	    /* What the host remembers from before counts, so only its first
+	     * call does. */
 	    "if head.rec > 0 and e[3] ~= head.gen then\n"
 	    "  if version > head.v0 then head.old = 1 end\n"
 	    "  head.max = math.max(head.max, hosts)\n"
@@ -192,7 +194,8 @@ struct store_script purse_script = { .name = "budget",
 	    "0, 0\n"
 	    "  elseif first == 1 then R, A, U = R + U, 0, 0 end\n"
 	    "  if alone == 1 then L = 0 end\n"
-	    /* Said of the window before: what is left of it goes on. */
+	    /* The call is about the previous window: what is left stays
+	     * usable. */
 	    "  if window < head['p' .. i] then\n"
 	    "    base, allowed = 0, math.max(0, allowed - used)\n"
 	    "    need, want = math.max(0, need - used), math.max(0, want - "
@@ -229,6 +232,6 @@ struct store_script purse_script = { .name = "budget",
 	    "  write[#write + 1] = text(head[names[i]])\n"
 	    "end\n"
 	    "redis.call('HSET', key, unpack(write))\n"
-	    /* Longer than any window. */
+	    /* 40 days: longer than any window. */
 	    "redis.call('PEXPIRE', key, 3456000000)\n"
 	    "return answer()\n" };

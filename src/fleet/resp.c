@@ -3,16 +3,16 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides hiredis.  Of it we use the reader, which takes bytes and gives replies;
+ * Hides hiredis.  We use only its reader, which makes replies of bytes.  The
  * connections are ours (wire/connector.c), because those of hiredis block on
- * names and, before 1.0, speak no TLS.
+ * names and have no TLS before 1.0.
  */
 #include "config.h"
 
 #include "fleet/resp.h"
 #include "fleet/store.h"
 
-/* hiredis would make each command in memory of its own. */
+/* Not by hiredis, which would allocate memory for each command. */
 void
 resp_bulk(struct buf *out, struct span text)
 {
@@ -43,8 +43,8 @@ resp_command(struct buf *out, const struct span *args, size_t nargs)
 
 #include "base/memory.h"
 
-/* No reply that we ask for has more elements.  hiredis makes room for as many
- * as the engine announces. */
+/* No reply that we ask for has more elements.  Without a limit, hiredis would
+ * allocate as many as the engine announces. */
 #define ELEMENTS_MAX 65536
 
 #if HIREDIS_MAJOR < 1
@@ -61,7 +61,7 @@ struct resp_reader {
 
 static void *(*make_array)(const redisReadTask *, element_count);
 
-/* NULL ends the connection, as a lack of memory does. */
+/* NULL ends the connection, as if memory were short. */
 static void *
 make_bounded(const redisReadTask *task, element_count n)
 {
@@ -183,11 +183,11 @@ store_reply_text(const struct store_reply *reply)
 
 #else
 
-/* config_load() refuses a configuration with a store, so none is opened. */
+/* config_load() refuses a configuration with a store, so none is used. */
 
 static void *(*make_array)(const redisReadTask *, element_count);
 
-/* NULL ends the connection, as a lack of memory does. */
+/* NULL ends the connection, as if memory were short. */
 static void *
 make_bounded(const redisReadTask *task, element_count n)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The engine's protocol (RESP 2), by hiredis: commands made, replies read.
- * Hides the library; does no I/O.  struct store_reply and what reads one is in
+ * The engine's protocol (RESP 2), by hiredis: makes commands, reads replies.
+ * Hides the library; does no I/O.  struct store_reply and its functions are in
  * store.h.
  */
 #ifndef FLEET_RESP_H
@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 
-/* Replies beyond this are not ours. */
+/* No reply that we ask for is larger. */
 #define RESP_REPLY_MAX ((size_t)4 * 1024 * 1024)
 
 struct resp_reader;
@@ -28,10 +28,10 @@ void resp_bulk(struct buf *, struct span);
 
 struct resp_reader *resp_reader_new(void);
 void resp_reader_free(struct resp_reader *);
-/* Bytes from the engine; -1: they are no replies. */
+/* Adds bytes from the engine; -1: they are not replies. */
 int resp_reader_push(struct resp_reader *, const void *, size_t len);
-/* The next whole reply, which the caller frees; NULL with 0: none yet; -1:
- * what came is no reply. */
+/* The next whole reply, which the caller frees; NULL with 0: none yet; -1: the
+ * bytes are not a reply. */
 int resp_reader_next(struct resp_reader *, struct store_reply **);
 
 /* The engine's error, or NULL when it is something else. */

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The store's two connections: who we are, which engine it is, what is
- * listened to, and what is said of it.
+ * The store's two connections: the handshake, the engine that is found, the
+ * channels that are listened to, and what is logged.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "fleet/store_internal.h"
 
-/* Silence that ends a connection: some calls' timeouts, but no blink. */
+/* A silence of this many call timeouts ends a connection. */
 #define PATIENCE_TIMES 4
 #define PATIENCE_MIN_MS 1000
 #define RUN_LEN 40
@@ -31,7 +31,7 @@ store_patience_ms(const struct store *s)
 	return ms > PATIENCE_MIN_MS ? ms : PATIENCE_MIN_MS;
 }
 
-/* ---- saying ------------------------------------------------------------ */
+/* ---- logging ----------------------------------------------------------- */
 
 void
 store_failed(struct store *s, const char *fmt, ...)
@@ -44,7 +44,7 @@ store_failed(struct store *s, const char *fmt, ...)
 	va_end(ap);
 	if (s->ending)
 		return;
-	/* Once for each thing that goes wrong, not for each try. */
+	/* Logs each new failure once, not each try. */
 	if (s->said_up || strcmp(why, s->why) != 0)
 		log_warn("store: away: %s", why);
 	s->said_up = false;
@@ -60,7 +60,7 @@ say_up(struct store *s)
 	s->said_up = true;
 }
 
-/* ---- who is there ------------------------------------------------------ */
+/* ---- the handshake ----------------------------------------------------- */
 
 static void
 greet_key(struct store_link *l, bool calls)
@@ -129,7 +129,7 @@ read_info(struct store *s, const struct store_reply *reply)
 	return strlen(s->run) == RUN_LEN;
 }
 
-/* Only the first word, as "NOAUTH": an engine that does not know AUTH may
+/* Only the first word, such as "NOAUTH": an engine that does not know AUTH may
  * repeat the password after it. */
 static void
 error_word(const char *error, char *out, size_t size)

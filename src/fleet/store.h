@@ -7,22 +7,23 @@
  * limits, budgets and circuits.
  *
  * A process has one connection for calls, on which all its tasks' calls are
- * pipelined, and, once something is listened to, a second one for messages.
+ * pipelined, and, once a channel is listened to, a second one for messages.
  * Each is kept by a task of the loop; a call suspends the task that makes it.
  * Nothing here blocks the loop.
  *
- * While the engine is away, calls fail at once: only those that were under way
- * when it went have waited for the timeout.  The connection's task tries again
- * at growing intervals, and calls go through once the engine has answered it.
+ * While the engine is away, calls fail at once.  Only calls that were under way
+ * when it went away wait for the timeout.  The connection's task tries again at
+ * growing intervals, and calls are sent again once the engine has replied to
+ * it.
  *
  * All changes are made by scripts, which are atomic.  A script's keys carry one
  * hash tag (store_key()), so that a cluster has them in one slot.  Its first
  * argument, ARGV[1], is always the run of the engine: 40 hex digits that change
  * whenever the engine is restarted, is replaced by a replica, or this
- * connection reaches another one.  Data that was written under another run may
- * be old (a snapshot), and what is missing may have been lost: a script keeps
- * the run beside its data, compares, and does what is safe.  Scripts take the
- * time from the engine (TIME), because hosts' clocks differ.
+ * connection reaches another engine.  Data that was written in another run may
+ * be old (a snapshot), and missing data may have been lost.  So a script keeps
+ * the run beside its data, compares it, and does what is safe.  Scripts take
+ * the time from the engine (TIME), because hosts' clocks differ.
  *
  * Built without hiredis (--without-store), a configuration with a store is
  * refused by config_load().
@@ -53,20 +54,20 @@ enum store_result {
 struct store *store_new(const struct config *);
 /* Connects, so that the first request need not wait.  Needs a loop. */
 void store_start(struct store *);
-/* Its tasks end; what is called after this fails with STORE_AWAY.  A loop ends
- * only after this.  NULL: nothing. */
+/* Ends its tasks; later calls fail with STORE_AWAY.  A loop ends only after
+ * this.  NULL: does nothing. */
 void store_end(struct store *);
-/* After the loop. */
+/* Called after the loop has ended. */
 void store_free(struct store *);
 
-/* As the configuration has it. */
+/* The lease's time in the configuration. */
 int64_t store_lease_ms(const struct store *);
 
-/* Would a call be sent now? */
+/* Is the engine connected, so that a call would be sent now? */
 bool store_is_up(const struct store *);
 
-/* A name of the store: "PREFIX:{KIND:NAME}:PART", or without PART (NULL).  The
- * braces are its hash tag.  Valid until the caller's buffer goes. */
+/* Makes a name of the store: "PREFIX:{KIND:NAME}:PART", or without PART (NULL).
+ * The braces are its hash tag.  Valid until the caller's buffer goes. */
 #define STORE_KEY_SIZE 512
 struct span store_key(const struct store *, char out[STORE_KEY_SIZE],
     const char *kind, const char *name, const char *part);
@@ -82,13 +83,13 @@ struct store_script {
 
 /* Runs a script (EVALSHA; EVAL where the engine does not know it yet) with
  * KEYS[1..nkeys] and ARGV[2..nargs + 1].  Waits for the reply, at most for the
- * store's timeout.  OK: *reply, which the caller frees with
- * store_reply_free(); else it is NULL.  Calls of one process are executed in
- * the order in which they were made. */
+ * store's timeout.  If it returns STORE_OK, the caller frees *reply with
+ * store_reply_free(); else *reply is NULL.  Calls of one process are executed
+ * in the order in which they were made. */
 enum store_result store_eval(struct store *, struct store_script *,
     const struct span *keys, size_t nkeys, const struct span *args,
     size_t nargs, struct store_reply **reply);
-/* The same without waiting: what is only reported.  Errors are logged. */
+/* The same without waiting for the reply.  Errors are logged. */
 enum store_result
 store_tell(struct store *, struct store_script *, const struct span *keys,
     size_t nkeys, const struct span *args, size_t nargs);
@@ -104,18 +105,18 @@ void store_reply_free(struct store_reply *);
 size_t store_reply_count(const struct store_reply *);
 /* NULL beyond the end. */
 const struct store_reply *store_reply_at(const struct store_reply *, size_t i);
-/* An integer, or a string of digits; otherwise what is given. */
+/* An integer, or a string of digits; else `otherwise`. */
 int64_t store_reply_int(const struct store_reply *, int64_t otherwise);
-/* A string (or status); empty for anything else.  NUL-terminated, and valid as
- * long as the reply. */
+/* A string (or status); an empty one for anything else.  NUL-terminated, and
+ * valid as long as the reply. */
 struct span store_reply_text(const struct store_reply *);
 
 /* ---- messages ---------------------------------------------------------- */
 
-/* fn is called, in a task of the store's, for each message on the channel, and
- * with p == NULL whenever messages may have been missed (after each time that
- * the subscription was made).  It must not wait.  At most STORE_CHANNELS_MAX;
- * name must last. */
+/* fn is called by a task of the store, for each message on the channel, and
+ * with p == NULL whenever messages may have been missed (after each new
+ * subscription).  It must not wait.  At most STORE_CHANNELS_MAX; name must
+ * last. */
 #define STORE_CHANNELS_MAX 4
 void store_listen(struct store *, const char *channel,
     void (*fn)(void *ctx, struct span message), void *ctx);
@@ -125,7 +126,7 @@ void store_listen(struct store *, const char *channel,
 struct store_facts {
 	bool up;
 	bool listens; /* the subscription is in force */
-	int64_t since_wall_ms; /* when that began; 0: never connected */
+	int64_t since_wall_ms; /* when it last went up or down; 0: never */
 	const char *why; /* the last failure; "": none */
 	const char *version; /* of the engine: "redis 7.0.15"; "": unknown */
 	const char *run; /* "": unknown */

@@ -19,11 +19,11 @@
 #include "base/memory.h"
 #include "fleet/store_internal.h"
 
-/* How often a process that has just started looks whether it is connected. */
+/* How often a process that has just started checks if it is connected. */
 #define START_STEP_MS 2
 #define WARN_EVERY_MS 10000
 #define ARGS_MAX 1200
-/* Of the round trip's mean, a new one is this part. */
+/* The weight of a new round trip in the mean is 1 / MEAN_PART. */
 #define MEAN_PART 16
 
 /* ---- sending ----------------------------------------------------------- */
@@ -57,8 +57,8 @@ store_ask(struct store *s, enum store_call_kind kind, const struct span *args,
 	call_push(s, kind);
 }
 
-/* The command's beginning: an engine that does not know the script gets its
- * text, which it then knows. */
+/* Writes the command's beginning.  An engine that does not know the script gets
+ * its text, and knows it from then on. */
 static void
 put_head(struct store *s, struct store_script *script, size_t nargs)
 {
@@ -73,7 +73,7 @@ put_head(struct store *s, struct store_script *script, size_t nargs)
 	buf_add(out, "\r\n", 2);
 }
 
-/* All after that, which is kept for a second time. */
+/* Writes the rest of the command.  Returns a copy, to send it again. */
 static char *
 put_tail(struct store *s, const struct span *keys, size_t nkeys,
     const struct span *args, size_t nargs, size_t *len)
@@ -117,7 +117,7 @@ send_script(struct store *s, struct store_script *script,
 	return call;
 }
 
-/* The first request of a process waits until it is connected; no other does. */
+/* Requests wait only for a process's first connection. */
 static bool
 is_open(struct store *s)
 {
@@ -142,7 +142,7 @@ note_time(struct store *s, const struct store_call *call)
 	    s->mean_us == 0 ? us : s->mean_us + (us - s->mean_us) / MEAN_PART;
 }
 
-/* Somebody emptied its memory of scripts (SCRIPT FLUSH). */
+/* Sends the script's text if the engine has forgotten it (SCRIPT FLUSH). */
 static bool
 send_again(struct store *s, struct store_call *call)
 {
@@ -174,7 +174,8 @@ warn_refused(struct store *s, const struct store_call *call)
 		    text);
 }
 
-/* A replica that was the master, a full memory: others may do better. */
+/* The engine cannot serve now (a replica that was the master): another
+ * connection may reach one that can. */
 static bool
 is_useless(const char *error)
 {
@@ -205,7 +206,7 @@ store_take_reply(struct store_link *l, struct store_reply *reply)
 	struct store *s = l->store;
 	struct store_call *call = TAILQ_FIRST(&s->calls);
 
-	if (call == NULL) { /* none was asked for */
+	if (call == NULL) { /* not a reply to any call */
 		store_reply_free(reply);
 		l->broken = true;
 		return;
@@ -224,7 +225,8 @@ store_take_reply(struct store_link *l, struct store_reply *reply)
 	l->asked_ms = TAILQ_EMPTY(&s->calls) ? 0 : clock_now_ms();
 }
 
-/* The connection is over: nobody knows whether what was sent was done. */
+/* The connection is closed: whether the calls that were sent were done is
+ * unknown. */
 void
 store_drop_calls(struct store_link *l)
 {
@@ -242,7 +244,7 @@ store_drop_calls(struct store_link *l)
 
 /* ---- waiting ----------------------------------------------------------- */
 
-/* Nothing more is sent until something comes. */
+/* A reply is late: no more calls are sent until something comes. */
 static void
 note_late(struct store *s)
 {
@@ -267,7 +269,7 @@ wait_for(struct store *s, struct store_call *call)
 		task_sleep((int)left_ms);
 	if (!call->done) {
 		note_late(s);
-		call->task = NULL; /* whoever ends it frees it */
+		call->task = NULL; /* finish() frees it */
 		return NULL;
 	}
 	reply = call->reply;

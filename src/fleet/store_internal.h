@@ -26,14 +26,14 @@ struct store_link {
 	int fd; /* -1: none */
 	bool up; /* the handshake is done */
 	bool tried; /* and has failed at least once */
-	bool broken; /* to be closed: what was written failed */
-	bool useless; /* the same, for what was replied; tried again later */
+	bool broken; /* to be closed: a write failed */
+	bool useless; /* the same, because of a reply; tried again later */
 	struct buf out; /* not sent yet */
 	struct resp_reader *reader;
 	int64_t heard_ms, asked_ms; /* last bytes; last own PING, 0: none */
 	/* Once connected: sends who we are.  -1: it is useless. */
 	int (*greet)(struct store_link *);
-	/* A reply has come, which is its own now. */
+	/* A reply has come, and is owned by take() from now on. */
 	void (*take)(struct store_link *, struct store_reply *);
 	/* It is closed. */
 	void (*lost)(struct store_link *);
@@ -51,7 +51,7 @@ enum store_call_kind {
 struct store_call {
 	TAILQ_ENTRY(store_call) entry;
 	enum store_call_kind kind;
-	struct task *task; /* who waits; NULL: nobody, or not any more */
+	struct task *task; /* that waits; NULL: none, or no longer */
 	struct store_script *script;
 	char *tail; /* of the command, after the script */
 	size_t len, nargs;
@@ -77,7 +77,7 @@ struct store {
 	size_t nchannels, nsubscribed;
 	bool ending;
 	bool late; /* a reply is overdue: nothing more is sent */
-	bool said_up; /* what the log said last */
+	bool said_up; /* the log last said that the store is up */
 	uint64_t generation; /* of the connection for calls, 1.. */
 	char run[41], version[64], why[256];
 	int64_t since_wall_ms, mean_us;
@@ -90,7 +90,7 @@ int64_t store_patience_ms(const struct store *);
 
 /* ---- store.c ----------------------------------------------------------- */
 
-/* A reply to what greeted the engine. */
+/* A reply to a command of the handshake. */
 void
 store_greeted(struct store *, enum store_call_kind, const struct store_reply *);
 /* Notes and logs why the engine cannot be used. */
@@ -99,7 +99,7 @@ void store_failed(struct store *, const char *fmt, ...)
 
 /* ---- store_call.c ------------------------------------------------------ */
 
-/* Appends a command of the store's own, whose reply comes in its turn. */
+/* Appends a command of the store's own.  Its reply comes in order. */
 void store_ask(struct store *, enum store_call_kind, const struct span *args,
     size_t nargs);
 void store_take_reply(struct store_link *, struct store_reply *);
@@ -110,7 +110,7 @@ void store_drop_calls(struct store_link *);
 void store_link_init(struct store_link *, struct store *, const char *name);
 /* Its task runs from now on; false: there is no loop, or no memory. */
 bool store_link_start(struct store_link *);
-/* What was appended to out goes, as far as it does now; the rest later. */
+/* Sends what was appended to out, as far as possible; the rest later. */
 void store_link_flush(struct store_link *);
 void store_link_free(struct store_link *);
 

@@ -5,7 +5,7 @@
 /*
  * One connection to the engine, and the task that keeps it: connects, reads,
  * writes what could not be written at once, and tries again at growing
- * intervals after a failure.  What the bytes mean is store.c's.
+ * intervals after a failure.  store.c knows what the bytes mean.
  */
 #include "config.h"
 
@@ -19,13 +19,13 @@
 #include "base/clock.h"
 #include "fleet/store_internal.h"
 
-/* Between two tries: doubles from the one to the other. */
+/* The time between two tries doubles from the first to the second. */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 2000
-/* A connection that carries nothing is asked so often whether it lives. */
+/* A connection that carries nothing is sent a PING this often. */
 #define IDLE_MS 5000
 #define READ_BYTES 16384
-/* What may wait to be written: the engine does not read. */
+/* How much may wait to be written if the engine does not read. */
 #define OUT_MAX ((size_t)8 * 1024 * 1024)
 
 void
@@ -125,7 +125,8 @@ read_link(struct store_link *l)
 		if (((size_t)n < sizeof(bytes) && !is_tls(l)) || l->broken ||
 		    l->useless || l->store->ending)
 			return true;
-		/* An engine that never stops sending does not stop us. */
+		/* An engine that never stops sending must not block the
+		 * loop. */
 		task_breathe();
 	}
 }
@@ -140,8 +141,8 @@ connect_path(struct store_link *l)
 
 	strlcpy(to.sun_path, path, sizeof(to.sun_path));
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* On a socket of the host's own this succeeds or fails at once; EAGAIN
-	 * says that the engine does not accept. */
+	/* On a Unix socket this succeeds or fails at once; EAGAIN says that the
+	 * engine does not accept. */
 	if (l->fd != -1 &&
 	    connect(l->fd, (struct sockaddr *)&to, sizeof(to)) == 0)
 		return 0;
@@ -219,8 +220,8 @@ open_link(struct store_link *l)
 
 /* ---- the task ---------------------------------------------------------- */
 
-/* Asks whether the other end lives, where nothing else would show it.  False:
- * it has been silent for too long. */
+/* Sends a PING if nothing else would show that the engine lives.  False: it has
+ * been silent for too long. */
 static bool
 check_life(struct store_link *l, int64_t now_ms)
 {
