@@ -19,7 +19,7 @@ edit_newline(struct span text)
 	return nl != NULL && nl > text.p && nl[-1] == '\r' ? "\r\n" : "\n";
 }
 
-/* Where the value begins in a line that sets the name; 0: it does not. */
+/* Where the value begins in a line that sets the name; 0: it sets another. */
 static size_t
 sets(struct span line, const char *name)
 {

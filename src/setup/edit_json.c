@@ -23,14 +23,14 @@ struct json {
 	const char *why;
 };
 
-/* An object, as far as an edit needs to know it. */
+/* What an edit needs to know of an object. */
 struct object {
 	size_t open, close; /* of its braces */
 	size_t nmembers;
 	size_t first_key, last_end; /* the first key's start, the last value's
 				       end */
 	bool comma; /* after the last value */
-	size_t value, value_end; /* of the member; value BAD: there is none */
+	size_t value, value_end; /* of the member; value BAD: no such member */
 };
 
 static char
@@ -45,7 +45,7 @@ is_blank(char c)
 	return c != '\0' && strchr(BLANKS, c) != NULL;
 }
 
-/* After blanks and comments; BAD: a comment that does not end. */
+/* Skips blanks and comments; BAD: a comment does not end. */
 static size_t
 skip_blank(const struct json *j, size_t i)
 {
@@ -92,7 +92,7 @@ skip_scalar(const struct json *j, size_t i)
 	return i > start ? i : BAD;
 }
 
-/* An object or array, by its brackets. */
+/* Skips an object or array, by its brackets. */
 static size_t
 skip_nest(const struct json *j, size_t i)
 {
@@ -138,8 +138,8 @@ skip_value(const struct json *j, size_t i)
 	}
 }
 
-/* Reads the object at i for the member of that name; the last one counts, as
- * for most readers. */
+/* Reads the object at i and finds the member of that name.  If there are
+ * several, the last one counts, as for most parsers. */
 static int
 object_read(const struct json *j, size_t i, const char *name, struct object *o)
 {
@@ -173,7 +173,7 @@ object_read(const struct json *j, size_t i, const char *name, struct object *o)
 	return i != BAD && at(j, i) == '}' ? 0 : -1;
 }
 
-/* Spaces and tabs from i on. */
+/* Counts the spaces and tabs from i on. */
 static size_t
 count_blanks(const struct json *j, size_t i)
 {
@@ -195,7 +195,7 @@ line_indent(const struct json *j, size_t i)
 	return (struct span){ j->text.p + start, count_blanks(j, start) };
 }
 
-/* One step of indentation, as the file has it. */
+/* One level of indentation, as the file has it. */
 static struct span
 indent_unit(const struct json *j)
 {
@@ -229,7 +229,8 @@ put_line(const struct layout *l, size_t depth)
 		buf_add(l->out, l->unit.p, l->unit.len);
 }
 
-/* A compact value: a member on a line each, and so are objects in arrays. */
+/* Lays out a compact value: each member is on its own line, and so is each
+ * object of an array. */
 static void
 put_value(const struct layout *l, const char *p)
 {
@@ -265,7 +266,8 @@ put_value(const struct layout *l, const char *p)
 	}
 }
 
-/* "key": value, and around the value the objects that are still missing. */
+/* Makes "key": value, with the objects that are still missing around the
+ * value. */
 static void
 member_make(const struct edit *e, size_t from, struct buf *b)
 {
@@ -286,7 +288,7 @@ put_text(const struct json *j, size_t from, size_t to, struct buf *out)
 	buf_add(out, j->text.p + from, to - from);
 }
 
-/* Where the last thing before the closing brace ends, a comment too. */
+/* The end of the last member or comment before the closing brace. */
 static size_t
 content_end(const struct json *j, const struct object *o)
 {
@@ -327,7 +329,7 @@ insert(const struct json *j, const struct object *o, const char *member,
 	}
 	l.base = own;
 	if (o->nmembers == 0) {
-		/* The member is one step in. */
+		/* The member is one level deeper. */
 		struct buf deeper;
 
 		buf_init(&deeper, 4096);

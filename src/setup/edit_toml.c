@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a TOML text falls into tables and pairs, over strings and arrays
- * of many lines.
+ * Hides how a TOML text is divided into tables and pairs, with strings and
+ * arrays of many lines.
  */
 #include "config.h"
 
@@ -77,7 +77,7 @@ path_begins(const struct path *p, const struct path *with)
 	    memcmp(p->text, with->text, with->len) == 0;
 }
 
-/* A string on one line; its end, or 0. */
+/* Skips a string on one line.  Returns its end, or 0. */
 static size_t
 skip_quoted(struct span t, size_t i)
 {
@@ -92,7 +92,7 @@ skip_quoted(struct span t, size_t i)
 	return 0;
 }
 
-/* Any string. */
+/* Skips any string. */
 static size_t
 skip_string(struct span t, size_t i)
 {
@@ -105,13 +105,13 @@ skip_string(struct span t, size_t i)
 			i++;
 		else if (t.p[i] == quote && at(t, i + 1) == quote &&
 		    at(t, i + 2) == quote)
-			/* Up to two quotes may stand before the three. */
+			/* Up to two more quotes may belong to the string. */
 			return skip(t, i + 3, quote == '"' ? "\"" : "'");
 	}
 	return 0;
 }
 
-/* An array or inline table. */
+/* Skips an array or inline table. */
 static size_t
 skip_nest(struct span t, size_t i)
 {
@@ -149,8 +149,8 @@ skip_value(struct span t, size_t i)
 	return i > start ? i : 0;
 }
 
-/* A dotted key; where it ends, or 0.  A quoted key with an escape in it is
- * taken as it is written: no key of ours has one. */
+/* Reads a dotted key.  Returns its end, or 0.  Escapes in a quoted key are not
+ * decoded: no key of ours has one. */
 static size_t
 read_key(struct span t, size_t i, struct path *path)
 {
@@ -179,7 +179,7 @@ read_key(struct span t, size_t i, struct path *path)
 	}
 }
 
-/* Nothing but a comment may follow. */
+/* The start of the next line; 0: more than a comment follows. */
 static size_t
 line_end(struct span t, size_t i)
 {
@@ -242,7 +242,7 @@ struct toml {
 	struct path table, want; /* the pair's table, and its whole path */
 	struct statement found; /* KIND_PAIR: it is there */
 	bool table_seen;
-	bool dotted; /* the table is made by the keys of another */
+	bool dotted; /* dotted keys of another table make it */
 	size_t table_end; /* after the table's last pair, or its header */
 };
 
@@ -290,7 +290,7 @@ look(struct toml *t)
 	    : NULL;
 }
 
-/* A bare key, or one in quotes. */
+/* Writes a bare key, or one in quotes. */
 static void
 put_key(struct buf *out, const char *key)
 {
@@ -325,7 +325,7 @@ put_header(struct buf *out, const struct edit *e, const char *nl)
 	buf_puts(out, nl);
 }
 
-/* The text up to a place, whose last line is ended. */
+/* Writes the text up to a place, and ends its last line. */
 static void
 put_before(struct buf *out, struct span text, size_t end, const char *nl)
 {
@@ -344,7 +344,7 @@ insert(const struct toml *t, const struct edit *e, struct buf *out)
 		put_before(out, t->text, end, nl);
 		put_pair(out, e, nl);
 	} else if (e->nkeys == 1) {
-		/* Before all tables, as nothing else is of the top level. */
+		/* Before all tables: only there is the top level. */
 		end = 0;
 		put_pair(out, e, nl);
 		if (t->text.len > 0 && t->text.p[0] == '[')
@@ -376,7 +376,7 @@ edit_toml(
 	if ((*why = look(&t)) != NULL)
 		return -1;
 	if (e->value == NULL) {
-		/* Of what is not there, nothing is left out. */
+		/* If there is no such pair, nothing is left out. */
 		buf_add(out, text.p, t.found.start);
 		buf_add(out, text.p + t.found.end, text.len - t.found.end);
 	} else if (t.found.kind == KIND_PAIR && e->keep)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a YAML text falls into lines of block mappings.  Flow style, tabs
- * and several documents are refused where an edit would have to go into them.
+ * Hides how a YAML text is divided into lines of block mappings.  Flow style,
+ * tabs and several documents are refused if an edit would have to go into them.
  */
 #include "config.h"
 
@@ -127,7 +127,7 @@ value_end(struct span line, size_t i)
 	return end;
 }
 
-/* The mapping of the whole text, or why there is none to edit. */
+/* Finds the mapping of the whole text, or says why there is none to edit. */
 static int
 document(struct yaml *y, struct region *r)
 {
@@ -167,8 +167,8 @@ document(struct yaml *y, struct region *r)
 	return 0;
 }
 
-/* Finds the key in the mapping; its lines are *at, the value's begin is
- * *value in the first of them. */
+/* Finds the key in the mapping.  Its lines are *at; the value begins at *value
+ * in the first of them. */
 static bool
 find(const struct yaml *y, const struct region *r, const char *key,
     struct region *at, size_t *value)
@@ -219,7 +219,7 @@ put_spaces(struct buf *out, size_t n)
 		buf_puts(out, " ");
 }
 
-/* A plain name, or one in quotes. */
+/* Writes a plain name, or one in quotes. */
 static void
 put_key(struct buf *out, const char *key)
 {
@@ -232,7 +232,7 @@ put_key(struct buf *out, const char *key)
 		buf_json(out, span_of(key));
 }
 
-/* Lines of a list, each one deeper. */
+/* Writes the lines of a list between our two comments. */
 static void
 put_items(
     const struct yaml *y, const char *items, size_t indent, struct buf *out)
@@ -253,7 +253,7 @@ put_items(
 	buf_puts(out, y->nl);
 }
 
-/* What is missing of the way, and the value, as new lines at a mapping's
+/* Adds the missing keys of the path and the value, as new lines at a mapping's
  * end. */
 static void
 append(const struct yaml *y, const struct region *r, const struct edit *e,
@@ -293,7 +293,7 @@ replace(const struct yaml *y, const struct region *at, size_t value,
 	if (end == value && end < line.len)
 		buf_puts(out, " "); /* before a comment */
 	buf_add(out, y->text.p + at->start + end, first - at->start - end);
-	/* What the old value had below it goes. */
+	/* The lines below the old value are left out. */
 	buf_add(out, y->text.p + at->end, y->text.len - at->end);
 }
 

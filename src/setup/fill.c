@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "setup/setup.h"
 
-/* Where a tool must be told a number, and none is known. */
+/* For a tool that needs a number, if none is known. */
 #define WINDOW_GUESS 32768
 #define OUTPUT_MAX 32000
 
@@ -28,7 +28,8 @@ model_find(const struct setup_models *models, const char *id)
 	return NULL;
 }
 
-/* What is not told is guessed where a tool wants both: a quarter. */
+/* If the output is not known, a quarter of the context is a guess, for tools
+ * that need both. */
 static uint64_t
 output_of(const struct setup_model *m)
 {
@@ -39,7 +40,8 @@ output_of(const struct setup_model *m)
 	return quarter > OUTPUT_MAX ? OUTPUT_MAX : quarter;
 }
 
-/* A number or a flag of a model.  False: not known (a flag: not so). */
+/* Adds a number or a flag of a model.  False: it is not known, or the flag is
+ * false. */
 static bool
 put_fact(const struct setup_model *m, struct span name, struct buf *out)
 {
@@ -102,8 +104,8 @@ put_field(const struct setup_values *v, const struct setup_model *m,
 	return true;
 }
 
-/* The field at p, "<name>" or "<?name>", without its brackets; p NULL: it is
- * none. */
+/* The field at p, "<name>" or "<?name>", without its brackets; p NULL: there is
+ * no field. */
 static struct span
 field_at(const char *p)
 {
@@ -117,8 +119,8 @@ field_at(const char *p)
 static bool fill(const struct setup_values *, const struct setup_model *,
     const char *p, const char *end, struct buf *);
 
-/* The body of a loop, for each model that talks; the one that was picked comes
- * first, as some tools begin with that. */
+/* Fills the body of a loop for each model that talks.  The picked model comes
+ * first, as some tools begin with the first one. */
 static bool
 fill_each(const struct setup_values *v, const char *p, const char *end,
     const char *between, struct buf *out)
@@ -141,7 +143,8 @@ fill_each(const struct setup_values *v, const char *p, const char *end,
 	return some;
 }
 
-/* "<?name>", p after it: what stands up to "<.>", or nothing. */
+/* "<?name>", which ends at p: fills the text up to "<.>" if the field is
+ * known. */
 static bool
 fill_if(const struct setup_values *v, const struct setup_model *m,
     struct span field, const char *p, const char *end, struct buf *out)
@@ -196,7 +199,7 @@ setup_fill(const struct setup_values *v, const char *template, struct buf *out)
 
 /* ---- the text of a file ----------------------------------------------- */
 
-/* Fills the way, which then lies in `room`, key by key. */
+/* Fills the path key by key; the keys then lie in `room`. */
 static bool
 way_make(const struct setup_values *v, const char *way, struct edit *e,
     struct buf *room)
@@ -223,7 +226,7 @@ way_make(const struct setup_values *v, const char *way, struct edit *e,
 	return true;
 }
 
-/* *text becomes the text with one more edit made. */
+/* Makes one more edit in *text. */
 static int
 edit_make(const struct setup_values *v, const struct setup_edit *row,
     struct buf *text, const char **why)

@@ -5,8 +5,8 @@
 /*
  * Hides how a set-up becomes a shell script: the tool's facts as variables, its
  * edits as here-documents, and of the editors those that they need.  All that
- * comes from outside (URL, names of models) is plain by setup_is_plain(), so
- * nothing in it means anything to a shell, to awk, or in a here-document.
+ * comes from outside (URL, names of models) is plain by setup_is_plain(), so no
+ * character of it is special in a shell, in awk, or in a here-document.
  */
 #include "config.h"
 
@@ -16,7 +16,7 @@
 #include "setup/setup.h"
 #include "setup/texts.h"
 
-/* How an edit is called in a script, and what makes it there. */
+/* The name of an edit in a script, and the awk text that makes it there. */
 struct language {
 	edit_function *edit; /* NULL: a whole file */
 	const char *name, *text_name;
@@ -50,7 +50,7 @@ put_lines(struct buf *out, const char *const *lines)
 		buf_puts(out, *lines++);
 }
 
-/* "~/x" and "${VAR:-~/x}/y" as words of the shell. */
+/* Writes "~/x" and "${VAR:-~/x}/y" as words of the shell. */
 static void
 put_path(struct buf *out, struct span spec)
 {
@@ -87,7 +87,7 @@ put_paths(struct buf *out, const char *spec)
 	buf_puts(out, several ? ")\"" : "");
 }
 
-/* A value, each of its lines after a space. */
+/* Writes a value, each of its lines after a space. */
 static void
 put_value(struct buf *out, struct span text)
 {
@@ -102,7 +102,7 @@ put_value(struct buf *out, struct span text)
 	}
 }
 
-/* One edit, unless a field of it is not known. */
+/* Writes one edit, unless a field of it is not known. */
 static void
 put_edit(
     struct buf *out, const struct setup_values *v, const struct setup_edit *e)
@@ -166,7 +166,7 @@ put_files(struct buf *out, const struct setup_values *v,
 	buf_puts(out, "\tesac\n}\n");
 }
 
-/* A function of the shell that says a template. */
+/* Writes a shell function that prints a template. */
 static void
 put_saying(struct buf *out, const struct setup_values *v, const char *name,
     const char *template)
@@ -182,7 +182,7 @@ put_saying(struct buf *out, const struct setup_values *v, const char *name,
 	buf_free(&text);
 }
 
-/* The editors that the tool's files need, as texts of awk. */
+/* Writes the editors that the tool's files need, as awk texts. */
 static void
 put_editors(struct buf *out, const struct setup_tool *tool)
 {
@@ -220,7 +220,7 @@ setup_script(const struct setup_values *values, const struct setup_tool *tool,
 {
 	struct setup_values v = *values;
 
-	/* What only the other machine knows stays a field. */
+	/* Fields that only the other machine knows stay as they are. */
 	v.key = "<key>";
 	v.key_file = "<keyfile>";
 	strlcpy(v.now, "<now>", sizeof(v.now));

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the tools of a gateway's users want in their settings: known to the
- * command that writes it (ctl/setup.c) and to whoever makes a script of it.
+ * What the tools of a gateway's users need in their settings.  Used by the
+ * command that writes these (ctl/setup.c) and by the maker of a script.
  *
  *	tools.c		the table of tools: their files, and what goes into them
  *	models.c	the models of a client, and which is picked
@@ -26,7 +26,7 @@
  *	<{>...<}>	the same without commas; <id> is the model's name
  *
  * Fields are escaped for a string in double quotes (JSON, TOML, YAML).  A
- * template with a field outside of <?...> that is not known is left out whole.
+ * template is left out as a whole if a field outside of <?...> is not known.
  */
 #ifndef SETUP_SETUP_H
 #define SETUP_SETUP_H
@@ -58,18 +58,19 @@ struct setup_models {
 	size_t n;
 };
 
-/* NULL: there is no room, or the name is not plain. */
+/* Adds a model.  NULL: there is no room, or the name is not plain. */
 struct setup_model *
 setup_model_add(struct setup_models *, const char *id, struct arena *);
-/* The first that talks and can use tools, else the first that talks; NULL. */
+/* The first model that talks and can use tools, else the first that talks, or
+ * NULL. */
 const struct setup_model *setup_model_pick(const struct setup_models *);
-/* The one of this name; NULL. */
+/* The model of this name, or NULL. */
 const struct setup_model *setup_model_known(
     const struct setup_models *, const char *id);
-/* Adds a model of which only the name is known, as after a pattern. */
+/* Adds a model of which only the name is known, as it matches a pattern. */
 void setup_model_assume(struct setup_models *, const char *id);
-/* Letters, digits and marks that mean nothing to a shell or in a quoted string:
- * what all names, URLs and keys must be made of. */
+/* Is the text made of letters, digits and marks that are not special in a shell
+ * or in a quoted string?  All names, URLs and keys must be. */
 bool setup_is_plain(const char *);
 
 /* ---- tools ------------------------------------------------------------ */
@@ -77,7 +78,7 @@ bool setup_is_plain(const char *);
 struct setup_edit {
 	edit_function *edit;
 	const char *way; /* keys, each a template, separated by '|' */
-	const char *value; /* a template; NULL takes it out (TOML) */
+	const char *value; /* a template; NULL removes it (TOML) */
 	bool keep;
 };
 
@@ -86,22 +87,21 @@ struct setup_file {
 	 * exists, or else the first. */
 	const char *path;
 	bool secret; /* the key is in it: nobody else may read it */
-	const char *whole; /* a file of ours alone; or: */
+	const char *whole; /* the text of a file that is ours alone; or: */
 	struct setup_edit edits[SETUP_EDITS_MAX];
 };
 
 struct setup_tool {
 	const char *name, *title;
-	const char *run; /* how it is started afterwards, or NULL */
-	const char *show; /* for a tool without a file: what it wants to be
-			     told, a template */
-	const char *note; /* said afterwards, a template, or NULL */
+	const char *run; /* the command that starts it, or NULL */
+	const char *show; /* a tool without a file: its settings, a template */
+	const char *note; /* printed afterwards, a template, or NULL */
 	struct setup_file files[SETUP_FILES_MAX];
 };
 
 extern const struct setup_tool setup_tools[];
 const struct setup_tool *setup_tool_find(const char *name);
-/* Whether its settings say how large the model's context is. */
+/* Do its settings have the size of the model's context? */
 bool setup_tool_wants_context(const struct setup_tool *);
 /* For spelling_nearest() and lists. */
 const char *setup_tool_name(const void *ctx, size_t i);
@@ -120,7 +120,7 @@ struct setup_values {
 bool
 setup_fill(const struct setup_values *, const char *template, struct buf *out);
 
-/* The text of a file of the tool, from the one before.  -1: *why says which
+/* Makes the new text of a tool's file from the old one.  -1: *why says which
  * edit cannot be made, and why. */
 int setup_text_make(const struct setup_values *, const struct setup_file *,
     struct span before, struct buf *after, const char **why);
@@ -129,7 +129,7 @@ int setup_text_make(const struct setup_values *, const struct setup_file *,
 
 /* A POSIX shell script that does to a user's files on another machine what
  * setup_text_make() does to these; the key is asked for there.  Of the values
- * it takes url, model, small and models; size is bounded by SETUP_TEXT_MAX.
+ * it uses url, model, small and models; the size is bounded by SETUP_TEXT_MAX.
  * False: out is full. */
 bool setup_script(
     const struct setup_values *, const struct setup_tool *, struct buf *out);

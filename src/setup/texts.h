@@ -3,15 +3,15 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What a set-up's script is made of: the files script.sh and *.awk beside this
- * one, each as its lines and NULL; texts.sh makes them at build time.
+ * The parts of a set-up's script: the files script.sh and *.awk beside this
+ * file, each as its lines and NULL.  texts.sh makes the C text at build time.
  */
 #ifndef SETUP_TEXTS_H
 #define SETUP_TEXTS_H
 
 extern const char *const setup_text_script[];
-/* awk: the frame of the editors, the editors, and how a set-up is taken
- * back. */
+/* awk texts: the frame of the editors, the editors, and the undoing of a
+ * set-up. */
 extern const char *const setup_text_edit[];
 extern const char *const setup_text_edit_env[];
 extern const char *const setup_text_edit_json[];

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The tools: where each keeps its user's settings, and what it must find
- * there.  setup.h has the language of the templates.
+ * The tools: where each keeps its user's settings, and what the settings must
+ * be.  setup.h has the language of the templates.
  *
  * Formats as the tools read them: Codex 0.169.0 (config.toml), Claude Code
  * 2.1.330 (settings.json), opencode 1.18.33 (opencode.json), Qwen Code 0.24.4
@@ -159,7 +159,8 @@ const struct setup_tool setup_tools[] = {
 		    { edit_toml, PROVIDER "name", "\"tailgate\"", 0 },
 		    { edit_toml, PROVIDER "base_url", "\"<v1>\"", 0 },
 		    { edit_toml, PROVIDER "wire_api", "\"responses\"", 0 },
-		    /* By hand it is in the environment. */
+		    /* Users who set it up by hand have the key in the
+		     * environment. */
 		    { edit_toml, PROVIDER "env_key", NULL, 0 },
 		    /* With a command for the key (auth) Codex would take its
 		     * instructions from the gateway's catalogue. */
