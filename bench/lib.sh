@@ -33,8 +33,9 @@ seconds=${SECONDS_EACH:-3}
 short='{"model":"stub/size=600","messages":[{"role":"user","content":"hi"}]}'
 stream='{"model":"stub/n=20,ms=200,stamp","stream":true,"messages":[]}'
 
-# keep PATH PID...: records that PATH is reached at $base, and that it costs these
-# processes and their descendants.  A worker that ends is replaced by another.
+# keep PATH PID...: records that PATH is reached at $base, and that its cost is
+# that of these processes and their descendants.  A worker that ends is replaced
+# by another.
 keep()
 {
 	keep_name=$(echo "$1" | tr - _)

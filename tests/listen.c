@@ -15,8 +15,9 @@
  *		to it are refused, yet a server that sets SO_REUSEADDR or
  *		SO_REUSEPORT may bind it.
  *	listen -f -p FILE
- *		listens and never accepts, its queue already full: who connects
- *		waits (where the kernel drops what does not fit, as Linux does).
+ *		listens and never accepts, its queue already full: a client that
+ *		connects waits (if the kernel drops what does not fit, as Linux
+ *		does).
  *	listen -c PATH
  *		exits 0 when somebody listens at PATH.
  */

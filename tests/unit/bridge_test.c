@@ -476,7 +476,7 @@ try_conversation(const char *name)
 	free(stream);
 }
 
-/* --- Cases without a recording ---- */
+/* --- Cases without a recording --- */
 
 static void
 test_fail(enum bridge kind, const char *begin, const char *error)

@@ -417,7 +417,7 @@ static const struct row rows[] = {
 	    "text:a error:broke" },
 };
 
-/* --- How a client reads the events ------- */
+/* --- How a client reads the events --- */
 
 struct reader {
 	bool messages;

@@ -473,7 +473,7 @@ file_make(const char *path)
 		exit(99);
 }
 
-/* Role setup has no configuration, nor has the role that probes mounts. */
+/* SANDBOX_SETUP has no configuration; SANDBOX_MOUNT has only a provider. */
 static const struct config *
 role_config(enum sandbox_role role)
 {
