@@ -176,7 +176,7 @@ ask_json(struct probe_asking *a, const char *path, const char *body)
 	return json;
 }
 
-/* ---- What it tells ---- */
+/* ---- The models ---- */
 
 /* Takes the names from the list, with what was learned of these models. */
 static void

@@ -18,9 +18,9 @@
 void diff_print(const char *name, struct span before, struct span after,
     const struct span *hidden, size_t n, FILE *);
 
-/* Takes the change from before to after back out of current, a text that has
- * grown from after.  -1: a changed place was changed again, or cannot be
- * distinguished from another. */
+/* Undoes the change from before to after in current, a text that has grown from
+ * after.  -1: a changed place was changed again, or cannot be distinguished
+ * from another. */
 int diff_take_back(struct span before, struct span after, struct span current,
     struct buf *out);
 

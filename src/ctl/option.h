@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The options of a subcommand, said once: its parser, its help and the shells'
- * completions are all made from one table.
+ * The options of a subcommand, defined once: its parser, its help and the
+ * shells' completions are all made from one table.
  */
 #ifndef CTL_OPTION_H
 #define CTL_OPTION_H

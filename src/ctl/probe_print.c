@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What people see of `tailgate probe`: the table, JSON, and what has changed.
+ * The output of `tailgate probe`: the table, JSON, and what has changed.
  */
 #include "config.h"
 

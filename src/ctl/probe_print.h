@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What people see of `tailgate probe`.
+ * The output of `tailgate probe`.
  */
 #ifndef CTL_PROBE_PRINT_H
 #define CTL_PROBE_PRINT_H

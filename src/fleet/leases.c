@@ -108,8 +108,8 @@ entry_new(struct leases *l, const struct slots_ask *ask)
 	return e;
 }
 
-/* Tells the engine that the entry is over ("give", "leave"); if the call
- * fails, it is told later. */
+/* Tells the engine that the entry is over ("give", "leave"); if the call fails,
+ * the next beat does. */
 static void
 entry_end(struct leases *l, struct leases_entry *e, const char *what)
 {

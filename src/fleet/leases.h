@@ -26,8 +26,8 @@
  * measures time with its own clock, and a jump of that clock counts as a third
  * of a lease at the most.
  *
- * After a restart the engine grants no slot for the time of a lease.  What it
- * knew is dropped; a process that holds slots reports them in its next beat.
+ * After a restart the engine grants no slot for the time of a lease.  Its old
+ * data is dropped; a process that holds slots reports them in its next beat.
  *
  * A lease cannot help in two cases: a host that is paused as a whole (a virtual
  * machine), so that its kernel does not run either; and a model server that

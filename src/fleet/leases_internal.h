@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the files leases*.c share; nobody else includes this.
+ * What the files leases*.c share; no other file includes this.
  */
 #ifndef FLEET_LEASES_INTERNAL_H
 #define FLEET_LEASES_INTERNAL_H
@@ -37,7 +37,7 @@ struct leases_entry {
 	enum leases_state state;
 	uint64_t number, fence;
 	unsigned stride;
-	struct task *task; /* whose request it is */
+	struct task *task; /* of the request */
 	int64_t since_ms;
 	bool listed, seen; /* as held: in the last beat, in its reply */
 	char client[2 * CONFIG_NAME_MAX + 2];
@@ -63,7 +63,7 @@ struct leases {
 	struct store *store;
 	struct leases_limit *limits;
 	char process[LEASES_ID_SIZE - 24], channel[STORE_KEY_SIZE];
-	char channels[128]; /* what all channels begin with */
+	char channels[128]; /* the prefix of all channels */
 	uint64_t number;
 	struct task *task;
 	bool started, ending;

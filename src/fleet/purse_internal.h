@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What purse*.c share; nobody else includes this.
+ * What purse*.c share; no other file includes this.
  */
 #ifndef FLEET_PURSE_INTERNAL_H
 #define FLEET_PURSE_INTERNAL_H

@@ -93,7 +93,7 @@ struct store_script purse_script = { .name = "budget",
 	    "elseif head.rec == 0 and version > head.ver then doubt(3000) end\n"
 	    "head.ver = math.max(head.ver, version) + 1\n"
 
-	    /* ---- a window has ended: what is open goes on ---- */
+	    /* ---- a window has ended: carry over what is open ---- */
 	    "local rolled = {}\n"
 	    "for i = 1, 3 do\n"
 	    "  local p = head['p' .. i]\n"
@@ -153,8 +153,8 @@ struct store_script purse_script = { .name = "budget",
 	    "end\n"
 
 	    /* ---- have all been heard? ---- */
-	    /* What the host remembers from before counts, so only its first
-	     * call does. */
+	    /* Only a host's first call in this generation counts: it has what
+	     * the host remembers. */
 	    "if head.rec > 0 and e[3] ~= head.gen then\n"
 	    "  if version > head.v0 then head.old = 1 end\n"
 	    "  head.max = math.max(head.max, hosts)\n"

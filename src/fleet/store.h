@@ -81,7 +81,7 @@ struct store_script {
 	uint64_t known; /* the connection on which the engine has it */
 };
 
-/* Runs a script (EVALSHA; EVAL where the engine does not know it yet) with
+/* Runs a script (EVALSHA; EVAL if the engine does not know it yet) with
  * KEYS[1..nkeys] and ARGV[2..nargs + 1].  Waits for the reply, at most for the
  * store's timeout.  If it returns STORE_OK, the caller frees *reply with
  * store_reply_free(); else *reply is NULL.  Calls of one process are executed

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What store.c and store_link.c share; nobody else includes this.
+ * What store*.c share; no other file includes this.
  */
 #ifndef FLEET_STORE_INTERNAL_H
 #define FLEET_STORE_INTERNAL_H
@@ -31,7 +31,7 @@ struct store_link {
 	struct buf out; /* not sent yet */
 	struct resp_reader *reader;
 	int64_t heard_ms, asked_ms; /* last bytes; last own PING, 0: none */
-	/* Once connected: sends who we are.  -1: it is useless. */
+	/* Once connected: starts the handshake.  -1: it is useless. */
 	int (*greet)(struct store_link *);
 	/* A reply has come, and is owned by take() from now on. */
 	void (*take)(struct store_link *, struct store_reply *);
