@@ -10,10 +10,10 @@
  *  - so is, if there is one slot, a waiter overtaken by a later one of its
  *    client (waiting begins when tick is first called; it does not count if
  *    the slot was idle for so long that slots.h allows to pass a waiter over);
- *  - so is a take that fails in a process that nobody killed.  It prints
- *    hand-over times, overtakings between clients and CPU, and exits 1 if
- *    there was a violation.  With -w it only lets everybody wait (-T seconds)
- *    and prints what that costs.
+ *  - so is a take that fails in a process that nobody killed.
+ * It prints hand-over times, overtakings between clients and CPU, and exits 1
+ * if there was a violation.  With -w it only lets everybody wait (-T seconds)
+ * and prints what that costs.
  */
 #include "config.h"
 

@@ -5,8 +5,8 @@
 /*
  * Memory that runs out when a test says so: a library for LD_PRELOAD.  The file
  * that TAILGATE_TEST_STARVE names holds a struct starve, which the test writes
- * in place.  Of one process's allocations of at least `least` bytes, number
- * `from` and the ones after it fail, `many` of them.
+ * in place.  Of one process's allocations of at least `least` bytes, `many`
+ * fail, from number `from` on.
  */
 #include "config.h"
 
