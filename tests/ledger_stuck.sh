@@ -57,6 +57,14 @@ out_is_refused()
 	[ "$status" = 503 ]
 }
 
+# By each of the workers: one may notice it before the other.
+out_is_refused_by_all()
+{
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		out_is_refused || return 1
+	done
+}
+
 out_is_served()
 {
 	ask stub/plain
@@ -97,7 +105,7 @@ others()
 # stuck WHAT: now it is, and it is noticed.
 stuck()
 {
-	check "$1: what would leave is refused" wait_until out_is_refused
+	check "$1: what would leave is refused" wait_until out_is_refused_by_all
 	check "$1: by name" error_is 503 ledger_unavailable
 	like "$1: with the time to come back" "$(header retry-after)" \
 		'^[1-9][0-9]?$'
