@@ -346,11 +346,11 @@ refused 'it is no program' 'the new program does not accept'
 # A part of one, as a copy that ended too early leaves it.
 tried_again()
 {
-	[ "$(grep -c 'the old one stays' "$dir/tailgate.log")" -gt "$1" ]
+	[ "$(grep -c 'the old one goes on' "$dir/tailgate.log")" -gt "$1" ]
 }
 head -c 20000 "$own_program" >"$dir/part"
 install_program "$dir/part"
-before=$(grep -c 'the old one stays' "$dir/tailgate.log")
+before=$(grep -c 'the old one goes on' "$dir/tailgate.log")
 kill -HUP "$tailgate_pid"
 check 'it is a part of a program: the log says that this one stays' \
 	wait_until -p "$tailgate_pid" tried_again "$before"
@@ -383,7 +383,7 @@ exec "$bin/other" -f "$dir/bad.conf" -s "$socket"
 END
 install_program "$dir/no-workers"
 went_back 'its workers cannot start' \
-	'the workers of version 99.0.0 can.t start; the program before'
+	'the workers of version 99.0.0 can.t start; the previous program goes on'
 check 'under the same process id still' alive "$tailgate_pid"
 check 'a good one takes over after all that' to "$bin/other" 99.0.0
 

@@ -103,7 +103,7 @@ parent_upgrade_prove(struct parent *p)
 	p->proof = proof_start(p->config_path);
 	if (p->proof == NULL) {
 		log_error("the new program can't be tried: %s; the old one "
-			  "stays",
+			  "goes on",
 		    strerror(errno));
 		notify_ready("serving; the upgrade failed");
 	}
@@ -168,7 +168,7 @@ parent_upgrade_execute(struct parent *p)
 		upgrade_execute(&u);
 		p->proved = p->handed_over = false;
 		log_error("the new program can't be executed: %s; the old one "
-			  "stays",
+			  "goes on",
 		    strerror(errno));
 		notify_ready("serving; the upgrade failed");
 	}

@@ -177,11 +177,24 @@ look_at_all(struct peer_board *b, int64_t now_ms)
 		task_yield();
 }
 
+/* While none of the web server's ends is known, the first look is at once: a
+ * client that left before it would never have been seen. */
+static int64_t
+first_look_ms(const struct peer_board *b)
+{
+	const struct peer_link *p = TAILQ_FIRST(&b->peers);
+	int64_t now_ms = clock_now_ms();
+
+	return b->nknown == 0 && p != NULL && !peer_is_named(p)
+	    ? now_ms
+	    : now_ms + PEER_PERIOD_MS;
+}
+
 static void
 board_main(void *ctx)
 {
 	struct peer_board *b = ctx;
-	int64_t next_ms = clock_now_ms() + PEER_PERIOD_MS, now_ms;
+	int64_t next_ms = first_look_ms(b), now_ms;
 
 	b->task = task_self();
 	while (!TAILQ_EMPTY(&b->peers)) {
