@@ -279,22 +279,10 @@ tend(void *ctx)
 	p->task = NULL;
 }
 
-static bool
-any_has_purse(const struct config *c)
-{
-	for (size_t i = 0; i < c->nclients; i++)
-		if (budget_has_purse(&c->clients[i].budget))
-			return true;
-	for (size_t i = 0; i < c->nmodels; i++)
-		if (budget_has_purse(&c->models[i].budget))
-			return true;
-	return false;
-}
-
 void
 purse_start(struct purse *p)
 {
-	if (p->store == NULL || !any_has_purse(p->config))
+	if (p->store == NULL || !budget_any_has_purse(p->config))
 		return;
 	store_start(p->store);
 	if (task_start(tend, p) == -1)

@@ -37,8 +37,8 @@ struct budget_host {
 	bool more; /* there were more than that */
 };
 
-static bool
-any_is_shared(const struct config *c)
+bool
+budget_any_has_purse(const struct config *c)
 {
 	for (size_t i = 0; i < c->nclients; i++)
 		if (budget_has_purse(&c->clients[i].budget))
@@ -190,7 +190,7 @@ budget_host_open(struct budget_book *b, char *why, size_t size)
 {
 	int dir, rc;
 
-	if (b->copy || !any_is_shared(b->config))
+	if (b->copy || !budget_any_has_purse(b->config))
 		return 0;
 	dir = mapfile_open_dir(b->config->state_dir, HOST_NAME, why, size);
 	if (dir == -1)

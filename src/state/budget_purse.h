@@ -54,6 +54,8 @@ enum budget_purse_state {
 
 /* Does the budget have bounds that are spent from a purse? */
 bool budget_has_purse(const struct budget *);
+/* Does any client's or model's? */
+bool budget_any_has_purse(const struct config *);
 
 /* Why the store is called. */
 enum budget_purse_reason {

@@ -162,7 +162,7 @@ read_ledger(struct sums *s)
 static bool
 must_have_line(const struct world_request *r)
 {
-	return r->ntries > 0 && r->closed && !r->died && !world->hurried &&
+	return r->ntries > 0 && r->closed && !r->died && !r->hurried &&
 	    world->disk_fault == 0 && world->disk_hang == 0 &&
 	    world->descriptor_fault == 0 &&
 	    world->cut_ns[r->life] - r->closed_ns > LINE_NS;

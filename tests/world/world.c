@@ -354,6 +354,19 @@ check(void)
 		world_wrong("the check failed");
 }
 
+/* A client may see only in the next life that its response was cut. */
+static void
+after_hurry(void)
+{
+	for (unsigned i = 0; i < world->nrequests; i++) {
+		struct world_request *r = &world->requests[i];
+
+		if (r->begun && !r->closed)
+			r->hurried = true;
+	}
+	sim_worker_died();
+}
+
 /* What the parent of workers does. */
 static void
 after_death(pid_t pid)
@@ -400,7 +413,7 @@ run_life(void)
 		world_wrong("life %u ended with status %d", world->life,
 		    WEXITSTATUS(status));
 	else if (world->hurried)
-		sim_worker_died();
+		after_hurry();
 	world->cut_ns[world->life] =
 	    world->killed || world->hurried ? world->mono_ns : INT64_MAX;
 	world->hurried |= hurried;

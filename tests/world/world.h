@@ -162,6 +162,7 @@ struct world_request {
 	int64_t closed_ns; /* when the worker hung up */
 	bool begun; /* the worker has read all parameters */
 	bool died; /* was open when a worker died */
+	bool hurried; /* was open when a worker ended in a hurry */
 	unsigned lines; /* in the ledger */
 	struct world_try tries[WORLD_TRIES_MAX];
 	unsigned ntries;
