@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "ledger/callers.h"
 #include "ledger/keeper.h"
 #include "sandbox/sandbox.h"
@@ -90,6 +91,7 @@ ledger_keeper_run(const struct config *config, int desk)
 	if (sandbox_enter(
 		SANDBOX_LEDGER, config, NULL, &force, why, sizeof(why)) == -1)
 		fatal("%s", why);
+	memory_give_back();
 	loop(callers, file);
 	ledger_callers_free(callers);
 	ledger_file_free(file, clock_now_ms() + LEDGER_LOCK_WAIT_MS);

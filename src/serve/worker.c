@@ -373,6 +373,7 @@ worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
 	if (write(parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
 	catch_signals();
+	memory_trim();
 	task_loop();
 	while (!SLIST_EMPTY(&w->seats)) {
 		struct seat *seat = SLIST_FIRST(&w->seats);

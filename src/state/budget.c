@@ -30,10 +30,20 @@ budget_find_cell(struct budget_file *f)
 
 		if (f->cells[at].owner == 0) {
 			f->hint = at;
+			if (at >= f->ncells)
+				f->ncells = at + 1;
 			return (int)at;
 		}
 	}
 	return -1;
+}
+
+void
+budget_clear_cells(struct budget_file *f)
+{
+	memset(f->cells, 0, (size_t)budget_ncells(f) * sizeof(f->cells[0]));
+	f->ncells = 0;
+	f->hint = 0;
 }
 
 static const struct budget_place *

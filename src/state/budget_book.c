@@ -70,14 +70,14 @@ budget_count_cell(struct budget_file *f, const struct budget_cell *c, int sign)
 void
 budget_repair(struct budget_file *f)
 {
-	for (int i = 0; i < BUDGET_ROWS; i++) {
+	for (int i = 0; i < budget_nrows(f); i++) {
 		if (f->keys[i] == 0)
 			continue;
 		f->rows[i].held_tokens = 0;
 		f->rows[i].held_nanousd = 0;
 		f->rows[i].in_flight = 0;
 	}
-	for (int i = 0; i < BUDGET_CELLS; i++)
+	for (int i = 0; i < budget_ncells(f); i++)
 		if (f->cells[i].owner != 0)
 			budget_count_cell(f, &f->cells[i], 1);
 }
@@ -115,7 +115,7 @@ budget_reap(struct budget_file *f)
 	uint64_t alive = process_id(), dead = 0;
 	bool found = false;
 
-	for (int i = 0; i < BUDGET_CELLS; i++) {
+	for (int i = 0; i < budget_ncells(f); i++) {
 		struct budget_cell *c = &f->cells[i];
 
 		if (c->owner == 0 || c->owner == alive)

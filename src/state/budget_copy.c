@@ -22,12 +22,16 @@
  * so many tries, its owner has died or it is always in use. */
 #define TRIES 1000
 
-/* Rows without a name were never written: they stay zeros. */
+/* What was never used stays zero. */
 static void
 copy_all(struct budget_file *to, const struct budget_file *from)
 {
-	memcpy(to, from, offsetof(struct budget_file, rows));
-	for (size_t i = 0; i < BUDGET_ROWS; i++)
+	memcpy(to, from, offsetof(struct budget_file, keys));
+	memcpy(to->keys, from->keys,
+	    (size_t)budget_nrows(to) * sizeof(to->keys[0]));
+	memcpy(to->cells, from->cells,
+	    (size_t)budget_ncells(to) * sizeof(to->cells[0]));
+	for (int i = 0; i < budget_nrows(to); i++)
 		if (to->keys[i] != 0)
 			to->rows[i] = from->rows[i];
 }

@@ -31,7 +31,7 @@
 #include "state/budget.h"
 #include "state/budget_purse.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554435) /* "tailBUD5" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554436) /* "tailBUD6" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
 #define BUDGET_ROWS \
@@ -97,6 +97,9 @@ struct budget_file {
 	uint64_t stale; /* the clock was set: the ledger must be read */
 	int64_t reaped_ms;
 	uint32_t hint; /* a cell that may be free */
+	/* No later cell and no later row was ever used: their pages are never
+	 * touched.  Read them by the functions below. */
+	uint32_t ncells, nrows;
 	/* budget_purse.c, budget_host.c: */
 	uint64_t host, incarnation, alone; /* 0: not asked yet */
 	uint64_t seq; /* of calls to the store */
@@ -114,6 +117,18 @@ struct budget_file {
 	 * blocks. */
 	struct budget_row rows[BUDGET_ROWS];
 };
+
+static inline int
+budget_ncells(const struct budget_file *f)
+{
+	return f->ncells < BUDGET_CELLS ? (int)f->ncells : BUDGET_CELLS;
+}
+
+static inline int
+budget_nrows(const struct budget_file *f)
+{
+	return f->nrows < BUDGET_ROWS ? (int)f->nrows : BUDGET_ROWS;
+}
 
 /* The row of a name. */
 struct budget_place {
@@ -188,6 +203,8 @@ void budget_copy_free(struct budget_file *);
 
 /* A free cell; -1: there is none. */
 int budget_find_cell(struct budget_file *);
+/* All cells are free afterwards. */
+void budget_clear_cells(struct budget_file *);
 
 /* ---- budget_rows.c ---- */
 

@@ -239,10 +239,10 @@ whole_text(const struct budget_file *f, size_t *len)
 	if (out == NULL)
 		fatal("out of memory");
 	fprintf(out, "B %" PRIx64 "\n", f->id);
-	for (int i = 0; i < BUDGET_ROWS; i++)
+	for (int i = 0; i < budget_nrows(f); i++)
 		if (f->keys[i] != 0)
 			write_row(out, f->id, f->keys[i], &f->rows[i]);
-	for (int i = 0; i < BUDGET_CELLS; i++) {
+	for (int i = 0; i < budget_ncells(f); i++) {
 		if (f->cells[i].owner == 0)
 			continue;
 		reservation_text(line, sizeof(line), f, &f->cells[i], false, 0);

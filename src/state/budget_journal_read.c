@@ -121,7 +121,7 @@ take_reservation(struct reader *r, const char *text)
 static void
 give_back(struct budget_file *f, uint64_t ticket)
 {
-	for (int i = 0; ticket != 0 && i < BUDGET_CELLS; i++) {
+	for (int i = 0; ticket != 0 && i < budget_ncells(f); i++) {
 		if (f->cells[i].owner == 0 || f->cells[i].ticket != ticket)
 			continue;
 		budget_count_cell(f, &f->cells[i], -1);
@@ -286,8 +286,8 @@ is_of_this_boot(const char *text)
 static void
 clear_rows(struct budget_file *f, struct budget_now now)
 {
-	memset(f->cells, 0, sizeof(f->cells));
-	for (int i = 0; i < BUDGET_ROWS; i++) {
+	budget_clear_cells(f);
+	for (int i = 0; i < budget_nrows(f); i++) {
 		if (f->keys[i] == 0)
 			continue;
 		memset(&f->rows[i], 0, sizeof(f->rows[i]));

@@ -27,21 +27,10 @@ struct rebuild {
 	struct budget_row rows[];
 };
 
-/* Rows up to the last that has a name. */
-static size_t
-count_rows(const struct budget_file *f)
-{
-	size_t n = BUDGET_ROWS;
-
-	while (n > 0 && f->keys[n - 1] == 0)
-		n--;
-	return n;
-}
-
 static struct rebuild *
 new_rebuild(const struct budget_file *f, struct budget_now now)
 {
-	size_t n = count_rows(f);
+	size_t n = (size_t)budget_nrows(f);
 	struct rebuild *r = memory_zero(sizeof(*r) + n * sizeof(r->rows[0]));
 
 	r->now = now;
@@ -138,7 +127,7 @@ budget_build(struct budget_book *b, struct budget_now now)
 			f->rows[i] = r->rows[i];
 	free_rebuild(r);
 	/* Earlier cells do not belong to this file. */
-	memset(f->cells, 0, sizeof(f->cells));
+	budget_clear_cells(f);
 	f->built = 1;
 	f->stale = 0;
 }
@@ -175,7 +164,7 @@ budget_catch_up(struct budget_book *b)
 		return;
 	ask_history(b, r);
 	budget_lock(b);
-	for (int i = 0; i < BUDGET_ROWS; i++) {
+	for (int i = 0; i < budget_nrows(f); i++) {
 		int at;
 
 		/* It may belong to another name now. */

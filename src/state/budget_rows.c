@@ -66,7 +66,7 @@ budget_index_new(const struct budget_file *f)
 	struct budget_index *x = calloc(1, sizeof(*x));
 	size_t n = 0;
 
-	for (int i = 0; i < BUDGET_ROWS; i++)
+	for (int i = 0; i < budget_nrows(f); i++)
 		n += f->keys[i] != 0;
 	if (x == NULL)
 		fatal("out of memory");
@@ -74,7 +74,7 @@ budget_index_new(const struct budget_file *f)
 		continue;
 	if ((x->slots = calloc(x->size, sizeof(*x->slots))) == NULL)
 		fatal("out of memory");
-	for (int i = 0; i < BUDGET_ROWS; i++)
+	for (int i = 0; i < budget_nrows(f); i++)
 		if (f->keys[i] != 0)
 			*slot_of(x, f->keys[i]) =
 			    (struct slot){ f->keys[i], i };
@@ -155,6 +155,8 @@ give_rows(struct search *s, struct budget_place *places, size_t n)
 		memset(&f->rows[row], 0, sizeof(f->rows[row]));
 		budget_roll(&f->rows[row], s->now);
 		f->keys[row] = places[i].key;
+		if ((uint32_t)row >= f->nrows)
+			f->nrows = (uint32_t)row + 1;
 		s->ours[row] = true;
 		places[i].row = row;
 		/* The ledger says what it has used so far. */

@@ -115,7 +115,7 @@ budget_adjust_clock(struct budget_file *f, struct budget_now now)
 
 	if (set_by_ms <= CLOCK_SET_MS && set_by_ms >= -CLOCK_SET_MS)
 		return;
-	for (int i = 0; i < BUDGET_ROWS; i++) {
+	for (int i = 0; i < budget_nrows(f); i++) {
 		struct budget_row *r = &f->rows[i];
 
 		/* What is shared goes by the engine's clock. */
