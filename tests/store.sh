@@ -287,12 +287,23 @@ kill -CONT "$@" 2>/dev/null
 hold_off
 check 'it serves again' wait_until -t 30 served two plain
 
-# A killed worker's slot comes back with its lease.
+# A killed worker's slot comes back at once, by the worker that takes its place.
 hold one
+: >"$dir/one.log"
 # shellcheck disable=SC2046 # numbers
 kill -KILL $(workers_of "$one_pid")
-check 'killed workers: another host gets the slot' \
-	wait_until -t 30 served three plain
+check 'killed workers: those that take their place give the slot back' \
+	wait_until file_has "$dir/one.log" 'died: giving back its slots'
+check 'and another host gets it' wait_until -t 30 served three plain
+hold_off
+
+# The same for a whole pool that is started again.
+hold one
+pool_kill one
+pool one
+check 'a killed pool: the next one gives the slot back' \
+	wait_until file_has "$dir/one.log" 'died: giving back its slots'
+check 'and another host gets it' wait_until -t 30 served three plain
 hold_off
 
 # --- Cut off ----------------------------------------------------------------------

@@ -313,7 +313,8 @@ const struct schema schema_table[] = {
 	    "Where the password is read from: one of the three.",
 	    IN(store_settings, link.key_source)),
 	TEXT("store", "prefix", SCHEMA_STRING, 1, 64, "tailgate", false,
-	    "The beginning of all names there; the same on all hosts.",
+	    "The beginning of all names there; the same on all hosts.  In "
+	    "braces for a cluster of several nodes.",
 	    IN(store_settings, prefix)),
 	NUMBER("store", "timeout", SCHEMA_SECONDS, 0.01, 10, "0.25",
 	    "For one call.", IN(store_settings, timeout_ms)),

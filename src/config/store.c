@@ -175,6 +175,18 @@ prove_shared(struct load *load)
 	}
 }
 
+/* Braces only around all of it: then it is the hash tag of all names, which a
+ * cluster of several nodes needs (fleet/store_node.c). */
+static bool
+is_good_prefix(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n > 2 && prefix[0] == '{' && prefix[n - 1] == '}')
+		return strcspn(prefix + 1, "{}*? ") == n - 2;
+	return strpbrk(prefix, "{}*? ") == NULL;
+}
+
 void
 prove_store(struct load *load)
 {
@@ -191,9 +203,10 @@ prove_store(struct load *load)
 			    "is missing; give the store's URL");
 		return;
 	}
-	if (s->prefix != NULL && strpbrk(s->prefix, "{}*? ") != NULL)
+	if (s->prefix != NULL && !is_good_prefix(s->prefix))
 		mistake_of(load, s, "store", "prefix",
-		    "must hold no space, brace, * or ?");
+		    "must hold no space, * or ?, and braces only around all of "
+		    "it");
 	/* A beat that waits for a reply in vain still leaves time to end what
 	 * holds a slot (fleet/leases.h). */
 	if (s->timeout_ms * 8 > s->lease_ms)

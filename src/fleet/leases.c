@@ -65,8 +65,16 @@ leases_new(const struct config *config, struct store *store)
 		return NULL;
 	}
 	name_process(l);
+	leases_dead_open(l);
 	store_listen(store, l->channel, leases_on_message, l);
 	return l;
+}
+
+void
+leases_start(struct leases *l)
+{
+	if (l != NULL)
+		leases_run(l);
 }
 
 void
@@ -84,6 +92,7 @@ leases_free(struct leases *l)
 {
 	if (l == NULL)
 		return;
+	leases_dead_close(l);
 	leases_timer_free(l);
 	free(l->limits);
 	free(l);

@@ -44,8 +44,11 @@
 
 struct leases;
 
-/* NULL: no limit is shared, or there is no store. */
+/* NULL: no limit is shared, or there is no store.  After process_open(). */
 struct leases *leases_new(const struct config *, struct store *);
+/* Gives back what processes of this host held that died.  Needs a loop.  NULL:
+ * does nothing. */
+void leases_start(struct leases *);
 /* Called after all slots were given back, before store_end().  NULL: does
  * nothing. */
 void leases_end(struct leases *);

@@ -320,6 +320,7 @@ leases_main(void *ctx)
 
 	l->task = task_self();
 	while (!l->ending) {
+		leases_dead_tend(l);
 		next_ms = clock_now_ms() + IDLE_MS;
 		for (size_t i = 0; i < l->config->nlimits; i++) {
 			struct leases_limit *limit = &l->limits[i];
@@ -341,11 +342,18 @@ leases_main(void *ctx)
 }
 
 void
+leases_run(struct leases *l)
+{
+	if (!l->started && !l->ending)
+		l->started = task_start(leases_main, l) == 0;
+}
+
+void
 leases_note_change(struct leases *l)
 {
 	follow(l);
-	if (!l->started && !l->ending)
-		l->started = task_start(leases_main, l) == 0;
+	if (!l->started)
+		leases_run(l);
 	else if (l->task != NULL && task_self() != l->task)
 		task_wake(l->task);
 }

@@ -17,6 +17,7 @@
 /* The arguments that each call begins with: ARGV[2..8]. */
 #define LEASES_ARGS 7
 #define LEASES_ID_SIZE 160
+#define LEASES_PROCESS_SIZE (LEASES_ID_SIZE - 24)
 /* With waiters, a beat is sent this often, in case a message was lost. */
 #define LEASES_POLL_MS 1000
 /* After a beat that failed. */
@@ -62,7 +63,7 @@ struct leases {
 	const struct config *config;
 	struct store *store;
 	struct leases_limit *limits;
-	char process[LEASES_ID_SIZE - 24], channel[STORE_KEY_SIZE];
+	char process[LEASES_PROCESS_SIZE], channel[STORE_KEY_SIZE];
 	char channels[128]; /* the prefix of all channels */
 	uint64_t number;
 	struct task *task;
@@ -70,6 +71,9 @@ struct leases {
 	int64_t kill_ms; /* when the timer fires; CLOCK_NEVER: it is not set */
 	bool has_timer;
 	void *timer;
+	struct leases_row *rows; /* NULL: there is no table */
+	char before[LEASES_PROCESS_SIZE]; /* dead, had our row; "": nobody */
+	int64_t look_ms; /* for dead processes */
 };
 
 extern struct store_script leases_script;
@@ -91,10 +95,20 @@ leases_words(struct leases_words *, const struct store *, const struct limit *,
 struct span
 leases_id(const struct leases *, uint64_t number, char out[LEASES_ID_SIZE]);
 
+/* ---- leases_dead.c: of processes that died ------------------------------ */
+
+void leases_dead_open(struct leases *);
+void leases_dead_close(struct leases *);
+/* Gives back what dead processes of this host had; checks once a second at the
+ * most. */
+void leases_dead_tend(struct leases *);
+
 /* ---- leases_beat.c: the beats, and the ends of leases ------------------ */
 
 /* The engine has replied to a call that was sent at sent_ms. */
 void leases_note_good(struct leases *, struct leases_limit *, int64_t sent_ms);
+/* The task that beats. */
+void leases_run(struct leases *);
 /* Something has begun or ended: the task and the timer follow. */
 void leases_note_change(struct leases *);
 /* The entry gets its slot. */

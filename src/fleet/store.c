@@ -55,6 +55,7 @@ static void
 say_up(struct store *s)
 {
 	s->since_wall_ms = clock_wall_ms();
+	s->nmoves = 0;
 	if (!s->said_up)
 		log_info("store: %s, run %.8s", s->version, s->run);
 	s->said_up = true;
@@ -83,11 +84,17 @@ greet_key(struct store_link *l, bool calls)
 static int
 greet_calls(struct store_link *l)
 {
-	static const struct span info[] = { { "INFO", 4 }, { "server", 6 } };
+	static const struct span info = { "INFO", 4 };
+	struct span find[] = { { "EXISTS", 6 }, { NULL, 0 } };
+	char name[STORE_KEY_SIZE];
 
 	l->store->generation++;
 	greet_key(l, true);
-	store_ask(l->store, STORE_CALL_INFO, info, 2);
+	store_ask(l->store, STORE_CALL_INFO, &info, 1);
+	/* Whether this node of a cluster has our names, and the user may use
+	 * them. */
+	find[1] = store_key(l->store, name, "here", "here", NULL);
+	store_ask(l->store, STORE_CALL_FIND, find, 2);
 	store_link_flush(l);
 	return 0;
 }
@@ -112,21 +119,26 @@ info_field(struct span text, const char *name, char *out, size_t size)
 	}
 }
 
-static bool
+/* NULL, or why this engine can't be used. */
+static const char *
 read_info(struct store *s, const struct store_reply *reply)
 {
 	struct span text = store_reply_text(reply);
 	const char *name = "valkey";
-	char version[24];
+	char version[24], role[16];
 
 	info_field(text, "run_id", s->run, sizeof(s->run));
+	info_field(text, "role", role, sizeof(role));
 	info_field(text, "valkey_version", version, sizeof(version));
 	if (*version == '\0') {
 		name = "redis";
 		info_field(text, "redis_version", version, sizeof(version));
 	}
 	snprintf(s->version, sizeof(s->version), "%s %s", name, version);
-	return strlen(s->run) == RUN_LEN;
+	if (strcmp(role, "slave") == 0)
+		return "the engine is a replica; store.url must lead to the "
+		       "master";
+	return strlen(s->run) == RUN_LEN ? NULL : "INFO tells no run_id";
 }
 
 /* Only the first word, such as "NOAUTH": an engine that does not know AUTH may
@@ -137,34 +149,44 @@ error_word(const char *error, char *out, size_t size)
 	log_escape(error, strcspn(error, " "), out, size);
 }
 
+static void
+greeting_failed(struct store *s, enum store_call_kind kind, const char *error)
+{
+	static const char *const whats[] = {
+		[STORE_CALL_AUTH] = "the password is not accepted",
+		[STORE_CALL_INFO] = "INFO",
+		[STORE_CALL_FIND] = "names with the prefix can't be used",
+	};
+	char text[160];
+
+	error_word(error, text, sizeof(text));
+	store_failed(s, "%s: %s", whats[kind], text);
+	s->calls_link.useless = true;
+}
+
 void
 store_greeted(
     struct store *s, enum store_call_kind kind, const struct store_reply *reply)
 {
 	struct store_link *l = &s->calls_link;
-	const char *error = resp_error(reply);
-	char text[160];
+	const char *error = resp_error(reply), *wrong;
 
 	if (l->useless)
 		return;
-	if (error != NULL) {
-		error_word(error, text, sizeof(text));
-		store_failed(s, "%s: %s",
-		    kind == STORE_CALL_AUTH ? "the password is not accepted"
-					    : "INFO server",
-		    text);
-		l->useless = true;
-		return;
+	if (error != NULL && store_is_moved(error)) {
+		l->moved = store_move(s, error);
+		l->useless = !l->moved;
+	} else if (error != NULL)
+		greeting_failed(s, kind, error);
+	else if (kind == STORE_CALL_INFO) {
+		if ((wrong = read_info(s, reply)) != NULL) {
+			store_failed(s, "%s", wrong);
+			l->useless = true;
+		}
+	} else if (kind == STORE_CALL_FIND) {
+		l->up = true;
+		say_up(s);
 	}
-	if (kind != STORE_CALL_INFO)
-		return;
-	if (!read_info(s, reply)) {
-		store_failed(s, "INFO server tells no run_id");
-		l->useless = true;
-		return;
-	}
-	l->up = true;
-	say_up(s);
 }
 
 static void

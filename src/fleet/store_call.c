@@ -174,14 +174,39 @@ warn_refused(struct store *s, const struct store_call *call)
 		    text);
 }
 
-/* The engine cannot serve now (a replica that was the master): another
- * connection may reach one that can. */
+/* The engine cannot serve now: a replica that was the master, a master without
+ * its replicas, a node that has given its slots away.  Another connection may
+ * reach one that can. */
 static bool
 is_useless(const char *error)
 {
-	return strncmp(error, "READONLY", 8) == 0 ||
-	    strncmp(error, "LOADING", 7) == 0 ||
-	    strncmp(error, "MASTERDOWN", 10) == 0;
+	static const char *const words[] = { "READONLY", "LOADING",
+		"MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "MOVED", "ASK",
+		"TRYAGAIN" };
+	size_t len = strcspn(error, " ");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == len &&
+		    strncmp(error, words[i], len) == 0)
+			return true;
+	/* Redis before 7 puts it into the script's own error. */
+	return strstr(error, "-READONLY ") != NULL;
+}
+
+/* Closes the connection that such an error came from. */
+static void
+note_useless(struct store *s, const char *error)
+{
+	char word[40];
+
+	if (store_is_moved(error)) {
+		s->calls_link.moved = store_move(s, error);
+		s->calls_link.useless = !s->calls_link.moved;
+		return;
+	}
+	log_escape(error, strcspn(error, " "), word, sizeof(word));
+	store_failed(s, "the engine refuses calls: %s", word);
+	s->calls_link.useless = true;
 }
 
 static void
@@ -191,7 +216,7 @@ finish(struct store *s, struct store_call *call)
 		warn_refused(s, call);
 		s->nfailed++;
 		if (is_useless(resp_error(call->reply)))
-			s->calls_link.broken = true;
+			note_useless(s, resp_error(call->reply));
 	}
 	call->done = true;
 	if (call->task == NULL)

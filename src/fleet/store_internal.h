@@ -28,6 +28,7 @@ struct store_link {
 	bool tried; /* and has failed at least once */
 	bool broken; /* to be closed: a write failed */
 	bool useless; /* the same, because of a reply; tried again later */
+	bool moved; /* the same, because another node has our names */
 	struct buf out; /* not sent yet */
 	struct resp_reader *reader;
 	int64_t heard_ms, asked_ms; /* last bytes; last own PING, 0: none */
@@ -45,6 +46,7 @@ enum store_call_kind {
 	STORE_CALL_SCRIPT,
 	STORE_CALL_AUTH,
 	STORE_CALL_INFO,
+	STORE_CALL_FIND,
 	STORE_CALL_PING,
 };
 
@@ -83,6 +85,10 @@ struct store {
 	int64_t since_wall_ms, mean_us;
 	_Atomic int64_t warned_ms;
 	uint64_t ncalls, nfailed;
+	struct provider node; /* of a cluster, instead of the URL's */
+	char node_host[256], node_url[300];
+	bool has_node;
+	unsigned nmoves; /* since it was last up */
 };
 
 /* How long the engine may be silent before the connection is given up. */
@@ -104,6 +110,18 @@ void store_ask(struct store *, enum store_call_kind, const struct span *args,
     size_t nargs);
 void store_take_reply(struct store_link *, struct store_reply *);
 void store_drop_calls(struct store_link *);
+
+/* ---- store_node.c ------------------------------------------------------ */
+
+/* Is this reply a cluster's word that another node has the names? */
+bool store_is_moved(const char *error);
+/* The next connection goes there, if all names are in one hash slot.  False:
+ * it can't be; noted why. */
+bool store_move(struct store *, const char *error);
+/* Where to connect. */
+const struct provider *store_node(const struct store *);
+/* The node could not be reached: the URL again. */
+void store_leave_node(struct store *);
 
 /* ---- store_link.c ------------------------------------------------------ */
 

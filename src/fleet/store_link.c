@@ -22,6 +22,8 @@
 /* The time between two tries doubles from the first to the second. */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 2000
+/* One that lasted as long was good: the next try comes soon. */
+#define LASTED_MS 1000
 /* A connection that carries nothing is sent a PING this often. */
 #define IDLE_MS 5000
 #define READ_BYTES 16384
@@ -42,6 +44,12 @@ void
 store_link_free(struct store_link *l)
 {
 	buf_free(&l->out);
+}
+
+static bool
+is_over(const struct store_link *l)
+{
+	return l->broken || l->useless || l->moved || l->store->ending;
 }
 
 /* ---- bytes ------------------------------------------------------------- */
@@ -122,8 +130,7 @@ read_link(struct store_link *l)
 		if (resp_reader_push(l->reader, bytes, (size_t)n) == -1 ||
 		    !take_replies(l))
 			return false;
-		if (((size_t)n < sizeof(bytes) && !is_tls(l)) || l->broken ||
-		    l->useless || l->store->ending)
+		if (((size_t)n < sizeof(bytes) && !is_tls(l)) || is_over(l))
 			return true;
 		/* An engine that never stops sending must not block the
 		 * loop. */
@@ -153,7 +160,7 @@ connect_path(struct store_link *l)
 static int
 connect_host(struct store_link *l)
 {
-	const struct provider *p = &l->store->settings->link;
+	const struct provider *p = store_node(l->store);
 	int64_t until_ms = clock_now_ms() + p->timeouts.connect_ms, left_ms;
 	enum upstream_result why;
 	int rc = 0, fd = -1;
@@ -168,9 +175,12 @@ connect_host(struct store_link *l)
 	    (left_ms = until_ms - clock_now_ms()) > 0)
 		connector_wait(l->connector, -1, (int)left_ms);
 	if (rc != 1) {
-		store_failed(l->store, "%s: %s", p->url,
+		store_failed(l->store, "%s: %s",
+		    l->store->has_node ? l->store->node_host
+				       : l->store->settings->url,
 		    rc == 0 ? "no connection in time"
 			    : connector_error(l->connector));
+		store_leave_node(l->store);
 		return -1;
 	}
 	l->fd = fd;
@@ -194,8 +204,8 @@ close_link(struct store_link *l)
 		connector_close(l->fd, false);
 	l->fd = -1;
 	l->up = false;
-	l->tried = true;
-	l->broken = l->useless = false;
+	l->tried = !l->moved;
+	l->broken = l->useless = l->moved = false;
 	buf_free(&l->out);
 	buf_init(&l->out, OUT_MAX);
 	resp_reader_free(l->reader);
@@ -255,7 +265,7 @@ keep_link(struct store_link *l)
 	int64_t now_ms;
 	int ms;
 
-	while (!l->store->ending && !l->broken && !l->useless) {
+	while (!is_over(l)) {
 		now_ms = clock_now_ms();
 		if (!check_life(l, now_ms))
 			return;
@@ -289,18 +299,23 @@ static void
 link_main(void *ctx)
 {
 	struct store_link *l = ctx;
-	int64_t retry_ms = RETRY_MS;
+	int64_t retry_ms = RETRY_MS, began_ms;
+	bool moved;
 
 	l->task = task_self();
 	while (!l->store->ending) {
 		if (open_link(l) == 0) {
+			began_ms = clock_now_ms();
 			keep_link(l);
-			if (l->up)
+			if (l->up && clock_now_ms() - began_ms >= LASTED_MS)
 				retry_ms = RETRY_MS;
 		}
+		moved = l->moved;
 		close_link(l);
 		if (l->store->ending)
 			break;
+		if (moved)
+			continue;
 		pause_link(l, retry_ms);
 		retry_ms =
 		    retry_ms * 2 < RETRY_MAX_MS ? retry_ms * 2 : RETRY_MAX_MS;

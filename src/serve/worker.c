@@ -263,6 +263,7 @@ worker_main(void *ctx)
 	if (w->server.store != NULL)
 		store_start(w->server.store);
 	purse_start(w->server.purse);
+	leases_start(w->server.leases);
 	accept_until_stopped(w);
 	/* A client that connects now is refused at once, unless the socket's
 	 * owner (lighttpd, systemd) keeps it open for the next pool. */
