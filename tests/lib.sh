@@ -614,11 +614,12 @@ children()
 	ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
 }
 
-# workers_of PID: those of a pool, without the ledger's process.
+# workers_of PID: those of a pool, without what serves them.
 workers_of()
 {
 	ps -A -o pid= -o ppid= -o comm= | awk -v parent="$1" \
-		'$2 == parent && $3 != "tailgate-ledger" { print $1 }'
+		'$2 == parent && $3 != "tailgate-ledger" &&
+		$3 != "tailgate-wake" { print $1 }'
 }
 
 # keeper_of PID: its ledger's process.

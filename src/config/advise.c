@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,19 @@ advise_key(struct load *load, const struct provider *p)
 	    "write key = { file = \"%s.key\"; }, or auth = \"none\" if it "
 	    "needs none",
 	    p->name != NULL ? p->name : "NAME");
+}
+
+static void
+advise_wake(struct load *load, const struct provider *p)
+{
+	if (!p->sleeps && origin_has(load, p, "providers", "wake_wait"))
+		warning_of(load, p, "providers", "wake_wait",
+		    "has no effect without wake");
+	if (p->wake.ncommand > 0 && *p->wake.command[0] == '/' &&
+	    access(p->wake.command[0], X_OK) == -1)
+		warning_of(load, &p->wake, "wake", "command",
+		    "%s can't be executed by this user: %s",
+		    mistake_quote(load, p->wake.command[0]), strerror(errno));
 }
 
 /* A name below a public domain, as far as one can tell without a resolver. */
@@ -220,6 +234,7 @@ advise(struct load *load)
 	for (size_t i = 0; i < c->nproviders; i++) {
 		advise_key(load, &c->providers[i]);
 		advise_public(load, &c->providers[i]);
+		advise_wake(load, &c->providers[i]);
 	}
 	advise_targets(load);
 	advise_clients(load);

@@ -264,9 +264,21 @@ dump_digest(struct dump *d, const struct schema *row, const void *base)
 	fprintf(d->out, "\"%s\";\n", text);
 }
 
+/* Its presets alone would be a mistake. */
+static bool
+is_no_wake(const struct schema *row, const void *group)
+{
+	const struct wake *w = group;
+
+	return strcmp(row->of, "wake") == 0 && w->mac == NULL &&
+	    w->ncommand == 0;
+}
+
 static void
 dump_sub(struct dump *d, const struct schema *row, const void *base)
 {
+	if (is_no_wake(row, (const char *)base + row->offset))
+		return;
 	begin(d, row->name);
 	fputs("{\n", d->out);
 	d->indent++;

@@ -141,6 +141,7 @@ finish_providers(struct load *load, struct provider *providers, size_t n)
 
 		p->index = i;
 		keys_make(load, p);
+		finish_wake(p);
 		if (p->url == NULL)
 			continue;
 		p->host = url_host(load->arena, p->url);

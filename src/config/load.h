@@ -86,6 +86,9 @@ void prove_models(struct load *);
 /* Checks the store and what is shared through it (store.c). */
 void prove_store(struct load *);
 void finish_store(struct load *);
+/* The same for how providers are woken (wake.c). */
+void prove_wake(struct load *, const struct provider *);
+void finish_wake(struct provider *);
 /* Reports paths and names that the start would refuse (prove_start.c). */
 void prove_start(struct load *);
 /* Was the element's setting written, correctly or not? */

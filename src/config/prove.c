@@ -294,6 +294,7 @@ prove_providers(struct load *load)
 		prove_key(load, p);
 		prove_headers(load, p);
 		prove_ca(load, p);
+		prove_wake(load, p);
 		if (p->circuit.cooldown_max_ms < p->circuit.cooldown_ms)
 			mistake_of(load, &p->circuit, "circuit", "cooldown_max",
 			    "must be at least cooldown (%g seconds)",

@@ -420,6 +420,14 @@ const struct schema schema_table[] = {
 	    "A local one may be given images and files by http and https URL, "
 	    "which it fetches itself, from any network that it reaches.",
 	    IN(provider, fetches_media)),
+	GROUP("providers", "wake", "wake",
+	    "How its host is woken when it can't be reached; it is not, unless "
+	    "given.",
+	    IN(provider, wake)),
+	NUMBER("providers", "wake_wait", SCHEMA_SECONDS, 0, 3600, "90",
+	    "How long a request waits until a host that is being woken can be "
+	    "reached; 0 means that it does not.",
+	    IN(provider, wake_wait_ms)),
 	BOOL("providers", "learn", "true",
 	    "Believe what tailgate probe learned of its models over what "
 	    "the targets say.",
@@ -440,6 +448,23 @@ const struct schema schema_table[] = {
 	    IN(key_source, credential)),
 	TEXT("key", "env", SCHEMA_NAME, 1, 255, NULL, false,
 	    "An environment variable.", IN(key_source, env)),
+
+	TEXT("wake", "mac", SCHEMA_STRING, 17, 17, NULL, false,
+	    "Its network card's address, such as \"aa:bb:cc:dd:ee:ff\", for a "
+	    "magic packet (Wake-on-LAN).",
+	    IN(wake, mac)),
+	TEXT("wake", "address", SCHEMA_STRING, 1, 64, "255.255.255.255", false,
+	    "Where the packet is sent to: the broadcast address of its "
+	    "network, if the gateway is in several.",
+	    IN(wake, address)),
+	NUMBER("wake", "port", SCHEMA_INT, 1, 65535, "9",
+	    "The packet's UDP port.", IN(wake, port)),
+	TEXT("wake", "command", SCHEMA_STRINGS, 1, 32, NULL, false,
+	    "A program instead, by its absolute path, and its arguments.",
+	    MANY(wake, command)),
+	NUMBER("wake", "queue", SCHEMA_INT, 1, 1024, "64",
+	    "Requests of one process that may wait until it is awake.",
+	    IN(wake, queue)),
 
 	TEXT("headers", "name", SCHEMA_STRING, 1, 128, NULL, true,
 	    "The field's name.", IN(header, name)),

@@ -110,6 +110,19 @@ struct circuit {
 	int64_t cooldown_max_ms;
 };
 
+/* How the host of a provider is woken; bytes are of mac. */
+#define WAKE_MAC_BYTES 6
+struct wake {
+	const char *mac;	/* or NULL: by command */
+	unsigned char bytes[WAKE_MAC_BYTES];
+	const char *address;	/* where the packet is sent to */
+	unsigned port;
+	const char *const *command;	/* the program, by its absolute path,
+					 * and its arguments */
+	size_t ncommand;
+	unsigned queue;		/* requests that may wait for it */
+};
+
 struct provider {
 	const char *name;
 	size_t index;
@@ -138,6 +151,9 @@ struct provider {
 	uint16_t port;		/* and its port; 0: none */
 	const struct net *addresses;	/* where a local one may be, besides */
 	size_t naddresses;		/* the private networks */
+	struct wake wake;
+	bool sleeps;		/* wake says how it is woken */
+	int64_t wake_wait_ms;	/* so long may a request wait for that */
 	bool learn;		/* believe what `tailgate probe` learns */
 	bool fetches_media;	/* a local one may be sent media by URL */
 	uint64_t endpoints;	/* of targets without their own; 0: not given */

@@ -64,6 +64,8 @@ put_provider(struct buf *b, const struct config *c, const struct provider *p,
 		}
 	if (list != NULL)
 		freeaddrinfo(list);
+	if (p->wake.mac != NULL && net_parse(p->wake.address, &net) == 0)
+		put_address(b, &net);
 	if (n > 0)
 		return 0;
 	fprintf(err, "%s: providers[%zu]: %s: %s\n", c->path, p->index, p->peer,

@@ -79,6 +79,8 @@ probe_one(struct round *r, struct probe *probe)
 		health_admit(r->health, provider, &trial, &open_ms);
 	probe_ask(r->config, provider, r->pool, &watch, probe);
 	if (r->health != NULL)
+		probe_note_sleep(r->health, probe);
+	if (r->health != NULL)
 		health_report(r->health, provider, trial, probe->outcome,
 		    probe->retry_after_ms, -1);
 }

@@ -142,6 +142,8 @@ conclude_result(struct probe *probe, const struct upstream_report *report)
 	    report->detail == NULL ? "" : ": ",
 	    report->detail == NULL ? "" : report->detail);
 	conclude(probe, outcome_of_result(report->result), why);
+	probe->unreachable = report->result == UPSTREAM_CONNECT ||
+	    report->result == UPSTREAM_TIMEOUT_CONNECT;
 }
 
 /* A 4xx says nothing about the provider's health, as for any request: a 429 of
@@ -357,4 +359,21 @@ probe_free(struct probe *probe)
 	free(probe->learned);
 	probe->learned = NULL;
 	probe->nlearned = 0;
+}
+
+void
+probe_note_sleep(struct health *health, struct probe *probe)
+{
+	const struct provider *p = probe->provider;
+
+	if (!p->sleeps)
+		return;
+	if (!probe->unreachable) {
+		if (probe->outcome != HEALTH_ABANDONED)
+			health_reached(health, p);
+		return;
+	}
+	health_sleeps(health, p);
+	probe->outcome = HEALTH_ABANDONED;
+	strlcat(probe->why, "; asleep, a request wakes it", sizeof(probe->why));
 }

@@ -32,6 +32,7 @@
 struct probe {
 	const struct provider *provider;
 	bool ok; /* it responds, and accepts our key */
+	bool unreachable; /* no connection could be made */
 	char why[PROBE_WHY_SIZE]; /* if it is not ok; or what is odd */
 	enum health_outcome outcome; /* for health_report */
 	int64_t retry_after_ms;
@@ -47,5 +48,8 @@ struct probe {
 void probe_ask(const struct config *, const struct provider *,
     struct upstream_pool *, const struct watch *, struct probe *);
 void probe_free(struct probe *);
+/* Of one whose host is woken: notes whether it is asleep, which is no failure
+ * (outcome becomes HEALTH_ABANDONED): the next request wakes it. */
+void probe_note_sleep(struct health *, struct probe *);
 
 #endif

@@ -171,6 +171,35 @@ print_rests(const struct config *config, struct health *health)
 	table_free(rows.table);
 }
 
+/* The providers whose hosts are woken. */
+static void
+print_sleeps(const struct config *config, struct health *health)
+{
+	struct table *t = table_new("provider|host|>for|>requests wait|>woken");
+
+	for (size_t i = 0; i < config->nproviders; i++) {
+		const struct provider *p = &config->providers[i];
+		struct facts_sleep sleep;
+
+		if (!p->sleeps)
+			continue;
+		health_wake_row(health, p, &sleep);
+		table_cell(t, "%s", p->name);
+		table_cell(t, "%s",
+		    sleep.since_wall_ms == 0 ? "awake"
+			: sleep.waiting == 0 ? "asleep"
+					     : "waking up");
+		since_cell(t, sleep.since_wall_ms);
+		table_cell(t, "%u", sleep.waiting);
+		table_number(t, (long long)sleep.wakes);
+	}
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
 /* The limits whose server loads one model at a time. */
 static void
 print_swaps(const struct config *config, const struct facts_limit *facts)
@@ -339,6 +368,7 @@ status_print(const struct config *config, bool json)
 		print_providers(config, health);
 		print_held(config, health);
 		print_rests(config, health);
+		print_sleeps(config, health);
 		print_limits(config, slots);
 		print_requests(slots);
 		print_budgets(config, budgets);

@@ -123,6 +123,8 @@ put_try(struct buf *b, const struct entry_try *t)
 	jput_known(b, "at_ms", t->at_ms);
 	if (t->queue_ms >= 0)
 		jput_known(b, "queue_ms", t->queue_ms);
+	if (t->wake_ms >= 0)
+		jput_known(b, "wake_ms", t->wake_ms);
 	jput_known(b, "ms", t->ms);
 	buf_puts(b, "}");
 }

@@ -48,7 +48,8 @@ static const struct member try_members[] = { { "provider", TEXT },
 	{ "output", NUMBER }, { "reasoning", NUMBER }, { "characters", NUMBER },
 	{ "audio_ms", NUMBER }, { "images", NUMBER },
 	{ "cost_nanousd", NUMBER }, { "first_byte_ms", NUMBER },
-	{ "at_ms", NUMBER }, { "queue_ms", NUMBER }, { "ms", NUMBER } };
+	{ "at_ms", NUMBER }, { "queue_ms", NUMBER }, { "wake_ms", NUMBER },
+	{ "ms", NUMBER } };
 
 /* The members that may still come. */
 struct form {

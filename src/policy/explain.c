@@ -148,6 +148,21 @@ put_health(const struct explain *e, const struct candidate *c, struct buf *out)
 }
 
 static void
+put_sleep(const struct explain *e, const struct provider *p, struct buf *out)
+{
+	struct facts_sleep sleep = explain_provider(e, p).sleep;
+
+	if (!p->sleeps)
+		return;
+	jput_name_open(out, "wake", '{');
+	jput_bool(out, "asleep", sleep.since_wall_ms != 0);
+	jput_text(out, "by", p->wake.mac != NULL ? "mac" : "command");
+	jput_i64(out, "wait_ms", p->wake_wait_ms);
+	jput_u64(out, "waiting", sleep.waiting);
+	buf_puts(out, "}");
+}
+
+static void
 put_limit(const struct explain *e, const struct limit *limit, struct buf *out)
 {
 	struct facts_limit facts;
@@ -240,6 +255,7 @@ put_candidate(
 	put_outcomes(c->next_on, out);
 	put_fit(c, out);
 	put_health(e, c, out);
+	put_sleep(e, provider, out);
 	put_limit(e, provider->limit, out);
 	put_costs(c, out);
 	put_refused("admission", c->met, out);

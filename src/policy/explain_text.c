@@ -139,6 +139,32 @@ say_swap(
 	say_seconds(out, ", before others for", p->limit->swap_wait_ms);
 }
 
+/* "wake      asleep since 2026-11-28T21:00:00Z; a magic packet wakes it; a
+ * request waits for 90 s, 2 of 64 do" */
+static void
+say_sleep(
+    const struct provider *p, const struct facts_sleep *sleep, struct buf *out)
+{
+	char since[CLOCK_TEXT_SIZE];
+
+	if (!p->sleeps)
+		return;
+	buf_puts(out, "    wake      ");
+	if (sleep->since_wall_ms != 0) {
+		clock_text(sleep->since_wall_ms, since);
+		buf_printf(out, "asleep since %s", since);
+	} else
+		buf_puts(out, "awake, as far as is known");
+	buf_printf(out, "; %s wakes it",
+	    p->wake.mac != NULL ? "a magic packet" : "a command");
+	if (p->wake_wait_ms == 0)
+		buf_puts(out, "; no request waits for that\n");
+	else {
+		say_seconds(out, "; a request waits for", p->wake_wait_ms);
+		buf_printf(out, " at most, %u do\n", sleep->waiting);
+	}
+}
+
 static void
 say_state(const struct explain *e, const struct candidate *c, struct buf *out)
 {
@@ -155,6 +181,7 @@ say_state(const struct explain *e, const struct candidate *c, struct buf *out)
 		buf_printf(out, ", first byte after %" PRId64 " ms",
 		    facts.first_byte_ms);
 	buf_puts(out, "\n");
+	say_sleep(c->target->provider, &facts.sleep, out);
 	if (limit == NULL)
 		return;
 	held = explain_limit(e, limit);

@@ -15,7 +15,16 @@
 
 #include "config/settings.h"
 
+/* Of a provider whose host is woken when it sleeps. */
+struct facts_sleep {
+	int64_t since_wall_ms;	/* since when it is asleep; 0: awake, as far as
+				 * is known */
+	unsigned waiting;	/* requests that wait until it is awake */
+	uint32_t wakes;		/* how often it was to be woken so far */
+};
+
 struct facts_provider {
+	struct facts_sleep sleep;
 	int64_t open_ms;	/* circuit opens again in; 0: closed;
 				   -1: half open, a trial is due */
 	unsigned in_flight;

@@ -141,6 +141,10 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	{ REFUSE_MODEL_LOADING, 503, "server_error", "model_loading",
 	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
 	    "The model is being loaded; wait for the time in Retry-After." },
+	{ REFUSE_WAKING, 503, "server_error", "provider_waking",
+	    "overloaded_error", true, false, FALLBACK_UNAVAILABLE,
+	    "The provider's host is asleep and is being woken; wait for the "
+	    "time in Retry-After." },
 	{ REFUSE_OVERLOADED, 503, "server_error", "gateway_overloaded",
 	    "overloaded_error", true, false, 0,
 	    "The gateway serves as many requests as it can; wait for the time "

@@ -51,6 +51,7 @@ enum refusal {
 	REFUSE_BUSY_TIMEOUT,		/* local_queue_timeout */
 	REFUSE_UNAVAILABLE,		/* provider_unavailable */
 	REFUSE_MODEL_LOADING,
+	REFUSE_WAKING,
 	REFUSE_OVERLOADED,		/* all that may run are running */
 	REFUSE_LEDGER,			/* it can't be recorded */
 	REFUSE_BUDGET_STORE,		/* a shared budget can't be asked */

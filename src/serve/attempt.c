@@ -110,12 +110,25 @@ exchange_with_retries(struct attempt *t)
 	}
 }
 
+/* It was awake seconds ago, and does not sleep while it serves. */
+static bool
+fell_asleep(const struct attempt *t)
+{
+	if (!t->provider->sleeps ||
+	    (t->report.result != UPSTREAM_CONNECT &&
+		t->report.result != UPSTREAM_TIMEOUT_CONNECT))
+		return false;
+	health_sleeps(t->request->server->health, t->provider);
+	return true;
+}
+
 /* A long stream that goes well must not keep the circuit half open. */
 static void
 on_answered(void *ctx)
 {
 	struct attempt *t = ctx;
 
+	health_reached(t->request->server->health, t->provider);
 	health_answered(t->request->server->health, t->provider, t->trial);
 }
 
@@ -129,6 +142,11 @@ report_health(struct attempt *t)
 	const char *model = t->candidate->model;
 	enum health_outcome outcome = result->health;
 
+	if (t->provider->sleeps && t->report.connected)
+		health_reached(h, t->provider);
+	/* A host that sleeps has not failed. */
+	if (t->slept)
+		outcome = HEALTH_ABANDONED;
 	if (t->provider->nkeys > 1 && health_is_of_key(outcome)) {
 		health_key_rest(h, t->provider, t->key, model, outcome,
 		    result->retry_after_ms);
@@ -162,6 +180,7 @@ send_and_relay(struct attempt *t)
 		response_gone(&r->response);
 	relay_finish(&t->relay, &t->report, &t->result);
 	attempt_note_lost(t);
+	t->slept = fell_asleep(t);
 	report_health(t);
 	t->trial = false;
 	if (t->report.result != UPSTREAM_OK && !r->response.gone &&
@@ -238,6 +257,12 @@ attempt_out(void *ctx)
 	return response_out(&t->request->response);
 }
 
+/* What was tried of one candidate. */
+struct tried {
+	unsigned keys; /* a mask of those that failed */
+	bool slept; /* its host had fallen asleep */
+};
+
 static void
 attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
     unsigned tried)
@@ -264,26 +289,29 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
 	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);
 }
 
-/* Another key of the same provider is no fallback: it needs no permission. */
+/* Another key of the same provider, and once more when it was woken, are no
+ * fallbacks: they need no permission. */
 static bool
-has_next_key(const struct attempt *t, unsigned tried)
+has_again(const struct attempt *t, const struct tried *tried)
 {
 	int64_t rest_ms;
 
+	if (t->slept)
+		return !tried->slept;
 	return t->of_key &&
 	    health_key(t->request->server->health, t->provider,
-		t->candidate->model, tried, &rest_ms) != -1;
+		t->candidate->model, tried->keys, &rest_ms) != -1;
 }
 
-/* Is the next candidate permitted, or is there another key, and is the
- * client still there? */
+/* Is the next candidate permitted, or this one once more, and is the client
+ * still there? */
 static bool
-may_go_on(struct attempt *t, bool next_key)
+may_go_on(struct attempt *t, bool again)
 {
 	struct request *r = t->request;
 
 	if (t->result.end != RELAY_FAILED ||
-	    (!next_key && (t->result.reason & t->candidate->next_on) == 0) ||
+	    (!again && (t->result.reason & t->candidate->next_on) == 0) ||
 	    clock_now_ms() >= r->start_ms + r->server->config->total_ms)
 		return false;
 	if (!response_gone(&r->response))
@@ -292,7 +320,7 @@ may_go_on(struct attempt *t, bool next_key)
 	return false;
 }
 
-enum next { NEXT_NONE, NEXT_KEY, NEXT_CANDIDATE };
+enum next { NEXT_NONE, NEXT_AGAIN, NEXT_CANDIDATE };
 
 static void
 refuse(struct attempt *t)
@@ -309,23 +337,24 @@ refuse(struct attempt *t)
 
 /* One try, with the first key that does not rest and is not in *tried. */
 static enum next
-attempt_try(struct request *r, const struct candidate *c, unsigned *tried)
+attempt_try(struct request *r, const struct candidate *c, struct tried *tried)
 {
 	struct attempt *t = arena_alloc(r->arena, sizeof(*t));
 	unsigned nextra = r->response.nextra;
 	enum next next = NEXT_NONE;
-	bool next_key;
+	bool again;
 
-	attempt_init(t, r, c, *tried);
+	attempt_init(t, r, c, tried->keys);
 	announce(r, c);
 	if (attempt_admit_ledger(t) && attempt_reserve_budget(t) &&
 	    attempt_admit_health(t) && attempt_make_request(t) &&
-	    attempt_take_slot(t))
+	    attempt_wake(t) && attempt_take_slot(t))
 		send_and_relay(t);
-	*tried |= t->of_key ? 1u << t->key : 0;
-	next_key = has_next_key(t, *tried);
-	if (may_go_on(t, next_key))
-		next = next_key ? NEXT_KEY : NEXT_CANDIDATE;
+	tried->keys |= t->of_key ? 1u << t->key : 0;
+	again = has_again(t, tried);
+	tried->slept |= t->slept;
+	if (may_go_on(t, again))
+		next = again ? NEXT_AGAIN : NEXT_CANDIDATE;
 	attempt_note_end(t);
 	if (next != NEXT_NONE)
 		r->response.nextra = nextra;
@@ -342,12 +371,12 @@ attempt_try(struct request *r, const struct candidate *c, unsigned *tried)
 static bool
 attempt_candidate(struct request *r, const struct candidate *c)
 {
-	unsigned tried = 0;
+	struct tried tried = { 0, false };
 	enum next next;
 
 	do
 		next = attempt_try(r, c, &tried);
-	while (next == NEXT_KEY);
+	while (next == NEXT_AGAIN);
 	return next == NEXT_NONE;
 }
 

@@ -125,15 +125,18 @@ attempt_note_end(struct attempt *t)
 		note_usage(t);
 }
 
-/* One for each candidate with each key of its provider. */
+/* One for each candidate with each key of its provider, and one more where its
+ * host may fall asleep. */
 static size_t
 tries_most(const struct plan *plan)
 {
 	size_t n = 0, keys;
 
 	for (size_t i = 0; i < plan->ncandidates; i++) {
-		keys = plan->candidates[i].target->provider->nkeys;
-		n += keys > 1 ? keys : 1;
+		const struct provider *p = plan->candidates[i].target->provider;
+
+		keys = p->nkeys;
+		n += (keys > 1 ? keys : 1) + p->sleeps;
 	}
 	return n;
 }

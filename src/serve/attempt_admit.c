@@ -119,6 +119,20 @@ slot_deadline_ms(const struct attempt *t)
 	return now_ms + wait_ms < end_ms ? now_ms + wait_ms : end_ms;
 }
 
+bool
+attempt_gone(struct attempt *t)
+{
+	if (!t->request->response.gone) {
+		attempt_fail(t, REFUSE_UNAVAILABLE, 0,
+		    "The gateway is being stopped; try again in a moment.");
+		t->result.reason = 0; /* no other target either */
+		return false;
+	}
+	t->result.end = RELAY_GONE;
+	t->result.health = HEALTH_ABANDONED;
+	return false;
+}
+
 static bool
 refuse_slot(struct attempt *t, enum slots_result result)
 {
@@ -127,16 +141,7 @@ refuse_slot(struct attempt *t, enum slots_result result)
 
 	switch (result) {
 	case SLOTS_GONE:
-		if (!r->response.gone) {
-			attempt_fail(t, REFUSE_UNAVAILABLE, 0,
-			    "The gateway is being stopped; try again in a "
-			    "moment.");
-			t->result.reason = 0; /* no other target either */
-			return false;
-		}
-		t->result.end = RELAY_GONE;
-		t->result.health = HEALTH_ABANDONED;
-		return false;
+		return attempt_gone(t);
 	case SLOTS_DENIED:
 		return attempt_fail(
 		    t, REFUSE_CLIENT_SHARE, t->lease.retry_after_ms, NULL);

@@ -34,6 +34,7 @@ struct attempt {
 	struct relay relay;
 	bool relaying; /* relay is in use */
 	bool of_key; /* its key failed, and there are others */
+	bool slept; /* its host fell asleep before the request was sent */
 	struct upstream_report report;
 	struct relay_result result;
 	struct entry_try *account;
@@ -52,6 +53,10 @@ bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
 bool attempt_admit_ledger(struct attempt *);
 bool attempt_reserve_budget(struct attempt *);
 bool attempt_admit_health(struct attempt *);
+/* Waits until the provider's host is awake, if it sleeps (attempt_wake.c). */
+bool attempt_wake(struct attempt *);
+/* The client has left, or the gateway is being stopped. */
+bool attempt_gone(struct attempt *);
 /* Waits for it. */
 bool attempt_take_slot(struct attempt *);
 /* A request that ended because its slot's lease ran out says so. */

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides when the ledger's process is started, and what its workers and
+ * Hides when a process that serves workers is started, and what they and its
  * successors need of it.  Not on a request's way.
  */
 #include "config.h"
@@ -20,11 +20,29 @@
 #include "ledger/keeper.h"
 #include "ledger/ledger.h"
 #include "serve/keeping.h"
+#include "serve/waker.h"
 
 /* A process that ends sooner died young. */
 #define YOUNG_MS 5000
 #define PAUSE_MS 100
 #define PAUSE_MAX_MS 5000
+
+static bool
+ledger_needed(const struct config *config)
+{
+	return config->ledger;
+}
+
+static const struct {
+	const char *name;
+	bool (*needed)(const struct config *);
+	void (*run)(const struct config *, int desk); /* does not return */
+} kinds[KEEPING_KINDS] = {
+	[KEEPING_LEDGER] = { "the ledger's process", ledger_needed,
+	    ledger_keeper_run },
+	[KEEPING_WAKER] = { "the process that wakes hosts", waker_needed,
+	    waker_run },
+};
 
 static int
 start(struct keeping *k)
@@ -32,7 +50,7 @@ start(struct keeping *k)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		ledger_keeper_run(k->config, k->desk[LEDGER_DESK_KEEPS]);
+		kinds[k->kind].run(k->config, k->desk[LEDGER_DESK_KEEPS]);
 	if (pid == -1)
 		return -1;
 	k->pid = pid;
@@ -42,12 +60,15 @@ start(struct keeping *k)
 }
 
 int
-keeping_open(struct keeping *k, const struct config *config)
+keeping_open(
+    struct keeping *k, enum keeping_kind kind, const struct config *config)
 {
 	int saved;
 
-	*k = (struct keeping){ .config = config, .desk = { -1, -1 } };
-	if (!config->ledger)
+	*k = (struct keeping){
+		.kind = kind, .config = config, .desk = { -1, -1 }
+	};
+	if (!kinds[kind].needed(config))
 		return 0;
 	if (ledger_desk_open(k->desk) == -1)
 		return -1;
@@ -75,13 +96,11 @@ keeping_ended(struct keeping *k, pid_t pid, int status)
 		return false;
 	k->pid = 0;
 	if (WIFSIGNALED(status))
-		log_error("the ledger's process %d died of signal %d; starting "
-			  "another",
-		    (int)pid, WTERMSIG(status));
+		log_error("%s %d died of signal %d; starting another",
+		    kinds[k->kind].name, (int)pid, WTERMSIG(status));
 	else
-		log_error("the ledger's process %d ended with status %d; "
-			  "starting another",
-		    (int)pid, WEXITSTATUS(status));
+		log_error("%s %d ended with status %d; starting another",
+		    kinds[k->kind].name, (int)pid, WEXITSTATUS(status));
 	if (now_ms - k->start_ms >= YOUNG_MS)
 		k->pause_ms = 0;
 	k->start_at_ms = now_ms + k->pause_ms;

@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The parent's side of the ledger's process (ledger/keeper.h): one for each
- * generation of workers, because it is confined to the directory that their
- * configuration names.  One that dies is replaced, after a growing pause if it
- * died young; workers keep their lines until then.
+ * The parent's side of the processes that serve its workers: the ledger's
+ * (ledger/keeper.h) and the one that wakes hosts (waker.h).  There is one of
+ * each for each generation of workers, because their configuration says what
+ * it may do.  One that dies is replaced, after a growing pause if it died
+ * young; workers keep their lines until then.
  */
 #ifndef SERVE_KEEPING_H
 #define SERVE_KEEPING_H
@@ -17,17 +18,21 @@
 
 #include "config/settings.h"
 
+enum keeping_kind { KEEPING_LEDGER, KEEPING_WAKER };
+#define KEEPING_KINDS 2
+
 struct keeping {
+	enum keeping_kind kind;
 	const struct config *config;
-	int desk[2]; /* -1: no ledger is kept */
+	int desk[2]; /* by ledger/desk.h; -1: the process is not needed */
 	pid_t pid; /* 0: none runs */
 	int64_t start_ms; /* of it */
 	int64_t start_at_ms, pause_ms; /* of its successor; 0: no need */
 };
 
-/* Starts the first process, unless config has no ledger.  -1 with errno, and
- * nothing to close. */
-int keeping_open(struct keeping *, const struct config *);
+/* Starts the first process, unless config has no need of it.  -1 with errno,
+ * and nothing to close. */
+int keeping_open(struct keeping *, enum keeping_kind, const struct config *);
 /* The process ends by itself when the last worker has closed its end. */
 void keeping_close(struct keeping *);
 

@@ -29,6 +29,7 @@
 #include "serve/parent.h"
 #include "serve/request.h"
 #include "serve/upgrade.h"
+#include "serve/waker.h"
 #include "wire/cgi.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/tailgate/tailgate.conf"
@@ -91,6 +92,20 @@ serve_one(void *ctx)
 	cgi_task = NULL;
 }
 
+/* With what is forked while the process may do so yet. */
+static bool
+open_cgi(const struct config *config, char *why, size_t size)
+{
+	int waker = -1;
+
+	if (waker_needed(config) && (waker = waker_start(config)) == -1)
+		log_warn("hosts can't be woken: %s", strerror(errno));
+	if (server_open(&cgi_server, config, SANDBOX_CGI, -1, why, size) == -1)
+		return false;
+	cgi_server.waker = waker;
+	return true;
+}
+
 /* The loop of a worker, for one request. */
 static int
 serve_cgi(const struct config *config)
@@ -98,8 +113,7 @@ serve_cgi(const struct config *config)
 	char why[512];
 	bool cut = false;
 
-	if (server_open(
-		&cgi_server, config, SANDBOX_CGI, -1, why, sizeof(why)) == -1) {
+	if (!open_cgi(config, why, sizeof(why))) {
 		log_error("%s", why);
 		fputs(
 		    "Status: 503 Service Unavailable\r\n"

@@ -29,16 +29,26 @@
 
 /* ---- the end of a child ----------------------------------------------- */
 
+/* g may be NULL. */
 static bool
-is_keepers_end(struct parent *p, pid_t pid, int status)
+is_keepers_end(struct generation *g, pid_t pid, int status)
+{
+	for (size_t i = 0; g != NULL && i < KEEPING_KINDS; i++)
+		if (keeping_ended(&g->keeping[i], pid, status))
+			return true;
+	return false;
+}
+
+static bool
+is_any_keepers_end(struct parent *p, pid_t pid, int status)
 {
 	struct generation *old;
 
-	if ((p->now != NULL && keeping_ended(&p->now->keeping, pid, status)) ||
-	    (p->next != NULL && keeping_ended(&p->next->keeping, pid, status)))
+	if (is_keepers_end(p->now, pid, status) ||
+	    is_keepers_end(p->next, pid, status))
 		return true;
 	LIST_FOREACH (old, &p->old, entry)
-		if (keeping_ended(&old->keeping, pid, status))
+		if (is_keepers_end(old, pid, status))
 			return true;
 	return false;
 }
@@ -46,7 +56,7 @@ is_keepers_end(struct parent *p, pid_t pid, int status)
 static void
 on_child(struct parent *p, pid_t pid, int status)
 {
-	if (is_keepers_end(p, pid, status))
+	if (is_any_keepers_end(p, pid, status))
 		return;
 	if (p->proof != NULL && pid == proof_pid(p->proof))
 		parent_upgrade_on_proof(p, status);
@@ -133,20 +143,27 @@ sooner(int a, int b)
 	return a == -1 || (b != -1 && b < a) ? b : a;
 }
 
-/* Starts ledgers' processes in place of those that died; ms until one is
- * due. */
+/* g may be NULL. */
+static int
+start_due_of(struct generation *g)
+{
+	int wait_ms = -1;
+
+	for (size_t i = 0; g != NULL && i < KEEPING_KINDS; i++)
+		wait_ms = sooner(wait_ms, keeping_start_due(&g->keeping[i]));
+	return wait_ms;
+}
+
+/* Starts processes that serve workers in place of those that died; ms until
+ * one is due. */
 static int
 start_due_keepers(struct parent *p)
 {
 	struct generation *old;
-	int wait_ms = -1;
+	int wait_ms = sooner(start_due_of(p->now), start_due_of(p->next));
 
-	if (p->now != NULL)
-		wait_ms = keeping_start_due(&p->now->keeping);
-	if (p->next != NULL)
-		wait_ms = sooner(wait_ms, keeping_start_due(&p->next->keeping));
 	LIST_FOREACH (old, &p->old, entry)
-		wait_ms = sooner(wait_ms, keeping_start_due(&old->keeping));
+		wait_ms = sooner(wait_ms, start_due_of(old));
 	return wait_ms;
 }
 
@@ -205,15 +222,15 @@ loop(struct parent *p)
 
 /* No worker is left: the ledger's process writes what they sent, and ends. */
 static void
-end_keeping(struct parent *p)
+end_keeping(struct generation *g)
 {
-	pid_t now = p->now == NULL ? 0 : p->now->keeping.pid;
-	pid_t next = p->next == NULL ? 0 : p->next->keeping.pid;
+	pid_t pids[KEEPING_KINDS] = { 0 };
 
-	parent_generation_free(p->next);
-	parent_generation_free(p->now);
-	keeping_wait(now);
-	keeping_wait(next);
+	for (size_t i = 0; g != NULL && i < KEEPING_KINDS; i++)
+		pids[i] = g->keeping[i].pid;
+	parent_generation_free(g);
+	for (size_t i = 0; i < KEEPING_KINDS; i++)
+		keeping_wait(pids[i]);
 }
 
 /* Keeps the filters of system calls that were put on the program before, and
@@ -266,7 +283,8 @@ parent_run(struct config *config, int listen_fd, const char *path,
 	status = p->status;
 	if (p->path != NULL)
 		unlink(p->path);
-	end_keeping(p);
+	end_keeping(p->next);
+	end_keeping(p->now);
 	free(p->config_path);
 	free(p);
 	return status;

@@ -60,15 +60,43 @@ parent_generation_close_told(struct generation *g)
 }
 
 void
+parent_generation_close_keeping(struct generation *g)
+{
+	for (size_t i = 0; i < KEEPING_KINDS; i++)
+		keeping_close(&g->keeping[i]);
+}
+
+void
 parent_generation_free(struct generation *g)
 {
 	if (g == NULL)
 		return;
 	parent_generation_close_told(g);
-	keeping_close(&g->keeping);
+	parent_generation_close_keeping(g);
 	share_board_free(g->board);
 	config_free(g->config);
 	free(g);
+}
+
+/* -1 with errno, and none is open. */
+static int
+open_keeping(struct generation *g)
+{
+	int saved;
+
+	for (size_t i = 0; i < KEEPING_KINDS; i++)
+		g->keeping[i] = (struct keeping){ .desk = { -1, -1 } };
+	for (size_t i = 0; i < KEEPING_KINDS; i++) {
+		if (keeping_open(
+			&g->keeping[i], (enum keeping_kind)i, g->config) == 0)
+			continue;
+		saved = errno;
+		while (i-- > 0)
+			keeping_close(&g->keeping[i]);
+		errno = saved;
+		return -1;
+	}
+	return 0;
 }
 
 /* NULL: for want of memory, processes or descriptors (errno). */
@@ -101,7 +129,7 @@ generation_new(struct parent *p, struct config *config)
 	 * count. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
 	g->stamp = sandbox_stamp(config);
-	if (keeping_open(&g->keeping, config) == 0)
+	if (open_keeping(g) == 0)
 		return g;
 	saved = errno;
 	g->config = NULL;

@@ -37,7 +37,7 @@ struct generation {
 	uint64_t stamp; /* of the paths that they are confined to */
 	int told[2]; /* messages from its workers: server.h */
 	unsigned nready;
-	struct keeping keeping; /* of its ledger */
+	struct keeping keeping[KEEPING_KINDS];
 	LIST_ENTRY(generation) entry; /* of old ones */
 };
 
@@ -116,6 +116,8 @@ void parent_generation_listen(struct parent *, struct generation *);
 void parent_generations_forget(struct parent *);
 /* Closes its workers' pipe; a worker does not need that of others. */
 void parent_generation_close_told(struct generation *);
+/* The same for those that serve them (keeping.h). */
+void parent_generation_close_keeping(struct generation *);
 /* NULL: nothing. */
 void parent_generation_free(struct generation *);
 /* Sets up the log as the configuration says. */

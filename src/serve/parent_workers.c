@@ -58,17 +58,19 @@ close_others(struct parent *p, struct generation *g)
 	struct generation *old;
 
 	close(g->told[0]);
-	close(g->keeping.desk[LEDGER_DESK_KEEPS]);
+	for (size_t i = 0; i < KEEPING_KINDS; i++)
+		if (g->keeping[i].desk[LEDGER_DESK_KEEPS] != -1)
+			close(g->keeping[i].desk[LEDGER_DESK_KEEPS]);
 	if (p->next != NULL && p->next != g) {
 		parent_generation_close_told(p->next);
-		keeping_close(&p->next->keeping);
+		parent_generation_close_keeping(p->next);
 	}
 	if (p->now != NULL && p->now != g) {
 		parent_generation_close_told(p->now);
-		keeping_close(&p->now->keeping);
+		parent_generation_close_keeping(p->now);
 	}
 	LIST_FOREACH (old, &p->old, entry)
-		keeping_close(&old->keeping);
+		parent_generation_close_keeping(old);
 }
 
 /* In the child: become a worker. */
@@ -88,8 +90,12 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 #endif
 	if (!read_keys(g->config))
 		exit(1);
-	status = worker_run(g->config, p->listen_fd, g->told[1],
-	    g->keeping.desk[LEDGER_DESK_SERVES], g->board, index);
+	status = worker_run(g->config,
+	    &(struct worker_ends){ .listen_fd = p->listen_fd,
+		.parent_fd = g->told[1],
+		.ledger = g->keeping[KEEPING_LEDGER].desk[LEDGER_DESK_SERVES],
+		.waker = g->keeping[KEEPING_WAKER].desk[LEDGER_DESK_SERVES] },
+	    g->board, index);
 	exit(status);
 }
 

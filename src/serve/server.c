@@ -41,6 +41,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 {
 	memset(s, 0, sizeof(*s));
 	s->config = c;
+	s->waker = -1;
 	memory_set_budget(memory_part(c->memory_bytes, c->processes));
 	if (gethostname(s->own_name, sizeof(s->own_name) - 1) == -1)
 		s->own_name[0] = '\0';

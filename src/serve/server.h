@@ -51,6 +51,9 @@ struct server {
 	char own_name[256]; /* this machine's; "" where it has none */
 	char gateway_id[GATEWAY_ID_SIZE]; /* "": asks no other gateway */
 	unsigned sandbox; /* what is in force: enum sandbox_force */
+	int waker; /* asks for a host to be woken (waker.h); -1: none is */
+	/* How often a provider was asleep, as far as its connections know. */
+	uint32_t sleeps[CONFIG_PROVIDERS_MAX];
 	struct share *share; /* NULL: no pool (CGI) */
 	int parent_fd; /* a pipe to the parent, for these bytes: */
 #define SERVER_READY "+" /* it can serve */

@@ -330,16 +330,17 @@ catch_signals(void)
 }
 
 static bool
-open_worker(struct worker *w, int parent_fd, int desk,
+open_worker(struct worker *w, const struct worker_ends *ends,
     struct share_board *board, unsigned index)
 {
 	char why[512];
 
-	if (server_open(&w->server, w->config, SANDBOX_WORKER, desk, why,
-		sizeof(why)) == -1) {
+	if (server_open(&w->server, w->config, SANDBOX_WORKER, ends->ledger,
+		why, sizeof(why)) == -1) {
 		log_error("%s", why);
 		return false;
 	}
+	w->server.waker = ends->waker;
 	if (index == 0) {
 		sandbox_text(w->server.sandbox, why, sizeof(why));
 		log_info("sandbox of a worker: %s", why);
@@ -347,7 +348,7 @@ open_worker(struct worker *w, int parent_fd, int desk,
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->server.share = share_new(board, index);
-	w->server.parent_fd = parent_fd;
+	w->server.parent_fd = ends->parent_fd;
 	w->capacity = capacity_of(w->config);
 	share_capacity(w->server.share, w->capacity);
 	meters_capacity(w->server.meters, w->capacity);
@@ -355,7 +356,7 @@ open_worker(struct worker *w, int parent_fd, int desk,
 }
 
 int
-worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
+worker_run(const struct config *config, const struct worker_ends *ends,
     struct share_board *board, unsigned index)
 {
 	struct worker *w = calloc(1, sizeof(*w));
@@ -364,14 +365,14 @@ worker_run(const struct config *config, int listen_fd, int parent_fd, int desk,
 		fatal("out of memory");
 	worker = w;
 	w->config = config;
-	w->listen_fd = listen_fd;
+	w->listen_fd = ends->listen_fd;
 	SLIST_INIT(&w->seats);
 	task_open();
-	if (!open_worker(w, parent_fd, desk, board, index))
+	if (!open_worker(w, ends, board, index))
 		return 1;
 	if (task_start(worker_main, w) == -1)
 		fatal("can't start: %s", strerror(errno));
-	if (write(parent_fd, SERVER_READY, 1) != 1)
+	if (write(ends->parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
 	catch_signals();
 	memory_trim();

@@ -11,11 +11,18 @@
 #include "config/settings.h"
 #include "serve/share.h"
 
+/* What its parent opened for it. */
+struct worker_ends {
+	int listen_fd;
+	int parent_fd;
+	int ledger; /* of the ledger's process (ledger_join()), or -1 */
+	int waker; /* of the process that wakes hosts (waker.h), or -1 */
+};
+
 /* Returns only after SIGTERM (a second one ends it at once).  Writes
- * SERVER_READY to parent_fd when it can serve.  desk: of the ledger's
- * process (ledger_join()), or -1.  All signals must be blocked.  Returns the
- * exit status. */
-int worker_run(const struct config *, int listen_fd, int parent_fd, int desk,
+ * SERVER_READY to parent_fd when it can serve.  All signals must be blocked.
+ * Returns the exit status. */
+int worker_run(const struct config *, const struct worker_ends *,
     struct share_board *, unsigned index);
 
 #endif

@@ -83,5 +83,5 @@ entry_try_init(struct entry_try *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->usage.cost_nanousd = -1;
-	t->queue_ms = t->first_byte_ms = -1;
+	t->queue_ms = t->first_byte_ms = t->wake_ms = -1;
 }

@@ -37,6 +37,7 @@ struct entry_try {
 	int64_t cost_nanousd; /* 0: nothing to pay; -1: not known */
 	int64_t at_ms; /* its beginning, from the request's */
 	int64_t queue_ms, first_byte_ms; /* -1: none */
+	int64_t wake_ms; /* waited until its host was awake; -1: it was */
 	int64_t ms; /* from its beginning to its end */
 };
 

@@ -65,6 +65,28 @@ void health_answered(struct health *, const struct provider *, bool trial);
 void health_report(struct health *, const struct provider *, bool trial,
     enum health_outcome, int64_t retry_after_ms, int64_t first_byte_ms);
 
+/* --- a provider whose host sleeps (health_waking.h) ----------------------- */
+
+/* Was it reached within the last seconds?  One that is not woken always is. */
+bool health_is_awake(struct health *, const struct provider *);
+/* It was connected; it could not be. */
+void health_reached(struct health *, const struct provider *);
+void health_sleeps(struct health *, const struct provider *);
+/* How often it was found asleep: connections that are older than the last time
+ * are dead, although no end of them ever came. */
+uint32_t health_sleep_count(struct health *, const struct provider *);
+/* May the caller ask for its host to be woken?  One in every_ms, over all
+ * processes; it is counted. */
+bool health_may_wake(
+    struct health *, const struct provider *, int64_t every_ms);
+/* Waits with others until it is awake; false: as many as may wait in this
+ * process (wake.queue) do. */
+bool health_wake_join(struct health *, const struct provider *);
+void health_wake_leave(struct health *, const struct provider *);
+/* All zero for one that is not woken. */
+void health_wake_row(
+    struct health *, const struct provider *, struct facts_sleep *);
+
 /* Is this model of the provider left alone?  0: no, otherwise for how long. */
 int64_t health_model_open_ms(
     struct health *, const struct provider *, const char *model);

@@ -31,6 +31,7 @@ int64_t
 health_lease_ms(const struct provider *p)
 {
 	return (p->limit == NULL ? 0 : p->limit->wait_ms) +
+	    (p->sleeps ? p->wake_wait_ms : 0) +
 	    (1 + (int64_t)p->retries) * p->timeouts.connect_ms +
 	    p->timeouts.first_byte_ms + LEASE_SLACK_MS;
 }
@@ -90,12 +91,14 @@ health_facts(struct health *h, struct facts_provider *out)
 	unsigned top = atomic_load(&h->map->top);
 	int64_t now_ms = clock_now_ms();
 
-	for (size_t i = 0; i < h->config->nproviders; i++)
+	for (size_t i = 0; i < h->config->nproviders; i++) {
 		out[i] = (struct facts_provider){
 			.open_ms = left_alone_ms(h, i, now_ms),
 			.first_byte_ms =
 			    (int64_t)atomic_load(&h->rows[i]->p50) - 1,
 		};
+		health_wake_row(h, &h->config->providers[i], &out[i].sleep);
+	}
 	for (unsigned p = 0; p < top && p < PROCESS_MAX; p++) {
 		struct health_cells *cells = &h->map->cells[p];
 

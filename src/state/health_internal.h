@@ -58,6 +58,7 @@ _Static_assert(PROCESS_MAX <= CIRCUIT_OWNERS, "a trial's owner must fit");
 struct health {
 	struct health_map *map;
 	struct health_models *models;
+	struct health_waking *waking; /* NULL: no provider is woken */
 	const struct config *config;
 	struct health_cells *self;
 	unsigned self_index;

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "state/health_internal.h"
 #include "state/health_models.h"
+#include "state/health_waking.h"
 #include "state/process.h"
 
 #define HEALTH_MAGIC UINT64_C(0x7467686c74680001) /* "tghlth", version 1 */
@@ -166,6 +167,14 @@ health_open(const struct config *config, char *why, size_t size)
 		free(h);
 		return NULL;
 	}
+	/* An onlooker may run before the first server that makes it. */
+	h->waking = health_waking_open(config);
+	if (h->waking == NULL && errno != 0 && !mapfile_only_looks()) {
+		snprintf(why, size, "%s/waking: %s", config->runtime_dir,
+		    mapfile_error(errno));
+		health_close(h);
+		return NULL;
+	}
 	if (mapfile_only_looks()) {
 		look_at_rows(h);
 		return h;
@@ -184,6 +193,7 @@ health_close(struct health *h)
 {
 	if (h == NULL)
 		return;
+	health_waking_close(h->waking);
 	health_models_close(h->models);
 	mapfile_close(h->map, sizeof(*h->map));
 	free(h);

@@ -233,6 +233,44 @@ models_held(struct health *health, const struct provider *p)
 	return n;
 }
 
+/* Of the providers whose hosts are woken; nothing if there is none. */
+static void
+put_sleeps(struct meters *m, struct health *health, struct buf *b)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} families[] = {
+		{ "tailgate_provider_asleep", "gauge",
+		    "1 if a provider's host is asleep, as far as is known." },
+		{ "tailgate_provider_wake_waiting", "gauge",
+		    "Requests that wait until a provider's host is awake." },
+		{ "tailgate_provider_wakes_total", "counter",
+		    "How often a provider's host was to be woken." },
+	};
+	const struct config *c = m->config;
+
+	for (size_t k = 0; k < 3; k++) {
+		bool first = true;
+
+		for (size_t i = 0; i < c->nproviders; i++) {
+			struct facts_sleep s;
+
+			if (!c->providers[i].sleeps)
+				continue;
+			if (first)
+				put_family(b, families[k].name,
+				    families[k].type, families[k].help);
+			first = false;
+			health_wake_row(health, &c->providers[i], &s);
+			put_gauge(b, families[k].name, "provider",
+			    c->providers[i].name, "",
+			    k == 0       ? s.since_wall_ms != 0
+				: k == 1 ? s.waiting
+					 : s.wakes);
+		}
+	}
+}
+
 static void
 put_providers(struct meters *m, struct health *health, struct buf *b)
 {
@@ -259,6 +297,7 @@ put_providers(struct meters *m, struct health *health, struct buf *b)
 		put_gauge(b, "tailgate_provider_models_held", "provider",
 		    c->providers[i].name, "",
 		    models_held(health, &c->providers[i]));
+	put_sleeps(m, health, b);
 	free(rows);
 }
 

@@ -57,6 +57,22 @@ keys_json(struct buf *b, struct health *health, const struct provider *p)
 }
 
 static void
+sleep_json(struct buf *b, struct health *health, const struct provider *p)
+{
+	struct facts_sleep sleep;
+
+	if (!p->sleeps)
+		return;
+	health_wake_row(health, p, &sleep);
+	jput_name_open(b, "wake", '{');
+	jput_bool(b, "asleep", sleep.since_wall_ms != 0);
+	put_time(b, "since", sleep.since_wall_ms);
+	jput_u64(b, "waiting", sleep.waiting);
+	jput_u64(b, "wakes", sleep.wakes);
+	buf_puts(b, "}");
+}
+
+static void
 provider_json(struct buf *b, struct health *health, const struct provider *p)
 {
 	struct health_row row;
@@ -82,6 +98,7 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 	health_each_held(health, p, held_json, b);
 	buf_puts(b, "]");
 	keys_json(b, health, p);
+	sleep_json(b, health, p);
 	buf_puts(b, "}");
 }
 

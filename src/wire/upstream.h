@@ -88,12 +88,21 @@ struct upstream_pool *upstream_pool_new(void);
 void upstream_pool_free(struct upstream_pool *);
 /* Closes idle connections: descriptors have run out. */
 void upstream_pool_trim(struct upstream_pool *);
+/* Closes those to one provider. */
+void upstream_pool_forget(struct upstream_pool *, const struct provider *);
 
 /* Blocks until the exchange has ended.  The connection is closed at once
  * unless it ended UPSTREAM_OK. */
 void upstream_send(struct upstream_pool *, const struct upstream_request *,
     const struct watch *, const struct upstream_sink *, struct arena *,
     struct upstream_report *);
+
+/* Connects anew, within timeout_ms, and keeps the connection for the next
+ * exchange.  UPSTREAM_OK, or as upstream_send() would have failed; *detail is
+ * for the log. */
+enum upstream_result upstream_reach(struct upstream_pool *,
+    const struct provider *, const struct watch *, int64_t timeout_ms,
+    struct arena *, const char **detail);
 
 const char *upstream_result_name(enum upstream_result);
 

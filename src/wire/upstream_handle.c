@@ -146,17 +146,29 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 		handle_free(oldest);
 }
 
-void
-upstream_pool_trim(struct upstream_pool *pool)
+static void
+forget(struct upstream_pool *pool, size_t i)
 {
 	struct handle *h;
 
+	while ((h = TAILQ_FIRST(&pool->providers[i].idle)) != NULL) {
+		TAILQ_REMOVE(&pool->providers[i].idle, h, entry);
+		handle_free(h);
+	}
+	pool->providers[i].nidle = 0;
+}
+
+void
+upstream_pool_forget(struct upstream_pool *pool, const struct provider *p)
+{
+	forget(pool, p->index);
+}
+
+void
+upstream_pool_trim(struct upstream_pool *pool)
+{
 	for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
-		while ((h = TAILQ_FIRST(&pool->providers[i].idle)) != NULL) {
-			TAILQ_REMOVE(&pool->providers[i].idle, h, entry);
-			handle_free(h);
-		}
-		pool->providers[i].nidle = 0;
+		forget(pool, i);
 		while (pool->providers[i].nconnectors > 0)
 			connector_free(
 			    pool->providers[i]

@@ -321,9 +321,12 @@ live(void)
 	world_at(world->mono_ns + world->term_at_ns[life] -
 		(life > 0 ? world->term_at_ns[life - 1] : 0),
 	    term, (int)life);
-	if (worker_run(world_config, sim_listen_fd(), WORLD_PARENT_FD,
-		desk[LEDGER_DESK_SERVES], share_board_new(world_config),
-		0) != 0)
+	if (worker_run(world_config,
+		&(struct worker_ends){ .listen_fd = sim_listen_fd(),
+		    .parent_fd = WORLD_PARENT_FD,
+		    .ledger = desk[LEDGER_DESK_SERVES],
+		    .waker = -1 },
+		share_board_new(world_config), 0) != 0)
 		world_wrong("the worker did not start");
 	world->serving = false;
 	sim_fd_close(desk[LEDGER_DESK_SERVES]);
