@@ -3,7 +3,8 @@
 #
 # store_hosts.sh: three hosts that share through one engine, each with
 # directories, ledger and web server of its own; for tests that source it after
-# lib.sh and define models(), which prints the models of all hosts.
+# lib.sh and define models(), which prints the models of all hosts, and, if they
+# want, more_providers(), which prints further providers of $host.
 
 # Variables of lib.sh, and ones that only the tests use.
 # shellcheck disable=SC2154,SC2034
@@ -15,6 +16,10 @@ grep -q 'built without hiredis' "$TAILGATE_FCGI" &&
 	skip_all 'built without a store'
 
 start_upstream stub -n
+command -v more_providers >/dev/null || more_providers()
+{
+	:
+}
 
 # --- The engine, and a way to it for each host ---------------------------------
 
@@ -72,9 +77,10 @@ start_hosts()
 			clients_file = "$dir/clients.conf"; drain = 5.0;
 			processes = 2; requests = 400; sandbox = "on";
 			ledger = { gateway = "$host"; };
-			store = { url = "unix://$dir/$host/store"; timeout = 1.0; };
+			store = { url = "unix://$dir/$host/store"; timeout = ${store_timeout:-1.0};
+			  lease = ${store_lease:-15.0}; };
 			providers = ( { name = "stub"; place = "local"; url = "$stub_url";
-			  circuit = { failures = 0; }; } );
+			  circuit = { failures = 0; }; } $(more_providers) );
 			models = ( $(models) );
 		END
 		conf=$dir/$host/tailgate.conf

@@ -87,6 +87,7 @@ serve_one(void *ctx)
 	request_settle(request);
 	purse_end(cgi_server.purse);
 	leases_end(cgi_server.leases);
+	circuits_end(cgi_server.circuits);
 	store_end(cgi_server.store);
 	arena_free(arena);
 	cgi_task = NULL;

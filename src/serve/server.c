@@ -62,6 +62,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	s->store = store_new(c);
 	s->purse = purse_new(s->store, s->budgets, c);
 	s->leases = leases_new(c, s->store);
+	s->circuits = circuits_new(c, s->store, s->health);
 	if (c->watch_peer)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
@@ -95,6 +96,7 @@ server_close(struct server *s)
 	upstream_pool_free(s->upstreams);
 	purse_free(s->purse);
 	leases_free(s->leases);
+	circuits_free(s->circuits);
 	store_free(s->store);
 	sieve_free(s->sieve);
 	patterns_free(s->patterns);

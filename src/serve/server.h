@@ -14,6 +14,7 @@
 
 #include "config/settings.h"
 #include "config/sieve.h"
+#include "fleet/circuits.h"
 #include "fleet/purse.h"
 #include "fleet/leases.h"
 #include "fleet/store.h"
@@ -41,6 +42,7 @@ struct server {
 	struct slots *slots;
 	struct store *store; /* NULL: hosts share nothing */
 	struct leases *leases; /* NULL: no limit is shared */
+	struct circuits *circuits; /* NULL: there is no store */
 	struct ledger *ledger;
 	struct meters *meters;
 	struct budget_book *budgets;

@@ -276,6 +276,7 @@ worker_main(void *ctx)
 	}
 	purse_end(w->server.purse);
 	leases_end(w->server.leases);
+	circuits_end(w->server.circuits);
 	store_end(w->server.store);
 }
 

@@ -17,19 +17,11 @@
 #include "state/health_internal.h"
 #include "state/health_models.h"
 
-/* The request that a task has under way: one at a time, with one provider at
- * a time. */
-struct under_way {
-	const struct health_entry *trial_row;
-	uint64_t trial_word;
-	const struct health_entry *begun;
-};
-
 _Static_assert(
-    sizeof(struct under_way) <= TASK_LOCAL_BYTES, "a task's own memory");
+    sizeof(struct health_under_way) <= TASK_LOCAL_BYTES, "a task's own memory");
 
-static struct under_way *
-under_way(void)
+struct health_under_way *
+health_under_way(void)
 {
 	return task_local();
 }
@@ -55,9 +47,9 @@ health_outcome_name(enum health_outcome outcome)
 	return outcome_names[outcome];
 }
 
-bool
-health_admit(
-    struct health *h, const struct provider *p, bool *trial, int64_t *wait_ms)
+/* The host's own circuit. */
+static bool
+admit(struct health *h, const struct provider *p, bool *trial, int64_t *wait_ms)
 {
 	struct health_entry *row = h->rows[p->index];
 	uint64_t word = atomic_load(&row->circuit), next;
@@ -72,10 +64,29 @@ health_admit(
 		next = circuit_begin_trial(
 		    word, h->self_index, now_ms + health_lease_ms(p));
 	} while (!atomic_compare_exchange_weak(&row->circuit, &word, next));
-	under_way()->trial_row = row;
-	under_way()->trial_word = next;
+	health_under_way()->trial_row = row;
+	health_under_way()->trial_word = next;
 	*wait_ms = 0;
 	*trial = true;
+	return true;
+}
+
+bool
+health_admit(
+    struct health *h, const struct provider *p, bool *trial, int64_t *wait_ms)
+{
+	struct health_entry *row = h->rows[p->index];
+
+	*trial = false;
+	*wait_ms =
+	    health_open_ms(h, p, atomic_load(&row->circuit), clock_now_ms());
+	if (*wait_ms > 0 || !health_fleet_admit(h, p, wait_ms))
+		return false;
+	if (!admit(h, p, trial, wait_ms)) {
+		health_fleet_report(h, p, 0, 0, HEALTH_ABANDONED, 0);
+		return false;
+	}
+	*trial = *trial || health_under_way()->fleet_row == row;
 	return true;
 }
 
@@ -87,7 +98,7 @@ health_begin(struct health *h, const struct provider *p)
 	atomic_fetch_add(&row->requests, 1);
 	atomic_fetch_add(&h->self->all, 1);
 	atomic_fetch_add(&h->self->row[row - h->map->rows], 1);
-	under_way()->begun = row;
+	health_under_way()->begun = row;
 }
 
 static uint64_t
@@ -137,20 +148,23 @@ changed(struct health_entry *row, const struct provider *p, uint64_t from,
 }
 
 static void
-circuit_change(struct health_entry *row, const struct provider *p, bool trial,
+circuit_change(struct health *h, const struct provider *p, bool trial,
     enum health_outcome outcome, int64_t retry_after_ms)
 {
+	struct health_entry *row = h->rows[p->index];
 	uint64_t word = atomic_load(&row->circuit), next;
 	bool mine;
 
 	do {
-		mine = trial && under_way()->trial_row == row &&
-		    under_way()->trial_word == word;
+		mine = trial && health_under_way()->trial_row == row &&
+		    health_under_way()->trial_word == word;
 		next = after(word, mine, p, outcome, retry_after_ms);
 		if (next == word)
-			return;
+			break;
 	} while (!atomic_compare_exchange_weak(&row->circuit, &word, next));
-	changed(row, p, word, next, outcome);
+	if (next != word)
+		changed(row, p, word, next, outcome);
+	health_fleet_report(h, p, word, next, outcome, retry_after_ms);
 }
 
 /* The lower median of the samples. */
@@ -195,7 +209,7 @@ error_note(struct health_entry *row, enum health_outcome outcome)
 void
 health_answered(struct health *h, const struct provider *p, bool trial)
 {
-	circuit_change(h->rows[p->index], p, trial, HEALTH_OK, 0);
+	circuit_change(h, p, trial, HEALTH_OK, 0);
 }
 
 static void
@@ -213,14 +227,14 @@ health_report(struct health *h, const struct provider *p, bool trial,
 {
 	struct health_entry *row = h->rows[p->index];
 
-	if (under_way()->begun == row) {
-		under_way()->begun = NULL;
+	if (health_under_way()->begun == row) {
+		health_under_way()->begun = NULL;
 		count_down(&h->self->row[row - h->map->rows]);
 		count_down(&h->self->all);
 	}
-	circuit_change(row, p, trial, outcome, retry_after_ms);
+	circuit_change(h, p, trial, outcome, retry_after_ms);
 	if (trial)
-		under_way()->trial_row = NULL;
+		health_under_way()->trial_row = NULL;
 	if (outcome == HEALTH_OK && first_byte_ms >= 0)
 		sample_add(row, first_byte_ms);
 	if (outcome != HEALTH_OK && outcome != HEALTH_ABANDONED)

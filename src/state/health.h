@@ -131,11 +131,71 @@ void health_each_held(struct health *, const struct provider *,
 void health_each_rest(struct health *, const struct provider *, size_t key,
     void (*each)(void *, const struct health_held *), void *ctx);
 
+/* --- circuits that hosts share (fleet/circuits.h) ------------------------- */
+
+/* What a host says of a provider. */
+enum health_news {
+	HEALTH_NEWS_OPEN, /* to be left alone for ms */
+	HEALTH_NEWS_DOUBT, /* the same, but the fault may be this host's */
+	HEALTH_NEWS_WELL, /* after DOUBT: this host is served again */
+	/* Of the fleet's trial: */
+	HEALTH_NEWS_PASSED,
+	HEALTH_NEWS_FAILED,
+	HEALTH_NEWS_UNREACHED, /* the fault may be this host's */
+	HEALTH_NEWS_BACK, /* nothing was learned */
+};
+
+/* What the fleet says when a host wants to try. */
+enum health_said {
+	HEALTH_SAID_MINE, /* try: no other host does */
+	HEALTH_SAID_CLOSED, /* there is nothing to be tried */
+	HEALTH_SAID_OPEN, /* left alone for *ms yet */
+	HEALTH_SAID_TRIAL, /* another request tries, for *ms at the most */
+	HEALTH_SAID_AWAY, /* the fleet can't be asked */
+};
+
+struct health_what;
+
+struct health_fleet {
+	void *ctx;
+	/* May wait.  *trial: a number for tell(), in any case. */
+	enum health_said (*ask)(
+	    void *ctx, const struct provider *, int64_t *ms, uint64_t *trial);
+	/* Does not wait.  trial: 0 for news of no trial. */
+	void (*tell)(void *ctx, const struct provider *, enum health_news,
+	    uint64_t trial, enum health_outcome, int64_t ms);
+	/* A model or a key is left alone.  Does not wait. */
+	void (*hold)(void *ctx, const struct health_what *, enum health_outcome,
+	    int64_t ms);
+};
+void health_join(struct health *, const struct health_fleet *);
+
+/* What the fleet reports of a provider; host and outcome are why.  The trial
+ * is another host's.  Whatever this host itself could not reach stays left
+ * alone by it when the fleet closes the circuit. */
+struct health_report {
+	enum { HEALTH_FLEET_CLOSED, HEALTH_FLEET_OPEN, HEALTH_FLEET_TRIAL } is;
+	int64_t ms;
+	enum health_outcome why;
+	const char *host;
+};
+void health_fleet_take(
+    struct health *, const struct provider *, const struct health_report *);
+/* The trial of this process goes on. */
+void health_fleet_renew(struct health *, const struct provider *);
+/* How long the fleet leaves the provider alone, as far as this host knows;
+ * -1: half open. */
+int64_t health_fleet_ms(struct health *, const struct provider *);
+/* A model or a key that another host has found limited; name is for people. */
+void health_fleet_hold(struct health *, const struct health_what *,
+    enum health_outcome, int64_t ms);
+
 /* Fills the facts of all providers (nproviders of them). */
 void health_facts(struct health *, struct facts_provider *);
 
 struct health_row {
 	const char *state; /* "closed", "open", "half-open" */
+	bool by_fleet; /* hosts that share circuits leave it alone */
 	unsigned failures;
 	int64_t since_wall_ms; /* of the state, 0 never changed */
 	int64_t open_ms;

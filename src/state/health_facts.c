@@ -79,6 +79,8 @@ left_alone_ms(struct health *h, size_t i, int64_t now_ms)
 	    open_ms =
 		health_open_ms(h, p, atomic_load(&h->rows[i]->circuit), now_ms);
 
+	open_ms = health_either_ms(open_ms, health_fleet_open_ms(h, p, now_ms));
+
 	if (p->nkeys > 1 && health_key(h, p, "", 0, &rest_ms) == -1 &&
 	    rest_ms > open_ms)
 		return rest_ms;
@@ -129,6 +131,7 @@ health_row(struct health *h, const struct provider *p, struct health_row *out)
 	uint64_t word = atomic_load(&row->circuit);
 	uint64_t error = atomic_load(&row->last_error);
 	struct circuit_view v = circuit_view(word);
+	int64_t fleet_ms;
 
 	*out = (struct health_row){
 		.state = "open",
@@ -143,6 +146,11 @@ health_row(struct health *h, const struct provider *p, struct health_row *out)
 		.requests = atomic_load(&row->requests),
 		.errors = atomic_load(&row->errors),
 	};
+	fleet_ms = health_fleet_open_ms(h, p, clock_now_ms());
+	if (fleet_ms > out->open_ms)
+		v = circuit_view(atomic_load(&row->fleet));
+	out->by_fleet = fleet_ms != 0;
+	out->open_ms = health_either_ms(out->open_ms, fleet_ms);
 	if (out->open_ms == 0)
 		out->state = "closed";
 	else if (out->open_ms < 0 || v.state == CIRCUIT_TRIAL)

@@ -15,6 +15,17 @@
 #include "state/health_internal.h"
 #include "state/health_models.h"
 
+/* Other hosts leave it alone as well, but for a key that was not accepted: it
+ * may be another one there. */
+static void
+hold(struct health *h, const struct health_what *what, enum health_outcome why,
+    int64_t ms)
+{
+	health_models_hold(h->models, what, why, ms);
+	if (h->fleet.hold != NULL && why != HEALTH_ACCOUNT)
+		h->fleet.hold(h->fleet.ctx, what, why, ms);
+}
+
 /* ---- models ------------------------------------------------------------- */
 
 int64_t
@@ -41,7 +52,7 @@ health_model_report(struct health *h, const struct provider *p,
 		return;
 	if (limited && ms > p->circuit.cooldown_max_ms)
 		ms = p->circuit.cooldown_max_ms;
-	health_models_hold(h->models, &what, outcome, ms);
+	hold(h, &what, outcome, ms);
 	log_warn("provider %s: %s, left alone for %lld ms: %s", p->name,
 	    health_outcome_name(outcome), (long long)ms, model);
 }
@@ -127,7 +138,7 @@ health_key_rest(struct health *h, const struct provider *p, int key,
 		ms = grown(&p->circuit, health_models_times(h->models, &what));
 	if (ms > most_ms)
 		ms = most_ms;
-	health_models_hold(h->models, &what, outcome, ms);
+	hold(h, &what, outcome, ms);
 	log_warn("provider %s: key %d of %zu: %s, it rests for %lld ms%s%s",
 	    p->name, key + 1, p->nkeys, health_outcome_name(outcome),
 	    (long long)ms, one ? ": " : "", one ? model : "");

@@ -24,6 +24,8 @@
 struct health_entry {
 	_Alignas(64) _Atomic uint64_t key; /* 0: free */
 	_Atomic uint64_t circuit;
+	_Atomic uint64_t
+	    fleet; /* the circuit that hosts share: the same form */
 	_Atomic int64_t since_wall_ms;
 	_Atomic int64_t used_wall_ms;
 	_Atomic uint64_t last_error; /* outcome and wall ms */
@@ -62,6 +64,7 @@ struct health {
 	const struct config *config;
 	struct health_cells *self;
 	unsigned self_index;
+	struct health_fleet fleet; /* all NULL: no process of a fleet */
 	/* By the provider's index. */
 	struct health_entry *rows[CONFIG_PROVIDERS_MAX];
 	/* When others were last seen alive: asking the kernel costs more than
@@ -69,11 +72,39 @@ struct health {
 	_Atomic int64_t seen_ms[PROCESS_MAX];
 };
 
+/* The request that a task has under way: one at a time, with one provider at
+ * a time. */
+struct health_under_way {
+	const struct health_entry *trial_row;
+	uint64_t trial_word;
+	const struct health_entry *begun;
+	const struct health_entry
+	    *fleet_row; /* it is the fleet's trial of it */
+	uint64_t fleet_trial;
+};
+struct health_under_way *health_under_way(void);
+
 /* How long a trial may take without a result. */
 int64_t health_lease_ms(const struct provider *);
 /* How long the circuit with this word stays open; 0: closed, -1: a trial is
  * due. */
 int64_t health_open_ms(
     struct health *, const struct provider *, uint64_t word, int64_t now_ms);
+
+/* ---- health_fleet.c ---- */
+
+/* The same of the circuit that hosts share; 0 too if there is no store. */
+int64_t
+health_fleet_open_ms(struct health *, const struct provider *, int64_t now_ms);
+/* Both together. */
+int64_t health_either_ms(int64_t own_ms, int64_t fleet_ms);
+/* May the request go, as far as the fleet is concerned?  May wait for the
+ * store.  If it is the fleet's trial, health_under_way() says so. */
+bool
+health_fleet_admit(struct health *, const struct provider *, int64_t *wait_ms);
+/* The request has ended (or answered), and has changed the host's own circuit
+ * from one word to the other. */
+void health_fleet_report(struct health *, const struct provider *,
+    uint64_t from, uint64_t to, enum health_outcome, int64_t retry_after_ms);
 
 #endif

@@ -188,16 +188,25 @@ void
 health_models_hold(struct health_models *m, const struct health_what *what,
     enum health_outcome why, int64_t ms)
 {
+	struct row *row = row_take(m->map, what->key);
+
+	/* After a quiet time they are counted anew. */
+	if (row_times(row, what->provider, clock_now_ms()) == 0)
+		atomic_store(&row->times, 0);
+	atomic_fetch_add(&row->times, 1);
+	health_models_extend(m, what, why, ms);
+}
+
+void
+health_models_extend(struct health_models *m, const struct health_what *what,
+    enum health_outcome why, int64_t ms)
+{
 	int64_t now_ms = clock_now_ms();
 	struct row *row = row_take(m->map, what->key);
 
 	name_store(row, what->model);
 	atomic_store(&row->group, what->group);
 	atomic_store(&row->why, why);
-	/* After a quiet time they are counted anew. */
-	if (row_times(row, what->provider, now_ms) == 0)
-		atomic_store(&row->times, 0);
-	atomic_fetch_add(&row->times, 1);
 	/* The time of a row from before a reboot is further away than any
 	 * hold. */
 	if (!facts_held_is_sane(

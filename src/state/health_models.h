@@ -49,6 +49,10 @@ health_models_open_ms(struct health_models *, const struct health_what *);
 /* Leaves it alone for ms; why is for people. */
 void health_models_hold(struct health_models *, const struct health_what *,
     enum health_outcome why, int64_t ms);
+/* The same for what another host has found: it does not count as one more
+ * time. */
+void health_models_extend(struct health_models *, const struct health_what *,
+    enum health_outcome why, int64_t ms);
 /* How often it was held before, each time within its provider's cooldown_max
  * after the last hold had ended. */
 unsigned

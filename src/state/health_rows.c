@@ -22,7 +22,7 @@
 #include "state/health_waking.h"
 #include "state/process.h"
 
-#define HEALTH_MAGIC UINT64_C(0x7467686c74680001) /* "tghlth", version 1 */
+#define HEALTH_MAGIC UINT64_C(0x7467686c74680002) /* "tghlth", version 2 */
 
 /* FNV-1a; never 0. */
 static uint64_t
@@ -35,6 +35,7 @@ static void
 row_clear(struct health_map *map, struct health_entry *row)
 {
 	atomic_store(&row->circuit, 0);
+	atomic_store(&row->fleet, 0);
 	atomic_store(&row->since_wall_ms, 0);
 	atomic_store(&row->last_error, 0);
 	atomic_store(&row->requests, 0);

@@ -1,0 +1,284 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# Three hosts that share circuits through a store.  What one opens, all leave
+# alone within a second, and models that a provider limits as well.  Half open,
+# one request in the whole fleet goes; its success closes the circuit for all,
+# and its host's death ends its lease.  A host without a connection closes
+# nothing for the others, unless a second one says the same.  While the engine
+# is away, each host has its own circuits; afterwards all know what one had
+# found out.  A request costs no call to the engine.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+# provider NAME COOLDOWN [URL]
+provider()
+{
+	echo ", { name = \"$1\"; place = \"local\"; url = \"${3:-$stub_url}\";
+	  retries = 0; circuit = { failures = 3; cooldown = $2;
+	  cooldown_max = 60.0; }; }"
+}
+
+more_providers()
+{
+	provider quick 2.0
+	provider long 60.0
+	provider lost 60.0
+	# far and dead can't be reached by all.
+	case $host in
+	one)
+		provider far 4.0 "$nobody_url"
+		provider dead 4.0 "$nobody_url"
+		;;
+	two)
+		provider far 4.0
+		provider dead 4.0 "$nobody_url"
+		;;
+	*)
+		provider far 4.0
+		provider dead 4.0
+		;;
+	esac
+}
+
+models()
+{
+	comma=
+	for m in quick long lost far dead; do
+		echo "$comma { id = \"$m/*\"; targets = (
+		  { provider = \"$m\"; model = \"*\"; } ); }"
+		comma=,
+	done
+}
+
+. "$tests/store_hosts.sh"
+reserve_port nobody
+store_lease=3.0 store_timeout=0.25
+start_hosts
+
+# ask HOST MODEL: its status in $status.
+ask()
+{
+	eval "base=\$${1}_base"
+	key=$anna_key
+	post /v1/chat/completions "{\"model\":\"$2\",\"messages\":[]}"
+}
+
+served()
+{
+	ask "$1" "$2/plain"
+	[ "$status" = 200 ]
+}
+
+# left_alone HOST PROVIDER: it is refused, and not asked.
+left_alone()
+{
+	ask "$1" "$2/plain"
+	[ "$status" = 503 ] && error_is 503 provider_unavailable
+}
+
+# state HOST PROVIDER
+state()
+{
+	"$TAILGATE" -f "$dir/$1/tailgate.conf" status --json | jq -r \
+		--arg p "$2" '.providers[] | select(.name == $p) | .state'
+}
+
+state_is()
+{
+	[ "$(state "$1" "$2")" = "$3" ]
+}
+
+# fail HOST MODEL: three times.
+fail3()
+{
+	for n in 1 2 3; do
+		ask "$1" "$2"
+	done
+}
+
+calls()
+{
+	cli info commandstats | tr -d '\r' |
+		sed -n 's/^cmdstat_\(evalsha\|eval\|publish\):calls=\([0-9]*\),.*/\2/p' |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# many MODEL N: that many requests to each of the hosts at once; the responses
+# in $dir/many.
+many()
+{
+	rm -rf "$dir/many"
+	mkdir "$dir/many"
+	for host in one two three; do
+		eval "base=\$${host}_base"
+		n=0
+		while [ $n -lt "$2" ]; do
+			n=$((n + 1))
+			echo "url = \"$base/v1/chat/completions\""
+			echo "header = \"Authorization: Bearer $anna_key\""
+			echo 'header = "Content-Type: application/json"'
+			echo "data = \"{\\\"model\\\":\\\"$1\\\",\\\"messages\\\":[]}\""
+			echo "output = \"$dir/many/$host.$n\""
+			echo 'max-time = 60'
+			echo next
+		done
+	done | sed '$d' >"$dir/many.curl"
+	curl -sS --no-progress-meter -Z --parallel-max 100 \
+		--parallel-immediate -K "$dir/many.curl" 2>"$dir/many.err" &
+	adopt many $!
+}
+
+# lease_of PROVIDER: when the lease of its trial ends, by the engine's clock.
+lease_of()
+{
+	cli hget 'tailgate:{circuits:all}' "c $1" | cut -d' ' -f3
+}
+
+# renewed PROVIDER MS: the lease ends later than $leased by that much.
+renewed()
+{
+	[ "$(lease_of "$1")" -ge $((leased + $2)) ]
+}
+
+many_say()
+{
+	[ "$(cat "$dir/many"/* 2>/dev/null | grep -o "$2" | wc -l)" = "$1" ]
+}
+
+for host in one two three; do
+	check "$host serves" wait_until served $host quick
+done
+
+# --- Opened by one -------------------------------------------------------------
+
+before=$(calls)
+for n in 1 2 3 4 5 6 7 8 9 10; do
+	served one long
+done
+is 'requests cost no call' "$(calls)" "$before"
+fail3 one long/500
+# One script, which publishes once.
+is 'an open circuit costs one' "$(calls)" $((before + 2))
+check 'the host leaves it alone' left_alone one long
+check 'so does another one, within a second' \
+	wait_until -t 1 left_alone two long
+check 'and the third' wait_until -t 1 left_alone three long
+is 'status says so' "$(state three long)" open
+like 'the log says which host knows' "$(cat "$dir/two.log")" \
+	'provider long: error, says host one, left alone by all hosts'
+is 'and nobody asks the engine for it' "$(calls)" $((before + 2))
+
+# --- Half open: one in the whole fleet -------------------------------------------
+
+fail3 two quick/500
+for host in one two three; do
+	check "$host leaves it alone" wait_until -t 1 left_alone $host quick
+done
+wait_until state_is one quick half-open
+tell stub reset >/dev/null
+many quick/stall-head 20
+check 'of 60 on three hosts 59 are sent away' wait_until -p "$many_pid" \
+	many_say 59 '"code":"provider_unavailable"'
+is 'and one tries' "$(stat stub requests)" 1
+tell stub release >/dev/null
+wait "$many_pid"
+forget "$many_pid"
+check 'it is served' many_say 1 '"object":"chat.completion"'
+for host in one two three; do
+	check "and $host serves within a second" \
+		wait_until -t 1 served $host quick
+done
+
+# A trial that fails: twice as long for all.
+fail3 three quick/500
+wait_until state_is one quick half-open
+ask one quick/500
+is 'a trial fails' "$status" 500
+check 'all leave it alone again' wait_until -t 1 left_alone three quick
+like 'for twice as long' \
+	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* o [0-9]* 1 '
+check 'then it is served again' wait_until -t 20 served two quick
+
+# The host whose request tries is killed.
+fail3 three quick/500
+wait_until state_is three quick half-open
+tell stub reset >/dev/null
+many_base=$two_base
+curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $anna_key" \
+	-H 'Content-Type: application/json' \
+	--data-binary '{"model":"quick/stall-head","messages":[]}' \
+	"$many_base/v1/chat/completions" &
+adopt trial $!
+check 'one tries' wait_until stat_is stub in_flight 1
+check 'no other host does' left_alone one quick
+leased=$(lease_of quick)
+check 'its lease is renewed' wait_until -t 20 renewed quick 3000
+check 'so no other host does, however long it takes' left_alone one quick
+is 'for there is one still' "$(stat stub requests)" 1
+# shellcheck disable=SC2046 # numbers
+kill -KILL "$two_pid" $(children "$two_pid")
+wait "$two_pid" 2>/dev/null
+forget "$two_pid"
+check 'its host killed, another one may after the lease' \
+	wait_until -t 15 served one quick
+tell stub release >/dev/null
+wait "$trial_pid"
+forget "$trial_pid"
+pool two
+check 'the killed host starts again' wait_until -t 20 served two quick
+
+# --- A model that the provider limits ----------------------------------------------
+
+ask one lost/429,retry=20
+is 'one model is limited' "$status" 429
+tell stub reset >/dev/null
+limited()
+{
+	ask "$1" lost/429,retry=20
+	[ "$status" = 503 ]
+}
+check 'another host leaves that model alone' wait_until -t 1 limited three
+at_most 'having asked once at the most' "$(stat stub requests)" 1
+check 'and not the others' served three lost
+
+# --- What one host can't reach ---------------------------------------------------
+
+fail3 one far/plain
+check 'a host without a connection leaves it alone' left_alone one far
+check 'the others go on' served two far
+check 'and the third' served three far
+fail3 two far/500
+check 'if it fails for all, all leave it alone' \
+	wait_until -t 1 left_alone three far
+wait_until state_is three far half-open
+ask one far/plain
+detail "$(cli hget 'tailgate:{circuits:all}' 'c far')"
+check 'a trial of the host without a connection closes nothing' \
+	wait_until -t 2 served three far
+check 'for another' wait_until -t 2 served two far
+check_not 'it stays without' served one far
+
+fail3 one dead/plain
+check 'one of two' served three dead
+fail3 two dead/plain
+check 'two say the same: all leave it alone' \
+	wait_until -t 1 left_alone three dead
+check 'until one is served' wait_until -t 20 served three dead
+
+# --- The engine is away ----------------------------------------------------------
+
+kill -KILL "$engine_pid"
+wait "$engine_pid" 2>/dev/null
+forget "$engine_pid"
+fail3 one lost/500
+check 'engine killed: a host has its own circuit' left_alone one lost
+check 'the others theirs' served two lost
+fail3 one quick/500
+check 'half open without the engine' wait_until -t 20 served one quick
+start_engine
+check 'it is back, empty: all know what one knew' \
+	wait_until -t 10 left_alone two lost
+check 'and the third' wait_until -t 10 left_alone three lost
+check 'the other is served' served three quick
+
+finish
