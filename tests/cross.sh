@@ -12,6 +12,7 @@
 #
 #   CROSS_DIR=DIR      where the roots are made and kept (a temporary directory
 #                      that is removed afterwards)
+#   ROOTS_CACHE=DIR    as tests/roots.sh says
 #   CROSS_RELEASE=NAME Debian's (bookworm)
 set -eu
 cd "$(dirname "$0")/.."

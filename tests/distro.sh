@@ -4,13 +4,16 @@
 #
 # tests/distro.sh NAME...: both README commands on a bare system.  Makes a root
 # directory of each named release (bookworm, trixie, noble …) with debootstrap,
-# clones this tree's HEAD into it, runs `./bootstrap run` until the gateway
-# answers and `./bootstrap check` to its end, and prints the closing lines.
+# copies it, clones this tree's HEAD into the copy, runs `./bootstrap run` until
+# the gateway answers and `./bootstrap check` to its end, and prints the closing
+# lines.
 #
-# By hand only, as root; not a part of `make check`.  A root needs about 3 GB.
+# By hand only, as root; not a part of `make check`.  A root needs about 4 GB.
 #
 #   DISTRO_DIR=DIR    where the roots are made and kept (a temporary directory
-#                     that is removed afterwards)
+#                     that is removed afterwards): DIR/NAME-bare, and DIR/NAME,
+#                     which is made anew each time
+#   ROOTS_CACHE=DIR   as tests/roots.sh says
 #   DISTRO_ONLY=run   the first command only
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,10 +29,12 @@ if [ -z "$roots" ]; then
 	roots=$(mktemp -d)
 	trap 'rm -rf "$roots"' EXIT
 fi
+mkdir -p "$roots"
 
 make_root() {
-	bare_root "$1" "$2"
-	rm -rf "$1/tailgate"
+	bare_root "$1-bare" "$2"
+	rm -rf --one-file-system "${1:?}"
+	cp -a "$1-bare" "$1"
 	git clone -q "$top" "$1/tailgate"
 }
 

@@ -12,6 +12,7 @@
 #
 #   PACKAGES_DIR=DIR  where the roots are made and kept (a temporary directory
 #                     that is removed afterwards)
+#   ROOTS_CACHE=DIR   as tests/roots.sh says
 set -eu
 cd "$(dirname "$0")/.."
 

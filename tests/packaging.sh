@@ -12,6 +12,7 @@
 #
 #   PACKAGING_DIR=DIR  where the root is made and kept (a temporary directory
 #                      that is removed afterwards)
+#   ROOTS_CACHE=DIR    as tests/roots.sh says
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # tailgate setup, from `./bootstrap run` and nothing else: the sources as they
-# are after a clone, built and started by that command.  In the configuration
-# that it made, a model server replaces the echo.  Then, for each tool that is
+# are after a clone, with the objects of this build, started by that command.
+# In the configuration that it made, a model server replaces the echo.  Then, for each tool that is
 # installed here and has a user's settings already: set up, a task with a tool
 # call through the bridge to a model that speaks only chat, --undo, and the
 # files are as before.
@@ -26,11 +26,23 @@ sources_copy()
 	done | tar -cf - -T -) | tar -xf - -C "$dir/source"
 }
 
+# objects_copy: what is built here, for the copy; make builds what is missing.
+# In another place than build/ it is of no use to ./bootstrap.
+objects_copy()
+{
+	[ "$abs_builddir" = "$abs_srcdir/build" ] || return 0
+	(cd "$abs_srcdir" && cp -Rp configure aclocal.m4 build-aux \
+		Makefile.in config.h.in "$dir/source/") &&
+		mkdir "$dir/source/build" &&
+		(cd "$abs_builddir" && cp -Rp Makefile config.h config.status \
+			stamp-h1 src libtailgate.a tailgate tailgate.fcgi \
+			"$dir/source/build/") || broken 'no copy of the build'
+}
+
 # What make says to those below it is of another build.
 bootstrap_run()
 {
 	unset MAKEFLAGS MFLAGS MAKELEVEL
-	[ -n "${CC:-}" ] || ! command -v ccache >/dev/null || export CC="ccache gcc"
 	cd "$dir/source" && exec ./bootstrap run
 }
 
@@ -48,6 +60,7 @@ is_up()
 
 start_model
 sources_copy
+objects_copy
 spawn bootstrap bootstrap_run
 wait_until -t 900 -p "$bootstrap_pid" is_up ||
 	broken "./bootstrap run: $(tail -n 5 "$dir/bootstrap.log")"

@@ -249,19 +249,29 @@ def judge(kind, whole, seen):
 
 # --- Walking -----------------------------------------------------------------
 
-def lines(directory):
-    try:
-        with open(directory + "/state/ledger.jsonl", "rb") as f:
-            return f.read().count(b"\n")
-    except FileNotFoundError:
-        return 0
+class Lines:
+    """Counts the ledger's lines, and reads each byte of it once."""
 
+    def __init__(self, directory):
+        self.path = directory + "/state/ledger.jsonl"
+        self.file = None
+        self.n = 0
 
-def wait_for_lines(directory, n):
-    end = time.monotonic() + 10
-    while lines(directory) < n and time.monotonic() < end:
-        time.sleep(0.001)
-    return lines(directory)
+    def count(self):
+        if self.file is None:
+            try:
+                self.file = open(self.path, "rb", buffering=0)
+            except FileNotFoundError:
+                return 0
+        while part := self.file.read(65536):
+            self.n += part.count(b"\n")
+        return self.n
+
+    def reach(self, n):
+        end = time.monotonic() + 10
+        while self.count() < n and time.monotonic() < end:
+            time.sleep(0.001)
+        return self.n
 
 
 def stub_count(port, what):
@@ -278,7 +288,7 @@ MODES = {"one": (1, 0), "some": (3, 0), "many": (40, 0),
 
 class Walk:
     def __init__(self, directory, base, key, stub, pid):
-        self.directory = directory
+        self.lines = Lines(directory)
         self.starve = Starve(directory + "/starve")
         self.gateway = Gateway(base, key)
         self.stub = int(stub)
@@ -301,7 +311,7 @@ class Walk:
         self.starve.set(self.pid, n, many, least)
         seen = self.gateway.ask(*KINDS[kind])
         accounted = kind not in UNACCOUNTED and seen[0] != 0
-        after = wait_for_lines(self.directory, before + 1) if accounted else 0
+        after = self.lines.reach(before + 1) if accounted else 0
         _, failed = self.starve.end()
         wrong = judge(kind, whole, seen)
         if wrong is not None:
@@ -319,15 +329,15 @@ class Walk:
         return failed > 0
 
     def walk(self, kind, mode):
-        before = lines(self.directory)
+        before = self.lines.count()
         self.gateway.ask(*KINDS[kind])
         whole = self.gateway.ask(*KINDS[kind])
         if kind not in UNACCOUNTED:
-            wait_for_lines(self.directory, before + 2)
+            self.lines.reach(before + 2)
         unmet = 0
         step = 17 if kind == "tls" and mode != "one" else 1
         for n in range(1, 20000, step):
-            before = lines(self.directory)
+            before = self.lines.count()
             met = self.one(kind, whole, mode, n, before)
             if met is None:
                 return n
