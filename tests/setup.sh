@@ -30,12 +30,12 @@ sources_copy()
 # In another place than build/ it is of no use to ./bootstrap.
 objects_copy()
 {
-	[ "$abs_builddir" = "$abs_srcdir/build" ] || return 0
+	[ "$abs_builddir" -ef "$abs_srcdir/build" ] || return 0
 	(cd "$abs_srcdir" && cp -Rp configure aclocal.m4 build-aux \
 		Makefile.in config.h.in "$dir/source/") &&
 		mkdir "$dir/source/build" &&
 		(cd "$abs_builddir" && cp -Rp Makefile config.h config.status \
-			stamp-h1 src libtailgate.a tailgate tailgate.fcgi \
+			stamp-h1 src tailgate tailgate.fcgi \
 			"$dir/source/build/") || broken 'no copy of the build'
 }
 

@@ -16,7 +16,7 @@ for engine in valkey-server redis-server none; do
 	! command -v "$engine" >/dev/null || break
 done
 [ "$engine" != none ] || need redis-server
-lease=6
+lease=3
 
 start_upstream stub -n
 start_upstream noted
