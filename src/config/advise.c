@@ -127,18 +127,24 @@ may_match(const char *glob, const char *name)
 	return strncmp(glob, name, fixed < n - 1 ? fixed : n - 1) == 0;
 }
 
+/* Is one of the model's names among those that the glob matches? */
+static bool
+matches(const char *glob, const struct model *m)
+{
+	if (m->id != NULL && may_match(glob, m->id))
+		return true;
+	for (size_t i = 0; i < m->naliases; i++)
+		if (may_match(glob, m->aliases[i]))
+			return true;
+	return false;
+}
+
 static bool
 matches_some(const struct config *c, const char *glob)
 {
-	for (size_t i = 0; i < c->nmodels; i++) {
-		const struct model *m = &c->models[i];
-
-		if (m->id != NULL && may_match(glob, m->id))
+	for (size_t i = 0; i < c->nmodels; i++)
+		if (matches(glob, &c->models[i]))
 			return true;
-		for (size_t j = 0; j < m->naliases; j++)
-			if (may_match(glob, m->aliases[j]))
-				return true;
-	}
 	return false;
 }
 
@@ -155,29 +161,50 @@ advise_globs(struct load *load, const struct client *c, const char *group)
 			    mistake_quote(load, c->models[i]));
 }
 
-/* The first model with external targets that no client may reach: both the
- * model and the client must allow them. */
+static bool
+is_external(const struct model *m)
+{
+	for (size_t i = 0; i < m->ntargets; i++)
+		if (m->targets[i].provider != NULL &&
+		    m->targets[i].provider->place == PLACE_EXTERNAL)
+			return true;
+	return false;
+}
+
+static bool
+may_use(const struct client *client, const struct model *m)
+{
+	for (size_t i = 0; i < client->nmodels; i++)
+		if (matches(client->models[i], m))
+			return true;
+	return false;
+}
+
+/* Models with external targets that no client may reach: both the model and
+ * the client must allow them. */
 static void
 advise_places(struct load *load)
 {
 	const struct config *c = load->config;
 
-	for (size_t i = 0; i < c->nclients; i++)
-		if (c->clients[i].place == PLACE_EXTERNAL)
-			return;
-	for (size_t i = 0; i < c->nmodels; i++)
-		for (size_t j = 0; j < c->models[i].ntargets; j++) {
-			const struct provider *p =
-			    c->models[i].targets[j].provider;
+	for (size_t i = 0; i < c->nmodels; i++) {
+		bool outside = false, used = false;
 
-			if (p == NULL || p->place != PLACE_EXTERNAL)
-				continue;
+		if (!is_external(&c->models[i]))
+			continue;
+		for (size_t j = 0; j < c->nclients; j++)
+			if (c->clients[j].place == PLACE_EXTERNAL) {
+				outside = true;
+				used |= may_use(&c->clients[j], &c->models[i]);
+			}
+		if (!used)
 			warning_of(load, &c->models[i], "models", "place",
-			    "is external, but no client may go outside; "
-			    "`tailgate client set NAME --place external` "
-			    "allows one to");
-			return;
-		}
+			    "is external, but no client %s; `tailgate client "
+			    "set NAME --%s` allows one to",
+			    outside ? "that may go outside may use it"
+				    : "may go outside",
+			    outside ? "models GLOB" : "place external");
+	}
 }
 
 static void

@@ -756,6 +756,21 @@ static const struct {
 	    "tailgate.conf:9: warning: models[1].place: is external, but no "
 	    "client may go outside; `tailgate client set NAME --place "
 	    "external`" },
+	{ MODELS,
+	    ", { id = \"n\"; place = \"external\"; targets = ( { provider = "
+	    "\"far\"; model = \"n\"; } ); },\n{ id = \"o\"; place = "
+	    "\"external\"; targets = ( { provider = \"far\"; model = \"n\"; "
+	    "} ); } );\nclients = ( { name = \"a\"; user = \"a\"; }",
+	    "tailgate.conf:10: warning: models[2].place: is external, but no "
+	    "client may go outside; " },
+	{ MODELS,
+	    ", { id = \"n\"; place = \"external\"; targets = ( { provider = "
+	    "\"far\"; model = \"n\"; } ); } );\nclients = ( { name = \"a\"; "
+	    "user = \"a\"; place = \"external\"; models = [ \"m\" ]; }, { "
+	    "name = \"b\"; user = \"b\"; }",
+	    "tailgate.conf:9: warning: models[1].place: is external, but no "
+	    "client that may go outside may use it; `tailgate client set NAME "
+	    "--models GLOB`" },
 	{ MODELS, "",
 	    "tailgate.conf:2: warning: limits[0]: no provider names it, so it "
 	    "limits nothing; write limit = \"gpu\"; in the provider" },
