@@ -187,8 +187,9 @@ switch_generation(struct parent *p)
 	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
 	memset(p->pause_ms, 0, sizeof(p->pause_ms));
 	if (old == NULL) {
-		log_info(
-		    "serving with %u processes", p->now->config->processes);
+		log_info("serving up to %ld requests at once, in %u processes",
+		    share_board_capacity(p->now->board),
+		    p->now->config->processes);
 		notify_ready("serving");
 		parent_upgrade_end_adopted(p);
 		return;

@@ -98,6 +98,12 @@ sum(const struct share_board *b, const atomic_uint *of)
 	return n;
 }
 
+long
+share_board_capacity(const struct share_board *b)
+{
+	return sum(b, b->capacity);
+}
+
 static long
 sum_of(struct share_board *b, size_t client, enum share_kind kind)
 {

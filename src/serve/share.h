@@ -49,6 +49,8 @@ struct share_board *share_board_new(const struct config *);
 void share_board_free(struct share_board *);
 /* Worker index has died: frees what it held. */
 void share_board_clear(struct share_board *, unsigned index);
+/* How many requests all workers can hold together. */
+long share_board_capacity(const struct share_board *);
 
 struct share; /* of one worker */
 

@@ -301,9 +301,9 @@ say_capacity(const struct config *config, rlim_t files, unsigned capacity)
 }
 
 /* How many requests there are descriptors for: more than that would fail in
- * the middle of their work. */
+ * the middle of their work.  The first worker says so. */
 static unsigned
-capacity_of(const struct config *config)
+capacity_of(const struct config *config, unsigned index)
 {
 	rlim_t capacity = config->requests;
 	struct rlimit files;
@@ -316,7 +316,7 @@ capacity_of(const struct config *config)
 		    : (files.rlim_cur - FILES_BASE) / FILES_PER_REQUEST;
 	if (memory_budget() / MEMORY_PER_REQUEST < capacity)
 		capacity = memory_budget() / MEMORY_PER_REQUEST + 1;
-	if (capacity < config->requests)
+	if (capacity < config->requests && index == 0)
 		say_capacity(config, files.rlim_cur, (unsigned)capacity);
 	return (unsigned)capacity;
 }
@@ -350,7 +350,7 @@ open_worker(struct worker *w, const struct worker_ends *ends,
 	    w->server.ledger, meters_unwritten, w->server.meters);
 	w->server.share = share_new(board, index);
 	w->server.parent_fd = ends->parent_fd;
-	w->capacity = capacity_of(w->config);
+	w->capacity = capacity_of(w->config, index);
 	share_capacity(w->server.share, w->capacity);
 	meters_capacity(w->server.meters, w->capacity);
 	return true;
