@@ -299,8 +299,17 @@ try_aider()
 try_rest()
 {
 	new_home rest
+	for model in nosuch org/chat; do
+		"$TAILGATE" -f "$conf" setup codex --client made --url "$base" \
+			--model $model >"$dir/setup.out" 2>&1
+		like "no client is made for a model that is none" \
+			"$? $(cat "$dir/setup.out")" \
+			"^1 .*no model \"$model\" for a local client; it has: no-"
+	done
+	unlike "it is not in the file" "$(cat "$run/clients.conf")" '"made"'
 	"$TAILGATE" -f "$conf" setup codex --client made --place local \
-		--url "$base" >"$dir/setup.out" 2>"$dir/setup.err"
+		--url "$base" --small-model more/small \
+		>"$dir/setup.out" 2>"$dir/setup.err"
 	is "a client is made for it" "$?" 0
 	like "which is said" "$(cat "$dir/setup.out")" 'client made after'
 	like "the model is the configuration's" \

@@ -16,6 +16,7 @@
 #include "config/load.h"
 #include "ctl/ctl.h"
 #include "ctl/setup_internal.h"
+#include "policy/choice.h"
 
 /* ---- the gateway ------------------------------------------------------ */
 
@@ -69,6 +70,56 @@ key_read(struct setup *s, const char *path)
 	return 0;
 }
 
+#define NAMES_SHOWN 8
+
+/* May the client use the model?  -1 after an error message. */
+static int
+check_model(const struct setup *s, const char *name)
+{
+	const struct setup_models *models = &s->models;
+	size_t shown = 0;
+
+	if (name == NULL || setup_model_known(models, name) != NULL ||
+	    models->n == SETUP_MODELS_MAX)
+		return 0;
+	fprintf(stderr,
+	    "tailgate setup: the gateway has no model \"%s\" for %s", name,
+	    s->values.key != NULL ? "this key"
+		: s->external	  ? "an external client"
+				  : "a local client");
+	for (size_t i = 0; i < models->n; i++)
+		if (models->list[i].talks && shown++ < NAMES_SHOWN)
+			fprintf(stderr, "%s%s",
+			    shown == 1 ? "; it has: " : ", ",
+			    models->list[i].id);
+	fprintf(stderr, "%s\n", shown > NAMES_SHOWN ? " ..." : "");
+	return -1;
+}
+
+/* The models that a client with this place would have, by the configuration.
+ * -1 after an error message. */
+static int
+models_of_new(struct setup *s, const struct config *config)
+{
+	const struct setup_values *v = &s->values;
+	const char *const names[] = { v->model, v->small };
+	struct client client = config->default_client;
+
+	client.name = s->client;
+	client.place = s->external ? PLACE_EXTERNAL : PLACE_LOCAL;
+	choice_models(config, &client, &s->models, s->arena);
+	for (size_t i = 0; i < 2; i++) {
+		if (names[i] == NULL)
+			continue;
+		if (setup_model_known(&s->models, names[i]) == NULL)
+			choice_named(config, &client, names[i], &s->models,
+			    s->arena);
+		if (check_model(s, names[i]) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 client_make(struct setup *s)
 {
@@ -85,11 +136,12 @@ client_make(struct setup *s)
 		    "%s: clients_file is empty; name a file to keep clients "
 		    "in\n",
 		    ctl_config_path());
-	else if (clients_add(config->clients_file, s->client, &place, 1, s->key,
-		     stderr) == 0) {
+	else if (models_of_new(s, config) == 0)
+		status = clients_add(config->clients_file, s->client, &place,
+		    1, s->key, stderr);
+	if (status == 0) {
 		s->clients_file = arena_strdup(s->arena, config->clients_file);
 		s->values.key = s->key;
-		status = setup_models_read(&s->models, s->client, s->arena);
 	}
 	config_free(config);
 	return status;
@@ -125,8 +177,6 @@ setup_key_take(struct setup *s)
 
 /* ---- the models ------------------------------------------------------- */
 
-#define NAMES_SHOWN 8
-
 /* Prints why the gateway listed no models.  Returns -1. */
 static int
 say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
@@ -137,28 +187,6 @@ say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
 		  "tailgate), then set up again"
 		: "--model NAME sets it up without asking the gateway (no "
 		  "context window then)");
-	return -1;
-}
-
-/* Does the gateway have the model?  -1 after an error message. */
-static int
-check_model(const struct setup *s, const char *name)
-{
-	const struct setup_models *models = &s->models;
-	size_t shown = 0;
-
-	if (name == NULL || setup_model_known(models, name) != NULL ||
-	    models->n == SETUP_MODELS_MAX)
-		return 0;
-	fprintf(stderr,
-	    "tailgate setup: the gateway has no model \"%s\" for this key",
-	    name);
-	for (size_t i = 0; i < models->n; i++)
-		if (models->list[i].talks && shown++ < NAMES_SHOWN)
-			fprintf(stderr, "%s%s",
-			    shown == 1 ? "; it has: " : ", ",
-			    models->list[i].id);
-	fprintf(stderr, "%s\n", shown > NAMES_SHOWN ? " ..." : "");
 	return -1;
 }
 

@@ -8,7 +8,7 @@
  *	setup.c		the command
  *	setup_ask.c	the URL, the key and the models of a call
  *	setup_texts.c	the files of a call: made, then written or shown
- *	setup_models.c	the models, asked of the gateway or of the configuration
+ *	setup_models.c	the models, asked of the gateway
  *	setup_files.c	reading and writing
  *	setup_record.c	what was changed, and taking it back
  *	setup_cage.c	what the processes of a set-up may do
@@ -44,10 +44,7 @@ enum setup_asked {
 enum setup_asked setup_models_ask(struct setup_models *, const char *url,
     const char *key, const char *const names[2], struct arena *, char *why,
     size_t size);
-/* Takes the models that the client sees from the configuration.  -1 after an
- * error message. */
-int
-setup_models_read(struct setup_models *, const char *client, struct arena *);
+
 /* ---- texts ------------------------------------------------------------ */
 
 /* One file of the tool: its path and its text before and after. */

@@ -3,8 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the models are learned: from GET /v1/models of the gateway, or,
- * before it knows a client that was just made, from the configuration.
+ * Hides how the gateway tells its models: GET /v1/models.
  */
 #include "config.h"
 
@@ -12,14 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/ctl.h"
 #include "ctl/mount_ask.h"
 #include "ctl/setup_internal.h"
-#include "policy/choice.h"
 
 #define TIMEOUT_MS 15000
-
-/* ---- of the gateway --------------------------------------------------- */
 
 static bool
 has_word(const json_t *array, const char *word)
@@ -124,23 +119,4 @@ setup_models_ask(struct setup_models *models, const char *url, const char *key,
 	}
 	json_decref(body);
 	return asked;
-}
-
-/* ---- of the configuration --------------------------------------------- */
-
-int
-setup_models_read(
-    struct setup_models *models, const char *client, struct arena *arena)
-{
-	struct config *config =
-	    config_load(ctl_config_path(), CONFIG_NO_SECRETS, stderr);
-
-	if (config == NULL)
-		return -1;
-	for (size_t i = 0; i < config->nclients; i++)
-		if (strcmp(config->clients[i].name, client) == 0)
-			choice_models(
-			    config, &config->clients[i], models, arena);
-	config_free(config);
-	return 0;
 }

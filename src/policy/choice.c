@@ -9,6 +9,7 @@
 
 #include "policy/choice.h"
 #include "policy/identify.h"
+#include "policy/models.h"
 #include "policy/offer.h"
 
 #define TALKS                                                             \
@@ -52,4 +53,16 @@ choice_models(const struct config *config, const struct client *client,
 {
 	for (size_t i = 0; i < config->nmodels; i++)
 		take_names(models, client, &config->models[i], arena);
+}
+
+void
+choice_named(const struct config *config, const struct client *client,
+    const char *name, struct setup_models *models, struct arena *arena)
+{
+	const struct model *model = models_find(config, name);
+	struct offer offer;
+
+	if (model != NULL &&
+	    offer_make_named(client, model, name, NULL, arena, &offer))
+		take_offer(models, name, &offer, arena);
 }

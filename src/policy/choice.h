@@ -17,5 +17,9 @@
  * SETUP_MODELS_MAX has room and the name is plain. */
 void choice_models(const struct config *, const struct client *,
     struct setup_models *, struct arena *);
+/* Adds the model of this name, such as one that a pattern matches, if the
+ * client may use it. */
+void choice_named(const struct config *, const struct client *,
+    const char *name, struct setup_models *, struct arena *);
 
 #endif
