@@ -31,12 +31,13 @@ sources_copy()
 objects_copy()
 {
 	[ "$abs_builddir" -ef "$abs_srcdir/build" ] || return 0
-	(cd "$abs_srcdir" && cp -Rp configure aclocal.m4 build-aux \
-		Makefile.in config.h.in "$dir/source/") &&
-		mkdir "$dir/source/build" &&
-		(cd "$abs_builddir" && cp -Rp Makefile config.h config.status \
-			stamp-h1 src tailgate tailgate.fcgi \
-			"$dir/source/build/") || broken 'no copy of the build'
+	mkdir "$dir/source/build"
+	(cd "$abs_srcdir" && exec cp -Rp configure aclocal.m4 build-aux \
+		Makefile.in config.h.in "$dir/source/") ||
+		broken 'no copy of configure'
+	(cd "$abs_builddir" && exec cp -Rp Makefile config.h config.status \
+		stamp-h1 src tailgate tailgate.fcgi "$dir/source/build/") ||
+		broken 'no copy of the build'
 }
 
 # What make says to those below it is of another build.
