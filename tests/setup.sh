@@ -30,7 +30,8 @@ sources_copy()
 # In another place than build/ it is of no use to ./bootstrap.
 objects_copy()
 {
-	[ "$abs_builddir" -ef "$abs_srcdir/build" ] || return 0
+	[ "$(cd "$abs_builddir" && pwd)" = "$(cd "$abs_srcdir" && pwd)/build" ] ||
+		return 0
 	mkdir "$dir/source/build"
 	(cd "$abs_srcdir" && exec cp -Rp configure aclocal.m4 build-aux \
 		Makefile.in config.h.in "$dir/source/") ||
