@@ -4,7 +4,9 @@
 # keyed_upstream.py ANSWERS LOG: an upstream on a port of 127.0.0.1 (printed
 # first) whose response depends on the key.  ANSWERS has lines "KEY STATUS
 # [RETRY-AFTER]", read at each request; any other key is good.  An error repeats
-# the key, as providers do.  LOG gets "STATUS KEY MODEL" of each request.
+# the key, as providers do, and so does a response to MARKSAY.  LOG gets "STATUS
+# KEY MODEL" of each request; KEY is x-api-key:KEY where it came in that field,
+# and ends in /ACCOUNT where the request names one.
 import http.server
 import json
 import sys
@@ -26,6 +28,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, body):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        field = self.headers.get("x-api-key")
+        shown = key
+        if field is not None:
+            key, shown = field, f"{key}x-api-key:{field}"
+        if "ChatGPT-Account-ID" in self.headers:
+            shown += "/" + self.headers["ChatGPT-Account-ID"]
         model = body.get("model", "-")
         status, retry = 200, None
         with open(sys.argv[1], encoding="ascii") as answers:
@@ -34,7 +42,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if name == key:
                     status, retry = int(code), (rest or [None])[0]
         with open(sys.argv[2], "a", encoding="utf-8") as log:
-            log.write(f"{status} {key} {model}\n")
+            log.write(f"{status} {shown} {model}\n")
         if status == 200:
             out = {"object": "list", "data": []}
             if self.command == "POST":
@@ -44,6 +52,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
                            "finish_reason": "stop"}],
                        "usage": {"prompt_tokens": 3, "completion_tokens": 1,
                                  "total_tokens": 4}}
+            if self.path.endswith("/messages"):
+                out = {"id": "m", "type": "message", "role": "assistant",
+                       "model": model, "stop_reason": "end_turn",
+                       "content": [{"type": "text", "text": "yes"}],
+                       "usage": {"input_tokens": 3, "output_tokens": 1}}
+            if "MARKSAY" in json.dumps(body):
+                out["choices"][0]["message"]["content"] = "it is " + key
         else:
             code, text = WORDS[status]
             out = {"error": {"message": text.format(key=key, model=model),

@@ -20,14 +20,14 @@ static void
 advise_key(struct load *load, const struct provider *p)
 {
 	if (p->kind == PROVIDER_ECHO || p->place != PLACE_EXTERNAL ||
-	    p->auth == AUTH_NONE || p->nkeys > 0 ||
+	    p->auth == AUTH_NONE || p->auth == AUTH_CLIENT || p->nkeys > 0 ||
 	    origin_has(load, p, "providers", "key") ||
 	    origin_has(load, p, "providers", "keys") || url_is_near(p->host))
 		return;
 	warning_of(load, p, "providers", "key",
 	    "an external provider without a key will refuse every request; "
 	    "write key = { file = \"%s.key\"; }, or auth = \"none\" if it "
-	    "needs none",
+	    "needs none, or \"client\" if each client has its own",
 	    p->name != NULL ? p->name : "NAME");
 }
 

@@ -235,10 +235,18 @@ prove_key(struct load *load, const struct provider *p)
 	if (n > 0 && p->auth == AUTH_NONE)
 		mistake_of(load, p, "providers", "auth",
 		    "is none, but there is a key; remove one of them");
+	if (n > 0 && p->auth == AUTH_CLIENT)
+		mistake_of(load, p, "providers", "auth",
+		    "is client, so each client sends its own key, but there is "
+		    "a key; remove one of them");
+	if (p->auth == AUTH_CLIENT && p->kind != PROVIDER_OPENAI)
+		mistake_of(load, p, "providers", "auth",
+		    "cannot be client here: only a provider of kind openai has "
+		    "clients that sign in to it");
 	if (n > 0 && p->kind == PROVIDER_ECHO)
 		mistake_of(load, p, "providers", "key",
 		    "an echo provider has none; remove it");
-	if (n == 0 && p->kind == PROVIDER_TAILGATE)
+	if (n == 0 && p->kind == PROVIDER_TAILGATE && p->auth != AUTH_CLIENT)
 		mistake_of(load, p, "providers", "key",
 		    "is missing; the other gateway trusts only a client with a "
 		    "key to name its clients (`tailgate client add "

@@ -105,7 +105,7 @@ static void
 prove_when(struct load *load, const struct when *when)
 {
 	static const char *const secret[] = { "authorization", "x-api-key",
-		"cookie", "proxy-authorization" };
+		"x-tailgate-key", "cookie", "proxy-authorization" };
 	const char *name = when->header.name;
 
 	if (name == NULL && when->header.value != NULL)

@@ -372,7 +372,8 @@ redact_each_key(const struct config *config,
 /* ---- looking ---------------------------------------------------------- */
 
 static bool
-look(const struct config *config, struct span text, char *out, bool only_long)
+look(
+    const struct redact_keys *keys, struct span text, char *out, bool only_long)
 {
 	struct redact_view view;
 	struct cover c = { .out = out, .view = &view, .only_long = only_long };
@@ -384,27 +385,29 @@ look(const struct config *config, struct span text, char *out, bool only_long)
 			memset(out, '*', text.len);
 		return true;
 	}
-	do
-		redact_each_key(config, find_key, &c);
-	while (layer++ < LAYERS && redact_view_decode(&view));
+	do {
+		redact_each_key(keys->config, find_key, &c);
+		if (keys->own.p != NULL)
+			find_key(&c, keys->own);
+	} while (layer++ < LAYERS && redact_view_decode(&view));
 	redact_view_free(&view);
 	return c.found;
 }
 
 bool
-redact(const struct config *config, char *p, size_t len)
+redact(const struct redact_keys *keys, char *p, size_t len)
 {
-	return len > 0 && look(config, (struct span){ p, len }, p, false);
+	return len > 0 && look(keys, (struct span){ p, len }, p, false);
 }
 
 bool
-redact_long(const struct config *config, char *p, size_t len)
+redact_long(const struct redact_keys *keys, char *p, size_t len)
 {
-	return len > 0 && look(config, (struct span){ p, len }, p, true);
+	return len > 0 && look(keys, (struct span){ p, len }, p, true);
 }
 
 bool
-redact_finds(const struct config *config, struct span text)
+redact_finds(const struct redact_keys *keys, struct span text)
 {
-	return text.len > 0 && look(config, text, NULL, false);
+	return text.len > 0 && look(keys, text, NULL, false);
 }

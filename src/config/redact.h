@@ -8,8 +8,8 @@
  * client.
  *
  * A mask has the length of what it covers, so lengths that were announced stay
- * right.  For every key of the configuration that has at least REDACT_KEY_MIN
- * bytes, it covers:
+ * right.  For every key of the configuration, and the one that a client sent
+ * for a provider, that has at least REDACT_KEY_MIN bytes, it covers:
  *
  * 	the key, and any REDACT_PIECE_MIN bytes of it in a row;
  * 	its first and last letters around a run of * . x or an ellipsis, or
@@ -41,12 +41,18 @@
 /* Of what redact_base64 writes. */
 #define REDACT_BASE64_MAX (SECRET_MAX * 4 / 3 + 4)
 
+/* The keys that are covered in one response. */
+struct redact_keys {
+	const struct config *config; /* the providers' */
+	struct span own; /* the client's own at a provider; p NULL: none */
+};
+
 /* Covers keys in place.  True: there was one. */
-bool redact(const struct config *, char *p, size_t len);
+bool redact(const struct redact_keys *, char *p, size_t len);
 /* The same for long keys only. */
-bool redact_long(const struct config *, char *p, size_t len);
+bool redact_long(const struct redact_keys *, char *p, size_t len);
 /* Does it contain one?  (A header that does is left out.) */
-bool redact_finds(const struct config *, struct span text);
+bool redact_finds(const struct redact_keys *, struct span text);
 
 /* ---- for sieve.c ------------------------------------------------------ */
 

@@ -60,7 +60,8 @@ enum fallback {
 const char *fallback_name(enum fallback);
 
 enum provider_kind { PROVIDER_OPENAI, PROVIDER_ECHO, PROVIDER_TAILGATE };
-enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE };
+/* AUTH_CLIENT: with the client's own key (policy/credentials.h). */
+enum provider_auth { AUTH_BEARER, AUTH_X_API_KEY, AUTH_NONE, AUTH_CLIENT };
 /* What happens to requests while the ledger cannot be written. */
 enum when_stuck { STUCK_REFUSE_EXTERNAL, STUCK_REFUSE, STUCK_COUNT };
 enum select { SELECT_ORDER, SELECT_ROUND_ROBIN, SELECT_LEAST_BUSY,

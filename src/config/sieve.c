@@ -33,8 +33,10 @@
 _Static_assert(STRIDE <= REDACT_LONG_MIN - GRAM + 1, "a piece has one");
 
 struct sieve {
-	const struct config *config;
-	struct secrets *secrets; /* what the needles are in */
+	struct redact_keys keys;
+	struct secrets *secrets; /* what the needles are in; NULL: in `own` */
+	char *own; /* room for those of a client's own key */
+	size_t own_len;
 	struct span *needles; /* keys and their base64, in small letters */
 	size_t nneedles;
 	bool has_slash; /* a key has it, so JSON may escape it */
@@ -57,18 +59,27 @@ hash(const char *p, uint32_t out[2])
 	out[1] = (uint32_t)(v >> (64 - 2 * BITS)) & ((1u << BITS) - 1);
 }
 
+static const char *
+keep_needle(struct sieve *s, struct span needle)
+{
+	char *copy = s->own + s->own_len;
+
+	if (s->secrets != NULL)
+		return secrets_add(s->secrets, needle);
+	memcpy(copy, needle.p, needle.len);
+	s->own_len += needle.len;
+	return copy;
+}
+
 static void
 add_needle(struct sieve *s, const char *p, size_t len)
 {
 	uint32_t h[2];
 
 	s->needles =
-	    reallocarray(s->needles, s->nneedles + 1, sizeof(*s->needles));
-	if (s->needles == NULL)
-		fatal("out of memory");
+	    memory_list(s->needles, s->nneedles + 1, sizeof(*s->needles));
 	s->needles[s->nneedles++] =
-	    (struct span){ secrets_add(s->secrets, (struct span){ p, len }),
-		    len };
+	    (struct span){ keep_needle(s, (struct span){ p, len }), len };
 	for (size_t i = 0; i < len; i++)
 		s->has[(unsigned char)p[i]] = true;
 	for (size_t i = 0; i + GRAM <= len; i++) {
@@ -101,7 +112,7 @@ sieve_new(const struct config *config)
 
 	if (s == NULL)
 		fatal("out of memory");
-	s->config = config;
+	s->keys.config = config;
 	s->secrets = secrets_new();
 	redact_each_key(config, add_key, s);
 	if (s->nneedles > 0)
@@ -110,12 +121,45 @@ sieve_new(const struct config *config)
 	return NULL;
 }
 
+size_t
+sieve_own_bytes(struct span own)
+{
+	return sizeof(struct sieve) + own.len +
+	    REDACT_BASE64_FORMS * (own.len * 4 / 3 + 4);
+}
+
+struct sieve *
+sieve_with(const struct sieve *base, const struct redact_keys *keys)
+{
+	struct sieve *s;
+
+	if (!redact_is_long(keys->own))
+		return NULL;
+	s = memory_zero(sizeof(*s));
+	s->keys = *keys;
+	s->own = memory_alloc(sieve_own_bytes(keys->own) - sizeof(*s));
+	if (base != NULL) {
+		s->nneedles = base->nneedles;
+		s->needles =
+		    memory_list(NULL, s->nneedles, sizeof(*s->needles));
+		memcpy(s->needles, base->needles,
+		    s->nneedles * sizeof(*s->needles));
+		s->has_slash = base->has_slash;
+		memcpy(s->has, base->has, sizeof(s->has));
+		memcpy(s->grams, base->grams, sizeof(s->grams));
+	}
+	add_key(s, keys->own);
+	return s;
+}
+
 void
 sieve_free(struct sieve *s)
 {
 	if (s == NULL)
 		return;
 	secrets_free(s->secrets);
+	if (s->own != NULL)
+		freezero(s->own, s->own_len);
 	free(s->needles);
 	freezero(s, sizeof(*s));
 }
@@ -319,7 +363,7 @@ pass(const struct sieve *s, struct sieve_held *held, struct span bytes,
 		memcpy(copy, bytes.p, bytes.len);
 	}
 	if (suspect) {
-		redact_long(s->config, copy, text.len);
+		redact_long(&s->keys, copy, text.len);
 		text.p = copy;
 	}
 	if (text.len > keep)

@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #include "base/span.h"
+#include "config/redact.h"
 #include "config/settings.h"
 
 /* The most that is held of a response. */
@@ -31,6 +32,12 @@ struct sieve;
 
 /* NULL: there is no long key.  The configuration has to stay. */
 struct sieve *sieve_new(const struct config *);
+/* One that also covers keys->own, for one request; keys and base (NULL: there
+ * is none) have to stay.  It takes sieve_own_bytes().  NULL: keys->own is not
+ * long. */
+struct sieve *sieve_with(
+    const struct sieve *base, const struct redact_keys *keys);
+size_t sieve_own_bytes(struct span own);
 void sieve_free(struct sieve *);
 
 /* The held bytes of one response; all zero is none. */

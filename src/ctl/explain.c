@@ -284,6 +284,21 @@ take_ruled(const struct work *w, struct call *call)
 		    header_value(w->asked, w->config->ruled[i].name);
 }
 
+/* Is there a key of the client's own?  It is not sent, nor shown. */
+static void
+take_own_key(const struct work *w, struct call *call)
+{
+	const struct credential_fields fields = {
+		.gateway = header_value(w->asked, "X-Tailgate-Key"),
+		.authorization = header_value(w->asked, "Authorization"),
+		.x_api_key = header_value(w->asked, "x-api-key"),
+	};
+	struct credentials credentials;
+
+	credentials_take(w->config, &fields, &credentials);
+	call->own_key = credentials.has;
+}
+
 static void
 take_session(const struct work *w, struct call *call)
 {
@@ -305,6 +320,7 @@ parse(const struct work *w, struct span body, struct call *call,
 	    passing_id(&passing, span_of(w->asked->id), refused) == -1)
 		return -1;
 	take_ruled(w, call);
+	take_own_key(w, call);
 	call->header_local = w->asked->header_local;
 	call->beside = passing.texts;
 	call->nbeside = passing.ntexts;

@@ -171,6 +171,9 @@ conclude_status(struct probe *probe, const struct response *response)
 		conclude(probe, HEALTH_LOADING, "the model is loading");
 	} else if (status >= 500) {
 		conclude(probe, HEALTH_ERROR, why);
+	} else if ((status == 401 || status == 403) &&
+	    probe->provider->auth == AUTH_CLIENT) {
+		conclude(probe, HEALTH_OK, "it wants each client's own key");
 	} else if (status == 401 || status == 403) {
 		snprintf(why, sizeof(why), "HTTP %d: %s", status,
 		    probe->provider->nkeys == 0

@@ -200,6 +200,24 @@ print_sleeps(const struct config *config, struct health *health)
 	table_free(t);
 }
 
+/* The providers that each client signs in to itself. */
+static void
+print_own_keys(const struct config *config)
+{
+	struct table *t = table_new("provider|key");
+
+	for (size_t i = 0; i < config->nproviders; i++)
+		if (config->providers[i].auth == AUTH_CLIENT) {
+			table_cell(t, "%s", config->providers[i].name);
+			table_cell(t, "%s", "each client's own");
+		}
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
 /* The limits whose server loads one model at a time. */
 static void
 print_swaps(const struct config *config, const struct facts_limit *facts)
@@ -369,6 +387,7 @@ status_print(const struct config *config, bool json)
 		print_held(config, health);
 		print_rests(config, health);
 		print_sleeps(config, health);
+		print_own_keys(config);
 		print_limits(config, slots);
 		print_requests(slots);
 		print_budgets(config, budgets);

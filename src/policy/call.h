@@ -20,6 +20,7 @@
 #include "base/arena.h"
 #include "base/span.h"
 #include "config/settings.h"
+#include "policy/credentials.h"
 #include "policy/patterns.h"
 #include "policy/refusal.h"
 
@@ -55,6 +56,7 @@ struct call {
 	unsigned needs;		/* enum call_needs */
 	bool thinking;		/* it asks for reasoning */
 	bool header_local;	/* X-Tailgate-Place: local */
+	enum own_key own_key;	/* of the client; kept like header_local */
 	/* The values of the headers that rules look at, by config.ruled;
 	 * NULL: not there.  Not overwritten, like header_local. */
 	const char *ruled[CONFIG_RULED_MAX];
@@ -70,8 +72,8 @@ struct call {
 	const char *private_rule;
 };
 
-/* Measures a JSON body.  call->header_local and beside are kept, all else
- * overwritten.  On a refusal fills *refused and returns -1. stream defaults
+/* Measures a JSON body.  call->header_local, own_key and beside are
+ * kept, all else overwritten.  On a refusal fills *refused and returns -1. stream defaults
  * to false; a `model` that is missing, repeated, escaped, longer than 256
  * bytes, not a string, or has an invisible character is refused.  So are a
  * repeated member that decides about the call, a key that only looks like

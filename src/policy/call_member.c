@@ -252,6 +252,7 @@ call_begin(struct reading *r, const struct config *config,
 	*r->call = (struct call){ .endpoint = endpoint,
 		.choices = 1,
 		.header_local = kept.header_local,
+		.own_key = kept.own_key,
 		.beside = kept.beside,
 		.nbeside = kept.nbeside };
 	memcpy(r->call->ruled, kept.ruled, sizeof(kept.ruled));

@@ -252,6 +252,8 @@ put_candidate(
 	jput_text(out, "code",
 	    c->refusal == REFUSE_NONE ? NULL : refusal_spec(c->refusal)->code);
 	jput_text(out, "bridge", explain_bridge(c->bridge));
+	if (provider->auth == AUTH_CLIENT)
+		jput_text(out, "auth", "client");
 	put_outcomes(c->next_on, out);
 	put_fit(c, out);
 	put_health(e, c, out);

@@ -284,6 +284,9 @@ say_candidate(const struct explain *e, size_t i, struct buf *out)
 		say_foreign(out, c->reason);
 		buf_puts(out, "\n");
 	}
+	if (c->verdict == VERDICT_IN && provider->auth == AUTH_CLIENT)
+		buf_puts(
+		    out, "    key       the client's own, as it sends it\n");
 	say_fit(c, out);
 	say_state(e, c, out);
 	say_costs(e, c, out);

@@ -28,6 +28,7 @@ verdict_name(enum verdict verdict)
 		[VERDICT_WHEN] = "when",
 		[VERDICT_ENDPOINT] = "endpoint",
 		[VERDICT_TOO_LONG] = "too_long",
+		[VERDICT_KEY] = "key",
 		[VERDICT_UNSUPPORTED] = "unsupported",
 		[VERDICT_UNAVAILABLE] = "unavailable",
 		[VERDICT_ATTEMPTS] = "attempts",
@@ -65,6 +66,7 @@ permission(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_ENDPOINT:
+	case VERDICT_KEY:
 	case VERDICT_UNSUPPORTED:
 		return FALLBACK_UNSUPPORTED;
 	case VERDICT_TOO_LONG:
@@ -146,9 +148,11 @@ refuse_private(const struct plan_question *q)
 }
 
 static const char *
-advice(enum refusal refusal)
+advice(const struct plan_question *q, enum refusal refusal)
 {
 	switch (refusal) {
+	case REFUSE_OWN_KEY_MISSING:
+		return own_key_advice(q->call->own_key);
 	case REFUSE_UNAVAILABLE:
 		return "Wait for the time in Retry-After.";
 	case REFUSE_TOO_LONG:
@@ -185,7 +189,7 @@ refuse_empty(const struct plan_question *q)
 	refuse(q, first->refusal, "model",
 	    arena_printf(q->arena, "Model %s: %s%s%s. %s", plan->model->id,
 		first->reason, closed ? "; other targets are closed by " : "",
-		closed ? plan->ceiling_by : "", advice(first->refusal)));
+		closed ? plan->ceiling_by : "", advice(q, first->refusal)));
 	if (first->verdict == VERDICT_UNAVAILABLE)
 		q->plan->refused.retry_after_ms = first->open_ms;
 }

@@ -15,10 +15,11 @@
  *     is where it would fetch media that it may not (remote.h);
  *  2. when: the request is none that the target, or the model, is for;
  *  3. endpoint: it must serve it, or a bridge to chat must exist;
- *  4. fit: what the call needs against what the target says it can do;
- *  5. health: an open circuit;
- *  6. attempts: no more than the model's max_attempts.
- * Being out by 3, 4 or 5 lets the next target be used only with the permission
+ *  4. key: a provider that its clients sign in to needs the client's own;
+ *  5. fit: what the call needs against what the target says it can do;
+ *  6. health: an open circuit;
+ *  7. attempts: no more than the model's max_attempts.
+ * Being out by 3 to 6 lets the next target be used only with the permission
  * unsupported, too_long or unavailable; without it the plan ends there (later
  * ones are out as `stopped`) with that refusal.  Being out by place or by
  * `when` needs none: narrowing is always allowed, and which target is for which
@@ -44,6 +45,7 @@ enum verdict {
 	VERDICT_WHEN,		/* it is for other requests */
 	VERDICT_ENDPOINT,
 	VERDICT_TOO_LONG,
+	VERDICT_KEY,		/* it needs a key of the client's own */
 	VERDICT_UNSUPPORTED,
 	VERDICT_UNAVAILABLE,
 	VERDICT_ATTEMPTS,

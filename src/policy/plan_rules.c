@@ -112,6 +112,20 @@ rule_endpoint(const struct plan_question *q, struct candidate *c)
 	return false;
 }
 
+/* A provider that its clients sign in to. */
+static bool
+rule_key(const struct plan_question *q, struct candidate *c)
+{
+	const struct provider *provider = c->target->provider;
+
+	if (provider->auth != AUTH_CLIENT || q->call->own_key == OWN_KEY_GIVEN)
+		return true;
+	out(c, VERDICT_KEY, REFUSE_OWN_KEY_MISSING,
+	    arena_printf(q->arena, "%s needs the client's own key, but %s",
+		provider->name, own_key_lack(q->call->own_key)));
+	return false;
+}
+
 static bool
 rule_length(const struct plan_question *q, struct candidate *c)
 {
@@ -236,8 +250,8 @@ plan_judge(
 		out(c, VERDICT_STOPPED, REFUSE_UNAVAILABLE, stopped);
 		return;
 	}
-	if (rule_endpoint(q, c) && rule_length(q, c) && rule_abilities(q, c) &&
-	    rule_health(q, c) && rule_attempts(q, c)) {
+	if (rule_endpoint(q, c) && rule_key(q, c) && rule_length(q, c) &&
+	    rule_abilities(q, c) && rule_health(q, c) && rule_attempts(q, c)) {
 		out(c, VERDICT_IN, REFUSE_NONE, "may be tried");
 		q->plan->nin++;
 	}

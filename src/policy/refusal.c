@@ -45,6 +45,14 @@ static const struct refusal_spec table[REFUSE_COUNT] = {
 	    "authentication_error", false, false, 0,
 	    "The key is missing, unknown or not valid from here; send "
 	    "`Authorization: Bearer KEY` with a key of this gateway." },
+	{ REFUSE_OWN_KEY_MISSING, 401, INVALID, "own_key_missing",
+	    "authentication_error", false, false, FALLBACK_UNSUPPORTED,
+	    "The provider needs your own key; send the gateway's key in "
+	    "X-Tailgate-Key, and yours for the provider in Authorization." },
+	{ REFUSE_OWN_KEY, 401, INVALID, "own_key_refused",
+	    "authentication_error", false, false, 0,
+	    "The provider did not accept your own key; sign in to it "
+	    "again." },
 	{ REFUSE_MODEL_NOT_ALLOWED, 403, "permission_error",
 	    "model_not_allowed", "permission_error", false, false, 0,
 	    "This client may not use that model; GET /v1/models lists those "

@@ -24,6 +24,8 @@ enum refusal {
 	REFUSE_UNSUPPORTED,		/* unsupported_feature */
 	/* 401 .. 405 */
 	REFUSE_INVALID_KEY,
+	REFUSE_OWN_KEY_MISSING,		/* a provider needs the client's */
+	REFUSE_OWN_KEY,			/* and has refused it */
 	REFUSE_MODEL_NOT_ALLOWED,
 	REFUSE_ENDPOINT_NOT_ALLOWED,
 	REFUSE_PRIVATE_ROUTE,

@@ -11,8 +11,8 @@
 #include "serve/relay.h"
 #include "serve/request.h"
 
-/* Type, agent, trace, and up to three for another tailgate. */
-#define ATTEMPT_FIELDS_MAX (6 + PASSING_HEADERS)
+/* Type, agent, trace, account, and up to three for another tailgate. */
+#define ATTEMPT_FIELDS_MAX (7 + PASSING_HEADERS)
 
 struct attempt {
 	struct request *request;

@@ -70,7 +70,7 @@ add_hop_fields(struct attempt *t)
 		r->arena));
 }
 
-/* The client's own key never passes. */
+/* The key by which the gateway knows the client never passes. */
 static void
 make_fields(struct attempt *t)
 {
@@ -85,6 +85,9 @@ make_fields(struct attempt *t)
 	add_field(t, "traceparent", p->trace);
 	if (t->provider->kind == PROVIDER_TAILGATE)
 		add_hop_fields(t);
+	if (t->provider->auth == AUTH_CLIENT)
+		add_field(t, "ChatGPT-Account-ID",
+		    io_param(t->request->io, "HTTP_CHATGPT_ACCOUNT_ID"));
 	if (t->bridge != NULL)
 		return;
 	for (size_t i = 0; i < PASSING_HEADERS; i++)
@@ -237,6 +240,28 @@ make_passed(struct attempt *t)
 	    attribution_to_cut(t, body), r->arena, u, &t->withhold);
 }
 
+/* The client's own key, in the form of the API that is spoken.  From here on
+ * nothing in the response may hold it. */
+static void
+take_own_key(struct attempt *t)
+{
+	struct request *r = t->request;
+	struct redact_keys *keys = &r->response.keys;
+
+	t->upstream.key = r->credentials.own.p;
+	t->upstream.own_x_api_key = r->credentials.own_x_api_key &&
+	    t->candidate->bridge == BRIDGE_NONE &&
+	    r->spec->shape == ENDPOINT_SHAPE_ANTHROPIC;
+	if (keys->own.p != NULL)
+		return;
+	keys->own = r->credentials.own;
+	r->own_sieve = sieve_with(r->server->sieve, keys);
+	if (r->own_sieve == NULL)
+		return;
+	memory_charge(&r->memory, sieve_own_bytes(keys->own));
+	r->response.sieve = r->own_sieve;
+}
+
 bool
 attempt_make_request(struct attempt *t)
 {
@@ -244,6 +269,8 @@ attempt_make_request(struct attempt *t)
 
 	u->provider = t->provider;
 	u->key = t->provider->nkeys > 0 ? t->provider->keys[t->key] : NULL;
+	if (t->provider->auth == AUTH_CLIENT)
+		take_own_key(t);
 	u->method = "POST";
 	if (t->candidate->bridge != BRIDGE_NONE) {
 		if (!make_bridged(t))

@@ -236,7 +236,7 @@ push_whole(struct relay *r, struct span bytes)
 		if (r->is_json)
 			begin_scan(r);
 		if (r->peeks_text)
-			redact(r->response->config, r->held.p, r->held.len);
+			redact(&r->response->keys, r->held.p, r->held.len);
 		r->peeks_text = false;
 		if (relay_commit(r, r->head.content_length) == -1)
 			return -1;

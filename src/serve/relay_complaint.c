@@ -68,7 +68,7 @@ relay_bridge_fail(struct relay *r, struct span data)
 	buf_init_charged(&copy, data.len, &r->memory);
 	buf_add(&copy, data.p, data.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->response->config, copy.p, copy.len);
+		redact(&r->response->keys, copy.p, copy.len);
 		bridge_fail_upstream(r->bridge, 0, buf_span(&copy), &r->out);
 		relay_bridge_result(r, BRIDGE_FAILED);
 	}

@@ -163,7 +163,7 @@ hide_keys(struct relay *r)
 	    (r->state == RELAY_PEEK && held->len > 0 &&
 		held->len <= RELAY_PEEK_BYTES &&
 		(r->finish_failed || find_says(buf_span(held), "rror"))))
-		redact(r->response->config, held->p, held->len);
+		redact(&r->response->keys, held->p, held->len);
 }
 
 void

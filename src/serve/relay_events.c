@@ -196,7 +196,7 @@ pass_covered(struct relay *r, const struct sse_event *event)
 	if (buf_failed(&copy))
 		rc = -1;
 	else if (copy.p != NULL &&
-	    redact(r->response->config, copy.p, copy.len)) {
+	    redact(&r->response->keys, copy.p, copy.len)) {
 		rc = pass(r, event->begin) == -1 ? -1 : 1;
 		if (rc == 1 && r->state == RELAY_PEEK &&
 		    relay_commit(r, -1) == -1)
@@ -246,7 +246,7 @@ bridge_covered(struct relay *r, struct span data)
 	buf_init_charged(&copy, data.len, &r->memory);
 	buf_add(&copy, data.p, data.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->response->config, copy.p, copy.len);
+		redact(&r->response->keys, copy.p, copy.len);
 		bridge_data(r, buf_span(&copy));
 	}
 	buf_free(&copy);

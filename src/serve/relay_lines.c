@@ -55,7 +55,7 @@ pass_covered(struct relay *r, struct span line)
 	buf_init_charged(&copy, line.len, &r->memory);
 	buf_add(&copy, line.p, line.len);
 	if (copy.p != NULL && !buf_failed(&copy)) {
-		redact(r->response->config, copy.p, copy.len);
+		redact(&r->response->keys, copy.p, copy.len);
 		rc = response_body(r->response, buf_span(&copy));
 	}
 	buf_free(&copy);

@@ -48,13 +48,17 @@ request_refuse_as(struct request *r, enum refusal refusal, const char *message)
 /* ---- identify --------------------------------------------------------- */
 
 static struct span
-presented_key(struct io *io)
+presented_key(struct request *r)
 {
-	const char *value = io_param(io, "HTTP_AUTHORIZATION");
+	const struct credential_fields fields = {
+		.gateway = io_param(r->io, "HTTP_X_TAILGATE_KEY"),
+		.authorization = io_param(r->io, "HTTP_AUTHORIZATION"),
+		.x_api_key = io_param(r->io, "HTTP_X_API_KEY"),
+	};
 
-	if (value != NULL && strncasecmp(value, "Bearer ", 7) == 0)
-		return span_of(value + 7 + strspn(value + 7, " "));
-	return span_of(io_param(io, "HTTP_X_API_KEY"));
+	credentials_take(r->server->config, &fields, &r->credentials);
+	r->call.own_key = r->credentials.has;
+	return r->credentials.gateway;
 }
 
 /* A client without a key: checks that no web page acts in its name. */
@@ -112,7 +116,7 @@ request_identify(struct request *r)
 	const struct config *c = r->server->config;
 	const char *remote = io_param(r->io, "REMOTE_ADDR");
 	const char *forwarded = NULL;
-	struct peer peer = { .key = presented_key(r->io),
+	struct peer peer = { .key = presented_key(r),
 		.user = io_param(r->io, "REMOTE_USER") };
 
 	if (is_open(r) && peer.key.p == NULL)
@@ -332,11 +336,24 @@ request_serve(struct server *server, struct io *io, struct arena *arena)
 	return r;
 }
 
+/* The copies of the client's own key that its response was searched with. */
+static void
+free_own_key(struct request *r)
+{
+	if (r->own_sieve == NULL)
+		return;
+	memory_give(&r->memory, sieve_own_bytes(r->credentials.own));
+	r->response.sieve = r->server->sieve;
+	sieve_free(r->own_sieve);
+	r->own_sieve = NULL;
+}
+
 void
 request_settle(struct request *r)
 {
 	settle(r);
 	spool_free(&r->spool);
+	free_own_key(r);
 	share_leave(&r->share);
 	log_set_request(NULL);
 }

@@ -19,6 +19,7 @@
 #include "base/arena.h"
 #include "ledger/ledger.h"
 #include "policy/call.h"
+#include "policy/credentials.h"
 #include "policy/hop.h"
 #include "policy/passing.h"
 #include "policy/plan.h"
@@ -48,6 +49,8 @@ struct request {
 	struct passing passing; /* sent upstream beside the body */
 	struct call call;
 	struct plan plan;
+	struct credentials credentials; /* what it brought */
+	struct sieve *own_sieve; /* with the client's own key, or NULL */
 	struct refused refused; /* by the step that ended the chain */
 	struct response response;
 	struct entry entry;

@@ -39,6 +39,7 @@ response_init(struct response *a, struct io *io, const struct config *config,
 	memset(a, 0, sizeof(*a));
 	a->io = io;
 	a->config = config;
+	a->keys.config = config;
 	a->start_ms = start_ms;
 	a->last_write_ms = start_ms;
 	a->at_boundary = true;

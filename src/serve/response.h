@@ -39,7 +39,9 @@ struct response {
 	enum endpoint_shape shape; /* whose errors the client reads */
 	const char *request_id;
 	const struct memory_hold *memory; /* of the request; or NULL */
-	const struct sieve *sieve; /* covers keys; NULL: there are none */
+	struct redact_keys keys; /* that no part of it may hold */
+	const struct sieve *sieve; /* covers the long ones; NULL: there are
+				    * none */
 	struct sieve_held held; /* by the sieve */
 	atomic_bool *aborting;
 	struct peer_board *peers; /* NULL: only the web server can tell */

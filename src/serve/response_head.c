@@ -79,9 +79,9 @@ is_usual_type(const char *type)
 static bool
 has_key(const struct response *a, const struct http1_field *field)
 {
-	return redact_finds(a->config, field->value) ||
+	return redact_finds(&a->keys, field->value) ||
 	    (passes_by_prefix(field->name) &&
-		redact_finds(a->config, field->name));
+		redact_finds(&a->keys, field->name));
 }
 
 /* Nothing that could end the line or the head. */
@@ -197,7 +197,7 @@ response_head(struct response *a, int status, const char *content_type,
 	add_status(a, &head, status);
 	if (content_type != NULL &&
 	    (is_usual_type(content_type) ||
-		!redact_finds(a->config, span_of(content_type))))
+		!redact_finds(&a->keys, span_of(content_type))))
 		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
 		    span_of(content_type));
 	/* No browser may interpret an upstream's bytes as a page. */

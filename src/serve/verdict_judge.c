@@ -109,6 +109,33 @@ judge_account(const struct relay *r, bool key, struct relay_result *result)
 		: "account is out of credit or over its quota");
 }
 
+/* The client signed in itself: its key or its quota is no fault of the
+ * provider's, and no other client's business.  The client reads the provider's
+ * own error, by which tools sign in anew.  False: it is none of these. */
+static bool
+judge_own_key(
+    const struct relay *r, const struct blamed *b, struct relay_result *result)
+{
+	if (r->candidate->target->provider->auth != AUTH_CLIENT)
+		return false;
+	switch (b->blame) {
+	case BLAME_CONFLICT:
+		if (result->status != 403)
+			return false;
+		/* FALLTHROUGH */
+	case BLAME_KEY:
+		judge_as(result, REFUSE_OWN_KEY, HEALTH_OK);
+		return true;
+	case BLAME_ACCOUNT:
+	case BLAME_RATE:
+	case BLAME_RATE_ALL:
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_OK);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* In the words at which the API's clients compact: after "prompt is too
  * long: " (wire/reply.c). */
 static void
@@ -146,6 +173,8 @@ judge_blame(
 {
 	bool failed = result->status >= 500;
 
+	if (judge_own_key(r, b, result))
+		return;
 	switch (b->blame) {
 	case BLAME_KEY:
 	case BLAME_ACCOUNT:

@@ -81,6 +81,8 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 	jput_open(b, '{');
 	jput_text(b, "name", p->name);
 	jput_text(b, "place", place_name(p->place));
+	if (p->auth == AUTH_CLIENT)
+		jput_text(b, "auth", "client");
 	jput_text(b, "limit", p->limit == NULL ? NULL : p->limit->name);
 	jput_text(b, "state", row.state);
 	jput_i64(b, "open_ms", row.open_ms < 0 ? 0 : row.open_ms);

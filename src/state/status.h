@@ -14,6 +14,7 @@
  *    null, "in_flight": 1, "requests": 812, "errors": 3,
  *    "held": [{"model": "qwen3", "why": "one model loading",
  *      "open_ms": 1200}],
+ *    "auth": "client" (where each client sends its own key),
  *    "keys": [{"number": 2, "rests": [{"model": "" (all) or a name,
  *      "why": "rate limited", "open_ms": 8000}]}] (where it has several)}],
  *  "limits": [{"name": "gpu", "slots": 1, "used": 1, "queue": 16,

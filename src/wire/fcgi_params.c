@@ -28,6 +28,9 @@ fcgi_params_init(struct fcgi_params *p)
 void
 fcgi_params_free(struct fcgi_params *p)
 {
+	/* Keys of clients are among them. */
+	if (p->raw.p != NULL)
+		explicit_bzero(p->raw.p, p->raw.len);
 	buf_free(&p->raw);
 	free(p->list);
 	p->list = NULL;

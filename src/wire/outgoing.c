@@ -126,8 +126,9 @@ put_head(struct line *l, const struct upstream_request *r)
 		    span_of(p->headers[i].value));
 	if (has_key(r)) {
 		put_text(l,
-		    p->auth == AUTH_BEARER ? "Authorization: Bearer "
-					   : "x-api-key: ");
+		    p->auth == AUTH_X_API_KEY || r->own_x_api_key
+			? "x-api-key: "
+			: "Authorization: Bearer ");
 		l->key_at = l->len;
 		put_text(l, "\r\n");
 	}

@@ -32,7 +32,9 @@ struct upstream_pool;
 
 struct upstream_request {
 	const struct provider *provider;
-	const char *key; /* one of the provider's, or NULL: it has none */
+	const char *key; /* one of the provider's, or the client's own, or
+			  * NULL: it has none */
+	bool own_x_api_key; /* of AUTH_CLIENT: it goes in x-api-key */
 	const char *method; /* "POST", "GET", "DELETE" */
 	const char *path; /* after provider->url: "/chat/completions" */
 	bool beside_v1; /* the path is beside the url's /v1, not below it */

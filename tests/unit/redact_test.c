@@ -31,6 +31,10 @@ static const struct provider providers[] = {
 	{ .name = "d" },
 };
 static const struct config config = { .providers = providers, .nproviders = 4 };
+/* A client's own, of a provider that has none. */
+static const char own[] = "sk-ant-oat01-ThisIsOfTheClientAlone";
+static const struct redact_keys keys = { .config = &config,
+	.own = { own, sizeof(own) - 1 } };
 
 static const struct {
 	const char *text, *want; /* "@" for each byte that is replaced */
@@ -38,6 +42,9 @@ static const struct {
 	{ "key sk-proj-AbCdEfGhIjKlMnOpQrStUvWx/+yZ0wxyz is bad",
 	    "key @ is bad" },
 	{ "sk-proj-AbCdEfGhIj", "@" },
+	{ "invalid bearer token sk-ant-oat01-ThisIsOfTheClientAlone",
+	    "invalid bearer token @" },
+	{ "token sk-ant***lone", "token @" },
 	{ "(OpQrStUvWx/+yZ)", "(@)" },
 	{ "sk-proj-AbCdEfGhIjKlMnOpQrStUvWx\\/+yZ0wxyz", "@" },
 	{ "x AbCdEfGhIjKlMnOpQrStUvWx\\u002f\\u002byZ0wxyz x", "x @ x" },
@@ -103,7 +110,7 @@ test_base64(void)
 		size_t n = strlen(texts[i]), stars = 0;
 
 		memcpy(text, texts[i], n + 1);
-		CHECK(redact(&config, text, n), "base64 %zu is found", i);
+		CHECK(redact(&keys, text, n), "base64 %zu is found", i);
 		for (size_t j = 0; j < n; j++)
 			stars += text[j] == '*';
 		CHECK(stars >= 53, "and covered: %s", text);
@@ -120,9 +127,9 @@ main(void)
 		size_t n = strlen(rows[i].text);
 
 		memcpy(text, rows[i].text, n + 1);
-		found = redact(&config, text, n);
+		found = redact(&keys, text, n);
 		CHECK(found == want &&
-			redact_finds(&config, span_of(rows[i].text)) == want,
+			redact_finds(&keys, span_of(rows[i].text)) == want,
 		    "found: %s", rows[i].text);
 		CHECK(is_covered(text, rows[i].want), "%s: %s", rows[i].text,
 		    text);

@@ -202,6 +202,30 @@ test_large(const struct sieve *s)
 	CHECK(bad == 0, "wherever it stands in what is long");
 }
 
+/* A client's own key beside those of the base, which stays as it is. */
+static void
+test_own(const struct sieve *base)
+{
+	static const struct redact_keys keys = { .config = &config,
+		.own = { "sk-ant-oat01-ThisIsOfTheClientAlone", 35 } };
+	static const struct redact_keys little = { .config = &config,
+		.own = { "short", 5 } };
+	struct sieve *s = sieve_with(base, &keys);
+	static const char text[] =
+	    "it is sk-ant-oat01-ThisIsOfTheClientAlone, yes";
+	struct output o = sift(s, text, 9);
+
+	CHECK(
+	    strcmp(o.p, "it is ***********************************, yes") == 0,
+	    "the client's own is covered: %s", o.p);
+	o = sift(base, text, 9);
+	CHECK(strcmp(o.p, text) == 0, "and is not by the base: %s", o.p);
+	if (base != NULL)
+		test_hidden(s);
+	sieve_free(s);
+	CHECK(sieve_with(base, &little) == NULL, "a short one has no sieve");
+}
+
 int
 main(void)
 {
@@ -213,7 +237,9 @@ main(void)
 	test_hidden(s);
 	test_seen(s);
 	test_large(s);
+	test_own(s);
 	sieve_free(s);
+	test_own(NULL);
 	CHECK(sieve_new(&none) == NULL, "no key, no sieve");
 	CHECK(sieve_push(NULL, &held, span_of("as it is"), put, &o) == 0 &&
 		strcmp(o.p, "as it is") == 0,
