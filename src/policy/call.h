@@ -72,8 +72,8 @@ struct call {
 	const char *private_rule;
 };
 
-/* Measures a JSON body.  call->header_local, own_key and beside are
- * kept, all else overwritten.  On a refusal fills *refused and returns -1. stream defaults
+/* Measures a JSON body.  call->header_local, own_key and beside are kept, all
+ * else overwritten.  On a refusal fills *refused and returns -1.  stream defaults
  * to false; a `model` that is missing, repeated, escaped, longer than 256
  * bytes, not a string, or has an invisible character is refused.  So are a
  * repeated member that decides about the call, a key that only looks like
