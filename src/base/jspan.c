@@ -254,6 +254,16 @@ jspan_key_is(struct span key, const char *name)
 	return jspan_says(key, name);
 }
 
+bool
+jspan_key_in(struct span key, const char *const names[], size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !jspan_key_is(key, names[i]))
+		i++;
+	return i < n;
+}
+
 void
 jspan_pick(struct span object, struct jspan_want *wants, size_t n)
 {

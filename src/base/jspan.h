@@ -55,6 +55,9 @@ bool jspan_next(struct jspan_walk *);
 /* Is this raw key the name?  Escapes are understood. */
 bool jspan_key_is(struct span key, const char *name);
 
+/* Is it one of n names? */
+bool jspan_key_in(struct span key, const char *const names[], size_t n);
+
 /* A member; if several have the name, the last, as in most readers.  p NULL:
  * the value is no object, or has no such member, or null there. */
 struct span jspan_member(struct span object, const char *name);

@@ -64,14 +64,9 @@ input_name_unknown(
 {
 	struct jspan_walk w = jspan_walk(object);
 
-	while (jspan_next(&w)) {
-		size_t i = 0;
-
-		while (i < n && !jspan_key_is(w.key, known[i]))
-			i++;
-		if (i == n)
+	while (jspan_next(&w))
+		if (!jspan_key_in(w.key, known, n))
 			bridge_drop(in->run, w.key);
-	}
 }
 
 void

@@ -29,10 +29,7 @@ is_telling(struct span key)
 		"metadata", "raw", "error_message", "error_msg", "error_type",
 		"name" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (jspan_key_is(key, names[i]))
-			return true;
-	return false;
+	return jspan_key_in(key, names, sizeof(names) / sizeof(names[0]));
 }
 
 static bool
