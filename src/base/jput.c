@@ -35,9 +35,15 @@ jput_element(struct buf *b, const char *text)
 void
 jput_name(struct buf *b, const char *name)
 {
+	jput_key(b, span_of(name));
+}
+
+void
+jput_key(struct buf *b, struct span key)
+{
 	comma(b);
 	buf_add(b, "\"", 1);
-	buf_puts(b, name);
+	buf_add(b, key.p, key.len);
 	buf_add(b, "\":", 2);
 }
 

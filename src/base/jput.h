@@ -26,6 +26,8 @@ void jput_open(struct buf *, char bracket);
 void jput_element(struct buf *, const char *text);
 /* "name": and nothing after it. */
 void jput_name(struct buf *, const char *name);
+/* The same with a name as it is in another JSON text, escapes and all. */
+void jput_key(struct buf *, struct span key);
 /* A member whose value is an object, a list or a string that the caller
  * writes: '{', '[' or '"'. */
 void jput_name_open(struct buf *, const char *name, char first);

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include "base/jput.h"
 #include "base/jspan.h"
 #include "bridge/carry.h"
 
@@ -21,20 +22,20 @@ pass(void *ctx, const struct jscan_value *v)
 	return 0;
 }
 
-/* {"key":value,…} */
+/* "function":{…}, if there is anything in it. */
 static void
 write_function(const struct extras *x, struct buf *out)
 {
-	struct buf members;
+	const size_t before = out->len;
+	size_t inside;
 
-	buf_init(&members, EXTRAS_BYTES_MAX);
-	extras_write(x, NULL, &members);
-	if (members.len > 0) {
-		buf_puts(out, ",\"function\":{");
-		buf_add(out, members.p + 1, members.len - 1);
+	jput_name_open(out, "function", '{');
+	inside = out->len;
+	extras_write(x, NULL, out);
+	if (out->len == inside)
+		out->len = before;
+	else
 		buf_puts(out, "}");
-	}
-	buf_free(&members);
 }
 
 void
@@ -44,12 +45,10 @@ carry_write(struct span model, struct span id, const struct extras *x,
 	struct buf text;
 
 	buf_init(&text, CARRY_BYTES_MAX);
-	buf_puts(&text, PREFIX "{\"for\":");
-	buf_json(&text, model);
-	if (id.p != NULL) {
-		buf_puts(&text, ",\"id\":");
-		buf_json(&text, id);
-	}
+	buf_puts(&text, PREFIX "{");
+	jput_span(&text, "for", model);
+	if (id.p != NULL)
+		jput_span(&text, "id", id);
 	extras_write(x, NULL, &text);
 	if (function != NULL)
 		write_function(function, &text);
@@ -93,14 +92,9 @@ take_but(
 {
 	struct jspan_walk w = jspan_walk(object);
 
-	while (jspan_next(&w)) {
-		size_t i = 0;
-
-		while (i < n && !jspan_key_is(w.key, known[i]))
-			i++;
-		if (i == n)
+	while (jspan_next(&w))
+		if (!jspan_key_in(w.key, known, n))
 			extras_add(out, w.key, w.value, false);
-	}
 }
 
 void

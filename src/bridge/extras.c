@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jput.h"
 #include "base/jspan.h"
 #include "bridge/extras.h"
 
@@ -407,12 +408,10 @@ write_value(const struct extras *x, size_t at, struct buf *out)
 	}
 	buf_puts(out, object ? "{" : "[");
 	for (size_t i = v->first; i != 0; i = x->values[i].next) {
-		buf_puts(out, i == v->first ? "" : ",");
-		if (object) {
-			buf_puts(out, "\"");
-			buf_add(out, x->values[i].key.p, x->values[i].key.len);
-			buf_puts(out, "\":");
-		}
+		if (object)
+			jput_key(out, buf_span(&x->values[i].key));
+		else if (i != v->first)
+			buf_puts(out, ",");
 		write_value(x, i, out);
 	}
 	buf_puts(out, object ? "}" : "]");
@@ -439,9 +438,7 @@ extras_write(
 		if (v->kind == VALUE_GONE ||
 		    (wanted != NULL && !wanted(buf_span(&v->key))))
 			continue;
-		buf_puts(out, ",\"");
-		buf_add(out, v->key.p, v->key.len);
-		buf_puts(out, "\":");
+		jput_key(out, buf_span(&v->key));
 		write_value(x, i, out);
 	}
 }

@@ -46,33 +46,28 @@ static const char codex_instructions[] =
 
 /* ---- OpenAI's --------------------------------------------------------- */
 
-/* A set of words as an array. */
-static void
-add_word(struct buf *b, const char *word)
-{
-	buf_printf(b, "%s\"%s\"", b->p[b->len - 1] == '[' ? "" : ",", word);
-}
-
 static void
 add_modalities(struct buf *b, const struct offer *o)
 {
-	buf_puts(b, ",\"architecture\":{\"input_modalities\":[");
-	add_word(b, "text");
+	jput_name_open(b, "architecture", '{');
+	jput_name_open(b, "input_modalities", '[');
+	jput_element(b, "text");
 	if (o->images == TRI_YES)
-		add_word(b, "image");
+		jput_element(b, "image");
 	if (o->audio == TRI_YES)
-		add_word(b, "audio");
+		jput_element(b, "audio");
 	if (o->files == TRI_YES)
-		add_word(b, "file");
-	buf_puts(b, "],\"output_modalities\":[");
+		jput_element(b, "file");
+	buf_puts(b, "]");
+	jput_name_open(b, "output_modalities", '[');
 	if (o->endpoints & WRITES)
-		add_word(b, "text");
+		jput_element(b, "text");
 	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_SPEECH))
-		add_word(b, "audio");
+		jput_element(b, "audio");
 	if (o->endpoints & endpoint_all_with(ENDPOINT_IMAGES_OUT))
-		add_word(b, "image");
+		jput_element(b, "image");
 	if (o->endpoints & ENDPOINT_BIT(ENDPOINT_EMBEDDINGS))
-		add_word(b, "embeddings");
+		jput_element(b, "embeddings");
 	buf_puts(b, "]}");
 }
 
@@ -80,18 +75,17 @@ static void
 add_parameters(struct buf *b, const struct offer *o)
 {
 	if (o->tools != TRI_UNSET)
-		buf_printf(
-		    b, ",\"tools\":%s", o->tools == TRI_YES ? "true" : "false");
+		jput_bool(b, "tools", o->tools == TRI_YES);
 	if (o->tools != TRI_YES && o->json_schema != TRI_YES)
 		return;
-	buf_puts(b, ",\"supported_parameters\":[");
+	jput_name_open(b, "supported_parameters", '[');
 	if (o->tools == TRI_YES) {
-		add_word(b, "tools");
-		add_word(b, "tool_choice");
+		jput_element(b, "tools");
+		jput_element(b, "tool_choice");
 	}
 	if (o->json_schema == TRI_YES) {
-		add_word(b, "response_format");
-		add_word(b, "structured_outputs");
+		jput_element(b, "response_format");
+		jput_element(b, "structured_outputs");
 	}
 	buf_puts(b, "]");
 }
@@ -102,8 +96,8 @@ add_price(struct buf *b, const char *name, int64_t nanousd)
 {
 	if (nanousd < 0)
 		return;
-	buf_printf(b, "%s\"%s\":\"%" PRId64 ".%015" PRId64 "\"",
-	    b->p[b->len - 1] == '{' ? "" : ",", name,
+	jput_name(b, name);
+	buf_printf(b, "\"%" PRId64 ".%015" PRId64 "\"",
 	    nanousd / INT64_C(1000000000000000),
 	    nanousd % INT64_C(1000000000000000));
 }
@@ -113,36 +107,48 @@ add_pricing(struct buf *b, const struct price *p)
 {
 	if (!p->known)
 		return;
-	buf_puts(b, ",\"pricing\":{");
+	jput_name_open(b, "pricing", '{');
 	add_price(b, "prompt", p->input > 0 ? p->input : 0);
 	add_price(b, "completion", p->output > 0 ? p->output : 0);
 	add_price(b, "input_cache_read", p->cached);
 	add_price(b, "input_cache_write", p->cache_write);
-	if (p->request > 0)
-		buf_printf(b, ",\"request\":\"%" PRId64 ".%09" PRId64 "\"",
+	if (p->request > 0) {
+		jput_name(b, "request");
+		buf_printf(b, "\"%" PRId64 ".%09" PRId64 "\"",
 		    p->request / 1000000000, p->request % 1000000000);
+	}
 	buf_puts(b, "}");
+}
+
+/* 0: not known, and left out. */
+static void
+add_count(struct buf *b, const char *name, uint64_t n)
+{
+	if (n > 0)
+		jput_u64(b, name, n);
 }
 
 static void
 add_openai(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
-	buf_puts(b, "{\"id\":");
-	buf_json(b, span_of(id));
-	buf_printf(b,
-	    ",\"object\":\"model\",\"created\":0,\"owned_by\":\"tailgate\","
-	    "\"place\":\"%s\",\"ready\":%s",
-	    place_name(o->place), o->ready ? "true" : "false");
-	if (o->context > 0)
-		buf_printf(b, ",\"context_length\":%" PRIu64, o->context);
-	if (o->max_output > 0)
-		buf_printf(b, ",\"max_output_tokens\":%" PRIu64, o->max_output);
+	jput_open(b, '{');
+	jput_text(b, "id", id);
+	jput_text(b, "object", "model");
+	jput_u64(b, "created", 0);
+	jput_text(b, "owned_by", "tailgate");
+	jput_text(b, "place", place_name(o->place));
+	jput_bool(b, "ready", o->ready);
+	add_count(b, "context_length", o->context);
+	add_count(b, "max_output_tokens", o->max_output);
 	add_modalities(b, o);
 	add_parameters(b, o);
 	add_pricing(b, &o->price);
-	if (relay)
-		buf_printf(b, ",\"tailgate\":{\"slots\":%u,\"busy\":%u}",
-		    o->slots, o->busy);
+	if (relay) {
+		jput_name_open(b, "tailgate", '{');
+		jput_u64(b, "slots", o->slots);
+		jput_u64(b, "busy", o->busy);
+		buf_puts(b, "}");
+	}
 	buf_puts(b, "}");
 }
 
@@ -152,15 +158,13 @@ static void
 add_anthropic(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
 	(void)relay;
-	buf_puts(b, "{\"type\":\"model\",\"id\":");
-	buf_json(b, span_of(id));
-	buf_puts(b, ",\"display_name\":");
-	buf_json(b, span_of(id));
-	buf_puts(b, ",\"created_at\":\"1970-01-01T00:00:00Z\"");
-	if (o->context > 0)
-		buf_printf(b, ",\"max_input_tokens\":%" PRIu64, o->context);
-	if (o->max_output > 0)
-		buf_printf(b, ",\"max_tokens\":%" PRIu64, o->max_output);
+	jput_open(b, '{');
+	jput_text(b, "type", "model");
+	jput_text(b, "id", id);
+	jput_text(b, "display_name", id);
+	jput_text(b, "created_at", "1970-01-01T00:00:00Z");
+	add_count(b, "max_input_tokens", o->context);
+	add_count(b, "max_tokens", o->max_output);
 	buf_puts(b, "}");
 }
 
@@ -170,45 +174,64 @@ static void
 add_codex(struct buf *b, const char *id, const struct offer *o, bool relay)
 {
 	(void)relay;
-	buf_puts(b, "{\"slug\":");
-	buf_json(b, span_of(id));
-	buf_puts(b, ",\"display_name\":");
-	buf_json(b, span_of(id));
-	buf_printf(b, ",\"description\":\"%s\",\"base_instructions\":",
+	jput_open(b, '{');
+	jput_text(b, "slug", id);
+	jput_text(b, "display_name", id);
+	jput_text(b, "description",
 	    o->place == PLACE_LOCAL ? "stays on this network"
 				    : "may leave this network");
-	buf_json(b, span_of(codex_instructions));
-	buf_printf(b,
-	    ",\"visibility\":\"list\",\"supported_in_api\":true,"
-	    "\"priority\":1,\"shell_type\":\"shell_command\","
-	    "\"supported_reasoning_levels\":[],\"support_verbosity\":false,"
-	    "\"supports_parallel_tool_calls\":false,"
-	    "\"supports_reasoning_summaries\":false,"
-	    "\"experimental_supported_tools\":[],"
-	    "\"truncation_policy\":{\"mode\":\"tokens\",\"limit\":10000},"
-	    "\"input_modalities\":[\"text\"%s]",
-	    o->images == TRI_YES ? ",\"image\"" : "");
-	if (o->context > 0)
-		buf_printf(b,
-		    ",\"context_window\":%" PRIu64
-		    ",\"max_context_window\":%" PRIu64,
-		    o->context, o->context);
+	jput_text(b, "base_instructions", codex_instructions);
+	jput_text(b, "visibility", "list");
+	jput_bool(b, "supported_in_api", true);
+	jput_u64(b, "priority", 1);
+	jput_text(b, "shell_type", "shell_command");
+	jput_raw(b, "supported_reasoning_levels", "[]");
+	jput_bool(b, "support_verbosity", false);
+	jput_bool(b, "supports_parallel_tool_calls", false);
+	jput_bool(b, "supports_reasoning_summaries", false);
+	jput_raw(b, "experimental_supported_tools", "[]");
+	jput_raw(
+	    b, "truncation_policy", "{\"mode\":\"tokens\",\"limit\":10000}");
+	jput_name_open(b, "input_modalities", '[');
+	jput_element(b, "text");
+	if (o->images == TRI_YES)
+		jput_element(b, "image");
+	buf_puts(b, "]");
+	add_count(b, "context_window", o->context);
+	add_count(b, "max_context_window", o->context);
 	buf_puts(b, "}");
 }
 
 /* ---- the lists -------------------------------------------------------- */
 
-static const struct shape {
+struct shape {
 	const char *begin, *end;
 	/* relay: for another gateway, which also gets how busy each is. */
 	void (*add)(
 	    struct buf *, const char *id, const struct offer *, bool relay);
 	uint64_t endpoints; /* models that serve none of these are left out */
-} openai = { "{\"object\":\"list\",\"data\":[", "]}", add_openai, UINT32_MAX },
-  anthropic = { "{\"data\":[", "],\"has_more\":false", add_anthropic,
-	  ENDPOINT_BIT(ENDPOINT_MESSAGES) },
-  codex = { "{\"models\":[", "]}", add_codex,
-	  ENDPOINT_BIT(ENDPOINT_RESPONSES) };
+};
+
+static const struct shape openai = {
+	.begin = "{\"object\":\"list\",\"data\":[",
+	.end = "]}",
+	.add = add_openai,
+	.endpoints = UINT64_MAX,
+};
+
+static const struct shape anthropic = {
+	.begin = "{\"data\":[",
+	.end = "],\"has_more\":false",
+	.add = add_anthropic,
+	.endpoints = ENDPOINT_BIT(ENDPOINT_MESSAGES),
+};
+
+static const struct shape codex = {
+	.begin = "{\"models\":[",
+	.end = "]}",
+	.add = add_codex,
+	.endpoints = ENDPOINT_BIT(ENDPOINT_RESPONSES),
+};
 
 static const struct shape *
 shape_of(struct request *r)
@@ -240,8 +263,6 @@ add_name(struct listing *l, const struct model *m, const char *name)
 	if (!offer_make_named(r->client, m, name, l->facts, r->arena, &offer) ||
 	    !(offer.endpoints & l->shape->endpoints))
 		return;
-	if (l->out->p[l->out->len - 1] != '[')
-		buf_puts(l->out, ",");
 	l->shape->add(l->out, name, &offer, r->client->relay);
 	if (l->ends.first == NULL)
 		l->ends.first = name;

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "base/jput.h"
 #include "base/jscan.h"
 #include "base/jspan.h"
 #include "serve/restream.h"
@@ -19,12 +20,6 @@ restream_can(enum endpoint endpoint)
 {
 	return endpoint == ENDPOINT_CHAT || endpoint == ENDPOINT_COMPLETIONS ||
 	    endpoint == ENDPOINT_RESPONSES || endpoint == ENDPOINT_MESSAGES;
-}
-
-static void
-put(struct buf *out, struct span text)
-{
-	buf_add(out, text.p, text.len);
 }
 
 /* An event's data is one line: a JSON text contains line ends only as blanks
@@ -51,7 +46,7 @@ begin(struct buf *out, const char *name)
 		buf_printf(out, "event: %s\n", name);
 	buf_puts(out, "data: {");
 	if (name != NULL)
-		buf_printf(out, "\"type\":\"%s\",", name);
+		jput_text(out, "type", name);
 }
 
 static void
@@ -63,11 +58,11 @@ end(struct buf *out)
 static void
 put_member(struct buf *out, const char *name, struct span value)
 {
-	buf_printf(out, "\"%s\":", name);
+	jput_name(out, name);
 	put_line(out, value);
 }
 
-/* The object's members except these, each followed by a comma. */
+/* The object's members except these. */
 static void
 put_others(struct buf *out, struct span object, const char *const but[])
 {
@@ -80,21 +75,9 @@ put_others(struct buf *out, struct span object, const char *const but[])
 			skip |= jspan_key_is(w.key, but[i]);
 		if (skip)
 			continue;
-		buf_puts(out, "\"");
-		put(out, w.key);
-		buf_puts(out, "\":");
+		jput_key(out, w.key);
 		put_line(out, w.value);
-		buf_puts(out, ",");
 	}
-}
-
-/* The bracket replaces the last member's comma. */
-static void
-close_object(struct buf *out)
-{
-	if (out->len > 0 && out->p[out->len - 1] == ',')
-		out->len--;
-	buf_puts(out, "}");
 }
 
 /* ---- chat, completions ------------------------------------------------ */
@@ -107,14 +90,14 @@ put_calls(struct buf *out, struct span calls)
 	struct jspan_walk w = jspan_walk(calls);
 	unsigned n = 0;
 
-	buf_puts(out, "\"tool_calls\":[");
+	jput_name_open(out, "tool_calls", '[');
 	while (jspan_next(&w)) {
-		buf_printf(out, "%s{\"index\":%u,", n == 0 ? "" : ",", n);
+		jput_open(out, '{');
+		jput_u64(out, "index", n++);
 		put_others(out, w.value, but);
-		close_object(out);
-		n++;
+		buf_puts(out, "}");
 	}
-	buf_puts(out, "],");
+	buf_puts(out, "]");
 }
 
 static void
@@ -125,17 +108,16 @@ put_choice(struct buf *out, struct span choice)
 	struct span message = jspan_member(choice, "message");
 	struct span calls = jspan_member(message, "tool_calls");
 
-	buf_puts(out, "{");
+	jput_open(out, '{');
 	if (message.p != NULL) {
-		buf_puts(out, "\"delta\":{");
+		jput_name_open(out, "delta", '{');
 		put_others(out, message, but_calls);
 		if (jspan_is_array(calls) && !jspan_is_empty(calls))
 			put_calls(out, calls);
-		close_object(out);
-		buf_puts(out, ",");
+		buf_puts(out, "}");
 	}
 	put_others(out, choice, but);
-	close_object(out);
+	buf_puts(out, "}");
 }
 
 static void
@@ -145,9 +127,10 @@ put_chunk_head(struct buf *out, enum endpoint endpoint, struct span json)
 
 	buf_puts(out, "data: {");
 	put_others(out, json, but);
-	buf_printf(out, "\"object\":\"%s\",\"choices\":[",
+	jput_text(out, "object",
 	    endpoint == ENDPOINT_CHAT ? "chat.completion.chunk"
 				      : "text_completion");
+	jput_name_open(out, "choices", '[');
 }
 
 static int
@@ -157,21 +140,17 @@ restream_chat(
 	struct span choices = jspan_member(json, "choices");
 	struct span usage = jspan_member(json, "usage");
 	struct jspan_walk w = jspan_walk(choices);
-	unsigned n = 0;
 
 	if (!jspan_is_array(choices) || jspan_is_empty(choices))
 		return -1;
 	put_chunk_head(out, endpoint, json);
-	while (jspan_next(&w)) {
-		if (n++ > 0)
-			buf_puts(out, ",");
+	while (jspan_next(&w))
 		put_choice(out, w.value);
-	}
 	buf_puts(out, "]");
 	end(out);
 	if (!drop_usage && usage.p != NULL) {
 		put_chunk_head(out, endpoint, json);
-		buf_puts(out, "],");
+		buf_puts(out, "]");
 		put_member(out, "usage", usage);
 		end(out);
 	}
@@ -186,8 +165,8 @@ put_item(struct buf *out, const char *name, unsigned sequence, unsigned at,
     struct span item)
 {
 	begin(out, name);
-	buf_printf(
-	    out, "\"sequence_number\":%u,\"output_index\":%u,", sequence, at);
+	jput_u64(out, "sequence_number", sequence);
+	jput_u64(out, "output_index", at);
 	put_member(out, "item", item);
 	end(out);
 }
@@ -210,9 +189,12 @@ restream_responses(struct span json, struct buf *out)
 	if (jspan_member_says(json, "status", "failed"))
 		last = "response.failed";
 	begin(out, "response.created");
-	buf_printf(out, "\"sequence_number\":%u,\"response\":{", sequence++);
+	jput_u64(out, "sequence_number", sequence++);
+	jput_name_open(out, "response", '{');
 	put_others(out, json, but);
-	buf_puts(out, "\"status\":\"in_progress\",\"output\":[]}");
+	jput_text(out, "status", "in_progress");
+	jput_raw(out, "output", "[]");
+	buf_puts(out, "}");
 	end(out);
 	while (jspan_next(&w)) {
 		put_item(
@@ -223,7 +205,7 @@ restream_responses(struct span json, struct buf *out)
 		at++;
 	}
 	begin(out, last);
-	buf_printf(out, "\"sequence_number\":%u,", sequence);
+	jput_u64(out, "sequence_number", sequence);
 	put_member(out, "response", json);
 	end(out);
 	return 0;
@@ -247,10 +229,11 @@ static void
 put_delta(struct buf *out, unsigned index, size_t which, struct span value)
 {
 	begin(out, "content_block_delta");
-	buf_printf(out,
-	    "\"index\":%u,\"delta\":{\"type\":\"%s\",\"%s\":", index,
-	    deltas[which].delta,
-	    deltas[which].as_text ? "partial_json" : deltas[which].member);
+	jput_u64(out, "index", index);
+	jput_name_open(out, "delta", '{');
+	jput_text(out, "type", deltas[which].delta);
+	jput_name(
+	    out, deltas[which].as_text ? "partial_json" : deltas[which].member);
 	if (deltas[which].as_text)
 		buf_json(out, value);
 	else
@@ -267,13 +250,13 @@ put_block(struct buf *out, unsigned index, struct span block)
 	struct span value;
 
 	begin(out, "content_block_start");
-	buf_printf(out, "\"index\":%u,\"content_block\":{", index);
+	jput_u64(out, "index", index);
+	jput_name_open(out, "content_block", '{');
 	put_others(out, block, but);
 	for (size_t i = 0; i < DELTAS; i++)
 		if (jspan_member(block, deltas[i].member).p != NULL)
-			buf_printf(out, "\"%s\":%s,", deltas[i].member,
-			    deltas[i].empty);
-	close_object(out);
+			jput_raw(out, deltas[i].member, deltas[i].empty);
+	buf_puts(out, "}");
 	end(out);
 	for (size_t i = 0; i < DELTAS; i++) {
 		value = jspan_member(block, deltas[i].member);
@@ -281,7 +264,7 @@ put_block(struct buf *out, unsigned index, struct span block)
 			put_delta(out, index, i, value);
 	}
 	begin(out, "content_block_stop");
-	buf_printf(out, "\"index\":%u", index);
+	jput_u64(out, "index", index);
 	end(out);
 }
 
@@ -304,22 +287,23 @@ restream_messages(struct span json, struct buf *out)
 	if (!jspan_is_array(content) || !jspan_is_object(usage))
 		return -1;
 	begin(out, "message_start");
-	buf_puts(out, "\"message\":{");
+	jput_name_open(out, "message", '{');
 	put_others(out, json, but);
-	buf_puts(
-	    out, "\"content\":[],\"stop_reason\":null,\"stop_sequence\":null}");
+	jput_raw(out, "content", "[]");
+	jput_raw(out, "stop_reason", "null");
+	jput_raw(out, "stop_sequence", "null");
+	buf_puts(out, "}");
 	end(out);
 	while (jspan_next(&w))
 		put_block(out, index++, w.value);
 	begin(out, "message_delta");
-	buf_puts(out, "\"delta\":{");
+	jput_name_open(out, "delta", '{');
 	put_or_null(out, "stop_reason", jspan_member(json, "stop_reason"));
-	buf_puts(out, ",");
 	put_or_null(out, "stop_sequence", jspan_member(json, "stop_sequence"));
-	buf_puts(out, "},");
+	buf_puts(out, "}");
 	put_member(out, "usage", usage);
 	end(out);
-	buf_puts(out, "event: message_stop\ndata: {\"type\":\"message_stop\"");
+	begin(out, "message_stop");
 	end(out);
 	return 0;
 }

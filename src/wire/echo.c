@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/jput.h"
 #include "base/jspan.h"
 #include "wire/echo.h"
 #include "wire/echo_internal.h"
@@ -198,12 +199,13 @@ void
 echo_send_error(struct echo *e, const char *message, const char *param)
 {
 	buf_reset(&e->out);
-	buf_puts(&e->out, "{\"error\":{\"message\":");
-	buf_json(&e->out, span_of(message));
-	buf_printf(&e->out,
-	    ",\"type\":\"invalid_request_error\",\"param\":\"%s\","
-	    "\"code\":\"invalid_value\"}}",
-	    param);
+	buf_puts(&e->out, "{");
+	jput_name_open(&e->out, "error", '{');
+	jput_text(&e->out, "message", message);
+	jput_text(&e->out, "type", "invalid_request_error");
+	jput_text(&e->out, "param", param);
+	jput_text(&e->out, "code", "invalid_value");
+	buf_puts(&e->out, "}}");
 	send_json(e, 400);
 }
 
@@ -229,50 +231,57 @@ send_event(struct echo *e)
 static void
 add_usage(struct buf *b, uint64_t input, uint64_t output)
 {
-	buf_printf(b,
-	    "\"usage\":{\"prompt_tokens\":%" PRIu64
-	    ",\"completion_tokens\":%" PRIu64 ",\"total_tokens\":%" PRIu64 "}",
-	    input, output, input + output);
+	jput_name_open(b, "usage", '{');
+	jput_u64(b, "prompt_tokens", input);
+	jput_u64(b, "completion_tokens", output);
+	jput_u64(b, "total_tokens", input + output);
+	buf_puts(b, "}");
 }
 
 /* Up to the choices' content. */
 static void
 begin_object(struct echo *e, const char *object)
 {
-	buf_printf(&e->out,
-	    "{\"id\":\"%s\",\"object\":\"%s\",\"created\":%" PRId64
-	    ",\"model\":",
-	    e->id, object, e->created);
-	buf_json(&e->out, span_of(e->model));
-	buf_puts(&e->out, ",\"choices\":[");
+	buf_puts(&e->out, "{");
+	jput_text(&e->out, "id", e->id);
+	jput_text(&e->out, "object", object);
+	jput_i64(&e->out, "created", e->created);
+	jput_text(&e->out, "model", e->model);
+	jput_name_open(&e->out, "choices", '[');
+}
+
+static void
+begin_choice(struct buf *b)
+{
+	jput_open(b, '{');
+	jput_u64(b, "index", 0);
 }
 
 static void
 end_choice(struct buf *b, const char *finish)
 {
-	buf_puts(b, ",\"logprobs\":null,\"finish_reason\":");
-	if (finish == NULL)
-		buf_puts(b, "null");
-	else
-		buf_json(b, span_of(finish));
+	jput_raw(b, "logprobs", "null");
+	jput_text(b, "finish_reason", finish);
 	buf_puts(b, "}");
 }
 
 static void
 add_completion(struct buf *b, struct span text, const char *finish)
 {
-	buf_puts(b, "{\"index\":0,\"text\":");
-	buf_json(b, text);
+	begin_choice(b);
+	jput_span(b, "text", text);
 	end_choice(b, finish);
 }
 
 static void
 add_message(struct buf *b, struct span text, const char *finish)
 {
-	buf_puts(
-	    b, "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":");
-	buf_json(b, text);
-	buf_puts(b, ",\"refusal\":null}");
+	begin_choice(b);
+	jput_name_open(b, "message", '{');
+	jput_text(b, "role", "assistant");
+	jput_span(b, "content", text);
+	jput_raw(b, "refusal", "null");
+	buf_puts(b, "}");
 	end_choice(b, finish);
 }
 
@@ -280,14 +289,12 @@ add_message(struct buf *b, struct span text, const char *finish)
 static void
 add_delta(struct buf *b, struct span text, bool first, const char *finish)
 {
-	buf_puts(b, "{\"index\":0,\"delta\":{");
-	if (text.p != NULL) {
-		buf_puts(b, "\"content\":");
-		buf_json(b, text);
-	}
+	begin_choice(b);
+	jput_name_open(b, "delta", '{');
+	if (text.p != NULL)
+		jput_span(b, "content", text);
 	if (first)
-		buf_printf(
-		    b, "%s\"role\":\"assistant\"", text.p != NULL ? "," : "");
+		jput_text(b, "role", "assistant");
 	buf_puts(b, "}");
 	end_choice(b, finish);
 }
@@ -333,7 +340,7 @@ stream_usage(struct echo *e, uint64_t input, uint64_t output)
 {
 	buf_puts(&e->out, "data: ");
 	begin_object(e, object_name(e, true));
-	buf_puts(&e->out, "],");
+	buf_puts(&e->out, "]");
 	add_usage(&e->out, input, output);
 	buf_puts(&e->out, "}");
 	return send_event(e);
@@ -373,7 +380,7 @@ response_text(struct echo *e)
 		add_completion(&e->out, text, finish);
 	else
 		add_message(&e->out, text, finish);
-	buf_puts(&e->out, "],");
+	buf_puts(&e->out, "]");
 	add_usage(&e->out, input, output);
 	buf_puts(&e->out, "}");
 	send_json(e, 200);

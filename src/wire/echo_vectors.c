@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/digest.h"
+#include "base/jput.h"
 #include "wire/echo_internal.h"
 
 #define ECHO_DIMENSIONS_PRESET 64
@@ -145,16 +146,18 @@ echo_vectors(struct echo *e)
 		return;
 	}
 	e->report->result = UPSTREAM_STOPPED;
-	buf_puts(&e->out, "{\"object\":\"list\",\"data\":[");
+	buf_puts(&e->out, "{");
+	jput_text(&e->out, "object", "list");
+	jput_name_open(&e->out, "data", '[');
 	if (echo_send_head(e, 200, false, -1) == -1 ||
 	    send_vectors(e, n, &tokens) == -1)
 		return;
-	buf_puts(&e->out, "],\"model\":");
-	buf_json(&e->out, span_of(e->model));
-	buf_printf(&e->out,
-	    ",\"usage\":{\"prompt_tokens\":%" PRIu64
-	    ",\"total_tokens\":%" PRIu64 "}}",
-	    tokens, tokens);
+	buf_puts(&e->out, "]");
+	jput_text(&e->out, "model", e->model);
+	jput_name_open(&e->out, "usage", '{');
+	jput_u64(&e->out, "prompt_tokens", tokens);
+	jput_u64(&e->out, "total_tokens", tokens);
+	buf_puts(&e->out, "}}");
 	if (echo_send_out(e) == 0)
 		e->report->result = UPSTREAM_OK;
 }

@@ -12,29 +12,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/jput.h"
 #include "wire/reply.h"
-
-static void
-add_or_null(struct buf *b, const char *text)
-{
-	if (text == NULL)
-		buf_puts(b, "null");
-	else
-		buf_json(b, span_of(text));
-}
 
 static void
 add_openai(struct buf *b, const struct refusal_spec *spec,
     const struct refused *r, const char *message)
 {
-	buf_puts(b, "{\"error\":{\"message\":");
-	buf_json(b, span_of(message));
-	buf_puts(b, ",\"type\":");
-	buf_json(b, span_of(spec->type));
-	buf_puts(b, ",\"param\":");
-	add_or_null(b, r->param);
-	buf_puts(b, ",\"code\":");
-	add_or_null(b, spec->code);
+	buf_puts(b, "{");
+	jput_name_open(b, "error", '{');
+	jput_text(b, "message", message);
+	jput_text(b, "type", spec->type);
+	jput_text(b, "param", r->param);
+	jput_text(b, "code", spec->code);
 	buf_puts(b, "}}");
 }
 
@@ -45,7 +35,7 @@ add_too_long(struct buf *b, const char *message)
 	char text[1024];
 
 	snprintf(text, sizeof(text), "prompt is too long: %s", message);
-	buf_json(b, span_of(text));
+	jput_text(b, "message", text);
 }
 
 /* These tell Anthropic's SDK that no thread is kept here: its tool runner
@@ -55,9 +45,8 @@ add_details(struct buf *b, const struct refusal_spec *spec, const char *param)
 {
 	if (spec->id == REFUSE_UNSUPPORTED && param != NULL &&
 	    strcmp(param, "thread") == 0)
-		buf_puts(b,
-		    ",\"details\":{\"error_code\":"
-		    "\"thread_unsupported_request\","
+		jput_raw(b, "details",
+		    "{\"error_code\":\"thread_unsupported_request\","
 		    "\"unsupported\":[\"thread\"]}");
 }
 
@@ -65,17 +54,24 @@ static void
 add_anthropic(struct buf *b, const struct refusal_spec *spec,
     const struct refused *r, const char *message, const char *request_id)
 {
-	buf_puts(b, "{\"type\":\"error\",\"error\":{\"type\":");
-	buf_json(b, span_of(spec->anthropic));
-	buf_puts(b, ",\"message\":");
+	buf_puts(b, "{");
+	jput_text(b, "type", "error");
+	jput_name_open(b, "error", '{');
+	jput_text(b, "type", spec->anthropic);
 	if (spec->id == REFUSE_TOO_LONG)
 		add_too_long(b, message);
 	else
-		buf_json(b, span_of(message));
+		jput_text(b, "message", message);
 	add_details(b, spec, r->param);
-	buf_puts(b, "},\"request_id\":");
-	add_or_null(b, request_id);
 	buf_puts(b, "}");
+	jput_text(b, "request_id", request_id);
+	buf_puts(b, "}");
+}
+
+static const char *
+message_of(const struct refused *r)
+{
+	return r->message != NULL ? r->message : refusal_spec(r->refusal)->text;
 }
 
 void
@@ -83,12 +79,11 @@ reply_error_json(struct buf *b, enum endpoint_shape shape,
     const struct refused *r, const char *request_id)
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
-	const char *message = r->message != NULL ? r->message : spec->text;
 
 	if (shape == ENDPOINT_SHAPE_ANTHROPIC)
-		add_anthropic(b, spec, r, message, request_id);
+		add_anthropic(b, spec, r, message_of(r), request_id);
 	else
-		add_openai(b, spec, r, message);
+		add_openai(b, spec, r, message_of(r));
 }
 
 void
@@ -96,17 +91,14 @@ reply_response_error(struct buf *b, const struct refused *r, uint64_t sequence)
 {
 	const struct refusal_spec *spec = refusal_spec(r->refusal);
 
-	buf_printf(b,
-	    "{\"type\":\"error\",\"sequence_number\":%llu,\"error\":"
-	    "{\"type\":",
-	    (unsigned long long)sequence);
-	buf_json(b, span_of(spec->type));
-	buf_puts(b, ",\"code\":");
-	buf_json(b, span_of(spec->code));
-	buf_puts(b, ",\"message\":");
-	buf_json(b, span_of(r->message != NULL ? r->message : spec->text));
-	buf_puts(b, ",\"param\":");
-	add_or_null(b, r->param);
+	buf_puts(b, "{");
+	jput_text(b, "type", "error");
+	jput_u64(b, "sequence_number", sequence);
+	jput_name_open(b, "error", '{');
+	jput_text(b, "type", spec->type);
+	jput_text(b, "code", spec->code);
+	jput_text(b, "message", message_of(r));
+	jput_text(b, "param", r->param);
 	buf_puts(b, "}}");
 }
 
@@ -114,18 +106,16 @@ void
 reply_response_failed(
     struct buf *b, const struct refused *r, const char *id, uint64_t sequence)
 {
-	const struct refusal_spec *spec = refusal_spec(r->refusal);
-
-	buf_printf(b,
-	    "{\"type\":\"response.failed\",\"sequence_number\":%llu,"
-	    "\"response\":{\"id\":",
-	    (unsigned long long)sequence);
-	buf_json(b, span_of(id));
-	buf_puts(b,
-	    ",\"object\":\"response\",\"status\":\"failed\","
-	    "\"output\":[],\"error\":{\"code\":");
-	buf_json(b, span_of(spec->code));
-	buf_puts(b, ",\"message\":");
-	buf_json(b, span_of(r->message != NULL ? r->message : spec->text));
+	buf_puts(b, "{");
+	jput_text(b, "type", "response.failed");
+	jput_u64(b, "sequence_number", sequence);
+	jput_name_open(b, "response", '{');
+	jput_text(b, "id", id);
+	jput_text(b, "object", "response");
+	jput_text(b, "status", "failed");
+	jput_raw(b, "output", "[]");
+	jput_name_open(b, "error", '{');
+	jput_text(b, "code", refusal_spec(r->refusal)->code);
+	jput_text(b, "message", message_of(r));
 	buf_puts(b, "}}}");
 }
