@@ -185,15 +185,6 @@ store_reply_text(const struct store_reply *reply)
 
 /* config_load() refuses a configuration with a store, so none is used. */
 
-static void *(*make_array)(const redisReadTask *, element_count);
-
-/* NULL ends the connection, as if memory were short. */
-static void *
-make_bounded(const redisReadTask *task, element_count n)
-{
-	return n > ELEMENTS_MAX ? NULL : make_array(task, n);
-}
-
 struct resp_reader *
 resp_reader_new(void)
 {

@@ -22,7 +22,6 @@
 /* How often a process that has just started checks if it is connected. */
 #define START_STEP_MS 2
 #define WARN_EVERY_MS 10000
-#define ARGS_MAX 1200
 /* The weight of a new round trip in the mean is 1 / MEAN_PART. */
 #define MEAN_PART 16
 
