@@ -74,11 +74,11 @@ struct refusal_spec {
 	const char *type;	/* OpenAI's error.type */
 	const char *code;	/* error.code */
 	const char *anthropic;	/* Anthropic's error.type */
+	const char *text;	/* the message, if none is more specific: what
+				 * happened, and what to do next */
 	bool retry_after;	/* carries Retry-After */
 	bool should_not_retry;	/* x-should-retry: false */
 	unsigned fallback;	/* the permission that covers it, or 0 */
-	const char *text;	/* the message, if none is more specific: what
-				 * happened, and what to do next */
 };
 
 const struct refusal_spec *refusal_spec(enum refusal);
