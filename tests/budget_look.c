@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "ledger/rebuild.h"
-#include "state/budget.h"
+#include "budget_spent.h"
 
 static void
 print(const char *kind, const char *name, const struct budget_spent *s)

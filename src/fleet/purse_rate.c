@@ -175,10 +175,10 @@ note_room(const struct budget *b, int64_t requests, int64_t tokens,
 	int64_t r = left(b->requests_per_minute, requests);
 	int64_t t = left(b->tokens_per_minute, tokens);
 
-	if (b->requests_per_minute != 0 && r < room->requests_left)
-		room->requests_left = r;
-	if (b->tokens_per_minute != 0 && t < room->tokens_left)
-		room->tokens_left = t;
+	if (b->requests_per_minute != 0 && r < room->requests.left)
+		room->requests.left = r;
+	if (b->tokens_per_minute != 0 && t < room->tokens.left)
+		room->tokens.left = t;
 }
 
 static struct store_reply *

@@ -236,27 +236,38 @@ add_number(
 		response_add(a, name, arena_printf(arena, "%" PRId64, value));
 }
 
+struct room_names {
+	const char *limit, *left, *reset;
+};
+
 static void
-add_reset(struct response *a, struct arena *arena, const char *name,
-    int64_t limit, int64_t ms)
+add_left(struct response *a, struct arena *arena,
+    const struct room_names *names, const struct budget_left *room)
 {
-	if (limit >= 0 && ms >= 0)
-		response_add(a, name, arena_printf(arena, "%" PRId64 "ms", ms));
+	if (room->limit < 0)
+		return;
+	add_number(a, arena, names->limit, room->limit);
+	add_number(a, arena, names->left, room->left);
+	if (room->reset_ms >= 0)
+		response_add(a, names->reset,
+		    arena_printf(arena, "%" PRId64 "ms", room->reset_ms));
 }
 
 void
 response_room(
     struct response *a, const struct budget_room *room, struct arena *arena)
 {
-	add_number(
-	    a, arena, "x-ratelimit-limit-requests", room->requests_limit);
-	add_number(a, arena, "x-ratelimit-remaining-requests",
-	    room->requests_limit < 0 ? -1 : room->requests_left);
-	add_reset(a, arena, "x-ratelimit-reset-requests", room->requests_limit,
-	    room->requests_reset_ms);
-	add_number(a, arena, "x-ratelimit-limit-tokens", room->tokens_limit);
-	add_number(a, arena, "x-ratelimit-remaining-tokens",
-	    room->tokens_limit < 0 ? -1 : room->tokens_left);
-	add_reset(a, arena, "x-ratelimit-reset-tokens", room->tokens_limit,
-	    room->tokens_reset_ms);
+	static const struct room_names requests = {
+		.limit = "x-ratelimit-limit-requests",
+		.left = "x-ratelimit-remaining-requests",
+		.reset = "x-ratelimit-reset-requests",
+	};
+	static const struct room_names tokens = {
+		.limit = "x-ratelimit-limit-tokens",
+		.left = "x-ratelimit-remaining-tokens",
+		.reset = "x-ratelimit-reset-tokens",
+	};
+
+	add_left(a, arena, &requests, &room->requests);
+	add_left(a, arena, &tokens, &room->tokens);
 }

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,11 @@ end_now(struct worker *w)
 {
 	ledger_flush(w->server.ledger, clock_now_ms() + FLUSH_MS);
 	ledger_give_up(w->server.ledger);
+	if (ledger_lost(w->server.ledger) > 0)
+		log_error("the worker ends; %" PRIu64
+			  " requests of it are not in the ledger, which counts "
+			  "them in its next line",
+		    ledger_lost(w->server.ledger));
 	_exit(0);
 }
 
@@ -385,6 +391,10 @@ worker_run(const struct config *config, const struct worker_ends *ends,
 		free_seat(seat);
 	}
 	share_free(w->server.share);
+	if (memory_taken() != 0)
+		log_error("the worker ends; %zu bytes are still charged after "
+			  "its last request: please report this",
+		    memory_taken());
 	server_close(&w->server);
 	task_close();
 	free(w);

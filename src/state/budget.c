@@ -189,9 +189,8 @@ find_again(struct budget_book *b, const struct client *client,
 	find_sides(b, client, model, now, sides);
 }
 
-/* Takes the lock; the caller releases it. */
-static void
-lock_sides(struct budget_book *b, const struct client *client,
+void
+budget_lock_sides(struct budget_book *b, const struct client *client,
     const struct model *model, struct budget_now now,
     struct budget_side sides[2])
 {
@@ -231,7 +230,7 @@ budget_ask(struct budget_book *b, const struct client *client,
 	struct budget_side sides[2];
 	int rc;
 
-	lock_sides(b, client, model, now, sides);
+	budget_lock_sides(b, client, model, now, sides);
 	rc = check(b, sides, now, &reservation, refused);
 	budget_unlock(b);
 	return rc;
@@ -267,7 +266,7 @@ budget_reserve(struct budget_book *b, const struct client *client,
 	*reservation = make_reservation(
 	    client, model, tokens, nanousd, reservation->again);
 	reservation->lacked = lacked;
-	lock_sides(b, client, model, now, sides);
+	budget_lock_sides(b, client, model, now, sides);
 	journal = budget_journal_enter(b, now);
 	rc = reserve(b, sides, now, reservation, refused);
 	if (rc == 0 && journal != -1 && reservation->cell != -1)
@@ -352,50 +351,4 @@ budget_settle(struct budget_book *b, struct budget_reservation *reservation,
 	}
 	budget_unlock(b);
 	*reservation = (struct budget_reservation){ .cell = -1 };
-}
-
-static void
-look(const struct budget_row *r, struct budget_spent *out)
-{
-	out->day_nanousd = r->day.nanousd;
-	out->month_nanousd = r->month.nanousd;
-	out->day_tokens = r->day.tokens;
-	out->day_requests = r->day.requests;
-	out->minute_tokens = (uint64_t)budget_minute_tokens(r);
-	out->minute_requests = (uint64_t)budget_minute_requests(r);
-	out->in_flight = r->in_flight;
-}
-
-void
-budget_look(struct budget_book *b, const struct client *client,
-    const struct model *model, struct budget_spent *out)
-{
-	struct budget_now now = budget_clock();
-	struct budget_side sides[2];
-	const struct budget_row *row;
-
-	budget_lock(b);
-	budget_reap(b->file);
-	budget_adjust_clock(b->file, now);
-	find_sides(b, client, model, now, sides);
-	budget_journal_leave(budget_journal_enter(b, now));
-	row = sides[client == NULL].row;
-	memset(out, 0, sizeof(*out));
-	if (row != NULL)
-		look(row, out);
-	budget_unlock(b);
-}
-
-size_t
-budget_bounds(struct budget_book *b, const struct client *client,
-    const struct model *model, struct bound out[BOUNDS_MAX])
-{
-	struct budget_now now = budget_clock();
-	struct budget_side sides[2];
-	size_t n;
-
-	lock_sides(b, client, client == NULL ? model : NULL, now, sides);
-	n = budget_tell(&sides[client == NULL], out);
-	budget_unlock(b);
-	return n;
 }

@@ -71,9 +71,12 @@ struct budget_reservation { /* a reservation; zero it before, but for: */
 };
 
 /* The values for x-ratelimit-*; -1: no such bound. */
+struct budget_left {
+	int64_t limit, left, reset_ms;
+};
+
 struct budget_room {
-	int64_t requests_limit, requests_left, requests_reset_ms;
-	int64_t tokens_limit, tokens_left, tokens_reset_ms;
+	struct budget_left requests, tokens;
 };
 
 /* -1: refused (REFUSE_BUDGET or REFUSE_RATE, with retry_after and a message
@@ -101,16 +104,6 @@ int budget_ask(struct budget_book *, const struct client *,
  * reservation. */
 void budget_settle(struct budget_book *, struct budget_reservation *,
     uint64_t tokens, int64_t nanousd);
-
-/* What was used up to now, of a client or (client NULL) of a model. */
-struct budget_spent {
-	int64_t day_nanousd, month_nanousd;
-	uint64_t day_tokens, day_requests;
-	uint64_t minute_tokens, minute_requests;
-	unsigned in_flight;
-};
-void budget_look(struct budget_book *, const struct client *,
-    const struct model *, struct budget_spent *);
 
 /* Does it have any bound? */
 bool budget_has(const struct budget *);

@@ -244,38 +244,15 @@ budget_check(struct budget_side sides[2], const struct budget_reservation *h,
 
 /* ---- The room that is left ---- */
 
+/* Of several bounds the one with the least left counts. */
 static void
-room_init(struct budget_room *room)
-{
-	room->requests_limit = room->requests_left = -1;
-	room->tokens_limit = room->tokens_left = -1;
-	room->requests_reset_ms = room->tokens_reset_ms = -1;
-}
-
-static void
-room_requests(
-    struct budget_room *room, int64_t limit, int64_t used, int64_t reset_ms)
+room_note(
+    struct budget_left *room, int64_t limit, int64_t used, int64_t reset_ms)
 {
 	int64_t left = budget_at_least_0(limit - used);
 
-	if (room->requests_limit >= 0 && room->requests_left <= left)
-		return;
-	room->requests_limit = limit;
-	room->requests_left = left;
-	room->requests_reset_ms = reset_ms;
-}
-
-static void
-room_tokens(
-    struct budget_room *room, int64_t limit, int64_t used, int64_t reset_ms)
-{
-	int64_t left = budget_at_least_0(limit - used);
-
-	if (room->tokens_limit >= 0 && room->tokens_left <= left)
-		return;
-	room->tokens_limit = limit;
-	room->tokens_left = left;
-	room->tokens_reset_ms = reset_ms;
+	if (room->limit < 0 || left < room->left)
+		*room = (struct budget_left){ limit, left, reset_ms };
 }
 
 static int64_t
@@ -295,7 +272,7 @@ tokens_held(const struct budget_side *s)
 void
 budget_find_room(const struct budget_side sides[2], struct budget_room *room)
 {
-	room_init(room);
+	room->requests = room->tokens = (struct budget_left){ -1, -1, -1 };
 	for (int i = 0; i < 2; i++) {
 		const struct budget *b = sides[i].budget;
 		const struct budget_row *r = sides[i].row;
@@ -304,17 +281,19 @@ budget_find_room(const struct budget_side sides[2], struct budget_room *room)
 		if (r == NULL)
 			continue;
 		if (b->requests_per_minute > 0)
-			room_requests(room,
+			room_note(&room->requests,
 			    budget_amount(b->requests_per_minute),
 			    budget_minute_requests(r),
 			    budget_minute_wait(r, false, INT64_MAX, now));
 		if (b->tokens_per_minute > 0)
-			room_tokens(room, budget_amount(b->tokens_per_minute),
+			room_note(&room->tokens,
+			    budget_amount(b->tokens_per_minute),
 			    sum_i64(budget_minute_tokens(r),
 				budget_amount(r->held_tokens)),
 			    budget_minute_wait(r, true, INT64_MAX, now));
 		if (b->tokens_per_day > 0)
-			room_tokens(room, budget_amount(b->tokens_per_day),
+			room_note(&room->tokens,
+			    budget_amount(b->tokens_per_day),
 			    sum_i64(
 				day_tokens(&sides[i]), tokens_held(&sides[i])),
 			    day_wait(now));
@@ -369,8 +348,9 @@ tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
 		t->out[n].shared = s->budget->shared;
 }
 
-size_t
-budget_tell(const struct budget_side *s, struct bound out[])
+/* The bounds of one side; returns how many. */
+static size_t
+tell_all(const struct budget_side *s, struct bound out[])
 {
 	const struct budget_row *r = s->row;
 	const struct budget *b = s->budget;
@@ -391,4 +371,18 @@ budget_tell(const struct budget_side *s, struct bound out[])
 	    budget_minute_wait(r, false, INT64_MAX, now));
 	tell(&t, "concurrent", false, b->concurrent, 0, r->in_flight, -1);
 	return t.n;
+}
+
+size_t
+budget_bounds(struct budget_book *b, const struct client *client,
+    const struct model *model, struct bound out[BOUNDS_MAX])
+{
+	struct budget_now now = budget_clock();
+	struct budget_side sides[2];
+	size_t n;
+
+	budget_lock_sides(b, client, client == NULL ? model : NULL, now, sides);
+	n = tell_all(&sides[client == NULL], out);
+	budget_unlock(b);
+	return n;
 }

@@ -205,6 +205,10 @@ void budget_copy_free(struct budget_file *);
 int budget_find_cell(struct budget_file *);
 /* All cells are free afterwards. */
 void budget_clear_cells(struct budget_file *);
+/* Locks, and finds the rows of a client and a model (NULL: none), or makes
+ * them.  The caller unlocks. */
+void budget_lock_sides(struct budget_book *, const struct client *,
+    const struct model *, struct budget_now, struct budget_side sides[2]);
 
 /* ---- budget_rows.c ---- */
 
@@ -258,8 +262,6 @@ int budget_refuse(struct refused *, enum refusal, int64_t retry_after_ms);
 /* Is there room on both sides?  -1: no, *out says why. */
 int budget_check(struct budget_side sides[2],
     const struct budget_reservation *, struct refused *out);
-/* The bounds of one side; returns how many. */
-size_t budget_tell(const struct budget_side *, struct bound out[]);
 /* What is left of the tightest bound of each kind. */
 void budget_find_room(
     const struct budget_side sides[2], struct budget_room *);

@@ -22,11 +22,12 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "directory.h"
+#include "../budget_spent.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
 #include "ledger/rebuild.h"
-#include "state/budget.h"
 #include "state/process.h"
 
 #define USD INT64_C(1000000000)
@@ -69,38 +70,11 @@ set_clock(int64_t by_ms)
 	set_by_ms += by_ms;
 }
 
-void
-clock_text(int64_t ms, char out[CLOCK_TEXT_SIZE])
-{
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-}
-
-int64_t
-clock_parse(const char *text)
-{
-	(void)text;
-	return -1;
-}
-
 static char dir[] = "/tmp/budget_test.XXXXXX";
 static char ledger_path[64];
 static struct client clients[2];
 static struct model models[2];
 static struct config config;
-
-static void
-clean(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s/*", dir);
-	if (system(command) != 0)
-		exit(99);
-}
 
 /* A new state: no file, no bounds, at noon. */
 static struct budget_book *
@@ -110,7 +84,7 @@ fresh(void)
 	struct budget_book *b;
 
 	process_close();
-	clean();
+	directory_clear(dir);
 	wall_ms = NOON;
 	memset(&clients[0].budget, 0, sizeof(struct budget));
 	memset(&clients[1].budget, 0, sizeof(struct budget));
@@ -182,7 +156,7 @@ test_no_bounds(void)
 
 	CHECK(use_n(b, 1000, 1000000, 1000 * USD) == 1000,
 	    "no bounds: everything passes");
-	CHECK(room.requests_limit == -1 && room.tokens_limit == -1,
+	CHECK(room.requests.limit == -1 && room.tokens.limit == -1,
 	    "and there is no room to tell of");
 	budget_close(b);
 }
@@ -203,17 +177,17 @@ test_requests(void)
 	    "Client laptop may make 5 requests per minute; wait for the time "
 	    "in Retry-After.",
 	    "the message says whose bound it is");
-	CHECK(room.requests_limit == 5 && room.requests_left == 0,
+	CHECK(room.requests.limit == 5 && room.requests.left == 0,
 	    "x-ratelimit: none left");
 	h.again = true;
-	CHECK(take(b, 10, 0, &h) == 0 && room.requests_left == 0,
+	CHECK(take(b, 10, 0, &h) == 0 && room.requests.left == 0,
 	    "a further try of a request that got in is none more");
 	budget_settle(b, &h, 10, 0);
 	CHECK(!use(b, 10, 0), "but a new one is");
 	wall_ms += refused.retry_after_ms - 1;
 	CHECK(!use(b, 10, 0), "still refused just before that time");
 	wall_ms += 1;
-	CHECK(use(b, 10, 0) && room.requests_left == 4,
+	CHECK(use(b, 10, 0) && room.requests.left == 4,
 	    "and let in when it has come");
 	wall_ms += 30 * SECOND;
 	CHECK(use_n(b, 9, 10, 0) == 4, "the window slides");
@@ -258,8 +232,8 @@ test_tokens(void)
 	struct budget_reservation h = { .again = false }, other = h;
 
 	models[0].budget.tokens_per_minute = 1000;
-	CHECK(take(b, 600, 0, &h) == 0 && room.tokens_limit == 1000 &&
-		room.tokens_left == 400,
+	CHECK(take(b, 600, 0, &h) == 0 && room.tokens.limit == 1000 &&
+		room.tokens.left == 400,
 	    "an estimate is held");
 	CHECK(take(b, 600, 0, &other) == -1 && refused.refusal == REFUSE_RATE &&
 		refused.retry_after_ms == 1000,
@@ -610,7 +584,7 @@ test_rebuild(void)
 
 	budget_close(b);
 	process_close();
-	clean();
+	directory_clear(dir);
 	config.ledger = true;
 	l = ledger_open(&config, why, sizeof(why));
 	account(l, NOON - 40 * 24 * (int64_t)HOUR, "laptop", true, USD);
@@ -699,7 +673,7 @@ test_clock_comes_right(void)
 
 	budget_close(b);
 	process_close();
-	clean();
+	directory_clear(dir);
 	config.ledger = true;
 	l = ledger_open(&config, why, sizeof(why));
 	account(l, NOON - 3 * HOUR, "laptop", true, USD / 2);
@@ -859,7 +833,7 @@ test_first_budget(void)
 
 	budget_close(b);
 	process_close();
-	clean();
+	directory_clear(dir);
 	clients[0].budget = clients[1].budget = models[0].budget =
 	    models[1].budget = (struct budget){ .concurrent = 0 };
 	config.ledger = true;
@@ -920,7 +894,6 @@ main(void)
 	test_first_budget();
 	test_crowds();
 	process_close();
-	clean();
-	rmdir(dir);
+	directory_remove(dir);
 	return check_done();
 }

@@ -66,9 +66,10 @@ write_file(const char *name, const char *text)
 }
 
 /* Loads DIR/tailgate.conf with this text; the messages are in `said`, without
- * the directory's name. */
+ * the directory's name.  check NULL: patterns are not checked. */
 static struct config *
-load_bytes(const void *text, size_t len)
+load_how(
+    const void *text, size_t len, unsigned flags, config_pattern_check *check)
 {
 	FILE *err = tmpfile();
 	struct config *config;
@@ -78,7 +79,7 @@ load_bytes(const void *text, size_t len)
 	if (err == NULL)
 		exit(99);
 	write_bytes("tailgate.conf", text, len, 0600);
-	config = config_load(in_dir("tailgate.conf"), 0, err);
+	config = config_load_all(in_dir("tailgate.conf"), flags, check, err);
 	rewind(err);
 	n = fread(said, 1, sizeof(said) - 1, err);
 	said[n] = '\0';
@@ -87,6 +88,12 @@ load_bytes(const void *text, size_t len)
 		memmove(
 		    p, p + strlen(dir) + 1, strlen(p + strlen(dir) + 1) + 1);
 	return config;
+}
+
+static struct config *
+load_bytes(const void *text, size_t len)
+{
+	return load_how(text, len, 0, NULL);
 }
 
 static struct config *
@@ -804,25 +811,12 @@ pattern_of_test(const char *pattern, char *message, size_t size)
 static bool
 advised(const char *text)
 {
-	FILE *err = tmpfile();
-	struct config *config;
-	size_t n;
-	char *p;
+	struct config *config =
+	    load_how(text, strlen(text), CONFIG_ADVISE, pattern_of_test);
+	bool good = config != NULL;
 
-	if (err == NULL)
-		exit(99);
-	write_file("tailgate.conf", text);
-	config = config_load_all(
-	    in_dir("tailgate.conf"), CONFIG_ADVISE, pattern_of_test, err);
-	rewind(err);
-	n = fread(said, 1, sizeof(said) - 1, err);
-	said[n] = '\0';
-	fclose(err);
-	while ((p = strstr(said, dir)) != NULL)
-		memmove(
-		    p, p + strlen(dir) + 1, strlen(p + strlen(dir) + 1) + 1);
 	config_free(config);
-	return config != NULL;
+	return good;
 }
 
 static void

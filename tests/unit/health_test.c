@@ -25,6 +25,7 @@
 #include "state/health.h"
 #include "state/learned.h"
 #include "check.h"
+#include "directory.h"
 
 #define THREADS 50
 #define COOLDOWN 5000
@@ -42,18 +43,6 @@ int64_t
 clock_wall_ms(void)
 {
 	return INT64_C(1800000000000) + now_ms;
-}
-
-void
-clock_text(int64_t wall_ms, char out[CLOCK_TEXT_SIZE])
-{
-	snprintf(out, CLOCK_TEXT_SIZE, "%lld", (long long)wall_ms);
-}
-
-int64_t
-clock_parse(const char *text)
-{
-	return atoll(text);
 }
 
 static struct provider providers[3];
@@ -894,15 +883,6 @@ test_no_directory(void)
 	    "no directory: said why");
 }
 
-static void
-directory_remove(void)
-{
-	char command[sizeof(dir) + 16];
-
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	CHECK(system(command) == 0, "the directory is removed");
-}
-
 int
 main(void)
 {
@@ -931,6 +911,6 @@ main(void)
 	test_no_directory();
 	health_close(h);
 	test_many_names();
-	directory_remove();
+	directory_remove(dir);
 	return check_done();
 }

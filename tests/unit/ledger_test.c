@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "directory.h"
 #include "base/clock.h"
 #include "ledger/frame.h"
 #include "ledger/gap.h"
@@ -1444,12 +1445,8 @@ move_state_away(void)
 static void
 make_state_again(void)
 {
-	char command[200];
-
 	mkdir(state_dir, 0700);
-	snprintf(command, sizeof(command), "rm -rf %s", moved);
-	if (system(command) != 0)
-		exit(99);
+	directory_remove(moved);
 }
 
 static void

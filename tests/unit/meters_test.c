@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "directory.h"
 #include "state/meters.h"
 #include "state/process.h"
 
@@ -25,16 +26,6 @@ static char dir[] = "/tmp/meters_test.XXXXXX";
 static struct limit limits[1];
 static struct provider providers[2];
 static struct config config;
-
-static void
-clean(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s/*", dir);
-	if (system(command) != 0)
-		exit(99);
-}
 
 static struct meters *
 open_or_die(void)
@@ -53,7 +44,7 @@ static struct meters *
 fresh(void)
 {
 	process_close();
-	clean();
+	directory_clear(dir);
 	return open_or_die();
 }
 
@@ -504,7 +495,6 @@ main(void)
 	test_promtool();
 	buf_free(&text);
 	process_close();
-	clean();
-	rmdir(dir);
+	directory_remove(dir);
 	return check_done();
 }

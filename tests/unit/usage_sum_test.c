@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "directory.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "ledger/ledger.h"
@@ -35,23 +36,6 @@ int64_t
 clock_wall_ms(void)
 {
 	return wall_ms;
-}
-
-void
-clock_text(int64_t ms, char out[CLOCK_TEXT_SIZE])
-{
-	time_t t = (time_t)(ms / 1000);
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	strftime(out, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &tm);
-}
-
-int64_t
-clock_parse(const char *text)
-{
-	(void)text;
-	return -1;
 }
 
 static char dir[] = "/tmp/usage_sum_test.XXXXXX";
@@ -325,8 +309,6 @@ test_view(void)
 int
 main(void)
 {
-	char command[64];
-
 	if (mkdtemp(dir) == NULL)
 		return 99;
 	/* Near the files' own times. */
@@ -341,6 +323,6 @@ main(void)
 	test_names();
 	test_bounded();
 	test_view();
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command) == 0 ? check_done() : 99;
+	directory_remove(dir);
+	return check_done();
 }

@@ -18,6 +18,7 @@
 #include <zlib.h>
 
 #include "check.h"
+#include "directory.h"
 #include "base/clock.h"
 #include "ledger/usage_view.h"
 
@@ -333,8 +334,6 @@ test_no_ledger(void)
 int
 main(void)
 {
-	char command[64];
-
 	if (mkdtemp(dir) == NULL)
 		return 99;
 	snprintf(path, sizeof(path), "%s/ledger.jsonl", dir);
@@ -345,8 +344,6 @@ main(void)
 	test_names();
 	test_hostile();
 	test_no_ledger();
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	if (system(command) != 0)
-		return 99;
+	directory_remove(dir);
 	return check_done();
 }

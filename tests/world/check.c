@@ -19,8 +19,8 @@
 #include "config/settings.h"
 #include "ledger/gap.h"
 #include "ledger/rebuild.h"
+#include "../budget_spent.h"
 #include "reply.h"
-#include "state/budget.h"
 #include "state/slots.h"
 
 #define DAY_MS INT64_C(86400000)
