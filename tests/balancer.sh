@@ -6,39 +6,17 @@
 # load, and no request is lost.  A front that dies is taken out at once.  The
 # test follows the rolling restart in doc/fleet.md.
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/hosts.sh"
 
 haproxy=${HAPROXY:-haproxy}
 need lighttpd caddy python3 "$haproxy"
 
 start_upstream stub -n
 
-# host NAME: $conf from stdin for a gateway of that name.
-host()
-{
-	mkdir -p "$dir/$1/state"
-	conf=$dir/$1/tailgate.conf
-	{
-		cat <<-END
-			runtime_dir = "$dir/$1/run"; state_dir = "$dir/$1/state";
-			clients_file = "$dir/clients.$2"; drain = 20.0;
-			trusted_proxies = [ "127.0.0.1/32" ];
-			ledger = { gateway = "$1"; };
-		END
-		cat
-	} >"$conf"
-	[ -e "$dir/clients.$2" ] || echo 'clients = ( );' >"$dir/clients.$2"
-	chmod 600 "$dir/clients.$2"
-}
+host_settings='drain = 20.0; trusted_proxies = [ "127.0.0.1/32" ];'
 
-pool()
-{
-	rm -f "$dir/$1/sock"
-	spawn "$1" "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" -s "$dir/$1/sock"
-	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
-		broken "$1 did not start"
-}
-
-host gpu gpu <<-END
+host gpu <<-END
+	ledger = { gateway = "gpu"; };
 	limits = ( { name = "card"; slots = 4; queue = 256; wait = 60.0; } );
 	providers = ( { name = "card"; place = "local"; url = "$stub_url";
 	  limit = "card"; } );
@@ -47,27 +25,22 @@ host gpu gpu <<-END
 END
 add_client fronts --relay --priority 100
 (umask 077 && printf '%s\n' "$fronts_key" >"$dir/key.fronts")
-pool gpu
-socket=$dir/gpu/sock
-start_lighttpd
-gpu_base=$base
+serve gpu
 
 # The fronts share a clients file, as rsync would have it on each.
 for front in one two; do
-	host $front fronts <<-END
+	host $front "$dir/clients.fronts" <<-END
+		ledger = { gateway = "$front"; };
 		providers = ( { name = "gpu"; kind = "tailgate"; place = "local";
 		  url = "$gpu_base/v1"; key = { file = "$dir/key.fronts"; }; } );
 		models = ( { id = "*"; targets = (
 		  { provider = "gpu"; model = "*"; } ); } );
 	END
 	[ $front = two ] || add_client anna
-	pool $front
-	socket=$dir/$front/sock
 	case $front in
-	one) start_lighttpd ;;
-	two) start_caddy ;;
+	one) serve one lighttpd ;;
+	two) serve two caddy ;;
 	esac
-	eval "${front}_base=\$base"
 done
 
 reserve_port balancer
@@ -163,10 +136,7 @@ done
 
 # --- One that dies ----------------------------------------------------------------
 
-# shellcheck disable=SC2046 # numbers
-kill -KILL "$one_pid" $(children "$one_pid")
-wait "$one_pid" 2>/dev/null
-forget "$one_pid"
+pool_kill one
 check 'a front whose pool died is left out' wait_until up one DOWN
 failed=0
 i=0

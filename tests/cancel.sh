@@ -99,25 +99,6 @@ hang_up()
 	read -r closed_ns closed_ms <"$dir/goner.log"
 }
 
-# hold, let_go: somebody else has the slot.
-hold()
-{
-	key=$holder_key
-	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $key" \
-		-H 'Content-Type: application/json' \
-		--data-binary "$(chat stall-head)" \
-		"$base/v1/chat/completions" &
-	adopt holder $!
-	wait_until -p "$holder_pid" stat_is stub in_flight 1
-}
-
-let_go()
-{
-	tell stub release >/dev/null
-	wait "$holder_pid"
-	forget "$holder_pid"
-}
-
 # --- What can be seen of them ------------------------------------------------
 
 status_has()
@@ -195,7 +176,7 @@ seen()
 	fi
 	detail "$name: seen after $took ms"
 	echo "$took" >>"$dir/took"
-	[ "$phase" != queued ] || let_go
+	[ "$phase" != queued ] || let_slot_go
 }
 
 # The bound is held by each on a machine with time for it; a busy one may keep
@@ -212,7 +193,7 @@ bound_holds()
 # not to have happened, so the end is made to come.
 unseen()
 {
-	[ "$phase" != queued ] || let_go
+	[ "$phase" != queued ] || let_slot_go
 	tell stub release >/dev/null
 	check "$name: it runs to its end" wait_until -t 20 end_after_release
 	detail "$name: not seen; status $(entry .status), gone $(
@@ -244,7 +225,7 @@ hangs_up()
 	name="$server: $1"
 	phase=$3
 	lines=$(gone_lines)
-	[ "$phase" != queued ] || hold
+	[ "$phase" != queued ] || hold_slot "$holder_key" stub/stall-head
 	aborted=$(stat stub aborted)
 	begin "$2" "$4" "$5"
 	ready=$6

@@ -310,20 +310,8 @@ row()
 break_ledger_disk_full() { fill "$disk"; }
 mend_ledger_disk_full() { rm "$disk/filler"; }
 
-break_ledger_stuck()
-{
-	flock "$disk/state/ledger.jsonl.lock" sleep 60 7>&- &
-	adopt holder $!
-}
-
-mend_ledger_stuck()
-{
-	for pid in $(children "$holder_pid") "$holder_pid"; do
-		kill "$pid" 2>/dev/null
-	done
-	wait "$holder_pid" 2>/dev/null
-	forget "$holder_pid"
-}
+break_ledger_stuck() { lock_ledger "$disk/state/ledger.jsonl"; }
+mend_ledger_stuck() { unlock_ledger; }
 
 # (A file system with open files can't be made read-only by hand.)
 break_ledger_read_only()

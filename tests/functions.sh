@@ -40,7 +40,8 @@ row() {
 
 printf '%-10s %9s %8s %6s %6s %6s %8s\n' \
     floor functions lines median p90 most average
-for floor in base config sandbox policy bridge wire state ledger serve ctl; do
+for floor in base config setup policy sandbox bridge wire state ledger fleet \
+    serve ctl; do
 	grep "^$floor " "$sizes" | sort -n -k 2,2 | row "$floor"
 done
 all=$(sort -n -k 2,2 "$sizes" | row all)

@@ -7,6 +7,7 @@
 # refusals reach the client as if there were one gateway.  Nothing that a client
 # sends is mistaken for a gateway's word.
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/hosts.sh"
 
 need jq lighttpd caddy
 
@@ -14,42 +15,9 @@ start_upstream stub
 start_upstream far
 reserve_port dead
 
-# host NAME: $conf for a gateway of that name, with directories of its own.
-host()
-{
-	mkdir -p "$dir/$1/spool" "$dir/$1/state"
-	conf=$dir/$1/tailgate.conf
-	{
-		cat <<-END
-			runtime_dir = "$dir/$1/run"; state_dir = "$dir/$1/state";
-			clients_file = "$dir/$1/clients.conf";
-			body = { spool_dir = "$dir/$1/spool"; };
-			commit = 0.3; heartbeat = 0.3; drain = 2.0;
-		END
-		cat
-	} >"$conf"
-	[ -e "$dir/$1/clients.conf" ] ||
-		echo 'clients = ( );' >"$dir/$1/clients.conf"
-	chmod 600 "$dir/$1/clients.conf"
-}
-
-# serve NAME SERVER: starts it; its URL is $NAME_base.
-serve()
-{
-	socket=$dir/$1/sock
-	rm -f "$socket"
-	spawn "$1" "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" -s "$socket"
-	wait_until -t 60 -p "$pid" "$bin/listen" -c "$socket" ||
-		broken "$1 did not start"
-	start_server "$2"
-	eval "${1}_base=\$base ${1}_server=$server"
-	eval "${1}_server_pid=\$${server}_pid"
-}
-
-unserve()
-{
-	eval "stop \$${1}_server_pid; stop \$${1}_pid"
-}
+mkdir "$dir/spool"
+host_settings="body = { spool_dir = \"$dir/spool\"; };
+	commit = 0.3; heartbeat = 0.3; drain = 2.0;"
 
 # front_config URL: a gateway whose providers are the GPU host at URL, asked as
 # one that keeps all local, and as one that may send further.
@@ -256,29 +224,12 @@ bounds()
 
 # --- Refusals ----------------------------------------------------------------
 
-hold()
-{
-	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $chief_key" \
-		-H 'Content-Type: application/json' --data-binary \
-		'{"model":"slot/stall-head","messages":[]}' \
-		"$gpu_base/v1/chat/completions" &
-	adopt holder $!
-	wait_until -p "$holder_pid" stat_is stub in_flight 1
-}
-
-let_go()
-{
-	tell stub release >/dev/null
-	wait "$holder_pid"
-	forget "$holder_pid"
-}
-
 long=$(awk 'BEGIN { for (i = 0; i < 400; i++) printf("word ") }')
 
 refusals()
 {
 	key=$anna_key
-	hold
+	hold_slot "$chief_key" slot/stall-head "$gpu_base"
 	ask hasty/slot/plain
 	check "$1: no slot in time" error_is 503 local_queue_timeout
 	like "$1: the inner words" "$(body)" \
@@ -296,7 +247,7 @@ refusals()
 	ask busy-else
 	is "$1: busy is a reason to go elsewhere" \
 		"$status $(header x-tailgate-fallback)" '200 busy'
-	let_go
+	let_slot_go
 
 	ask gpu/small "\"user\":\"$long\",\"stop\":\"x\"" # what is not counted
 	post /v1/chat/completions "{\"model\":\"gpu/small\",\"messages\":
@@ -380,11 +331,11 @@ cancels()
 			stat_is stub in_flight 0
 		detail "after $took ms"
 	done
-	hold
+	hold_slot "$chief_key" slot/stall-head "$gpu_base"
 	check "$1: in the queue, too" \
 		goes gpu/slot/plain slot_is 1 1 '' slot_is 1 0 ''
 	detail "after $took ms"
-	let_go
+	let_slot_go
 }
 
 # --- Fairness ------------------------------------------------------------------
@@ -405,7 +356,7 @@ later()
 
 fairness()
 {
-	hold
+	hold_slot "$chief_key" slot/stall-head "$gpu_base"
 	for i in 1 2 3 4 5; do
 		later "crowd$2" $i
 		wait_until slot_is 1 $i
@@ -417,7 +368,7 @@ fairness()
 	like "$1: status names the front's clients" "$(cat "$dir/status")" \
 		"1 relay/lone$2"
 	before=$(stat stub requests)
-	let_go
+	let_slot_go
 	for p in $later_pids; do
 		wait "$p"
 		forget "$p"

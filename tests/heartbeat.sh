@@ -48,24 +48,6 @@ end()
 	forget "$stream_pid"
 }
 
-hold()
-{
-	curl -s -o /dev/null --max-time 60 \
-		-H "Authorization: Bearer $holder_key" \
-		-H 'Content-Type: application/json' \
-		--data-binary "$(chat stall-head)" \
-		"$base/v1/chat/completions" &
-	adopt holder $!
-	wait_until -p "$holder_pid" stat_is stub in_flight 1
-}
-
-let_go()
-{
-	tell stub release >/dev/null
-	wait "$holder_pid"
-	forget "$holder_pid"
-}
-
 # What the gateway says of itself: a comment, or an event that counts where
 # clients count events.
 mine='"type":"ping"}|"background":false,"error":null,"incomplete_details":null,"instructions":null,"metadata":\{\},"model"'
@@ -184,12 +166,12 @@ patient()
 {
 	while read -r path model members; do
 		at="$1: $path"
-		hold
+		hold_slot "$holder_key" stub/stall-head
 		begin "$path" "$(body_of "$model" n=3 "$members")"
 		waited "$at, queued"
 		is "$at, queued: no upstream byte yet" \
 			"$(stat stub in_flight)" 1
-		let_go
+		let_slot_go
 		end
 		whole "$at, queued"
 
@@ -215,10 +197,10 @@ bridged()
 {
 	while read -r path last members; do
 		at="$1: $path, bridged"
-		hold
+		hold_slot "$holder_key" stub/stall-head
 		begin "$path" "$(body_of only n=3 "$members")"
 		waited "$at"
-		let_go
+		let_slot_go
 		end
 		is "$at: it ends well" "$curl_status" 0
 		check "$at: its numbers go on" numbered "$dir/stream" 1
@@ -269,7 +251,7 @@ late_errors()
 # Our own refusal after the head: nobody gets the slot in time.
 late_refusal()
 {
-	hold
+	hold_slot "$holder_key" stub/stall-head
 	while read -r path event members; do
 		at="$1: $path, no slot in time"
 		rm -f "$dir/stream"
@@ -290,7 +272,7 @@ late_refusal()
 		/v1/responses ^event:.response.failed "input":"x","stream":true
 		/v1/messages ^event:.error "max_tokens":9,"stream":true
 	END
-	let_go
+	let_slot_go
 }
 
 # Before `commit`: the status is the upstream's.

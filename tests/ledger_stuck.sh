@@ -57,14 +57,6 @@ out_is_refused()
 	[ "$status" = 503 ]
 }
 
-# By each of the workers: one may notice it before the other.
-out_is_refused_by_all()
-{
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		out_is_refused || return 1
-	done
-}
-
 out_is_served()
 {
 	ask stub/plain
@@ -72,11 +64,12 @@ out_is_served()
 	[ "$status" = 200 ]
 }
 
-# By each of the workers, of which any may take the next request.
-out_is_served_by_all()
+# by_all COMMAND...: twelve times in a row, and so by each of the workers, of
+# which any may accept the next request.
+by_all()
 {
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		out_is_served || return 1
+		"$@" || return 1
 	done
 }
 
@@ -105,7 +98,7 @@ others()
 # stuck WHAT: now it is, and it is noticed.
 stuck()
 {
-	check "$1: what would leave is refused" wait_until out_is_refused_by_all
+	check "$1: what would leave is refused" wait_until by_all out_is_refused
 	check "$1: by name" error_is 503 ledger_unavailable
 	like "$1: with the time to come back" "$(header retry-after)" \
 		'^[1-9][0-9]?$'
@@ -121,7 +114,7 @@ stuck()
 # over WHAT LOST: it goes on, and tells of what it lost.
 over()
 {
-	check "$1: it goes on without a restart" wait_until out_is_served_by_all
+	check "$1: it goes on without a restart" wait_until by_all out_is_served
 	others "$1 (over)"
 	key=$chief_key
 	all_settled
@@ -139,40 +132,19 @@ begin refuse_external
 
 # --- Another process holds the lock -------------------------------------------
 
-hold()
-{
-	flock "$ledger.lock" sleep 600 7>&- &
-	adopt holder $!
-	wait_until is_held
-}
-
-is_held()
-{
-	! flock -n "$ledger.lock" true
-}
-
-let_go()
-{
-	for pid in $(children "$holder_pid") "$holder_pid"; do
-		kill "$pid" 2>/dev/null
-	done
-	wait "$holder_pid" 2>/dev/null
-	forget "$holder_pid"
-}
-
-hold
+lock_ledger "$ledger"
 stuck 'a held lock'
-let_go
+unlock_ledger
 over 'a held lock' 0
 is 'the lock is nobody else'"'"'s to open' \
 	"$(find "$ledger.lock" -perm 600)" "$ledger.lock"
 
 # A holder that was stopped is no different: so would a worker be.
-hold
-kill -STOP "$holder_pid"
+lock_ledger "$ledger"
+kill -STOP "$lock_holder_pid"
 stuck 'a stopped holder'
-kill -CONT "$holder_pid"
-let_go
+kill -CONT "$lock_holder_pid"
+unlock_ledger
 over 'a stopped holder' 0
 
 # --- The ledger's process -----------------------------------------------------
@@ -210,7 +182,7 @@ is 'its process killed: none has two' \
 over 'its process killed' 0
 
 # More local work than memory is for: served, and counted.
-hold
+lock_ledger "$ledger"
 stuck 'a long time'
 "$load" -c 16 -n 12000 -k "$key" \
 	-b '{"model":"stub/plain","messages":[]}' "${base#http://}" \
@@ -222,7 +194,7 @@ like 'a long time: metrics tell' "$(curl -sS --max-time 5 \
 	-H "Authorization: Bearer $chief_key" "$base/metrics" |
 	grep '^tailgate_ledger_[wu]' | tr '\n' ' ')" \
 	'waiting [1-9][0-9]* .*writable 0 .*unrecorded_total [1-9]'
-let_go
+unlock_ledger
 over 'a long time' some
 lost=$(jq -s 'map(.lost // 0) | add' "$ledger")
 served=$(jq -s 'map(select(.gap | not)) | length' "$ledger")
@@ -242,7 +214,7 @@ sleep 1
 stuck 'its directory removed'
 mkdir "$dir/state"
 check 'its directory removed: it goes on without a restart' \
-	wait_until out_is_served_by_all
+	wait_until by_all out_is_served
 others 'its directory removed (over)'
 rm -r "$dir/state.moved"
 
@@ -260,10 +232,10 @@ wait_until test -s "$ledger"
 
 # --- At the end ---------------------------------------------------------------
 
-hold
+lock_ledger "$ledger"
 stuck 'at the end'
 end 'stuck'
-let_go
+unlock_ledger
 start_tailgate
 start_server lighttpd
 ask out
@@ -276,19 +248,19 @@ end 'well'
 # --- The other settings -------------------------------------------------------
 
 begin refuse
-hold
+lock_ledger "$ledger"
 check 'refuse: local work as well' wait_until local_is_refused
 check 'refuse: by name' error_is 503 ledger_unavailable
 request /health --max-time 5
 is 'refuse: /health' "$status" 200
 request /v1/models --max-time 5
 is 'refuse: models' "$status" 200
-let_go
+unlock_ledger
 check 'refuse: until it is over' wait_until out_is_served
 end refuse
 
 begin count
-hold
+lock_ledger "$ledger"
 for i in 1 2 3 4 5 6 7 8; do
 	ask out
 	[ "$status" = 200 ] || break
@@ -297,14 +269,14 @@ for i in 1 2 3 4 5 6 7 8; do
 	sleep 0.4
 done
 is 'count: all is served' "$status $i" '200 8'
-let_go
+unlock_ledger
 wait_until has_16
 end count
 
 # --- Workers are killed meanwhile ---------------------------------------------
 
 begin count
-hold
+lock_ledger "$ledger"
 served=1
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	for model in out stub/plain; do
@@ -320,7 +292,7 @@ done
 check 'workers are killed: the log says what was lost' \
 	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
 	'has died with [0-9]+ requests that were not recorded yet'
-let_go
+unlock_ledger
 
 # counted FILTER: lines, or what they tell of gaps.
 counted()

@@ -629,6 +629,41 @@ keeper_of()
 		'$2 == parent && $3 == "tailgate-ledger" { print $1 }'
 }
 
+# lock_ledger FILE, unlock_ledger: another process has the lock of that ledger.
+lock_ledger()
+{
+	flock "$1.lock" sleep 600 7>&- &
+	adopt lock_holder $!
+	wait_until ledger_is_locked "$1"
+}
+
+ledger_is_locked()
+{
+	! flock -n "$1.lock" true
+}
+
+unlock_ledger()
+{
+	for pid in $(children "$lock_holder_pid") "$lock_holder_pid"; do
+		kill "$pid" 2>/dev/null
+	done
+	wait "$lock_holder_pid" 2>/dev/null
+	forget "$lock_holder_pid"
+}
+
+# sources: a tar of the sources, as somebody has them who cloned them: what git
+# knows, or all that is there.
+sources()
+{
+	(cd "$abs_srcdir" && if [ -e .git ]; then
+		git -c safe.directory='*' ls-files -co --exclude-standard
+	else
+		find . -name 'build*' -prune -o -type f -print
+	fi | while read -r file; do
+		[ ! -f "$file" ] || printf '%s\n' "$file"
+	done | tar -cf - -T -)
+}
+
 # --- Requests ----------------------------------------------------------------
 
 # request PATH [curl arguments]: with $key (where it is not empty), from $base.  The answer's status
@@ -654,6 +689,25 @@ post()
 	shift 2
 	request "$post_path" -H 'Content-Type: application/json' \
 		--data-binary "$post_body" "$@"
+}
+
+# hold_slot KEY MODEL [URL], let_slot_go: a request of another client has the
+# only slot.  The stub is `stub`.
+hold_slot()
+{
+	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $1" \
+		-H 'Content-Type: application/json' \
+		--data-binary "{\"model\":\"$2\",\"messages\":[]}" \
+		"${3:-$base}/v1/chat/completions" &
+	adopt holder $!
+	wait_until -p "$holder_pid" stat_is stub in_flight 1
+}
+
+let_slot_go()
+{
+	tell stub release >/dev/null
+	wait "$holder_pid"
+	forget "$holder_pid"
 }
 
 # serves: it answers a good request.

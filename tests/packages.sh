@@ -83,7 +83,7 @@ try() {
 	cp -a "$roots/$1-bare" "$user"
 	cp "$maker/first"/tailgate_*.deb "$user/first.deb"
 	cp "$maker/later"/tailgate_*.deb "$user/later.deb"
-	cp tests/packages_root.sh "$user/"
+	cp tests/packages_root.sh tests/inside.sh "$user/"
 	# What it needs comes first, so that what is left after the purge is
 	# the package's own.  Nothing is started: there is no init.
 	inside "$user" "apt-get update -q &&

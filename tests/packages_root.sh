@@ -5,40 +5,8 @@
 # packages_root.sh FIRST.deb LATER.deb VERSION: what packages.sh runs inside a
 # root: install, serve, upgrade to VERSION, remove and purge.  Destroys what is
 # in /etc/tailgate and /var/lib/tailgate; only for a root that is thrown away.
-set -u
+. "$(dirname "$0")/inside.sh"
 first=$1 later=$2 version=$3
-dir=$(mktemp -d)
-count=0 failures=0
-
-# check WHAT COMMAND...
-check() {
-	what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok $count - $what"
-	else
-		failures=$((failures + 1))
-		echo "not ok $count - $what"
-		sed 's/^/# /' "$dir/out"
-	fi
-}
-
-# is WHAT GOT WANT
-is() {
-	check "$1" test "$2" = "$3"
-	[ "$2" = "$3" ] || printf '# got:  %s\n# want: %s\n' "$2" "$3"
-}
-
-# until_true COMMAND...: for 30 s at the most.
-until_true() {
-	tries=0
-	until "$@" 2>/dev/null; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || return 1
-		sleep 0.1
-	done
-}
 
 # Every path there is, but for what dpkg, logs and users leave by policy.
 everything() {
@@ -175,6 +143,4 @@ check 'and purged' dpkg -P tailgate
 everything >"$dir/after"
 check 'nothing is left' diff "$dir/before" "$dir/after"
 
-rm -rf "$dir"
-echo "$count checks, $failures failed"
-[ "$failures" -eq 0 ]
+inside_end

@@ -48,7 +48,7 @@ prepare() {
 	mkdir "$root/packaging"
 	cp -R packaging/. "$root/packaging/"
 	cp "$tarball" "$root/packaging/"
-	cp tests/packaging_root.sh "$root/"
+	cp tests/packaging_root.sh tests/inside.sh "$root/"
 }
 
 if ! prepare >"$log" 2>&1; then

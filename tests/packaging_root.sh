@@ -3,33 +3,7 @@
 # SPDX-License-Identifier: ISC
 #
 # packaging_root.sh: what packaging.sh runs inside a root, which is thrown away.
-set -u
-dir=$(mktemp -d)
-count=0 failures=0
-
-# check WHAT COMMAND...
-check() {
-	what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$dir/out" 2>&1; then
-		echo "ok $count - $what"
-	else
-		failures=$((failures + 1))
-		echo "not ok $count - $what"
-		tail -n 20 "$dir/out" | sed 's/^/# /'
-	fi
-}
-
-# until_true COMMAND...: for 30 s at the most.
-until_true() {
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || return 1
-		sleep 0.1
-	done
-}
+. "$(dirname "$0")/inside.sh"
 
 mode() {
 	[ "$(stat -c '%a %U:%G' "$1")" = "$2" ] || {
@@ -143,6 +117,4 @@ wait "$serve"
 check 'and nothing is left' sh -c '! pgrep -x "tailgate.fcgi|lighttpd"'
 sed 's/^/# /' /root/container.log | tail -n 10
 
-rm -rf "$dir"
-echo "$count checks, $failures failed"
-[ "$failures" -eq 0 ]
+inside_end

@@ -29,15 +29,7 @@ if [ "${1:-}" != inside ]; then
 		    none "$1/root"
 	' sh "$dir" >"$dir/overlay.log" 2>&1 ||
 		skip_all 'no overlays in namespaces of our own here'
-	# The sources as somebody has them who unpacked or cloned them.
-	mkdir "$dir/source"
-	(cd "$abs_srcdir" && if [ -e .git ]; then
-		git -c safe.directory='*' ls-files -co --exclude-standard
-	else
-		find . -name 'build*' -prune -o -type f -print
-	fi | while read -r file; do
-		[ ! -f "$file" ] || printf '%s\n' "$file"
-	done | tar -cf - -T -) >"$dir/source.tar"
+	sources >"$dir/source.tar"
 	# shellcheck disable=SC2016
 	unshare --mount --pid --net --fork --kill-child sh -c '
 		set -e

@@ -13,19 +13,6 @@
 PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
 PATH=$PATH:$clients/aider/bin
 
-# sources_copy: what git knows, or all that is there.
-sources_copy()
-{
-	mkdir "$dir/source"
-	(cd "$abs_srcdir" && if [ -e .git ]; then
-		git -c safe.directory='*' ls-files -co --exclude-standard
-	else
-		find . -name 'build*' -prune -o -type f -print
-	fi | while read -r file; do
-		[ ! -f "$file" ] || printf '%s\n' "$file"
-	done | tar -cf - -T -) | tar -xf - -C "$dir/source"
-}
-
 # objects_copy: what is built here, for the copy; make builds what is missing.
 # In another place than build/ it is of no use to ./bootstrap.
 objects_copy()
@@ -61,7 +48,8 @@ is_up()
 }
 
 start_model
-sources_copy
+mkdir "$dir/source"
+sources | tar -xf - -C "$dir/source"
 objects_copy
 spawn bootstrap bootstrap_run
 wait_until -t 900 -p "$bootstrap_pid" is_up ||

@@ -10,6 +10,7 @@
 # client.  Then what happens when the engine is killed, stopped, restarted, or
 # out of one host's reach.
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/hosts.sh"
 
 need jq lighttpd
 for engine in valkey-server redis-server none; do
@@ -42,14 +43,11 @@ engine_kill()
 	forget "$engine_pid"
 }
 
-# host NAME SLOTS [MORE]
-host()
+# sharing NAME SLOTS [MORE]: its configuration; MORE are settings of the limit.
+sharing()
 {
-	mkdir -p "$dir/$1/state"
-	conf=$dir/$1/tailgate.conf
-	cat >"$conf" <<-END
-		runtime_dir = "$dir/$1/run"; state_dir = "$dir/$1/state";
-		clients_file = "$dir/$1/clients.conf"; drain = 1.0;
+	host "$1" <<-END
+		drain = 1.0;
 		ledger = { gateway = "$1"; };
 		store = { url = "unix://${sock_of:-$dir/engine.sock}";
 		  lease = $lease.0; };
@@ -64,35 +62,13 @@ host()
 		  { id = "noted/*"; targets = (
 		  { provider = "noted"; model = "*"; } ); } );
 	END
-	[ -e "$dir/$1/clients.conf" ] ||
-		echo 'clients = ( );' >"$dir/$1/clients.conf"
-	chmod 600 "$dir/$1/clients.conf"
-}
-
-# pool NAME: its processes, without the web server.
-pool()
-{
-	rm -f "$dir/$1/sock"
-	spawn "$1" "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" -s "$dir/$1/sock"
-	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
-		broken "$1 did not start"
-}
-
-# pool_kill NAME: all of it.
-pool_kill()
-{
-	eval "kill_pid=\$${1}_pid"
-	# shellcheck disable=SC2046 # numbers
-	kill -KILL "$kill_pid" $(children "$kill_pid")
-	wait "$kill_pid" 2>/dev/null
-	forget "$kill_pid"
 }
 
 # reload SLOTS: waits until they are in force, and the old workers gone.
 reload()
 {
 	for name in one two three; do
-		host $name "$@"
+		sharing $name "$@"
 		: >"$dir/$name.log"
 		eval "kill -HUP \$${name}_pid"
 	done
@@ -111,41 +87,11 @@ has_reloaded()
 
 engine || broken 'no engine'
 for name in one two three; do
-	host $name 1
+	sharing $name 1
 	add_client $name
 	add_client new$name
-	pool $name
-	socket=$dir/$name/sock
-	start_lighttpd
-	eval "${name}_base=\$base"
+	serve $name
 done
-
-# load_on HOST REQUESTS
-load_on()
-{
-	eval "load_key=\$${1}_key load_base=\$${1}_base"
-	"$load" -c 100 -n "$2" -k "$load_key" \
-		-b '{"model":"plain,delay=2","messages":[]}' \
-		"${load_base#http://}" >"$dir/$1.load" 2>&1 &
-	adopt "load_$1" $!
-}
-
-load_off()
-{
-	eval "wait \$load_${1}_pid; forget \$load_${1}_pid"
-	detail "$1: $(cut -c1-120 "$dir/$1.load")"
-}
-
-
-lines()
-{
-	wc -l <"$dir/$1/state/ledger.jsonl" 2>/dev/null || echo 0
-}
-
-lines_are()
-{
-	[ "$(lines "$1")" -ge "$2" ]
-}
 
 holders()
 {
@@ -165,15 +111,9 @@ one_held()
 
 for slots in 1 2 7; do
 	[ $slots = 1 ] || reload $slots
-	tell stub reset >/dev/null
-	before=$(lines three)
-	load_on one 667
-	load_on two 666
-	load_on three 667
+	loads_on
 	wait_until stat_reaches stub completed 200
-	# shellcheck disable=SC2046 # one of them
-	set -- $(workers_of "$one_pid")
-	kill -KILL "$1"
+	kill_worker one
 	wait_until -t 60 stat_reaches stub completed 400
 	# shellcheck disable=SC2046 # numbers
 	kill -STOP "$two_pid" $(children "$two_pid")
@@ -183,37 +123,14 @@ for slots in 1 2 7; do
 	wait_until -t 60 stat_reaches stub completed 700
 	pool_kill two
 	pool two
-	# What comes while it is away is refused at once, and so soon done.
+	# While the engine is away requests are refused at once, and soon done.
 	wait_until -t 60 stat_reaches stub completed 1000
 	engine_kill
 	engine || broken 'the engine did not start again'
-	for name in one two three; do
-		load_off $name
-	done
-	at_most "$slots slots: never more at once" \
-		"$(stat stub max_in_flight)" "$slots"
-	check "$slots slots: each of the host that was left alone is in its ledger" \
-		wait_until lines_are three $((before + 667))
-	is "$slots slots: as an answer, or with a reason" \
-		"$(tail -n +$((before + 1)) "$dir/three/state/ledger.jsonl" |
-			jq -c 'select(.status != 200 and .refusal == null)')" ''
-	check "$slots slots: nothing is held in the end" \
-		wait_until -t 60 none_held
-	is "$slots slots: nor at the stub" "$(stat stub in_flight)" 0
+	loads_off $slots
 done
 
 # --- One at a time --------------------------------------------------------------
-
-# ask HOST MODEL: what came is in $dir/answer, its status in $status.
-ask()
-{
-	eval "ask_key=\$${1}_key ask_base=\$${1}_base"
-	status=$(curl -s -o "$dir/answer" -D "$dir/answer.head" --max-time 60 \
-		-w '%{http_code}' -H "Authorization: Bearer $ask_key" \
-		-H 'Content-Type: application/json' \
-		--data-binary "{\"model\":\"$2\",\"messages\":[]}" \
-		"$ask_base/v1/chat/completions")
-}
 
 served()
 {
@@ -226,25 +143,9 @@ refused()
 {
 	ask "$1" plain
 	[ "$status" = 503 ] &&
-		[ "$(jq -r .error.code "$dir/answer")" = \
+		[ "$(jq -r .error.code "$dir/response")" = \
 			limit_store_unavailable ] &&
-		grep -qi '^retry-after:' "$dir/answer.head"
-}
-
-# hold HOST: a request that holds the slot until it is released.
-hold()
-{
-	tell stub reset >/dev/null
-	ask "$1" stall-head &
-	adopt hold $!
-	wait_until stat_is stub in_flight 1
-}
-
-hold_off()
-{
-	tell stub release >/dev/null
-	wait "$hold_pid"
-	forget "$hold_pid"
+		grep -qi '^retry-after:' "$dir/response.head"
 }
 
 reload 1
@@ -263,7 +164,7 @@ engine_kill
 check 'engine killed: refused by name' wait_until refused one
 engine
 check 'engine empty: served again' wait_until -t 30 served one plain
-detail "$(cat "$dir/answer")"
+detail "$(cat "$dir/response")"
 
 # A snapshot in which a slot is held by a request that has ended since.
 hold one
@@ -321,7 +222,9 @@ if command -v haproxy >/dev/null; then
 	END
 	spawn cut haproxy -db -f "$dir/cut.cfg"
 	wait_until -p "$pid" test -S "$dir/cut.sock"
-	sock_of=$dir/cut.sock host two 1
+	sock_of=$dir/cut.sock
+	sharing two 1
+	sock_of=
 	: >"$dir/two.log"
 	kill -HUP "$two_pid"
 	wait_until -t 60 has_reloaded two
@@ -340,18 +243,6 @@ fi
 
 # --- Fair over hosts --------------------------------------------------------------
 
-later()
-{
-	eval "later_key=\$new${1}_key later_base=\$${1}_base"
-	curl -s -o /dev/null --max-time 60 \
-		-H "Authorization: Bearer $later_key" \
-		-H 'Content-Type: application/json' \
-		--data-binary "{\"model\":\"noted/$1\",\"messages\":[]}" \
-		"$later_base/v1/chat/completions" &
-	later_pids="$later_pids $!"
-	pids="$! $pids"
-}
-
 queued()
 {
 	[ "$("${engine%-server}-cli" -s "$dir/engine.sock" zcard \
@@ -359,33 +250,17 @@ queued()
 }
 
 hold one
-later_pids=
-i=0
-while [ $i -lt 50 ]; do
-	later one
-	i=$((i + 1))
-done
-wait_until queued 50
-later three
-wait_until queued 51
-hold_off
-for p in $later_pids; do
-	wait "$p"
-	forget "$p"
-done
-is 'all of them were served' "$(stat noted completed)" 51
-like 'one request comes before the fifty of another host' \
-	"$(cat "$dir/noted/1.body" "$dir/noted/2.body")" '"three"'
+fair_to_hosts
 
 # --- Without a store: the host's own slots ----------------------------------------
 
-host one 1 'without_store = "local";'
+sharing one 1 'without_store = "local";'
 : >"$dir/one.log"
 kill -HUP "$one_pid"
 wait_until -t 60 has_reloaded one
 engine_kill
 check 'without_store = "local": served by the own slots' \
 	wait_until served one plain
-check 'where it says nothing, refused' refused three
+check 'by default, refused' refused three
 
 finish

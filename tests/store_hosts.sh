@@ -9,6 +9,8 @@
 # Variables of lib.sh, and ones that only the tests use.
 # shellcheck disable=SC2154,SC2034
 
+. "$tests/hosts.sh"
+
 need jq lighttpd python3 redis-cli
 engine=$(command -v valkey-server || command -v redis-server) ||
 	skip_all 'neither valkey-server nor redis-server is installed'
@@ -51,17 +53,6 @@ relay()
 
 # --- Three hosts ---------------------------------------------------------------
 
-pool()
-{
-	rm -f "$dir/$1/sock"
-	eval "pool_env=\${$1_env:-}"
-	# shellcheck disable=SC2086 # words
-	spawn "$1" env $pool_env "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" \
-		-s "$dir/$1/sock"
-	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
-		broken "$1 did not start"
-}
-
 # start_hosts: the engine, and the hosts one, two and three with the client
 # anna.  HOST_env and engine_env are settings of their environment.
 start_hosts()
@@ -69,12 +60,11 @@ start_hosts()
 	start_engine
 	targets=
 	for host in one two three; do
-		mkdir -p "$dir/$host/state"
+		mkdir -p "$dir/$host"
 		relay $host
 		comma=
-		cat >"$dir/$host/tailgate.conf" <<-END
-			runtime_dir = "$dir/$host/run"; state_dir = "$dir/$host/state";
-			clients_file = "$dir/clients.conf"; drain = 5.0;
+		host $host "$dir/clients.conf" <<-END
+			drain = 5.0;
 			processes = 2; requests = 400; sandbox = "on";
 			ledger = { gateway = "$host"; };
 			store = { url = "unix://$dir/$host/store"; timeout = ${store_timeout:-1.0};
@@ -83,16 +73,8 @@ start_hosts()
 			  circuit = { failures = 0; }; } $(more_providers) );
 			models = ( $(models) );
 		END
-		conf=$dir/$host/tailgate.conf
-		if [ $host = one ]; then
-			echo 'clients = ( );' >"$dir/clients.conf"
-			chmod 600 "$dir/clients.conf"
-			add_client anna
-		fi
-		pool $host
-		socket=$dir/$host/sock
-		start_lighttpd
-		eval "${host}_base=\$base"
+		[ $host != one ] || add_client anna
+		serve $host
 		targets="$targets ${base#http://}"
 	done
 }

@@ -118,9 +118,8 @@ for file in $(ours 'src/*.c' 'src/*.h'); do
 done | found
 
 # What no other file calls is static: besides its own file and header a third
-# one names it.  Left out: what only an inline function of its header calls
-# (jscan), and what tests look at: how much is charged, held
-# or lost, and a word that is taken apart again.
+# one of src/ names it.  Left out: what only an inline function of its header
+# calls (jscan), and the opposite of circuit_view(), which a test compares.
 awk '
 	FNR == 1 { before = "" }
 	/^[a-z_0-9]+\(/ && before != "" && before !~ /static/ &&
@@ -141,7 +140,7 @@ awk '
 	END {
 		for (name in where)
 			if (files[name] < 3 && name !~ \
-			    /^(main|jscan_escaped_key_is|memory_taken|budget_look|ledger_lost|circuit_word)$/)
+			    /^(main|jscan_escaped_key_is|circuit_word)$/)
 				printf "%s: %s() has no caller in another file\n",
 				    where[name], name
 	}
@@ -211,6 +210,23 @@ awk '
 # shellcheck disable=SC2016 # of Markdown
 grep -o '`tests/[^`]*`' SECURITY.md | tr -d '`' | sort -u | while read -r file; do
 	[ -f "$file" ] || echo "SECURITY.md: $file: no such test"
+done | found
+
+# --- The documents ------------------------------------------------------------
+
+# What is named as a file, a function or a table of ours exists; x is any module.
+# shellcheck disable=SC2016 # of Markdown
+for doc in doc/architecture.md CONTRIBUTING.md; do
+	grep -oE '`[a-z_]+(/[a-z_.*-]+)+`|`[a-z_*]+\.[ch]`|`[a-z_]+(\(\)|\[\])`' \
+	    "$doc" | tr -d '`' | sort -u | while read -r name; do
+		case $name in
+		x_* | x.c) continue ;;
+		*'()' | *'[]') grep -rqw "${name%??}" src && continue ;;
+		*) [ -z "$(ls -d $name src/$name src/$name.c src/*/$name \
+		    2>/dev/null)" ] || continue ;;
+		esac
+		echo "$doc: $name: there is no such thing"
+	done
 done | found
 
 # --- Tools ------------------------------------------------------------------

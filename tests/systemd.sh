@@ -71,7 +71,7 @@ make -s -C "$build" install DESTDIR="$root" prefix=/usr sysconfdir=/etc \
     localstatedir=/var runstatedir=/run \
     systemdsystemunitdir=/usr/lib/systemd/system >/dev/null
 install -m 755 "$build/tests/unit/sandbox_test" "$root/usr/lib/breakout"
-cp "$here/systemd_inside.sh" "$root/trial/"
+cp "$here/systemd_inside.sh" "$here/inside.sh" "$root/trial/"
 cat >"$root/etc/systemd/system/trial.service" <<-'END'
 	[Unit]
 	After=systemd-journald.service

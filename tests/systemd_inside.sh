@@ -4,39 +4,9 @@
 #
 # What systemd.sh runs inside the system that it has booted: the service as it
 # is shipped, from its start to an attacker in each of its processes.
-set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 cd /trial || exit 99
-count=0
-
-# check WHAT COMMAND...
-check() {
-	what=$1
-	shift
-	count=$((count + 1))
-	if "$@" >out 2>&1; then
-		echo "ok $count - $what"
-	else
-		echo "not ok $count - $what"
-		sed 's/^/# /' out | head -n 30
-	fi
-}
-
-# is WHAT GOT WANT
-is() {
-	check "$1" test "$2" = "$3"
-	[ "$2" = "$3" ] || printf '# got:  %s\n# want: %s\n' "$2" "$3"
-}
-
-# until_true COMMAND...: for 30 s at the most.
-until_true() {
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 300 ] || return 1
-		sleep 0.1
-	done
-}
+. ./inside.sh
 
 end() {
 	echo "1..$count"

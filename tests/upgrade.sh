@@ -235,22 +235,6 @@ check 'served again' wait_until serves
 
 # --- While the ledger is stuck ------------------------------------------------
 
-# With the ledger's lock in another process's hands.
-lock_ledger()
-{
-	flock "$dir/state/ledger.jsonl.lock" sleep 60 7>&- &
-	adopt holder $!
-}
-
-unlock_ledger()
-{
-	for pid in $(children "$holder_pid") "$holder_pid"; do
-		kill "$pid" 2>/dev/null
-	done
-	wait "$holder_pid" 2>/dev/null
-	forget "$holder_pid"
-}
-
 # What would leave is refused, what stays is served and counted here.
 stuck()
 {
@@ -277,7 +261,7 @@ recorded_are()
 all_settled
 before_lines=$(recorded)
 asked=0
-lock_ledger
+lock_ledger "$dir/state/ledger.jsonl"
 check 'stuck: what would leave is refused' wait_until -t 8 stuck
 check 'stuck: an upgrade takes over' to "$own_program" "$own_version"
 for n in 1 2 3 4 5; do
