@@ -147,12 +147,13 @@
 const struct schema schema_table[] = {
 	TEXT("", "runtime_dir", SCHEMA_PATH, 1, 4096, RUNSTATEDIR "/tailgate",
 	    false,
-	    "Directory of what a restart may lose: slots, health, meters. "
+	    "Directory of data that a restart may lose: slots, health, meters. "
 	    "Best on a tmpfs.",
 	    IN(config, runtime_dir)),
 	TEXT("", "state_dir", SCHEMA_PATH, 1, 4096,
 	    LOCALSTATEDIR "/lib/tailgate", false,
-	    "Directory of what must last: the ledger.", IN(config, state_dir)),
+	    "Directory of data that must last: the ledger.",
+	    IN(config, state_dir)),
 	TEXT("", "clients_file", SCHEMA_PATH, 0, 4096, "clients.conf", false,
 	    "File with the clients, managed by tailgate client; empty for "
 	    "none.",
@@ -162,28 +163,29 @@ const struct schema schema_table[] = {
 	    "price of their own.",
 	    IN(config, price_file)),
 	WORD("", "sandbox", SCHEMA_WORD, "on", "on require off",
-	    "What a process gives up before it serves: on, as much as the "
-	    "system can; require, or it does not start; off, for debugging.",
+	    "What a process gives up before it serves.  on: as much as the "
+	    "system can take away; require: all, or it does not start; off: "
+	    "nothing, for debugging.",
 	    IN(config, sandbox)),
 	NUMBER("", "processes", SCHEMA_INT, 1, 64, "2",
-	    "Worker processes; the work of one that crashes is lost, the "
+	    "Worker processes.  If one crashes, its requests are lost and the "
 	    "others go on.",
 	    IN(config, processes)),
 	NUMBER("", "requests", SCHEMA_INT, 1, 60000, "16384",
-	    "Requests that one process holds at the same time; fewer where "
-	    "descriptors or memory are not enough for so many.",
+	    "Requests that one process serves at the same time; fewer if "
+	    "descriptors or memory are not enough.",
 	    IN(config, requests)),
 	NUMBER("", "threads", SCHEMA_INT, 0, 4096, "0",
-	    "Has no effect any more: a process serves all its requests in "
-	    "one loop; see requests.",
+	    "No longer has an effect: a process serves all its requests in one "
+	    "loop; see requests.",
 	    IN(config, threads)),
 	NUMBER("", "drain", SCHEMA_SECONDS, 0, DAY, "600",
-	    "How long running requests may take to end when tailgate stops "
-	    "or loads a new configuration.",
+	    "How long running requests may still take when tailgate stops or "
+	    "loads a new configuration.",
 	    IN(config, drain_ms)),
 	NUMBER("", "commit", SCHEMA_SECONDS, 0.1, 3600, "3",
-	    "A streaming client that waits longer than this gets its 200 "
-	    "head and heartbeats; errors after that come as events.",
+	    "A streaming client that waits longer than this gets a 200 head "
+	    "and heartbeats; a later error comes as an event.",
 	    IN(config, commit_ms)),
 	NUMBER("", "heartbeat", SCHEMA_SECONDS, 0, 3600, "0",
 	    "Time between signs of life to a waiting streaming client (a "
@@ -191,7 +193,7 @@ const struct schema schema_table[] = {
 	    "means 10 s under lighttpd and 1 s under Caddy.",
 	    IN(config, heartbeat_ms)),
 	NUMBER("", "total", SCHEMA_SECONDS, 1, DAY, "3600",
-	    "The most that one request may take over all its attempts.",
+	    "How long one request may take at most, with all its attempts.",
 	    IN(config, total_ms)),
 	NUMBER("", "memory", SCHEMA_BYTES, 0, 1024 * GIB, "0",
 	    "Memory for the bodies of requests and what is made of them, over "
@@ -213,11 +215,11 @@ const struct schema schema_table[] = {
 	    NOWHERE),
 	TEXT("", "hosts", SCHEMA_STRINGS, 0, 64, NULL, false,
 	    "Names by which clients without a key may call, such as "
-	    "\"ai.home\" or \"*.home.example\", beside addresses, localhost "
-	    "and the machine's own name; \"*\" means any.",
+	    "\"ai.home\" or \"*.home.example\", in addition to addresses, "
+	    "localhost and the machine's own name; \"*\" means any.",
 	    MANY(config, hosts)),
 	{ "", "trusted_proxies", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
-	    "Addresses and networks of one's own proxies, whose "
+	    "Addresses and networks of your own proxies, whose "
 	    "client_address_header is believed.",
 	    MANY(config, trusted_proxies) },
 	TEXT("", "client_address_header", SCHEMA_STRING, 1, 128,
@@ -240,10 +242,10 @@ const struct schema schema_table[] = {
 	    "The model servers, here and elsewhere.",
 	    LIST(config, providers, provider)),
 	ELEMENTS("", "models", "models", 0, CONFIG_MODELS_MAX, false,
-	    "The names that clients use, and the targets of each.",
+	    "The names that clients use, with the targets of each.",
 	    LIST(config, models, model)),
 	ELEMENTS("", "private", "private", 0, 256, false,
-	    "Patterns: a request that matches one never leaves.",
+	    "A request that matches one of these patterns never leaves.",
 	    LIST(config, privates, private_rule)),
 	GROUP("", "default_client", "default_client",
 	    "Settings of all clients that do not set them.",
@@ -253,8 +255,7 @@ const struct schema schema_table[] = {
 	    "before default_client.",
 	    LIST(config, client_groups, client)),
 	ELEMENTS("", "clients", "clients", 0, CONFIG_CLIENTS_MAX, false,
-	    "Who may call, and for what; clients_file may hold "
-	    "more.",
+	    "Which clients may call, and for what; clients_file may have more.",
 	    LIST(config, clients, client)),
 
 	WORD("log", "target", SCHEMA_WORD, "stderr", "stderr syslog",
@@ -287,13 +288,14 @@ const struct schema schema_table[] = {
 	    "The ledger; ledger.jsonl in state_dir unless given.",
 	    IN(config, ledger_file)),
 	TEXT("ledger", "gateway", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, false,
-	    "What this host is called in each line, so that ledgers of several "
-	    "can be put together; its host name unless given.",
+	    "The name of this host in each line, so that ledgers of several "
+	    "hosts can be combined; its host name unless given.",
 	    IN(config, gateway)),
 	WORD("ledger", "when_stuck", SCHEMA_WORD, "refuse_external",
 	    "refuse_external refuse count",
-	    "What happens to requests while it can't be written: refuse those "
-	    "for external providers, refuse all, or serve and count them.",
+	    "What happens to requests while it can't be written: "
+	    "refuse_external refuses those for external providers, refuse "
+	    "refuses all, count serves and counts them.",
 	    IN(config, ledger_when_stuck)),
 
 	NUMBER("private_scan", "max_bytes", SCHEMA_BYTES, 1024, GIB, "16 MiB",
@@ -322,7 +324,7 @@ const struct schema schema_table[] = {
 	    "For the connection, TLS included.",
 	    IN(store_settings, link.timeouts.connect_ms)),
 	NUMBER("store", "lease", SCHEMA_SECONDS, 2, 300, "15",
-	    "How long slots stay with a process that has fallen silent; the "
+	    "How long a process that has fallen silent keeps its slots; the "
 	    "same on all hosts.",
 	    IN(store_settings, lease_ms)),
 	TEXT("store", "ca_file", SCHEMA_PATH, 1, 4096, NULL, false,
@@ -339,25 +341,26 @@ const struct schema schema_table[] = {
 	    "waits.",
 	    IN(limit, queue)),
 	NUMBER("limits", "wait", SCHEMA_SECONDS, 0, 3600, "120",
-	    "How long one may wait; counts in total, not in the provider's "
-	    "timeouts.",
+	    "How long a request may wait; counts in total, not in the "
+	    "provider's timeouts.",
 	    IN(limit, wait_ms)),
 	NUMBER("limits", "per_client", SCHEMA_INT, 0, 256, "0",
 	    "Slots that one client may hold; 0 means all.",
 	    IN(limit, per_client)),
 	WORD("limits", "swap", SCHEMA_WORD, "none", "none group",
-	    "Whether those that wait for the model in use go first (group), "
-	    "for servers that load one model at a time.",
+	    "With group, requests that wait for the model in use go first, for "
+	    "servers that load one model at a time.",
 	    IN(limit, swap)),
 	NUMBER("limits", "swap_wait", SCHEMA_SECONDS, 0, 3600, "30",
-	    "How long requests for another model may be passed by for that.",
+	    "How long requests for another model may be passed over for that.",
 	    IN(limit, swap_wait_ms)),
 	BOOL("limits", "shared", "false",
 	    "Its slots are counted over all hosts, through the store.",
 	    IN(limit, shared)),
 	WORD("limits", "without_store", SCHEMA_WORD, "refuse", "refuse local",
-	    "What becomes of a shared one's requests while the store is away: "
-	    "refuse, or local, as many slots on each host.",
+	    "What happens to requests of a shared limit while the store is "
+	    "away: refuse refuses them, local gives each host that many slots "
+	    "of its own.",
 	    IN(limit, without_store)),
 
 	TEXT("providers", "name", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, true,
@@ -374,7 +377,7 @@ const struct schema schema_table[] = {
 	    "local is this host or the owner's private network.",
 	    IN(provider, place)),
 	{ "providers", "url", SCHEMA_URL, 1, 2048, NULL, "http https", NULL,
-	    false, "Its base URL, with /v1 where it has that.",
+	    false, "Its base URL, with /v1 if it has that.",
 	    IN(provider, url) },
 	WORD("providers", "auth", SCHEMA_WORD, "bearer",
 	    "bearer x-api-key none client",
@@ -384,8 +387,8 @@ const struct schema schema_table[] = {
 	    "Where its key is read from: one of the three.",
 	    IN(provider, key_source)),
 	ELEMENTS("providers", "keys", "key", 0, CONFIG_KEYS_MAX, false,
-	    "Several keys instead of one: the next is used while those before "
-	    "it are refused or limited.",
+	    "Several keys instead of one; the next is used while those before "
+	    "it rest.",
 	    LIST(provider, key_sources, key_source)),
 	ELEMENTS("providers", "headers", "headers", 0, 32, false,
 	    "Header fields to send with each request.",
@@ -395,9 +398,9 @@ const struct schema schema_table[] = {
 	GROUP("providers", "timeouts", "timeouts", "How long to wait for it.",
 	    IN(provider, timeouts)),
 	GROUP("providers", "circuit", "circuit",
-	    "When it is left alone after failures.", IN(provider, circuit)),
+	    "How it is left alone after failures.", IN(provider, circuit)),
 	NUMBER("providers", "retries", SCHEMA_INT, 0, 10, "1",
-	    "Further tries after a connection could not be made.",
+	    "How often to try again when a connection could not be made.",
 	    IN(provider, retries)),
 	NUMBER("providers", "keepalive", SCHEMA_SECONDS, 0, 3600, "60",
 	    "How long an idle connection is kept.", IN(provider, keepalive_ms)),
@@ -414,11 +417,11 @@ const struct schema schema_table[] = {
 	    IN(provider, proxy) },
 	{ "providers", "addresses", SCHEMA_NETS, 0, 256, NULL, NULL, NULL,
 	    false,
-	    "Where a local one may be beside the private networks; its name "
-	    "may lead nowhere else.",
+	    "Networks, in addition to the private ones, where a local provider "
+	    "may be; its name may lead to no other address.",
 	    MANY(provider, addresses) },
 	BOOL("providers", "fetches_media", "false",
-	    "A local one may be given images and files by http and https URL, "
+	    "A local provider may get images and files as http and https URLs, "
 	    "which it fetches itself, from any network that it reaches.",
 	    IN(provider, fetches_media)),
 	GROUP("providers", "wake", "wake",
@@ -430,14 +433,14 @@ const struct schema schema_table[] = {
 	    "reached; 0 means that it does not.",
 	    IN(provider, wake_wait_ms)),
 	BOOL("providers", "learn", "true",
-	    "Believe what tailgate probe learned of its models over what "
-	    "the targets say.",
+	    "What tailgate probe learned of its models goes before what the "
+	    "targets say.",
 	    IN(provider, learn)),
 	{ "providers", "endpoints", SCHEMA_ENDPOINTS, 0, 0, NULL,
 	    WORDS_ENDPOINTS, NULL, false,
-	    "What its targets serve unless they say; unless given, all of a "
-	    "tailgate's, else chat, completions, embeddings, rerank, speech, "
-	    "transcriptions and translations.",
+	    "What its targets serve unless they say; unless given, all for "
+	    "kind tailgate, else chat, completions, embeddings, rerank, "
+	    "speech, transcriptions and translations.",
 	    IN(provider, endpoints) },
 
 	TEXT("key", "file", SCHEMA_PATH, 1, 4096, NULL, false,
@@ -483,7 +486,7 @@ const struct schema schema_table[] = {
 	    "For one attempt as a whole.", IN(timeouts, total_ms)),
 
 	NUMBER("circuit", "failures", SCHEMA_INT, 0, 1000, "3",
-	    "Failures in a row after which it is left alone; 0 means never.",
+	    "After how many failures in a row it is left alone; 0 means never.",
 	    IN(circuit, failures)),
 	NUMBER("circuit", "cooldown", SCHEMA_SECONDS, 0.1, DAY, "5",
 	    "For how long at first; doubles with each further failure.",
@@ -498,7 +501,7 @@ const struct schema schema_table[] = {
 	WORD("models", "place", SCHEMA_WORD, "local", WORDS_PLACE,
 	    "How far its requests may go.", IN(model, place)),
 	ELEMENTS("models", "targets", "targets", 1, 64, true,
-	    "Where it leads, in order of preference.",
+	    "Where its requests go, in order of preference.",
 	    LIST(model, targets, target)),
 	WORD("models", "fallback", SCHEMA_WORDS, NULL,
 	    "busy unavailable error timeout rate_limited too_long unsupported",
@@ -515,10 +518,10 @@ const struct schema schema_table[] = {
 	    "Keep a client at one target, for its prompt cache.",
 	    IN(model, sticky)),
 	WORD("models", "sticky_by", SCHEMA_WORD, "client", "client session",
-	    "Who is kept there: a client, or each session of its tools.",
+	    "What is kept there: each client, or each session of its tools.",
 	    IN(model, sticky_by)),
 	GROUP("models", "when", "when",
-	    "Which requests it is for: those that meet all that is said here; "
+	    "Which requests it is for: those that meet all rules given here; "
 	    "others are refused.",
 	    IN(model, when)),
 	GROUP("models", "budget", "budget", "What may be spent on it.",
@@ -527,10 +530,11 @@ const struct schema schema_table[] = {
 	REF("targets", "provider", "providers", true,
 	    "The provider that is asked.", IN(target, provider)),
 	TEXT("targets", "model", SCHEMA_STRING, 1, 256, NULL, true,
-	    "What it calls the model; * is the rest of the id's *.",
+	    "The provider's name for the model; * is what the id's * stands "
+	    "for.",
 	    IN(target, model)),
 	NUMBER("targets", "weight", SCHEMA_INT, 1, 1000, "1",
-	    "Its share among targets that are equal otherwise.",
+	    "Its share among targets that are otherwise equal.",
 	    IN(target, weight)),
 	NUMBER("targets", "context", SCHEMA_INT, 1, TOKENS_MAX, NULL,
 	    "Tokens of input and output together; unbounded unless given.",
@@ -555,18 +559,18 @@ const struct schema schema_table[] = {
 	    NULL, false, "What it serves; its provider's unless given.",
 	    IN(target, endpoints) },
 	WORD("targets", "usage", SCHEMA_WORD, "given", "given ask",
-	    "Whether it reports the usage of streams by itself, or only when "
-	    "asked (stream_options).",
+	    "Whether it reports the usage of streams by itself (given), or "
+	    "only when asked by stream_options (ask).",
 	    IN(target, ask_usage)),
 	WORD("targets", "max_tokens", SCHEMA_WORD, "max_tokens",
 	    "max_tokens max_completion_tokens",
-	    "What it calls the bound of the output, for requests that a "
-	    "bridge translates.",
+	    "Its name for the bound of the output, for requests that a bridge "
+	    "translates.",
 	    IN(target, dialect.max_completion_tokens)),
 	WORD("targets", "reasoning", SCHEMA_WORD, "calls", "calls none all",
-	    "Which of the assistant's earlier turns are sent to it with their "
-	    "reasoning by a bridge: those with calls, none, or all (one "
-	    "without reasoning says so).",
+	    "Which of the assistant's earlier turns a bridge sends with their "
+	    "reasoning: those with calls, none, or all (a turn without "
+	    "reasoning then has an empty one).",
 	    IN(target, dialect.reasoning)),
 	WORD("targets", "reasoning_as", SCHEMA_WORD, "reasoning_content",
 	    "reasoning_content reasoning thinking",
@@ -574,26 +578,26 @@ const struct schema schema_table[] = {
 	    "part of its content of type thinking.",
 	    IN(target, dialect.reasoning_as)),
 	WORD("targets", "user", SCHEMA_WORD, "short", "short keep drop",
-	    "What a bridge sends as user: the client's where it has at most "
-	    "64 bytes and is a plain name, else a digest of it; always the "
-	    "client's (only to a local provider); or nothing.",
+	    "What a bridge sends as user.  short: the client's if it is a "
+	    "plain name of at most 64 bytes, else a digest of it; keep: always "
+	    "the client's (only to a local provider); drop: nothing.",
 	    IN(target, dialect.user)),
 	WORD("targets", "strict", SCHEMA_WORD, "keep", "keep drop",
 	    "Whether a bridge sends strict with tools and response formats.",
 	    IN(target, dialect.drop_strict)),
 	WORD("targets", "attribution", SCHEMA_WORD, "drop", "drop keep",
-	    "Whether a local provider gets the billing line that Claude Code "
-	    "begins its system prompt with, which spoils a prompt cache.",
+	    "Whether a local provider gets the billing line at the beginning "
+	    "of Claude Code's system prompt, which spoils a prompt cache.",
 	    IN(target, dialect.keep_attribution)),
 	GROUP("targets", "when", "when",
-	    "Which requests it is for: those that meet all that is said here.",
+	    "Which requests it is for: those that meet all rules given here.",
 	    IN(target, when)),
 	GROUP("targets", "price", "price", "What it costs.", IN(target, price)),
 	PRICES("price", OF_TARGET),
 
 	NUMBER("when", "max_tokens_in", SCHEMA_INT, 1, TOKENS_MAX, NULL,
-	    "With no more tokens in than this, as estimated; any number unless "
-	    "given.",
+	    "With at most this many input tokens, by the estimate; any number "
+	    "unless given.",
 	    IN(when, max_tokens_in)),
 	BOOL("when", "images", NULL,
 	    "With images, or without; either unless given.", IN(when, images)),
@@ -660,14 +664,15 @@ const struct schema schema_table[] = {
 	{ "clients", "networks", SCHEMA_NETS, 0, 256, NULL, NULL, NULL, false,
 	    "Where it may call from.", MANY(client, networks) },
 	TEXT("clients", "user", SCHEMA_STRING, 1, 256, NULL, false,
-	    "Who the web server says it is (REMOTE_USER).", IN(client, user)),
+	    "The user that the web server names (REMOTE_USER).",
+	    IN(client, user)),
 	TEXT("clients", "group", SCHEMA_NAME, 1, CONFIG_NAME_MAX, NULL, false,
-	    "The element of client_groups that says what it does not say "
-	    "itself.",
+	    "The element of client_groups from which it has the settings that "
+	    "it does not have itself.",
 	    IN(client, group)),
 	BOOL("clients", "relay", "false",
 	    "It is another gateway, which is trusted to name its clients, "
-	    "within what this client may do.",
+	    "within the bounds of this client.",
 	    IN(client, relay)),
 	CLIENT_RIGHTS("clients"),
 
