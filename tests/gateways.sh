@@ -514,7 +514,7 @@ refused()
 
 kind='name = "p"; kind = "tailgate"; place = "local"; url = "http://127.0.0.1:9/v1";'
 refused 'a gateway that is asked without a key' "providers = ( { $kind } );" \
-	'providers\[0\]\.key: is missing: the other gateway believes'
+	'providers\[0\]\.key: is missing; the other gateway trusts'
 refused 'fields in the place of its own' "providers = ( { $kind
 	key = { env = \"PATH\"; };
 	headers = ( { name = \"x-tailgate-Relay\"; value = \"x\"; } ); } );" \
