@@ -7,8 +7,8 @@
 --	clickhouse-client --date_time_input_format best_effort \
 --	    -q 'INSERT INTO ledger FORMAT JSONEachRow' < ledger.jsonl
 --
--- A line that comes again replaces itself: it is known by its gateway and its
--- number there.  The views read with FINAL, so that it counts once at any time.
+-- A line that is loaded again replaces itself: its gateway and its number
+-- identify it.  The views read with FINAL, so that it counts once at any time.
 
 CREATE TABLE IF NOT EXISTS ledger (
     `v` Nullable(Int32),

@@ -9,8 +9,8 @@
 --	.read duckdb_load.sql
 --	.read duckdb_questions.sql
 --
--- What is loaded again is not added again: a line is known by its gateway and
--- its number there.  So the same files may be loaded each day.
+-- A line that is loaded again is not added again: its gateway and its number
+-- identify it.  So the same files may be loaded each day.
 
 CREATE TABLE IF NOT EXISTS ledger (
     "v" INTEGER,

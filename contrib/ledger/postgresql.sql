@@ -9,8 +9,8 @@
 --
 --	\copy ledger_in (line) from 'ledger.jsonl' with (format csv, quote e'\x01', delimiter e'\x02')
 --
--- or from rsyslog (rsyslog.conf here).  A line that comes again is not added
--- again: it is known by its gateway and its number there.
+-- or from rsyslog (rsyslog.conf here).  A line that is loaded again is not
+-- added again: its gateway and its number identify it.
 
 CREATE TABLE IF NOT EXISTS ledger (
     gateway text NOT NULL,
