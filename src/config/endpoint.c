@@ -84,6 +84,8 @@ static const struct endpoint_spec endpoints[] = {
 	    "/chat/completions/input_tokens", JSON, NO_USAGE, NAMED | FREE },
 	{ ENDPOINT_INFILL, "infill", "POST", "/v1/infill", "/infill", JSON,
 	    LLAMA, STREAMS | NAMED | OWNED | ENDPOINT_BESIDE_V1 },
+	{ ENDPOINT_REALTIME, "realtime", "GET", "/v1/realtime", "/realtime",
+	    BARE, NO_USAGE, NAMED | OWNED | ENDPOINT_BY_SERVER },
 	{ ENDPOINT_ROOT, "root", "GET", "/v1", NULL, OURS, OPEN },
 	{ ENDPOINT_HEALTH, "health", "GET", "/health", NULL, OURS, OPEN },
 	{ ENDPOINT_READY, "ready", "GET", "/ready", NULL, OURS, OPEN },

@@ -43,6 +43,7 @@ enum endpoint {
 	ENDPOINT_RESPONSES_TOKENS,
 	ENDPOINT_CHAT_TOKENS,
 	ENDPOINT_INFILL, /* llama.cpp's */
+	ENDPOINT_REALTIME, /* asked for only: the web server passes it on */
 	ENDPOINT_ROOT, /* GET /, GET /v1: is this a gateway? */
 	ENDPOINT_HEALTH,
 	ENDPOINT_READY,
@@ -88,6 +89,8 @@ enum endpoint_flag {
 	ENDPOINT_IMAGES_OUT = 1 << 5, /* billed by the image */
 	ENDPOINT_BESIDE_V1 = 1 << 6, /* at the upstream it is beside /v1, not
 				      * below it */
+	ENDPOINT_BY_SERVER = 1 << 7, /* a WebSocket: the web server itself
+				      * passes it on, and asks before */
 };
 
 struct endpoint_spec {

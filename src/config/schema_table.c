@@ -34,7 +34,7 @@
 	"speech transcriptions translations images image_edits "              \
 	"image_variations moderations voices responses_get "                  \
 	"responses_delete responses_cancel responses_items "                  \
-	"responses_compact responses_tokens chat_tokens infill"
+	"responses_compact responses_tokens chat_tokens infill realtime"
 
 /* Where a setting is kept: in a struct, with the count if it is a list. */
 #define IN(s, m) offsetof(struct s, m), sizeof(((struct s *)NULL)->m), 0

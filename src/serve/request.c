@@ -22,6 +22,7 @@
 #include "policy/owner.h"
 #include "serve/about.h"
 #include "serve/attempt.h"
+#include "serve/realtime.h"
 #include "serve/request_internal.h"
 #include "serve/settle.h"
 #include "state/outlook.h"
@@ -246,7 +247,9 @@ static bool
 serve_upstream(struct request *r)
 {
 	return request_read(r) && request_parse(r) && request_plan(r) &&
-	    (r->response.ended || attempt_serve(r));
+	    (r->response.ended ||
+		(r->spec->flags & ENDPOINT_BY_SERVER ? realtime_serve(r)
+						     : attempt_serve(r)));
 }
 
 static bool

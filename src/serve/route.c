@@ -237,13 +237,26 @@ check_method(struct request *r, const char *method)
 	return true;
 }
 
+/* The path within the mount, decoded; an authorizer only gets the URI (FastCGI
+ * 1.0, section 6.3), and what is encoded in it is no endpoint. */
+static const char *
+path_of(struct request *r)
+{
+	const char *uri = io_param(r->io, "REQUEST_URI");
+
+	if (!r->io->authorizes)
+		return join(r->arena, io_param(r->io, "SCRIPT_NAME"),
+		    io_param(r->io, "PATH_INFO"));
+	return uri == NULL
+	    ? ""
+	    : arena_text(r->arena, (struct span){ uri, strcspn(uri, "?#") });
+}
+
 bool
 route(struct request *r)
 {
 	const char *method = io_param(r->io, "REQUEST_METHOD");
-	const char *script = io_param(r->io, "SCRIPT_NAME");
-	const char *info = io_param(r->io, "PATH_INFO");
-	const char *path = join(r->arena, script, info);
+	const char *path = path_of(r);
 	const char *origin = add_cors(r);
 
 	r->spec = find_endpoint(path, &r->rest);
@@ -258,5 +271,8 @@ route(struct request *r)
 	find_raw_rest(r);
 	r->response.spec = r->spec;
 	r->entry.endpoint = r->spec->name;
+	/* After a 200 the web server would do what it was not asked for. */
+	if (r->io->authorizes && (r->spec->flags & ENDPOINT_BY_SERVER) == 0)
+		return refuse_unknown(r, path);
 	return check_method(r, method);
 }

@@ -280,9 +280,10 @@ fcgi_begin(struct fcgi *f, int fd)
 		close(fd);
 		return NULL;
 	}
-	f->io = (struct io){
-		.ops = &fcgi_ops, .fd = fd, .wait_ms = PEER_TIMEOUT_MS
-	};
+	f->io = (struct io){ .ops = &fcgi_ops,
+		.fd = fd,
+		.wait_ms = PEER_TIMEOUT_MS,
+		.authorizes = f->in.authorizes };
 	f->open = NO_RECORD;
 	return &f->io;
 }

@@ -22,6 +22,7 @@
 
 #define PROTOCOL 1
 #define RESPONDER 1
+#define AUTHORIZER 2
 #define UNKNOWN_ROLE 3
 
 void
@@ -196,13 +197,16 @@ begin(struct fcgi_in *in, unsigned id, int wait_ms)
 {
 	static const char refused[8] = { 0, 0, 0, 0, UNKNOWN_ROLE };
 	unsigned char body[8];
+	unsigned role;
 
 	if (in->content != sizeof(body) || !need(in, sizeof(body), wait_ms))
 		return broken(in);
 	memcpy(body, in->buf + in->at, sizeof(body));
 	in->at += sizeof(body);
 	in->content = 0;
-	if ((body[0] << 8 | body[1]) != RESPONDER) {
+	role = (unsigned)body[0] << 8 | body[1];
+	in->authorizes = role == AUTHORIZER;
+	if (role != RESPONDER && role != AUTHORIZER) {
 		reply(in, FCGI_END, id, refused, sizeof(refused));
 		return broken(in);
 	}

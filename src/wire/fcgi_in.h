@@ -41,6 +41,7 @@ struct fcgi_in {
 	enum fcgi_record type; /* of the record that is being read */
 	size_t content, padding; /* the rest of it */
 	uint16_t id; /* the request's; 0: it has not begun */
+	bool authorizes; /* the web server asks whether it may go on */
 	bool ended; /* so has the body */
 	bool broken; /* the web server left, or violates the protocol */
 };

@@ -44,6 +44,8 @@ struct io {
 	struct memory_hold *hold;
 	size_t charged;
 	bool has_slot; /* more may be queued then */
+	bool authorizes; /* FastCGI's role of an authorizer: the web server goes
+			  * on by itself after a 200 */
 	int64_t moved_ms; /* when it last took a byte of what is queued */
 	/* A client that reads nothing for this long is dropped if others
 	 * want what it holds; wanted NULL: nobody ever does. */

@@ -233,7 +233,7 @@ bent(void)
 		char byte;
 		const char *what;
 	} bends[] = { { 11, 2, "another version" },
-		{ 11 + 8 + 1, 2, "another role" },
+		{ 11 + 8 + 1, 3, "another role" },
 		{ 11 + 19 + 1, FCGI_ABORT, "it is aborted" },
 		{ 11 + 19 + 3, 2, "a second request on the connection" },
 		{ 11 + 19 + 8, 0x70, "a name longer than all" } };

@@ -1,0 +1,161 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# contrib/realtime: a web server passes /v1/realtime, a WebSocket, to its provider
+# after it has asked the gateway about the key, the model and the place; the
+# gateway's key goes no further, and each has a line in the ledger.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need python3 jq
+python3 "$tests/websocket.py" serve "$dir/voice" >"$dir/voice.port" \
+	2>"$dir/voice.log" &
+adopt voice $!
+wait_until -p "$voice_pid" test -s "$dir/voice.port" || broken "no upstream"
+port=$(cat "$dir/voice.port")
+: >"$dir/voice"
+
+new_config <<-END
+	providers = (
+	  { name = "voice"; place = "local"; url = "http://127.0.0.1:$port/v1";
+	    endpoints = [ "realtime" ]; circuit = { failures = 0; }; },
+	  { name = "cloud"; place = "external"; url = "http://127.0.0.1:$port/v1";
+	    endpoints = [ "realtime" ]; }
+	);
+	models = (
+	  { id = "talk"; targets = (
+	    { provider = "voice"; model = "talk"; } ); },
+	  { id = "alias"; targets = (
+	    { provider = "voice"; model = "talk"; } ); },
+	  { id = "far"; place = "external"; targets = (
+	    { provider = "cloud"; model = "far"; } ); }
+	);
+END
+add_client one --models 'talk,alias,far'
+add_client few --models talk --requests-per-minute 1
+add_client none --models far --endpoints chat
+start_tailgate
+contrib=$abs_srcdir/contrib/realtime
+
+# --- the web servers, each with the shipped snippet ----------------------------------
+caddy_conf()
+{
+	{
+		sed "s|@runstatedir@|$dir|" "$contrib/Caddyfile"
+		sed "s|^	import tailgate$|	import tailgate_realtime voice 127.0.0.1:$port\n&|" \
+			"$abs_srcdir/contrib/caddy/Caddyfile"
+	} >"$dir/snippets"
+	# Its options come first.
+	awk '/^{$/ { options = 1 } options { print } /^}$/ && options { exit }' \
+		"$dir/snippets" >"$dir/Caddyfile"
+	awk '/^{$/ { options = 1 } !options { print }
+		/^}$/ { options = 0 }' "$dir/snippets" >>"$dir/Caddyfile"
+}
+lighttpd_with()
+{
+	{
+		printf 'var.realtime_%s\n' "provider = \"voice\"" \
+			"host = \"127.0.0.1\"" "port = $port" \
+			'authorization = "Bearer its-own"' \
+			"inner = \"$dir/realtime.sock\""
+		sed "s|include \"tailgate.conf\"|include \"$abs_srcdir/contrib/lighttpd/tailgate.conf\"|" \
+			"$abs_srcdir/contrib/lighttpd/lighttpd.conf"
+		echo "include \"$contrib/lighttpd.conf\""
+	} >"$dir/lighttpd.conf"
+}
+# nginx's start takes contrib/nginx as it is; the snippet is put beside it.
+nginx_share()
+{
+	mkdir -p "$dir/contrib/nginx"
+	cp "$abs_srcdir"/contrib/nginx/*.conf "$dir/contrib/nginx"
+	sed -e "s|127.0.0.1:8000|127.0.0.1:$port|" \
+		-e 's|Authorization ""|Authorization "Bearer its-own"|' \
+		"$contrib/nginx.conf" >>"$dir/contrib/nginx/tailgate.conf"
+}
+
+ask()
+{
+	python3 "$tests/websocket.py" ask "$base/v1/realtime?$2" "$1" hello 2>&1
+}
+last_line()
+{
+	tail -n 1 "$dir/state/ledger.jsonl"
+}
+# shellcheck disable=SC2317 # wait_until calls it
+lines_are()
+{
+	[ "$(wc -l <"$dir/state/ledger.jsonl")" -eq "$1" ]
+}
+
+# shellcheck disable=SC2154 # add_client sets them
+passes()
+{
+	: >"$dir/voice"
+	lines=$(wc -l <"$dir/state/ledger.jsonl" 2>/dev/null || echo 0)
+	is "$1: a WebSocket passes" "$(ask "$one_key" model=talk | tr '\n' ' ')" \
+		'hello HELLO '
+	is "$1: to the provider, with its own key alone" "$(cat "$dir/voice")" \
+		'GET /v1/realtime?model=talk HTTP/1.1|Bearer its-own'
+	wait_until lines_are $((lines + 1))
+	is "$1: the ledger has it" "$(last_line | jq -c '[.client, .endpoint,
+		.model, .provider, .place, .status, .sent, .usage,
+		.tries[0].outcome]')" \
+		'["one","realtime","talk","voice","local",200,true,"none","passed_on"]'
+	: >"$dir/voice"
+	is "$1: without a model, the one there is" \
+		"$(ask "$one_key" intent=transcription | head -n 1)" hello
+	: >"$dir/voice"
+	like "$1: a wrong key" "$(ask tg-wrong model=talk)" '^401'
+	like "$1: a model that is not allowed" "$(ask "$few_key" model=far)" \
+		'^403'
+	like "$1: what may not leave" "$(ask "$one_key" model=far)" '^403'
+	like "$1: an endpoint that is not allowed" \
+		"$(ask "$none_key" model=far)" '^403'
+	# nginx has no other answers than 401, 403 and an error of its own.
+	like "$1: another name than the provider's" \
+		"$(ask "$one_key" model=alias)" '^(400|503)'
+	like "$1: no such model" "$(ask "$one_key" model=nothing)" '^(404|503)'
+	like "$1: two models" "$(ask "$one_key" 'model=talk&model=far')" \
+		'^(400|503)'
+	is "$1: none of these reached the provider" "$(cat "$dir/voice")" ''
+	wait_until lines_are $((lines + 9))
+	is "$1: but all are in the ledger" "$(tail -n 7 \
+		"$dir/state/ledger.jsonl" | jq -c '[.status, .sent]' |
+		sort | uniq -c | sed 's/^ *//' | tr '\n' ' ')" \
+		'2 [400,null] 1 [401,null] 3 [403,null] 1 [404,null] '
+}
+
+export REALTIME_KEY=its-own
+caddy_conf
+start_caddy "$dir/Caddyfile"
+wait_until serves
+passes caddy
+stop_server
+lighttpd_with
+start_lighttpd "$dir/lighttpd.conf"
+wait_until serves
+passes lighttpd
+is 'a budget counts it' "$(ask "$few_key" model=talk | head -n 1) $(ask \
+	"$few_key" model=talk)" 'hello 429 rate_limit_exceeded'
+stop_server
+nginx_share
+real=$abs_srcdir
+abs_srcdir=$dir
+start_nginx
+abs_srcdir=$real
+wait_until serves
+passes nginx
+stop_server
+
+# --- without a web server that passes it on -------------------------------------------
+start_lighttpd
+wait_until serves
+key=$one_key
+request '/v1/realtime?model=talk'
+check 'a web server that does not pass it on' error_is 404 unknown_url
+like 'says so' "$(body)" 'the web server has to pass on itself'
+request '/v1/realtime?model=talk' -H 'Tailgate-Provider: voice' \
+	-H 'Tailgate_Provider: voice'
+check 'and no header of a client changes that' error_is 404 unknown_url
+like 'explain knows it' "$(: | "$TAILGATE" -f "$conf" explain --client one \
+	--endpoint realtime --query model=talk 2>&1)" 'IN +voice'
+finish
