@@ -42,7 +42,8 @@ for stanza in "$dir"/*.stanza; do
 		'warning|error'
 done
 for name in Private-patterns llama.cpp Ollama vLLM LM-Studio DeepSeek OpenRouter OpenAI \
-	Anthropic whisper.cpp Other-speech-servers; do
+	Anthropic whisper.cpp Other-speech-servers Kokoro-FastAPI LocalAI \
+	Pictures--stable-diffusion.cpp; do
 	check "$name has a stanza" test -s "$dir/$name.stanza"
 done
 is "every heading has one" "$(grep -c '^## ' "$page")" \
