@@ -51,14 +51,14 @@ END
 add_client anna
 start_tailgate
 
-# Of what the agents find at home nothing may be the caller's.
+# Nothing that the agents find at home may belong to the caller.
 HOME=$dir/home
 TAILGATE_KEY=$key
-# Claude Code asks for this where it runs as root.
+# Claude Code needs this if it runs as root.
 IS_SANDBOX=1
 export HOME TAILGATE_KEY IS_SANDBOX
 
-# ended AGENT MODEL: it has run the tool, and said what the tool said.  (Qwen
+# ended AGENT MODEL: it has run the tool, and printed the tool's output.  (Qwen
 # Code may hear of a command's end before it has its output.)
 ended()
 {
@@ -71,7 +71,7 @@ ended()
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
 }
 
-# proved AGENT: the tool of the MCP server has run, with what the model said.
+# proved AGENT: the tool of the MCP server has run, with the model's arguments.
 proved()
 {
 	is "$server: $1 with an MCP server ends well" "$status" 0
@@ -195,7 +195,7 @@ run_qwen()
 	ended qwen "$1"
 }
 
-# What Codex makes of a key that is none: it tries again, then says so.
+# With an invalid key, Codex tries again, then says so.
 refuse_codex()
 {
 	in_new_work env TAILGATE_KEY=tg-wrong codex exec --skip-git-repo-check \
@@ -230,7 +230,7 @@ suite()
 }
 each_server suite
 
-# passed AGENT PATH: it has come where it is served, and nowhere else.
+# passed AGENT PATH: the request has reached only the provider that serves it.
 passed()
 {
 	case $agents in

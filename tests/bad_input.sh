@@ -13,7 +13,7 @@ add_client anna
 start_tailgate
 workers=$(workers_of "$tailgate_pid" | sort)
 
-# refused STATUS CODE DESCRIPTION: the last answer was this error, and the
+# refused STATUS CODE DESCRIPTION: the last response was this error, and the
 # upstream has seen nothing.
 refused()
 {
@@ -117,7 +117,7 @@ error_is()
 	fi
 }
 
-# What is in the model's name never becomes a header.
+# The model's name never becomes a header.
 injection()
 {
 	post /v1/chat/completions \

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Two fronts, lighttpd and Caddy, behind HAProxy (contrib/haproxy), before one
-# GPU host.  Each front is reloaded, taken out, stopped and started again under
+# Two fronts, lighttpd and Caddy, between HAProxy (contrib/haproxy) and one GPU
+# host.  Each front is reloaded, taken out, stopped and started again under
 # load, and no request is lost.  A front that dies is taken out at once.  The
 # test follows the rolling restart in doc/fleet.md.
 . "${abs_srcdir:-.}/tests/lib.sh"
@@ -101,7 +101,7 @@ up()
 		END { exit !n }'
 }
 
-# --- Under load -----------------------------------------------------------------
+# --- Under load ---------------------------------------------------------------
 
 "$load" -c 16 -d 20 -n 1000000 -k "$anna_key" \
 	-b '{"model":"plain,delay=5","messages":[]}' \
@@ -134,7 +134,7 @@ for front in one two; do
 	check "$front had a part of it" test -s "$dir/$front/state/ledger.jsonl"
 done
 
-# --- One that dies ----------------------------------------------------------------
+# --- One that dies ------------------------------------------------------------
 
 pool_kill one
 check 'a front whose pool died is left out' wait_until up one DOWN

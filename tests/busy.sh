@@ -102,7 +102,7 @@ ask()
 		$(cut -d ' ' -f 2 "$dir/from")))
 }
 
-# waited DESCRIPTION MS: it did not give up before.  (What comes later is the
+# waited DESCRIPTION MS: it did not give up earlier.  (What comes later is the
 # machine's affair.)
 waited()
 {
@@ -155,7 +155,7 @@ is 'who waited was served' "$(cat "$dir/waiter.head" "$dir/anna.head" |
 	grep -c '^HTTP/1.1 200')" 2
 
 # The mean hold time makes Retry-After: slots were held for 0.7 s or more, so
-# that who would be third or later is told more than a second.
+# that the third and later ones get more than a second.
 for i in 1 2 3 4 5 6; do
 	ask "$(chat delay=700)"
 done
@@ -174,7 +174,7 @@ let_go
 come_back waiter
 come_back anna
 
-# --- In time -----------------------------------------------------------------
+# --- In time ------------------------------------------------------------------
 
 hold
 ask "$(chat plain)" -H 'x-stainless-read-timeout: 0.4'
@@ -215,7 +215,7 @@ let_go
 ask "$(chat plain)"
 is 'and a free slot' "$status" 200
 
-# --- per_client --------------------------------------------------------------
+# --- per_client ---------------------------------------------------------------
 
 hold pair
 key=$holder_key
@@ -226,7 +226,7 @@ ask '{"model":"pair/plain","messages":[]}'
 is 'per_client: somebody else gets the free slot' "$status" 200
 let_go
 
-# --- The directory fails -----------------------------------------------------
+# --- The directory fails ------------------------------------------------------
 
 # refuses NAME WHY: tailgate.fcgi does not start, and says why.
 refuses()

@@ -29,7 +29,7 @@ under()
 	start_lighttpd "$dir/spawn.lighttpd"
 }
 
-# --- What the kernel says of the gateway's processes ---------------------------
+# --- What the kernel says of the gateway's processes --------------------------
 
 under "$TAILGATE_FCGI -f $conf"
 # More than once, so that every worker has held the provider's key.
@@ -81,13 +81,13 @@ done
 is 'the web server itself has none' "$(of "$lighttpd_pid" Seccomp)" \
 	"$(of $$ Seccomp)"
 worker=$(workers_of "$parent" | head -n 1)
-# Only who may look into it can tell; a debugger of root may.
+# Only a process that may look into it can tell; a debugger of root may.
 if head -c 1 "/proc/$worker/smaps" >/dev/null 2>&1; then
 	check "a worker's keys are in memory that no core file has, nor a child" \
 		left_out "$worker"
 fi
 
-# --- Somebody has taken a worker over ------------------------------------------
+# --- A worker is taken over ---------------------------------------------------
 
 # forced_call PID CALL: what it returns there.
 forced_call()
@@ -113,7 +113,8 @@ tries()
 if [ "$(id -u)" -eq 0 ] && command -v gdb >/dev/null &&
 	[ "$(forced_call "$worker" '((int(*)(void))getpid)()')" = "$worker" ]
 then
-	# Who is not held to files may: what fails below does not fail by itself.
+	# A process without restrictions on files may: so the failures below
+	# have a cause.
 	is 'a debugger opens in the parent what root may open' "$(forced_call \
 		"$parent" "$open(\"/etc/shadow\", 0, 0) > 2")" 1
 	case $force in
@@ -166,7 +167,7 @@ then
 fi
 stop_server
 
-# --- Each role, in the web server's place for it --------------------------------
+# --- Each role, in the web server's place for it ------------------------------
 
 cat >"$dir/breakout" <<-END
 	#!/bin/sh

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # The sandbox of each command of `tailgate`: a debugger stops the real process
-# at its end, makes it try what an attacker would who has taken it over, and
-# searches all of its memory for a provider's key.
+# at its end, makes it try what an attacker in it would try, and searches all of
+# its memory for a provider's key.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 [ "$(id -u)" -eq 0 ] || skip_all 'only root may trace it'
@@ -94,7 +94,7 @@ done <<-END
 END
 check 'the gateway did not notice' serves
 
-# What asks for `setup` is another process, which connects and writes nothing.
+# Another process asks for `setup`: it connects, and writes nothing.
 gdb -q -batch -nx -ex 'set unwindonsignal on' -ex 'set follow-fork-mode child' \
 	-ex 'catch syscall exit_group' -ex run \
 	-ex "print $open(\"/etc/shadow\", 0, 0)" \

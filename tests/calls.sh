@@ -39,7 +39,7 @@ one()
 	echo "# $name: exit $?, $(wc -l <"$dir/$name.calls") rows"
 }
 
-# A tracer cannot trace what a debugger or valgrind already does.
+# A tracer can't trace a process that a debugger or valgrind already traces.
 "$build/tests/calls" --table >"$dir/table" || exit $?
 running=0
 for script; do

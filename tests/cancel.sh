@@ -23,7 +23,7 @@ full_url=http://127.0.0.1:$(cat "$dir/full.port")/v1
 mute_url=http://127.0.0.1:$stub_port/s/no-read/v1
 
 stub_more='limit = "gpu";'
-# Somebody who has gone opens none of these circuits.
+# A client that has gone opens none of these circuits.
 more_providers=", { name = \"full\"; place = \"local\"; url = \"$full_url\";
 	limit = \"gpu\"; circuit = { failures = 1; };
 	timeouts = { connect = 30.0; }; retries = 0; },
@@ -48,7 +48,7 @@ start_tailgate
 ledger=$dir/state/ledger.jsonl
 bound_ms=1200
 
-# --- Requests ----------------------------------------------------------------
+# --- Requests -----------------------------------------------------------------
 
 # call MODEL STREAM: the members of a chat request.
 call()
@@ -99,7 +99,7 @@ hang_up()
 	read -r closed_ns closed_ms <"$dir/goner.log"
 }
 
-# --- What can be seen of them ------------------------------------------------
+# --- Their traces -------------------------------------------------------------
 
 status_has()
 {
@@ -157,7 +157,7 @@ entry()
 ended='((.time | sub("[.][0-9]+Z$"; "Z") | fromdate) * 1000
 	+ (.time | capture("[.](?<ms>[0-9]+)Z$").ms | tonumber) + .total_ms)'
 
-# --- One case ----------------------------------------------------------------
+# --- One case -----------------------------------------------------------------
 
 # What happened after hang_up, where it can be seen: within the time that
 # wait_until has, and long before any timeout but those of full and mute.

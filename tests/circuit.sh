@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A circuit is shared by all.  What a worker has found out is known to the other
-# workers, plain CGI and the operator.  Half open, it lets exactly one request
-# through, however many come at once.
+# A circuit is shared by all.  Other processes know what one worker has found
+# out workers, plain CGI and the operator.  Half open, it lets exactly one
+# request through, however many come at once.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below
@@ -140,7 +140,7 @@ reload
 tell stub reset >/dev/null
 is "half open" "$(circuit)" half-open
 
-# many N: N requests at once; each one's answer in $dir/many/.
+# many N: N requests at once; their responses are in $dir/many/.
 many()
 {
 	rm -rf "$dir/many"
@@ -161,7 +161,7 @@ many()
 	adopt many $!
 }
 
-# many_say N ERE: that many of the answers hold it.
+# many_say N ERE: that many of the responses have it.
 # shellcheck disable=SC2317 # wait_until calls it
 many_say()
 {

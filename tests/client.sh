@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # `tailgate client` from add to rm, as an operator uses it: the file keeps what
-# somebody wrote in it, wrong values are reported by the option's name, a
+# a person wrote in it, wrong values are reported by the option's name, a
 # rotated key stays valid for the given time, and what is spent is shown.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

@@ -42,7 +42,7 @@ for command in $commands; do
 	short=$out
 	run help "$command"
 	is "help $command says the same" "$out" "$short"
-	# Each option has a line of its own, and stands in the manual.
+	# Each option has a line of its own, and is in the manual.
 	for option in $(printf '%s\n' "$out" | sed -n 's/^  --\([a-z0-9-]*\).*/\1/p')
 	do
 		like "the manual has $command --$option" "$manual" \

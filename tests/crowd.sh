@@ -8,9 +8,9 @@
 
 need curl openssl awk
 
-# crowd MARK: 4,096 models, and 65,536 clients in the clients' file.  The
-# names hold the mark.  The digest of all but the first and the last client is
-# its number: nobody has such a key.
+# crowd MARK: 4,096 models, and 65,536 clients in the clients' file.  The names
+# hold the mark.  The digest of all but the first and the last client is its
+# number: no client has such a key.
 crowd()
 {
 	awk -v mark="$1" 'BEGIN {

@@ -63,7 +63,7 @@ run()
 	case $2 in
 	voices | responses_*) query=$send ;;
 	esac
-	# Where there is no body, the query is what is sent.
+	# Without a body, the query is sent.
 	"$TAILGATE" -f "$tests/plan.conf" explain --json --client "$1" \
 		--endpoint "$2" --facts "$dir/facts" --query "$query" \
 		--header "X-Tailgate-Place: ${3:-external}" "$dir/body" \
@@ -93,7 +93,7 @@ while IFS= read -r line; do
 done <"$tests/plan.cases"
 check "$cases cases" test "$cases" -ge 60
 
-# What people read says the same and more.
+# The text for people says the same and more.
 printf '%s' '{"model":"free","max_tokens":9,"messages":[]}' >"$dir/body"
 printf '%s' '{"providers":{"den":{"open_ms":4000}},
 	"limits":{"gpu":{"used":2,"queued":1}}}' >"$dir/facts"
@@ -111,7 +111,7 @@ like "text: cost" "$out" 'no price known'
 like "text: what a local one costs" "$out" 'cost +nothing \(local\)'
 like "text: what fits" "$out" 'fit +[0-9]+ of '
 
-# Both files lie where only they were named.
+# Both files are in directories that only their names give.
 mkdir "$dir/elsewhere"
 cp "$dir/body" "$dir/facts" "$dir/elsewhere"
 "$TAILGATE" -f "$tests/plan.conf" explain --client owner \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # A property of `tailgate explain`: in 1,000 random states (clients, budgets,
-# rates, expiry, slots, queues) it predicts what the gateway then does, with the
+# rates, expiry, slots, queues) it predicts what the gateway does next, with the
 # same refusal in the same words.  When the gateway's own state is gone, it
 # reads the same from the ledger.
 #

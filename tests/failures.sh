@@ -27,7 +27,7 @@ if [ "$own_mounts" = yes ]; then
 	mount -t tmpfs -o size=256m none "$disk" || broken 'no tmpfs'
 	mount -t tmpfs -o size=16m none "$small" || broken 'no tmpfs'
 	cat /etc/hosts >"$dir/hosts"
-	# Nobody listens there.
+	# No server listens there.
 	echo 'nameserver 127.77.77.77' >"$dir/resolv.conf"
 	mount --bind "$dir/hosts" /etc/hosts || broken 'no /etc/hosts'
 	mount --bind "$dir/resolv.conf" /etc/resolv.conf ||
@@ -94,8 +94,8 @@ workers()
 	workers_of "$tailgate_pid"
 }
 
-# load_on MODEL SECONDS: sixteen clients ask as fast as they are answered; what
-# they saw is in $dir/load after load_off.
+# load_on MODEL SECONDS: sixteen clients send requests as fast as they can;
+# after load_off their result is in $dir/load.
 load_on()
 {
 	tell stub reset >/dev/null
@@ -106,7 +106,7 @@ load_on()
 	wait_until -p "$load_pid" stat_reaches stub requests 20
 }
 
-# served_by MODEL: a request is answered, which the account has to show.
+# served_by MODEL: a request is served, and the account has to show it.
 served_by()
 {
 	post /v1/chat/completions "{\"model\":\"$1\",\"messages\":[]}" \
@@ -168,8 +168,8 @@ load_off()
 		"$dir/load")"
 }
 
-# accounted ROW: what was served is in the ledger's files or in what they tell
-# of gaps; each of them, although the ledger may have been moved meanwhile.
+# accounted ROW: every request that was served is in the ledger's files or
+# counted there in a gap, although the ledger may have been moved meanwhile.
 accounted()
 {
 	asked=$((asked + $(sed -n 's/.*complete=\([0-9]*\) .*/\1/p' \
@@ -221,8 +221,8 @@ first_worker()
 	workers | head -n 1
 }
 
-# load_cost ROW MOST: all requests of the load were served or refused, but for
-# so many that ended with what failed.
+# load_cost ROW MOST: all requests of the load were served or refused, except
+# for at most MOST that ended with the part that failed.
 load_cost()
 {
 	wait "$load_pid"
@@ -289,8 +289,8 @@ fill()
 	[ -s "$1/filler" ]
 }
 
-# row NAME SECONDS LOADED: what fails is out of order for a while under load,
-# and in order again; break_NAME and mend_NAME see to it.
+# row NAME SECONDS LOADED: break_NAME makes a part fail under load for a while,
+# and mend_NAME repairs it.
 row()
 {
 	row=$(echo "$1" | tr _ ' ')
@@ -362,7 +362,7 @@ load_cost 'a worker is killed' 16
 check 'a worker is killed: its slots are free' served_with_a_slot
 check 'a worker is killed: no circuit has opened' circuits_closed
 
-# What it had accepted waits for it; whoever comes is served by the others.
+# The requests that it had accepted wait; other workers serve new ones.
 load_on limited/delay=10 3
 victim=$(first_worker)
 kill -STOP "$victim"
@@ -476,7 +476,7 @@ fi
 
 # --- The clock is set ---------------------------------------------------------
 
-# set_clock SECONDS: so much off from what it is.
+# set_clock SECONDS: off by that much.
 set_clock()
 {
 	printf '%-12d\n' "$1" | dd of="$dir/clock" conv=notrunc 2>"$dir/dd.log"
@@ -632,7 +632,8 @@ like 'the parent is killed: its clients are told' "$(cat "$dir/load")" \
 detail "$(cat "$dir/verify")"
 unlike 'the parent is killed: no line is torn' "$(cat "$dir/verify")" 'torn'
 
-# --- Commands beside it -------------------------------------------------------
+# --- Commands while it runs
+# -------------------------------------------------------
 
 sed "s|^runtime_dir = .*|runtime_dir = \"$dir/nobody/run\";|" "$conf" \
 	>"$dir/nobody.conf"
@@ -729,7 +730,7 @@ asked=$(recorded)
 check 'no threads: a gateway of another user serves' \
 	wait_until -p "$tailgate_pid" served_with_a_slot
 
-# --- Who reads the log stands still -------------------------------------------
+# --- The log's reader is stopped ----------------------------------------------
 
 load_on any/plain 3
 kill -STOP "$log_reader_pid"

@@ -137,7 +137,7 @@ both rate_limited 429 '[a-z_]*'
 ask rate_limited-no
 is 'the Retry-After of the upstream is kept' "$(header Retry-After)" 7
 
-# Busy: somebody holds the only slot.
+# Busy: another request has the only slot.
 curl -sN -H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
 	--data-binary '{"model":"hold","stream":true,"messages":[]}' \
 	"$base/v1/chat/completions" >"$dir/held" &
@@ -182,13 +182,13 @@ ask three
 is 'the second attempt is the last' "$status" 429
 is 'the third target was not asked' "$(stat second requests)" 0
 
-# What went to one provider stays in the account, whatever came after it.
+# The account keeps what went to one provider, whatever followed.
 ask left
 is 'the second of two outside cannot be reached' "$status" 503
 ask twice
 is 'or answers' "$status $(header x-tailgate-provider)" '200 far'
 
-# Every try stands in the ledger.
+# Every try is in the ledger.
 stop "$tailgate_pid"
 is 'a request that timed out outside is told' \
 	"$(jq -c 'select(.model == "left") | [.tries[] | [.provider, .outcome,

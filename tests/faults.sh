@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Every row of tests/faults.tsv through each web server: what the client
-# gets, what its SDK makes of it, what the ledger says, and whether the next
-# target was asked.  The columns are explained in the table.
+# Every row of tests/faults.tsv through each web server: what the client gets,
+# how its SDK reads it, what the ledger says, and whether the next target was
+# asked.  The columns are explained in the table.
 #
 # One curl sends the requests of all rows at once, except those that need an
 # order: `leave` (the client leaves once the first piece has arrived) and
@@ -23,7 +23,7 @@ start_upstream second
 start_upstream kept -n
 reserve_port dead
 
-# The rows as r1, r2, ...; chosen ones where somebody looks into them.
+# The rows as r1, r2, ...; or only those that were chosen, for a closer look.
 awk -F '\t' -v only="${FAULTS:-.}" '
 	/^#/ || $1 == "fault" { next }
 	{ n++ }
@@ -69,15 +69,15 @@ new_config <<-END
 END
 add_client anna
 
-# All that it has answered is in the ledger then.
+# Then all requests that have ended are in the ledger.
 stop_gateway()
 {
 	[ -z "${tailgate_pid:-}" ] || stop "$tailgate_pid"
 	tailgate_pid=
 }
 
-# What the gateway learned from one pass (429, Retry-After) is not to be known
-# to the next.
+# What the gateway learned from one pass (429, Retry-After) must not be known to
+# the next.
 start_afresh()
 {
 	stop_gateway
@@ -95,7 +95,7 @@ only()
 	awk -F '\t' -v re="$1" '$2 ~ re' "$dir/rows"
 }
 
-# The rows that stand in the ledger: all but those about ourselves.
+# The rows that are in the ledger: all but those about ourselves.
 accounted()
 {
 	awk -F '\t' '$3 != "models"' "$dir/rows" | wc -l
@@ -139,7 +139,7 @@ ask_together()
 	    2>"$out/curl.err"
 }
 
-# A connection that closes just as it is used again: nobody may notice.
+# A connection that closes just as it is used again: no client may notice.
 ask_reused()
 {
 	tell kept reset >/dev/null

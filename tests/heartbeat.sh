@@ -48,8 +48,8 @@ end()
 	forget "$stream_pid"
 }
 
-# What the gateway says of itself: a comment, or an event that counts where
-# clients count events.
+# The gateway's own signs of life: a comment, or an event that counts if clients
+# count events.
 mine='"type":"ping"}|"background":false,"error":null,"incomplete_details":null,"instructions":null,"metadata":\{\},"model"'
 
 signs()
@@ -63,7 +63,7 @@ has_signs()
 	[ "$(signs)" -ge "$1" ]
 }
 
-# events_come: and they are events where the API has one for it.
+# events_come: the signs are events, if the API has one for it.
 events_come()
 {
 	case $path in
@@ -73,7 +73,7 @@ events_come()
 	esac
 }
 
-# without_signs FILE: each stands between two events, or before the first; a
+# without_signs FILE: each sign is between two events, or before the first; a
 # comment has one newline, as a second one ends an event for some decoders.
 without_signs()
 {
@@ -114,7 +114,7 @@ head_has()
 	tr -d '\r' <"$dir/stream.head" | grep -i -q -e "$1"
 }
 
-# waited NAME: what holds for each stream that waited long.
+# waited NAME: assertions for each stream that waited long.
 waited()
 {
 	# More than a burst.
@@ -129,7 +129,7 @@ waited()
 	check "$1: and says who it is" head_has '^x-request-id: req_'
 }
 
-# whole NAME: it ended well, and is the upstream's but for the comments.
+# whole NAME: it ended well, and is the upstream's except for the comments.
 whole()
 {
 	is "$1: it ends well" "$curl_status" 0
@@ -248,7 +248,7 @@ late_errors()
 	END
 }
 
-# Our own refusal after the head: nobody gets the slot in time.
+# Our own refusal after the head: the slot is not free in time.
 late_refusal()
 {
 	hold_slot "$holder_key" stub/stall-head
@@ -290,7 +290,7 @@ early_errors()
 	END
 }
 
-# A whole answer: its head has the upstream's status, however long it took.
+# A whole response: its head has the upstream's status, however long it took.
 left_alone()
 {
 	begin /v1/chat/completions "$(chat stall-head,500)"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The table of hiding places of tailgate.conf(5), row by row through the
-# gateway, under both web servers.  What is found stays here, what is not sent
+# gateway, under both web servers.  What is found stays here; what is not sent
 # does not arrive, and no form names a second model in another spelling.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
@@ -58,7 +58,7 @@ texts()
 	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
 	json "$1" 'a key' "$2\"x\"$3,\"y\":{\"OMEGA-123\":1}"
 }
-# What has no body: its id and its query.
+# Requests without a body: their id and query.
 bare()
 {
 	request "$@"
@@ -132,7 +132,7 @@ table()
 		-H 'Content-Type: multipart/form-data; boundary=OMEGA-123'
 	found 'the boundary of a form'
 
-	# What is not sent: the request goes up without it.
+	# Fields that are not sent: the request goes up without them.
 	sent()
 	{
 		is "$server: not sent: $1: the rest is served" "$status" 200

@@ -8,8 +8,8 @@
 mkdir "$dir/raw"
 evil='X-Evil: 1\r\nSet-Cookie: evil=1\r\n\r\nowned'
 
-# A field that leaves no room in a head of ours, and a body that goes on
-# where such a head would have broken off.
+# A field that leaves no room in a head of ours, and a body that goes on at the
+# place where such a head would have broken off.
 wide()
 {
 	printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n'
@@ -42,13 +42,13 @@ done
 # A page.
 printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<script>' \
 	>"$dir/raw/page.http"
-# A body where no head has ended.
+# A body, although the head has not ended.
 {
 	printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'
 	# shellcheck disable=SC2059
 	printf "Status: 200 OK\r\n$evil"
 } >"$dir/raw/switch.http"
-# Advice behind twenty other fields, and a body that is no JSON.
+# Advice after twenty other fields, and a body that is not JSON.
 {
 	printf 'HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\n'
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# How a client is identified: by key, by network (also behind a proxy of one's
+# How a client is identified: by key, by network (also through a proxy of one's
 # own), by the user that the web server has checked, by two of them; and what
 # the client may then see and call.
 . "${abs_srcdir:-.}/tests/lib.sh"
@@ -53,7 +53,7 @@ lighttpd_conf "$dir/user.conf" <<-'END'
 END
 start_lighttpd "$dir/user.conf"
 
-# as NAME [curl arguments]: the models that somebody sees, in one line.
+# as NAME [curl arguments]: the models that this client sees, in one line.
 seen()
 {
 	request /v1/models "$@"
@@ -148,8 +148,8 @@ done
 key=$boss_key
 request /v1/models
 like 'and it is listed as not ready' "$(body)" '"id":"dead"[^}]*"ready":false'
-# What is about the gateway is nowhere but at the root of a site: a web server
-# may guard it there.
+# Paths about the gateway exist only at the root of a site: a web server may
+# guard it there.
 key=$boss_key
 for path in /v1/metrics /v1/x/metrics /x/metrics /v1/x/tailgate/usage.json \
 	/x/tailgate/status.json /x/health /v1/ready /metrics/; do

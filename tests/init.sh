@@ -42,7 +42,7 @@ KINDS = {
             "plain:1b": {"capabilities": ["completion"]}}},
     "vllm": {"/v1/models": models(("org/big", {"max_model_len": 131072}), owner="vllm")},
     "studio": {"/v1/models": models(("one", {"loaded_context_length": 12288}), ("two", {}))},
-    # What is no model server, or none to be believed.
+    # Servers that are no model servers, or can't be believed.
     "web": {},
     "lies": {"/v1/models": models(("a\"b", {"max_model_len": 2 ** 62}), ("c d", {}), ("*", {}),
                                   ("ok", {"max_model_len": -5, "meta": {"n_ctx": "8"}}), owner="vllm")},

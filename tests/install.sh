@@ -73,7 +73,7 @@ fi
 if command -v promtool >/dev/null; then
 	check "Prometheus takes the alert rules" \
 	    promtool check rules "$datadir/prometheus/alerts.yml"
-	# The rules and the key lie where an installation has them.
+	# The rules and the key are where an installation has them.
 	sed -e "s|/usr/share/tailgate|$datadir|" \
 	    -e "s|/etc/prometheus/tailgate.key|$dir/prometheus.key|" \
 	    "$datadir/prometheus/scrape.yml" >"$dir/prometheus.yml"

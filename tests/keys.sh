@@ -21,7 +21,7 @@ key_is()
 key_is sk-MARKFIRSTKEY
 start_upstream stub
 
-# The same behind TLS: Caddy, with a certificate of its own.
+# The same with TLS: Caddy, with a certificate of its own.
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
 	-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
 	-keyout "$dir/tls.key" -out "$dir/tls.pem" >"$dir/openssl.log" 2>&1 ||
@@ -99,7 +99,8 @@ finds()
 	grep -q -a -i -F -f "$dir/spellings" "$2"
 }
 
-# has PID KEY: it is in its memory.  in_core PID KEY: in what a core file has.
+# has PID KEY: it is in its memory.  in_core PID KEY: it would be in a core
+# file.
 has()
 {
 	whole "$1" "$dir/all" && finds "$2" "$dir/all"
@@ -197,7 +198,7 @@ done
 stop_server
 stop "$tailgate_pid"
 
-# --- The probe, while a provider has its question -------------------------------
+# --- The probe, while a provider has its question -----------------------------
 
 spawn silent "$bin/listen" -p "$dir/silent.port" sleep 100
 wait_until -p "$silent_pid" test -s "$dir/silent.port"
@@ -219,7 +220,7 @@ check 'probe: it has it there' has "$probe_pid" sk-MARKSECONDKEY
 stop "$probe_pid"
 stop "$silent_pid"
 
-# --- CGI: the process that serves has it, the one that writes has not -----------
+# --- CGI: the process that serves has it, the one that writes has not ---------
 
 mkdir -p "$dir/cgi-bin"
 cat >"$dir/cgi-bin/tailgate.cgi" <<-END

@@ -59,7 +59,7 @@ ask stub/n=7
 ask stub/n=7
 key=$anna_key
 ask big
-# One that finds the slot taken, and leaves.
+# One that finds no free slot, and leaves.
 key=$ben_key
 post /v1/chat/completions '{"model":"stub/stall-head","messages":[]}' &
 adopt waiting $!

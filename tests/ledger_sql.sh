@@ -15,7 +15,7 @@ contrib=$abs_srcdir/contrib/ledger
 files="$dir/made/front-1.jsonl $dir/made/front-2.jsonl
 	$dir/made/gpu.home.jsonl"
 
-# agree ENGINE: its answers in $dir/ENGINE are ours.
+# agree ENGINE: its results in $dir/ENGINE are ours.
 # shellcheck disable=SC2086 # words
 agree()
 {
@@ -52,7 +52,7 @@ for engine in duckdb clickhouse; do
 	agree $engine
 done
 
-# --- PostgreSQL -----------------------------------------------------------------
+# --- PostgreSQL ---------------------------------------------------------------
 
 # as_postgres COMMAND...: its server does not run as root.
 as_postgres()
@@ -104,9 +104,9 @@ else
 		psql_do -c "insert into ledger_in values ('{\"v\":2}')"
 fi
 
-# --- rsyslog into it --------------------------------------------------------------
+# --- rsyslog into it ----------------------------------------------------------
 
-# Elsewhere than where Debian has them, if these are given.
+# Paths other than Debian's, if these are given.
 rsyslogd=${RSYSLOGD:-rsyslogd}
 modules=${RSYSLOG_MODULES:-}
 for libraries in /usr/lib/*/rsyslog; do

@@ -49,7 +49,7 @@ ask()
 	post /v1/chat/completions "{\"model\":\"$1\",\"messages\":[]}"
 }
 
-# What would leave is refused, within the bound of two seconds and a little.
+# Requests that would leave are refused, within two seconds and a little.
 out_is_refused()
 {
 	ask stub/plain
@@ -84,7 +84,7 @@ has_16()
 	[ "$(wc -l <"$ledger")" -ge 16 ]
 }
 
-# others WHAT: who goes nowhere outside does not notice.
+# others WHAT: requests that stay inside do not notice.
 others()
 {
 	request /health --max-time 5
@@ -111,7 +111,7 @@ stuck()
 	is "$1: nothing was sent" "$(stat other requests)" "$sent"
 }
 
-# over WHAT LOST: it goes on, and tells of what it lost.
+# over WHAT LOST: it goes on, and says what it lost.
 over()
 {
 	check "$1: it goes on without a restart" wait_until by_all out_is_served
@@ -201,7 +201,8 @@ served=$(jq -s 'map(select(.gap | not)) | length' "$ledger")
 check 'a long time: lines and gaps are all that there were' \
 	test "$((lost + served))" -ge 12000
 
-# --- What stands at its place -------------------------------------------------
+# --- Something else in its place
+# -------------------------------------------------
 
 mv "$ledger" "$ledger.1"
 mkdir "$ledger"
@@ -294,7 +295,7 @@ check 'workers are killed: the log says what was lost' \
 	'has died with [0-9]+ requests that were not recorded yet'
 unlock_ledger
 
-# counted FILTER: lines, or what they tell of gaps.
+# counted FILTER: lines, and the requests that they count in gaps.
 counted()
 {
 	jq -s "map($1) | add" "$ledger"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # Ledgers of several hosts, given by name: sums in which a forwarded request
-# counts once, and chains that hold or show what was done to them, each in files
-# of its own or concatenated.
+# counts once, and chains that hold or show changes to them, each in files of
+# its own or concatenated.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 jq

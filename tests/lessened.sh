@@ -54,7 +54,7 @@ with()
 	stop "$tailgate_pid"
 }
 
-# never LESS: it refuses to start, and says what there is.
+# never LESS: it refuses to start, and says what the kernel has.
 never()
 {
 	"$bin/lessened" "$1" "$TAILGATE_FCGI" -f "$conf" -s "$dir/sock" \

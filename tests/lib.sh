@@ -49,7 +49,7 @@ PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
 
 test_name=$(basename "$0" .sh)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tailgate-$test_name.XXXXXX") || exit 99
-# lighttpd and Caddy may run as somebody else one day; sockets lie here.
+# lighttpd and Caddy may run as another user; sockets are here.
 chmod 755 "$dir"
 pids=
 tap_count=0
@@ -58,7 +58,7 @@ key=
 base=
 status=
 
-# --- Assertions --------------------------------------------------------------
+# --- Assertions ---------------------------------------------------------------
 
 # pass DESCRIPTION
 pass()
@@ -197,7 +197,7 @@ skip_all()
 	exit 77
 }
 
-# need COMMAND...: skips the test where one is missing.
+# need COMMAND...: skips the test if one is missing.
 need()
 {
 	for tool in "$@"; do
@@ -221,7 +221,7 @@ finish()
 	exit 0
 }
 
-# --- Processes ---------------------------------------------------------------
+# --- Processes ----------------------------------------------------------------
 
 # alive PID: it runs, and is no zombie.
 alive()
@@ -354,7 +354,8 @@ lib_end()
 trap lib_end EXIT
 trap 'exit 99' HUP INT TERM
 
-# --- What is around tailgate -------------------------------------------------
+# --- The servers around tailgate
+# -------------------------------------------------
 
 # start_upstream NAME [-n] [arguments]: the stub (tests/upstream.c).  Sets
 # NAME_port, NAME_url (with /v1), and NAME_dir, where it records what it got;
@@ -435,9 +436,9 @@ new_config()
 }
 
 # stub_config: the config that most tests need.  The stub `stub` serves all
-# endpoints under the models "stub/SCRIPT"; what its provider has beside that
-# stands in $stub_more, further providers and models (each with a comma in
-# front) in $more_providers and $more_models, further settings in $more.
+# endpoints under the models "stub/SCRIPT"; $stub_more has further settings of
+# its provider, $more_providers and $more_models further providers and models
+# (each with a comma in front), $more further settings.
 stub_config()
 {
 	stub_body="body = { spool_dir = \"$dir/spool\"; };"
@@ -493,7 +494,7 @@ start_tailgate()
 	}
 }
 
-# answers: somebody answers at $base.
+# answers: a server responds at $base.
 answers()
 {
 	curl -s -o /dev/null --max-time 5 "$base/"
@@ -557,7 +558,7 @@ start_caddy()
 
 # start_nginx [FILE]: the same with contrib/nginx/nginx.conf and what it
 # includes, with the paths of this test in them as `make install` would.  FILE,
-# if given, stands in for contrib/nginx/tailgate_fastcgi.conf.
+# if given, replaces contrib/nginx/tailgate_fastcgi.conf.
 start_nginx()
 {
 	need nginx
@@ -572,8 +573,8 @@ start_nginx()
 			-e "s|127.0.0.1:8080|127.0.0.1:$nginx_holder_port|" \
 			"$from" >"$dir/share/tailgate/nginx/$file"
 	done
-	# As root its workers would be somebody else, for whom the sockets of
-	# tests are not made.
+	# As root, its workers would be another user, who can't use the tests'
+	# sockets.
 	spawn nginx nginx -p "$dir/nginx" -e stderr \
 		-c "$dir/share/tailgate/nginx/nginx.conf" \
 		-g "daemon off; $([ "$(id -u)" -ne 0 ] || echo 'user root;')"
@@ -651,8 +652,8 @@ unlock_ledger()
 	forget "$lock_holder_pid"
 }
 
-# sources: a tar of the sources, as somebody has them who cloned them: what git
-# knows, or all that is there.
+# sources: a tar of the sources as in a clone: the files that git knows, or all
+# files.
 sources()
 {
 	(cd "$abs_srcdir" && if [ -e .git ]; then
@@ -664,11 +665,11 @@ sources()
 	done | tar -cf - -T -)
 }
 
-# --- Requests ----------------------------------------------------------------
+# --- Requests -----------------------------------------------------------------
 
-# request PATH [curl arguments]: with $key (where it is not empty), from $base.  The answer's status
-# is $status, its head $dir/head, its body $dir/body, curl's own exit status
-# $curl_status.
+# request PATH [curl arguments]: with $key (if it is not empty), from $base.
+# The response's status is $status, its head $dir/head, its body $dir/body,
+# curl's own exit status $curl_status.
 request()
 {
 	request_path=$1
@@ -710,19 +711,19 @@ let_slot_go()
 	forget "$holder_pid"
 }
 
-# serves: it answers a good request.
+# serves: it serves a good request.
 serves()
 {
 	request /v1/models --max-time 5
 	[ "$status" = 200 ]
 }
 
-# all_settled: waits until the ledger, the log and the metrics have all of the
-# requests that were answered, which comes right after a client has its answer:
-# nobody is busy but who says so, and no line waits to be written.  It asks as
-# the operator `chief`, at $base, and leaves the last answer alone.  Where a
-# test needs the gateway no more, `stop` does the same.  CGI processes are not
-# counted there: wait_until their line is there.
+# all_settled: waits until the ledger, the log and the metrics have all requests
+# that have ended, which is right after a client has its response: only the
+# request that asks is open, and no line waits to be written.  It asks as the
+# operator `chief`, at $base, and leaves the last response alone.  If a test no
+# longer needs the gateway, `stop` does the same.  CGI processes are not
+# counted: wait_until their line is there.
 all_settled()
 {
 	wait_until nobody_else_is_busy
@@ -735,7 +736,7 @@ nobody_else_is_busy()
 		-e '^tailgate_ledger_waiting 0$' | grep -qx 2
 }
 
-# body, header NAME: of the last answer.
+# body, header NAME: of the last response.
 body()
 {
 	cat "$dir/body"
@@ -756,7 +757,7 @@ header()
 		END { print value }'
 }
 
-# error_is STATUS CODE: the last answer is this error, in the documented
+# error_is STATUS CODE: the last response is this error, in the documented
 # shape: all four members, code a string.
 error_is()
 {

@@ -20,8 +20,8 @@ lighttpd_conf "$dir/cgi.lighttpd" <<END
 var.tailgate_program = "$dir/tailgate.cgi"
 include "$abs_srcdir/contrib/lighttpd/cgi.conf"
 END
-# Two threads per process would leave 120 clients in the backlog of a pool;
-# that is what one thread per process is for.
+# Two threads per process would leave 120 clients in the backlog of a pool; that
+# is why there is one thread per process.
 shape=${TAILGATE_SHAPE:-processes = 2; requests = 256;}
 
 # with_limit SLOTS: the configuration, and the three that serve by it.
@@ -74,7 +74,7 @@ count()
 	sed -n "s/^\\(.* \\)*$2=\\([0-9]*\\).*/\\2/p" "$dir/$1.load"
 }
 
-# All threads of a process stand still.
+# All threads of a process are stopped.
 stopped()
 {
 	! cat /proc/"$1"/task/*/status 2>/dev/null | grep '^State:' |
@@ -147,7 +147,7 @@ asked_enough()
 	done
 }
 
-# cgi_lines, cgi_served N: what the ledger has of those that came by CGI.
+# cgi_lines, cgi_served N: the ledger's lines of CGI requests.
 cgi_lines()
 {
 	if [ -e "$dir/state/ledger.jsonl" ]; then
@@ -194,7 +194,7 @@ limited()
 	done
 	is "limit $1: all have come to an end" "$sent" "$started"
 	is "limit $1: workers were killed" "$kills" 6
-	# Without the right to look at our own workers nobody can tell.
+	# Without the right to look at our own workers, the test can't tell.
 	if [ "$(id -u)" -eq 0 ]; then
 		at_most "limit $1: nobody is unanswered but theirs" \
 			"$unanswered" "$lost"

@@ -9,14 +9,15 @@
 
 need jq curl caddy lighttpd
 if sanitized; then
-	# Its allocator keeps what was freed: the figures would be its own.
+	# Its allocator keeps freed memory: the figures would be the
+	# allocator's.
 	pass 'a sanitizer is in this build'
 	finish
 fi
 
 start_upstream stub -n
 
-# The same upstream, which speaks only chat, behind the bridges.
+# The same upstream, which speaks only chat, through the bridges.
 more_providers=", { name = \"chat\"; place = \"local\"; url = \"$stub_url\";
 	endpoints = [ \"chat\" ]; circuit = { failures = 0; }; },
 	{ name = \"echo\"; kind = \"echo\"; place = \"local\"; }"
@@ -34,7 +35,7 @@ begin()
 	key=$alice_key
 	start_tailgate
 	start_caddy
-	# What the first requests load is not theirs.
+	# Memory that the first requests load does not count.
 	post /v1/chat/completions "$(chat plain)"
 	post /v1/messages '{"model":"chat/plain","max_tokens":5,"messages":[
 		{"role":"user","content":"x"}]}'
@@ -98,7 +99,7 @@ send()
 		-X POST -T "$dir/big" "$@"
 }
 
-# --- Values without number ---------------------------------------------------
+# --- Values without number ----------------------------------------------------
 
 # tiny NAME PATH MODEL BEFORE AFTER: 16 MiB of them cost a few bodies' size.
 tiny()
@@ -124,7 +125,7 @@ tiny 'bridged Responses,' /v1/responses chat/plain \
 	'"input":"x","tools":[{"type":"function","name":"f","parameters":
 	{"type":"object","enum":[' ']}}]'
 
-# --- Many numbers for a few bytes -------------------------------------------
+# --- Many numbers for a few bytes ---------------------------------------------
 
 begin
 jq -nc '{model: "echo", input: [range(2048) | "x"], dimensions: 4096}' \
@@ -141,7 +142,7 @@ same_workers 'many numbers'
 gives_back 'many numbers'
 end
 
-# --- Responses of many megabytes --------------------------------------------
+# --- Responses of many megabytes ----------------------------------------------
 
 begin 'memory = "24 MiB";'
 post /v1/chat/completions "$(chat size=31457280)"
@@ -158,7 +159,7 @@ is 'no provider is blamed' "$(
 )" '[]'
 same_workers 'long response'
 
-# --- More than there is ------------------------------------------------------
+# --- More than there is -------------------------------------------------------
 
 in_text='"messages":[{"role":"user","content":"'
 body_of 15 'x y ' stub/plain "$in_text" '"}]'
@@ -172,7 +173,7 @@ same_workers 'over the budget'
 gives_back 'over the budget'
 end
 
-# --- Readers that do not read, responses that are held -----------------------
+# --- Readers that do not read, responses that are held ------------------------
 
 # One process, so that one budget is all.
 begin_one()
@@ -275,9 +276,9 @@ end
 
 # --- A client at its share, a provider that limits one of its models ----------
 
-# Each is told its own reason, whichever comes first, and neither is charged to
-# the other: no provider is blamed for memory, no model for another one, and no
-# byte stays charged.
+# Each gets its own reason, whichever comes first, and neither is charged to the
+# other: no provider is blamed for memory, no model for another one, and no byte
+# stays charged.
 more_providers="$more_providers,
 	{ name = \"picky\"; place = \"local\"; url = \"$stub_url\";
 	  endpoints = [ \"chat\" ]; }"
@@ -285,7 +286,7 @@ more_models="$more_models, { id = \"picky/*\"; targets = (
 	{ provider = \"picky\"; model = \"*\"; } ); }"
 begin_one
 
-# told_of_limit NAME: a request for the limited model is told so.
+# told_of_limit NAME: a request for the limited model gets that refusal.
 told_of_limit()
 {
 	post /v1/chat/completions '{"model":"picky/429,retry=60","messages":[]}'
@@ -338,10 +339,10 @@ big_to picky/plain
 is 'at its share no more: served' "$status" 200
 end
 
-# --- Without a key -----------------------------------------------------------
+# --- Without a key ------------------------------------------------------------
 
-# Nobody keeps it in memory: Caddy a little of each, lighttpd in files that go
-# with the request, tailgate nothing.
+# No server keeps it in memory: Caddy a little of each, lighttpd in files that
+# go with the request, tailgate nothing.
 peak_kb()
 {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status"
@@ -387,7 +388,7 @@ check 'lighttpd: and nothing of them stays on the disk' \
 	wait_until nothing_spooled
 end
 
-# --- More than the system gives ---------------------------------------------
+# --- More than the system gives -----------------------------------------------
 
 # flood N: so many at once, all held by the upstream; $dir/codes.
 flood()

@@ -46,7 +46,7 @@ twins()
 	is "$1: and nothing has left" "$(stat stub requests)" 0
 }
 
-# head_has_status: the last answer's head says the status again.
+# head_has_status: the last response's head has the status again.
 head_has_status()
 {
 	grep -i '^status:' "$dir/head"
@@ -65,7 +65,7 @@ no_status_field()
 	tell stub reset >/dev/null
 }
 
-# Paths, and whose errors a path that is not served answers with.
+# Paths, and the shape of the error for a path that is not served.
 paths()
 {
 	key=$anna_key

@@ -3,8 +3,8 @@
 #
 # A provider that its clients sign in to (auth = "client"): their own key goes
 # there and nowhere else, only when the gateway's came in X-Tailgate-Key, in the
-# form of the API that is spoken; what it is refused for is nobody else's fault;
-# and nothing that tailgate writes or sends holds it.
+# form of the API that is spoken; a refusal counts against no one else; and
+# nothing that tailgate writes or sends holds it.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need python3 jq
@@ -111,7 +111,7 @@ through()
 each_server through
 start_lighttpd
 
-# --- without one ------------------------------------------------------------------
+# --- without one --------------------------------------------------------------
 : >"$log"
 request /v1/chat/completions -H "Authorization: Bearer $anna" \
 	-H 'Content-Type: application/json' -d "$(body_of own)"
@@ -138,7 +138,7 @@ is 'Messages has its own shape for that' "$status:$(jq -r \
 	'.type, .error.type' "$dir/body" | tr '\n' ' ')" \
 	'401:error authentication_error '
 
-# --- places ------------------------------------------------------------------------
+# --- places -------------------------------------------------------------------
 who=$near
 ask own -H "$bearer"
 who=$anna
@@ -147,7 +147,7 @@ ask own -H "$bearer" -H 'X-Tailgate-Place: local'
 check 'nor does a request that stays' error_is 403 private_route_blocked
 is 'and nobody was asked' "$(asked)" ''
 
-# --- chains ------------------------------------------------------------------------
+# --- chains -------------------------------------------------------------------
 ask either -H "$bearer"
 is 'the first of a chain' "$(asked)" "200 $own o"
 ask either
@@ -167,7 +167,7 @@ ask own -H 'Authorization: Bearer sk-of-another-user'
 is 'and holds nobody else back' "$status:$(asked)" \
 	'200:200 sk-of-another-user o'
 
-# --- refused -------------------------------------------------------------------------
+# --- refused ------------------------------------------------------------------
 for code in 401 402 403; do
 	echo "$own $code" >"$answers"
 	ask own -H "$bearer"
@@ -186,13 +186,13 @@ is 'over a bridge, too' "$status:$(jq -r .type "$dir/body")" 401:error
 unlike 'and without it' "$(body)" MARKOWN
 : >"$answers"
 
-# --- what the model says ---------------------------------------------------------------
+# --- what the model says ------------------------------------------------------
 post /v1/chat/completions "$(body_of own MARKSAY)" \
 	-H "X-Tailgate-Key: $anna" -H "$bearer"
 is 'a response that repeats it passes' "$status" 200
 unlike 'without it' "$(body)" MARKOWN
 
-# --- what is said of it -------------------------------------------------------------------
+# --- what is said of it -------------------------------------------------------
 explain()
 {
 	body_of own | "$TAILGATE" -f "$conf" explain --client anna "$@"
@@ -216,7 +216,7 @@ request /v1/chat/completions -X OPTIONS -H 'Origin: https://page.example' \
 like 'a page may send it' "$(header access-control-allow-headers)" \
 	'x-tailgate-key'
 
-# --- nowhere -------------------------------------------------------------------------------
+# --- nowhere ------------------------------------------------------------------
 key=$anna
 all_lines()
 {
@@ -229,7 +229,7 @@ done
 check_not 'nor in runtime_dir' grep -r -q -a MARKOWN "$dir/run"
 check 'the ledger verifies' "$TAILGATE" -f "$conf" usage --verify
 
-# --- what is wrong in a configuration --------------------------------------------------------
+# --- what is wrong in a configuration -----------------------------------------
 check 'the configuration is good' "$TAILGATE" -f "$conf" check
 cp "$conf" "$dir/good.conf"
 wrong()

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/inside.sh"
 first=$1 later=$2 version=$3
 
-# Every path there is, but for what dpkg, logs and users leave by policy.
+# All paths, except those that dpkg, logs and users leave by policy.
 everything() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp \
 	    -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache \) \

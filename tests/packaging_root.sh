@@ -54,7 +54,7 @@ install -m 755 /packaging/openrc/tailgate.initd /etc/init.d/tailgate
 install -m 644 /packaging/openrc/tailgate.confd /etc/conf.d/tailgate
 mkdir -p /run/openrc
 : >/run/openrc/softlevel
-# What it `needs` beyond itself is not there in a root.
+# The other services that it `needs` are not in a root.
 rc() {
 	rc-service --nodeps tailgate "$1"
 }

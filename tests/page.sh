@@ -31,7 +31,7 @@ new_config <<-END
 END
 ledger=$dir/state/ledger.jsonl
 "$node" "$tests/page/week.mjs" "$ledger" || broken "no ledger was made"
-# Whoever can write to the ledger can write anything.
+# A process that can write to the ledger can write anything.
 "$node" -e '
 	const fs = require("fs"), crypto = require("crypto"), file = process.argv[1];
 	const last = fs.readFileSync(file, "latin1").trimEnd().split("\n").pop();

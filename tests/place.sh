@@ -76,8 +76,7 @@ start_tailgate
 unset http_proxy https_proxy all_proxy
 start_lighttpd
 
-# seen ADDRESS PORT FIELD: what the stub there has counted, this question
-# included.
+# seen ADDRESS PORT FIELD: the count of the stub there, this question included.
 seen()
 {
 	curl -s "http://$1:$2/_stats" | sed -n "s/.*\"$3\":\\([0-9]*\\).*/\\1/p"

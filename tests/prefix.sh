@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A local server keeps what it has read of a prompt as long as the next prompt
+# A local server keeps the part of a prompt that it has read, if the next prompt
 # begins with the same bytes.  In conversations of Codex, Claude Code and
 # opencode, each request's prompt is a byte prefix of the next one's, through
 # the bridges and passed through.  So nothing that tailgate adds, leaves out or

@@ -122,7 +122,7 @@ unlike "and no longer, once it is looked up again" \
 "$TAILGATE" -f "$conf" check --dump >"$dir/dump"
 like "the date is in effect" "$(cat "$dir/dump")" "date = \"$now"
 
-# What somebody wrote stays: comments, rows, and the form of what is right.
+# A person's text stays: comments, rows, and the form of correct values.
 cat >"$dir/prices.conf" <<'END'
 # mine
 prices = (
@@ -194,7 +194,7 @@ import "$dir/hostile.json"
 is "broken JSON" "$status" 1
 check_not "nor what is wrong in it" grep -q "$(printf '\033')" "$dir/out"
 
-# What is wrong is said.
+# Mistakes are reported.
 : >"$dir/empty"
 import "$dir/empty"
 like "an empty file" "$status $(cat "$dir/out")" '^1 .*empty: line [0-9]+: '

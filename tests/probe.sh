@@ -117,13 +117,13 @@ is "external providers are asked for their models and nothing else" \
 check_not "nothing printed holds the key" grep -q sk-very "$dir/all.out"
 check_not "nor does anything kept" grep -rq sk-very "$dir/run" "$dir/state"
 
-# A file that nobody changed is not written anew: its readers watch it.
+# An unchanged file is not written again: its readers watch it.
 before=$(ls -i "$dir/run/learned.json")
 tailgate probe good
 is "the same again: learned.json stays the same file" \
 	"$(ls -i "$dir/run/learned.json")" "$before"
 
-# For a timer: a line for what has changed, and nothing else.
+# For a timer: only a line for each change.
 tailgate probe --changes good turns
 like "changes: at first all is new" "$out" ' good: ok.*'
 is "changes: a line each" "$(printf '%s\n' "$out" | wc -l)" 2

@@ -40,7 +40,7 @@ changed()
 	[ "$(workers)" != "$1" ]
 }
 
-# One generation, and no old one beside it.
+# One generation, and no old one.
 settled()
 {
 	[ "$(workers | wc -l)" -eq 2 ]
@@ -54,7 +54,7 @@ busiest()
 	done | sort -n | tail -n 1 | sed 's/.* //'
 }
 
-# --- A worker is killed ------------------------------------------------------
+# --- A worker is killed -------------------------------------------------------
 
 is 'two workers' "$(workers | wc -l | tr -d ' ')" 2
 stream n=60,ms=50 40 killed
@@ -84,7 +84,7 @@ for n in 1 2 3 4 5; do
 done
 tell stub reset >/dev/null
 
-# --- Reloads under load ------------------------------------------------------
+# --- Reloads under load -------------------------------------------------------
 
 stream n=100,ms=50 20 long
 "$load" -c 8 -n 20000 -k "$key" -b "$(chat size=600)" "$host" \
@@ -111,7 +111,7 @@ is 'no request was lost' "$(count short complete) $(count short failed)" \
 check 'the old generations are gone' wait_until settled
 tell stub reset >/dev/null
 
-# --- A new key, then a bad configuration -------------------------------------
+# --- A new key, then a bad configuration --------------------------------------
 
 old=$key
 add_client berta
@@ -140,7 +140,7 @@ kill -HUP "$tailgate_pid"
 check 'a good one is taken again' wait_until changed "$before"
 wait_until settled
 
-# --- SIGTERM: the streams end well -------------------------------------------
+# --- SIGTERM: the streams end well --------------------------------------------
 
 # held SCRIPT: one stream that waits at the stub's gate, in $dir/held.
 # lighttpd may say 503 once more for up to two seconds after the pool is back
@@ -189,7 +189,7 @@ wait "$tailgate_pid"
 is 'with status 0' $? 0
 forget "$tailgate_pid"
 
-# --- A second SIGTERM: now ---------------------------------------------------
+# --- A second SIGTERM: now ----------------------------------------------------
 
 rm -f "$socket"
 start_tailgate
@@ -213,7 +213,7 @@ check 'and says so' test -n "$(
 check 'the upstream is let go' wait_until stat_is stub in_flight 0
 stop_server
 
-# --- Ways to hand over the socket --------------------------------------------
+# --- Ways to hand over the socket ---------------------------------------------
 
 works()
 {
@@ -268,7 +268,7 @@ for p in $parent $before; do
 		wait_until pid_died "$p"
 done
 
-# A second pool at a socket that somebody listens at is refused, a stale
+# A second pool at a socket on which a process listens is refused, a stale
 # socket is not in the way.
 rm -f "$socket"
 start_tailgate

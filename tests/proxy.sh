@@ -2,14 +2,14 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# An external provider behind an HTTP proxy: the proxy is asked to CONNECT,
+# An external provider through an HTTP proxy: the proxy is asked to CONNECT,
 # sees neither key nor request, and its refusal is the provider's.
 . "${abs_srcdir:-.}/tests/lib.sh"
 need python3
 
 start_upstream stub
 
-# A proxy that tells what it is asked, and tunnels where the name ends in 1.
+# A proxy that records its requests, and tunnels if the name ends in 1.
 cat >"$dir/proxy.py" <<'END'
 import socket, sys, threading
 log = open(sys.argv[1], "a", buffering=1)

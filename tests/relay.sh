@@ -104,7 +104,7 @@ exact_billing()
 		"$stub_dir/$(last).body" "$dir/kept.want"
 }
 
-# form FIRST|LAST FILE: a form of 25 MB, the model in front or behind.
+# form FIRST|LAST FILE: a form of 25 MB, with the model first or last.
 form()
 {
 	{
@@ -139,7 +139,7 @@ exact_forms()
 	rm -f "$stub_dir/$(last).body"
 }
 
-# Endpoint, script, further members: the answer is the upstream's.
+# Endpoint, script, further members: the response is the upstream's.
 cat >"$dir/answers" <<'END'
 /v1/chat/completions plain
 /v1/chat/completions blank
@@ -190,7 +190,7 @@ recorded()
 {
 	for reply in "$tests"/replies/*.http; do
 		name=$(basename "$reply" .http)
-		# What does not pass as it is tests/faults.tsv knows.
+		# tests/faults.tsv has the errors that do not pass unchanged.
 		[ -e "$tests/replies/$name.body" ] || continue
 		case $name in
 		responses-*) path=/v1/responses members='"input":"x"' ;;
@@ -255,15 +255,15 @@ cut_short()
 {
 	while read -r path script members; do
 		post "$path" "$(chat "$script" "$members")"
-		# Caddy 2.6 ends its chunked answer properly whatever the
+		# Caddy 2.6 ends its chunked response properly whatever the
 		# FastCGI side does, and sound has no place for an error.
 		case $1$path in
 		caddy*speech) continue ;;
 		esac
 		check_not "$1: $path $script $members: not complete" \
 			looks_complete
-		# What ends properly is the upstream's own affair: it goes
-		# as it is, without the end that it lacks.
+		# A proper end is the upstream's own affair: it goes as it is,
+		# without the end that it lacks.
 		case $path$script in
 		*/chat/*clean* | */chat/*no-done*) ;;
 		*) check "$1: $path $script $members: says so" says_so ;;

@@ -15,7 +15,7 @@ add_client anna
 start_tailgate
 start_lighttpd
 
-# What holds the workers is said wherever an operator looks.
+# An operator sees in each place what restricts the workers.
 wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" 'sandbox of a worker'
 said=$(sed -n 's/.*sandbox of a worker: //p' "$dir/tailgate.log" | head -n 1)
 is 'status says what the log says' \
@@ -35,7 +35,8 @@ check 'and accounted in the new directory' \
 check 'slots and health live in the new one' test -d "$dir/run/slots" -o \
 	-n "$(ls "$dir/run")"
 
-# --- By what is not ours -------------------------------------------------------
+# --- By something of another user
+# -------------------------------------------------------
 
 # as_link, as_open, as_others: what stands in the place of $dir/run then.
 as_link()
@@ -56,7 +57,7 @@ as_others()
 	chown nobody "$dir/run"
 }
 
-# put_back: what was there.
+# put_back: the directory that was there.
 put_back()
 {
 	rm -rf "$dir/run" "$dir/elsewhere"
@@ -67,7 +68,7 @@ why_link='symbolic link'
 why_open='others may write to it'
 why_others='belongs to user'
 ways='link open'
-# For root, whoever runs the gateway, a directory of another is a service's.
+# For root, a directory of another user is a service's.
 [ "$(id -u)" -eq 0 ] || ways="$ways others"
 for way in $ways; do
 	: >"$dir/tailgate.log"
@@ -104,7 +105,7 @@ for way in $ways; do
 	put_back
 done
 
-# --- What check warns of --------------------------------------------------------
+# --- What check warns of ------------------------------------------------------
 
 mkdir "$dir/etc"
 printf 'sk-key\n' >"$dir/etc/key"

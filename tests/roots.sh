@@ -48,8 +48,8 @@ bare_root() {
 }
 
 # inside ROOT COMMAND: in its own process namespace, so that nothing outlives
-# it; with the network of this machine, or, where ROOTS_NET=none, with a
-# loopback of its own on which every port is free.
+# it; with the network of this machine, or, if ROOTS_NET=none, with a loopback
+# of its own on which every port is free.
 inside() {
 	cache=
 	if [ -n "${ROOTS_CACHE:-}" ]; then

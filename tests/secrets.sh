@@ -58,8 +58,8 @@ request /v1/chat/completions -H 'Authorization: Bearer tg-MARKWRONGKEY' \
 unlike 'an error does not repeat the key' "$(body)" MARKWRONGKEY
 request /v1/models -H 'Authorization: Basic TUFSS1dST05HS0VZ'
 
-# What an upstream echoes of the key: in errors of each status, in a good one,
-# as an event, in headers; whole, shortened, escaped.
+# Echoes of the key by an upstream: in errors of each status, in a good one, as
+# an event, in headers; whole, shortened, escaped.
 echoes='\"sk-MARKPROVIDERKEY\" sk-MARKP***RKEY, sk-MARK...RKEY; sk-\u004dARKPROVIDERKEY ending in RKEY'
 mkdir "$dir/raw"
 raw()

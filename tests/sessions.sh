@@ -62,8 +62,9 @@ is 'usage tells what a session was' "$("$TAILGATE" -f "$conf" usage \
 	'[.. | objects | select(.session? == $s) | .requests]')" '[4]'
 check 'the ledger verifies' "$TAILGATE" -f "$conf" usage --verify
 
-# --- sticky ---------------------------------------------------------------------
-# target SESSION: where it goes; each of some asks has the same answer.
+# --- sticky
+# --------------------------------------------------------------------- target
+# SESSION: its target; each of several requests goes to the same one.
 target()
 {
 	for _ in 1 2 3 4; do
@@ -83,7 +84,7 @@ like 'explain goes the same way' "$(printf '{"model":"kept"}' | "$TAILGATE" \
 	'X-Tailgate-Session: number 1' |
 	grep -m 1 plain)" "$(head -n 1 "$dir/targets")"
 
-# --- traceparent ------------------------------------------------------------------
+# --- traceparent --------------------------------------------------------------
 asked=$(wc -l <"$dir/state/ledger.jsonl")
 rm -f "$stub_dir"/*
 ask "$(chat plain)" -H "traceparent: $trace" -H 'tracestate: MARK=1'

@@ -59,7 +59,7 @@ check 'the shipped configuration works as it is' \
 "$TAILGATE" -f "$dir/etc/tailgate.conf" check --dump >"$dir/dump" 2>/dev/null
 like 'its echo provider is active' "$(cat "$dir/dump")" 'kind = "echo"'
 
-# "#" with no space or with two behind it is a setting that is switched off.
+# "#" with no space or with two after it is a setting that is switched off.
 sed -e 's/^\( *\)#\([^ #]\)/\1\2/' -e 's/^\( *\)#  /\1  /' \
     "$shipped" >"$dir/etc/full.conf"
 (
@@ -91,7 +91,7 @@ while IFS='	' read -r path _; do
 done <"$dir/settings"
 is 'it mentions every setting' "$missing" ''
 
-# What is in effect, loaded again, is the same.
+# The dump, loaded again, gives the same dump.
 "$TAILGATE" -f "$dir/etc/all.conf" check --dump 2>/dev/null |
     grep -v '^#' >"$dir/etc/dump1.conf"
 "$TAILGATE" -f "$dir/etc/dump1.conf" check --dump 2>/dev/null |

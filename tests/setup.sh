@@ -28,7 +28,7 @@ objects_copy()
 		broken 'no copy of the build'
 }
 
-# What make says to those below it is of another build.
+# make's variables for the makes below it are of another build.
 bootstrap_run()
 {
 	unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -84,7 +84,7 @@ check "the configuration is good" "$TAILGATE" -f "$conf" check
 kill -HUP "$tailgate_pid"
 wait_until -p "$bootstrap_pid" asks_model || broken "no reload"
 
-# Of what the tools find at home nothing may be the caller's.
+# Nothing that the tools find at home may belong to the caller.
 unset XDG_CONFIG_HOME XDG_STATE_HOME CODEX_HOME CLAUDE_CONFIG_DIR TAILGATE_URL
 unset OPENAI_API_KEY OPENAI_BASE_URL OPENAI_API_BASE ANTHROPIC_API_KEY
 unset ANTHROPIC_BASE_URL ANTHROPIC_AUTH_TOKEN CONTINUE_GLOBAL_DIR
@@ -112,7 +112,7 @@ set_up()
 	status=$?
 }
 
-# begin TOOL: set up beside what is at home.
+# begin TOOL: set up in a home with settings.
 begin()
 {
 	files >"$dir/before"
@@ -145,7 +145,7 @@ work()
 	status=$?
 }
 
-# worked TOOL: it has run the tool, and told what the tool said.
+# worked TOOL: it has run the tool, and printed the tool's output.
 worked()
 {
 	is "$1: the task ends well" "$status" 0
@@ -157,7 +157,7 @@ worked()
 	[ "$status" = 0 ] || detail "$(tail -n 15 "$dir/tool.out" "$dir/tool.err")"
 }
 
-# end TOOL: what was at home is as it was, and of ours nothing is left.
+# end TOOL: the home is as it was, and nothing of ours is left.
 end()
 {
 	"$TAILGATE" setup "$1" --undo >"$dir/setup.out" 2>&1

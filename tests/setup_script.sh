@@ -203,7 +203,7 @@ for tool in ${TOOLS:-$("$TAILGATE" setup | cut -d ' ' -f 1)}; do
 	mv "$dir/out" "$dir/script"
 	unlike "$tool: no key is in the script" "$(cat "$dir/script")" "$key"
 	try_tool none
-	# What has no file at home is told something, and no more.
+	# For a tool without a file, it prints something, and no more.
 	grep -q 'shows_only=1$' "$dir/script" && continue
 	try_tool mine
 	try_tool other
@@ -275,7 +275,8 @@ like "and a name for it" "$said" '^0 .*second is taken as it is named'
 said --url "$base" --client builder
 like "--client and --print" "$said" '^2 .*writes at once .*client add builder'
 
-# Who ends it where it asks for the key has a terminal that shows what is typed.
+# If it is ended while it asks for the key, the terminal shows again what is
+# typed.
 cat >"$dir/ask.py" <<'END'
 import os, pty, signal, subprocess, sys, termios, time
 def echo(fd):
@@ -343,7 +344,7 @@ trust_level = "trusted"' -e '1i\
 	same "as setup undoes it" "$dir/by_script.toml" \
 		"$HOME/.codex/config.toml"
 
-	# What is in the way is said, and nothing is written.
+	# It names what is in the way, and writes nothing.
 	new_home mine
 	printf '[model_providers]\ntailgate = { name = "x" }\n' \
 		>"$HOME/.codex/config.toml"

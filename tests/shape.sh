@@ -9,7 +9,7 @@ TAILGATE_SHAPE='processes = 4; requests = 1;'
 export TAILGATE_SHAPE
 
 scripts='limits busy cancel'
-# It takes a minute, and threads matter least to it.
+# It takes a minute, and threads matter little to it.
 [ "${TAILGATE_CI:-0}" != 1 ] || scripts="$scripts heartbeat"
 for script in $scripts; do
 	"${SHELL:-/bin/sh}" "$tests/$script.sh" >"$dir/$script.log" 2>&1

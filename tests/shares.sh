@@ -83,7 +83,7 @@ rows_are()
 		jq "[.requests[] | select($1)] | length")" = "$2" ]
 }
 
-# others WHEN: what everybody else gets.  (curl gives up after 10 s.)
+# others WHEN: what all other clients get.  (curl gives up after 10 s.)
 others()
 {
 	key=
@@ -128,7 +128,7 @@ over()
 	wait_until nobody_else_is_busy
 }
 
-# --- A provider that hangs ---------------------------------------------------
+# --- A provider that hangs ----------------------------------------------------
 
 crowd stub/stall-head
 others 'a provider hangs'
@@ -168,7 +168,7 @@ wait "$bob_pid"
 forget "$bob_pid"
 like 'where it is served' "$(cat "$dir/bob")" '^complete=1 failed=0'
 
-# --- A short one, which one client would fill ----------------------------------
+# --- A short one, which one client would fill ---------------------------------
 
 stop_server
 stop "$tailgate_pid"

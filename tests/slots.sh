@@ -27,7 +27,7 @@ hammer 'at most one slot per client' -p 2 -t 8 -c 3 -s 2 -l 1 -n 400 -h 300 \
 	-k 4
 hammer 'nobody waits' -p 1 -t 1 -c 1 -s 1 -n 2000 -h 0
 
-# The same where nothing can wake a waiter and all have to look.
+# The same if nothing can wake a waiter and all have to poll.
 TAILGATE_SLOTS_POLL=1
 export TAILGATE_SLOTS_POLL
 hammer 'without wake-ups' -p 2 -t 6 -c 3 -s 1 -n 200 -h 300 -k 3

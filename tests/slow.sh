@@ -66,7 +66,7 @@ read_on()
 	stop "$reader_pid"
 }
 
-# What an ended one has left in the pipe.
+# The rest of an ended one in the pipe.
 drain_fifo()
 {
 	timeout 1 cat <&9 >/dev/null
@@ -96,8 +96,8 @@ bob_streams()
 	like "$1: another stream goes on" "$(body)" '\[DONE\]'
 }
 
-# Larger than what lies in the sockets and buffers between us and the client,
-# but not by more than 4 MiB.
+# Larger than the sockets and buffers between us and the client, but not by more
+# than 4 MiB.
 arrives_whole()
 {
 	stuck "$2" "$3"

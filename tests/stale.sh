@@ -25,7 +25,7 @@ while [ $n -lt 10 ]; do
 done
 is 'each was served once' "$(stat stub requests)" 20
 
-# Kept, it says, and closes right behind the answer.
+# It says that it keeps the connection, and closes right after the response.
 n=0
 while [ $n -lt 10 ]; do
 	n=$((n + 1))
@@ -53,7 +53,7 @@ post /v1/chat/completions "$(chat reset)"
 check 'a reset before the head is an error' test "$status" -ge 502
 is 'and is not sent twice' "$(stat stub requests)" 34
 
-# Bytes behind an answer's end are nobody's answer.
+# Bytes after a response's end belong to no response.
 n=0
 while [ $n -lt 10 ]; do
 	n=$((n + 1))
@@ -64,7 +64,7 @@ while [ $n -lt 10 ]; do
 		"$stub_dir/$(stat stub requests).answer"
 done
 
-# Nor is a connection used again whose answer said its length in two ways.
+# Nor is a connection used again whose response gave its length in two ways.
 {
 	printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
 	printf 'Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n'
@@ -76,7 +76,7 @@ is 'a length beside chunks' "$status $(cat "$dir/body")" '200 {}'
 post /v1/chat/completions "$(chat plain)"
 is 'ends its connection' "$(stat stub connections)" 1
 
-# What was compressed, though nobody asked, has to come whole, too.
+# A response that was compressed without being asked for has to be whole, too.
 printf '{"choices":[{"index":0,"message":{"content":"%s"}}]}' \
 	'of a length that compression leaves something of' |
 	gzip -c >"$dir/gz"

@@ -30,7 +30,7 @@ chmod 600 "$dir/far.key"
 	done
 	printf 'data: [DONE]\n\n'
 } >"$dir/raw/key.http"
-# A whole response where a stream was asked for.
+# A whole response, although a stream was asked for.
 whole='{"id":"c","object":"chat.completion","created":1,"model":"m","choices":
 [{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":
 "hello"}}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'

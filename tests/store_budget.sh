@@ -51,7 +51,7 @@ judge()
 	sum=$(spent "$1")
 	at_most "$1: never over by a nano-dollar" "$sum" 1000000000
 	at_most "$1: at most 5 % of it is left" $((1000000000 - sum)) 50000000
-	# What the web server says for a worker that was killed has no name.
+	# The web server's own error for a killed worker has no code.
 	unlike "$1: each refusal has a name, and says when to come back" \
 		"$(sed "/${2:-^$}/d" "$dir/$1.tally")" \
 		'unnamed|without-retry-after'
@@ -59,7 +59,7 @@ judge()
 		file_has "$dir/$1.tally" '^(500|4[5-9][0-9]) 429 budget_exceeded'
 }
 
-# --- Nothing happens -----------------------------------------------------------
+# --- Nothing happens ----------------------------------------------------------
 
 # The engine has been there for longer than it waits for hosts.
 old_enough()
@@ -93,7 +93,7 @@ measured()
 measured both
 at_most 'a shared rate and budget: at most two calls for each' "$cost" 1300
 
-# --- Rates -----------------------------------------------------------------------
+# --- Rates --------------------------------------------------------------------
 
 burst rated 15 40 200
 wait "$burst_pid"
@@ -111,7 +111,7 @@ kill -CONT "$engine_pid"
 is 'a rate that cannot be asked refuses by another' \
 	"$(cat "$dir/rated.tally")" '30 503 rate_store_unavailable'
 
-# --- The engine ------------------------------------------------------------------
+# --- The engine ---------------------------------------------------------------
 
 burst paused
 reached paused 100
@@ -145,7 +145,7 @@ rm -f "$dir/engine/dump.rdb"
 start_engine
 judge empty
 
-# --- A host ----------------------------------------------------------------------
+# --- A host -------------------------------------------------------------------
 
 burst cut
 reached cut 200
@@ -173,7 +173,7 @@ for host in one three; do
 done
 judge workers ' 500 unnamed'
 
-# --- What is said of it -------------------------------------------------------------
+# --- What is said of it -------------------------------------------------------
 
 for host in one two three; do
 	conf=$dir/$host/tailgate.conf

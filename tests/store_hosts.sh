@@ -23,7 +23,7 @@ command -v more_providers >/dev/null || more_providers()
 	:
 }
 
-# --- The engine, and a way to it for each host ---------------------------------
+# --- The engine, and a way to it for each host --------------------------------
 
 mkdir -p "$dir/engine"
 
@@ -51,7 +51,7 @@ relay()
 	wait_until -p "$pid" test -S "$dir/$1/store"
 }
 
-# --- Three hosts ---------------------------------------------------------------
+# --- Three hosts --------------------------------------------------------------
 
 # start_hosts: the engine, and the hosts one, two and three with the client
 # anna.  HOST_env and engine_env are settings of their environment.
@@ -107,7 +107,7 @@ spent()
 		'[inputs | select(.route == $m) | .cost_nanousd // 0] | add // 0'
 }
 
-# settled: nobody waits for its line any more.
+# all_idle: no request is at the stub.
 all_idle()
 {
 	[ "$(stat stub in_flight)" = 0 ]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # A thousand simultaneous streams all complete.  Clients that do not read and
-# uploads that drip in disturb nobody, though there are more of either than
+# uploads that drip in disturb no one, although there are more of either than
 # requests that may be begun at once.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
@@ -51,8 +51,8 @@ streams()
 	check "$1: nothing is left over" wait_until stat_is stub in_flight 0
 }
 
-# Under Caddy a client that reads nothing is bound by its write timeout only;
-# it disturbs nobody, and that is what is asked here.
+# Under Caddy a client that reads nothing is bound by its write timeout only; it
+# disturbs no other request, which is the question here.
 start_lighttpd
 streams lighttpd
 if [ -n "$memory" ] && ! sanitized; then

@@ -17,7 +17,7 @@ found() {
 	tee -a "$findings"
 }
 
-# What is ours: in a clone what git knows or would; elsewhere, all there is.
+# Our files: in a clone those that git knows or would add; elsewhere, all.
 ours() {
 	if [ -e .git ] && command -v git >/dev/null; then
 		git ls-files -co --exclude-standard -- "$@"
@@ -50,10 +50,10 @@ sh_files=$(for file in $(ours '*'); do
 	esac
 done; ours '.ci/*')
 
-# --- The floors: an include points down or sideways, never up ---------------
+# --- The floors: an include points down or sideways, never up -----------------
 
-# "serve" and "ctl" stand side by side on the top floor, "state" and "wire" three
-# below; neighbours never see each other.
+# "serve" and "ctl" share the top floor, "state" and "wire" a lower one;
+# neighbours never see each other.
 awk '
 	BEGIN {
 		n = split("base:config setup:policy sandbox:bridge:wire state:ledger:fleet:serve ctl", row, ":")
@@ -86,7 +86,7 @@ awk '
 # A config.h of our own would hide the build's.
 ours 'src/*/config.h' | sed 's/$/: hides the config.h of the build/' | found
 
-# --- Form -------------------------------------------------------------------
+# --- Form ---------------------------------------------------------------------
 
 for file in $c_files $sh_files; do
 	head -n 6 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
@@ -168,7 +168,7 @@ LC_ALL=C awk '
 	}
 ' $c_files $sh_files | found
 
-# --- The build --------------------------------------------------------------
+# --- The build ----------------------------------------------------------------
 
 for file in $(ours 'src/*.c' 'src/*.h' 'tests/unit/*.c' 'tests/*.sh'); do
 	name=${file%_test.c}
@@ -229,7 +229,7 @@ for doc in doc/architecture.md CONTRIBUTING.md; do
 	done
 done | found
 
-# --- Tools ------------------------------------------------------------------
+# --- Tools --------------------------------------------------------------------
 
 if have clang-format; then
 	# Not the headers: their columns of comments are set by hand.

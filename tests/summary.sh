@@ -2,8 +2,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# summary.sh DIR: sums up what `make check` left in a build directory, in one
-# line: "N passed, N failed, N skipped".
+# summary.sh DIR: sums up the results of `make check` in a build directory, in
+# one line: "N passed, N failed, N skipped".
 #
 # Every TAP line counts ("ok", "not ok", "ok # SKIP").  A test that failed or
 # was skipped as a whole without a TAP line for it counts as one, and so does

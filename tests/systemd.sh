@@ -24,7 +24,7 @@ die() {
 	exit 99
 }
 
-# What comes after this runs in namespaces of its own, as their process 1.
+# The rest runs in namespaces of its own, as their process 1.
 if [ -z "${INSIDE_NAMESPACES:-}" ]; then
 	[ "$(id -u)" -eq 0 ] || die 'this needs root'
 	for file in "$init" "$below/usr/sbin/lighttpd" "$below/usr/bin/curl" \

@@ -13,7 +13,7 @@ end() {
 	exit 0
 }
 
-# --- As an administrator installs it -------------------------------------------
+# --- As an administrator installs it ------------------------------------------
 
 systemd-sysusers
 systemd-tmpfiles --create tailgate.conf
@@ -112,7 +112,7 @@ of() {
 	awk -v field="$2:" '$1 == field { print $2 }' "/proc/$1/status"
 }
 
-# --- Reload, and the probe -----------------------------------------------------
+# --- Reload, and the probe ----------------------------------------------------
 
 before=$(workers | tr '\n' ' ')
 check 'systemctl reload' systemctl reload tailgate.service
@@ -135,7 +135,7 @@ check 'the journal has the service'"'s lines, without keys" sh -c \
 	"journalctl -u tailgate.service | grep -q serving &&
 	! journalctl | grep -q -e MARKPROVIDERKEY -e '$key'"
 
-# --- Keys as credentials: from the start and over a reload -------------
+# --- Keys as credentials: from the start and over a reload --------------------
 
 # They need a file system with access lists below /run, which a kernel may not
 # have in a namespace.
@@ -174,7 +174,7 @@ else
 	echo '# systemd has no credentials here: not tried'
 fi
 
-# --- Who has taken a process over -----------------------------------------------
+# --- A process is taken over --------------------------------------------------
 
 for pid in $(of_service); do
 	name=$(cat "/proc/$pid/comm")
@@ -228,7 +228,7 @@ forced "$worker" '((int(*)(const char *, const char *, void *))execl)("/bin/sh",
 check 'a worker that runs a shell ends' until_true sh -c "! test -e /proc/$worker"
 check 'and the gateway goes on' until_true serves
 
-# --- The break-out test, in the service's place -----------------------------------
+# --- The break-out test, in the service's place -------------------------------
 
 sed -e 's|^ExecStart=.*|ExecStart=/usr/lib/breakout|' \
 	-e 's/^Type=.*/Type=oneshot/' \
@@ -236,7 +236,7 @@ sed -e 's|^ExecStart=.*|ExecStart=/usr/lib/breakout|' \
 	-e '/^Requires=/d; /^Restart/d' \
 	/usr/lib/systemd/system/tailgate.service \
 	>/etc/systemd/system/breakout.service
-# The confinement is the service's, and so is where it writes.
+# The confinement is the service's, and so are the directories.
 printf 'StandardOutput=file:/trial/breakout.out\n' |
 	sed -i '/^\[Service\]/r /dev/stdin' /etc/systemd/system/breakout.service
 systemctl daemon-reload
@@ -248,7 +248,8 @@ is 'and no role breaks out' "$(grep -c '^not ok' breakout.out)" 0
 check 'in hundreds of tries' test "$(grep -c '^ok' breakout.out)" -gt 200
 echo "# $(grep -c '^ok' breakout.out) tries"
 
-# --- What systemd reckons ---------------------------------------------------------
+# --- systemd's own assessment
+# ---------------------------------------------------------
 
 exposure() {
 	systemd-analyze --no-pager security "$1" 2>/dev/null |
@@ -260,7 +261,7 @@ for unit in tailgate.service tailgate-probe.service; do
 		awk "BEGIN { exit !(\"$score\" != \"\" && $score + 0 <= 1.5) }"
 done
 
-# --- The user that exists only while it runs ---------------------------------------
+# --- The user that exists only while it runs ----------------------------------
 
 systemctl stop tailgate.service
 userdel tailgate 2>/dev/null

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Upstreams behind TLS: the connection is kept, the certificate is checked.  The
+# Upstreams with TLS: the connection is kept, the certificate is checked.  The
 # server is Caddy in front of the stub, with a certificate of our own.
 . "${abs_srcdir:-.}/tests/lib.sh"
 

@@ -116,7 +116,7 @@ workers()
 	workers_of "$tailgate_pid" | wc -l
 }
 
-# Two workers, and one who keeps the ledger.
+# Two workers, and the ledger's process.
 settled()
 {
 	[ "$(workers)" -eq 2 ] &&
@@ -131,7 +131,7 @@ filters()
 }
 filters_at_start=$(filters)
 
-# --- There and back under load -----------------------------------------------
+# --- There and back under load ------------------------------------------------
 
 "$load" -c 12 -e '[DONE]' -k "$key" -b "$(chat n=400,ms=25 '"stream":true')" \
 	"$host" >"$dir/long" 2>&1 &
@@ -179,7 +179,8 @@ detail "$(cat "$dir/bound")"
 is 'what may be asked in a minute, and no more' "$(count bound complete)" 700
 all_settled
 
-# --- What is held stays held --------------------------------------------------
+# --- Slots and places stay held
+# --------------------------------------------------
 
 tell stub reset >/dev/null
 held first once
@@ -235,7 +236,8 @@ check 'served again' wait_until serves
 
 # --- While the ledger is stuck ------------------------------------------------
 
-# What would leave is refused, what stays is served and counted here.
+# Requests that would leave are refused; those that stay are served and counted
+# here.
 stuck()
 {
 	ask priced
@@ -244,8 +246,8 @@ stuck()
 	error_is 503 ledger_unavailable
 }
 
-# What is recorded as served, or counted: a worker that ends waits for the
-# ledger no longer than 2 seconds.
+# How many requests are recorded as served, or counted: a worker that ends waits
+# for the ledger no longer than 2 seconds.
 recorded()
 {
 	awk '/"status":200/ { n++ }
@@ -375,11 +377,11 @@ stop "$tailgate_pid"
 is 'it ends well' $? 0
 check_not 'its socket is gone' test -e "$socket"
 
-# --- Killed in the midst -------------------------------------------------------
+# --- Killed in the midst ------------------------------------------------------
 
-# again WHAT [cut]: whoever supervises it starts it again, with a good program;
-# what was spent is known, and what was held is free.  cut: the stream that ran
-# may be, since its worker was ending already.
+# again WHAT [cut]: a supervisor starts it again, with a good program; what was
+# spent is known, and all places are free.  cut: the running stream may be cut,
+# because its worker was ending already.
 again()
 {
 	tell stub release >/dev/null
@@ -461,7 +463,7 @@ again 'it is killed as its workers start' cut
 stop "$tailgate_pid"
 is 'it ends well after all that' $? 0
 
-# --- Started by lighttpd, and with a socket that was handed over ---------------
+# --- Started by lighttpd, and with a socket that was handed over --------------
 
 stop_server
 install_program "$own_program"

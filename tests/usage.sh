@@ -3,8 +3,8 @@
 #
 # The ledger of many requests at once: mixed endpoints, streamed and not, a
 # third cut by the client, a third by the upstream.  Each has one line, the sums
-# are what the stub served, the chain shows what was done to it, the budgets
-# hold, and no byte of any content is in the ledger.
+# are what the stub served, the chain shows changes to it, the budgets hold, and
+# no byte of any content is in the ledger.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need curl gzip jq lighttpd
@@ -47,7 +47,7 @@ sum()
 	jq -n "[inputs | select($1) | $2] | add // 0" "$ledger"
 }
 
-# --- Many at once ------------------------------------------------------------
+# --- Many at once -------------------------------------------------------------
 
 # send SCRIPT STREAM...: a request of each kind for each, in the background.
 send()
@@ -120,7 +120,7 @@ is '16 were left by the client' \
 is 'none of these is told as reported' \
 	"$(sum '.cut and .usage == "reported"' 1)" 0
 
-# --- The sums ----------------------------------------------------------------
+# --- The sums -----------------------------------------------------------------
 
 usage --format json --by model
 is 'usage --format json sums up the same' \
@@ -139,7 +139,7 @@ like 'nothing in another year' "$out" '^No requests'
 usage --by size
 is 'a column that there is not' "$code" 2
 
-# --- The chain ---------------------------------------------------------------
+# --- The chain ----------------------------------------------------------------
 
 usage --verify
 is 'the chain holds' "$code" 0
@@ -208,7 +208,7 @@ packed_as()
 }
 packed_as 1.gz gzip -c
 packed_as 1-20261122.gz gzip -9c
-# As somebody makes it who joins months.
+# As a person who joins months makes it.
 two_members()
 {
 	sed -n '1,20p' "$dir/copy" | gzip -c
@@ -220,7 +220,7 @@ if grep -q 'define HAVE_ZSTD 1' "$abs_builddir/config.h"; then
 	packed_as 1.zst zstd -qc
 fi
 
-# What can't be read is named, and so is what is damaged.
+# Files that can't be read are named, and so are damaged ones.
 mv "$ledger.1" "$dir/unpacked"
 cp "$dir/unpacked" "$ledger.1.xz"
 "$TAILGATE" -f "$conf" usage >"$dir/out" 2>"$dir/err"
@@ -272,7 +272,7 @@ is 'and is missed where it is not' "$code" 1
 rm "$ledger-20261123.gz"
 mv "$dir/unpacked" "$ledger"
 
-# --- Following ---------------------------------------------------------------
+# --- Following ----------------------------------------------------------------
 
 "$TAILGATE" -f "$conf" usage --follow >"$dir/follow" 2>&1 &
 adopt follow $!
@@ -286,7 +286,7 @@ wait_until -p "$follow_pid" followed
 pass '--follow prints requests as they end'
 stop "$follow_pid"
 
-# --- Metrics -----------------------------------------------------------------
+# --- Metrics ------------------------------------------------------------------
 
 post /v1/chat/completions '{"model":"limited","messages":[]}'
 is 'one with a limit' "$status" 200
@@ -317,7 +317,7 @@ key=$anna_key
 request /metrics
 is 'others may not' "$status" 403
 
-# --- Nothing of what was said ------------------------------------------------
+# --- No content ---------------------------------------------------------------
 
 all_settled
 usage --format json --by client,model

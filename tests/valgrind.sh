@@ -15,7 +15,7 @@ if sanitized; then
 fi
 
 start_upstream stub -n
-# One worker and one request thread: the same work leaves the same behind.
+# One worker and one request thread: the same work leaves the same memory.
 # valgrind's own system calls are not on the sandbox's list.
 more='processes = 1; requests = 4; sandbox = "off";'
 stub_config

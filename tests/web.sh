@@ -125,7 +125,7 @@ servers=${servers:-lighttpd caddy nginx}
 each_server cors
 stop "$tailgate_pid"
 
-# The same, but whoever is on this host needs no key.
+# The same, but clients on this host need no key.
 more='hosts = [ "ai.home" ];
 	cors = { origins = [ "https://chat.home", "*" ]; };
 	clients = ( { name = "lan"; networks = [ "127.0.0.0/8", "::1" ];
