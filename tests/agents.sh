@@ -67,7 +67,7 @@ ended()
 		"$(cat "$dir/task/proof.txt" 2>/dev/null)" bridged-42
 	said=bridged-42
 	[ "$1" = qwen ] && said='bridged-42|Exit Code: 0'
-	like "$server: it tells what the tool said" "$(cat "$dir/$1.out")" "$said"
+	like "$server: it prints the tool's output" "$(cat "$dir/$1.out")" "$said"
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
 }
 
@@ -77,7 +77,7 @@ proved()
 	is "$server: $1 with an MCP server ends well" "$status" 0
 	is "$server: its tool has run" \
 		"$(cat "$dir/proof.mcp" 2>/dev/null)" mcp-x
-	like "$server: it tells what the tool said" \
+	like "$server: it prints the tool's output" \
 		"$(cat "$dir/$1.out")" 'mcp-proved'
 	[ "$status" -eq 0 ] || tail -n 15 "$dir/$1.out" "$dir/$1.err"
 }
@@ -235,7 +235,7 @@ passed()
 {
 	case $agents in
 	*"$1"*)
-		check "what $1 speaks is passed where it is served" \
+		check "$1's own API is passed through if the target serves it" \
 			grep -q "^$2 True" "$dir/model/log"
 		;;
 	esac

@@ -124,13 +124,13 @@ anna_key=$anna_saved
 wait_until rows_are '.phase == "waiting"' 2
 
 "$TAILGATE" -f "$conf" status >"$dir/status" 2>&1
-like 'status shows who holds, since when' "$(cat "$dir/status")" \
+like 'status shows which requests have a slot, and since when' "$(cat "$dir/status")" \
 	"^gpu +running +[0-9]+m?s.* holder +stub/stall-head +[0-9]+ +req_"
-is 'and who waits' "$(grep -c -E \
+is 'and which wait' "$(grep -c -E \
 	'^gpu +waiting +[0-9]+m?s.* waiter +stub/plain +[0-9]+ +req_' \
 	"$dir/status")" 2
 like 'and how many' "$(cat "$dir/status")" '^gpu +1 +1 +2 +2'
-is 'ages are told' "$(rows '.age_ms >= 0 and .age_ms < 60000')" 3
+is 'with their ages' "$(rows '.age_ms >= 0 and .age_ms < 60000')" 3
 is 'pids are the workers' "$("$TAILGATE" -f "$conf" status --json |
 	jq -r '.requests[].pid' | sort -u | while read -r p; do
 		workers_of "$tailgate_pid" | grep -c "^$p\$"
@@ -143,7 +143,7 @@ like 'a full queue: how many wait' "$(body)" '\(3 wait\)|position 3'
 requests=$(stat second requests)
 ask '{"model":"busy-no","messages":[]}'
 check 'busy without the permission' error_is 503 local_queue_full
-is 'busy without the permission: nobody else is asked' \
+is 'busy without the permission: no other provider is asked' \
 	"$(stat second requests)" "$requests"
 ask '{"model":"busy-yes","messages":[]}'
 is 'busy with the permission' "$status $(header x-tailgate-provider) $(
@@ -151,7 +151,7 @@ is 'busy with the permission' "$status $(header x-tailgate-provider) $(
 let_go
 come_back waiter
 come_back anna
-is 'who waited was served' "$(cat "$dir/waiter.head" "$dir/anna.head" |
+is 'the waiting request was served' "$(cat "$dir/waiter.head" "$dir/anna.head" |
 	grep -c '^HTTP/1.1 200')" 2
 
 # The mean hold time makes Retry-After: slots were held for 0.7 s or more, so
@@ -187,7 +187,7 @@ check 'Request-Timeout' error_is 503 local_queue_timeout
 waited 'Request-Timeout is waited for' 400
 ask "$(chat plain)" -H 'Request-Timeout: nonsense' \
 	-H 'x-stainless-read-timeout: 0.3'
-check 'another header beside nonsense' error_is 503 local_queue_timeout
+check 'another header next to nonsense' error_is 503 local_queue_timeout
 ask '{"model":"hasty","messages":[]}'
 check "the provider's total" error_is 503 local_queue_timeout
 waited "the provider's total is waited for" 700
@@ -294,7 +294,7 @@ served_again()
 	ask "$(chat plain)"
 	[ "$status" = 200 ]
 }
-check 'nobody holds a slot of it any more: it is made anew' \
+check 'no request has a slot of it any more: it is made again' \
 	wait_until -p "$tailgate_pid" served_again
 like 'the log says so' \
 	"$(grep 'no slot can be taken' "$dir/tailgate.log" | tail -n 1)" \
@@ -307,7 +307,7 @@ check 'and its limit is kept' error_is 503 local_queue_timeout
 let_go
 rm -rf "$dir/moved"
 rm -rf "$dir/run/slots"
-check 'the same where only the slots have gone' \
+check 'the same if only the slots have gone' \
 	wait_until -t 30 -p "$tailgate_pid" served_again
 stop_server
 stop "$tailgate_pid"

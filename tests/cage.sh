@@ -68,7 +68,7 @@ for pid in "$parent" $ledgers $(workers_of "$parent"); do
 			"/proc/$pid/limits")" '0 0'
 	# The owner of /proc/PID is root's once a process is not dumpable.
 	if [ "$(id -u)" -ne 0 ]; then
-		check_not "$name: nobody of its user looks into it" \
+		check_not "$name: no process of its user looks into it" \
 			head -c 1 "/proc/$pid/environ"
 	fi
 	case $force in

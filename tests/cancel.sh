@@ -326,7 +326,7 @@ timed_out()
 	read -r closed_ns closed_ms <"$dir/now"
 	signal_all CONT
 	seen 499 upstream
-	is "$name: nobody else is asked" "$(entry '.tries | length')" 1
+	is "$name: no other provider is asked" "$(entry '.tries | length')" 1
 	slot_is_free
 }
 

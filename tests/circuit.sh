@@ -132,7 +132,7 @@ like "and says when to come back" "$(header retry-after)" '^[1-9][0-9]*$'
 is "a CGI run knows it" "$(ask_cgi)" 503
 is "the upstream was left alone" "$(stat stub requests)" 3
 post /v1/chat/completions "$(echo "$ask" | sed 's/"m"/"with-fallback"/')"
-is "the next target answers where that is permitted" "$status" 200
+is "the next target serves it if that is permitted" "$status" 200
 
 # A cooldown_max below what is left: a trial is due, without waiting for it.
 config stall-head 1
@@ -177,7 +177,7 @@ is "and one has gone to the upstream" "$(stat stub requests)" 1
 is "a CGI run waits for it too" "$(ask_cgi)" 503
 tell stub release >/dev/null
 wait "$many_pid"
-check "that one is answered well" many_say 1 '"object":"chat.completion"'
+check "that one is served well" many_say 1 '"object":"chat.completion"'
 is "and closes the circuit" "$(circuit)" closed
 
 config plain 300
@@ -198,7 +198,7 @@ tell stub reset >/dev/null
 many 1
 check "a trial is on its way" wait_until -p "$many_pid" \
 	stat_is stub in_flight 1
-is "nobody else tries" "$(ask_cgi)" 503
+is "no other request tries" "$(ask_cgi)" 503
 for child in $(workers_of "$tailgate_pid"); do
 	kill -KILL "$child"
 done

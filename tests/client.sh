@@ -41,7 +41,7 @@ like 'in their lines' "$file" 'name = "hand"; user = "hand"; \}, # stays|\} # st
 mode=$(ls -l "$dir/clients.conf")
 like 'and so does the mode' "$mode" '^-rw-------'
 client show anna
-like 'show tells what is in effect' "$out" '^priority +20'
+like 'show prints the settings in effect' "$out" '^priority +20'
 like 'with the bounds' "$out" '^usd_per_day +0\.001 +0 +0 +0\.001'
 client list --json
 check 'list speaks JSON' python3 -c 'import json, sys

@@ -58,6 +58,6 @@ stop "$tailgate_pid"
 sort "$dir/told" >"$dir/told.sorted"
 jq -r 'select(.status == 200) | "\(.model) \(.output)"' \
 	"$dir/state/ledger.jsonl" | sort >"$dir/booked"
-is 'what a client is told is what the ledger has' \
+is 'a client gets the numbers that the ledger has' \
 	"$(comm -23 "$dir/told.sorted" "$dir/booked" | head -n 5)" ''
 finish

@@ -31,7 +31,7 @@ for file in "$dist.tar.xz" SHA256SUMS; do
 done
 check 'the checksums are right' sh -c "cd '$dir/one' && sha256sum -c SHA256SUMS"
 xz -dc "$dir/one/$dist.tar.xz" | tar -tvf - --numeric-owner >"$dir/list"
-is 'nobody in particular owns a file' \
+is 'no particular user owns a file' \
 	"$(awk '$2 != "0/0"' "$dir/list" | head -n 1)" ''
 check 'its configure is in it' grep -q " $dist/configure\$" "$dir/list"
 if command -v jq >/dev/null; then

@@ -78,7 +78,7 @@ row()
 	fi
 	is "$row_as" "$status" 200
 	up "$row_as" "$3 $row_up"
-	is "$row_as: where it went" "$(header x-tailgate-provider)" stub
+	is "$row_as: its provider" "$(header x-tailgate-provider)" stub
 	is "$row_as: its body" "$(cat "$stub_dir/$(last).body")" \
 		"$(printf '%s' "$row_body" | sed 's|stub/plain|plain|')"
 	row_query=$(printf '%s' "$4" | sed -n 's/.*?//p')
@@ -140,7 +140,7 @@ forms()
 	request /v1/images/edits -F model=stub/plain -F n=1 -F n=2
 	check "$1: n twice" error_is 400 invalid_value
 	post /v1/images/edits '{"model":"stub/plain"}'
-	check "$1: JSON where a form is due" error_is 415 unsupported_media_type
+	check "$1: JSON instead of a form" error_is 415 unsupported_media_type
 }
 
 streams()
@@ -243,14 +243,14 @@ hostile()
 	up "$1: what no such parameter says stays here" \
 		'GET /v1/responses/resp_stub/input_items'
 	request '/v1/audio/voices?stream=true'
-	check "$1: a stream where there is none" error_is 400 invalid_value
+	check "$1: a stream, which it does not have" error_is 400 invalid_value
 	request /v1/responses/resp_stub -X PUT
 	check "$1: another method" error_is 405 method_not_allowed
 	is "$1: all that the path knows" "$(header allow)" 'GET, DELETE'
 	request /v1/responses/resp_stub -I
 	is "$1: a HEAD is none" "$status" 405
 	request /v1/responses/resp_stub -X DELETE -d '{"secret":1}'
-	is "$1: a body that nobody reads" "$status" 200
+	is "$1: a body that is not read" "$status" 200
 	is "$1: is not sent on" "$(cat "$stub_dir/$(last).body")" ''
 }
 
@@ -285,7 +285,7 @@ done <"$dir/rows"
 like 'the price of pictures and of tokens' \
 	"$(grep '"route":"priced"' "$ledger")" \
 	'"input":11,.*"images":3,.*"cost_nanousd":120255000'
-like 'of pictures alone where no tokens are told' \
+like 'by the picture alone if no tokens are reported' \
 	"$(grep '"route":"unpriced"' "$ledger")" \
 	'"images":3,"cost_nanousd":12000[0-9]*'
 unlike 'whose bytes are not taken for tokens' \

@@ -101,7 +101,7 @@ printf '%s' '{"providers":{"den":{"open_ms":4000}},
 	--facts "$dir/facts" <"$dir/body" >"$dir/out"
 is "text: exit status" $? 0
 out=$(cat "$dir/out")
-like "text: who and what" "$out" '^request +chat, by client owner, for model free'
+like "text: client and endpoint" "$out" '^request +chat, by client owner, for model free'
 like "text: the ceiling" "$out" '^ceiling +external'
 like "text: slots" "$out" 'gpu: 2 of 2 slots used, 1 of 4 queued, waits 10 s'
 like "text: a circuit" "$out" 'circuit open for 4 s'

@@ -377,7 +377,7 @@ back 'a worker is stopped' 5 served_with_a_slot
 load_off 'a worker is stopped'
 accounted 'a worker is stopped'
 check 'a worker is stopped: no circuit has opened' circuits_closed
-is 'a worker is stopped: nobody waits for ever' "$(stat stub in_flight)" 0
+is 'a worker is stopped: no request waits any more' "$(stat stub in_flight)" 0
 
 # --- The resolver -------------------------------------------------------------
 
@@ -557,7 +557,7 @@ check 'copied and truncated: served' served_outside
 wait_until test -s "$disk/state/ledger.jsonl"
 load_off 'copied and truncated'
 accounted 'copied and truncated'
-is 'copied and truncated: nobody noticed' "$(sed -n \
+is 'copied and truncated: no request noticed' "$(sed -n \
 	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
 wait_until served
 "$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
@@ -614,7 +614,7 @@ load_on any/delay=10 3
 everybody=$(children "$tailgate_pid")
 row_from=$(now_ms)
 kill -KILL "$tailgate_pid"
-check 'the parent is killed: nobody of its is left' \
+check 'the parent is killed: none of its processes is left' \
 	wait_until -t 5 all_gone
 took 'the parent is killed: all have ended'
 wait "$tailgate_pid" 2>/dev/null
@@ -626,7 +626,7 @@ check 'the parent is killed: started again' wait_until -t 5 served_with_a_slot
 took 'the parent is killed: started again'
 wait "$load_pid"
 forget "$load_pid"
-like 'the parent is killed: its clients are told' "$(cat "$dir/load")" \
+like 'the parent is killed: its clients get an end' "$(cat "$dir/load")" \
 	'^complete='
 "$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
 detail "$(cat "$dir/verify")"
@@ -648,7 +648,7 @@ before=$(cksum <"$small/run/processes/table")
 for n in 1 2 3; do
 	"$TAILGATE" -f "$conf" status >"$dir/out" 2>&1
 done
-like 'tailgate status works beside it' "$(cat "$dir/out")" '^gpu'
+like 'tailgate status works meanwhile' "$(cat "$dir/out")" '^gpu'
 is 'and is no process of the pool' "$(cksum <"$small/run/processes/table")" \
 	"$before"
 mkdir "$dir/other"
@@ -735,22 +735,22 @@ check 'no threads: a gateway of another user serves' \
 load_on any/plain 3
 kill -STOP "$log_reader_pid"
 for n in 1 2 3; do
-	check "the log's reader stands still: served ($n)" served_outside
+	check "the log's reader is stopped: served ($n)" served_outside
 	served_by any/delay=200
 done
-load_off "the log's reader stands still"
-is "the log's reader stands still: nobody notices" "$(sed -n \
+load_off "the log's reader is stopped"
+is "the log's reader is stopped: no request notices" "$(sed -n \
 	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
-accounted "the log's reader stands still"
+accounted "the log's reader is stopped"
 kill -CONT "$log_reader_pid"
-check "the log's reader stands still: the log says what is missing" \
+check "the log's reader is stopped: the log says what is missing" \
 	wait_until -p "$tailgate_pid" served_and_said \
 	'[1-9][0-9]* lines of the log were lost'
 
 load_on any/delay=10 6
 processes_left 1
 if [ "$own_mounts" = yes ]; then
-	check 'no threads: who needs one is refused by name' named_exhausted
+	check 'no threads: a request that needs one is refused by name' named_exhausted
 fi
 head -c 100000 /dev/zero | tr '\0' x >"$dir/large"
 printf '{"model":"any/plain","messages":[{"role":"user","content":"%s"}]}' \
@@ -759,7 +759,7 @@ post /v1/chat/completions "@$dir/large.json" --max-time 10
 is 'no threads: a large body is served' "$status" 200
 asked=$((asked + 1))
 served_by any/delay=1500
-is 'no threads: so is who waits long' "$status" 200
+is 'no threads: so is one that waits long' "$status" 200
 check 'no threads: what leaves is served' served_outside
 before=$(workers)
 : >"$dir/tailgate.log"

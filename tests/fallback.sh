@@ -117,8 +117,8 @@ both()
 	is "$1 without the permission: the second saw no byte" \
 		"$(stat second requests)" 0
 	ask "$1-yes" "${4:-}"
-	is "$1 with the permission: the next one answers" "$status" 200
-	is "$1: the client is told where from" \
+	is "$1 with the permission: the next one serves it" "$status" 200
+	is "$1: the client gets the provider's name" \
 		"$(header x-tailgate-provider)" second
 	is "$1: and why" "$(header x-tailgate-fallback)" "$1"
 	is "$1: the second was asked once" "$(stat second requests)" 1
@@ -163,10 +163,10 @@ check 'a web page is wrapped' error_is 502 upstream_error
 is 'none of them reached the second' "$(stat second requests)" 0
 for model in loading dressed; do
 	ask $model
-	is "$model: the next one answers" "$status" 200
+	is "$model: the next one serves it" "$status" 200
 done
 ask first-event '"stream":true'
-is 'first event: the next one answers' "$status" 200
+is 'first event: the next one serves it' "$status" 200
 like 'with its whole stream' "$(body)" '\[DONE\]'
 unlike 'and nothing of the error' "$(body)" '"error"'
 
@@ -186,11 +186,11 @@ is 'the third target was not asked' "$(stat second requests)" 0
 ask left
 is 'the second of two outside cannot be reached' "$status" 503
 ask twice
-is 'or answers' "$status $(header x-tailgate-provider)" '200 far'
+is 'or serves it' "$status $(header x-tailgate-provider)" '200 far'
 
 # Every try is in the ledger.
 stop "$tailgate_pid"
-is 'a request that timed out outside is told' \
+is 'a request that timed out outside is reported' \
 	"$(jq -c 'select(.model == "left") | [.tries[] | [.provider, .outcome,
 		.sent // false, .host, .allowed_by, .bytes_sent > 0,
 		.cost_nanousd > 0, .usage]], .sent, .external, .provider' \

@@ -150,7 +150,7 @@ who_asks()
 		"$(last gpu .id)"
 	unlike "$1: which is not the one that the client made up" \
 		"$(last gpu .id)" 0123456789abcdef0123
-	unlike "$1: the model server is told nothing of it" \
+	unlike "$1: the model server gets nothing of it" \
 		"$(cat "$stub_dir"/*.head)" '[Tt]ailgate-'
 
 	base=$gpu_base key=$mallory_key
@@ -174,13 +174,13 @@ who_asks()
 	mark
 	ask free/plain ''
 	wait_until ledger_grew "$gpu_ledger" "$gpu_lines"
-	is "$1: a relay that tells nothing asks for itself" \
+	is "$1: a relay that names no client asks for itself" \
 		"$(last gpu .client)" relay
 	curl -s -H "Authorization: Bearer $chief_key" "$base/metrics" \
 		>"$dir/metrics"
 	check "$1: meters count by the entry" \
 		grep -q 'tailgate_requests_total{client="relay",' "$dir/metrics"
-	check_not "$1: not by what it tells" grep -q 'relay/' "$dir/metrics"
+	check_not "$1: not by the name that it gives" grep -q 'relay/' "$dir/metrics"
 	base=$front_base
 }
 
@@ -193,7 +193,7 @@ bounds()
 	check "$1: the relay's ceiling holds" error_is 403 private_route_blocked
 	key=$relay_key
 	ask far '' -H "$(hop boss local)"
-	check "$1: and so does what it tells" error_is 403 private_route_blocked
+	check "$1: and so does the place that it gives" error_is 403 private_route_blocked
 	ask far '' -H "$(hop boss external)"
 	is "$1: both wide, it goes" "$status" 200
 	key=$some_key
@@ -205,7 +205,7 @@ bounds()
 	ask small '' -H "$(hop one)"
 	ask small '' -H "$(hop two)"
 	ask small '' -H "$(hop three)"
-	check "$1: its budget is that of all behind it" \
+	check "$1: its budget is for all its clients" \
 		error_is 429 rate_limit_exceeded
 
 	base=$front_base key=$anna_key
@@ -300,11 +300,11 @@ signs()
 	is "$1: a relay is sent no signs of life" \
 		"$curl_status $(wc -c <"$dir/body")" '28 0'
 	ask free/stall-head '"stream":true' --max-time 1.5
-	like "$1: who asks for itself is" "$(body)" '^: waiting'
+	like "$1: a client that asks for itself gets them" "$(body)" '^: waiting'
 	base=$front_base key=$anna_key
 	ask gpu/free/stall-head '"stream":true' --max-time 1.5
 	like "$1: and so is the front's client" "$(body)" '^: waiting'
-	check "$1: those who went are gone" wait_until stat_is stub in_flight 0
+	check "$1: those that left are gone" wait_until stat_is stub in_flight 0
 }
 
 # goes MODEL: a client that hangs up after the stub has its request.
@@ -401,7 +401,7 @@ learns()
 		"$(jq -r '.data[].id' "$dir/body" | grep -c '\*')" 0
 	is "$1: how busy it is is for gateways" \
 		"$(jq -c '[.data[].tailgate] | unique' "$dir/body")" '[null]'
-	is "$1: who learn it" \
+	is "$1: they learn it" \
 		"$(jq -c '.learned[] | select(.model == "card") |
 			[.slots, .busy]' "$dir/front/run/learned.json")" '[1,0]'
 	small_is()

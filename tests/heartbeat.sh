@@ -126,7 +126,7 @@ waited()
 	check "$1: the head is a stream's" head_has \
 		'^content-type: text/event-stream'
 	check "$1: and good" head_has '^HTTP/1.1 200'
-	check "$1: and says who it is" head_has '^x-request-id: req_'
+	check "$1: and has its id" head_has '^x-request-id: req_'
 }
 
 # whole NAME: it ended well, and is the upstream's except for the comments.
@@ -302,7 +302,7 @@ left_alone()
 		"$base/v1/chat/completions" &
 	adopt beside $!
 	wait_until -p "$beside_pid" file_has "$dir/beside" '^: waiting'
-	check "$1: a whole answer gets no early byte" test ! -s "$dir/stream"
+	check "$1: a whole response gets no early byte" test ! -s "$dir/stream"
 	check "$1: nor an early head" test ! -s "$dir/stream.head"
 	tell stub release >/dev/null
 	end

@@ -90,7 +90,7 @@ hostile()
 	is "$1: it is an error of the upstream" "$status" 502
 	post /v1/chat/completions "$(chat "raw,file=advice")"
 	is "$1: an error that is no JSON keeps its status" "$status" 503
-	like "$1: and its advice, wherever it stands" "$(cat "$dir/head")" \
+	like "$1: and its advice, at any place" "$(cat "$dir/head")" \
 		'^[Rr]etry-[Aa]fter: 77'
 }
 each_server hostile

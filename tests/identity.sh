@@ -62,13 +62,13 @@ seen()
 }
 
 key=
-is 'nobody' "$(seen >/dev/null; request /v1/models; echo "$status")" 401
+is 'no key, no client' "$(seen >/dev/null; request /v1/models; echo "$status")" 401
 is 'by network, named by a trusted proxy' \
 	"$(seen -H 'X-Forwarded-For: 192.0.2.7')" 'org/plain gpt-x dead '
 request /v1/models -H 'X-Forwarded-For: 192.0.3.7'
-check 'another network is nobody' error_is 401 invalid_api_key
+check 'another network is no client' error_is 401 invalid_api_key
 request /v1/models -H 'X-Forwarded-For: 192.0.2.7, 192.0.3.7'
-check 'what stands before the last foreign address is not believed' \
+check 'addresses before the last foreign one are not believed' \
 	error_is 401 invalid_api_key
 request /as-carla/v1/models
 is 'by the user that the web server names' "$status" 200
@@ -93,7 +93,7 @@ check 'one that it may not use is not there' error_is 404 model_not_found
 post /v1/chat/completions '{"model":"dead","messages":[]}'
 check 'nor may it call it' error_is 403 model_not_allowed
 key=$boss_key
-is 'external ones only where client and model allow it' "$(seen)" \
+is 'external ones only if client and model allow it' "$(seen)" \
 	'org/plain gpt-x dead far '
 
 # Endpoints.
@@ -110,7 +110,7 @@ key=$anna_key
 tell stub reset >/dev/null
 post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
 	-H 'X-Tailgate-Explain: 1'
-is 'explain: an answer' "$status" 200
+is 'explain: a response' "$status" 200
 like 'with the candidates' "$(body)" '"provider": ?"stub"'
 is 'and nothing sent' "$(stat stub requests)" 0
 key=$boss_key
@@ -120,7 +120,7 @@ is 'an operator may ask, too' "$(stat stub requests)" 0
 key=
 post /v1/chat/completions '{"model":"gpt-x","messages":[]}' \
 	-H 'X-Tailgate-Explain: 1' -H 'X-Forwarded-For: 192.0.2.7'
-is 'not for those who may not: it is a request like any other' \
+is 'not for clients that may not: it is a request like any other' \
 	"$(stat stub requests)" 1
 
 # Health, for anybody; the rest for operators.
@@ -136,7 +136,7 @@ key=
 for path in '/health?ready' /ready '/health?a=b&ready=1'; do
 	request "$path"
 	is "$path: one model has no target left" "$status" 503
-	unlike "$path: no names are told" "$(body)" 'dead'
+	unlike "$path: no names" "$(body)" 'dead'
 done
 request /ready -I
 is 'the same by HEAD' "$status" 503
@@ -162,7 +162,7 @@ for path in /metrics /tailgate/status.json; do
 	is "$path: an operator" "$status" 200
 	key=$anna_key
 	request $path
-	check "$path: nobody else" error_is 403 endpoint_not_allowed
+	check "$path: no other client" error_is 403 endpoint_not_allowed
 done
 key=$anna_key
 request /tailgate/usage.json

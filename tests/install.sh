@@ -39,7 +39,7 @@ done
 for file in systemd/system/tailgate.service systemd/system/tailgate.socket \
     systemd/system/tailgate-probe.service systemd/system/tailgate-probe.timer \
     sysusers.d/tailgate.conf tmpfiles.d/tailgate.conf; do
-	check "$file is where systemd looks" test -s "$root/usr/lib/$file"
+	check "$file is in systemd's directory" test -s "$root/usr/lib/$file"
 done
 for file in bash-completion/completions/tailgate \
     zsh/site-functions/_tailgate fish/vendor_completions.d/tailgate.fish; do
@@ -66,12 +66,12 @@ if command -v lighttpd >/dev/null; then
 		    "$datadir/lighttpd/tailgate.conf" |
 		    sed "s|include \"|&$root|"
 	} >"$dir/lighttpd.conf"
-	check "lighttpd takes the include as its comment says" \
+	check "lighttpd accepts the include as its comment says" \
 	    lighttpd -tt -f "$dir/lighttpd.conf"
 	is "and it is three lines" "$(wc -l <"$dir/lighttpd.conf")" 4
 fi
 if command -v promtool >/dev/null; then
-	check "Prometheus takes the alert rules" \
+	check "Prometheus accepts the alert rules" \
 	    promtool check rules "$datadir/prometheus/alerts.yml"
 	# The rules and the key are where an installation has them.
 	sed -e "s|/usr/share/tailgate|$datadir|" \
@@ -81,14 +81,14 @@ if command -v promtool >/dev/null; then
 	check "and the scrape" promtool check config "$dir/prometheus.yml"
 fi
 if command -v logrotate >/dev/null; then
-	check "logrotate takes its file" \
+	check "logrotate accepts its file" \
 	    logrotate -d "$datadir/logrotate/tailgate"
 fi
 if command -v systemd-sysusers >/dev/null; then
 	check "systemd-sysusers makes the user" systemd-sysusers --root="$root"
 	like "and it is there" "$(cat "$root/etc/passwd")" '^tailgate:'
 	if [ "$(id -u)" -eq 0 ]; then
-		check "systemd-tmpfiles takes its file" systemd-tmpfiles \
+		check "systemd-tmpfiles accepts its file" systemd-tmpfiles \
 		    --create --root="$root" \
 		    "$root/usr/lib/tmpfiles.d/tailgate.conf"
 		is "the configuration is the user's to read" \
@@ -104,7 +104,7 @@ if command -v systemd-sysusers >/dev/null; then
 	    "$root/etc/gshadow" "$root/etc/.pwd.lock"
 fi
 if command -v caddy >/dev/null; then
-	check "Caddy takes the Caddyfile" env "HOME=$dir" \
+	check "Caddy accepts the Caddyfile" env "HOME=$dir" \
 	    caddy validate --adapter caddyfile \
 	    --config "$datadir/caddy/Caddyfile"
 fi

@@ -105,7 +105,7 @@ stuck()
 	sent=$(stat other requests)
 	others "$1"
 	ask either
-	is "$1: where that is permitted, it stays here" \
+	is "$1: if that is permitted, it stays here" \
 		"$status $(header x-tailgate-place)" '200 local'
 	ask out
 	is "$1: nothing was sent" "$(stat other requests)" "$sent"
@@ -123,7 +123,7 @@ over()
 	if [ "$2" = 0 ]; then
 		unlike "$1: nothing is lost" "$out" 'not recorded'
 	else
-		like "$1: --verify tells of the gap" "$out" \
+		like "$1: --verify reports the gap" "$out" \
 			'gap: [1-9][0-9]* requests from .* were not recorded, 0 of'
 	fi
 }
@@ -136,7 +136,7 @@ lock_ledger "$ledger"
 stuck 'a held lock'
 unlock_ledger
 over 'a held lock' 0
-is 'the lock is nobody else'"'"'s to open' \
+is 'no other user can open the lock' \
 	"$(find "$ledger.lock" -perm 600)" "$ledger.lock"
 
 # A holder that was stopped is no different: so would a worker be.
@@ -241,7 +241,7 @@ start_tailgate
 start_server lighttpd
 ask out
 all_settled
-like 'the next one tells what the one before could not write' \
+like 'the next one counts what the one before could not write' \
 	"$(jq -c 'select(.gap) | [.lost > 0, .lost_external]' "$ledger" |
 		tail -n 1)" '^\[true,[0-9]+\]$'
 end 'well'

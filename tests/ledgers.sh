@@ -60,7 +60,7 @@ like 'as one' "$out" "^front-1: $(wc -l <"$one") lines, numbers 1 to "
 } >"$dir/again"
 usage --verify "$dir/again"
 is 'lines that come again are no break' "$code" 0
-like 'and are told' "$out" 'more than once'
+like 'and are named' "$out" 'more than once'
 
 # damage NAME SED-SCRIPT FINDING
 damage()
@@ -68,7 +68,7 @@ damage()
 	sed "$2" "$dir/mixed" >"$dir/damaged"
 	usage --verify "$dir/damaged"
 	is "$1 is found" "$code" 1
-	like "$1 is told, with its host" "$out" "damaged:[0-9]+: $3"
+	like "$1 is named, with its host" "$out" "damaged:[0-9]+: $3"
 }
 damage 'a line that was removed' 200d \
 	'(front-.|gpu.home): 1 lines before it are missing'
@@ -101,7 +101,7 @@ is 'they are summed up' "$code" 0
 printf '%s\n' "$out" | sed -e 1d -e 's/"//g' -e '/^,/d' -e '/^$/d' | awk -F, '{ print $1 "," $2 }' >"$dir/got"
 python3 "$tests/ledgers.py" ask 1 "$one" "$two" "$gpu" |
 	cut -d, -f1 | sort -u >"$dir/clients"
-is 'by the names that the clients have where they asked' \
+is 'by the names of the clients at the gateway that they asked' \
 	"$(cut -d, -f1 "$dir/got" | sort -u)" "$(cat "$dir/clients")"
 is 'each request once' "$(awk -F, '{ n += $2 } END { print n }' "$dir/got")" \
 	"$(cat "$one" "$two" "$gpu" | jq -r 'select(.id) | .id' | sort -u |

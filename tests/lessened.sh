@@ -66,7 +66,7 @@ never()
 	forget "$refused_pid"
 	like "require, $1: it says what there is" "$(cat "$dir/refused")" \
 		"sandbox = .require., but this system has only: $2; use"
-	check_not "require, $1: nobody listens" "$bin/listen" -c "$dir/sock"
+	check_not "require, $1: no process listens" "$bin/listen" -c "$dir/sock"
 	"$bin/lessened" "$1" "$TAILGATE" -f "$conf" status >"$dir/out" 2>&1
 	is "require, $1: nor does a command run" "$?" 1
 	like "require, $1: which says why" "$(cat "$dir/out")" 'this system has'

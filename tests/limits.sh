@@ -196,13 +196,13 @@ limited()
 	is "limit $1: workers were killed" "$kills" 6
 	# Without the right to look at our own workers, the test can't tell.
 	if [ "$(id -u)" -eq 0 ]; then
-		at_most "limit $1: nobody is unanswered but theirs" \
+		at_most "limit $1: only their own clients are without a response" \
 			"$unanswered" "$lost"
 	fi
 	is "limit $1: none by CGI" "$(count cgi failed)" 0
 	check "limit $1: nothing runs on" wait_until stat_is stub in_flight 0
 	"$TAILGATE" -f "$conf" status >"$dir/status" 2>&1
-	unlike "limit $1: nobody holds or waits any more" \
+	unlike "limit $1: no request has a slot or waits any more" \
 		"$(cat "$dir/status")" 'running|waiting'
 	without
 }

@@ -44,7 +44,7 @@ load()
 		done
 	CREDENTIALS_DIRECTORY=$home/credentials
 	export CREDENTIALS_DIRECTORY
-	check "$title: stands in the manual" test -s "$home/as_it_stands"
+	check "$title: is in the manual" test -s "$home/as_it_stands"
 	check "$title: the configuration is right" \
 		"$TAILGATE" -f "$conf" check
 }
@@ -107,7 +107,7 @@ like 'the team: and no other' "$(explain ben big hello)" '^REFUSED'
 
 load 'Keys as credentials'
 run 'Keys as credentials'
-is 'credentials: nothing to warn of but the price that OpenRouter tells' \
+is 'credentials: the only warning is about the price, which OpenRouter reports' \
 	"$(says | grep warning | grep -v 'no price')" ''
 like 'credentials: outside' "$(explain anna openrouter/x hello)" \
 	'^1[.] IN +openrouter .*model x$'

@@ -108,7 +108,7 @@ tiny()
 		begin
 		body_of 16 "$unit" "$3" "$4" "0$5"
 		send "$2"
-		is "$1 $unit: is answered" "$status" 200
+		is "$1 $unit: is served" "$status" 200
 		at_most "$1 $unit: KB at the most" \
 			$(($(resident VmHWM) - start_kb)) $((112 * 1024))
 		same_workers "$1 $unit"
@@ -290,9 +290,9 @@ begin_one
 told_of_limit()
 {
 	post /v1/chat/completions '{"model":"picky/429,retry=60","messages":[]}'
-	like "$1 is told of the model's limit" "$status $(body)" \
+	like "$1 gets the model's limit as the reason" "$status $(body)" \
 		'^(429|503) .*rate limit'
-	like "$1 is told for how long" "$(header Retry-After)" '^[1-9][0-9]?$'
+	like "$1 gets the time" "$(header Retry-After)" '^[1-9][0-9]?$'
 }
 
 # served_by_picky NAME: another model of the same provider goes on.
@@ -441,7 +441,7 @@ wait "$flood_pid"
 forget "$flood_pid"
 counts=$(sort "$dir/codes" | uniq -c | awk '{ printf "%s:%s ", $2, $1 }')
 detail "$counts"
-is 'every one is answered' "$(grep -c -x -e 200 -e 503 "$dir/codes")" $flooded
+is 'every one gets a response' "$(grep -c -x -e 200 -e 503 "$dir/codes")" $flooded
 check 'some are served' grep -q -x 200 "$dir/codes"
 check 'some are refused' grep -q -x 503 "$dir/codes"
 is 'and told why' "$(cat "$dir"/flood.[0-9]* | grep -o '"code": *"[a-z_]*"' |

@@ -92,7 +92,7 @@ turn=$(awk '/^tailgate_longest_turn_seconds / { print $2 * 1000000 }' \
 	"$dir/worked")
 is 'the longest turn of the loop is measured' \
 	"$(awk -v us="$turn" 'BEGIN { print (us > 0 && us < 60000000) }')" 1
-like 'and tailgate status tells it' "$("$TAILGATE" -f "$conf" status)" \
+like 'and tailgate status shows it' "$("$TAILGATE" -f "$conf" status)" \
 	'^longest turn of a request: [0-9.]+ ms$'
 
 workers=$(workers_of "$tailgate_pid")
@@ -126,7 +126,7 @@ check 'and it goes on counting' count_is 90
 
 stop "$tailgate_pid"
 start_tailgate
-check 'a gateway that was started anew serves' wait_until serves
+check 'a gateway that was started again serves' wait_until serves
 metrics again
 is 'no counter goes down over a restart' "$(never_down reloaded again)" ''
 is 'and nothing is forgotten' "$(requests again)" 90

@@ -88,20 +88,20 @@ paths()
 			'^404 {"type":"error","error":{"type":"not_found_error"'
 	done
 	request /v1/files -H 'anthropic-version: 2023-06-01'
-	like "$1: Anthropic's SDK at a path of nobody" "$(body)" \
+	like "$1: Anthropic's SDK at an unknown path" "$(body)" \
 		'^{"type":"error"'
 	request /v1/models/nothing -H 'anthropic-version: 2023-06-01'
 	like "$1: and at one of both" "$status $(body)" \
 		'^404 {"type":"error"'
 	for path in / /v1 /v1/ /ai/v1; do
 		request "$path"
-		is "$1: GET $path tells of a gateway" "$status $(body)" \
+		is "$1: GET $path says that it is a gateway" "$status $(body)" \
 			'200 {"service":"tailgate","status":"ok"}'
 		request "$path" -I
 		is "$1: HEAD $path" "$status" 200
 	done
 	post /v1 '{}'
-	check "$1: which takes no POST" error_is 405 method_not_allowed
+	check "$1: which accepts no POST" error_is 405 method_not_allowed
 	for path in /v1/nothing/v1 /v1/nothing/; do
 		request "$path"
 		check "$1: $path is no root" error_is 404 unknown_url
@@ -173,7 +173,7 @@ shipped()
 	unlike "$1: the key is not printed" "$out" "$chief_key"
 	probe --key-file "$dir/anna.key"
 	is "$1: not for anybody" "$code" 1
-	like "$1: who is told" "$out" "NO .*not an operator's"
+	like "$1: and this is reported" "$out" "NO .*not an operator's"
 	unlike "$1: the mount is not to blame" "$out" 'change: mount'
 	probe
 	is "$1: nor without a key" "$code" 1

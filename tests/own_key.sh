@@ -129,7 +129,7 @@ ask own -H 'Authorization: Basic YW5uYTpwdw=='
 check 'nor is what is no bearer token' error_is 401 own_key_missing
 ask own -H "Authorization: Bearer a b"
 check 'nor what is none in its form' error_is 401 own_key_missing
-is 'nobody was asked' "$(asked)" ''
+is 'no provider was asked' "$(asked)" ''
 ask own -H "$bearer" -H 'X-Tailgate-Key: tg-nobody'
 check 'an unknown gateway key' error_is 401 invalid_api_key
 post /v1/messages "$(body_of own)" -H 'anthropic-version: 2023-06-01' \
@@ -145,7 +145,7 @@ who=$anna
 check 'a local client goes nowhere with it' error_is 403 private_route_blocked
 ask own -H "$bearer" -H 'X-Tailgate-Place: local'
 check 'nor does a request that stays' error_is 403 private_route_blocked
-is 'and nobody was asked' "$(asked)" ''
+is 'and no provider was asked' "$(asked)" ''
 
 # --- chains -------------------------------------------------------------------
 ask either -H "$bearer"
@@ -161,10 +161,10 @@ is 'the next of a chain has its own key, never the client'"'"'s' "$(asked)" \
 	"429 $own o
 200 sk-ours-of-the-gateway p"
 ask own -H "$bearer"
-is 'a limit of the client is told to it' "$status:$(header retry-after)" 429:7
+is 'a limit of the client reaches it' "$status:$(header retry-after)" 429:7
 : >"$answers"
 ask own -H 'Authorization: Bearer sk-of-another-user'
-is 'and holds nobody else back' "$status:$(asked)" \
+is 'and holds no other client back' "$status:$(asked)" \
 	'200:200 sk-of-another-user o'
 
 # --- refused ------------------------------------------------------------------

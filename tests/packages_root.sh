@@ -64,7 +64,7 @@ is 'the configuration is for the service to read' \
 is 'and there is none yet' "$(ls -A /etc/tailgate)" ''
 is 'the ledger is the service'"'"'s own' \
     "$(mode /var/lib/tailgate)" '750 tailgate:tailgate'
-check 'logrotate takes its file' logrotate -d /etc/logrotate.d/tailgate
+check 'logrotate accepts its file' logrotate -d /etc/logrotate.d/tailgate
 for page in man1/tailgate.1 man5/tailgate.conf.5 man5/tailgate.ledger.5 \
     man8/tailgate.fcgi.8; do
 	check "the manual $page" test -s "/usr/share/man/$page.gz"
@@ -94,13 +94,13 @@ setpriv --reuid=tailgate --regid=tailgate --init-groups \
 gateway=$!
 check 'the gateway listens' until_true test -S /run/tailgate/sock
 chgrp www-data /run/tailgate/sock
-check 'lighttpd takes the module' lighty-enable-mod tailgate
+check 'lighttpd accepts the module' lighty-enable-mod tailgate
 install -d -o www-data -g www-data /run/lighttpd
 lighttpd -D -f /etc/lighttpd/lighttpd.conf >"$dir/lighttpd.log" 2>&1 &
 web=$!
 check 'lighttpd serves' until_true curl -sf -o "$dir/out" \
     http://127.0.0.1/health
-check 'a request is answered' answers
+check 'a request is served' answers
 check 'the page is served' curl -sf http://127.0.0.1/tailgate/
 check 'the request is in the ledger' until_true in_ledger 1
 
@@ -116,7 +116,7 @@ check 'the running one goes on' answers
 kill -HUP "$gateway"
 check 'after a reload the later one serves' until_true sh -c \
     "readlink /proc/$gateway/exe | grep -qx /usr/sbin/tailgate.fcgi"
-check 'a request is answered by it' answers
+check 'it serves a request' answers
 check 'both versions wrote the ledger' until_true in_ledger 3
 check 'the ledger is one chain' tailgate usage --verify
 

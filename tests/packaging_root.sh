@@ -106,7 +106,7 @@ health() {
 }
 check 'the container is well, by its health check' until_true health
 # shellcheck disable=SC2016 # the inner shell expands them
-check 'a request is answered' sh -c '
+check 'a request is served' sh -c '
 	curl -sS --max-time 30 -H "Authorization: Bearer $(cat "$1")" \
 	    -H "Content-Type: application/json" -d "{\"model\":\"echo\",
 	    \"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}" \

@@ -106,7 +106,7 @@ unlike 'a name with a public and a private address: not the public one' \
 	"$status" '^200$'
 ask unlisted
 check 'not listed: refused' error_is 503 provider_unavailable
-is 'nobody came to the public address' \
+is 'no connection came to the public address' \
 	"$(seen $public "$outside_port" connections)" "$connections"
 is 'nor to the other one' \
 	"$(seen $listed "$listed_port" connections)" "$connections"

@@ -84,7 +84,7 @@ check_not "and writes nothing" test -e "$dir/prices.conf"
 import "$dir/litellm.json"
 is "LiteLLM's list" "$status" 0
 [ "$status" = 0 ] || detail "$(cat "$dir/out")"
-like "who is not in it is said" "$(cat "$dir/out")" \
+like "targets that are not in it are named" "$(cat "$dir/out")" \
 	'^a/b-x at router: no price in the list$'
 like "and what a price here cannot say" "$(cat "$dir/out")" \
 	'^1 of these models cost more for long prompts'
@@ -106,7 +106,7 @@ is "cache writes by their duration" "$(row claude-x)" \
 		'date = "2026-05-04"; input = 3.0; cached = 0.3;' \
 		'cache_write = 3.75; cache_write_1h = 6.0; output = 15.0; ')"
 is "once for each target" "$(grep -c '"gpt-x"' "$dir/prices.conf")" 1
-unlike "not where the operator said a price" "$(cat "$dir/prices.conf")" '"own"'
+unlike "not if the operator gave a price" "$(cat "$dir/prices.conf")" '"own"'
 unlike "nor of one's own" "$(cat "$dir/prices.conf")" '"box"'
 
 # Says which prices are old, and only these.
@@ -140,7 +140,7 @@ is "what is right is left as it is written" \
 is "comments and rows stay" "$(grep -c -e '^# mine' \
 	-e '// by the contract' -e '"power"' -e '# our electricity' \
 	"$dir/prices.conf")" 4
-is "and who may read it" "$(find "$dir/prices.conf" -perm 640)" \
+is "and its mode" "$(find "$dir/prices.conf" -perm 640)" \
 	"$dir/prices.conf"
 # Only root can give a file to a group that it is not in.
 if [ "$(id -u)" -eq 0 ]; then

@@ -82,7 +82,7 @@ tailgate status
 is "status: 0" "$code" 0
 like "one failure does not open a circuit" "$(line turns)" ' closed '
 like "its last error is shown" "$(line turns)" ' error '
-like "a 429 of the list keeps nobody from its models" "$(line limited)" \
+like "a 429 of the list keeps no request from its models" "$(line limited)" \
 	' closed '
 like "a refused key is no failure of the provider" "$(line strict)" ' closed '
 like "limits have a line" "$(line gpu)" '^gpu +2 +0 +0 +5$'
@@ -101,7 +101,7 @@ fi
 
 providers_are 200
 tailgate probe turns
-is "it answers again: 0" "$code" 0
+is "it responds again: 0" "$code" 0
 tailgate status
 like "and its circuit is closed" "$(line turns)" ' closed '
 
@@ -175,7 +175,7 @@ is "a provider that is not there: 1" "$code" 1
 tailgate probe --watch 0
 is "a watch of 0 seconds: wrongly called" "$code" 2
 tailgate status everything
-is "status takes no names: wrongly called" "$code" 2
+is "status accepts no names: wrong arguments" "$code" 2
 
 # more_than N: the stub has seen more requests.
 # shellcheck disable=SC2317 # wait_until calls it

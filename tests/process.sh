@@ -279,7 +279,7 @@ kill -KILL "$tailgate_pid"
 wait "$tailgate_pid" 2>/dev/null
 forget "$tailgate_pid"
 for p in $before; do
-	check 'a killed parent takes its workers along' \
+	check 'the workers of a killed parent end with it' \
 		wait_until pid_died "$p"
 done
 start_tailgate

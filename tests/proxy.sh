@@ -70,7 +70,7 @@ start_lighttpd
 for n in 1 2 3; do
 	post /v1/chat/completions '{"model":"far","messages":[]}'
 	is "through the proxy $n" "$status" 200
-	same "the answer is the upstream's $n" "$dir/body" \
+	same "the response is the upstream's $n" "$dir/body" \
 		"$stub_dir/$(stat stub requests).answer"
 done
 is 'one tunnel serves them all' "$(wc -l <"$dir/asked" | tr -d ' ')" 1

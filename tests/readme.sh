@@ -275,7 +275,7 @@ through()
 	ps -o user= -C "$web" | grep -qx "$user"
 	ok "$web runs as $user" $?
 	ask
-	ok "$web: a request is answered" $?
+	ok "$web: a request is served" $?
 	page
 	ok "$web: the page is served" $?
 	grep -c '"laptop".*"chat".*"status":200' \

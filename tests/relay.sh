@@ -42,12 +42,12 @@ exact_requests()
 {
 	request /v1/chat/completions -H 'Content-Type: application/json' \
 		--data-binary "@$dir/odd.json"
-	is "$1: odd JSON is answered" "$status" 200
+	is "$1: odd JSON is served" "$status" 200
 	sent_as "$1: odd JSON arrives byte for byte" "$dir/odd.json"
 
 	request /v1/chat/completions -H 'Content-Type: application/json' \
 		-H 'Transfer-Encoding: chunked' --data-binary "@$dir/odd.json"
-	is "$1: a chunked upload is answered" "$status" 200
+	is "$1: a chunked upload is served" "$status" 200
 	sent_as "$1: a chunked upload arrives whole" "$dir/odd.json"
 
 	request /v1/chat/completions -H 'Content-Type: application/json' \
@@ -126,7 +126,7 @@ exact_forms()
 		request /v1/audio/transcriptions \
 			-H 'Content-Type: multipart/form-data; boundary=b' \
 			--data-binary "@$dir/$where"
-		is "$1: 25 MB, model $where, is answered" "$status" 200
+		is "$1: 25 MB, model $where, is served" "$status" 200
 		sent_as "$1: 25 MB, model $where, arrives byte for byte" \
 			"$dir/$where"
 		rm -f "$stub_dir/$(last).body"
@@ -134,7 +134,7 @@ exact_forms()
 	request /v1/audio/translations \
 		-H 'Content-Type: multipart/form-data; boundary=b' \
 		-H 'Transfer-Encoding: chunked' --data-binary "@$dir/last"
-	is "$1: 25 MB, chunked, is answered" "$status" 200
+	is "$1: 25 MB, chunked, is served" "$status" 200
 	sent_as "$1: 25 MB, chunked, arrives byte for byte" "$dir/last"
 	rm -f "$stub_dir/$(last).body"
 }
@@ -297,7 +297,7 @@ cut_short()
 heads()
 {
 	post /v1/chat/completions "$(chat inject)"
-	is "$1: hostile headers: the answer is still good" \
+	is "$1: hostile headers: the response is still good" \
 		"$status $curl_status" '200 0'
 	for name in Set-Cookie Location X-Sendfile X-LIGHTTPD-send-file \
 		X-Accel-Redirect OpenAI-Organization X-Folded X-Control; do
@@ -324,7 +324,7 @@ heads()
 	same "$1: a JSON error passes as it is" "$dir/body" \
 		"$stub_dir/$(last).answer"
 	post /v1/chat/completions "$(chat gzip)"
-	is "$1: gzip though not asked: the client, who did not either, can read it" \
+	is "$1: gzip without being asked: a client that did not ask either can read it" \
 		"$status $(header content-encoding)" '200 '
 	like "$1: all of it" "$(body)" '^\{.*\}$'
 }
@@ -339,19 +339,19 @@ methods()
 	request /v1/models/stub%2Fplain
 	is "$1: GET /v1/models/{id} with an escaped slash" "$status" 200
 	request /v1/chat/completions
-	check "$1: GET where POST belongs" error_is 405 method_not_allowed
+	check "$1: GET instead of POST" error_is 405 method_not_allowed
 	like "$1: Allow" "$(header allow)" POST
 	request /v1/models -X DELETE
 	check "$1: DELETE" error_is 405 method_not_allowed
 	request /v1/models -X OPTIONS -H 'Origin: http://x' \
 		-H 'Access-Control-Request-Method: POST'
 	like "$1: OPTIONS without cors" "$status" '^(204|405)$'
-	is "$1: nobody is allowed by it" \
+	is "$1: it allows no page" \
 		"$(header access-control-allow-origin)" ''
 	request /v1/nothing
 	check "$1: an unknown path" error_is 404 unknown_url
 	request /v1
-	is "$1: the mount itself tells of a gateway" "$status $(body)" \
+	is "$1: the mount itself says that it is a gateway" "$status $(body)" \
 		'200 {"service":"tailgate","status":"ok"}'
 	post /ai/v1/chat/completions "$(chat plain)"
 	is "$1: under a prefix" "$status" 200

@@ -41,7 +41,7 @@ session()
 trace=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 
 ask "$(chat plain)"
-is 'who names no session has none' "$status:$(session)" 200:none
+is 'a request without a session has none' "$status:$(session)" 200:none
 is 'nor a trace' "$(printf '%s\n' "$line" | jq -r '.trace // "none"')" none
 ask "$(chat plain)" -H 'X-Tailgate-Session: sess-MARK-1'
 first=$(session)
@@ -57,7 +57,7 @@ ask "$(chat plain '"prompt_cache_key":"sess-MARK-2"')"
 check 'another is another' test "$(session)" != "$first"
 check_not 'no name is in the ledger' grep -q MARK "$dir/state/ledger.jsonl"
 check_not 'nor in the log' grep -q MARK "$dir/tailgate.log"
-is 'usage tells what a session was' "$("$TAILGATE" -f "$conf" usage \
+is 'usage shows a session' "$("$TAILGATE" -f "$conf" usage \
 	--by session --format json | jq -c --arg s "$first" \
 	'[.. | objects | select(.session? == $s) | .requests]')" '[4]'
 check 'the ledger verifies' "$TAILGATE" -f "$conf" usage --verify

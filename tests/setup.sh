@@ -127,7 +127,7 @@ begin()
 	is "$1: set up" "$status" 0
 	[ "$status" = 0 ] || detail "$(cat "$dir/setup.out")"
 	unlike "$1: the key is not shown" "$(cat "$dir/setup.out")" "$key"
-	is "$1: nobody else can read the key" \
+	is "$1: no other user can read the key" \
 		"$(cd "$HOME" && grep -rl "$key" . | while read -r file; do
 			find "$file" -perm /077
 		done)" ""
@@ -152,7 +152,7 @@ worked()
 	is "$1: its tool has run" \
 		"$(cat "$dir/task/proof.txt" 2>/dev/null)" bridged-42
 	# Qwen Code's shell tool may miss what a command wrote at its end.
-	like "$1: it tells what the tool said" "$(cat "$dir/tool.out")" \
+	like "$1: it prints the tool's output" "$(cat "$dir/tool.out")" \
 		'bridged-42|Exit Code: 0'
 	[ "$status" = 0 ] || detail "$(tail -n 15 "$dir/tool.out" "$dir/tool.err")"
 }
@@ -279,7 +279,7 @@ try_aider()
 	work aider --yes-always --no-git --no-check-update --analytics-disable \
 		--no-show-release-notes --message "say hello"
 	is "aider: it ends well" "$status" 0
-	like "aider: the model has answered" "$(cat "$dir/tool.out")" \
+	like "aider: the model has responded" "$(cat "$dir/tool.out")" \
 		'Hello from the model'
 	end aider
 }
@@ -320,7 +320,7 @@ try_rest()
 	like "which is said, with the backup" "$(cat "$dir/setup.out")" \
 		'changed since.*state/tailgate/setup/codex'
 	sed -i 's/^model = .*/model = "org\/chat.1"/' "$HOME/.codex/config.toml"
-	check "undone, beside a line that is new" "$TAILGATE" setup codex --undo
+	check "undone, with a new line in the file" "$TAILGATE" setup codex --undo
 	like "and the client that was made is named" "$(cat "$dir/check.out")" \
 		'client made is still there; .*client rm made'
 	is "which stays" "$(cat "$HOME/.codex/config.toml")" '# my end'
@@ -353,7 +353,7 @@ try_rest()
 	is "a name that is none" "$status" 2
 	for shown in cursor open-webui librechat python js curl; do
 		set_up "$shown" --model chat
-		like "$shown is told the URL" "$status $(cat "$dir/setup.out")" \
+		like "$shown: the URL is printed" "$status $(cat "$dir/setup.out")" \
 			"$base/v1"
 	done
 	set_up env --key-file "$dir/anna.key"

@@ -187,7 +187,7 @@ try_tool()
 		alike "with nothing left" before script
 	done
 	by_script --key-file "$dir/anna.key"
-	check "setup takes the script back" "$TAILGATE" setup "$tool" --undo
+	check "setup undoes the script's work" "$TAILGATE" setup "$tool" --undo
 	without_state
 	keep script
 	alike "whole" before script
@@ -326,7 +326,7 @@ for shell in dash busybox; do
 		>"$HOME/.codex/config.toml"
 	by_script --undo 2>/dev/null
 	is "$shell: a line of ours that was changed stays" "$status" 1
-	like "and it is said where the backup is" \
+	like "and the backup's path is printed" \
 		"$(cat "$dir/script.out")" 'changed since.*tailgate/setup/codex'
 	sed -e '$a\
 \
@@ -335,7 +335,7 @@ trust_level = "trusted"' -e '1i\
 # first' "$dir/set.toml" >"$HOME/.codex/config.toml"
 	cp "$HOME/.codex/config.toml" "$dir/used.toml"
 	by_script --undo
-	is "$shell: undone beside new lines" "$status" 0
+	is "$shell: undone, with new lines in the file" "$status" 0
 	mv "$HOME/.codex/config.toml" "$dir/by_script.toml"
 	new_home mine
 	by_setup codex --key-file "$dir/anna.key"

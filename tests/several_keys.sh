@@ -96,7 +96,7 @@ is 'all is well: the first key' "$status:$(cat "$log")" "200:200 $k1 big"
 # --- refused: the second, at once, within one request -------------------------
 echo "$k1 401" >"$answers"
 ask
-is 'a key that is refused: the next one answers' "$status" 200
+is 'a key that is refused: the next one is used' "$status" 200
 is 'each was asked once' "$(cat "$log")" "401 $k1 big
 200 $k2 big"
 is 'it is no fallback' "$(header x-tailgate-fallback)" ''
@@ -120,7 +120,7 @@ is 'nor for another model' "$(cat "$log")" "200 $k2 tiny"
 # --- a limit of one model -----------------------------------------------------
 echo "$k2 429 40" >>"$answers"
 ask
-is 'one that is limited: the third answers' "$status:$(cat "$log")" \
+is 'one that is limited: the third is used' "$status:$(cat "$log")" \
 	"200:429 $k2 big
 200 $k3 big"
 is 'both rest' "$(rests)" '[1,2]'
@@ -142,8 +142,8 @@ check 'the last key is refused, too: that is said' \
 	error_is 502 provider_account
 unlike 'without the key' "$(cat "$dir/body" "$dir/head")" 'MARK'
 ask
-check 'then all rest, and nobody is asked' error_is 503 provider_unavailable
-is 'nobody was' "$(cat "$log")" ''
+check 'then all rest, and no provider is asked' error_is 503 provider_unavailable
+is 'none was' "$(cat "$log")" ''
 like 'it says when to come back' "$(header retry-after)" '^[1-9][0-9]?$'
 like 'and why' "$(cat "$dir/body")" 'all 3 keys of cloud rest'
 like 'explain says it in the same words' "$(printf '{"model":"m"}' |

@@ -109,7 +109,7 @@ others()
 	is "$1: its own models" "$status" 200
 	key=tg-no-such-key
 	request /v1/models --max-time 10
-	is "$1: a wrong key is told so" "$status" 401
+	is "$1: a wrong key gets 401" "$status" 401
 }
 
 # over: the crowd ends; $dir/crowd says how.
@@ -134,12 +134,12 @@ crowd stub/stall-head
 others 'a provider hangs'
 key=$alice_key
 post /v1/chat/completions "$(chat plain)"
-check 'the one who has its share is told so' error_is 503 client_overloaded
+check 'the client that has its share is refused by name' error_is 503 client_overloaded
 like 'and when to come again' "$(header retry-after)" '^[1-9][0-9]*$'
 check 'most of what is idle was its to use' \
 	test "$(stat stub in_flight)" -ge 320
 over
-like 'each of the six hundred was answered' "$(cat "$dir/crowd")" \
+like 'each of the six hundred got a response' "$(cat "$dir/crowd")" \
 	'^complete=[0-9]+ failed=[0-9]+ .*first_bad=503'
 is 'and none got lost' "$(awk -F '[= ]' '{ print $2 + $4 }' "$dir/crowd")" 600
 post /v1/chat/completions "$(chat plain)"
@@ -151,9 +151,9 @@ crowd queued/stall-head
 others 'a long queue'
 key=$alice_key
 post /v1/chat/completions '{"model":"queued/plain","messages":[]}'
-check 'the one whose share waits is told so' error_is 503 client_overloaded
+check 'the client whose share waits is refused by name' error_is 503 client_overloaded
 post /v1/chat/completions '{"model":"second/plain","messages":[]}'
-is 'but may go where it need not wait' "$status" 200
+is 'but its request may go where none waits' "$status" 200
 post /v1/chat/completions '{"model":"permitted/plain","messages":[]}'
 is 'also by the permission "busy"' "$status $(header x-tailgate-fallback)" \
 	'200 busy'
@@ -166,7 +166,7 @@ check 'and another client has a place in the queue' \
 over
 wait "$bob_pid"
 forget "$bob_pid"
-like 'where it is served' "$(cat "$dir/bob")" '^complete=1 failed=0'
+like 'and is served there' "$(cat "$dir/bob")" '^complete=1 failed=0'
 
 # --- A short one, which one client would fill ---------------------------------
 

@@ -103,10 +103,10 @@ arrives_whole()
 	stuck "$2" "$3"
 	wait_until stat_is stub in_flight 0
 	bob_is_served "$1: the slot of a complete response is free" 20
-	check "$1: though nobody takes it" alive "$stuck_pid"
+	check "$1: although the client reads nothing" alive "$stuck_pid"
 	bob_streams "$1"
 	read_on
-	is "$1: who reads on gets all of it" "$stuck_status" 0
+	is "$1: a client that reads on gets all of it" "$stuck_status" 0
 	check "$1: to the end" file_has "$dir/stuck.rest" "$4"
 }
 
@@ -193,7 +193,7 @@ for at in lighttpd caddy; do
 	stuck /v1/chat/completions \
 		'{"model":"gpu/n=400,size=100000","stream":true,"messages":[]}'
 	bob_streams "$at, a large response"
-	check "$at: it holds the slot while nobody wants it" \
+	check "$at: it keeps the slot while no other request waits" \
 		stat_is stub in_flight 1
 	bob_is_served "$at: it is dropped when somebody waits" 20
 	read_on

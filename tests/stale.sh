@@ -30,7 +30,7 @@ n=0
 while [ $n -lt 10 ]; do
 	n=$((n + 1))
 	post /v1/chat/completions "$(chat close-after)"
-	is "closed behind the answer $n" "$status" 200
+	is "closed after the response $n" "$status" 200
 done
 is 'each was served once there, too' "$(stat stub requests)" 30
 
@@ -59,8 +59,8 @@ while [ $n -lt 10 ]; do
 	n=$((n + 1))
 	post /v1/chat/completions "$(chat length-short)"
 	post /v1/chat/completions "$(chat "size=$((100 + n))")"
-	is "behind a body that was too long $n" "$status" 200
-	same "the next one gets its own answer $n" "$dir/body" \
+	is "after a body that was too long $n" "$status" 200
+	same "the next one gets its own response $n" "$dir/body" \
 		"$stub_dir/$(stat stub requests).answer"
 done
 
@@ -72,7 +72,7 @@ done
 } >"$dir/twice.http"
 tell stub reset >/dev/null
 post /v1/chat/completions "$(chat raw,file=twice)"
-is 'a length beside chunks' "$status $(cat "$dir/body")" '200 {}'
+is 'a length together with chunks' "$status $(cat "$dir/body")" '200 {}'
 post /v1/chat/completions "$(chat plain)"
 is 'ends its connection' "$(stat stub connections)" 1
 
@@ -86,7 +86,7 @@ printf '{"choices":[{"index":0,"message":{"content":"%s"}}]}' \
 	head -c 40 "$dir/gz"
 } >"$dir/gzip-cut.http"
 post /v1/chat/completions "$(chat raw,file=gzip-cut)"
-is 'a compressed answer without its end is none' "$status" 502
+is 'a compressed response without its end is refused' "$status" 502
 
 # Four requests in a row share one connection.
 tell stub reset >/dev/null

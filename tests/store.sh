@@ -173,7 +173,7 @@ hold_off
 check 'nothing is held' wait_until none_held
 engine_kill
 engine
-check 'an old snapshot: what it tells of holders is not believed' \
+check 'an old snapshot: its holders are not believed' \
 	wait_until -t 30 served three plain
 
 # Stopped as a whole while it holds the slot: the kernel ends it.

@@ -37,7 +37,7 @@ chmod 755 "$dir/one" "$dir/one/state"
 start_hosts
 check 'the file of a later incarnation is left alone' \
 	test -e "$dir/one/state/budget.host/99"
-check_not 'that of an earlier one, which nobody uses, goes' \
+check_not 'that of an earlier one, which no process uses, is removed' \
 	test -e "$dir/one/state/budget.host/0"
 check 'the settings are proved' "$TAILGATE" -f "$conf" check
 

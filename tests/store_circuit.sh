@@ -166,7 +166,7 @@ check 'and the third' wait_until -t 1 left_alone three long
 is 'status says so' "$(state three long)" open
 like 'the log says which host knows' "$(cat "$dir/two.log")" \
 	'provider long: error, says host one, left alone by all hosts'
-is 'and nobody asks the engine for it' "$(calls)" $((before + 2))
+is 'and no process asks the engine for it' "$(calls)" $((before + 2))
 
 # --- Half open: one in the whole fleet -------------------------------------------
 

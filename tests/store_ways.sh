@@ -307,7 +307,7 @@ if command -v haproxy >/dev/null; then
 	kill -CONT "$first_pid"
 	check 'the old master becomes a replica' \
 		wait_until -t 60 is_not_master first
-	is 'nobody else got the slot meanwhile' "$(stat stub max_in_flight)" 1
+	is 'no other request got the slot meanwhile' "$(stat stub max_in_flight)" 1
 	hold_ends
 	wait "$next_pid"
 	forget "$next_pid"

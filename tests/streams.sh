@@ -46,7 +46,7 @@ streams()
 	forget "$load_pid"
 	detail "$(cat "$dir/load")"
 	detail "PSS of tailgate: $memory KiB"
-	like "$1: all complete, beside stalled clients and dripping uploads" \
+	like "$1: all complete, despite stalled clients and dripping uploads" \
 		"$(cat "$dir/load")" '^complete=1000 failed=0 '
 	check "$1: nothing is left over" wait_until stat_is stub in_flight 0
 }

@@ -122,7 +122,7 @@ run_many 'by model'
 detail "switches: first come $first_come, by model $(switches)"
 at_most 'the model changes at most a fifth as often' "$(($(switches) * 5))" \
 	"$first_come"
-at_most 'nobody waits longer than swap_wait and a service' "$(longest)" \
+at_most 'no request waits longer than swap_wait and a service' "$(longest)" \
 	$((20000 + $(gap)))
 is 'each client has its share' "$(jq -s -c '[group_by(.client)[] | length]' \
 	"$dir/state/ledger.jsonl")" '[50,50,50,50]'

@@ -87,7 +87,7 @@ ask() {
 serves() {
 	[ "$(ask)" = 200 ]
 }
-check 'a request is answered through the web server' until_true serves
+check 'a request is served through the web server' until_true serves
 force=$(tailgate -f /etc/tailgate/tailgate.conf status | sed -n 's/^sandbox: //p')
 echo "# in force: $force"
 is 'all of the sandbox is in force inside of systemd'"'s" "$force" \

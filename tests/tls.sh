@@ -104,7 +104,7 @@ for model in other system name; do
 	ask $model
 	like "$model: refused" "$status" '^50[23]$'
 	check "$model: as an error" grep -q '"error"' "$dir/body"
-	unlike "$model: no path of ours is told" "$(body)" "$dir"
+	unlike "$model: no path of ours" "$(body)" "$dir"
 done
 is 'and nothing was sent there' "$(stat stub requests)" 5
 ask file

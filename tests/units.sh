@@ -72,7 +72,7 @@ is 'as a drop-in: every setting is known to systemd' \
 
 sed -i 's|192.0.2.7|localhost|' "$conf"
 allow
-like 'a name: what it means now, and who says so' \
+like 'a name: its present addresses, and their source' \
 	"$(tr '\n' ' ' <"$dir/allow.conf")" \
 	'# box: localhost, port 443 IPAddressAllow=[0-9a-f.:]+ .*# name servers'
 
@@ -83,7 +83,7 @@ like 'the provider is named' "$(cat "$dir/allow.err")" \
 	'providers\[2\]: nowhere.invalid: '
 
 sed -i 's|nowhere.invalid|192.0.2.7|; s|127.0.0.1|192.0.2.8|' "$conf"
-check_not 'nor is an address where a local provider may not be' allow
+check_not 'nor is an address that a local provider may not have' allow
 
 # --- What systemd is told, and the journal --------------------------------------
 

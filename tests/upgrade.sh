@@ -192,7 +192,7 @@ check 'the other version takes over, with both at work' \
 	to "$bin/other" 99.0.0
 ask once
 check 'the place is still held' error_is 429 rate_limit_exceeded
-is 'and the slot: nobody else got it' "$(stat stub in_flight)" 2
+is 'and the slot: no other request got it' "$(stat stub in_flight)" 2
 check 'back again, with both at work' to "$own_program" "$own_version"
 ask once
 check 'held still, by a version before the last' \
@@ -200,7 +200,7 @@ check 'held still, by a version before the last' \
 tell stub release >/dev/null
 check 'the stream ends well' whole first
 check 'so does the one with the slot' whole slot
-check 'who waited for it has it now' wait_until -p "$next_pid" \
+check 'the waiting request has it now' wait_until -p "$next_pid" \
 	file_longer "$dir/next" 100
 tell stub release >/dev/null
 check 'and ends well' whole next
@@ -391,7 +391,7 @@ again()
 	else
 		check "$1: the stream that ran goes on to its end" whole held
 	fi
-	check "$1: then nobody of its is left" wait_until -t 10 all_gone
+	check "$1: then none of its processes is left" wait_until -t 10 all_gone
 	wait "$tailgate_pid" 2>/dev/null
 	forget "$tailgate_pid"
 	install_program "$own_program"

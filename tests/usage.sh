@@ -117,7 +117,7 @@ is '16 were cut by the upstream' \
 is '16 were left by the client' \
 	"$(jq -c 'select(.model == "stub/gate,usage-own,n=4")
 	| .client_gone' "$ledger" | grep -c true)" 16
-is 'none of these is told as reported' \
+is 'none of these is marked as reported' \
 	"$(sum '.cut and .usage == "reported"' 1)" 0
 
 # --- The sums -----------------------------------------------------------------
@@ -197,7 +197,7 @@ packed_as()
 	name=$1
 	shift
 	"$@" <"$ledger.1" >"$ledger.$name"
-	is "$name beside the plain one: counted once" "$(summed)" "$plain"
+	is "$name together with the plain one: counted once" "$(summed)" "$plain"
 	mv "$ledger.1" "$dir/unpacked"
 	is "$name: the same sums" "$(summed)" "$plain"
 	usage --verify

@@ -140,7 +140,7 @@ many()
 		'.tries[0].wake_ms >= 500 and .tries[0].outcome == "ok"' \
 		"$dir/served" | sort | uniq -c | tr -s ' ')" ' 12 true'
 	check "$1: and it is a ledger" "$TAILGATE" -f "$conf" usage --verify
-	is "$1: no failure, nobody waits" "$(state \
+	is "$1: no failure, none waits" "$(state \
 		'[.state, .failures, .errors, .wake.asleep, .wake.waiting, .wake.wakes]')" \
 		'["closed",0,0,false,0,1]'
 	like "$1: status" "$("$TAILGATE" -f "$conf" status)" \
@@ -232,7 +232,7 @@ like 'the probe says that it sleeps' \
 	"$("$TAILGATE" -f "$conf" probe box 2>&1)" 'asleep, a request wakes it'
 is 'which is no failure' "$(state '[.state, .failures, .wake.asleep]')" \
 	'["closed",0,true]'
-is 'and wakes nobody' "$(told packet)" 0
+is 'and wakes no host' "$(told packet)" 0
 rm "$host/stay"
 
 # --- a program -----------------------------------------------------------------------

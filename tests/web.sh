@@ -213,7 +213,7 @@ rebinding()
 			/v1/models "$@" -H 'Sec-Fetch-Site: same-origin'
 	done
 	request /health -H 'Host: evil.example'
-	is "$server: who asks for health is nobody" "$status" 200
+	is "$server: /health needs no key" "$status" 200
 }
 
 # What goes on as it was.
