@@ -7,8 +7,9 @@
 #
 # Each client posts to one of the hosts, again and again, until it is refused
 # with budget_exceeded, the time is over or MOST requests were made (0: no such
-# bound); other refusals it takes as they are and tries again.  PROGRESS is a file that holds how many were served so far.
-# Prints how often each "STATUS CODE" came, sorted.
+# bound); after other refusals it tries again.  PROGRESS is a file with the
+# number of requests that were served so far.  Prints how often each "STATUS
+# CODE" came, sorted.
 
 import asyncio
 import collections

@@ -7,7 +7,7 @@
 #	cases.py config FILE DIR	providers and models for a configuration
 #	cases.py play FILE DIR BASE KEY	asks, and prints lines for lib.sh's `take`
 #
-# The form of the file is told at its beginning.
+# The beginning of the file describes its form.
 import concurrent.futures
 import http.client
 import http.server

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Random chains of providers with a fault at every point, and what the ledger
-# says of them (tests/chains.sh).
+# Random chains of providers with a fault at every point, compared with the
+# ledger (tests/chains.sh).
 #
 #   chains.py stub DIR             serves until its stdin ends; writes DIR/ports
 #   chains.py config SEED DIR      prints providers and models
@@ -24,13 +24,13 @@ import threading
 import time
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
-# What the stub reads whole, and answers or not: it must have received
-# exactly what was accounted.
+# Bodies that the stub reads to their end, with or without a response: it must
+# have received exactly the accounted bytes.
 WHOLE = ("good", "good", "slow", "cut", "cut-head", "reset", "close", "500",
          "503", "429", "400", "html", "error-inside", "timeout", "stall",
          "kept-reset", "no-usage", "empty")
-# What it does not read to its end: no more than was accounted, which is no
-# more than was there.
+# Bodies that it does not read to their end: at most the accounted bytes, which
+# are at most the body's.
 PART = ("reset-early", "part", "early-500", "unread")
 LOCK = threading.Lock()
 RECEIVED = {}
@@ -215,7 +215,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 def stub(where):
     servers = [Server((host, 0), Stub) for host in HOSTS]
-    # Refuses: bound, but nobody listens.
+    # Refuses: bound, but not listening.
     dead = socket.socket()
     dead.bind((HOSTS[0], 0))
     for server in servers:
@@ -224,7 +224,7 @@ def stub(where):
     with open(where + "/ports.new", "w") as f:
         json.dump({"ports": ports, "dead": dead.getsockname()[1]}, f)
     os.rename(where + "/ports.new", where + "/ports")
-    # "count FILE" writes what was received until now, and begins anew.
+    # "count FILE" writes the counts up to now, and starts them again.
     for line in sys.stdin:
         name = line.split()[1]
         with LOCK, open(name + ".new", "w") as f:

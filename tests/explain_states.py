@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Random states of a gateway, and what `tailgate explain` says of a request in
-# each of them against what the gateway then does (tests/explain_states.sh).
+# Random states of a gateway: in each, what `tailgate explain` says of a request
+# is compared with what the gateway does (tests/explain_states.sh).
 #
 #   explain_states.py config SEED URL    prints limits, providers, models and
 #                                        clients, all with random bounds
@@ -97,7 +97,7 @@ def print_config(seed, url):
             f"{{ id = \"{name}\"; place = \"external\"; "
             f"fallback = [ \"busy\" ]; targets = ( {listed} ); "
             f"{rules.get(name, '')} {budget(r, 0.15)} }}")
-    # What holds slots and budgets until the stub is told.
+    # Requests that hold slots and budgets until the stub releases them.
     for name in ("den", "one", "line", "cloud"):
         models.append(
             f"{{ id = \"hold-{name}\"; place = \"external\"; targets = ( "
@@ -147,7 +147,7 @@ class Gateway:
     def in_flight(self):
         return json.loads(self.tell("stats"))["in_flight"]
 
-    # Everybody else's account is complete when nobody else is busy.
+    # The account of all others is complete when no other request is open.
     def settle(self):
         while True:
             self.holds = [h for h in self.holds if h.is_alive()]
@@ -185,7 +185,7 @@ class Gateway:
         self.tell("reset")
 
 
-# --- The two answers ---------------------------------------------------------
+# --- The two results ---------------------------------------------------------
 
 def random_request(r):
     model = r.choice(MODELS)
@@ -247,15 +247,15 @@ def fate(candidate):
     return [candidate[k] for k in ("provider", "model", "verdict")]
 
 
-# Which of the targets answered is the first that was said to be in: the stub
-# says its name.
+# The target that served it is the first that explain called in; the stub gives
+# its name.
 def check_target(said, data):
     model = json.loads(data).get("model")
     return model in (None, next(
         c["model"] for c in said["candidates"] if c["verdict"] == "in"))
 
 
-# What the gateway itself explains is what the command explains.
+# The gateway's own explanation is the command's.
 def check_own(gateway, who, path, body, said, headers):
     status, data = gateway.send(
         who, path, body, **{"X-Tailgate-Explain": "1"}, **headers)
@@ -341,8 +341,8 @@ def play(seed, count, base, stub, command):
     return f"{moved} differences by time" if moved > count / 50 + 1 else None
 
 
-# What lasts, of each client for each model: money and tokens of a day and a
-# month.  The rest is of the moment.
+# The lasting state, of each client for each model: money and tokens of a day
+# and a month.  The rest changes at once.
 def account(seed, command):
     r = random.Random(seed)
     for who in range(CLIENTS):

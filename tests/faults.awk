@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# What the rows of tests/faults.tsv need and what became of them; run by
+# The needs of the rows of tests/faults.tsv, and their results; run by
 # tests/faults.sh with -v what=
 #
 #	providers, models  of the configuration, one for each row
@@ -45,7 +45,7 @@ what == "manual" && FNR == NR { note_manual($0) }
 what == "manual" && FNR != NR && $7 ~ /^[a-z_]+$/ { hold_against_manual() }
 END { exit wrong > 0 }
 
-# What a provider taught (429 and when to come again) must not touch the other
+# A lesson from a provider (429 and its Retry-After) must not affect the other
 # rows; those that teach nothing share one for each kind of patience.
 function provider(id, fault)
 {
@@ -112,7 +112,7 @@ function print_request(id, endpoint, stream,    body)
 	printf "data-raw = \"%s\"\n", body
 }
 
-# --- What was seen -----------------------------------------------------------
+# --- The results -----------------------------------------------------------
 
 function read_facts(    f, line, id)
 {
@@ -296,7 +296,7 @@ function note_manual(line,    f)
 	advice[f[1], f[3]] = f[4]
 }
 
-# Columns as they stand behind the id: 6 status, 7 code, 8 and 9 the advice.
+# Columns after the id: 6 status, 7 code, 8 and 9 the advice.
 function hold_against_manual(    says)
 {
 	if ($3 ~ /^(messages|count_tokens)/ || $7 ~ /^(stub|server)_/)

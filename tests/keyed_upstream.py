@@ -5,8 +5,8 @@
 # first) whose response depends on the key.  ANSWERS has lines "KEY STATUS
 # [RETRY-AFTER]", read at each request; any other key is good.  An error repeats
 # the key, as providers do, and so does a response to MARKSAY.  LOG gets "STATUS
-# KEY MODEL" of each request; KEY is x-api-key:KEY where it came in that field,
-# and ends in /ACCOUNT where the request names one.
+# KEY MODEL" of each request; KEY is x-api-key:KEY if it came in that field, and
+# ends in /ACCOUNT if the request names one.
 import http.server
 import json
 import sys

@@ -5,8 +5,8 @@
 #
 #   ledger_sql.py ENGINE DIR OUT FILE...
 #
-# ENGINE is duckdb or clickhouse (chdb), DIR where ENGINE.sql is; the files are
-# loaded twice.  The answer to question N is written to OUT/N, as CSV.
+# ENGINE is duckdb or clickhouse (chdb); ENGINE.sql is in DIR; the files are
+# loaded twice.  The result of question N is written to OUT/N, as CSV.
 
 import csv
 import os

@@ -1,8 +1,8 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Ledgers of three gateways, chained as tailgate.ledger(5) says, and what the
-# ten questions of contrib/ledger have as their answers.
+# Ledgers of three gateways, chained as tailgate.ledger(5) says, and the results
+# of the ten questions of contrib/ledger.
 #
 #   ledgers.py make DIR [LINES]    DIR/NAME.jsonl for each gateway
 #   ledgers.py ask N FILE...       the answer to question N, as CSV

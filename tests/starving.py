@@ -22,7 +22,7 @@ import time
 FAR_KEY = "sk-starving-0123456789abcdefghijklmnop"
 PRIVATE = "OMEGA-123"
 
-# --- A provider behind TLS ---------------------------------------------------
+# --- A provider with TLS ---------------------------------------------------
 
 CHAT = json.dumps({"id": "c", "object": "chat.completion", "choices": [
     {"index": 0, "finish_reason": "stop", "message": {
@@ -66,7 +66,7 @@ def serve_tls(directory, certificate, key):
                          daemon=True).start()
 
 
-# --- What is asked -----------------------------------------------------------
+# --- The requests -----------------------------------------------------------
 
 def chat(model, content="hello", **more):
     return dict({"model": model, "messages": [
@@ -181,7 +181,7 @@ class Gateway:
             c.close()
 
 
-# --- What is a whole response ------------------------------------------------
+# --- Whole responses ------------------------------------------------
 
 VARIES = re.compile(
     r'"(id|created|created_at|completed_at|item_id|call_id|response_id|'

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# For swap.sh: a server that loads one model at a time, and who asks it.
+# For swap.sh: a server that loads one model at a time, and its clients.
 #
 #   swap_load.py serve LOG       an upstream on a port that it prints; a request
 #                                takes "ms=N" of its content; LOG gets

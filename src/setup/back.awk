@@ -1,9 +1,9 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# Takes a set-up back: reads the text before it, the text after it and the
-# text of today, each with a last line ".", and writes the text of today without the
-# lines of the set-up, as src/ctl/diff.c would.  Exit 1: that cannot be told.
+# Undoes a set-up: reads the text before it, the text after it and the text of
+# today, each with a last line ".", and writes the text of today without the
+# lines of the set-up, as src/ctl/diff.c would.  Exit 1: that is not certain.
 
 function hunk(from_a, to_a, from_b, to_b) {
 	if (to_a > from_a || to_b > from_b) {
@@ -45,8 +45,8 @@ function compare(na, nb, head, tail, i, j, fa, fb, best) {
 	hunk(head + fa, head + na, head + fb, head + nb)
 }
 
-# Where the new side of hunk h is now, with as many lines around it as make
-# it the only place; -1: nowhere, or in several.
+# The place of the new side of hunk h now, with as many lines around it as make
+# it the only one; -1: there is none, or several.
 function find(h, start, around, before, left, n, i, k, found, count) {
 	for (around = 0; around <= 3; around++) {
 		before = HB[h] < around ? HB[h] : around
@@ -75,7 +75,7 @@ FNR == 1 { nfile++ }
 nfile == 1 { A[NA++] = $0 "\n" }
 nfile == 2 { B[NB++] = $0 "\n" }
 nfile == 3 { T[NC++] = $0 "\n" }
-# The line "." stands for the end: what is before it on its line has none.
+# The line "."  marks the end: text before it on its line has no line end.
 function trim(line) { return substr(line, 1, length(line) - 2) }
 END {
 	if ((A[NA - 1] = trim(A[NA - 1])) == "")

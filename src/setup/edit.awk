@@ -8,9 +8,9 @@
 #	 VALUE				each line after a space
 #
 # and writes the text with the edits made, as src/setup/edit_*.c would.  The
-# text lies in C[1..N], a character each; what is written is gathered in O.
-# ENVIRON names the files, and the key comes from one: it is in no argument.
-# There are no quotes of the shell in these files.
+# text is in C[1..N], a character each; the output is collected in O.  ENVIRON
+# names the files, and the key comes from one: it is in no argument.  There are
+# no quotes of the shell in these files.
 
 function c(i) { return i <= N ? C[i] : "" }
 function put(s) { O[++no] = s }
@@ -24,7 +24,7 @@ function fail(why) {
 	exit 1
 }
 
-# What was gathered becomes the text.
+# The output becomes the text.
 function take(i, k, n) {
 	N = 0
 	for (i = 1; i <= no; i++) {
@@ -42,7 +42,7 @@ function newline(i) {
 	return i <= N && i > 1 && C[i - 1] == "\r" ? "\r\n" : "\n"
 }
 
-# The fields that only this machine knows.
+# The fields whose values only this machine knows.
 function put_in(s, field, value, i) {
 	while ((i = index(s, field)) > 0)
 		s = substr(s, 1, i - 1) value substr(s, i + length(field))

@@ -3,7 +3,8 @@
 #
 # NAME=value lines, as edit_env.c has them.
 
-# Where the value begins in the line from i to stop; 0: it sets another.
+# The place where the value begins in the line from i to stop; 0: the line sets
+# another name.
 function env_sets(i, stop, k) {
 	while (i < stop && (C[i] == " " || C[i] == "\t"))
 		i++

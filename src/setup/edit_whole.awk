@@ -1,6 +1,6 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# A file that is ours alone.
+# A file of our own.
 
 function edit_make() { put(value "\n") }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # One value, or a part of a list, in a YAML text of block mappings, as
-# edit_yaml.c sets it.  The text lies in L[1..nl], a line each with its end; -1
-# is no place.
+# edit_yaml.c sets it.  The text is in L[1..nl], a line each with its end; -1 is
+# no place.
 
 function lines_make(i, s) {
 	nl = 0
@@ -35,7 +35,7 @@ function starts(s, with) {
 	return substr(s, indent_of(s) + 1, length(with)) == with
 }
 
-# How many characters stand before the value of `key:`; -1: another line.
+# How many characters are before the value of `key:`; -1: another line.
 function key_value(s, key, i, quote) {
 	i = indent_of(s)
 	quote = substr(s, i + 1, 1)

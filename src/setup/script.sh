@@ -1,10 +1,9 @@
-# Copyright (c) 2026 The tailgate authors
-# SPDX-License-Identifier: ISC
-# --- From here on the same for every tool ------------------------------------
+# Copyright (c) 2026 The tailgate authors SPDX-License-Identifier: ISC --- The
+# rest is the same for every tool ------------------------------------
 #
 # Needs a POSIX shell and awk.  A file is changed as `tailgate setup` changes
-# it: every other byte stays, it is replaced whole, and what it was is kept
-# below ${XDG_STATE_HOME:-~/.local/state}/tailgate/setup for --undo.
+# it: every other byte stays, the file is replaced whole, and the old one is
+# kept below ${XDG_STATE_HOME:-~/.local/state}/tailgate/setup for --undo.
 
 set -eu
 umask 077
@@ -86,12 +85,12 @@ mode() {
 		exit
 	}'
 }
-# with_end FILE: its text, and a last line that says where it ends.
+# with_end FILE: its text, and a last line that marks its end.
 with_end() {
 	[ ! -f "$1" ] || cat "$1"
 	say .
 }
-# replace FILE BY MODE: at once; what cannot be written stays as it is.
+# replace FILE BY MODE: at once; a file that can't be written stays as it is.
 replace() {
 	if cat "$2" >"$1.tailgate-$$" && chmod "$3" "$1.tailgate-$$" &&
 		mv -f "$1.tailgate-$$" "$1"; then
@@ -100,8 +99,8 @@ replace() {
 	rm -f "$1.tailgate-$$"
 	return 1
 }
-# make_dirs PATH: the directories of a file; says the first on its path that was
-# made by this call, or "-".
+# make_dirs PATH: the directories of a file; prints the first on its path that
+# this call made, or "-".
 make_dirs() {
 	dir=${1%/*}
 	first=-

@@ -336,7 +336,7 @@ read_records(struct world_request *r)
 		if (head[0] != 1 || (head[2] << 8 | head[3]) != 1) {
 			/* How nginx learns that a response broke off. */
 			if (head[0] != 0)
-				world_wrong("a client got what is no record");
+				world_wrong("a client got no valid record");
 			return;
 		}
 		if (r->out_len - at < 8 + len + head[6])
