@@ -32,6 +32,21 @@ if [ "$own_mounts" = yes ]; then
 	mount --bind "$dir/hosts" /etc/hosts || broken 'no /etc/hosts'
 	mount --bind "$dir/resolv.conf" /etc/resolv.conf ||
 		broken 'no /etc/resolv.conf'
+	# For a system's log of our own.
+	mount -t tmpfs -o mode=755 none /dev || broken 'no /dev'
+	mkdir -m 1777 /dev/shm
+	ln -s /proc/self/fd /dev/fd
+	while read -r name major minor; do
+		mknod -m 666 "/dev/$name" c "$major" "$minor" ||
+			broken "no /dev/$name"
+	done <<-END
+		null 1 3
+		zero 1 5
+		full 1 7
+		random 1 8
+		urandom 1 9
+		tty 5 0
+	END
 fi
 
 shape='processes = 2; requests = 32;'
@@ -71,14 +86,16 @@ add_client chief --operator
 add_client thrifty
 sed -i 's/name = "thrifty";/& budget = { usd_per_day = 0.0005; };/' \
 	"$dir/clients.conf"
-# Its wall clock is ours to set.
+# Its wall clock and the disk of its log are ours to set.
 if ! sanitized; then
 	echo 0 >"$dir/clock"
-	truncate -s 64 "$dir/clock"
+	echo 0 >"$dir/stall"
+	truncate -s 64 "$dir/clock" "$dir/stall"
 	cat >"$dir/timed" <<-END
 		#!/bin/sh
-		TAILGATE_TEST_CLOCK=$dir/clock LD_PRELOAD=$bin/clock.so
-		export TAILGATE_TEST_CLOCK LD_PRELOAD
+		TAILGATE_TEST_CLOCK=$dir/clock TAILGATE_TEST_STALL=$dir/stall
+		LD_PRELOAD=$bin/clock.so:$bin/stall.so
+		export TAILGATE_TEST_CLOCK TAILGATE_TEST_STALL LD_PRELOAD
 		exec "$TAILGATE_FCGI" "\$@"
 	END
 	chmod 755 "$dir/timed"
@@ -544,6 +561,88 @@ if ! sanitized; then
 	mv "$dir/budget.live" "$small/run/budget"
 fi
 
+# --- What takes the log stands still ------------------------------------------
+
+# log_stands_still ROW FILE: it does; nobody notices, and what is lost is said
+# in FILE; stop_log and go_log see to it.
+log_stands_still()
+{
+	load_on any/plain 4
+	stop_log
+	for n in 1 2 3; do
+		check "$1: served ($n)" served_outside
+		served_by any/delay=200
+	done
+	check "$1: with a slot, too" served_with_a_slot
+	load_off "$1"
+	is "$1: nobody notices" "$(sed -n \
+		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+	accounted "$1"
+	check "$1: no worker has died" same_workers
+	go_log
+	back "$1" 5 served_and_said "$2" \
+		'[1-9][0-9]* lines of the log were lost'
+}
+
+# served_and_said FILE ERE
+served_and_said()
+{
+	served && file_has "$1" "$2"
+}
+
+if ! sanitized; then
+	stop_log() { printf 1 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"; }
+	go_log() { printf 0 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"; }
+	before=$(workers)
+	log_stands_still "a log file's disk hangs" "$dir/tailgate.log"
+fi
+
+start_system_log()
+{
+	rm -f /dev/log
+	spawn system_log python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind("/dev/log")
+with open(sys.argv[1], "ab", 0) as f:
+    while True:
+        f.write(s.recv(65536) + b"\n")' "$dir/system_log"
+	wait_until -p "$system_log_pid" test -S /dev/log
+}
+
+if [ "$own_mounts" = yes ]; then
+	need python3
+	stop_log() { kill -STOP "$system_log_pid"; }
+	go_log() { kill -CONT "$system_log_pid"; }
+	start_system_log
+	cp "$conf" "$dir/to_stderr.conf"
+	echo 'log = { target = "syslog"; };' >>"$conf"
+	before=$(workers)
+	kill -HUP "$tailgate_pid"
+	check "the system's log: in force" wait_until -p "$tailgate_pid" \
+		file_has "$dir/system_log" 'is in force'
+	check "the system's log: new workers" wait_until new_workers
+	served
+	check "the system's log: each line has its kind, time and sender" \
+		wait_until file_has "$dir/system_log" "^<30>[A-Z][a-z]{2} [ 0-9]\
+[0-9] [0-9:]{8} tailgate.fcgi\[[0-9]+\]: info: \[[^]]*\] client=anna"
+	before=$(workers)
+	log_stands_still "the system's log stands still" "$dir/system_log"
+	stop "$system_log_pid"
+	check "the system's log is not there: served" served_outside
+	: >"$dir/system_log"
+	start_system_log
+	check "the system's log is another one: it has the lines" \
+		wait_until -p "$tailgate_pid" served_and_said \
+		"$dir/system_log" 'client=anna'
+	mv "$dir/to_stderr.conf" "$conf"
+	kill -HUP "$tailgate_pid"
+	check 'the log goes to stderr again' wait_until -p "$tailgate_pid" \
+		file_has "$dir/tailgate.log" 'is in force'
+	wait_until new_workers
+	served
+fi
+
 # --- The ledger is copied and truncated ---------------------------------------
 
 load_on any/delay=10 3
@@ -711,11 +810,6 @@ keeper_is_back()
 	[ "$(keeper_of "$tailgate_pid" | wc -l)" -eq 1 ] && served_outside
 }
 
-served_and_said()
-{
-	served && file_has "$dir/tailgate.log" "$1"
-}
-
 # A provider's name is looked up by a thread.
 named_exhausted()
 {
@@ -744,7 +838,7 @@ is "the log's reader is stopped: no request notices" "$(sed -n \
 accounted "the log's reader is stopped"
 kill -CONT "$log_reader_pid"
 check "the log's reader is stopped: the log says what is missing" \
-	wait_until -p "$tailgate_pid" served_and_said \
+	wait_until -p "$tailgate_pid" served_and_said "$dir/tailgate.log" \
 	'[1-9][0-9]* lines of the log were lost'
 
 load_on any/delay=10 6

@@ -733,7 +733,8 @@ nobody_else_is_busy()
 {
 	curl -sS --max-time 5 -H "Authorization: Bearer $chief_key" \
 		"$base/metrics" | grep -c -e '^tailgate_requests_open 1$' \
-		-e '^tailgate_ledger_waiting 0$' | grep -qx 2
+		-e '^tailgate_ledger_waiting 0$' \
+		-e '^tailgate_log_waiting 0$' | grep -qx 3
 }
 
 # body, header NAME: of the last response.

@@ -3,22 +3,19 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The log: formats a line, escapes what is foreign in it, and hands it to
- * stderr in one write(2), so that lines of several threads and processes never
- * mix, or to syslog.  systemd's journal records the time, the program and the
- * process itself; a line for it begins with the level instead (sd-daemon(3)).
+ * The log: formats a line, escapes what is foreign in it, and hands it over
+ * (log_sink.c) in one piece, so that lines of several threads and processes
+ * never mix.  systemd's journal and the system's log record the time, the
+ * program and the process themselves; a line for the journal begins with the
+ * level instead (sd-daemon(3)).
  */
 #include "config.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -26,15 +23,16 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/log_sink.h"
 #include "base/utf8.h"
 
 #define LOG_LINE_BYTES 4096
 #define LOG_EXIT_FATAL 70 /* EX_SOFTWARE of sysexits.h */
+#define LOG_FATAL_MS 500 /* for the last line */
 
 static struct {
 	char program[64];
 	bool to_syslog, to_journal;
-	enum { LOG_WAITS, LOG_SOCKET, LOG_PIPE } stderr_kind;
 	atomic_int level;
 	atomic_uint lost; /* lines, since one was written */
 } log_state = { .program = "tailgate", .level = LOG_LEVEL_INFO };
@@ -60,23 +58,23 @@ log_open(const char *program, bool to_syslog, enum log_level level)
 	snprintf(log_state.program, sizeof(log_state.program), "%s", program);
 	log_state.level = (int)level;
 	log_state.to_journal = is_journal();
-	if (log_state.to_syslog)
-		closelog();
 	log_state.to_syslog = to_syslog;
 	if (to_syslog)
-		openlog(log_state.program, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+		log_sink_open_syslog(log_state.program);
+	else
+		log_sink_open();
 }
 
 void
 log_never_wait(void)
 {
-	struct stat st;
+	log_sink_never_wait();
+}
 
-	if (fstat(STDERR_FILENO, &st) == -1 || S_ISREG(st.st_mode))
-		log_state.stderr_kind = LOG_WAITS;
-	else
-		log_state.stderr_kind =
-		    S_ISSOCK(st.st_mode) ? LOG_SOCKET : LOG_PIPE;
+bool
+log_write_behind(void (*waiting)(void *ctx, int delta), void *ctx)
+{
+	return log_sink_start(waiting, ctx);
 }
 
 void
@@ -178,40 +176,17 @@ log_escape(const char *in, size_t n, char *out, size_t size)
 	return len;
 }
 
-/* False: there is no room for it now.  If the log cannot be written for
- * another reason, there is nobody to report it to. */
-static bool
-log_put(const char *line, size_t len)
-{
-	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	switch (log_state.stderr_kind) {
-	case LOG_SOCKET:
-		return send(STDERR_FILENO, line, len,
-			   MSG_DONTWAIT | MSG_NOSIGNAL) != -1 ||
-		    (errno != EAGAIN && errno != EWOULDBLOCK);
-	case LOG_PIPE:
-		/* Else there is room for a line of PIPE_BUF. */
-		if (poll(&p, 1, 0) == 0)
-			return false;
-		break;
-	case LOG_WAITS:
-		break;
-	}
-	return write(STDERR_FILENO, line, len) != -1 || errno != EAGAIN;
-}
-
 static size_t
 log_line(char *line, size_t size, int priority, const char *name,
     const char *request, const char *text)
 {
-	char when[CLOCK_TEXT_SIZE], head[160];
+	char when[CLOCK_TEXT_SIZE], head[160] = "";
 	int len;
 
 	clock_text(clock_wall_ms(), when);
-	if (log_state.to_journal)
+	if (log_state.to_journal && !log_state.to_syslog)
 		snprintf(head, sizeof(head), "<%d>", priority);
-	else
+	else if (!log_state.to_syslog)
 		snprintf(head, sizeof(head), "%s %s[%ld]: ", when,
 		    log_state.program, (long)getpid());
 	len = snprintf(line, size, "%s%s: %s%s%s%s\n", head, name,
@@ -223,41 +198,44 @@ log_line(char *line, size_t size, int priority, const char *name,
 	return size - 1;
 }
 
-/* How many lines were dropped for lack of room. */
+/* How many lines were lost. */
 static bool
 log_tell_lost(void)
 {
-	unsigned lost = atomic_exchange(&log_state.lost, 0);
+	unsigned lost =
+	    atomic_exchange(&log_state.lost, 0) + log_sink_take_lost();
 	char line[256], text[96];
 	size_t len;
 
 	if (lost == 0)
 		return true;
 	snprintf(text, sizeof(text),
-	    "%u lines of the log were lost: nobody read it in time", lost);
+	    "%u lines of the log were lost: they could not be written in time",
+	    lost);
 	len = log_line(line, sizeof(line), LOG_WARNING, "warning", NULL, text);
-	if (log_put(line, len))
+	if (log_sink_put(LOG_WARNING, line, len))
 		return true;
 	atomic_fetch_add(&log_state.lost, lost);
 	return false;
 }
 
 static void
-log_to_stderr(int priority, const char *name, const char *text)
+log_hand_over(int priority, const char *name, const char *text)
 {
-	enum {
-		LINE_BYTES = LOG_LINE_BYTES + 256,
-		/* A write of at most this size reaches a pipe whole or not
-		 * at all. */
-		PIPE_BYTES = LINE_BYTES < PIPE_BUF ? LINE_BYTES : PIPE_BUF,
-	};
-	static _Thread_local char line[LINE_BYTES];
-	size_t size =
-	    log_state.stderr_kind == LOG_PIPE ? PIPE_BYTES : LINE_BYTES;
-	size_t len = log_line(line, size, priority, name, log_request, text);
+	static _Thread_local char line[LOG_LINE_BYTES + 256];
+	size_t most = log_sink_line_max();
+	size_t len = log_line(line, most < sizeof(line) ? most : sizeof(line),
+	    priority, name, log_request, text);
 
-	if (!log_tell_lost() || !log_put(line, len))
+	if (!log_tell_lost() || !log_sink_put(priority, line, len))
 		atomic_fetch_add(&log_state.lost, 1);
+}
+
+bool
+log_end(int64_t ms)
+{
+	log_tell_lost();
+	return log_sink_end(ms);
 }
 
 static void
@@ -277,13 +255,7 @@ log_write(enum log_level level, const char *fmt, va_list args)
 	if (len >= (int)sizeof(raw))
 		len = sizeof(raw) - 1;
 	log_escape(raw, (size_t)len, text, sizeof(text));
-	if (!log_state.to_syslog)
-		log_to_stderr(priorities[level], names[level], text);
-	else if (log_request != NULL)
-		syslog(priorities[level], "%s: [%s] %s", names[level],
-		    log_request, text);
-	else
-		syslog(priorities[level], "%s: %s", names[level], text);
+	log_hand_over(priorities[level], names[level], text);
 }
 
 void
@@ -334,6 +306,7 @@ fatal(const char *fmt, ...)
 	va_start(args, fmt);
 	log_write(LOG_LEVEL_ERROR, fmt, args);
 	va_end(args);
+	log_end(LOG_FATAL_MS);
 	/* Other threads still run: no destructor may free what they use. */
 	_exit(LOG_EXIT_FATAL);
 }

@@ -27,9 +27,19 @@ enum log_level {
  * with program. */
 void log_open(const char *program, bool to_syslog, enum log_level);
 /* From now on writing never waits for the log's reader: a line for which a
- * pipe or socket has no room is lost, and a later line says how many were.
- * (A file is written in any case.)  For processes that serve. */
+ * pipe, a socket or the system's log has no room is lost, and a later line says
+ * how many were.  (A file is written in any case.)  For processes that serve,
+ * and their parent. */
 void log_never_wait(void);
+/* From now on writing does not wait for a file either: a thread writes its
+ * lines, and what it has no room for is lost in the same way.  waiting(ctx, n)
+ * hears of n more (or fewer) lines that wait; it is called by any thread and
+ * must not log.  False: there was no thread to be had, and a file is waited
+ * for.  For a process that will not fork. */
+bool log_write_behind(void (*waiting)(void *ctx, int delta), void *ctx);
+/* Before such a process ends: waiting() is not called any more.  False if lines
+ * are still unwritten after ms; otherwise the thread has ended. */
+bool log_end(int64_t ms);
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);
 

@@ -43,6 +43,7 @@
 #define ABORT_MS 2500
 /* And the ledger this long, whatever its disk does. */
 #define FLUSH_MS 1000
+#define LOG_END_MS 1000
 /* Of descriptors: for the process itself, and for a request (its client, its
  * provider, a place in a queue; a name or a handshake takes more, for a
  * moment). */
@@ -228,6 +229,7 @@ end_now(struct worker *w)
 			  " requests of it are not in the ledger, which counts "
 			  "them in its next line",
 		    ledger_lost(w->server.ledger));
+	log_end(LOG_END_MS);
 	_exit(0);
 }
 
@@ -354,6 +356,8 @@ open_worker(struct worker *w, const struct worker_ends *ends,
 	}
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
+	if (!log_write_behind(meters_unlogged, w->server.meters))
+		log_info("no thread for the log: its file is waited for");
 	w->server.share = share_new(board, index);
 	w->server.parent_fd = ends->parent_fd;
 	w->capacity = capacity_of(w->config, index);
@@ -395,6 +399,7 @@ worker_run(const struct config *config, const struct worker_ends *ends,
 		log_error("the worker ends; %zu bytes are still charged after "
 			  "its last request: please report this",
 		    memory_taken());
+	log_end(LOG_END_MS);
 	server_close(&w->server);
 	task_close();
 	free(w);

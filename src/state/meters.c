@@ -220,6 +220,7 @@ my_cell(struct meters *m)
 		if (atomic_load(&c->owner) != process_id()) {
 			atomic_store(&c->busy, 0);
 			atomic_store(&c->unwritten, 0);
+			atomic_store(&c->unlogged, 0);
 			atomic_store(&c->sandbox, 0);
 			atomic_store(&c->turn_us, 0);
 			atomic_store(&c->capacity, 0);
@@ -281,6 +282,15 @@ meters_unwritten(void *meters, int delta)
 
 	if (c != NULL)
 		atomic_fetch_add(&c->unwritten, delta);
+}
+
+void
+meters_unlogged(void *meters, int delta)
+{
+	struct meters_cell *c = my_cell(meters);
+
+	if (c != NULL)
+		atomic_fetch_add(&c->unlogged, delta);
 }
 
 void

@@ -33,6 +33,8 @@ void meters_turn(struct meters *, int64_t ns);
 unsigned meters_longest_turn_us(struct meters *);
 /* Its lines that wait (ledger_write_behind()). */
 void meters_unwritten(void *meters, int delta);
+/* Its lines of the log that wait (log_write_behind()). */
+void meters_unlogged(void *meters, int delta);
 
 /* The parts of the sandbox that confine this process (enum sandbox_force). */
 void meters_sandbox(struct meters *, unsigned force);

@@ -71,7 +71,8 @@ struct meters_row {
 struct meters_cell {
 	_Atomic uint64_t owner; /* process id */
 	_Atomic int busy;
-	_Atomic int unwritten;
+	_Atomic int unwritten; /* lines of the ledger */
+	_Atomic int unlogged; /* lines of the log */
 	_Atomic unsigned sandbox; /* enum sandbox_force */
 	_Atomic unsigned turn_us; /* the longest turn of its loop */
 	_Atomic unsigned capacity; /* requests that it may hold */

@@ -306,22 +306,24 @@ put_processes(struct meters *m, struct buf *b)
 {
 	unsigned workers = 0;
 	uint64_t capacity = 0;
-	int64_t busy = 0, unwritten = 0;
+	int64_t busy = 0, unwritten = 0, unlogged = 0;
 
 	for (int i = 0; i < PROCESS_MAX; i++) {
 		struct meters_cell *c = &m->file->cells[i];
 		uint64_t owner = atomic_load(&c->owner);
 		/* In this order: a request that is seen to have ended has its
 		 * line among those that wait, or in the file. */
-		int n = atomic_load(&c->busy), lines;
+		int n = atomic_load(&c->busy), lines, logged;
 
 		lines = atomic_load(&c->unwritten);
+		logged = atomic_load(&c->unlogged);
 		if (owner == 0 || !process_alive(owner))
 			continue;
 		workers++;
 		capacity += atomic_load(&c->capacity);
 		busy += n > 0 ? n : 0;
 		unwritten += lines > 0 ? lines : 0;
+		unlogged += logged > 0 ? logged : 0;
 	}
 	put_family(
 	    b, "tailgate_workers", "gauge", "Processes that serve requests.");
@@ -332,6 +334,9 @@ put_processes(struct meters *m, struct buf *b)
 	put_family(b, "tailgate_ledger_waiting", "gauge",
 	    "Lines of the ledger that are about to be written.");
 	buf_printf(b, "tailgate_ledger_waiting %" PRId64 "\n", unwritten);
+	put_family(b, "tailgate_log_waiting", "gauge",
+	    "Lines of a log file that are about to be written.");
+	buf_printf(b, "tailgate_log_waiting %" PRId64 "\n", unlogged);
 	put_family(b, "tailgate_longest_turn_seconds", "gauge",
 	    "The longest that one request kept the others of its process "
 	    "from going on.");

@@ -1,0 +1,224 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A log file whose disk hangs: whoever logs goes on, and what is lost is
+ * counted.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "check.h"
+
+#define LINES 20000
+
+static atomic_bool hangs, fails;
+static atomic_int waiting;
+static char text[4 * 1024 * 1024];
+
+/* The program's own, in place of libc's. */
+ssize_t
+write(int fd, const void *p, size_t len)
+{
+	const struct timespec pause = { 0, 1000000 };
+
+	while (fd == STDERR_FILENO && atomic_load(&hangs))
+		nanosleep(&pause, NULL);
+	if (fd == STDERR_FILENO && atomic_load(&fails))
+		return -1;
+	return syscall(SYS_write, fd, p, len);
+}
+
+static void
+count(void *ctx, int delta)
+{
+	atomic_fetch_add((atomic_int *)ctx, delta);
+}
+
+/* What the file holds, in text. */
+static size_t
+read_file(int fd)
+{
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static unsigned
+lines_of(void)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* Of all lines that say how many are missing. */
+static unsigned
+said_lost(void)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, "warning: ")) != NULL; p++)
+		n += (unsigned)strtoul(p + 9, NULL, 10);
+	return n;
+}
+
+static unsigned
+notices(void)
+{
+	unsigned n = 0;
+
+	for (const char *p = text;
+	     (p = strstr(p, "lines of the log were lost")) != NULL; p++)
+		n++;
+	return n;
+}
+
+static void
+test_hangs(int fd)
+{
+	int64_t began_ms = clock_now_ms();
+
+	atomic_store(&hangs, true);
+	for (int i = 0; i < LINES; i++)
+		log_info("line %d", i);
+	CHECK(clock_now_ms() - began_ms < 5000,
+	    "while its disk hangs nobody waits");
+	CHECK(atomic_load(&waiting) > 100, "lines wait: %d",
+	    atomic_load(&waiting));
+	CHECK(!log_end(50), "an end waits no longer than it may");
+	atomic_store(&hangs, false);
+	CHECK(log_end(5000), "it comes back, and all is written");
+	log_info("the last one");
+	read_file(fd);
+	CHECK(strstr(text, "the last one\n") != NULL,
+	    "the last line is there, too");
+	CHECK(said_lost() > 1000, "the log says that lines were lost: %u",
+	    said_lost());
+	CHECK(lines_of() - notices() + said_lost() == LINES + 1,
+	    "each line is written or counted: %u + %u of %d",
+	    lines_of() - notices(), said_lost(), LINES + 1);
+}
+
+static void
+test_fails(int fd)
+{
+	if (ftruncate(fd, 0) == -1)
+		exit(99);
+	CHECK(log_write_behind(count, &waiting), "another thread");
+	atomic_store(&waiting, 0);
+	atomic_store(&fails, true);
+	for (int i = 0; i < 100; i++)
+		log_info("line %d", i);
+	while (atomic_load(&waiting) > 0)
+		usleep(1000);
+	atomic_store(&fails, false);
+	CHECK(log_end(5000), "a disk that is full");
+	read_file(fd);
+	CHECK(said_lost() == 100 && lines_of() == notices(),
+	    "what it had no room for is counted, too: %u", said_lost());
+	log_info("written at once");
+	CHECK(read_file(fd) > 0 && strstr(text, "written at once\n") != NULL,
+	    "after the thread's end a file is waited for");
+}
+
+static void *
+log_much(void *name)
+{
+	for (int i = 0; i < 500; i++)
+		log_info("%s %d", (const char *)name, i);
+	return NULL;
+}
+
+static void
+test_threads(int fd)
+{
+	static char names[4][2] = { "a", "b", "c", "d" };
+	pthread_t threads[4];
+	unsigned in_order = 0;
+	char want[32];
+
+	if (ftruncate(fd, 0) == -1)
+		exit(99);
+	CHECK(log_write_behind(count, &waiting), "another thread");
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, log_much, names[i]);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(log_end(5000), "all is written");
+	read_file(fd);
+	for (int i = 0; i < 4; i++) {
+		const char *at = text;
+
+		for (int n = 0; n < 500 && at != NULL; n++) {
+			snprintf(want, sizeof(want), ": %s %d\n", names[i], n);
+			at = strstr(at, want);
+			in_order += at != NULL;
+		}
+	}
+	CHECK(in_order == 2000 && lines_of() == 2000,
+	    "lines of several threads are whole and in order: %u", in_order);
+}
+
+/* The last line of a process that ends at once. */
+static void
+test_fatal(int fd)
+{
+	int status;
+	pid_t pid;
+
+	if (ftruncate(fd, 0) == -1 || (pid = fork()) == -1)
+		exit(99);
+	if (pid == 0) {
+		log_write_behind(count, &waiting);
+		fatal("the end");
+	}
+	waitpid(pid, &status, 0);
+	read_file(fd);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 70 &&
+		strstr(text, ": error: the end\n") != NULL,
+	    "the last line of a process is written");
+	if ((pid = fork()) == 0) {
+		log_write_behind(count, &waiting);
+		atomic_store(&hangs, true);
+		fatal("the end");
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 70,
+	    "which ends although the disk hangs");
+}
+
+int
+main(void)
+{
+	char path[] = "/tmp/tailgate-log.XXXXXX";
+	int before = dup(STDERR_FILENO), fd = mkstemp(path), log;
+
+	if (fd == -1 || (log = open(path, O_WRONLY | O_APPEND)) == -1)
+		exit(99);
+	unlink(path);
+	dup2(log, STDERR_FILENO);
+	log_open("prog", false, LOG_LEVEL_INFO);
+	log_never_wait();
+	CHECK(log_write_behind(count, &waiting), "a thread writes the file");
+	test_hangs(fd);
+	test_fails(fd);
+	test_threads(fd);
+	test_fatal(fd);
+	dup2(before, STDERR_FILENO);
+	return check_done();
+}
