@@ -34,6 +34,8 @@ found()
 }
 
 mark64=T01FR0EtMTIz
+mark16le=TwBNAEUARwBBAC0AMQAyADMA
+mark16be=/v8ATwBNAEUARwBBAC0AMQAyADM=
 
 # json PATH WHAT MEMBERS
 json()
@@ -50,6 +52,8 @@ texts()
 	json "$1" 'base64' "$2\"$mark64\"$3"
 	json "$1" 'base64 in words' "$2\"see $mark64.\"$3"
 	json "$1" 'base64 on lines' "$2\"T01F\\nR0Et\\nMTIz\"$3"
+	json "$1" 'UTF-16 in base64' "$2\"-enc $mark16le\"$3"
+	json "$1" 'UTF-16 in base64, the other way' "$2\"$mark16be\"$3"
 	json "$1" 'a data URL' "$2\"data:text/plain;a=$mark64;base64,$mark64\"$3"
 	json "$1" 'a data URL, percent' "$2\"data:text/plain,OMEGA%2d123\"$3"
 	json "$1" 'JSON in a string' "$2\"{\\\"a\\\":\\\"OMEGA\\\\u002d123\\\"}\"$3"
@@ -119,6 +123,12 @@ table()
 		form "a part's type" -F "file=@$dir/sound;type=audio/OMEGA-123"
 		form "a part's header" \
 			-F "file=@$dir/sound;headers=\"X-Note: OMEGA-123\""
+		form "a part's header, base64 with blanks" \
+			-F "file=@$dir/sound;headers=\"X-Note: T01F R0Et MTIz\""
+		form "a part's header, JSON" \
+			-F "file=@$dir/sound;headers=\"X-Note: [\\\"\\\\u004fMEGA-123\\\"]\""
+		form "a parameter of a part's type, base64 with blanks" \
+			-F "file=@$dir/sound;headers=\"X-Note: a; b=T01F R0Et MTIz\""
 		form 'a text file' -F "file=@$dir/text"
 		form 'a text file in UTF-16' -F "file=@$dir/utf16"
 		form 'a file that cannot be read' -F "file=@$dir/unknown"
@@ -201,7 +211,9 @@ table()
 
 	# By design not found: split, compressed, spelled in another way.
 	for text in '"OMEGA-","x":"123"' '"O M E G A - 1 2 3"' '"4f4d4547412d313233"' \
-		'"H4sIAAAAAAAAA/N3dXXUNTQyBgBmR0TnCQAAAA=="' '"&#79;MEGA-123"'; do
+		'"H4sIAAAAAAAAA/N3dXXUNTQyBgBmR0TnCQAAAA=="' '"&#79;MEGA-123"' \
+		'"xxT01FR0EtMTIz"' '"WvxyaWNoIGlzIG5lYXI="' '"OMEGA\\055123"' \
+		'"T01FR0E="' '"OMEGA=2D123"'; do
 		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],\"user\":$text}"
 		is "$server: not found, as the manual says: $text" "$status" 200
 	done

@@ -143,6 +143,45 @@ file_tokens(const struct call *call, const struct call_form *form)
 	return n;
 }
 
+/* What comes after the first c, without blanks and quotes around it; p NULL:
+ * there is no c. */
+static struct span
+after(struct span text, char c)
+{
+	const char *at = text.len == 0 ? NULL : memchr(text.p, c, text.len);
+	const char *end = text.p + text.len;
+
+	if (at == NULL)
+		return (struct span){ NULL, 0 };
+	at++;
+	while (at < end && strchr(" \t\"", *at) != NULL && *at != '\0')
+		at++;
+	while (end > at && strchr(" \t\"", end[-1]) != NULL && end[-1] != '\0')
+		end--;
+	return (struct span){ at, (size_t)(end - at) };
+}
+
+/* A header line, its value, and that of each parameter: what is encoded as a
+ * whole is decoded only if it is a text of its own. */
+static void
+scan_line(struct reading *r, struct span line)
+{
+	struct span value = after(line, ':');
+
+	layers_scan(&r->patterns, line);
+	layers_scan(&r->patterns, value);
+	while (value.len > 0) {
+		const char *semicolon = memchr(value.p, ';', value.len);
+		size_t len = semicolon == NULL ? value.len
+					       : (size_t)(semicolon - value.p);
+
+		layers_scan(
+		    &r->patterns, after((struct span){ value.p, len }, '='));
+		len += semicolon == NULL ? 0 : 1;
+		value = (struct span){ value.p + len, value.len - len };
+	}
+}
+
 /* Its name and its file's, each a text of its own, each header line, and its
  * content. */
 static void
@@ -156,7 +195,7 @@ scan_part(struct reading *r, const struct call_part *part)
 		const char *eol = memmem(rest.p, rest.len, "\r\n", 2);
 		size_t len = eol == NULL ? rest.len : (size_t)(eol - rest.p);
 
-		layers_scan(&r->patterns, (struct span){ rest.p, len });
+		scan_line(r, (struct span){ rest.p, len });
 		len += eol == NULL ? 0 : 2;
 		rest = (struct span){ rest.p + len, rest.len - len };
 	}

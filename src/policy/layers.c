@@ -22,6 +22,7 @@
 #define WRAPPED_MIN 16
 /* Starts within one run that are tried: after its first '/', '-' or '_'. */
 #define STARTS_MAX 8
+#define UTF16_PEEK 16 /* letters by which UTF-16 is told from noise */
 
 static void look(struct pattern_run *, struct span text, unsigned depth);
 
@@ -138,6 +139,55 @@ look_percent(struct pattern_run *run, struct span text, unsigned depth)
 	free(out);
 }
 
+/* UTF-16 as PowerShell and others put into base64: of its first characters one
+ * half is 0.  False: it is none. */
+static bool
+is_utf16(struct span base64, bool *big)
+{
+	char out[UTF16_PEEK / 4 * 3];
+	size_t n = media_decode(
+	    (struct span){
+		base64.p, base64.len < UTF16_PEEK ? base64.len : UTF16_PEEK },
+	    out);
+	size_t zeros[2] = { 0, 0 };
+
+	for (size_t i = 0; i < n; i++)
+		zeros[i % 2] += out[i] == '\0';
+	*big = zeros[0] > zeros[1];
+	return zeros[*big ? 1 : 0] == 0 && zeros[*big ? 0 : 1] + 1 >= n / 2;
+}
+
+/* A unit is at most 3 bytes; halves of a pair count as one each, which is no
+ * UTF-8. */
+static size_t
+narrow(const unsigned char *in, size_t n, bool big, char *out)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		len += utf8_put(out + len,
+		    (uint32_t)(in[i + (big ? 0 : 1)] << 8 |
+			in[i + (big ? 1 : 0)]));
+	return len;
+}
+
+static void
+look_utf16(struct pattern_run *run, struct span base64, unsigned depth)
+{
+	bool big;
+	char *out, *wide;
+	size_t n;
+
+	if (!is_utf16(base64, &big) ||
+	    (out = room(run, base64.len * 3)) == NULL)
+		return;
+	wide = out + base64.len * 2;
+	n = media_decode(base64, wide);
+	n = narrow((unsigned char *)wide, n, big, out);
+	look(run, (struct span){ out, n }, depth);
+	free(out);
+}
+
 /* One run from one of its starts. */
 static void
 look_base64(struct pattern_run *run, struct span base64, unsigned depth)
@@ -145,7 +195,11 @@ look_base64(struct pattern_run *run, struct span base64, unsigned depth)
 	char *out;
 	size_t n;
 
-	if (!media_may_be_text(base64) || (out = room(run, base64.len)) == NULL)
+	if (!media_may_be_text(base64)) {
+		look_utf16(run, base64, depth);
+		return;
+	}
+	if ((out = room(run, base64.len)) == NULL)
 		return;
 	n = media_text_prefix(base64, out);
 	if (n >= (size_t)LAYERS_RUN_MIN / 4 * 3 - 2)

@@ -11,7 +11,7 @@
  * 	text \u0041 and \x41;
  * 	a text with %41, decoded;
  * 	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
- * 	over line breaks too, as far as it decodes to text;
+ * 	over line breaks too, as far as it decodes to text, in UTF-8 or UTF-16;
  *
  * and in what those say again, LAYERS_MAX deep.  Other encodings, compressed
  * data, and texts that are split are not put together.
