@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides netlink: which messages ask the kernel for a connection, and what its
- * responses say.  Beside a request's way: peer.c asks while requests wait.
+ * Hides Linux's netlink: which messages ask the kernel for a connection, and
+ * what its responses say.  Beside a request's way: peer.c asks while requests
+ * wait.
  *
  * The kernel answers inside send(2), so all responses are there when it
  * returns; what is not there then has been dropped and stays unknown.
@@ -304,7 +305,7 @@ peer_table_find(int fd, struct peer_ask *asks, size_t n, uid_t uid)
 	search(fd, &s, AF_INET6); /* those of mapped addresses, too */
 }
 
-#else
+#elif !defined(__FreeBSD__)
 
 int
 peer_table_open(void)

@@ -6,8 +6,11 @@
  * The kernel's table of TCP connections on this host.
  *
  * Linux gives it to everybody, without privileges, over netlink (sock_diag(7),
- * what ss(8) reads).  FreeBSD and OpenBSD keep such tables too, but nobody has
- * written that half yet: there peer_table_open() fails with ENOTSUP.
+ * what ss(8) reads), FreeBSD by sysctl(3) (peer_table_freebsd.c).  OpenBSD's
+ * kern.file has it too, but a process that has called pledge(2) may not read
+ * that whatever it promised (pledge_sysctl() of kern_pledge.c), and a worker
+ * without pledge would be a bad exchange: there, and elsewhere,
+ * peer_table_open() fails with ENOTSUP.
  */
 #ifndef WIRE_PEER_TABLE_H
 #define WIRE_PEER_TABLE_H
