@@ -204,6 +204,9 @@ function health(p) {
 				.replace(".0 s", " s")}` : "down, to be tried"];
 	if (p.state === "half-open")
 		return ["trying", "was down, next request tries"];
+	if (p.wake?.asleep === true)
+		return ["unknown", p.wake.waiting > 0
+			? `waking up, ${many(p.wake.waiting, "request")} waiting` : "asleep"];
 	if (p.failures > 0)
 		return ["trying", `up, ${many(p.failures, "failure")} in a row`];
 	if (list(p.held).length > 0)
@@ -754,6 +757,38 @@ function showByClient(days, rows) {
 		tokens(b.sum) - tokens(a.sum)).slice(0, 30), (c) => c.key);
 }
 
+const showSessionSums = table($("sessions"), [
+	{ title: "Session", head: true, fill: (cell, c) =>
+		setTwo(cell, c.label, `${c.client} · ${many(c.sum.requests, "request")}`) },
+	{ title: "Client", style: "w", fill: (cell, c) => setText(cell, c.client) },
+	{ title: "Requests", style: "n w", fill: (cell, c) =>
+		setText(cell, count(c.sum.requests)) },
+	{ title: "Failed", style: "n w", fill: (cell, c) =>
+		setText(cell, count(c.sum.failed)) },
+	{ title: "Tokens", style: "n", fill: (cell, c) => setBar(cell,
+		short(tokens(c.sum)), c.tokensShare, "bar-none") },
+	{ title: "Cost", style: "n", fill: (cell, c) => setBar(cell,
+		usd(c.sum.cost_nanousd), c.costShare, "bar-none") },
+], "No session is known.");
+
+function showBySession(rows) {
+	const all = rows.slice(0, MODELS).map((row) => {
+		const sum = zero();
+		add(sum, row);
+		return { key: `${row.session} ${row.client}`, label: name(row.session),
+			client: name(row.client, "(not known)"), sum };
+	});
+	const mostTokens = Math.max(1, ...all.map((c) => tokens(c.sum)));
+	const mostCost = Math.max(1, ...all.map((c) => c.sum.cost_nanousd));
+
+	for (const c of all) {
+		c.tokensShare = tokens(c.sum) / mostTokens;
+		c.costShare = c.sum.cost_nanousd / mostCost;
+	}
+	$("sessions-part").hidden = all.length === 0;
+	showSessionSums(all, (c) => c.key);
+}
+
 function showUsage(usage) {
 	const rows = list(usage.rows);
 	const days = daysOf(usage, rows);
@@ -774,6 +809,7 @@ function showUsage(usage) {
 	showPlots(days, rows);
 	showByModel(days, rows);
 	showByClient(days, list(usage.clients));
+	showBySession(list(usage.sessions));
 }
 
 // ---- Requests as they end ---------------------------------------------------
@@ -946,7 +982,8 @@ function withDays(requests) {
 // The request that somebody has asked for more of, by its id.
 let open = null;
 
-const details = [["Request id", (r) => name(r.id)], ["Endpoint", (r) => name(r.endpoint)],
+const details = [["Request id", (r) => name(r.id)],
+	["Session", (r) => name(r.session)], ["Endpoint", (r) => name(r.endpoint)],
 	["Streamed", (r) => r.stream === true ? "yes" : "no"],
 	["Sent outside", (r) => r.external === true ? "yes" : "no"],
 	["Fell back after", (r) => r.fallback ? words(r.fallback) : "–"],

@@ -39,7 +39,7 @@ struct place_in_file {
 struct usage_view {
 	const struct config *config;
 	pthread_mutex_t mutex;
-	struct usage_sum *sum, *clients;
+	struct usage_sum *sum, *clients, *sessions;
 	int64_t read_ms; /* when it was read the last time, */
 	int64_t day; /* and when from its beginning */
 	int64_t since_ms;
@@ -53,6 +53,8 @@ static const enum usage_by columns[] = { USAGE_BY_DAY, USAGE_BY_MODEL,
 	USAGE_BY_PROVIDER, USAGE_BY_PLACE };
 #define NCOLUMNS (sizeof(columns) / sizeof(columns[0]))
 static const enum usage_by client_columns[] = { USAGE_BY_DAY, USAGE_BY_CLIENT };
+static const enum usage_by session_columns[] = { USAGE_BY_SESSION,
+	USAGE_BY_CLIENT };
 
 /* Written anew: the file may contain anything, and a page that gets bad JSON
  * shows nothing at all. */
@@ -80,6 +82,7 @@ keep_recent(struct usage_view *v, const struct ledger_line *l)
 	put_text(b, "time", l->time);
 	put_text(b, "id", l->id);
 	put_text(b, "client", l->client);
+	put_text(b, "session", l->session);
 	put_text(b, "endpoint", l->endpoint);
 	put_text(b, "model", l->model);
 	put_text(b, "provider", l->provider);
@@ -121,6 +124,8 @@ take_line(void *ctx, struct span text, int64_t offset, uint64_t number)
 		l.model = l.route;
 	usage_sum_add(v->sum, &l);
 	usage_sum_add(v->clients, &l);
+	if (l.session.len > 0)
+		usage_sum_add(v->sessions, &l);
 	return 0;
 }
 
@@ -181,6 +186,7 @@ begin_day(struct usage_view *v, int64_t day)
 	v->nrecent = 0;
 	usage_sum_reset(v->sum);
 	usage_sum_reset(v->clients);
+	usage_sum_reset(v->sessions);
 }
 
 static void
@@ -194,6 +200,8 @@ read_on(struct usage_view *v)
 		v->sum = usage_sum_new(columns, NCOLUMNS);
 	if (v->clients == NULL)
 		v->clients = usage_sum_new(client_columns, 2);
+	if (v->sessions == NULL)
+		v->sessions = usage_sum_new(session_columns, 2);
 	if (v->day != day)
 		begin_day(v, day);
 	if (!v->config->ledger ||
@@ -208,6 +216,7 @@ read_on(struct usage_view *v)
 
 static const char *const labels[] = { "day", "model", "provider", "place" };
 static const char *const client_labels[] = { "day", "client" };
+static const char *const session_labels[] = { "session", "client" };
 
 static void
 put_row(struct buf *b, const char *const *names, size_t n,
@@ -300,6 +309,22 @@ put_rows(struct usage_view *v, const char *since, struct buf *b)
 	buf_puts(b, "]");
 }
 
+/* The most expensive first; what has no more room in the sum is no session. */
+static void
+put_sessions(struct usage_view *v, struct buf *b)
+{
+	struct usage_group **groups;
+	size_t n = usage_sum_groups(v->sessions, &groups), shown = 0;
+
+	jput_name_open(b, "sessions", '[');
+	for (size_t i = 0; i < n && shown < USAGE_VIEW_SESSIONS; i++)
+		if (strcmp(groups[i]->names[0], "(other)") != 0) {
+			put_row(b, session_labels, 2, groups[i]);
+			shown++;
+		}
+	buf_puts(b, "]");
+}
+
 static void
 put_recent(struct usage_view *v, uint64_t n, struct buf *b)
 {
@@ -342,6 +367,8 @@ usage_view_json(
 	jput_text(b, "at", at);
 	jput_text(b, "since", since);
 	put_rows(v, days == 0 ? "~" : since, b);
+	if (days > 0)
+		put_sessions(v, b);
 	put_recent(v, recent, b);
 	buf_puts(b, "}\n");
 	pthread_mutex_unlock(&v->mutex);
@@ -369,6 +396,7 @@ usage_view_free(struct usage_view *v)
 		buf_free(&v->recent[i]);
 	usage_sum_free(v->sum);
 	usage_sum_free(v->clients);
+	usage_sum_free(v->sessions);
 	free(v->files);
 	pthread_mutex_destroy(&v->mutex);
 	free(v);

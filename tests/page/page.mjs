@@ -273,6 +273,14 @@ check("budgets: what is spent, of what, what is left",
 	await text("#budgets"));
 check("a week by client", /laptop\s+[\d,.]+\s+[\d,.]+/.test(
 	await text("#client-sums")), await text("#client-sums"));
+check("sessions: what a task has cost", /^Session\s+Client\s+Requests\s+Failed\s+Tokens\s+Cost/
+	.test(await text("#sessions")) && /[0-9a-f]{16}\s+[a-z]+\s+[\d,]+\s+[\d,]+\s+[\d.,]+( [kM])?\s+\$/
+	.test(await text("#sessions")), (await text("#sessions")).slice(0, 300));
+check("which have a title and a text for screen readers", await page.locator("#sessions")
+	.evaluate((e) => document.getElementById(e.getAttribute("aria-labelledby"))
+		?.textContent === "By session" && document.getElementById(
+		e.getAttribute("aria-describedby")) !== null &&
+		[...e.querySelectorAll("tbody th")].every((th) => th.scope === "row")));
 check("requests by client", /laptop\s+\d+\s+\d+/.test(await text("#clients")),
 	await text("#clients"));
 check("how fast it was", /First byte: half within .* Speed: /.test(

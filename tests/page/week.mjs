@@ -57,6 +57,10 @@ function refused(time, n) {
 		queue_ms: null, first_byte_ms: null, total_ms: 2 + below(20) };
 }
 
+// A task of half a day.
+const session = (time) => createHash("sha256")
+	.update(`${Math.floor(time / 43200000)}`).digest("hex").slice(0, 16);
+
 function served(time, n) {
 	const [, route, provider, model, place, host, priceIn, priceOut, typicalIn,
 		typicalOut] = pick(routes);
@@ -69,8 +73,9 @@ function served(time, n) {
 	const first = skewed(outside ? 900 : 240);
 	const asked = route.endsWith("*") ? `openrouter/${model}` : route;
 
-	return { ...base(time, n), endpoint: embed ? "embeddings" : "chat",
-		model: asked, route, provider, upstream_model: model, place,
+	return { ...base(time, n),
+		...(route === "chat" ? { session: session(time) } : {}),
+		endpoint: embed ? "embeddings" : "chat", model: asked, route, provider, upstream_model: model, place,
 		sent: true, host,
 		...(outside ? { allowed_by: `client, model ${route}` } : {}),
 		tries: [{ provider, outcome: failed ? "error" : "ok", ms: first }],
