@@ -187,6 +187,9 @@ def test_transcription():
         ):
             pass
     equal(last and last.text, "t\u00f6k0 t\u00f6k1 ", "transcription: streamed")
+    with open(path, "rb") as f:
+        data = client.audio.translations.create(model="stub/plain", file=f)
+    equal(data.text, "H\u00e9llo from the stub", "translation")
 
 
 def test_images():
