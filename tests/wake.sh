@@ -273,4 +273,24 @@ fall_asleep
 # The one before was asked ten seconds ago at the most.
 ask
 is 'and wakes again' "$status $(test -e "$dir/ran" && echo ran)" '200 ran'
+
+# --- plain CGI -----------------------------------------------------------------------
+stop_server
+stop "$tailgate_pid"
+rm -rf "$dir/run" "$dir/state"
+config "$packet"
+cat >"$dir/tailgate.cgi" <<-END
+	#!/bin/sh
+	exec "$TAILGATE_FCGI" -f "$conf"
+END
+chmod 755 "$dir/tailgate.cgi"
+lighttpd_conf "$dir/cgi.lighttpd" <<-END
+	var.tailgate_program = "$dir/tailgate.cgi"
+	include "$abs_srcdir/contrib/lighttpd/cgi.conf"
+END
+fall_asleep
+start_lighttpd "$dir/cgi.lighttpd"
+key=$one_key
+ask
+is 'a CGI program wakes it, too' "$status $(told packet)" '200 1'
 finish
