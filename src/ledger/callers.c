@@ -119,8 +119,10 @@ caller_add(struct ledger_callers *k, int fd)
 	const char *which = NULL;
 	int error = 0;
 
-	if (c == NULL)
-		fatal("out of memory");
+	if (c == NULL) {
+		close(fd); /* it asks again */
+		return;
+	}
 	c->fd = fd;
 	c->pid = peer_of(fd);
 	make_place(k, c->pid);

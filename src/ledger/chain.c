@@ -190,7 +190,7 @@ read_range(int fd, int64_t from, int64_t to)
 	char *p = malloc(len + 1);
 
 	if (p == NULL)
-		fatal("out of memory");
+		return NULL;
 	while (done < len) {
 		ssize_t n = pread(
 		    fd, p + done, len - done, (off_t)(from + (int64_t)done));

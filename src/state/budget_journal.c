@@ -230,14 +230,16 @@ write_row(FILE *out, uint64_t id, uint64_t key, const struct budget_row *r)
 	}
 }
 
+/* The caller frees it; NULL with errno. */
 static char *
 whole_text(const struct budget_file *f, size_t *len)
 {
 	char line[LINE_BYTES], *text = NULL;
 	FILE *out = open_memstream(&text, len);
+	bool failed;
 
 	if (out == NULL)
-		fatal("out of memory");
+		return NULL;
 	fprintf(out, "B %" PRIx64 "\n", f->id);
 	for (int i = 0; i < budget_nrows(f); i++)
 		if (f->keys[i] != 0)
@@ -249,8 +251,12 @@ whole_text(const struct budget_file *f, size_t *len)
 		fputs(line, out);
 	}
 	fprintf(out, "E %" PRIx64 "\n", f->id);
-	if (fclose(out) == EOF)
-		fatal("out of memory");
+	failed = ferror(out) != 0;
+	if (fclose(out) == EOF || failed) {
+		free(text);
+		errno = ENOMEM;
+		return NULL;
+	}
 	return text;
 }
 
@@ -276,7 +282,8 @@ write_whole(int fd, struct budget_book *b)
 		write(fd, head, (size_t)head_len) != head_len) ||
 	    fstat(fd, &st) == -1)
 		return -1;
-	text = whole_text(f, &len);
+	if ((text = whole_text(f, &len)) == NULL)
+		return -1;
 	if (pwrite(fd, text, len, st.st_size) == (ssize_t)len)
 		rc = 0;
 	else if (errno == 0)
