@@ -30,6 +30,9 @@
  * 	setup		write: the directories of the	none		no exec
  * 			tool's files, its record
  *
+ * The process that wakes hosts (serve/waker.h) has what its parent has: it runs
+ * the operator's program, and reads nothing of a worker's but one byte.
+ *
  * tests/unit/sandbox_test.c has the table of what a process may try and which
  * roles are refused it.
  *

@@ -173,6 +173,17 @@ join(struct attempt *t)
 	return reached == REACHED || refuse_late(t, whole);
 }
 
+/* A connect to a host that sleeps may take seconds to fail. */
+static void
+wake_if_known(struct attempt *t)
+{
+	struct facts_sleep sleep;
+
+	health_wake_row(t->request->server->health, t->provider, &sleep);
+	if (sleep.since_wall_ms != 0)
+		ask_for_wake(t);
+}
+
 bool
 attempt_wake(struct attempt *t)
 {
@@ -183,6 +194,7 @@ attempt_wake(struct attempt *t)
 	forget_dead(t);
 	if (health_is_awake(h, t->provider))
 		return true;
+	wake_if_known(t);
 	switch (reach(t, CLOCK_NEVER)) {
 	case REACHED:
 		return true;
