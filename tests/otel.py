@@ -5,6 +5,7 @@
 and what one has made of a ledger: otel.py same OUT LEDGER (lines "ok ..." and
 "not ok ..." for lib.sh).
 """
+import datetime
 import json
 import re
 import sys
@@ -22,7 +23,7 @@ NAMES = {
     "http.response.status_code", "host.name", "service.name"}
 # What each kind of operator has (pkg/stanza/docs of the collector).
 OPERATORS = {
-    "json_parser": {"parse_to", "timestamp"},
+    "json_parser": {"parse_to", "parse_ints", "timestamp"},
     "remove": {"field"},
     "severity_parser": {"parse_from", "mapping"},
     "regex_parser": {"parse_from", "regex", "parse_to", "trace"},
@@ -70,7 +71,8 @@ def check(path, ledger, members):
     moves.pop("gateway")
     ok(moves == MAPPED, "and has its name", moves)
     layout = operators[0]["timestamp"]["layout"]
-    shape = re.sub(r"\d", "9", layout)
+    # Z07:00 is an offset, or Z.
+    shape = re.sub(r"\d", "9", layout.replace("Z07:00", "Z"))
     times = {re.sub(r"\d", "9", line["time"]) for line in lines_of(ledger)}
     ok(times == {shape}, "the time has the layout of the ledger's", times)
     pipeline = conf["service"]["pipelines"]["logs"]
@@ -87,6 +89,11 @@ def plain(value):
     if kind == "arrayValue":
         return [plain(m) for m in v.get("values", [])]
     return v
+
+
+def nanoseconds(text):
+    at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return round(at.timestamp() * 1000) * 1000000
 
 
 def records(out):
@@ -114,6 +121,8 @@ def same(out, ledger):
                 wrong.append((member, line[member], a.get(name)))
         if about.get("host.name") != line["gateway"]:
             wrong.append(about)
+        if int(record["timeUnixNano"]) != nanoseconds(line["time"]):
+            wrong.append((record["timeUnixNano"], line["time"]))
         if line.get("trace") and line["trace"].split("-")[1:3] != [
                 record.get("traceId"), record.get("spanId")]:
             wrong.append(record)
