@@ -60,6 +60,16 @@ lighttpd_with()
 		sed "s|include \"tailgate.conf\"|include \"$abs_srcdir/contrib/lighttpd/tailgate.conf\"|" \
 			"$abs_srcdir/contrib/lighttpd/lighttpd.conf"
 		echo "include \"$contrib/lighttpd.conf\""
+		# One that asks about what is the gateway's own.
+		cat <<-'END'
+			$HTTP["url"] =~ "^/v1/models/talk$" {
+				fastcgi.server = ( "/v1/models/talk" => ((
+					"socket" => var.tailgate_socket,
+					"mode" => "authorizer",
+					"check-local" => "disable"
+				)) )
+			}
+		END
 	} >"$dir/lighttpd.conf"
 }
 # nginx's start takes contrib/nginx as it is; the snippet is put beside it.
@@ -134,6 +144,10 @@ lighttpd_with
 start_lighttpd "$dir/lighttpd.conf"
 wait_until serves
 passes lighttpd
+key=$one_key
+request /v1/models/talk
+check 'what the gateway serves itself is never authorized' error_is 404 \
+	unknown_url
 is 'a budget counts it' "$(ask "$few_key" model=talk | head -n 1) $(ask \
 	"$few_key" model=talk)" 'hello 429 rate_limit_exceeded'
 stop_server
