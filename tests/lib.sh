@@ -653,13 +653,14 @@ unlock_ledger()
 }
 
 # sources: a tar of the sources as in a clone: the files that git knows, or all
-# files.
+# files, where there is no git.
 sources()
 {
-	(cd "$abs_srcdir" && if [ -e .git ]; then
+	(cd "$abs_srcdir" && if [ -e .git ] && command -v git >/dev/null; then
 		git -c safe.directory='*' ls-files -co --exclude-standard
 	else
-		find . -name 'build*' -prune -o -type f -print
+		find . \( -name 'build*' -o -name .git \) -prune -o \
+			-type f -print
 	fi | while read -r file; do
 		[ ! -f "$file" ] || printf '%s\n' "$file"
 	done | tar -cf - -T -)

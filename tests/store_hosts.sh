@@ -11,7 +11,7 @@
 
 . "$tests/hosts.sh"
 
-need jq lighttpd python3 redis-cli
+need jq lighttpd python3
 engine=$(command -v valkey-server || command -v redis-server) ||
 	skip_all 'neither valkey-server nor redis-server is installed'
 grep -q 'built without hiredis' "$TAILGATE_FCGI" &&
@@ -39,7 +39,7 @@ start_engine()
 
 cli()
 {
-	redis-cli -s "$dir/engine/sock" "$@" 2>&1
+	"${engine%-server}-cli" -s "$dir/engine/sock" "$@" 2>&1
 }
 
 # relay HOST: passes on what comes to $dir/HOST/store; stopped, the host is cut
