@@ -6,10 +6,13 @@
 # [RETRY-AFTER]", read at each request; any other key is good.  An error repeats
 # the key, as providers do, and so does a response to MARKSAY.  LOG gets "STATUS
 # KEY MODEL" of each request; KEY is x-api-key:KEY if it came in that field, and
-# ends in /ACCOUNT if the request names one.
+# ends in /ACCOUNT if the request names one.  LOG.most has how many were open at
+# once at the most.
 import http.server
 import json
 import sys
+import threading
+import time
 
 WORDS = {
     401: ("invalid_api_key", "Incorrect API key provided: {key}."),
@@ -18,6 +21,25 @@ WORDS = {
     429: ("rate_limit_exceeded", "Rate limit reached for {model}."),
     529: ("rate_limit_exceeded", "Rate limit reached for all models."),
 }
+
+
+class Open:
+    """How many requests are open."""
+
+    lock, now, most = threading.Lock(), 0, 0
+
+    def __enter__(self):
+        with Open.lock:
+            Open.now += 1
+            if Open.now > Open.most:
+                Open.most = Open.now
+                with open(sys.argv[2] + ".most", "w", encoding="ascii") as f:
+                    print(Open.most, file=f)
+        time.sleep(0.005)
+
+    def __exit__(self, *_):
+        with Open.lock:
+            Open.now -= 1
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,7 +99,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         length = int(self.headers.get("Content-Length", 0))
-        self.answer(json.loads(self.rfile.read(length)))
+        with Open():
+            self.answer(json.loads(self.rfile.read(length)))
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -275,10 +275,8 @@ attempt_init(struct attempt *t, struct request *r, const struct candidate *c,
 	t->start_ms = clock_now_ms();
 	t->again = was_sent(r);
 	t->account = attempt_add_try(r, c);
-	t->key = health_key(
-	    r->server->health, t->provider, c->model, tried, &t->rest_ms);
-	if (t->provider->nkeys > 1 && t->key != -1)
-		t->account->key = (unsigned)t->key + 1;
+	t->tried_keys = tried;
+	attempt_choose_key(t);
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
 		.tick = attempt_tick,
@@ -348,7 +346,7 @@ attempt_try(struct request *r, const struct candidate *c, struct tried *tried)
 	announce(r, c);
 	if (attempt_admit_ledger(t) && attempt_reserve_budget(t) &&
 	    attempt_admit_health(t) && attempt_make_request(t) &&
-	    attempt_wake(t) && attempt_take_slot(t))
+	    attempt_wake(t) && attempt_take_slot(t) && attempt_admit_key(t))
 		send_and_relay(t);
 	tried->keys |= t->of_key ? 1u << t->key : 0;
 	again = has_again(t, tried);

@@ -55,6 +55,37 @@ attempt_reserve_budget(struct attempt *t)
 	return true;
 }
 
+void
+attempt_choose_key(struct attempt *t)
+{
+	t->key = health_key(t->request->server->health, t->provider,
+	    t->candidate->model, t->tried_keys, &t->rest_ms);
+	if (t->provider->nkeys > 1 && t->key != -1)
+		t->account->key = (unsigned)t->key + 1;
+}
+
+static bool
+refuse_keys(struct attempt *t)
+{
+	struct refused refused;
+
+	admission_keys_rest(
+	    t->request->arena, t->provider, t->rest_ms, &refused);
+	return attempt_fail_as(t, &refused);
+}
+
+bool
+attempt_admit_key(struct attempt *t)
+{
+	if (t->provider->nkeys < 2)
+		return true;
+	attempt_choose_key(t);
+	if (t->key == -1)
+		return refuse_keys(t);
+	t->upstream.key = t->provider->keys[t->key];
+	return true;
+}
+
 bool
 attempt_admit_health(struct attempt *t)
 {
@@ -63,11 +94,8 @@ attempt_admit_health(struct attempt *t)
 	int64_t open_ms = health_model_open_ms(
 	    r->server->health, t->provider, t->candidate->model);
 
-	if (t->key == -1) {
-		admission_keys_rest(
-		    r->arena, t->provider, t->rest_ms, &refused);
-		return attempt_fail_as(t, &refused);
-	}
+	if (t->key == -1)
+		return refuse_keys(t);
 	if (open_ms > 0) {
 		admission_model_held(r->arena, t->provider, open_ms, &refused);
 		return attempt_fail_as(t, &refused);

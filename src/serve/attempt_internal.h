@@ -18,6 +18,7 @@ struct attempt {
 	struct request *request;
 	const struct candidate *candidate;
 	const struct provider *provider;
+	unsigned tried_keys; /* a mask of those that failed */
 	int key; /* of the provider's, from 0 */
 	int64_t rest_ms; /* key -1: how long the first of them rests yet */
 	struct upstream_request upstream;
@@ -52,7 +53,12 @@ bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
 /* False if the try could not be recorded: then it must not leave. */
 bool attempt_admit_ledger(struct attempt *);
 bool attempt_reserve_budget(struct attempt *);
+/* The first key that does not rest and has not failed, or -1. */
+void attempt_choose_key(struct attempt *);
 bool attempt_admit_health(struct attempt *);
+/* Chooses once more: while it waited for a slot, others may have learned which
+ * keys are refused. */
+bool attempt_admit_key(struct attempt *);
 /* Waits until the provider's host is awake, if it sleeps (attempt_wake.c). */
 bool attempt_wake(struct attempt *);
 /* The client has left, or the gateway is being stopped. */
