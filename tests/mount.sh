@@ -237,12 +237,21 @@ is "$server: wrong: the exit status says so" "$code" 1
 stop_server
 
 start_caddy "$dir/bad.caddy"
+# Since the mends of 2026 (Debian 13 has them) Caddy itself drops such headers.
+twins_wanted=NO
+key=$chief_key
+post /v1/tailgate/mount '{}' -H 'X_Tailgate_Twin: underscore'
+like "$server: what becomes of one with an underscore" "$(body)" \
+	'"twin": ?"(none|underscore)"'
+! file_has "$dir/body" '"twin": ?"none"' || twins_wanted=yes
 probe --key-file "$dir/chief.key" --silence 3
-holds NO 'no header with underscores' 'a header Proxy' 'no Status' "$sizes" \
-	'errors keep' 'a silent response'
+holds $twins_wanted 'no header with underscores'
+holds NO 'a header Proxy' 'no Status' "$sizes" 'errors keep' \
+	'a silent response'
 holds yes 'Authorization' "the client's address" 'path and query' 'OPTIONS' \
 	'a stream passes'
-like "$server: what to change" "$out" 'change: header_up -[*]_[*]'
+[ $twins_wanted = yes ] ||
+	like "$server: what to change" "$out" 'change: header_up -[*]_[*]'
 stop_server
 
 start_nginx "$dir/bad.nginx"

@@ -85,7 +85,7 @@ check_model(const struct setup *s, const char *name)
 	fprintf(stderr,
 	    "tailgate setup: the gateway has no model \"%s\" for %s", name,
 	    s->values.key != NULL ? "this key"
-		: s->external	  ? "an external client"
+		: s->external     ? "an external client"
 				  : "a local client");
 	for (size_t i = 0; i < models->n; i++)
 		if (models->list[i].talks && shown++ < NAMES_SHOWN)
@@ -112,8 +112,8 @@ models_of_new(struct setup *s, const struct config *config)
 		if (names[i] == NULL)
 			continue;
 		if (setup_model_known(&s->models, names[i]) == NULL)
-			choice_named(config, &client, names[i], &s->models,
-			    s->arena);
+			choice_named(
+			    config, &client, names[i], &s->models, s->arena);
 		if (check_model(s, names[i]) == -1)
 			return -1;
 	}
@@ -137,8 +137,8 @@ client_make(struct setup *s)
 		    "in\n",
 		    ctl_config_path());
 	else if (models_of_new(s, config) == 0)
-		status = clients_add(config->clients_file, s->client, &place,
-		    1, s->key, stderr);
+		status = clients_add(
+		    config->clients_file, s->client, &place, 1, s->key, stderr);
 	if (status == 0) {
 		s->clients_file = arena_strdup(s->arena, config->clients_file);
 		s->values.key = s->key;
