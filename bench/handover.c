@@ -40,7 +40,7 @@ static struct shared {
 } * shared;
 
 static struct limit limit = {
-	.name = "bench", .slots = 1, .queue = 1024, .shared = true
+	.name = "bench", .slots = 1, .queue = 65536, .shared = true
 };
 static struct config config = {
 	.gateway = "bench", .limits = &limit, .nlimits = 1

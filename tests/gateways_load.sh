@@ -7,11 +7,16 @@
 # never exceeds the limit; every request whose worker was not killed gets a
 # response or a refusal with a reason; and a single request is served before the
 # fifty of another front's client.
+#
+# With TAILGATE_NETNS=1 all of them are network namespaces, one front with nginx,
+# and a front is stopped for a while or its line cut.
+. "${abs_srcdir:-.}/tests/netns.sh"
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/hosts.sh"
 
 need jq lighttpd caddy
 
+network gpu one two three
 start_upstream stub -n
 start_upstream noted
 
@@ -22,9 +27,9 @@ gpu_host()
 {
 	host gpu <<-END
 		limits = ( { name = "card"; slots = $1; queue = 1024; wait = 60.0; } );
-		providers = ( { name = "card"; place = "local"; url = "$stub_url";
+		providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
 		  limit = "card"; circuit = { failures = 0; }; },
-		  { name = "noted"; place = "local"; url = "$noted_url";
+		  { name = "noted"; place = "local"; url = "$(seen "$noted_url")";
 		  limit = "card"; } );
 		models = ( { id = "*"; targets = (
 		  { provider = "card"; model = "*"; } ); },
@@ -38,11 +43,21 @@ add_client relay --relay --priority 100
 add_client holder
 (umask 077 && printf '%s\n' "$relay_key" >"$dir/key.relay")
 gpu_key=$holder_key
-serve gpu
+if [ -n "${TAILGATE_NETNS:-}" ]; then
+	three_server=nginx
+	bind_to=0.0.0.0
+	serve gpu caddy
+	bind_to=
+	gpu_seen=http://$gpu_address:${gpu_base##*:}
+else
+	serve gpu
+	gpu_seen=$gpu_base
+fi
+two_server=caddy
 for front in one two three; do
 	host $front <<-END
 		providers = ( { name = "gpu"; kind = "tailgate"; place = "local";
-		  url = "$gpu_base/v1"; key = { file = "$dir/key.relay"; };
+		  url = "$gpu_seen/v1"; key = { file = "$dir/key.relay"; };
 		  circuit = { failures = 0; }; } );
 		models = ( { id = "*"; targets = (
 		  { provider = "gpu"; model = "*"; } ); } );
@@ -50,10 +65,7 @@ for front in one two three; do
 	add_client $front
 	# One that has never asked before.
 	add_client new$front
-	case $front in
-	two) serve $front caddy ;;
-	*) serve $front ;;
-	esac
+	eval "serve $front \${${front}_server:-lighttpd}"
 done
 
 # reload_gpu SLOTS: waits until they are in force, and the old workers gone.
@@ -91,6 +103,16 @@ for slots in 1 2 7; do
 	wait_until stat_reaches stub completed 800
 	pool_kill two
 	pool two
+	if [ -n "${TAILGATE_NETNS:-}" ]; then
+		# shellcheck disable=SC2046 # numbers
+		set -- "$two_pid" $(children "$two_pid")
+		kill -STOP "$@"
+		wait_until -t 60 stat_reaches stub completed 1000
+		kill -CONT "$@"
+		ip link set one-1 down
+		wait_until -t 60 stat_reaches stub completed 1200
+		ip link set one-1 up
+	fi
 	loads_off $slots
 	like "$slots slots: a front whose workers were not killed has all its responses" \
 		"$(cat "$dir/three.load")" '^complete=6[0-9][0-9] '

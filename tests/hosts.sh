@@ -10,6 +10,12 @@
 
 later_pids=
 
+# in_host NAME: sets $in_host, with which a command there begins (netns.sh).
+in_host()
+{
+	eval "in_host=\${in_$1:-}"
+}
+
 # host NAME [CLIENTS]: $conf = $dir/NAME/tailgate.conf from stdin, after the
 # directories of this gateway, its clients file ($dir/NAME/clients.conf, or
 # CLIENTS) and the settings of all hosts in $host_settings.
@@ -34,9 +40,10 @@ host()
 pool()
 {
 	rm -f "$dir/$1/sock"
+	in_host "$1"
 	eval "pool_env=\${${1}_env:-}"
 	# shellcheck disable=SC2086 # words
-	spawn "$1" env $pool_env "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" \
+	spawn "$1" $in_host env $pool_env "$TAILGATE_FCGI" -f "$dir/$1/tailgate.conf" \
 		-s "$dir/$1/sock"
 	wait_until -t 60 -p "$pid" "$bin/listen" -c "$dir/$1/sock" ||
 		broken "$1 did not start"
@@ -66,7 +73,9 @@ serve()
 {
 	pool "$1"
 	socket=$dir/$1/sock
+	within=$in_host
 	start_server "${2:-lighttpd}"
+	within=
 	eval "${1}_base=\$base ${1}_server=$server"
 	eval "${1}_server_pid=\$${server}_pid"
 }
@@ -82,7 +91,8 @@ unserve()
 load_on()
 {
 	eval "load_key=\$${1}_key load_base=\$${1}_base"
-	"$load" -c 100 -n "$2" -k "$load_key" \
+	in_host "$1"
+	$in_host "$load" -c 100 -n "$2" -k "$load_key" \
 		-b '{"model":"plain,delay=2","messages":[]}' \
 		"${load_base#http://}" >"$dir/$1.load" 2>&1 &
 	adopt "load_$1" $!
@@ -141,7 +151,8 @@ loads_off()
 ask()
 {
 	eval "ask_key=\$${3:-$1}_key ask_base=\$${1}_base"
-	status=$(curl -s -o "$dir/response" -D "$dir/response.head" \
+	in_host "$1"
+	status=$($in_host curl -s -o "$dir/response" -D "$dir/response.head" \
 		--max-time 60 -w '%{http_code}' \
 		-H "Authorization: Bearer $ask_key" \
 		-H 'Content-Type: application/json' \

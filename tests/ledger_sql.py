@@ -12,6 +12,7 @@ import csv
 import os
 import re
 import sys
+import urllib.parse
 
 
 def questions(directory, engine):
@@ -37,15 +38,27 @@ def duckdb_ask(directory, out, files):
                 db.execute(question).fetchall())
 
 
+def shipped_by(directory, *names):
+    """The INSERT that each shipper's configuration makes of its address."""
+    for name in names:
+        address = re.search(r"^ *uri: \"?\S*/\?(\S+?)\"?$",
+                            text_of(directory, name), re.M).group(1)
+        settings = dict(urllib.parse.parse_qsl(address))
+        query, database = settings.pop("query"), settings.pop("database")
+        assert database == "tailgate"
+        yield query.replace(" FORMAT", " SETTINGS %s FORMAT" % ", ".join(
+            "%s = '%s'" % pair for pair in settings.items()))
+
+
 def clickhouse_ask(directory, out, files):
     from chdb import session
     db = session.Session(os.path.join(out, "clickhouse"))
     for statement in text_of(directory, "clickhouse.sql").split(";\n"):
         if statement.strip():
             db.query(statement)
-    for name in files * 2:
-        db.query("INSERT INTO ledger SETTINGS date_time_input_format = "
-                 "'best_effort' FORMAT JSONEachRow\n" + text_of(name))
+    for insert in shipped_by(directory, "vector.yaml", "fluent-bit.yaml"):
+        for name in files:
+            db.query(insert + "\n" + text_of(name))
     for i, question in enumerate(questions(directory, "clickhouse"), 1):
         with open(os.path.join(out, str(i)), "w") as f:
             f.write(str(db.query(question.strip().rstrip(";"), "CSV")))

@@ -371,7 +371,8 @@ start_upstream()
 		set -- --record "$dir/$up" "$@"
 	fi
 	rm -f "$dir/$up.port"
-	"$bin/upstream" --raw "$tests/replies" "$@" \
+	"$bin/upstream" ${upstream_address:+-a "$upstream_address"} \
+		--raw "$tests/replies" "$@" \
 		>"$dir/$up.port" 2>"$dir/$up.log" &
 	adopt "$up" $!
 	wait_until -p $! test -s "$dir/$up.port" || broken "$up did not start"
@@ -410,7 +411,7 @@ stat_reaches()
 reserve_port()
 {
 	rm -f "$dir/$1.port"
-	"$bin/listen" -r -p "$dir/$1.port" >"$dir/$1.log" 2>&1 &
+	${within:-} "$bin/listen" -r -p "$dir/$1.port" >"$dir/$1.log" 2>&1 &
 	adopt "$1" $!
 	wait_until -p $! test -s "$dir/$1.port" || broken "no port"
 	eval "${1}_port=\$(cat \"\$dir/$1.port\")"
@@ -494,10 +495,11 @@ start_tailgate()
 	}
 }
 
-# answers: a server responds at $base.
+# answers: a server responds at $base.  $within begins the commands of servers
+# and their clients that run elsewhere (netns.sh).
 answers()
 {
-	curl -s -o /dev/null --max-time 5 "$base/"
+	${within:-} curl -s -o /dev/null --max-time 5 "$base/"
 }
 
 # start_lighttpd [FILE]: the shipped contrib/lighttpd/lighttpd.conf (or FILE,
@@ -507,7 +509,8 @@ start_lighttpd()
 	need lighttpd
 	mkdir -p "$dir/lighttpd"
 	rm -f "$dir/lighttpd.port"
-	spawn lighttpd env "TAILGATE_SOCKET=${socket:-$dir/sock}" \
+	# shellcheck disable=SC2086 # words
+	spawn lighttpd ${within:-} env "TAILGATE_SOCKET=${socket:-$dir/sock}" \
 		"TAILGATE_DIR=$dir/lighttpd" \
 		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
 		"$bin/listen" -e TAILGATE_PORT \
@@ -543,8 +546,9 @@ start_caddy()
 	need caddy
 	reserve_port caddy_holder
 	mkdir -p "$dir/caddy"
-	spawn caddy env "TAILGATE_PORT=$caddy_holder_port" \
-		TAILGATE_BIND=127.0.0.1 \
+	# shellcheck disable=SC2086 # words
+	spawn caddy ${within:-} env "TAILGATE_PORT=$caddy_holder_port" \
+		"TAILGATE_BIND=${bind_to:-127.0.0.1}" \
 		"TAILGATE_SOCKET=${socket:-$dir/sock}" \
 		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
 		"HOME=$dir/caddy" "XDG_DATA_HOME=$dir/caddy" \
@@ -575,7 +579,8 @@ start_nginx()
 	done
 	# As root, its workers would be another user, who can't use the tests'
 	# sockets.
-	spawn nginx nginx -p "$dir/nginx" -e stderr \
+	# shellcheck disable=SC2086 # words
+	spawn nginx ${within:-} nginx -p "$dir/nginx" -e stderr \
 		-c "$dir/share/tailgate/nginx/nginx.conf" \
 		-g "daemon off; $([ "$(id -u)" -ne 0 ] || echo 'user root;')"
 	base=http://127.0.0.1:$nginx_holder_port

@@ -9,6 +9,11 @@
 # reason; and a single request is served before the fifty of another host's
 # client.  Then what happens when the engine is killed, stopped, restarted, or
 # out of one host's reach.
+#
+# With TAILGATE_NETNS=1 the hosts are network namespaces, with lighttpd, Caddy
+# and nginx; the clock of one is an hour off, and the line from another one to
+# the engine is cut as well.
+. "${abs_srcdir:-.}/tests/netns.sh"
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/hosts.sh"
 
@@ -19,6 +24,16 @@ done
 [ "$engine" != none ] || need redis-server
 lease=3
 
+network one two three
+engine_at='--port 0'
+if [ -n "${TAILGATE_NETNS:-}" ]; then
+	engine_at='--port 6379 --bind 10.97.2.1 --protected-mode no'
+	store_url=redis://10.97.2.1:6379
+	lease=8 store_more='timeout = 1.0;'
+	two_server=caddy three_server=nginx
+	printf '%-63d\n' 3600 >"$dir/clock"
+	two_env="LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock"
+fi
 start_upstream stub -n
 start_upstream noted
 
@@ -26,7 +41,8 @@ start_upstream noted
 engine()
 {
 	rm -f "$dir/engine.sock"
-	spawn engine "$engine" --port 0 --unixsocket "$dir/engine.sock" \
+	# shellcheck disable=SC2086 # words
+	spawn engine "$engine" $engine_at --unixsocket "$dir/engine.sock" \
 		--dir "$dir" --save '' --dbfilename engine.rdb "$@"
 	wait_until -t 30 -p "$pid" engine_says PING
 }
@@ -49,13 +65,13 @@ sharing()
 	host "$1" <<-END
 		drain = 1.0;
 		ledger = { gateway = "$1"; };
-		store = { url = "unix://${sock_of:-$dir/engine.sock}";
-		  lease = $lease.0; };
+		store = { url = "${store_url:-unix://$dir/engine.sock}";
+		  lease = $lease.0; ${store_more:-} };
 		limits = ( { name = "card"; slots = $2; queue = 1024; wait = 60.0;
 		  shared = true; ${3-} } );
-		providers = ( { name = "card"; place = "local"; url = "$stub_url";
+		providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
 		  limit = "card"; circuit = { failures = 0; }; },
-		  { name = "noted"; place = "local"; url = "$noted_url";
+		  { name = "noted"; place = "local"; url = "$(seen "$noted_url")";
 		  limit = "card"; } );
 		models = ( { id = "*"; targets = (
 		  { provider = "card"; model = "*"; } ); },
@@ -90,7 +106,7 @@ for name in one two three; do
 	sharing $name 1
 	add_client $name
 	add_client new$name
-	serve $name
+	eval "serve $name \${${name}_server:-lighttpd}"
 done
 
 holders()
@@ -109,8 +125,18 @@ one_held()
 	[ "$(holders)" = 1 ]
 }
 
+served()
+{
+	ask "$@"
+	[ "$status" = 200 ]
+}
+
 for slots in 1 2 7; do
 	[ $slots = 1 ] || reload $slots
+	# One whose line was cut comes back a moment later.
+	for name in one two three; do
+		wait_until -t 60 served $name plain || broken "$name is away"
+	done
 	loads_on
 	wait_until stat_reaches stub completed 200
 	kill_worker one
@@ -127,16 +153,16 @@ for slots in 1 2 7; do
 	wait_until -t 60 stat_reaches stub completed 1000
 	engine_kill
 	engine || broken 'the engine did not start again'
+	if [ -n "${TAILGATE_NETNS:-}" ]; then
+		now=$(stat stub completed)
+		cut_off one
+		wait_until -t 60 stat_reaches stub completed $((now + 50))
+		uncut one
+	fi
 	loads_off $slots
 done
 
 # --- One at a time --------------------------------------------------------------
-
-served()
-{
-	ask "$@"
-	[ "$status" = 200 ]
-}
 
 # refused HOST: for the store, and without waiting for it.
 refused()
@@ -209,7 +235,7 @@ hold_off
 
 # --- Cut off ----------------------------------------------------------------------
 
-if command -v haproxy >/dev/null; then
+if [ -z "${TAILGATE_NETNS:-}" ] && command -v haproxy >/dev/null; then
 	cat >"$dir/cut.cfg" <<-END
 		defaults
 		  mode tcp
@@ -222,21 +248,25 @@ if command -v haproxy >/dev/null; then
 	END
 	spawn cut haproxy -db -f "$dir/cut.cfg"
 	wait_until -p "$pid" test -S "$dir/cut.sock"
-	sock_of=$dir/cut.sock
+	store_url=unix://$dir/cut.sock
 	sharing two 1
-	sock_of=
+	store_url=
 	: >"$dir/two.log"
 	kill -HUP "$two_pid"
 	wait_until -t 60 has_reloaded two
+	cut_off() { kill -STOP "$cut_pid"; }
+	uncut() { kill -CONT "$cut_pid"; }
+fi
+if [ -n "${TAILGATE_NETNS:-}${cut_pid:-}" ]; then
 	check 'over a line: served' wait_until -t 30 served two plain
 	hold two
-	kill -STOP "$cut_pid"
+	cut_off two
 	check 'cut off: its request is ended' \
 		wait_until stat_is stub in_flight 0
 	check 'it refuses by name' refused two
 	check 'and the others are served' wait_until -t 30 served one plain
 	at_most 'one after the other' "$(stat stub max_in_flight)" 1
-	kill -CONT "$cut_pid"
+	uncut two
 	hold_off
 	check 'the line is back: it serves' wait_until -t 30 served two plain
 fi

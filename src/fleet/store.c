@@ -149,6 +149,21 @@ error_word(const char *error, char *out, size_t size)
 	log_escape(error, strcspn(error, " "), out, size);
 }
 
+/* What to do about it, if a word says that. */
+static const char *
+advice_on(const char *word)
+{
+	if (strcmp(word, "NOAUTH") == 0)
+		return "; it wants a password: store.key, and store.user";
+	if (strcmp(word, "DENIED") == 0)
+		return "; without a password it serves its own host only: give "
+		       "it one, or set its protected-mode to no";
+	if (strcmp(word, "NOPERM") == 0)
+		return "; the rights that its user needs are in "
+		       "tailgate.conf(5), STORE";
+	return "";
+}
+
 static void
 greeting_failed(struct store *s, enum store_call_kind kind, const char *error)
 {
@@ -160,7 +175,7 @@ greeting_failed(struct store *s, enum store_call_kind kind, const char *error)
 	char text[160];
 
 	error_word(error, text, sizeof(text));
-	store_failed(s, "%s: %s", whats[kind], text);
+	store_failed(s, "%s: %s%s", whats[kind], text, advice_on(text));
 	s->calls_link.useless = true;
 }
 
@@ -246,7 +261,10 @@ take_message(struct store_link *l, struct store_reply *reply)
 		char text[160];
 
 		error_word(resp_error(reply), text, sizeof(text));
-		store_failed(s, "messages: %s", text);
+		/* If calls fail as well, they have said why. */
+		if (s->calls_link.up)
+			store_failed(
+			    s, "messages: %s%s", text, advice_on(text));
 		l->useless = true;
 	} else if (span_is(kind, "subscribe")) {
 		l->up = ++s->nsubscribed == s->nchannels;

@@ -22,11 +22,14 @@
  * adversary has done what it may, every request is served and every slot is
  * free again within CALM ticks.
  *
+ * A process that died has its slot given back by another one of its host, at any
+ * time after its death, or never.
+ *
  * BUG leaves out one rule, to see that the claims notice: 1 no grace after a
  * restart; 2 the kernel's timer does not end a stopped host; 3 a jump of the
  * clock counts whole; 4 the lease counts from the reply, not from the sending;
  * 5 a beat does not take back what its process has no more; 6 a snapshot is
- * believed.
+ * believed; 7 the slot of a process that is only stopped is given back, too.
  */
 #ifndef BUG
 #define BUG 0
@@ -110,6 +113,20 @@ inline work(h) {
 	}
 	told[h] = IN(has, h);
 	call[h] = 2
+}
+
+/* What a dead process had is free, and the next one gets it. */
+inline give_back(h) {
+	has = has & ~BIT(h); queue = queue & ~BIT(h);
+	used();
+	for (i : 0 .. HOSTS - 1) {
+		if
+		:: IN(queue, i) && grace == 0 && n < SLOTS ->
+			has = has | BIT(i); queue = queue & ~BIT(i); n++
+		:: else
+		fi
+	};
+	left[h] = 0
 }
 
 inline finish(h) {
@@ -206,6 +223,10 @@ init {
 			work(h) }
 		:: BUSY(h) && call[h] == 2 -> d_step { reply(h) }
 		:: BUSY(h) && serving[h] -> finish(h)
+		:: (dead[h] || (BUG == 7 && stopped[h])) && IN(has | queue, h) ->
+			d_step {
+			adv = (BUG == 3 || gap < CAP -> gap : CAP); pass();
+			give_back(h) }
 		:: stopped[h] && !dead[h] && calm < 2 -> stopped[h] = false
 		:: BUSY(h) && call[h] != 0 && faults > 0 ->
 			call[h] = 0; sent[h] = 0; told[h] = 0; faults--
