@@ -131,7 +131,7 @@ is_whole(const struct relay *r, const struct upstream_report *report)
 {
 	if (verdict_is_short(r, report->bytes_in))
 		return false;
-	if (!r->is_sse || r->done || r->error_passed)
+	if (!r->is_sse || r->done || r->error_passed || r->bridge_failed)
 		return true;
 	if (r->bridge == NULL && always_says_last(r->speaks))
 		return false;
@@ -217,13 +217,11 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 	bool whole = result->end == RELAY_FAILED && result->upstream_error &&
 	    result->refused.refusal != REFUSE_TOO_LONG;
 	int status = result->status;
-	size_t rest;
 
 	/* In a stream, what the bridge made of the rest, perhaps its own
 	 * error, comes before the end. */
 	if (!a->head_sent || !a->streams || buf_failed(&r->out))
 		buf_reset(&r->out);
-	rest = r->out.len;
 	if (a->head_sent && a->streams) {
 		if (whole)
 			bridge_fail_upstream(
@@ -231,9 +229,9 @@ refuse_bridged(struct relay *r, const struct relay_result *result)
 		else
 			bridge_fail(r->bridge, &result->refused, &r->out);
 		/* There is no memory even for that (Responses tells all of it
-		 * again), or the end was made already, without what there was
-		 * no memory for. */
-		if (buf_failed(&r->out) || r->out.len == rest) {
+		 * again), or the bridge made its end before, when there was
+		 * none for it. */
+		if (buf_failed(&r->out) || r->out.len == 0) {
 			a->cut = true;
 			return;
 		}
