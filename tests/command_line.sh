@@ -15,7 +15,7 @@ run()
 	err=$(cat "$dir/err")
 }
 
-commands='check client completion explain help init probe status usage version'
+commands='capture check client completion explain help init probe replay status usage version'
 
 for word in --help -h help; do
 	run $word

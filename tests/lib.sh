@@ -628,6 +628,26 @@ workers_of()
 		$3 != "tailgate-wake" { print $1 }'
 }
 
+# renew_workers: reloads tailgate, and waits until all of its workers (as many
+# as before) are new ones.
+renew_workers()
+{
+	old_workers=$(workers_of "$tailgate_pid")
+	kill -HUP "$tailgate_pid"
+	wait_until -p "$tailgate_pid" workers_are_new || broken "no reload"
+}
+
+workers_are_new()
+{
+	new_workers=$(workers_of "$tailgate_pid")
+	[ "$(printf '%s\n' "$new_workers" | wc -l)" -eq \
+		"$(printf '%s\n' "$old_workers" | wc -l)" ] || return 1
+	for worker in $old_workers; do
+		printf '%s\n' "$new_workers" | grep -q -x "$worker" && return 1
+	done
+	return 0
+}
+
 # keeper_of PID: its ledger's process.
 keeper_of()
 {

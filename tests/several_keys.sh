@@ -63,22 +63,6 @@ lines_are()
 {
 	[ "$(wc -l <"$dir/state/ledger.jsonl")" -eq "$1" ]
 }
-reload()
-{
-	old=$(workers_of "$tailgate_pid")
-	kill -HUP "$tailgate_pid"
-	wait_until -p "$tailgate_pid" replaced || broken "no reload"
-}
-# shellcheck disable=SC2317 # wait_until calls it
-replaced()
-{
-	now=$(workers_of "$tailgate_pid")
-	[ "$(printf '%s\n' "$now" | wc -l)" -eq 2 ] || return 1
-	for child in $old; do
-		printf '%s\n' "$now" | grep -q -x "$child" && return 1
-	done
-	return 0
-}
 rests()
 {
 	"$TAILGATE" -f "$conf" status --json | jq -c \
@@ -131,7 +115,7 @@ ask small
 is 'a limit of one model leaves the key to others' "$(cat "$log")" \
 	"200 $k2 tiny"
 
-reload
+renew_workers
 ask
 is 'a reload keeps the rests' "$(cat "$log")" "200 $k3 big"
 

@@ -382,6 +382,17 @@ function showHeadline(status) {
 	document.title = bad ? "tailgate: trouble" : "tailgate";
 }
 
+// What is said is kept nowhere, unless an operator records a client.
+function showRecording(recording) {
+	const p = $("recording");
+
+	p.hidden = !recording;
+	setText(p, recording ? `● Recording what client ${name(recording.client)} says, ` +
+		`until ${String(recording.until).slice(11, 19)} UTC: ` +
+		`${count(recording.exchanges)} of ${many(recording.most, "exchange")} so far.`
+		: "");
+}
+
 // ---- Usage ------------------------------------------------------------------
 
 const measures = ["requests", "failed", "unpriced", "estimated", "external",
@@ -1304,6 +1315,7 @@ async function lookAll() {
 		showTrouble("");
 		showPage();
 		showHeadline(status);
+		showRecording(status.recording);
 		showProviders(list(status.providers), (p) => String(p.name));
 		showLimits(status);
 		showBudgets(status);

@@ -387,8 +387,9 @@ look(
 	}
 	do {
 		redact_each_key(keys->config, find_key, &c);
-		if (keys->own.p != NULL)
-			find_key(&c, keys->own);
+		for (size_t i = 0; i < REDACT_OWN; i++)
+			if (keys->own[i].p != NULL)
+				find_key(&c, keys->own[i]);
 	} while (layer++ < LAYERS && redact_view_decode(&view));
 	redact_view_free(&view);
 	return c.found;

@@ -41,10 +41,13 @@
 /* Of what redact_base64 writes. */
 #define REDACT_BASE64_MAX (SECRET_MAX * 4 / 3 + 4)
 
+#define REDACT_OWN 2
 /* The keys that are covered in one response. */
 struct redact_keys {
 	const struct config *config; /* the providers' */
-	struct span own; /* the client's own at a provider; p NULL: none */
+	/* The client's own, at a provider, and of this gateway (for a record
+	 * of the exchange); p NULL: none. */
+	struct span own[REDACT_OWN];
 };
 
 /* Covers keys in place.  True: there was one. */

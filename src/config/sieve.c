@@ -121,11 +121,24 @@ sieve_new(const struct config *config)
 	return NULL;
 }
 
-size_t
-sieve_own_bytes(struct span own)
+/* Of the needles of the client's own keys. */
+static size_t
+own_bytes(const struct redact_keys *keys)
 {
-	return sizeof(struct sieve) + own.len +
-	    REDACT_BASE64_FORMS * (own.len * 4 / 3 + 4);
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < REDACT_OWN; i++)
+		if (keys->own[i].p != NULL && redact_is_long(keys->own[i]))
+			bytes += keys->own[i].len +
+			    REDACT_BASE64_FORMS *
+				(keys->own[i].len * 4 / 3 + 4);
+	return bytes;
+}
+
+size_t
+sieve_own_bytes(const struct sieve *s)
+{
+	return sizeof(*s) + s->own_len;
 }
 
 struct sieve *
@@ -133,11 +146,11 @@ sieve_with(const struct sieve *base, const struct redact_keys *keys)
 {
 	struct sieve *s;
 
-	if (!redact_is_long(keys->own))
+	if (own_bytes(keys) == 0)
 		return NULL;
 	s = memory_zero(sizeof(*s));
 	s->keys = *keys;
-	s->own = memory_alloc(sieve_own_bytes(keys->own) - sizeof(*s));
+	s->own = memory_alloc(own_bytes(keys));
 	if (base != NULL) {
 		s->nneedles = base->nneedles;
 		s->needles =
@@ -148,7 +161,9 @@ sieve_with(const struct sieve *base, const struct redact_keys *keys)
 		memcpy(s->has, base->has, sizeof(s->has));
 		memcpy(s->grams, base->grams, sizeof(s->grams));
 	}
-	add_key(s, keys->own);
+	for (size_t i = 0; i < REDACT_OWN; i++)
+		if (keys->own[i].p != NULL)
+			add_key(s, keys->own[i]);
 	return s;
 }
 

@@ -33,11 +33,11 @@ struct sieve;
 /* NULL: there is no long key.  The configuration has to stay. */
 struct sieve *sieve_new(const struct config *);
 /* One that also covers keys->own, for one request; keys and base (NULL: there
- * is none) have to stay.  It takes sieve_own_bytes().  NULL: keys->own is not
- * long. */
+ * is none) have to stay.  It takes sieve_own_bytes().  NULL: none of keys->own
+ * is long. */
 struct sieve *sieve_with(
     const struct sieve *base, const struct redact_keys *keys);
-size_t sieve_own_bytes(struct span own);
+size_t sieve_own_bytes(const struct sieve *);
 void sieve_free(struct sieve *);
 
 /* The held bytes of one response; all zero is none. */

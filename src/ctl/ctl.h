@@ -18,17 +18,19 @@
 #include "ctl/option.h"
 #include "sandbox/sandbox.h"
 
-extern const struct ctl_option ctl_check_options[], ctl_client_options[],
-    ctl_explain_options[], ctl_init_options[], ctl_prices_options[],
-    ctl_probe_options[], ctl_setup_options[], ctl_status_options[],
-    ctl_usage_options[];
+extern const struct ctl_option ctl_capture_options[], ctl_check_options[],
+    ctl_client_options[], ctl_explain_options[], ctl_init_options[],
+    ctl_prices_options[], ctl_probe_options[], ctl_replay_options[],
+    ctl_setup_options[], ctl_status_options[], ctl_usage_options[];
 
+int ctl_capture(int argc, char **argv);
 int ctl_check(int argc, char **argv);
 int ctl_client(int argc, char **argv);
 int ctl_explain(int argc, char **argv);
 int ctl_init(int argc, char **argv);
 int ctl_prices(int argc, char **argv);
 int ctl_probe(int argc, char **argv);
+int ctl_replay(int argc, char **argv);
 int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_usage(int argc, char **argv);

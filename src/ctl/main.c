@@ -38,6 +38,12 @@ static const struct command {
 	const struct ctl_option *options; /* NULL: none */
 	const char *text;
 } commands[] = {
+	{ "capture",
+	    "--client NAME --for TIME [--max NUMBER]\n"
+	    "       tailgate capture --stop | --remove\n"
+	    "       tailgate capture [list]",
+	    ctl_capture, ctl_capture_options,
+	    "records a client's exchanges in files, for a while" },
 	{ "check",
 	    "[--dump | --json] [--no-keys] [--user NAME]\n"
 	    "       tailgate check --settings | --systemd-allow",
@@ -74,6 +80,9 @@ static const struct command {
 	    "       tailgate probe --mount URL [--key-file FILE] "
 	    "[--silence SECONDS]",
 	    ctl_probe, ctl_probe_options, "checks the providers' health" },
+	{ "replay", "[--url URL] [--key-file FILE] [--model NAME] FILE",
+	    ctl_replay, ctl_replay_options,
+	    "sends a recorded exchange again, and compares" },
 	{ "setup",
 	    "[TOOL] [--url URL] [--key-file FILE | --client NAME]\n"
 	    "           [--place local|external] [--model NAME] "

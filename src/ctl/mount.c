@@ -344,15 +344,15 @@ try_all(struct trial *t, int silence_s)
 
 /* ---- the command -------------------------------------------------------- */
 
-/* The first line of a file; NULL after an error message. */
-static const char *
-read_key(const char *path, char key[KEY_MAX])
+const char *
+mount_key_read(const char *command, const char *path, char *key, int size)
 {
 	FILE *file = fopen(path, "re");
 
-	if (file == NULL || fgets(key, KEY_MAX, file) == NULL) {
-		fprintf(stderr, "tailgate probe: %s: cannot read a key: %s\n",
-		    path, file == NULL ? strerror(errno) : "it is empty");
+	if (file == NULL || fgets(key, size, file) == NULL) {
+		fprintf(stderr, "tailgate %s: %s: cannot read a key: %s\n",
+		    command, path,
+		    file == NULL ? strerror(errno) : "it is empty");
 		if (file != NULL)
 			fclose(file);
 		return NULL;
@@ -374,7 +374,9 @@ mount_probe(const char *url, const char *key_file, int silence_s)
 		fprintf(stderr, "tailgate probe: --mount %s: %s\n", url, wrong);
 		return 2;
 	}
-	if (key_file != NULL && (t.mount.key = read_key(key_file, key)) == NULL)
+	if (key_file != NULL &&
+	    (t.mount.key = mount_key_read(
+		 "probe", key_file, key, sizeof(key))) == NULL)
 		return 1;
 	if (connector_init() == -1)
 		fatal("libcurl cannot be used");

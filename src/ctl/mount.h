@@ -17,4 +17,9 @@
  * all hold, 1 if one does not hold or could not be tested. */
 int mount_probe(const char *url, const char *key_file, int silence_s);
 
+/* The first line of a file, which has at most size - 1 bytes; NULL after an
+ * error message of the command. */
+const char *
+mount_key_read(const char *command, const char *path, char *key, int size);
+
 #endif

@@ -22,7 +22,7 @@
 #include "wire/connector.h"
 
 #define CHUNK 16384
-#define BODY_MAX (1024 * 1024)
+#define BODY_MAX ((size_t)1024 * 1024)
 
 struct asking {
 	const struct mount_request *request;
@@ -50,6 +50,8 @@ add_body(struct buf *b, const struct mount_request *q)
 {
 	char size[24], piece[CHUNK];
 
+	if (q->text.p != NULL)
+		buf_add(b, q->text.p, q->text.len);
 	/* A JSON string of spaces: '"', then all but two, then '"'. */
 	for (uint64_t at = 0; at < q->body;) {
 		size_t n =
@@ -92,8 +94,9 @@ add_head(struct buf *b, const struct mount *m, const struct mount_request *q)
 	if (q->chunked)
 		buf_puts(b, "Transfer-Encoding: chunked\r\n");
 	else if (strcmp(q->method, "POST") == 0)
-		buf_printf(
-		    b, "Content-Length: %llu\r\n", (unsigned long long)q->body);
+		buf_printf(b, "Content-Length: %llu\r\n",
+		    (unsigned long long)(q->text.p != NULL ? q->text.len
+							   : q->body));
 	buf_puts(b, "\r\n");
 }
 
@@ -124,7 +127,7 @@ on_body(void *ctx, struct span bytes)
 
 	if (a->reply->first_ms == 0)
 		a->reply->first_ms = clock_now_ms();
-	if (a->reply->body.len + bytes.len < BODY_MAX)
+	if (a->reply->body.len + bytes.len < a->reply->body.max_bytes)
 		buf_add(&a->reply->body, bytes.p, bytes.len);
 	return 0;
 }
@@ -259,8 +262,8 @@ mount_ask(const struct mount *m, const struct mount_request *q,
 	struct buf out;
 
 	memset(reply, 0, sizeof(*reply));
-	buf_init(&reply->body, BODY_MAX);
-	buf_init(&out, (size_t)q->body + q->body / 1024 + 65536);
+	buf_init(&reply->body, q->reply_max > 0 ? q->reply_max : BODY_MAX);
+	buf_init(&out, q->text.len + (size_t)q->body + q->body / 1024 + 65536);
 	add_head(&out, m, q);
 	if (!q->head_only)
 		add_body(&out, q);

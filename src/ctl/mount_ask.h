@@ -30,7 +30,9 @@ struct mount_request {
 	const char *path; /* "/v1/tailgate/mount?..." */
 	const char *fields; /* more header lines, each with CRLF; or NULL */
 	const char *type; /* Content-Type; NULL: JSON */
+	struct span text; /* the body; p NULL: */
 	uint64_t body; /* bytes of a JSON string */
+	size_t reply_max; /* of a response, 0: 1 MiB */
 	bool chunked; /* without Content-Length */
 	bool head_only; /* with Content-Length, but without a byte of it */
 	/* Hangs up so long after the start or, with leave_in_body, after the

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ctl/ctl.h"
+#include "ctl/status_more.h"
 #include "ctl/table.h"
 #include "ledger/rebuild.h"
 #include "state/health.h"
@@ -200,24 +201,6 @@ print_sleeps(const struct config *config, struct health *health)
 	table_free(t);
 }
 
-/* The providers that each client signs in to itself. */
-static void
-print_own_keys(const struct config *config)
-{
-	struct table *t = table_new("provider|key");
-
-	for (size_t i = 0; i < config->nproviders; i++)
-		if (config->providers[i].auth == AUTH_CLIENT) {
-			table_cell(t, "%s", config->providers[i].name);
-			table_cell(t, "%s", "each client's own");
-		}
-	if (table_rows(t) > 0) {
-		putchar('\n');
-		table_print(t, stdout);
-	}
-	table_free(t);
-}
-
 /* The limits whose server loads one model at a time. */
 static void
 print_swaps(const struct config *config, const struct facts_limit *facts)
@@ -347,13 +330,14 @@ print_budgets(const struct config *config, struct budget_book *budgets)
 
 static int
 print_json(const struct config *config, struct health *health,
-    struct slots *slots, struct budget_book *budgets)
+    struct slots *slots, struct budget_book *budgets,
+    struct recording *recording)
 {
 	struct buf json;
 	int status = 0;
 
 	buf_init(&json, JSON_MAX);
-	status_json(config, health, slots, budgets, &json);
+	status_json(config, health, slots, budgets, recording, &json);
 	if (buf_failed(&json) || fputs(json.p, stdout) == EOF)
 		status = 1;
 	buf_free(&json);
@@ -368,6 +352,7 @@ status_print(const struct config *config, bool json)
 	struct slots *slots = NULL;
 	struct meters *meters = NULL;
 	struct budget_book *budgets = NULL;
+	struct recording *recording = NULL;
 	int status = 1;
 
 	health = health_open(config, why, sizeof(why));
@@ -378,23 +363,27 @@ status_print(const struct config *config, bool json)
 	if (meters != NULL)
 		budgets =
 		    budget_open(config, &ledger_history, why, sizeof(why));
-	if (budgets == NULL) {
+	if (budgets != NULL)
+		recording = recording_open(config, why, sizeof(why));
+	if (recording == NULL) {
 		fprintf(stderr, "tailgate status: %s\n", why);
 	} else if (json) {
-		status = print_json(config, health, slots, budgets);
+		status = print_json(config, health, slots, budgets, recording);
 	} else {
 		print_providers(config, health);
 		print_held(config, health);
 		print_rests(config, health);
 		print_sleeps(config, health);
-		print_own_keys(config);
+		status_own_keys(config);
 		print_limits(config, slots);
 		print_requests(slots);
 		print_budgets(config, budgets);
+		status_recording(recording);
 		putchar('\n');
 		print_sandbox(meters);
 		status = fflush(stdout) == EOF;
 	}
+	recording_close(recording);
 	budget_close(budgets);
 	meters_close(meters);
 	slots_close(slots);

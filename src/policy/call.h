@@ -73,11 +73,12 @@ struct call {
 };
 
 /* Measures a JSON body.  call->header_local, own_key and beside are kept, all
- * else overwritten.  On a refusal fills *refused and returns -1.  stream defaults
- * to false; a `model` that is missing, repeated, escaped, longer than 256
- * bytes, not a string, or has an invisible character is refused.  So are a
- * repeated member that decides about the call, a key that only looks like
- * one, and a member that names a second model (policy/member.h).  At an
+ * else overwritten.  On a refusal fills *refused and returns -1.  stream is
+ * false unless it is said; a `model` that is missing, repeated, escaped,
+ * longer than 256 bytes, not a string, or has an invisible character is
+ * refused.  So are a repeated member that decides about the call, a key that
+ * only looks like one, and a member that names a second model
+ * (policy/member.h).  At an
  * ENDPOINT_OWNED row a call may have no model: call->model is NULL then,
  * until owner_find(). */
 int call_parse_json(const struct config *, const struct patterns *,

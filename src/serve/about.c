@@ -111,7 +111,8 @@ serve_for_operators(struct request *r, struct buf *b)
 
 		task_offload(read_usage, &ask);
 	} else
-		status_json(s->config, s->health, s->slots, s->budgets, b);
+		status_json(s->config, s->health, s->slots, s->budgets,
+		    s->recording, b);
 	response_json(&r->response, 200, buf_span(b));
 	return true;
 }

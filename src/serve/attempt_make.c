@@ -208,18 +208,6 @@ attribution_to_cut(struct attempt *t, struct span body)
 	return cut;
 }
 
-/* With the request's id in its place, which passing_id() has checked. */
-static const char *
-upstream_path(const struct request *r)
-{
-	const char *path = r->spec->upstream, *at = strstr(path, "{id}");
-
-	return at == NULL
-	    ? path
-	    : arena_printf(r->arena, "%.*s%.*s%s", (int)(at - path), path,
-		  SPAN_FMT(r->rest), at + 4);
-}
-
 static void
 make_passed(struct attempt *t)
 {
@@ -227,7 +215,7 @@ make_passed(struct attempt *t)
 	struct upstream_request *u = &t->upstream;
 	struct span body = spool_span(&r->spool);
 
-	u->path = upstream_path(r);
+	u->path = request_path(r, r->spec->upstream);
 	u->beside_v1 = r->spec->flags & ENDPOINT_BESIDE_V1 &&
 	    t->provider->kind != PROVIDER_TAILGATE;
 	u->query = r->passing.query;
@@ -252,13 +240,13 @@ take_own_key(struct attempt *t)
 	t->upstream.own_x_api_key = r->credentials.own_x_api_key &&
 	    t->candidate->bridge == BRIDGE_NONE &&
 	    r->spec->shape == ENDPOINT_SHAPE_ANTHROPIC;
-	if (keys->own.p != NULL)
+	if (keys->own[0].p != NULL)
 		return;
-	keys->own = r->credentials.own;
+	keys->own[0] = r->credentials.own;
 	r->own_sieve = sieve_with(r->server->sieve, keys);
 	if (r->own_sieve == NULL)
 		return;
-	memory_charge(&r->memory, sieve_own_bytes(keys->own));
+	memory_charge(&r->memory, sieve_own_bytes(r->own_sieve));
 	r->response.sieve = r->own_sieve;
 }
 

@@ -23,6 +23,7 @@
 #include "serve/about.h"
 #include "serve/attempt.h"
 #include "serve/realtime.h"
+#include "serve/record.h"
 #include "serve/request_internal.h"
 #include "serve/settle.h"
 #include "state/outlook.h"
@@ -134,6 +135,7 @@ request_identify(struct request *r)
 		return false;
 	if (!take_hop(r))
 		return false;
+	record_begin(r);
 	return r->spec->upstream == NULL ||
 	    identify_may_call(r->client, r->spec->id, &r->refused);
 }
@@ -164,6 +166,17 @@ request_enter(struct request *r)
 	r->refused = (struct refused){ .refusal = refusal,
 		.retry_after_ms = SHARE_RETRY_MS };
 	return false;
+}
+
+const char *
+request_path(const struct request *r, const char *path)
+{
+	const char *at = strstr(path, "{id}");
+
+	return at == NULL
+	    ? path
+	    : arena_printf(r->arena, "%.*s%.*s%s", (int)(at - path), path,
+		  SPAN_FMT(r->rest), at + 4);
 }
 
 /* ---- plan ------------------------------------------------------------- */
@@ -335,6 +348,7 @@ request_serve(struct server *server, struct io *io, struct arena *arena)
 		response_refuse(&r->response, &r->refused);
 	}
 	peer_end(&r->response.peer);
+	record_keep(r);
 	r->entry.total_ms = clock_now_ms() - r->start_ms;
 	return r;
 }
@@ -345,7 +359,7 @@ free_own_key(struct request *r)
 {
 	if (r->own_sieve == NULL)
 		return;
-	memory_give(&r->memory, sieve_own_bytes(r->credentials.own));
+	memory_give(&r->memory, sieve_own_bytes(r->own_sieve));
 	r->response.sieve = r->server->sieve;
 	sieve_free(r->own_sieve);
 	r->own_sieve = NULL;
@@ -355,6 +369,7 @@ void
 request_settle(struct request *r)
 {
 	settle(r);
+	record_end(r);
 	spool_free(&r->spool);
 	free_own_key(r);
 	share_leave(&r->share);

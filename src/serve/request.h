@@ -72,6 +72,10 @@ struct refused request_starved(const struct memory_hold *);
 /* Refuses unless the client is an operator. */
 bool request_check_operator(struct request *);
 
+/* A path of its endpoint with the id of its URL in it, in the arena;
+ * passing_id() has checked the id. */
+const char *request_path(const struct request *, const char *path);
+
 /* The facts of the moment, in the arena. */
 struct facts *request_facts(struct request *, void **learned_set);
 

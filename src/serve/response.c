@@ -63,10 +63,27 @@ response_put(struct response *a, const void *p, size_t len)
 	return 0;
 }
 
+static void
+keep(struct record *record, struct span bytes)
+{
+	struct buf *b = &record->response;
+
+	if (record->cut)
+		return;
+	if (bytes.len > b->max_bytes - b->len || !buf_room(b, bytes.len))
+		record->cut = true;
+	else
+		buf_add(b, bytes.p, bytes.len);
+}
+
 static int
 put(void *ctx, struct span bytes)
 {
-	return response_put(ctx, bytes.p, bytes.len);
+	struct response *a = ctx;
+
+	if (a->record != NULL)
+		keep(a->record, bytes);
+	return response_put(a, bytes.p, bytes.len);
 }
 
 int

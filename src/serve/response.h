@@ -30,6 +30,15 @@
 #include "wire/peer.h"
 #include "wire/upstream.h"
 
+/* What is recorded of a response (record.h). */
+struct record {
+	struct buf response; /* charged, and bounded */
+	bool cut; /* it is only the beginning */
+	/* Copies of what is gone once the client has its response. */
+	const char *path, *type, *place; /* in the request's arena, or NULL */
+	struct redact_keys keys; /* with keys of its own, wiped at the end */
+};
+
 #define RESPONSE_FIELDS_MAX 24
 
 struct response {
@@ -43,6 +52,7 @@ struct response {
 	const struct sieve *sieve; /* covers the long ones; NULL: there are
 				    * none */
 	struct sieve_held held; /* by the sieve */
+	struct record *record; /* what is recorded of it, or NULL */
 	atomic_bool *aborting;
 	struct peer_board *peers; /* NULL: only the web server can tell */
 	struct peer_link peer;

@@ -32,6 +32,7 @@ open_state(
 	    (s->slots = slots_open(c, why, size)) != NULL &&
 	    (s->budgets = budget_open(c, &ledger_history, why, size)) != NULL &&
 	    (s->meters = meters_open(c, why, size)) != NULL &&
+	    (s->recording = recording_open(c, why, size)) != NULL &&
 	    gateway_id(c, s->gateway_id, why, size) == 0;
 }
 
@@ -66,6 +67,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	if (c->watch_peer)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
+	recording_expire(s->recording);
 	s->usage = usage_view_new(c);
 	if (sandbox_enter(role, c, NULL, &s->sandbox, why, size) == -1)
 		return -1;
@@ -101,6 +103,7 @@ server_close(struct server *s)
 	sieve_free(s->sieve);
 	patterns_free(s->patterns);
 	ledger_close(s->ledger);
+	recording_close(s->recording);
 	meters_close(s->meters);
 	budget_close(s->budgets);
 	slots_close(s->slots);

@@ -28,6 +28,7 @@
 #include "state/health.h"
 #include "state/learned.h"
 #include "state/meters.h"
+#include "state/recording.h"
 #include "state/slots.h"
 #include "wire/peer.h"
 #include "wire/upstream.h"
@@ -48,6 +49,7 @@ struct server {
 	struct budget_book *budgets;
 	struct purse *purse; /* the way to them, and to what hosts share */
 	struct learned *learned;
+	struct recording *recording;
 	struct usage_view *usage;
 	struct sieve *sieve; /* NULL: there is no long key */
 	char own_name[256]; /* this machine's; "" where it has none */

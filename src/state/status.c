@@ -146,9 +146,29 @@ request_json(void *ctx, const struct slots_row *row)
 	buf_puts(b, "}");
 }
 
+static void
+recording_json(struct buf *b, struct recording *recording)
+{
+	struct recording_facts facts;
+
+	recording_facts(recording, &facts);
+	if (!facts.on) {
+		jput_raw(b, "recording", "null");
+		return;
+	}
+	jput_name_open(b, "recording", '{');
+	jput_text(b, "client", facts.client);
+	put_time(b, "until", facts.until_wall_ms);
+	jput_i64(b, "exchanges", facts.taken);
+	jput_i64(b, "most", facts.most);
+	jput_u64(b, "bytes", facts.bytes);
+	buf_puts(b, "}");
+}
+
 void
 status_json(const struct config *config, struct health *health,
-    struct slots *slots, struct budget_book *budgets, struct buf *b)
+    struct slots *slots, struct budget_book *budgets,
+    struct recording *recording, struct buf *b)
 {
 	buf_puts(b, "{");
 	put_time(b, "at", clock_wall_ms());
@@ -167,5 +187,7 @@ status_json(const struct config *config, struct health *health,
 		jput_name(b, "budgets");
 		spending_json(budgets, config, b);
 	}
+	if (recording != NULL)
+		recording_json(b, recording);
 	buf_puts(b, "}\n");
 }

@@ -24,7 +24,9 @@
  *    "client": "laptop", "model": "chat", "request_id": "…", "pid": 812,
  *    "age_ms": 5100}],
  *  "budgets": [{"of": "client laptop", "bound": "usd_per_day", "limit": 5,
- *    "used": 1.2, "held": 0.1, "left": 3.7, "resets_in_ms": 3600000}]}
+ *    "used": 1.2, "held": 0.1, "left": 3.7, "resets_in_ms": 3600000}],
+ *  "recording": {"client": "laptop", "until": time, "exchanges": 3,
+ *    "most": 20, "bytes": 81920} or null}
  *
  * requests are those that hold a slot or wait for one.  It names clients, so
  * it is for operators.
@@ -36,10 +38,11 @@
 #include "config/settings.h"
 #include "state/budget.h"
 #include "state/health.h"
+#include "state/recording.h"
 #include "state/slots.h"
 
-/* budgets NULL: they are left out. */
+/* budgets, recording NULL: they are left out. */
 void status_json(const struct config *, struct health *, struct slots *,
-    struct budget_book *, struct buf *);
+    struct budget_book *, struct recording *, struct buf *);
 
 #endif

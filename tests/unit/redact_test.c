@@ -34,7 +34,7 @@ static const struct config config = { .providers = providers, .nproviders = 4 };
 /* A client's own, of a provider that has none. */
 static const char own[] = "sk-ant-oat01-ThisIsOfTheClientAlone";
 static const struct redact_keys keys = { .config = &config,
-	.own = { own, sizeof(own) - 1 } };
+	.own = { { own, sizeof(own) - 1 } } };
 
 static const struct {
 	const char *text, *want; /* "@" for each byte that is replaced */

@@ -207,9 +207,9 @@ static void
 test_own(const struct sieve *base)
 {
 	static const struct redact_keys keys = { .config = &config,
-		.own = { "sk-ant-oat01-ThisIsOfTheClientAlone", 35 } };
+		.own = { { "sk-ant-oat01-ThisIsOfTheClientAlone", 35 } } };
 	static const struct redact_keys little = { .config = &config,
-		.own = { "short", 5 } };
+		.own = { { "short", 5 } } };
 	struct sieve *s = sieve_with(base, &keys);
 	static const char text[] =
 	    "it is sk-ant-oat01-ThisIsOfTheClientAlone, yes";

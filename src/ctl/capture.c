@@ -1,0 +1,243 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * tailgate capture: begins and ends the recording of a client's exchanges, and
+ * lists the files.  The gateway writes them (serve/record.c).
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "ctl/capture_file.h"
+#include "ctl/ctl.h"
+#include "ctl/table.h"
+#include "state/recording.h"
+
+#define MOST 20 /* exchanges, unless --max says */
+
+const struct ctl_option ctl_capture_options[] = {
+	{ "client", "NAME", 'c', "whose exchanges are recorded" },
+	{ "for", "TIME", 'f', "for how long: 90s, 10m, 2h, up to 24h" },
+	{ "max", "NUMBER", 'm', "and how many of them (20)" },
+	{ "stop", NULL, 's', "end the recording now" },
+	{ "remove", NULL, 'r', "end it, and remove what was recorded" },
+	{ NULL, NULL, 0, NULL },
+};
+
+struct asked {
+	const char *client;
+	int64_t for_ms;
+	unsigned most;
+	bool stop, remove, list;
+};
+
+/* "90s", "10m", "2h"; -1: it is none of these, or too long. */
+static int64_t
+time_parse(const char *text)
+{
+	static const struct {
+		char unit;
+		int64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 } };
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (end != text && end[0] == units[i].unit && end[1] == '\0' &&
+		    n > 0 && n <= RECORDING_LONGEST_MS / units[i].ms)
+			return n * units[i].ms;
+	return -1;
+}
+
+static int
+take_options(int argc, char **argv, struct asked *asked)
+{
+	const char *wrong = NULL;
+	int c;
+
+	while ((c = ctl_option_next(
+		    argc, argv, "capture", ctl_capture_options)) != -1) {
+		if (c == 'c')
+			asked->client = optarg;
+		else if (c == 'f')
+			asked->for_ms = time_parse(optarg);
+		else if (c == 'm')
+			asked->most = (unsigned)strtonum(
+			    optarg, 1, RECORDING_MOST, &wrong);
+		else if (c == 's')
+			asked->stop = true;
+		else if (c == 'r')
+			asked->remove = true;
+		else
+			return ctl_misuse("capture", NULL);
+	}
+	if (asked->for_ms == -1)
+		return ctl_misuse("capture",
+		    "--for must be a time such as 90s, 10m or 2h, up to 24h");
+	if (wrong != NULL)
+		return ctl_misuse(
+		    "capture", "--max must be 1..%d", RECORDING_MOST);
+	asked->list = optind < argc && strcmp(argv[optind], "list") == 0;
+	if (optind + asked->list != argc)
+		return ctl_misuse("capture", "only the word `list`");
+	if (asked->client == NULL && !asked->stop && !asked->remove)
+		asked->list = true;
+	if (asked->client != NULL &&
+	    (asked->stop || asked->remove || asked->list))
+		return ctl_misuse("capture",
+		    "a recording is begun, ended or listed: one of them");
+	if (asked->client != NULL && asked->for_ms == 0)
+		return ctl_misuse("capture", "--for TIME is needed, too");
+	return 0;
+}
+
+/* ---- begin, end --------------------------------------------------------- */
+
+static int
+begin(const struct config *config, struct recording *recording,
+    const struct asked *asked)
+{
+	struct recording_facts facts;
+	char until[CLOCK_TEXT_SIZE];
+
+	if (config_client(config, asked->client) == NULL) {
+		fprintf(stderr,
+		    "tailgate capture: there is no client %s; `tailgate "
+		    "client list` names them\n",
+		    asked->client);
+		return 1;
+	}
+	if (recording_start(
+		recording, asked->client, asked->for_ms, asked->most) == -1) {
+		recording_facts(recording, &facts);
+		fprintf(stderr,
+		    "tailgate capture: client %s is being recorded; end that "
+		    "first (tailgate capture --stop)\n",
+		    facts.client);
+		return 1;
+	}
+	recording_facts(recording, &facts);
+	clock_text(facts.until_wall_ms, until);
+	printf("Recording client %s until %s, %u exchanges at the most.\n"
+	       "The files hold what is said, and lie in %s;\n"
+	       "they are removed a day after that.  `tailgate capture --stop` "
+	       "ends it.\n",
+	    facts.client, until, facts.most, recording_dir(recording));
+	return 0;
+}
+
+static int
+end(struct recording *recording, bool remove)
+{
+	bool on = recording_stop(recording);
+
+	if (remove)
+		recording_remove(recording);
+	if (remove)
+		puts("All recorded exchanges are removed.");
+	else if (on)
+		puts("The recording has ended; its files are kept.");
+	else
+		puts("Nothing is being recorded.");
+	return 0;
+}
+
+/* ---- list --------------------------------------------------------------- */
+
+static int
+is_capture(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name), end = sizeof(RECORDING_END) - 1;
+
+	return e->d_name[0] != '.' && n > end &&
+	    strcmp(e->d_name + n - end, RECORDING_END) == 0;
+}
+
+static void
+add_file(struct table *t, const char *dir, const char *name)
+{
+	struct capture_file file;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (capture_file_read(path, &file, NULL) == -1)
+		return;
+	table_cell(t, "%s", capture_file_text(&file, "at"));
+	table_cell(t, "%s", capture_file_text(&file, "client"));
+	table_cell(t, "%s", capture_file_text(&file, "endpoint"));
+	table_cell(t, "%s", capture_file_text(&file, "model"));
+	table_cell(t, "%lld", (long long)capture_file_number(&file, "status"));
+	table_number(t, (long long)file.request.len);
+	table_number(t, (long long)file.response.len);
+	table_cell(t, "%s", path);
+	capture_file_free(&file);
+}
+
+static int
+list(struct recording *recording)
+{
+	const char *dir = recording_dir(recording);
+	struct table *t = table_new(
+	    "at|client|endpoint|model|>status|>request|>response|file");
+	struct recording_facts facts;
+	struct dirent **names;
+	char left[CLOCK_AGE_SIZE];
+	int n = scandir(dir, &names, is_capture, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		add_file(t, dir, names[i]->d_name);
+		free(names[i]);
+	}
+	if (n >= 0)
+		free(names);
+	if (table_rows(t) > 0)
+		table_print(t, stdout);
+	table_free(t);
+	recording_facts(recording, &facts);
+	clock_age(facts.until_wall_ms - clock_wall_ms(), left);
+	if (facts.on)
+		printf("recording client %s for %s more, %u of %u exchanges\n",
+		    facts.client, left, facts.taken, facts.most);
+	else
+		puts("nothing is being recorded");
+	return 0;
+}
+
+int
+ctl_capture(int argc, char **argv)
+{
+	struct asked asked = { .most = MOST };
+	struct recording *recording;
+	struct config *config;
+	char why[256];
+	int status;
+
+	if ((status = take_options(argc, argv, &asked)) != 0)
+		return status;
+	/* Of the roles that may write in runtime_dir, and remove there. */
+	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_PROBE, NULL)) == NULL)
+		return 1;
+	recording = recording_open(config, why, sizeof(why));
+	if (recording == NULL) {
+		fprintf(stderr, "tailgate capture: %s\n", why);
+		status = 1;
+	} else {
+		recording_expire(recording);
+		status = asked.list ? list(recording)
+		    : asked.stop || asked.remove
+		    ? end(recording, asked.remove)
+		    : begin(config, recording, &asked);
+	}
+	recording_close(recording);
+	config_free(config);
+	return status;
+}

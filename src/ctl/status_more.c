@@ -1,0 +1,51 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What `tailgate status` shows only where it is in use.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "ctl/status_more.h"
+#include "ctl/table.h"
+
+void
+status_own_keys(const struct config *config)
+{
+	struct table *t = table_new("provider|key");
+
+	for (size_t i = 0; i < config->nproviders; i++)
+		if (config->providers[i].auth == AUTH_CLIENT) {
+			table_cell(t, "%s", config->providers[i].name);
+			table_cell(t, "%s", "each client's own");
+		}
+	if (table_rows(t) > 0) {
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}
+
+void
+status_recording(struct recording *recording)
+{
+	struct table *t = table_new("recording client|>for|>exchanges|>of");
+	struct recording_facts facts;
+	char left[CLOCK_AGE_SIZE];
+
+	recording_facts(recording, &facts);
+	if (facts.on) {
+		table_cell(t, "%s", facts.client);
+		clock_age(facts.until_wall_ms - clock_wall_ms(), left);
+		table_cell(t, "%s", left);
+		table_number(t, facts.taken);
+		table_number(t, facts.most);
+		putchar('\n');
+		table_print(t, stdout);
+	}
+	table_free(t);
+}

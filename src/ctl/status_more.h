@@ -1,0 +1,20 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * What `tailgate status` shows only where it is in use: each prints an empty
+ * line and a table, or nothing.
+ */
+#ifndef CTL_STATUS_MORE_H
+#define CTL_STATUS_MORE_H
+
+#include "config/settings.h"
+#include "state/recording.h"
+
+/* The providers that each client signs in to itself. */
+void status_own_keys(const struct config *);
+/* Whose exchanges are recorded: nobody should wonder who keeps what is said. */
+void status_recording(struct recording *);
+
+#endif

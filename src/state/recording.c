@@ -1,0 +1,237 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Hides how processes agree on a recording: its words are written under an odd
+ * version and valid under an even one; what is counted is atomic.
+ */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "state/mapfile.h"
+#include "state/recording.h"
+
+#define RECORDING_NAME "recording"
+#define RECORDING_MAGIC UINT64_C(0x7467726563300001) /* "tgrec0", version 1 */
+#define WORDS ((CONFIG_NAME_MAX + 8) / 8)
+
+struct recording_file {
+	_Atomic uint64_t version; /* odd while it is being written */
+	_Atomic uint64_t client[WORDS]; /* its name */
+	_Atomic int64_t until_ms; /* wall clock; 0: none is on */
+	_Atomic int64_t removed_ms; /* 0: there are no files */
+	_Atomic uint32_t most, taken;
+	_Atomic uint64_t bytes;
+};
+
+struct recording {
+	struct recording_file *file;
+	char dir[CONFIG_RUNTIME_DIR_MAX + sizeof(RECORDING_DIR) + 2];
+};
+
+struct recording *
+recording_open(const struct config *config, char *why, size_t size)
+{
+	struct recording *r = memory_zero(sizeof(*r));
+	int fd = -1;
+
+	snprintf(r->dir, sizeof(r->dir), "%s/%s", config->runtime_dir,
+	    RECORDING_DIR);
+	r->file = mapfile_open(config->runtime_dir, RECORDING_NAME,
+	    MAPFILE_MAGIC(RECORDING_MAGIC), sizeof(*r->file));
+	if (r->file == NULL) {
+		snprintf(why, size, "%s/%s: %s", config->runtime_dir,
+		    RECORDING_NAME, mapfile_error(errno));
+	} else if (!mapfile_only_looks()) {
+		fd = mapfile_open_dir(
+		    config->runtime_dir, RECORDING_DIR, why, size);
+		if (fd != -1)
+			close(fd);
+	}
+	if (r->file != NULL && (fd != -1 || mapfile_only_looks()))
+		return r;
+	recording_close(r);
+	return NULL;
+}
+
+void
+recording_close(struct recording *r)
+{
+	if (r == NULL)
+		return;
+	if (r->file != NULL)
+		mapfile_close(r->file, sizeof(*r->file));
+	free(r);
+}
+
+const char *
+recording_dir(const struct recording *r)
+{
+	return r->dir;
+}
+
+/* ---- its words ---------------------------------------------------------- */
+
+static void
+read_client(struct recording_file *f, char client[CONFIG_NAME_MAX + 1])
+{
+	uint64_t words[WORDS], before;
+
+	for (int tries = 0; tries < 1000; tries++) {
+		before = atomic_load(&f->version);
+		for (size_t i = 0; i < WORDS; i++)
+			words[i] = atomic_load(&f->client[i]);
+		if (before % 2 == 0 && atomic_load(&f->version) == before) {
+			memcpy(client, words, CONFIG_NAME_MAX);
+			client[CONFIG_NAME_MAX] = '\0';
+			return;
+		}
+	}
+	*client = '\0'; /* whoever writes it has stopped in the middle */
+}
+
+static bool
+is_on(struct recording_file *f, int64_t now_ms)
+{
+	int64_t until_ms = atomic_load(&f->until_ms);
+
+	return until_ms != 0 && now_ms < until_ms &&
+	    atomic_load(&f->taken) < atomic_load(&f->most);
+}
+
+void
+recording_facts(struct recording *r, struct recording_facts *facts)
+{
+	struct recording_file *f = r->file;
+	uint32_t most = atomic_load(&f->most), taken = atomic_load(&f->taken);
+
+	memset(facts, 0, sizeof(*facts));
+	facts->removed_wall_ms = atomic_load(&f->removed_ms);
+	if (facts->removed_wall_ms == 0)
+		return;
+	facts->on = is_on(f, clock_wall_ms());
+	facts->until_wall_ms = atomic_load(&f->until_ms);
+	facts->most = most;
+	facts->taken = taken < most ? taken : most;
+	facts->bytes = atomic_load(&f->bytes);
+	read_client(f, facts->client);
+}
+
+int
+recording_start(
+    struct recording *r, const char *client, int64_t for_ms, unsigned most)
+{
+	struct recording_file *f = r->file;
+	uint64_t words[WORDS] = { 0 };
+	int64_t now_ms = clock_wall_ms();
+
+	if (is_on(f, now_ms))
+		return -1;
+	recording_stop(r);
+	memcpy(words, client, strlen(client));
+	atomic_store(&f->version, atomic_load(&f->version) | 1);
+	for (size_t i = 0; i < WORDS; i++)
+		atomic_store(&f->client[i], words[i]);
+	atomic_store(&f->most, most);
+	atomic_store(&f->taken, 0);
+	atomic_store(&f->bytes, 0);
+	atomic_fetch_add(&f->version, 1);
+	atomic_store(&f->removed_ms, now_ms + for_ms + RECORDING_KEPT_MS);
+	atomic_store(&f->until_ms, now_ms + for_ms);
+	return 0;
+}
+
+bool
+recording_stop(struct recording *r)
+{
+	bool on = is_on(r->file, clock_wall_ms());
+
+	atomic_store(&r->file->until_ms, 0);
+	return on;
+}
+
+bool
+recording_is_of(
+    struct recording *r, const char *client, struct recording_facts *facts)
+{
+	/* Nearly always. */
+	if (atomic_load_explicit(&r->file->removed_ms, memory_order_relaxed) ==
+	    0)
+		return false;
+	recording_expire(r);
+	recording_facts(r, facts);
+	return facts->on && strcmp(facts->client, client) == 0;
+}
+
+bool
+recording_claim(struct recording *r)
+{
+	return atomic_fetch_add(&r->file->taken, 1) <
+	    atomic_load(&r->file->most);
+}
+
+bool
+recording_charge(struct recording *r, uint64_t bytes)
+{
+	struct recording_file *f = r->file;
+
+	if (atomic_fetch_add(&f->bytes, bytes) + bytes <= RECORDING_BYTES)
+		return true;
+	atomic_fetch_sub(&f->bytes, bytes);
+	recording_stop(r);
+	return false;
+}
+
+/* ---- its files ---------------------------------------------------------- */
+
+static void
+remove_files(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (dir == NULL) {
+		if (fd != -1)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(dir)) != NULL)
+		if (e->d_name[0] != '.' && unlinkat(fd, e->d_name, 0) == -1)
+			log_warn("%s/%s: %s", path, e->d_name, strerror(errno));
+	closedir(dir);
+}
+
+void
+recording_remove(struct recording *r)
+{
+	atomic_store(&r->file->until_ms, 0);
+	atomic_store(&r->file->removed_ms, 0);
+	remove_files(r->dir);
+}
+
+void
+recording_expire(struct recording *r)
+{
+	int64_t due_ms = atomic_load(&r->file->removed_ms);
+
+	if (due_ms == 0 || clock_wall_ms() < due_ms ||
+	    !atomic_compare_exchange_strong(&r->file->removed_ms, &due_ms, 0))
+		return;
+	atomic_store(&r->file->until_ms, 0);
+	remove_files(r->dir);
+}

@@ -1,0 +1,70 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * Whether a client's exchanges are being recorded (`tailgate capture`): a row
+ * in runtime_dir that all processes share, and the directory of the files,
+ * runtime_dir/capture.  One recording at a time, bounded in time, exchanges and
+ * bytes; a while after its end its files are removed, by whichever process
+ * serves or looks next.
+ *
+ * serve/record.c writes the files.
+ */
+#ifndef STATE_RECORDING_H
+#define STATE_RECORDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/settings.h"
+
+#define RECORDING_DIR "capture"
+#define RECORDING_END ".capture"	/* of a file's name */
+#define RECORDING_MOST 1000		/* exchanges */
+#define RECORDING_BYTES ((uint64_t)64 << 20)	/* of all its files */
+#define RECORDING_LONGEST_MS ((int64_t)24 * 3600 * 1000)
+/* How long the files stay after the time that was asked for. */
+#define RECORDING_KEPT_MS ((int64_t)24 * 3600 * 1000)
+
+struct recording;
+
+struct recording_facts {
+	bool on;
+	char client[CONFIG_NAME_MAX + 1];	/* "": nothing is kept */
+	int64_t until_wall_ms;	/* it ends by itself */
+	int64_t removed_wall_ms;	/* its files do */
+	unsigned most, taken;	/* exchanges */
+	uint64_t bytes;		/* of its files so far */
+};
+
+/* NULL: one line in why. */
+struct recording *recording_open(const struct config *, char *why, size_t size);
+void recording_close(struct recording *);
+
+void recording_facts(struct recording *, struct recording_facts *);
+
+/* -1: another one is on. */
+int recording_start(
+    struct recording *, const char *client, int64_t for_ms, unsigned most);
+/* False: none was on. */
+bool recording_stop(struct recording *);
+
+/* Is this client recorded now?  Then facts says more. */
+bool recording_is_of(
+    struct recording *, const char *client, struct recording_facts *);
+/* One of the exchanges that it may hold is the caller's; false: there is none
+ * left, and it has ended. */
+bool recording_claim(struct recording *);
+/* May a file of so many bytes be written?  If not, the recording has ended. */
+bool recording_charge(struct recording *, uint64_t bytes);
+/* Removes the files, now. */
+void recording_remove(struct recording *);
+/* Removes them if their time has come. */
+void recording_expire(struct recording *);
+
+/* runtime_dir/capture; below it the files. */
+const char *recording_dir(const struct recording *);
+
+#endif

@@ -1,0 +1,164 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# tailgate capture and replay: a client's exchanges are written to files while
+# it is recorded, bounded in number and time, over workers and a reload, without
+# any key; it is shown wherever one looks; and a file can be sent again.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+need jq
+
+secret=sk-MARKPROVIDERabcdefghijklmnopqrstuv
+echo $secret >"$dir/provider.key"
+chmod 600 "$dir/provider.key"
+start_upstream stub -n
+stub_more="key = { file = \"$dir/provider.key\"; };"
+more='processes = 2;'
+stub_config
+add_client other
+# shellcheck disable=SC2154 # add_client sets them
+other=$other_key
+add_client chief --operator
+add_client anna
+# shellcheck disable=SC2154
+anna=$anna_key
+start_tailgate
+start_lighttpd
+
+capture()
+{
+	"$TAILGATE" -f "$conf" capture "$@"
+}
+# ask TEXT [more members]
+ask()
+{
+	key=$anna
+	post /v1/chat/completions "$(printf '{"model":"stub/n=2","messages":[{%s,"content":"%s"}]%s}' \
+		'"role":"user"' "$1" "${2:+,$2}")"
+}
+files()
+{
+	find "$dir/run/capture" -name '*.capture' | wc -l
+}
+# shellcheck disable=SC2317 # wait_until calls it
+files_are()
+{
+	[ "$(files)" -eq "$1" ]
+}
+
+# --- nothing is kept unless one asks ----------------------------------------------
+ask MARKBEFORE
+is 'nothing is recorded at first' "$status:$(header x-tailgate-recording)" 200:
+like 'and that is said' "$(capture list)" '^nothing is being recorded'
+is 'in status, too' "$("$TAILGATE" -f "$conf" status --json |
+	jq -c .recording)" null
+capture --client nobody --for 1m >"$dir/out" 2>&1
+is 'an unknown client' "$?" 1
+capture --client anna >"$dir/out" 2>&1
+is 'without a time' "$?" 2
+capture --client anna --for 2d >"$dir/out" 2>&1
+is 'for too long' "$?" 2
+capture --client anna --for 1m --max 0 >"$dir/out" 2>&1
+is 'for no exchange' "$?" 2
+
+# --- while it is on ------------------------------------------------------------------
+like 'it is begun' "$(capture --client anna --for 10m --max 4)" \
+	'Recording client anna until .*, 4 exchanges'
+capture --client other --for 1m >"$dir/out" 2>&1
+is 'one at a time' "$?" 1
+like 'is said' "$(cat "$dir/out")" 'client anna is being recorded'
+like 'status says it' "$("$TAILGATE" -f "$conf" status)" \
+	'^anna +(9m[0-9]+s|10m00s) +0 +4'
+ask "MARKREQUEST $secret $anna $other" '"stream":true'
+is 'a streamed exchange' "$status" 200
+like 'the response says it' "$(header x-tailgate-recording)" \
+	'^until 20[0-9-]+T[0-9:.]+Z'
+ask MARKSECOND
+key=$other
+post /v1/chat/completions "$(chat n=1 '"user":"MARKOTHER"')"
+is 'nobody else is recorded' "$status:$(header x-tailgate-recording)" 200:
+key=$anna
+request /v1/models
+like 'every response to the client says it' "$(header x-tailgate-recording)" \
+	'^until '
+check 'two files' wait_until files_are 2
+renew_workers
+ask MARKTHIRD
+check 'a reload changes nothing' wait_until files_are 3
+is 'it counts' "$("$TAILGATE" -f "$conf" status --json |
+	jq -c '.recording | [.client, .exchanges, .most, .bytes > 0]')" \
+	'["anna",3,4,true]'
+key=$chief_key
+request /tailgate/status.json
+is 'the page is told' "$(jq -r .recording.client "$dir/body")" anna
+post /v1/chat/completions "$(chat n=1)"
+ask MARKFOURTH
+ask MARKFIFTH
+is 'after the last it ends' "$(header x-tailgate-recording)" ''
+check 'and no more are written' wait_until files_are 4
+like 'it has ended' "$(capture)" '^nothing is being recorded'
+
+# --- what is in them -------------------------------------------------------------------
+is 'nobody else can read them' "$(find "$dir/run/capture" -perm /077 -name '*.capture')" ''
+check_not 'no provider key' grep -r -q -a MARKPROVIDER "$dir/run/capture"
+check_not 'no key of a client' grep -r -q -a "$anna" "$dir/run/capture"
+check_not 'of any client' grep -r -q -a "$other" "$dir/run/capture"
+check_not 'nothing of others' grep -r -q -a -e MARKOTHER -e MARKBEFORE -e MARKFIFTH \
+	"$dir/run/capture"
+one=$(grep -l MARKREQUEST "$dir"/run/capture/*.capture)
+is 'the first line says what it was' "$(head -n 1 "$one" | jq -c \
+	'[.client, .method, .path, .model, .provider, .status, .headers]')" \
+	'["anna","POST","/v1/chat/completions","stub/n=2","stub",200,{"Content-Type":"application/json"}]'
+like 'then the request' "$(sed -n 2p "$one")" '^{"model":"stub/n=2",.*MARKREQUEST \*+ \*+ \*+"'
+like 'and the response' "$(sed -n '3,$p' "$one")" 'data: \[DONE\]'
+check_not 'the ledger has nothing of it' grep -q MARK "$dir/state/ledger.jsonl"
+check_not 'nor the log' grep -q MARK "$dir/tailgate.log"
+like 'the list names them' "$(capture list)" "anna +chat +stub/n=2 +200 .*$one"
+is 'all of them' "$(capture list | grep -c '\.capture$')" 4
+
+# --- again --------------------------------------------------------------------------------
+echo "$anna" >"$dir/anna.key"
+again()
+{
+	"$TAILGATE" replay --url "$base" --key-file "$dir/anna.key" "$@"
+}
+again "$one" >"$dir/out" 2>&1
+is 'a file is sent again' "$?" 0
+like 'the status is the same' "$(cat "$dir/out")" '^status +200 +200 +the same'
+like 'so is the text' "$(cat "$dir/out")" '^text +([0-9]+) bytes +\1 bytes +the same'
+like 'with its tokens' "$(cat "$dir/out")" '^tokens in +[0-9]+ +([0-9]+|-)'
+again --model stub/500 "$one" >"$dir/out" 2>&1
+is 'to another model, which fails' "$?" 1
+like 'is told' "$(cat "$dir/out")" '^model +stub/n=2 +stub/500'
+like 'by its status' "$(cat "$dir/out")" '^status +200 +50[0-9]'
+again --model nothing "$one" >"$dir/out" 2>&1
+like 'a replay is a request as any other' "$(cat "$dir/out")" \
+	'error now: There is no model'
+again "$dir/anna.key" >"$dir/out" 2>&1
+is 'what is no such file' "$?" 1
+like 'is said to be none' "$(cat "$dir/out")" 'not a recorded exchange'
+
+# --- the end -----------------------------------------------------------------------------
+like 'another one' "$(capture --client anna --for 1s)" 'Recording client anna'
+over()
+{
+	capture list | grep -q '^nothing is being recorded'
+}
+check 'it ends by itself' wait_until over
+capture --client anna --for 10m >/dev/null
+like 'it is ended' "$(capture --stop)" 'has ended; its files are kept'
+ask MARKSIXTH
+is 'then nothing is recorded' "$(header x-tailgate-recording):$(files)" :4
+like 'what was recorded is removed' "$(capture --remove)" 'are removed'
+is 'all of it' "$(files)" 0
+
+# A day later: the time is in the row that all share.
+capture --client anna --for 10m >/dev/null
+ask MARKSEVENTH
+check 'one more' wait_until files_are 1
+stop "$tailgate_pid"
+echo 90000 >"$dir/clock"
+LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock \
+	"$TAILGATE" -f "$conf" capture list >"$dir/out" 2>&1
+is 'after a day it is gone' "$(files)" 0
+finish
