@@ -26,15 +26,7 @@ host_settings='drain = 1.0;'
 gpu_host()
 {
 	host gpu <<-END
-		limits = ( { name = "card"; slots = $1; queue = 1024; wait = 60.0; } );
-		providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
-		  limit = "card"; circuit = { failures = 0; }; },
-		  { name = "noted"; place = "local"; url = "$(seen "$noted_url")";
-		  limit = "card"; } );
-		models = ( { id = "*"; targets = (
-		  { provider = "card"; model = "*"; } ); },
-		  { id = "noted/*"; targets = (
-		  { provider = "noted"; model = "*"; } ); } );
+		$(card_settings "$1")
 	END
 }
 

@@ -85,6 +85,24 @@ unserve()
 	eval "stop \$${1}_server_pid; stop \$${1}_pid"
 }
 
+# card_settings SLOTS [MORE]: a limit with these settings, and the providers and
+# models under it.  With netns.sh, whose seen() it uses.
+card_settings()
+{
+	cat <<-END
+		limits = ( { name = "card"; slots = $1; queue = 1024; wait = 60.0;
+		  ${2-} } );
+		providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
+		  limit = "card"; circuit = { failures = 0; }; },
+		  { name = "noted"; place = "local"; url = "$(seen "$noted_url")";
+		  limit = "card"; } );
+		models = ( { id = "*"; targets = (
+		  { provider = "card"; model = "*"; } ); },
+		  { id = "noted/*"; targets = (
+		  { provider = "noted"; model = "*"; } ); } );
+	END
+}
+
 # --- Under load ----------------------------------------------------------------
 
 # load_on HOST REQUESTS: 100 clients in the background.

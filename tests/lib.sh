@@ -381,6 +381,21 @@ start_upstream()
 	eval "${up}_dir=\$dir/$up"
 }
 
+# start_keyed_upstream: tests/keyed_upstream.py at $url.  It reads $answers, and
+# writes $log.
+start_keyed_upstream()
+{
+	answers=$dir/answers
+	log=$dir/asked
+	: >"$answers"
+	: >"$log"
+	python3 "$tests/keyed_upstream.py" "$answers" "$log" \
+		>"$dir/up.port" 2>"$dir/up.log" &
+	adopt up $!
+	wait_until -p "$up_pid" test -s "$dir/up.port" || broken "no upstream"
+	url=http://127.0.0.1:$(cat "$dir/up.port")/v1
+}
+
 # tell NAME WHAT: asks the stub NAME (stats, release, reset).
 tell()
 {

@@ -8,15 +8,7 @@
 
 need python3 jq
 
-answers=$dir/answers
-log=$dir/asked
-: >"$answers"
-: >"$log"
-python3 "$tests/keyed_upstream.py" "$answers" "$log" \
-	>"$dir/up.port" 2>"$dir/up.log" &
-adopt up $!
-wait_until -p "$up_pid" test -s "$dir/up.port" || broken "no upstream"
-url=http://127.0.0.1:$(cat "$dir/up.port")/v1
+start_keyed_upstream
 
 for n in 1 2 3; do
 	echo "sk-several-number-$n-MARK" >"$dir/key$n"

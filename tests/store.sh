@@ -67,16 +67,7 @@ sharing()
 		ledger = { gateway = "$1"; };
 		store = { url = "${store_url:-unix://$dir/engine.sock}";
 		  lease = $lease.0; ${store_more:-} };
-		limits = ( { name = "card"; slots = $2; queue = 1024; wait = 60.0;
-		  shared = true; ${3-} } );
-		providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
-		  limit = "card"; circuit = { failures = 0; }; },
-		  { name = "noted"; place = "local"; url = "$(seen "$noted_url")";
-		  limit = "card"; } );
-		models = ( { id = "*"; targets = (
-		  { provider = "card"; model = "*"; } ); },
-		  { id = "noted/*"; targets = (
-		  { provider = "noted"; model = "*"; } ); } );
+		$(card_settings "$2" "shared = true; ${3-}")
 	END
 }
 

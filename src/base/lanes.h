@@ -21,10 +21,7 @@ typedef signed char lanes __attribute__((vector_size(LANES)));
 #endif
 
 #ifdef HAS_LANES
-#define LANES_ALL(c)                                           \
-	{                                                      \
-		c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c \
-	}
+#define LANES_ALL(c) { c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c }
 
 #ifdef __SSE2__
 #define HAS_LANES_MASK 1

@@ -19,6 +19,9 @@ struct span {
 	size_t len;
 };
 
+/* Initialises a span with a literal. */
+#define SPAN_LITERAL(text) { text, sizeof(text) - 1 }
+
 /* For printf's "%.*s". */
 #define SPAN_FMT(s) (int)(s).len, (s).p
 

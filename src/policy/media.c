@@ -22,49 +22,44 @@ static const struct {
 	size_t len;
 	enum media media;
 } magic[] = {
-#define M(begin, media)                         \
-	{                                       \
-		begin, sizeof(begin) - 1, media \
-	}
-	M("\x89PNG\r\n\x1a\n", MEDIA_IMAGE),
-	M("\xff\xd8\xff", MEDIA_IMAGE), /* JPEG */
-	M("GIF87a", MEDIA_IMAGE), M("GIF89a", MEDIA_IMAGE),
-	M("RIFF....WEBP", MEDIA_IMAGE), M("RIFF....AVI ", MEDIA_IMAGE),
-	M("II*\0", MEDIA_IMAGE), M("MM\0*", MEDIA_IMAGE), /* TIFF */
-	M("BM......\0\0", MEDIA_IMAGE), M("....ftypavif", MEDIA_IMAGE),
-	M("....ftyphei", MEDIA_IMAGE),
-	M("....ftyp", MEDIA_AUDIO), /* MP4: sound or a film */
-	M("\x1a\x45\xdf\xa3", MEDIA_AUDIO), /* WebM, Matroska */
-	M("RIFF....WAVE", MEDIA_AUDIO), M("RF64", MEDIA_AUDIO),
-	M("ID3", MEDIA_AUDIO), M("OggS", MEDIA_AUDIO), M("fLaC", MEDIA_AUDIO),
-	M("FORM....AIF", MEDIA_AUDIO), M("#!AMR", MEDIA_AUDIO),
-	M("caff", MEDIA_AUDIO), M("wvpk", MEDIA_AUDIO), M("ADIF", MEDIA_AUDIO),
-	M(".snd", MEDIA_AUDIO), /* AU: its dot is one, too */
-	M("\x30\x26\xb2\x75", MEDIA_AUDIO), /* WMA */
+#define M(begin, media) begin, sizeof(begin) - 1, media
+	{ M("\x89PNG\r\n\x1a\n", MEDIA_IMAGE) },
+	{ M("\xff\xd8\xff", MEDIA_IMAGE) }, /* JPEG */
+	{ M("GIF87a", MEDIA_IMAGE) }, { M("GIF89a", MEDIA_IMAGE) },
+	{ M("RIFF....WEBP", MEDIA_IMAGE) }, { M("RIFF....AVI ", MEDIA_IMAGE) },
+	{ M("II*\0", MEDIA_IMAGE) }, { M("MM\0*", MEDIA_IMAGE) }, /* TIFF */
+	{ M("BM......\0\0", MEDIA_IMAGE) }, { M("....ftypavif", MEDIA_IMAGE) },
+	{ M("....ftyphei", MEDIA_IMAGE) },
+	{ M("....ftyp", MEDIA_AUDIO) }, /* MP4: sound or a film */
+	{ M("\x1a\x45\xdf\xa3", MEDIA_AUDIO) }, /* WebM, Matroska */
+	{ M("RIFF....WAVE", MEDIA_AUDIO) }, { M("RF64", MEDIA_AUDIO) },
+	{ M("ID3", MEDIA_AUDIO) }, { M("OggS", MEDIA_AUDIO) },
+	{ M("fLaC", MEDIA_AUDIO) }, { M("FORM....AIF", MEDIA_AUDIO) },
+	{ M("#!AMR", MEDIA_AUDIO) }, { M("caff", MEDIA_AUDIO) },
+	{ M("wvpk", MEDIA_AUDIO) }, { M("ADIF", MEDIA_AUDIO) },
+	{ M(".snd", MEDIA_AUDIO) }, /* AU: its dot is one, too */
+	{ M("\x30\x26\xb2\x75", MEDIA_AUDIO) }, /* WMA */
 };
 
 static const struct {
 	const char *begin;
 	size_t len;
 } documents[] = {
-#define D(begin)                         \
-	{                                \
-		begin, sizeof(begin) - 1 \
-	}
-	D("%PDF-"),
-	D("PK\x03\x04"),
-	D("\xd0\xcf\x11\xe0"),
-	D("\x1f\x8b"),
-	D("7z\xbc\xaf"),
-	D("BZh"),
-	D("\xfd"
-	  "7zXZ"),
-	D("\x28\xb5\x2f\xfd"),
-	D("Rar!"),
-	D("{\\rtf"),
-	D("SQLite format 3"),
-	D("\x7f"
-	  "ELF"),
+#define D(begin) begin, sizeof(begin) - 1
+	{ D("%PDF-") },
+	{ D("PK\x03\x04") },
+	{ D("\xd0\xcf\x11\xe0") },
+	{ D("\x1f\x8b") },
+	{ D("7z\xbc\xaf") },
+	{ D("BZh") },
+	{ D("\xfd"
+	    "7zXZ") },
+	{ D("\x28\xb5\x2f\xfd") },
+	{ D("Rar!") },
+	{ D("{\\rtf") },
+	{ D("SQLite format 3") },
+	{ D("\x7f"
+	    "ELF") },
 };
 
 static bool

@@ -17,10 +17,7 @@
 
 #define HOST_MAX 255
 
-#define WORD(text)                     \
-	{                              \
-		text, sizeof(text) - 1 \
-	}
+#define WORD(text) SPAN_LITERAL(text)
 
 /* Most keys differ in the first letter. */
 static bool

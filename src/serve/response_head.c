@@ -21,10 +21,7 @@
 
 /* The upstream's fields that pass; a '*' ends a prefix.  Nothing that names
  * the provider's account, connection or cookies is among them. */
-#define NAME(text)                     \
-	{                              \
-		text, sizeof(text) - 1 \
-	}
+#define NAME(text) SPAN_LITERAL(text)
 static const struct span passing[] = { NAME("content-disposition"),
 	NAME("content-language"), NAME("cache-control"), NAME("retry-after"),
 	NAME("retry-after-ms"), NAME("x-should-retry"), NAME("x-ratelimit-*"),

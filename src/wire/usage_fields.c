@@ -42,50 +42,64 @@ struct field {
 	int64_t max;
 };
 
-#define NAME(text)                     \
-	{                              \
-		text, sizeof(text) - 1 \
-	}
-#define TOP             \
-	{               \
-		NULL, 0 \
-	}
-#define TOKENS(parent, name, member)                                   \
-	{                                                              \
-		parent, NAME(name), offsetof(struct found, member), 0, \
-		    USAGE_TOKENS_MAX                                   \
-	}
+#define NAME(text) SPAN_LITERAL(text)
+#define TOKENS(member) \
+	.offset = offsetof(struct found, member), .max = USAGE_TOKENS_MAX
 
 static const struct field fields[] = {
-	TOKENS(TOP, "prompt_tokens", prompt),
-	TOKENS(TOP, "completion_tokens", completion),
-	TOKENS(TOP, "total_tokens", total),
-	TOKENS(TOP, "input_tokens", input),
-	TOKENS(TOP, "output_tokens", output),
-	TOKENS(NAME("prompt_tokens_details"), "cached_tokens", cached),
-	TOKENS(NAME("input_tokens_details"), "cached_tokens", cached),
-	TOKENS(
-	    NAME("prompt_tokens_details"), "cache_write_tokens", cache_write),
-	TOKENS(NAME("input_tokens_details"), "cache_write_tokens", cache_write),
-	TOKENS(TOP, "prompt_cache_hit_tokens", cache_hit),
-	TOKENS(TOP, "cached_tokens", cache_hit),
-	TOKENS(TOP, "cache_read_input_tokens", cache_read),
-	TOKENS(TOP, "cache_creation_input_tokens", cache_creation),
-	TOKENS(NAME("cache_creation"), "ephemeral_5m_input_tokens", write_5m),
-	TOKENS(NAME("cache_creation"), "ephemeral_1h_input_tokens", write_1h),
-	TOKENS(
-	    NAME("completion_tokens_details"), "reasoning_tokens", reasoning),
-	TOKENS(NAME("output_tokens_details"), "reasoning_tokens", reasoning),
-	TOKENS(TOP, "prompt_n", prompt_n),
-	TOKENS(TOP, "cache_n", cache_n),
-	TOKENS(TOP, "predicted_n", predicted_n),
-	{ TOP, NAME("seconds"), offsetof(struct found, audio_ms), 3,
-	    USAGE_AUDIO_MS_MAX },
-	{ TOP, NAME("prompt_audio_seconds"), offsetof(struct found, audio_ms),
-	    3, USAGE_AUDIO_MS_MAX },
-	{ TOP, NAME("cost"), offsetof(struct found, cost), 9, USAGE_COST_MAX },
-	{ NAME("cost"), NAME("total_cost"), offsetof(struct found, cost), 9,
-	    USAGE_COST_MAX },
+	{ .name = NAME("prompt_tokens"), TOKENS(prompt) },
+	{ .name = NAME("completion_tokens"), TOKENS(completion) },
+	{ .name = NAME("total_tokens"), TOKENS(total) },
+	{ .name = NAME("input_tokens"), TOKENS(input) },
+	{ .name = NAME("output_tokens"), TOKENS(output) },
+	{ .parent = NAME("prompt_tokens_details"),
+	    .name = NAME("cached_tokens"),
+	    TOKENS(cached) },
+	{ .parent = NAME("input_tokens_details"),
+	    .name = NAME("cached_tokens"),
+	    TOKENS(cached) },
+	{ .parent = NAME("prompt_tokens_details"),
+	    .name = NAME("cache_write_tokens"),
+	    TOKENS(cache_write) },
+	{ .parent = NAME("input_tokens_details"),
+	    .name = NAME("cache_write_tokens"),
+	    TOKENS(cache_write) },
+	{ .name = NAME("prompt_cache_hit_tokens"), TOKENS(cache_hit) },
+	{ .name = NAME("cached_tokens"), TOKENS(cache_hit) },
+	{ .name = NAME("cache_read_input_tokens"), TOKENS(cache_read) },
+	{ .name = NAME("cache_creation_input_tokens"), TOKENS(cache_creation) },
+	{ .parent = NAME("cache_creation"),
+	    .name = NAME("ephemeral_5m_input_tokens"),
+	    TOKENS(write_5m) },
+	{ .parent = NAME("cache_creation"),
+	    .name = NAME("ephemeral_1h_input_tokens"),
+	    TOKENS(write_1h) },
+	{ .parent = NAME("completion_tokens_details"),
+	    .name = NAME("reasoning_tokens"),
+	    TOKENS(reasoning) },
+	{ .parent = NAME("output_tokens_details"),
+	    .name = NAME("reasoning_tokens"),
+	    TOKENS(reasoning) },
+	{ .name = NAME("prompt_n"), TOKENS(prompt_n) },
+	{ .name = NAME("cache_n"), TOKENS(cache_n) },
+	{ .name = NAME("predicted_n"), TOKENS(predicted_n) },
+	{ .name = NAME("seconds"),
+	    .offset = offsetof(struct found, audio_ms),
+	    .scale = 3,
+	    .max = USAGE_AUDIO_MS_MAX },
+	{ .name = NAME("prompt_audio_seconds"),
+	    .offset = offsetof(struct found, audio_ms),
+	    .scale = 3,
+	    .max = USAGE_AUDIO_MS_MAX },
+	{ .name = NAME("cost"),
+	    .offset = offsetof(struct found, cost),
+	    .scale = 9,
+	    .max = USAGE_COST_MAX },
+	{ .parent = NAME("cost"),
+	    .name = NAME("total_cost"),
+	    .offset = offsetof(struct found, cost),
+	    .scale = 9,
+	    .max = USAGE_COST_MAX },
 };
 
 static bool

@@ -23,6 +23,7 @@
 
 #include "check.h"
 #include "directory.h"
+#include "spawn.h"
 #include "../budget_spent.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -364,6 +365,22 @@ test_restart(void)
 static struct budget_book *book;
 static int report_fd;
 
+/* What processes report is read from fds[0]. */
+static void
+report_begin(int fds[2])
+{
+	if (pipe(fds) == -1)
+		exit(99);
+	report_fd = fds[1];
+}
+
+static void
+report_end(int fds[2])
+{
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void *
 hammer(void *arg)
 {
@@ -406,17 +423,6 @@ hammer_process(void)
 	_exit(0);
 }
 
-static pid_t
-spawn(void (*run)(void))
-{
-	pid_t pid;
-
-	fflush(stdout);
-	if ((pid = fork()) == 0)
-		run();
-	return pid;
-}
-
 static void
 test_hammer(void)
 {
@@ -425,9 +431,7 @@ test_hammer(void)
 	unsigned sum = 0, one;
 	int fds[2];
 
-	if (pipe(fds) == -1)
-		exit(99);
-	report_fd = fds[1];
+	report_begin(fds);
 	clients[0].budget.nanousd_per_day = USD;
 	for (int round = 0; round < 2; round++) {
 		pid_t a, c;
@@ -448,8 +452,7 @@ test_hammer(void)
 	CHECK(spent.day_tokens == 10000, "tokens too");
 	budget_look(b, NULL, &models[0], &spent);
 	CHECK(spent.day_nanousd == USD, "the model's row says the same");
-	close(fds[0]);
-	close(fds[1]);
+	report_end(fds);
 	budget_close(b);
 }
 
@@ -477,16 +480,13 @@ test_crash(void)
 	pid_t pid;
 	char c;
 
-	if (pipe(fds) == -1)
-		exit(99);
-	report_fd = fds[1];
+	report_begin(fds);
 	clients[0].budget.concurrent = 5;
 	pid = spawn(hold_process);
 	if (read(fds[0], &c, 1) != 1)
 		exit(99);
 	CHECK(take(b, 1, 0, &h) == -1, "another process holds all five");
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	spawn_kill(pid);
 	wall_ms += SECOND;
 	CHECK(take(b, 1, 0, &h) == 0, "found dead, it has given them back");
 	budget_settle(b, &h, 0, 0);
@@ -494,12 +494,10 @@ test_crash(void)
 	pid = spawn(hold_process);
 	if (read(fds[0], &c, 1) != 1)
 		exit(99);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	spawn_kill(pid);
 	budget_look(b, &clients[0], NULL, &spent);
 	CHECK(spent.in_flight == 0, "the parent gives back at once");
-	close(fds[0]);
-	close(fds[1]);
+	report_end(fds);
 	budget_close(b);
 }
 
@@ -532,13 +530,11 @@ test_kills(void)
 		grows = grows && spent.day_requests > last.day_requests &&
 		    spent.day_tokens >= last.day_tokens;
 		last = spent;
-		kill(pids[i % 2], SIGKILL);
-		waitpid(pids[i % 2], NULL, 0);
+		spawn_kill(pids[i % 2]);
 		pids[i % 2] = spawn(endless_process);
 	}
 	for (int i = 0; i < 2; i++) {
-		kill(pids[i], SIGKILL);
-		waitpid(pids[i], NULL, 0);
+		spawn_kill(pids[i]);
 	}
 	budget_look(b, &clients[0], NULL, &spent);
 	CHECK(grows, "62 processes killed: nobody hangs, sums only grow");

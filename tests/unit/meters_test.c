@@ -19,6 +19,7 @@
 
 #include "check.h"
 #include "directory.h"
+#include "spawn.h"
 #include "state/meters.h"
 #include "state/process.h"
 
@@ -330,17 +331,6 @@ add_process(void)
 	_exit(0);
 }
 
-static pid_t
-spawn(void (*run)(void))
-{
-	pid_t pid;
-
-	fflush(stdout);
-	if ((pid = fork()) == 0)
-		run();
-	return pid;
-}
-
 static void
 test_many(void)
 {
@@ -407,8 +397,7 @@ test_crash(void)
 				says("tailgate_requests_open 3") &&
 				says("tailgate_requests_limit 16"),
 			    "requests of all processes that serve");
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+		spawn_kill(pid);
 		print(m);
 		now = number("tailgate_requests_total{" WHO
 			     ",status=\"200\",reason=\"none\"} ");
