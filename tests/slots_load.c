@@ -33,7 +33,7 @@
 
 #include "base/clock.h"
 #include "state/slots.h"
-#include "state/slots_internal.h"
+#include "slots_poll.h"
 
 #define PROCESSES_MAX 64
 #define THREADS_MAX 256

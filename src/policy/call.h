@@ -67,18 +67,17 @@ struct call {
 	/* What is sent beside it (policy/passing.h), to be searched. */
 	const struct span *beside;
 	size_t nbeside;
-	/* The pattern that made it private, "scan limit" where the bound was
+	/* The pattern that made it private, "scan limit" if the bound was
 	 * reached before the end, NULL if it is not private. */
 	const char *private_rule;
 };
 
 /* Measures a JSON body.  call->header_local, own_key and beside are kept, all
- * else overwritten.  On a refusal fills *refused and returns -1.  stream is
- * false unless it is said; a `model` that is missing, repeated, escaped,
- * longer than 256 bytes, not a string, or has an invisible character is
- * refused.  So are a repeated member that decides about the call, a key that
- * only looks like one, and a member that names a second model
- * (policy/member.h).  At an
+ * else overwritten.  On a refusal fills *refused and returns -1.  stream
+ * defaults to false; a `model` that is missing, repeated, escaped, longer than
+ * 256 bytes, not a string, or has an invisible character is refused.  So are a
+ * repeated member that decides about the call, a key that only looks like
+ * one, and a member that names a second model (policy/member.h).  At an
  * ENDPOINT_OWNED row a call may have no model: call->model is NULL then,
  * until owner_find(). */
 int call_parse_json(const struct config *, const struct patterns *,

@@ -112,14 +112,6 @@ struct slots {
 	atomic_bool lost; /* a slot's file was replaced */
 };
 
-/* For tests: as if no FIFO could be made.  Before the first slots_take(). */
-static inline void
-slots_poll_only(struct slots *s)
-{
-	for (size_t i = 0; i < s->nlimits; i++)
-		s->limits[i].poll_only = true;
-}
-
 _Static_assert(SLOTS_CLIENTS <= 1 << 10, "a client fits into a key");
 _Static_assert(SLOTS_MAX <= 1 << 8, "a number of slots fits into a key");
 _Static_assert(PROCESS_ID_BITS + 10 <= 64, "a holder fits into a word");

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "state/process.h"
 #include "state/slots.h"
-#include "state/slots_internal.h"
+#include "../slots_poll.h"
 
 #include "check.h"
 
