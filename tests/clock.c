@@ -10,34 +10,24 @@
  */
 #include "config.h"
 
-#include <sys/mman.h>
 #include <sys/time.h>
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mapped.h"
+
 #define BYTES 64
 
-/* The file is mapped before a sandbox closes. */
 static const char *volatile text;
 
 __attribute__((constructor)) static void
 begin(void)
 {
-	const char *path = getenv("TAILGATE_TEST_CLOCK");
-	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	void *map;
-
-	if (fd == -1)
-		return;
-	map = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
-	if (map != MAP_FAILED)
-		text = map;
-	close(fd);
+	text = mapped_file("TAILGATE_TEST_CLOCK", BYTES, PROT_READ);
 }
 
 int

@@ -9,32 +9,21 @@
  */
 #include "config.h"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include <fcntl.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mapped.h"
+
 #define BYTES 64
 
-/* The file is mapped before a sandbox closes. */
 static const volatile char *stalled;
 
 __attribute__((constructor)) static void
 begin(void)
 {
-	const char *path = getenv("TAILGATE_TEST_STALL");
-	int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-	void *map;
-
-	if (fd == -1)
-		return;
-	map = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
-	if (map != MAP_FAILED)
-		stalled = map;
-	close(fd);
+	stalled = mapped_file("TAILGATE_TEST_STALL", BYTES, PROT_READ);
 }
 
 ssize_t

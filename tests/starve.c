@@ -10,16 +10,15 @@
  */
 #include "config.h"
 
-#include <sys/mman.h>
-
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "mapped.h"
 
 /* glibc's own functions, for a library that replaces malloc(3). */
 void *__libc_malloc(size_t);
@@ -36,23 +35,13 @@ struct starve {
 	_Atomic int64_t failed;
 };
 
-/* The file is mapped before a sandbox closes. */
 static struct starve *volatile starve;
 
 __attribute__((constructor)) static void
 begin(void)
 {
-	const char *path = getenv("TAILGATE_TEST_STARVE");
-	int fd = path == NULL ? -1 : open(path, O_RDWR | O_CLOEXEC);
-	void *map;
-
-	if (fd == -1)
-		return;
-	map = mmap(
-	    NULL, sizeof(*starve), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map != MAP_FAILED)
-		starve = map;
-	close(fd);
+	starve = mapped_file(
+	    "TAILGATE_TEST_STARVE", sizeof(*starve), PROT_READ | PROT_WRITE);
 }
 
 static int
