@@ -83,6 +83,7 @@ start_hosts()
 burst()
 {
 	echo 0 >"$dir/$1.served"
+	burst_clients=${3:-500}
 	# shellcheck disable=SC2086 # words
 	python3 "$tests/burst.py" "${3:-500}" "$1" "$anna_key" "${2:-60}" \
 		"${4:-0}" "$dir/$1.served" $targets >"$dir/$1.tally" 2>"$dir/$1.log" &

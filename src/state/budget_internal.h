@@ -356,7 +356,7 @@ budget_ticket(uint64_t owner, int cell)
 void budget_build(struct budget_book *, struct budget_now);
 /* Without the lock: if the clock was set, the ledger says what was used on
  * the new day and month; each window becomes the larger of that and what it
- * counted. */
-void budget_catch_up(struct budget_book *);
+ * counted.  False: nothing was to be read, or another process reads it. */
+bool budget_catch_up(struct budget_book *);
 
 #endif

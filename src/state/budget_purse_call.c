@@ -373,7 +373,10 @@ budget_purse_watch(struct budget_book *b)
 	budget_unlock(b);
 	if (alone)
 		return;
-	budget_catch_up(b);
+	/* Only who has read the ledger to its end: what is left in the earlier
+	 * purse is dropped with the next call. */
+	if (!budget_catch_up(b))
+		return;
 	budget_lock(b);
 	b->file->alone = 1;
 	budget_unlock(b);

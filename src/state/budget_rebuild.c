@@ -147,7 +147,24 @@ at_least(struct budget_window *w, const struct budget_window *found)
 		w->requests = found->requests;
 }
 
-void
+/* What the ledger has more was spent by processes with an earlier file, so it is
+ * not of this file's purses. */
+static void
+raise(struct budget_row *row, const struct budget_row *found)
+{
+	int64_t before[PURSE_KINDS];
+
+	for (int i = 0; i < PURSE_KINDS; i++)
+		before[i] = budget_row_used(row, i);
+	at_least(&row->day, &found->day);
+	at_least(&row->month, &found->month);
+	for (int i = 0; row->share.shared && i < PURSE_KINDS; i++)
+		if (row->share.purses[i].begun)
+			row->share.purses[i].base +=
+			    budget_row_used(row, i) - before[i];
+}
+
+bool
 budget_catch_up(struct budget_book *b)
 {
 	struct budget_file *f = b->file;
@@ -161,7 +178,7 @@ budget_catch_up(struct budget_book *b)
 	r = ours ? new_rebuild(f, budget_clock()) : NULL;
 	budget_unlock(b);
 	if (!ours)
-		return;
+		return false;
 	ask_history(b, r);
 	budget_lock(b);
 	for (int i = 0; i < budget_nrows(f); i++) {
@@ -171,9 +188,9 @@ budget_catch_up(struct budget_book *b)
 		if (f->keys[i] == 0 ||
 		    (at = budget_index_find(r->index, f->keys[i])) == -1)
 			continue;
-		at_least(&f->rows[i].day, &r->rows[at].day);
-		at_least(&f->rows[i].month, &r->rows[at].month);
+		raise(&f->rows[i], &r->rows[at]);
 	}
 	budget_unlock(b);
 	free_rebuild(r);
+	return true;
 }
