@@ -136,8 +136,8 @@ lock_ledger "$ledger"
 stuck 'a held lock'
 unlock_ledger
 over 'a held lock' 0
-is 'no other user can open the lock' \
-	"$(find "$ledger.lock" -perm 600)" "$ledger.lock"
+is 'nobody may read the lock' \
+	"$(find "$ledger.lock" -perm 200)" "$ledger.lock"
 
 # A holder that was stopped is no different: so would a worker be.
 lock_ledger "$ledger"

@@ -22,6 +22,7 @@
 #   TAILGATE_SHAPE            settings for all configurations that do not
 #                             have their own $shape, such as
 #                             'processes = 4; requests = 1;'
+#   TAILGATE_SANDBOX          "require": no configuration starts with less
 #   abs_srcdir, abs_builddir  as automake's test environment gives them
 
 # Variables made by eval, and ones that only tests use.
@@ -444,6 +445,7 @@ new_config()
 			runtime_dir = "$dir/run";
 			state_dir = "$dir/state";
 			clients_file = "$dir/clients.conf"; ${shape-${TAILGATE_SHAPE:-}}
+			${TAILGATE_SANDBOX:+sandbox = "$TAILGATE_SANDBOX";}
 		END
 		cat
 	} >"$conf"
@@ -670,24 +672,26 @@ keeper_of()
 		'$2 == parent && $3 == "tailgate-ledger" { print $1 }'
 }
 
-# lock_ledger FILE, unlock_ledger: another process has the lock of that ledger.
+# lock_ledger FILE, unlock_ledger: another process has the lock of that ledger,
+# which its user may write and not read.
 lock_ledger()
 {
-	flock "$1.lock" sleep 600 7>&- &
+	(
+		exec 7>&- 8>>"$1.lock"
+		flock 8 && exec sleep 600
+	) &
 	adopt lock_holder $!
 	wait_until ledger_is_locked "$1"
 }
 
 ledger_is_locked()
 {
-	! flock -n "$1.lock" true
+	! flock -n 8 8>>"$1.lock"
 }
 
 unlock_ledger()
 {
-	for pid in $(children "$lock_holder_pid") "$lock_holder_pid"; do
-		kill "$pid" 2>/dev/null
-	done
+	kill "$lock_holder_pid"
 	wait "$lock_holder_pid" 2>/dev/null
 	forget "$lock_holder_pid"
 }

@@ -7,9 +7,10 @@
  * lock.
  *
  * The lock is a flock on a file of its own, since the ledger itself may be
- * renamed at any time, and of mode 0600, since a process that may open a file
- * may lock it.  Still, nobody waits for it without end: another of our
- * processes may have been stopped while holding it.
+ * renamed at any time.  A process that may open a file may lock it, to read as
+ * well; so nobody may read this one, and the cage lets only the ledger's
+ * process write there.  Still, nobody waits for it without end: another such
+ * process may have been stopped while holding it.
  */
 #include "config.h"
 
@@ -32,6 +33,7 @@
 #include "ledger/current.h"
 
 #define LOOK_EVERY_MS 1000
+#define LOCK_MODE 0200
 /* Between two tries to get the lock: doubled from the one to the other. */
 #define LOCK_PAUSE_MIN_US 20
 #define LOCK_PAUSE_MAX_US 5000
@@ -87,8 +89,8 @@ static int
 open_lock(struct ledger_current *c)
 {
 	struct stat st;
-	int fd =
-	    ledger_current_open_plain(c->lock_path, O_RDWR | O_CREAT, 0600);
+	int fd = ledger_current_open_plain(
+	    c->lock_path, O_WRONLY | O_CREAT, LOCK_MODE);
 
 	if (fd == -1)
 		return -1;
@@ -96,8 +98,8 @@ open_lock(struct ledger_current *c)
 		close(fd);
 		return -1;
 	}
-	/* An older lock file that others may read. */
-	if ((st.st_mode & 077) != 0 && fchmod(fd, 0600) == -1)
+	/* A copy of a lock file that others may read. */
+	if ((st.st_mode & 0777) != LOCK_MODE && fchmod(fd, LOCK_MODE) == -1)
 		log_warn("%s: %s", c->lock_path, strerror(errno));
 	close_fd(&c->lock_fd);
 	close_fd(&c->tail_fd);
