@@ -87,6 +87,38 @@ if head -c 1 "/proc/$worker/smaps" >/dev/null 2>&1; then
 		left_out "$worker"
 fi
 
+# --- Who else has the user of the gateway ---------------------------------------
+
+# The same user does not look into its processes: as root, which may, one that
+# another user runs.
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+if [ "$(id -u)" -eq 0 ] && $nobody test -x "$TAILGATE_FCGI" 2>/dev/null; then
+	mkdir "$dir/nobody"
+	sed "s|\"$dir/run\"|\"$dir/nobody/run\"|
+		s|\"$dir/state\"|\"$dir/nobody/state\"|
+		s|\"$dir/spool\"|\"$dir/nobody/spool\"|
+		s|$dir/provider.secret|$dir/nobody/secret|
+		s|\"$dir/clients.conf\"|\"\"|" "$conf" >"$dir/nobody/conf"
+	mkdir "$dir/nobody/run" "$dir/nobody/state" "$dir/nobody/spool"
+	cp "$dir/provider.secret" "$dir/nobody/secret"
+	chown -R 65534:65534 "$dir/nobody"
+	# shellcheck disable=SC2086 # words
+	spawn others $nobody "$TAILGATE_FCGI" -f "$dir/nobody/conf" \
+		-s "$dir/nobody/sock"
+	wait_until -t 60 -p "$others_pid" "$bin/listen" -c "$dir/nobody/sock" ||
+		broken "it does not start as nobody: $(cat "$dir/others.log")"
+	wait_until file_has "$dir/others.log" 'info: serving'
+	for pid in "$others_pid" $(children "$others_pid"); do
+		# shellcheck disable=SC2086 # words
+		check_not "$(cat "/proc/$pid/comm"): nobody of its user looks into it" \
+			$nobody head -c 1 "/proc/$pid/environ"
+	done
+	# shellcheck disable=SC2086 # words
+	check_not 'nobody of its user holds the lock of the ledger by reading it' \
+		$nobody flock -n "$dir/nobody/state/ledger.jsonl.lock" true
+	stop "$others_pid"
+fi
+
 # --- A worker is taken over ---------------------------------------------------
 
 # forced_call PID CALL: what it returns there.

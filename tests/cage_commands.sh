@@ -65,6 +65,19 @@ mkdir "$dir/clients"
 echo 'clients = ( );' >"$dir/clients/clients.conf"
 sed "s|$dir/clients.conf|$dir/clients/clients.conf|" "$conf" >"$dir/edit.conf"
 
+# So may `prices` that of price_file.
+mkdir "$dir/prices"
+cat >"$dir/prices.conf" <<-END
+	runtime_dir = "$dir/run"; state_dir = "$dir/state";
+	price_file = "$dir/prices/prices.conf";
+	providers = ( { name = "openai"; url = "https://api.openai.com/v1";
+	  place = "external"; key = { file = "$dir/provider.secret"; }; } );
+	models = ( { id = "a"; place = "external"; targets = (
+	  { provider = "openai"; model = "gpt-x"; } ); } );
+END
+echo '{ "gpt-x": { "litellm_provider": "openai", "input_cost_per_token": 1e-6,
+	"output_cost_per_token": 2e-6 } }' >"$dir/list.json"
+
 # NAME|CONNECTS|ARGUMENTS: 1 if it may make sockets of TCP.
 while IFS='|' read -r name connects arguments; do
 	# shellcheck disable=SC2086 # words
@@ -84,6 +97,7 @@ done <<-END
 	client add|0|-f $dir/edit.conf client add berta
 	explain|0|-f $conf explain --client anna $dir/request
 	init|1|init $dir/made
+	prices import|0|-f $dir/prices.conf prices import $dir/list.json
 	probe|1|-f $conf probe
 	probe --mount|1|probe --mount $base/v1 --key-file $dir/anna.key
 	setup|0|setup codex --url $base/v1 --key-file $dir/anna.key
@@ -93,6 +107,8 @@ done <<-END
 	usage --verify|0|-f $conf usage --verify
 END
 check 'the gateway did not notice' serves
+check 'what was to be written is' test -s "$dir/prices/prices.conf" -a \
+	-s "$dir/clients/clients.conf" -a -s "$dir/made/tailgate.conf"
 
 # Another process asks for `setup`: it connects, and writes nothing.
 gdb -q -batch -nx -ex 'set unwindonsignal on' -ex 'set follow-fork-mode child' \

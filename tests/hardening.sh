@@ -45,6 +45,25 @@ for program in tailgate tailgate.fcgi; do
 	is "$program names no directory to load from" \
 		"$(grep -c 'RPATH\|RUNPATH' "$dir/dynamic")" 0
 done
+# A large frame touches each of its pages.
+if accepts -fstack-clash-protection && [ "$(uname -m)" = x86_64 ] &&
+	command -v objdump >/dev/null; then
+	check 'no stack grows past its guard' sh -c "objdump -d \
+		'$abs_builddir/tailgate.fcgi' | grep -q 'orq  *\\\$0x0,(%rsp)'"
+fi
+# fortified FLAG...: the level that the C library sees.
+compiler=$(sed -n 's/^CC = //p' "$abs_builddir/Makefile")
+fortified()
+{
+	# shellcheck disable=SC2086 # ccache gcc
+	printf '%s\n' '#include "config.h"' '#include <features.h>' \
+		'LEVEL __USE_FORTIFY_LEVEL' |
+		$compiler -O2 -I"$abs_builddir" "$@" -E - 2>/dev/null |
+		sed -n 's/^LEVEL //p'
+}
+best=$(fortified -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+[ -z "$best" ] || is 'sizes that only the run knows are checked, too' \
+	"$(fortified)" "$best"
 # In our own objects: the mark is lost in a program when the C library's start
 # files do not bear it.
 if accepts -fcf-protection; then

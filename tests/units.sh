@@ -24,6 +24,12 @@ for name in tailgate.service tailgate-probe.service; do
 	is "$name: every setting is known to systemd" \
 		"$(systemd-analyze verify --man=no "$dir/$name" 2>&1 |
 			grep "^$dir\|$name:.*\(Unknown\|Failed\)")" ''
+	for setting in \
+		'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK' \
+		MemoryDenyWriteExecute=yes 'NoExecPaths=-/tmp -/var/tmp' \
+		'NoExecPaths=-/run/tailgate -/var/lib/tailgate'; do
+		check "$name: $setting" grep -q -x -e "$setting" "$dir/$name"
+	done
 	score=$(systemd-analyze security --offline=true "$dir/$name" 2>&1 |
 		sed -n 's/.*exposure level for .*: \([0-9.]*\) .*/\1/p')
 	check "$name: exposure $score is at most 1.5" \

@@ -29,6 +29,18 @@ struct secrets {
 	struct secrets_block *blocks;
 };
 
+/* Best effort: RLIMIT_MEMLOCK may be 0.  pledge(2) has no mlock(2), and ends
+ * who calls it; OpenBSD encrypts what it swaps out. */
+static void
+pages_lock(void *p, size_t bytes)
+{
+#ifndef __OpenBSD__
+	(void)mlock(p, bytes);
+#endif
+	(void)p;
+	(void)bytes;
+}
+
 /* Zeros. */
 static void *
 pages_new(size_t bytes)
@@ -38,8 +50,7 @@ pages_new(size_t bytes)
 
 	if (p == MAP_FAILED)
 		fatal("memory for keys: %s", strerror(errno));
-	/* All are best effort: RLIMIT_MEMLOCK may be 0. */
-	(void)mlock(p, bytes);
+	pages_lock(p, bytes);
 #ifdef MADV_DONTDUMP
 	(void)madvise(p, bytes, MADV_DONTDUMP);
 #elif defined(MADV_NOCORE)
@@ -68,7 +79,7 @@ room_make(void)
 	if (room == NULL)
 		room = pages_new(SECRETS_ROOM_BYTES);
 	else if (owner != getpid())
-		(void)mlock(room, SECRETS_ROOM_BYTES);
+		pages_lock(room, SECRETS_ROOM_BYTES);
 	owner = getpid();
 }
 

@@ -71,7 +71,8 @@ caller_remove(struct ledger_callers *k, size_t i)
 static pid_t
 peer_of(int fd)
 {
-#ifdef SO_PEERCRED
+/* OpenBSD's is another structure, and pledge(2) would end the process. */
+#if defined SO_PEERCRED && defined __linux__
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 

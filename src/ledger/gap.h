@@ -47,7 +47,8 @@ void ledger_gap_add(struct ledger_gap *, bool external, int64_t wall_ms);
 void ledger_gap_told(struct ledger_gap *, uint64_t lost, uint64_t external);
 
 /* An entry for this process; counts what dead ones have left.  NULL: no
- * entry is free. */
+ * entry is free.  Looks with kill(2) whether they are dead, so a worker calls
+ * it before it is confined. */
 struct ledger_gap_way *ledger_gap_enter(struct ledger_gap *);
 /* So many more lines are on their way, or fewer.  Way NULL: nothing. */
 void ledger_gap_on_way(

@@ -333,20 +333,18 @@ void
 ledger_write_behind(
     struct ledger *l, void (*waiting)(void *ctx, int delta), void *ctx)
 {
-	int rc;
-
 	if (l->post == NULL)
 		return;
 	l->told = waiting;
 	l->told_ctx = ctx;
-	l->way = ledger_gap_enter(l->gap);
+	if (l->way == NULL)
+		l->way = ledger_gap_enter(l->gap);
 	ledger_post_count(l->post, l->way);
 	pthread_mutex_lock(&l->mutex);
-	rc = pthread_create(&l->writer, NULL, writer_main, l);
-	l->behind = rc == 0;
+	l->behind = pthread_create(&l->writer, NULL, writer_main, l) == 0;
 	pthread_mutex_unlock(&l->mutex);
-	if (rc != 0)
-		log_warn("no thread for the ledger: %s", strerror(rc));
+	if (!l->behind)
+		log_warn("no thread for the ledger: too many, or no memory");
 }
 
 /* It waits for nothing without a bound. */
@@ -417,8 +415,7 @@ ledger_open(const struct config *config, char *why, size_t size)
 	if (!config->ledger)
 		return l;
 	if (ledger_own_start(&l->own, config) == -1) {
-		snprintf(
-		    why, size, "the ledger's process: %s", strerror(errno));
+		snprintf(why, size, "ledger's process: %s", strerror(errno));
 		ledger_close(l);
 		return NULL;
 	}
@@ -430,7 +427,10 @@ ledger_join(const struct config *config, int desk, char *why, size_t size)
 {
 	struct ledger *l = new_ledger(config);
 
-	return config->ledger ? open_post(l, config, desk, why, size) : l;
+	if (config->ledger && open_post(l, config, desk, why, size) == NULL)
+		return NULL;
+	l->way = config->ledger ? ledger_gap_enter(l->gap) : NULL;
+	return l;
 }
 
 void

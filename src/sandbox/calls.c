@@ -6,9 +6,9 @@
  * Hides nothing: the table of calls.h.  After a change, `make check-calls`.
  *
  * What it leaves out is left out on purpose.  Landlock has no rule for modes,
- * owners, times and attributes of files, nor for sockets but those of TCP, nor
- * for TCP's fast open, which connects in sendto(2): here is all that holds
- * those.
+ * owners, times and attributes of files, nor for TCP's fast open, which
+ * connects in sendto(2), nor, before Linux 7.1, for sockets but those of TCP:
+ * here is all that holds those.
  */
 #include "config.h"
 
@@ -67,14 +67,14 @@
 #define OPTION(level, name) IS(1, level), IS(2, name)
 #define NETLINK_ADDRESS_BYTES 12
 
-#define CALL(names, used, spare, why, ...)                      \
-	{                                                       \
-		names, used, spare, why, { __VA_ARGS__ }, false \
-	}
-#define SYSLOG(names, used, spare, why, ...)                   \
+#define ROW(only, names, used, spare, why, ...)                \
 	{                                                      \
-		names, used, spare, why, { __VA_ARGS__ }, true \
+		names, used, spare, why, { __VA_ARGS__ }, only \
 	}
+#define CALL(...) ROW(SANDBOX_ALWAYS, __VA_ARGS__)
+#define SYSLOG(...) ROW(SANDBOX_IF_SYSLOG, __VA_ARGS__)
+#define SOCKETS(...) ROW(SANDBOX_IF_SOCKETS, __VA_ARGS__)
+#define LIBRARIES(...) ROW(SANDBOX_IF_LIBRARIES, __VA_ARGS__)
 
 const struct sandbox_call sandbox_calls[] = {
 	/* Files; Landlock says which. */
@@ -168,8 +168,9 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("socket", WORKER | PROBE, CGI | MOUNT | INIT,
 	    "to a name server; which of our addresses leads there",
 	    SOCKET(AF_INET6, SOCK_DGRAM, 0)),
-	CALL("socket", WORKER | PROBE, CGI | MOUNT | INIT,
-	    "nscd, Avahi, systemd-resolved", SOCKET(AF_UNIX, SOCK_STREAM, 0)),
+	SOCKETS("socket", WORKER | PROBE, CGI | MOUNT | INIT,
+	    "nscd, Avahi, systemd-resolved; the store",
+	    SOCKET(AF_UNIX, SOCK_STREAM, 0)),
 	CALL("socket", WORKER, CGI | PROBE | MOUNT | INIT,
 	    "getaddrinfo(3): which addresses have we",
 	    SOCKET(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)),
@@ -215,13 +216,13 @@ const struct sandbox_call sandbox_calls[] = {
 	    OPTION(IPPROTO_IPV6, IPV6_RECVERR)),
 
 	/* Memory.  No mapping is written and run, and none without a file is
-	 * run.  A file that a role has written may be mapped to be run, though:
-	 * the resolver's libraries are mapped so, and a filter sees no path.
-	 * Only a mount with noexec keeps a worker from code in runtime_dir and
-	 * spool_dir (NoExecPaths= in contrib/systemd). */
+	 * run.  Where the resolver's libraries are mapped to be run, a file
+	 * that a role has written may be, too, since a filter sees no path.
+	 * There, only a mount with noexec keeps a worker from code in
+	 * runtime_dir and spool_dir (NoExecPaths= in contrib/systemd). */
 	CALL("mmap mmap2", HELD & ~(CHECK | SETUP), CHECK | SETUP,
 	    "malloc(3), stacks, files that are mapped", LACKS(2, PROT_EXEC)),
-	CALL("mmap mmap2", 0, CONNECT, "loads a library of the resolver",
+	LIBRARIES("mmap mmap2", 0, CONNECT, "loads a library of the resolver",
 	    { 2, PROT_EXEC | PROT_WRITE, PROT_EXEC }, LACKS(3, MAP_ANONYMOUS)),
 	/* PCRE2 asks for memory that it could write and run, and interprets
 	 * where there is none (explain; workers have theirs from before). */
@@ -233,6 +234,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "guards stacks; malloc(3) in threads", LACKS(2, PROT_EXEC)),
 	CALL("madvise", SERVE | PROBE | INIT, HELD & ~(SERVE | PROBE | INIT),
 	    "gives back what stacks do not need"),
+	CALL("mlock", INIT, 0, "the keys that it asks providers with"),
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
 	    CGI | CHECK | EDIT | INIT | SETUP, "malloc(3)"),
 
@@ -257,8 +259,6 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("rt_sigpending", PROBE, 0, "is it to end (--watch)"),
 	CALL("restart_syscall", CGI | LEDGER, HELD & ~(CGI | LEDGER),
 	    "a wait that a signal or a debugger cut"),
-	CALL("kill", WORKER, CGI | PROBE | INSPECT, "is a process alive",
-	    IS(1, 0)),
 	CALL("tgkill", 0, HELD, "abort(3)", IS(0, SANDBOX_OWN_PID)),
 	CALL("gettid", 0, HELD, "abort(3)"),
 

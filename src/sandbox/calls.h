@@ -25,6 +25,15 @@ struct sandbox_arg {
 	uint64_t value;
 };
 
+/* When a row counts. */
+enum sandbox_if {
+	SANDBOX_ALWAYS,
+	SANDBOX_IF_SYSLOG, /* the log goes to syslog(3) */
+	/* The resolver asks services (services.h), or the store is one: */
+	SANDBOX_IF_SOCKETS,
+	SANDBOX_IF_LIBRARIES, /* the resolver loads some */
+};
+
 struct sandbox_call {
 	/* Separated by spaces, where one purpose has several names: on other
 	 * processors, in other C libraries.  What a processor lacks is left
@@ -35,7 +44,7 @@ struct sandbox_call {
 	unsigned used, spare;
 	const char *why; /* "": the name says it */
 	struct sandbox_arg args[SANDBOX_ARGS_MAX];
-	bool syslog; /* only if the log goes to syslog(3) */
+	enum sandbox_if only;
 };
 
 /* All else fails with ENOSYS; a row that no role may make is one that is asked

@@ -4,8 +4,10 @@
  */
 /*
  * Hides Landlock (landlock(7)): files from ABI 1 (Linux 5.13) on, ports of TCP
- * from ABI 4 (6.7) on.  It makes the system calls itself, because glibc has no
- * functions for them, and defines the constants that older headers lack.
+ * from ABI 4 (6.7) on, abstract sockets and signals from ABI 6 (6.12) on,
+ * socket files from ABI 9 (7.1) on, ports of UDP from ABI 10 (7.2) on.  It
+ * makes the system calls itself, because glibc has no functions for them, and
+ * defines the constants that older headers lack.
  */
 #include "config.h"
 
@@ -30,8 +32,10 @@
 #ifndef LANDLOCK_ACCESS_FS_IOCTL_DEV
 #define LANDLOCK_ACCESS_FS_IOCTL_DEV (1ULL << 15) /* ABI 5 */
 #endif
+#define FS_RESOLVE_UNIX (1ULL << 16) /* ABI 9 */
 #define NET_BIND_TCP (1ULL << 0) /* ABI 4 */
 #define NET_CONNECT_TCP (1ULL << 1)
+#define NET_CONNECT_SEND_UDP (1ULL << 3) /* ABI 10 */
 #define RULE_NET_PORT 2
 #define SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0) /* ABI 6 */
 #define SCOPE_SIGNAL (1ULL << 1)
@@ -69,7 +73,18 @@ fs_handled(int abi)
 		all |= LANDLOCK_ACCESS_FS_TRUNCATE;
 	if (abi >= 5)
 		all |= LANDLOCK_ACCESS_FS_IOCTL_DEV;
+	if (abi >= 9)
+		all |= FS_RESOLVE_UNIX;
 	return all;
+}
+
+/* Not BIND_UDP: that is also the port which the kernel gives to a socket with
+ * its first datagram.  bind(2) itself is seccomp's (calls.c). */
+static uint64_t
+net_handled(int abi)
+{
+	return NET_BIND_TCP | NET_CONNECT_TCP |
+	    (abi >= 10 ? NET_CONNECT_SEND_UDP : 0);
 }
 
 /* A path that does not exist needs no rule. */
@@ -79,7 +94,8 @@ allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 	static const uint64_t rights[] = { [SANDBOX_READ] = FS_READ,
 		[SANDBOX_WRITE] = FS_WRITE,
 		[SANDBOX_SHARE] = FS_WRITE & ~LANDLOCK_ACCESS_FS_TRUNCATE,
-		[SANDBOX_DIRS] = FS_DIRS };
+		[SANDBOX_DIRS] = FS_DIRS,
+		[SANDBOX_ASK] = FS_RESOLVE_UNIX };
 	struct landlock_path_beneath_attr attr = {
 		.allowed_access = rights[p->access] & handled
 	};
@@ -94,23 +110,26 @@ allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 		rc = -1;
 	else {
 		if (!S_ISDIR(st.st_mode))
-			attr.allowed_access &= FS_FILE;
+			attr.allowed_access &= FS_FILE | FS_RESOLVE_UNIX;
 		attr.parent_fd = fd;
-		rc = (int)syscall(SYS_landlock_add_rule, ruleset,
-		    LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
+		/* An older kernel does not know the right, nor refuse it. */
+		if (attr.allowed_access != 0)
+			rc = (int)syscall(SYS_landlock_add_rule, ruleset,
+			    LANDLOCK_RULE_PATH_BENEATH, &attr, 0);
 	}
 	close(fd);
 	return rc;
 }
 
 static int
-add_rules(int ruleset, uint64_t fs, bool net, const struct sandbox_rules *r)
+add_rules(int ruleset, uint64_t fs, uint64_t net, const struct sandbox_rules *r)
 {
 	for (size_t i = 0; i < r->npaths; i++)
 		if (allow_path(ruleset, fs, &r->paths[i]) == -1)
 			return -1;
-	for (size_t i = 0; net && i < r->nports; i++) {
-		struct net_port_attr attr = { NET_CONNECT_TCP, r->ports[i] };
+	for (size_t i = 0; net != 0 && i < r->nports; i++) {
+		struct net_port_attr attr = { net & ~NET_BIND_TCP,
+			r->ports[i] };
 
 		if (syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT,
 			&attr, 0) == -1)
@@ -135,7 +154,7 @@ sandbox_landlock(const struct sandbox_rules *r)
 	net = abi >= 4 && !r->ports_full;
 	attr.fs = fs_handled(abi);
 	if (net)
-		attr.net = NET_BIND_TCP | NET_CONNECT_TCP;
+		attr.net = net_handled(abi);
 	if (abi >= 6)
 		attr.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
 	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
@@ -145,7 +164,7 @@ sandbox_landlock(const struct sandbox_rules *r)
 	    0);
 	if (ruleset == -1)
 		return -1;
-	if (add_rules(ruleset, attr.fs, net, r) == 0 &&
+	if (add_rules(ruleset, attr.fs, attr.net, r) == 0 &&
 	    syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
 		rc = SANDBOX_FILES | (net ? SANDBOX_PORTS : 0) |
 		    (abi >= 6 ? SANDBOX_SCOPES : 0);

@@ -3,8 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides pledge(2) and unveil(2).  Written from their manual pages; not run by
- * our tests, which are on Linux.
+ * Hides pledge(2) and unveil(2).  Written from their manual pages and OpenBSD's
+ * kern_pledge.c, and never run there; tests/unit/openbsd_test.c checks what it
+ * asks for.
+ *
+ * A call that is not promised ends the process.  So mlock(2), which no promise
+ * has, is not made there (config/secrets.c), nor kill(2) or an unusual
+ * ioctl(2) by a process that serves.  Who is forked by a parent begins with
+ * its promises, and can only give some of them up.
  */
 #include "config.h"
 
@@ -15,19 +21,41 @@
 
 #ifdef __OpenBSD__
 
+/* fattr: the modes and owners of files that take another's place; dpath: the
+ * FIFOs of slots; tty: how wide is the terminal. */
+static const char *
+promises_of(const struct sandbox_rules *r)
+{
+	if (r->fork)
+		return "stdio rpath wpath cpath flock unix inet dns proc fattr "
+		       "dpath unveil sendfd recvfd exec";
+	if (r->writes_only)
+		return "stdio rpath wpath cpath flock fattr recvfd";
+	if (r->serves)
+		return "stdio rpath wpath cpath flock unix inet dns dpath "
+		       "fattr sendfd";
+	if (r->looks)
+		return "stdio rpath flock tty";
+	if (r->connect)
+		return "stdio rpath wpath cpath flock inet dns dpath fattr tty";
+	return "stdio rpath wpath cpath flock dpath fattr tty";
+}
+
 int
 sandbox_openbsd(const struct sandbox_rules *r)
 {
 	static const char *const rights[] = { [SANDBOX_READ] = "r",
 		[SANDBOX_WRITE] = "rwc",
 		[SANDBOX_SHARE] = "rwc",
-		[SANDBOX_DIRS] = "rc" };
+		[SANDBOX_DIRS] = "rc",
+		[SANDBOX_ASK] = "rw" };
 	int bits = SANDBOX_CALLS;
 
-	if (r->looks) {
-		if (unveil("/", "r") == -1)
-			return -1;
-	} else if (r->files) {
+	/* It asks of any path whether it could be written, which unveil(2)
+	 * would deny.  It has promised to write none. */
+	if (r->looks)
+		bits |= SANDBOX_FILES;
+	else if (r->files) {
 		for (size_t i = 0; i < r->npaths; i++)
 			/* A path that does not exist cannot be unveiled. */
 			if (unveil(r->paths[i].path,
@@ -36,17 +64,7 @@ sandbox_openbsd(const struct sandbox_rules *r)
 		if (unveil(NULL, NULL) == -1)
 			return -1;
 	}
-	if (pledge(r->fork ? "stdio rpath wpath cpath flock unix inet dns proc "
-			     "fattr dpath unveil sendfd recvfd exec"
-		    : r->writes_only
-		    ? "stdio rpath wpath cpath flock fattr recvfd"
-		    : r->connect
-		    ? "stdio rpath wpath cpath flock unix inet dns dpath "
-		      "fattr sendfd"
-		    : "stdio rpath wpath cpath flock dpath fattr",
-		NULL) == -1)
-		return -1;
-	return bits;
+	return pledge(promises_of(r), NULL) == -1 ? -1 : bits;
 }
 
 #else

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "sandbox/sandbox.h"
+#include "sandbox/services.h"
 
 #define SANDBOX_PATHS_MAX 256
 #define SANDBOX_PORTS_MAX 256
@@ -24,6 +25,7 @@ enum sandbox_access {
 	SANDBOX_SHARE, /* the same, but no truncation: others have the file
 		        * mapped */
 	SANDBOX_DIRS, /* make directories, remove empty ones */
+	SANDBOX_ASK, /* connect to its socket files */
 };
 
 struct sandbox_rules {
@@ -36,6 +38,7 @@ struct sandbox_rules {
 	bool serves; /* clients */
 	bool writes_only; /* the ledger's process */
 	bool log; /* to syslog(3) */
+	struct services services; /* for the resolver and the store */
 	/* Strings of the configuration, literals, or below in dirs. */
 	struct sandbox_path {
 		const char *path;

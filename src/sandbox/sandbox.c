@@ -158,6 +158,22 @@ add_files(
 	}
 }
 
+/* Their directories: a service that is started again makes another socket. */
+static void
+add_sockets(struct sandbox_rules *r, const struct config *c)
+{
+	if (r->log) {
+		add_path(r, "/dev", SANDBOX_ASK);
+		add_path(r, "/run/systemd/journal", SANDBOX_ASK);
+	}
+	for (size_t i = 0; r->services.sockets && services_dirs[i] != NULL; i++)
+		add_path(r, services_dirs[i], SANDBOX_ASK);
+	if (r->connect && c->store.path != NULL) {
+		r->services.sockets = true;
+		add_dir_of(r, c->store.path, SANDBOX_ASK);
+	}
+}
+
 static void
 rules_make(
     struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
@@ -175,8 +191,12 @@ rules_make(
 	    role == SANDBOX_MOUNT || role == SANDBOX_INIT;
 	if (r->files)
 		add_files(r, role, c);
-	if (r->files && r->connect)
+	if (r->files && r->connect) {
+		r->services = services_find();
 		add_providers(r, c);
+	}
+	if (r->files)
+		add_sockets(r, c);
 }
 
 static void

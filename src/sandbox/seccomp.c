@@ -128,6 +128,22 @@ add_call(scmp_filter_ctx ctx, const struct sandbox_call *call, uint32_t action)
 	return 0;
 }
 
+/* A watched program reports whatever is made. */
+static bool
+row_counts(const struct sandbox_rules *r, const struct sandbox_call *call)
+{
+	if (((call->used | call->spare) & 1u << r->role) == 0)
+		return false;
+#ifdef SANDBOX_WATCHED
+	return true;
+#else
+	return call->only == SANDBOX_ALWAYS ||
+	    (call->only == SANDBOX_IF_SYSLOG && r->log) ||
+	    (call->only == SANDBOX_IF_SOCKETS && r->services.sockets) ||
+	    (call->only == SANDBOX_IF_LIBRARIES && r->services.libraries);
+#endif
+}
+
 static int
 fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 {
@@ -146,8 +162,7 @@ fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 	for (size_t i = 0; i < sandbox_ncalls; i++) {
 		const struct sandbox_call *call = &sandbox_calls[i];
 
-		if (((call->used | call->spare) & 1u << r->role) != 0 &&
-		    (r->log || !call->syslog) &&
+		if (row_counts(r, call) &&
 		    add_call(ctx, call, ACTION_ROW(r->role, i)) == -1)
 			return -1;
 	}

@@ -309,6 +309,8 @@ drain(struct fcgi *f)
 static void
 let_it_be_taken(int fd)
 {
+/* Other systems' sockets do not tell, and pledge(2) ends who asks. */
+#ifdef __linux__
 	int queued = 0;
 
 	for (int i = 0; i < 50; i++) {
@@ -316,6 +318,8 @@ let_it_be_taken(int fd)
 			break;
 		task_sleep(TAKEN_MS);
 	}
+#endif
+	(void)fd;
 	task_sleep(TAKEN_MS);
 }
 

@@ -13,11 +13,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -32,12 +34,14 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "ledger/current.h"
+#include "sandbox/services.h"
 #include "sandbox_try.h"
 
 static char dir[] = "/tmp/tailgate-sandbox.XXXXXX";
 char inside[128];
 static char outside[128], config_path[128], clients[128];
-static char other_ledger[128], key_path[128], ca_path[128];
+static char other_ledger[128], lock_path[140], key_path[128], ca_path[128];
 char ledger[128];
 static char shared[128], home[128], own_file[160], other_file[160];
 static char abstract[32];
@@ -136,10 +140,18 @@ try_ledger_replace(void)
 static int
 try_ledger_lock(void)
 {
-	char path[160];
+	int fd = open(lock_path, O_WRONLY);
 
-	snprintf(path, sizeof(path), "%s.lock", ledger);
-	return outcome(open(path, O_RDWR | O_CREAT, 0600));
+	return outcome(fd == -1 ? fd : flock(fd, LOCK_SH | LOCK_NB));
+}
+
+/* What may be opened, may be locked. */
+static int
+try_ledger_lock_read(void)
+{
+	int fd = open(lock_path, O_RDONLY);
+
+	return outcome(fd == -1 ? fd : flock(fd, LOCK_SH | LOCK_NB));
 }
 
 static int
@@ -549,6 +561,8 @@ static const struct try_row rows[] = {
 	    SANDBOX_FILES },
 	{ "takes the ledger's lock", try_ledger_lock, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
+	{ "takes the ledger's lock by reading it", try_ledger_lock_read, ALL,
+	    ALL, 0 },
 	{ "writes the clients file", try_clients_write, HELD & ~EDITORS, HELD,
 	    SANDBOX_FILES },
 	{ "writes outside of its directories", try_write_outside, HELD, HELD,
@@ -612,6 +626,15 @@ static const struct try_row rows[] = {
 	{ "opens a raw socket", try_raw_socket, HELD, HELD, SANDBOX_CALLS },
 	{ "opens a packet socket", try_packet_socket, HELD, HELD,
 	    SANDBOX_CALLS },
+};
+
+/* Open to some where the resolver asks services of the host, or loads
+ * libraries. */
+static struct try_row run_a_file = { "maps what it wrote, to run it",
+	try_run_a_file, HELD, ALL, SANDBOX_CALLS };
+static struct try_row host_socket = {
+	"connects to another service's socket file", try_host_socket, HELD, ALL,
+	SANDBOX_CALLS
 };
 
 /* Root only: the system itself refuses others, with or without a sandbox. */
@@ -700,6 +723,40 @@ kept_make(void)
 		exit(99);
 }
 
+/* The lock as the ledger's process makes it. */
+static void
+lock_make(void)
+{
+	struct ledger_current current;
+	const char *which;
+
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", ledger);
+	ledger_current_init(&current, ledger);
+	if (ledger_current_open(&current, &which) == -1)
+		exit(99);
+	ledger_current_free(&current);
+}
+
+/* Root without the right to pass over modes of files, as a service's user. */
+static void
+obey_modes(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	const uint32_t passes =
+	    1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
+	struct __user_cap_data_struct caps[2];
+
+	if (syscall(SYS_capget, &head, caps) == -1)
+		exit(99);
+	if ((caps[0].effective & passes) == 0)
+		return;
+	caps[0].effective &= ~passes;
+	if (syscall(SYS_capset, &head, caps) == -1)
+		exit(99);
+}
+
 static void
 world_make(void)
 {
@@ -730,6 +787,7 @@ world_make(void)
 	file_make(key_path);
 	file_make(ca_path);
 	file_make(ledger);
+	lock_make();
 	file_make(other_ledger);
 	file_make(shared);
 	open_port = listener();
@@ -794,6 +852,7 @@ main(void)
 	unsigned force;
 	char text[64];
 
+	obey_modes();
 	world_make();
 	force = force_of_worker();
 	sandbox_text(force, text, sizeof(text));
@@ -802,6 +861,12 @@ main(void)
 		try_row(&rows[i], force);
 	for (size_t i = 0; i < try_nmore; i++)
 		try_row(&try_more[i], force);
+	if (services_find().sockets)
+		host_socket.denied &= ~CONNECTS;
+	if (services_find().libraries)
+		run_a_file.denied &= ~CONNECTS;
+	try_row(&host_socket, force);
+	try_row(&run_a_file, force);
 	config.sandbox = CONFINE_OFF;
 	CHECK(as_role(SANDBOX_WORKER, try_exec) == DONE,
 	    "off: a worker runs what it likes");

@@ -57,6 +57,8 @@ struct try_row {
 /* sandbox_ways.c */
 extern const struct try_row try_more[];
 extern const size_t try_nmore;
+int try_host_socket(void);
+int try_run_a_file(void);
 
 /* The world. */
 extern char ledger[128], inside[128];
