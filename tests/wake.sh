@@ -164,6 +164,18 @@ like 'with signs of life' "$(head -n 1 "$dir/body")" '^:'
 like 'and is served' "$(body)" 'awake.*'
 like 'to its end' "$(body)" '\[DONE\]'
 
+# filters PID: how many of system calls are in force there.
+filters()
+{
+	awk '$1 == "Seccomp_filters:" { print $2 }' "/proc/$1/status"
+}
+if [ "$(filters "$tailgate_pid")" -gt 0 ] 2>/dev/null; then
+	waker=$(ps -A -o pid= -o ppid= -o comm= | awk -v parent="$tailgate_pid" \
+		'$2 == parent && $3 == "tailgate-wake" { print $1 }')
+	is 'who only sends packets is held to that' "$(filters "$waker")" \
+		$(($(filters "$tailgate_pid") + 1))
+fi
+
 # --- a connection from before it slept -------------------------------------------------
 # One that was reached within five seconds is taken for awake.
 ask

@@ -36,6 +36,7 @@
 #define EDIT (1u << SANDBOX_EDIT)
 #define INIT (1u << SANDBOX_INIT)
 #define SETUP (1u << SANDBOX_SETUP)
+#define WAKER (1u << SANDBOX_WAKER) /* not among HELD: it needs little */
 
 #define SERVE (WORKER | CGI)
 #define COMMANDS (PROBE | MOUNT | INSPECT | CHECK | EDIT | INIT | SETUP)
@@ -79,20 +80,20 @@
 const struct sandbox_call sandbox_calls[] = {
 	/* Files; Landlock says which. */
 	CALL("open openat", HELD, 0, "opens files"),
-	CALL("read", HELD, 0, "files, pipes, connections"),
-	CALL("write", HELD, 0, "files, pipes, the log"),
+	CALL("read", HELD | WAKER, 0, "files, pipes, connections"),
+	CALL("write", HELD | WAKER, 0, "files, pipes, the log"),
 	CALL("readv writev", LEDGER, HELD & ~LEDGER,
 	    "the ledger's lines; stdio of musl"),
 	CALL("pread64", WORKER | LEDGER | INSPECT, CGI | PROBE | MOUNT | INIT,
 	    "the ledger from its end; loading a library of the resolver"),
 	CALL("pwrite64", WORKER | LEDGER | PROBE, CGI,
 	    "makes files that are mapped, and lets them grow"),
-	CALL("close", HELD, 0, ""),
+	CALL("close", HELD | WAKER, 0, ""),
 	CALL("lseek _llseek", HELD & ~(MOUNT | INIT | SETUP),
 	    MOUNT | INIT | SETUP, "stdio gives back what it has read too much"),
 	CALL("fstat newfstatat statx stat lstat fstat64 stat64 lstat64 "
 	     "fstatat64",
-	    HELD, 0, "which file is it, has it changed, whose is it"),
+	    HELD, WAKER, "which file is it, has it changed, whose is it"),
 	CALL("access faccessat faccessat2", CHECK | EDIT | INIT | SETUP,
 	    PROBE | INSPECT, "could it be opened"),
 	CALL("readlink readlinkat", EDIT | INIT | SETUP,
@@ -139,7 +140,7 @@ const struct sandbox_call sandbox_calls[] = {
 
 	/* Waiting. */
 	CALL("poll ppoll ppoll_time64", SERVE | LEDGER | PROBE | MOUNT | INIT,
-	    0, "for connections, the ledger's callers"),
+	    WAKER, "for connections, the ledger's callers, the log's reader"),
 	CALL("epoll_create1", SERVE | PROBE, 0, "libev's loop"),
 	CALL("epoll_ctl", SERVE | PROBE, 0, "libev's loop"),
 	CALL("epoll_wait epoll_pwait", SERVE | PROBE, 0, "libev's loop"),
@@ -162,11 +163,11 @@ const struct sandbox_call sandbox_calls[] = {
 	    SOCKET(AF_INET, SOCK_STREAM, 0)),
 	CALL("socket", 0, ASK, "a name server's long answer",
 	    SOCKET(AF_INET6, SOCK_STREAM, 0)),
-	CALL("socket", WORKER | PROBE, CGI | MOUNT | INIT,
-	    "to a name server; which of our addresses leads there",
+	CALL("socket", WORKER | PROBE | WAKER, CGI | MOUNT | INIT,
+	    "to a name server; which of our addresses leads there; a host's "
+	    "magic packet",
 	    SOCKET(AF_INET, SOCK_DGRAM, 0)),
-	CALL("socket", WORKER | PROBE, CGI | MOUNT | INIT,
-	    "to a name server; which of our addresses leads there",
+	CALL("socket", WORKER | PROBE, CGI | MOUNT | INIT | WAKER, "the same",
 	    SOCKET(AF_INET6, SOCK_DGRAM, 0)),
 	SOCKETS("socket", WORKER | PROBE, CGI | MOUNT | INIT,
 	    "nscd, Avahi, systemd-resolved; the store",
@@ -180,14 +181,14 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("socketpair", SERVE | PROBE | MOUNT, 0,
 	    "to the ledger's process; libcurl wakes itself",
 	    SOCKET(AF_UNIX, SOCK_STREAM, 0)),
-	SYSLOG("socket", 0, SERVE | LEDGER, "syslog(3)",
+	SYSLOG("socket", 0, SERVE | LEDGER | WAKER, "syslog(3)",
 	    SOCKET(AF_UNIX, SOCK_DGRAM, 0)),
 	SYSLOG(
 	    "socket", 0, LEDGER, "syslog(3)", SOCKET(AF_UNIX, SOCK_STREAM, 0)),
-	SYSLOG("connect", 0, LEDGER, "syslog(3)"),
+	SYSLOG("connect", 0, LEDGER | WAKER, "syslog(3)"),
 	CALL("connect", CONNECT, 0, "Landlock says to which ports"),
 	CALL("accept4", WORKER, 0, "the web server's"),
-	CALL("sendto", CONNECT | LEDGER, 0, "", LACKS(3, MSG_FASTOPEN)),
+	CALL("sendto", CONNECT | LEDGER | WAKER, 0, "", LACKS(3, MSG_FASTOPEN)),
 	CALL("sendmsg", SERVE | PROBE, MOUNT, "requests, lines of the ledger",
 	    LACKS(2, MSG_FASTOPEN)),
 	CALL("sendmmsg", WORKER | PROBE, CGI | MOUNT | INIT,
@@ -201,6 +202,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("getpeername", ASK, INIT, "libcurl, whose client is it"),
 	CALL("getsockopt", CONNECT | LEDGER, 0, "has it connected; who calls"),
 	CALL("setsockopt", ASK, 0, "libcurl", OPTION(SOL_SOCKET, SO_KEEPALIVE)),
+	CALL("setsockopt", WAKER, 0, "a magic packet to all of a network",
+	    OPTION(SOL_SOCKET, SO_BROADCAST)),
 	CALL("setsockopt", SERVE, PROBE | MOUNT, "a reset, not an end",
 	    OPTION(SOL_SOCKET, SO_LINGER)),
 	CALL("setsockopt", ASK, 0, "libcurl", OPTION(IPPROTO_TCP, TCP_NODELAY)),
@@ -220,14 +223,15 @@ const struct sandbox_call sandbox_calls[] = {
 	 * that a role has written may be, too, since a filter sees no path.
 	 * There, only a mount with noexec keeps a worker from code in
 	 * runtime_dir and spool_dir (NoExecPaths= in contrib/systemd). */
-	CALL("mmap mmap2", HELD & ~(CHECK | SETUP), CHECK | SETUP,
+	CALL("mmap mmap2", HELD & ~(CHECK | SETUP), CHECK | SETUP | WAKER,
 	    "malloc(3), stacks, files that are mapped", LACKS(2, PROT_EXEC)),
 	LIBRARIES("mmap mmap2", 0, CONNECT, "loads a library of the resolver",
 	    { 2, PROT_EXEC | PROT_WRITE, PROT_EXEC }, LACKS(3, MAP_ANONYMOUS)),
 	/* PCRE2 asks for memory that it could write and run, and interprets
 	 * where there is none (explain; workers have theirs from before). */
 	CALL("mmap mmap2", 0, 0, ""),
-	CALL("munmap", HELD & ~(EDIT | INIT | SETUP), EDIT | INIT | SETUP, ""),
+	CALL("munmap", HELD & ~(EDIT | INIT | SETUP),
+	    EDIT | INIT | SETUP | WAKER, ""),
 	CALL("mremap", WORKER | MOUNT | INSPECT,
 	    HELD & ~(WORKER | MOUNT | INSPECT), "realloc(3)"),
 	CALL("mprotect", SERVE | PROBE, HELD & ~(SERVE | PROBE),
@@ -236,7 +240,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "gives back what stacks do not need"),
 	CALL("mlock", INIT, 0, "the keys that it asks providers with"),
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
-	    CGI | CHECK | EDIT | INIT | SETUP, "malloc(3)"),
+	    CGI | CHECK | EDIT | INIT | SETUP | WAKER, "malloc(3)"),
 
 	/* Threads: the ledger's writer, those who resolve names and compress.
 	 * No processes. */
@@ -249,18 +253,18 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("exit", SERVE | PROBE, MOUNT | INIT, ""),
 	CALL("sched_yield", SERVE, PROBE | MOUNT | INIT, ""),
 	CALL("sched_getaffinity", 0, CONNECT, "malloc(3) in many threads"),
-	CALL("futex futex_time64", HELD & ~CHECK, CHECK, ""),
+	CALL("futex futex_time64", HELD & ~CHECK, CHECK | WAKER, ""),
 
 	/* Signals: none to others. */
 	CALL("rt_sigaction", SERVE | PROBE, HELD & ~(SERVE | PROBE), ""),
 	CALL("rt_sigprocmask", SERVE | PROBE, HELD & ~(SERVE | PROBE),
 	    "threads, abort(3)"),
-	CALL("rt_sigreturn sigreturn", SERVE, HELD & ~SERVE, ""),
+	CALL("rt_sigreturn sigreturn", SERVE, (HELD | WAKER) & ~SERVE, ""),
 	CALL("rt_sigpending", PROBE, 0, "is it to end (--watch)"),
-	CALL("restart_syscall", CGI | LEDGER, HELD & ~(CGI | LEDGER),
+	CALL("restart_syscall", CGI | LEDGER, (HELD | WAKER) & ~(CGI | LEDGER),
 	    "a wait that a signal or a debugger cut"),
-	CALL("tgkill", 0, HELD, "abort(3)", IS(0, SANDBOX_OWN_PID)),
-	CALL("gettid", 0, HELD, "abort(3)"),
+	CALL("tgkill", 0, HELD | WAKER, "abort(3)", IS(0, SANDBOX_OWN_PID)),
+	CALL("gettid", 0, HELD | WAKER, "abort(3)"),
 
 	/* Itself. */
 	CALL("getpid", HELD & ~(CHECK | SETUP), CHECK | SETUP,
@@ -271,7 +275,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "how many descriptors; reads only", IS(0, 0), NO_POINTER(2)),
 	CALL(
 	    "wait4 waitid", CGI | SETUP, 0, "the end of what it forked before"),
-	CALL("exit_group", HELD, 0, ""),
+	CALL("exit_group", HELD | WAKER, 0, ""),
 
 	/* The system. */
 	CALL("uname", SERVE | PROBE, MOUNT | INIT, "gethostname(3)"),
@@ -280,8 +284,9 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("getrandom", SERVE | MOUNT | EDIT | INIT | SETUP,
 	    LEDGER | PROBE | INSPECT | CHECK, "arc4random(3), malloc(3)"),
 	CALL("clock_gettime clock_gettime64", WORKER | LEDGER | INSPECT,
-	    HELD & ~(WORKER | LEDGER | INSPECT), "where the vDSO has no clock"),
-	CALL("gettimeofday time clock_getres", 0, HELD, "the same"),
+	    (HELD | WAKER) & ~(WORKER | LEDGER | INSPECT),
+	    "where the vDSO has no clock"),
+	CALL("gettimeofday time clock_getres", 0, HELD | WAKER, "the same"),
 };
 
 const size_t sandbox_ncalls = sizeof(sandbox_calls) / sizeof(sandbox_calls[0]);

@@ -31,6 +31,8 @@ promises_of(const struct sandbox_rules *r)
 		       "dpath unveil sendfd recvfd exec";
 	if (r->writes_only)
 		return "stdio rpath wpath cpath flock fattr recvfd";
+	if (r->wakes)
+		return "stdio inet dns";
 	if (r->serves)
 		return "stdio rpath wpath cpath flock unix inet dns dpath "
 		       "fattr sendfd";

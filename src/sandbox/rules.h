@@ -37,6 +37,7 @@ struct sandbox_rules {
 	bool has_filter; /* a parent: the one of its kind is in force */
 	bool serves; /* clients */
 	bool writes_only; /* the ledger's process */
+	bool wakes; /* hosts, by UDP */
 	bool log; /* to syslog(3) */
 	struct services services; /* for the resolver and the store */
 	/* Strings of the configuration, literals, or below in dirs. */

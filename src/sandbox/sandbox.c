@@ -129,9 +129,10 @@ static void
 add_files(
     struct sandbox_rules *r, enum sandbox_role role, const struct config *c)
 {
-	if (role == SANDBOX_LEDGER) {
+	if (role == SANDBOX_LEDGER || role == SANDBOX_WAKER) {
 		add_path(r, "/dev/null", SANDBOX_WRITE);
-		add_dir_of(r, c->ledger_file, SANDBOX_WRITE);
+		if (role == SANDBOX_LEDGER)
+			add_dir_of(r, c->ledger_file, SANDBOX_WRITE);
 		return;
 	}
 	add_system(r);
@@ -185,6 +186,7 @@ rules_make(
 	r->looks = role == SANDBOX_CHECK;
 	r->serves = role == SANDBOX_WORKER || role == SANDBOX_CGI;
 	r->writes_only = role == SANDBOX_LEDGER;
+	r->wakes = role == SANDBOX_WAKER;
 	r->log = c->log_syslog;
 	/* The resolver starts a thread. */
 	r->connect = r->fork || r->serves || role == SANDBOX_PROBE ||
@@ -195,6 +197,8 @@ rules_make(
 		r->services = services_find();
 		add_providers(r, c);
 	}
+	for (size_t i = 0; r->wakes && i < c->nproviders; i++)
+		add_port(r, (uint16_t)c->providers[i].wake.port);
 	if (r->files)
 		add_sockets(r, c);
 }

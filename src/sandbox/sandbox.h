@@ -29,9 +29,10 @@
  * 			directory			of providers
  * 	setup		write: the directories of the	none		no exec
  * 			tool's files, its record
+ * 	waker		none				UDP		no exec
  *
- * The process that wakes hosts (serve/waker.h) has what its parent has: it runs
- * the operator's program, and reads nothing of a worker's but one byte.
+ * If the process that wakes hosts (serve/waker.h) runs programs of the
+ * operator's, it has what its parent has.  It reads one byte of a worker's.
  *
  * tests/unit/sandbox_test.c has the table of what a process may try and which
  * roles are refused it.
@@ -63,6 +64,7 @@ enum sandbox_role {
 	SANDBOX_EDIT,		/* client */
 	SANDBOX_INIT,
 	SANDBOX_SETUP,
+	SANDBOX_WAKER,		/* serve/waker.h; if it runs no program */
 };
 
 /* What is in force, as bits. */

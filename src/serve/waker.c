@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ledger/desk.h"
+#include "sandbox/sandbox.h"
 #include "serve/waker.h"
 
 /* Between two times for one host, whoever asks. */
@@ -158,6 +159,22 @@ waker_needed(const struct config *config)
 	return false;
 }
 
+/* A process that runs programs of the operator's cannot be held to less than
+ * they need. */
+static void
+confine(const struct config *config)
+{
+	unsigned force;
+	char why[256];
+
+	for (size_t i = 0; i < config->nproviders; i++)
+		if (config->providers[i].wake.ncommand > 0)
+			return;
+	if (sandbox_enter(
+		SANDBOX_WAKER, config, NULL, &force, why, sizeof(why)) == -1)
+		fatal("%s", why);
+}
+
 static void
 wake(const struct provider *p, int64_t *next_ms)
 {
@@ -178,6 +195,7 @@ waker_run(const struct config *config, int desk)
 	ssize_t n;
 
 	desk = child_begin("tailgate-wake", config->log_syslog, desk);
+	confine(config);
 	while ((n = read(desk, bytes, sizeof(bytes))) > 0 ||
 	    (n == -1 && errno == EINTR))
 		for (ssize_t i = 0; i < n; i++)

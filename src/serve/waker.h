@@ -4,9 +4,10 @@
  */
 /*
  * The process that wakes the hosts of providers (`wake`): the only one of ours
- * that starts a program of the operator's or sends a broadcast.  It is not in
- * the workers' sandbox, so it reads nothing of theirs but one byte, the
- * provider's index; what it does then is in the configuration alone.
+ * that starts a program of the operator's or sends a broadcast.  It reads
+ * nothing of the workers' but one byte, the provider's index; what it does then
+ * is in the configuration alone.  If that names no program, its sandbox leaves
+ * it datagrams; else it has the parent's.
  *
  * The parent makes one for each generation of workers (keeping.h).  It ends by
  * itself when none is left that could ask.

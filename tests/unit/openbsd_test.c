@@ -110,6 +110,7 @@ main(void)
 		{ "worker", { .files = true, .connect = true, .serves = true },
 		    true },
 		{ "ledger", { .files = true, .writes_only = true }, true },
+		{ "waker", { .files = true, .wakes = true }, true },
 		{ "probe", { .files = true, .connect = true }, false },
 		{ "inspect", { .files = true }, false },
 		{ "check", { .files = true, .looks = true }, false },
@@ -126,7 +127,7 @@ main(void)
 	memcpy(parent, promised, sizeof(parent));
 	for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
 		const char *name = roles[i].name;
-		bool connects = roles[i].rules.connect;
+		bool connects = roles[i].rules.connect || roles[i].rules.wakes;
 
 		CHECK(ask(roles[i].rules) != -1 && within(promised, known),
 		    "%s: all of its promises are known", name);
@@ -139,7 +140,8 @@ main(void)
 		    promises("inet") == connects && promises("dns") == connects,
 		    "%s: it connects only if it is to", name);
 		CHECK(nlocked == !roles[i].rules.looks &&
-			promises("wpath") == !roles[i].rules.looks,
+			promises("wpath") ==
+			    !(roles[i].rules.looks || roles[i].rules.wakes),
 		    "%s: no other path can be written", name);
 		CHECK_STR(unveiled,
 		    roles[i].rules.looks ? ""

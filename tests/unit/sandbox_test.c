@@ -531,7 +531,8 @@ as_role(enum sandbox_role role, int (*try)(void))
 }
 
 static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
-	"probe", "mount", "inspect", "check", "edit", "init", "setup" };
+	"probe", "mount", "inspect", "check", "edit", "init", "setup",
+	"waker" };
 
 #define NROLES (sizeof(role_names) / sizeof(role_names[0]))
 _Static_assert(NROLES == TRY_ROLES, "each role has a name");
@@ -545,8 +546,8 @@ static const struct try_row rows[] = {
 	    SANDBOX_FILES },
 	{ "reads a provider's key", try_key, HELD & ~READERS, HELD,
 	    SANDBOX_FILES },
-	{ "reads a provider's CA", try_ca, LEDGER | BIT(SANDBOX_SETUP), HELD,
-	    SANDBOX_FILES },
+	{ "reads a provider's CA", try_ca, LEDGER | WAKER | BIT(SANDBOX_SETUP),
+	    HELD, SANDBOX_FILES },
 	{ "reads the ledger", try_ledger_read, BIT(SANDBOX_INIT) | STRANGERS,
 	    ALL, SANDBOX_FILES },
 	{ "appends to the ledger", try_ledger_append, HELD & ~LEDGER, HELD,
@@ -587,7 +588,8 @@ static const struct try_row rows[] = {
 	{ "connects to another port", try_other_port, HELD, HELD,
 	    SANDBOX_PORTS },
 	{ "opens a port", try_listen, HELD, HELD, SANDBOX_PORTS },
-	{ "asks for UDP", try_udp, HELD & ~CONNECTS, ALL, SANDBOX_CALLS },
+	{ "asks for UDP", try_udp, HELD & ~(CONNECTS | WAKER), ALL,
+	    SANDBOX_CALLS },
 	{ "asks for netlink's routes", try_netlink_route, HELD & ~CONNECTS, ALL,
 	    SANDBOX_CALLS },
 	/* Serving processes have opened such sockets before. */

@@ -33,10 +33,11 @@ asked(long rc)
 	return rc != -1 || (errno != EPERM && errno != ENOSYS) ? DONE : DENIED;
 }
 
-#define TRY_ROLES (SANDBOX_SETUP + 1)
+#define TRY_ROLES (SANDBOX_WAKER + 1)
 #define ALL ((1u << TRY_ROLES) - 1)
 #define BIT(role) (1u << (role))
 #define LEDGER BIT(SANDBOX_LEDGER)
+#define WAKER BIT(SANDBOX_WAKER)
 #define EDITORS (BIT(SANDBOX_EDIT) | BIT(SANDBOX_INIT))
 #define READERS (BIT(SANDBOX_INSPECT) | BIT(SANDBOX_CHECK) | EDITORS)
 #define HELD (ALL & ~BIT(SANDBOX_PARENT))
@@ -44,7 +45,7 @@ asked(long rc)
 #define CONNECTS \
 	(SERVING | BIT(SANDBOX_PROBE) | BIT(SANDBOX_MOUNT) | BIT(SANDBOX_INIT))
 /* These know nothing of the gateway. */
-#define STRANGERS (BIT(SANDBOX_MOUNT) | BIT(SANDBOX_SETUP))
+#define STRANGERS (BIT(SANDBOX_MOUNT) | BIT(SANDBOX_SETUP) | WAKER)
 
 struct try_row {
 	const char *what;
