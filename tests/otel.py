@@ -81,6 +81,8 @@ def check(path, ledger, members):
 
 
 def plain(value):
+    if not value:
+        return None
     kind, v = next(iter(value.items()))
     if kind == "intValue":
         return int(v)
