@@ -96,7 +96,7 @@ host_run(void)
 {
 	task_open();
 	store = store_new(&config);
-	leases = leases_new(&config, store);
+	leases = leases_new(&config, store, NULL);
 	if (leases == NULL)
 		errx(1, "no shared limit");
 	store_start(store);

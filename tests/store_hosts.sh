@@ -4,7 +4,8 @@
 # store_hosts.sh: three hosts that share through one engine, each with
 # directories, ledger and web server of its own; for tests that source it after
 # lib.sh and define models(), which prints the models of all hosts, and, if they
-# want, more_providers(), which prints further providers of $host.
+# want, more_providers(), which prints further providers of $host, and
+# more_settings().
 
 # Variables of lib.sh, and ones that only the tests use.
 # shellcheck disable=SC2154,SC2034
@@ -19,6 +20,10 @@ grep -q 'built without hiredis' "$TAILGATE_FCGI" &&
 
 start_upstream stub -n
 command -v more_providers >/dev/null || more_providers()
+{
+	:
+}
+command -v more_settings >/dev/null || more_settings()
 {
 	:
 }
@@ -72,6 +77,7 @@ start_hosts()
 			providers = ( { name = "stub"; place = "local"; url = "$stub_url";
 			  circuit = { failures = 0; }; } $(more_providers) );
 			models = ( $(models) );
+			$(more_settings)
 		END
 		[ $host != one ] || add_client anna
 		serve $host

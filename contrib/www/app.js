@@ -298,6 +298,58 @@ function showLimits(status) {
 	showHolders(requests, (r) => `${r.request_id} ${r.limit}`);
 }
 
+// ---- The fleet --------------------------------------------------------------
+
+const showFleetHosts = table($("fleet-hosts"), [
+	{ title: "Host", head: true, fill: (cell, r) => setText(cell, name(r.name)) },
+	{ title: "Workers", style: "n", fill: (cell, r) => setText(cell, count(r.workers)) },
+	{ title: "Slots it holds", style: "n", fill: (cell, r) => setText(cell, count(r.held)) },
+	{ title: "Waiting", style: "n", fill: (cell, r) => setText(cell, count(r.waits)) },
+], "");
+const showFleetSlots = table($("fleet-slots"), [
+	{ title: "Shared limit", head: true, fill: (cell, r) => setText(cell, name(r.limit)) },
+	{ title: "Host", style: "k", fill: (cell, r) => setText(cell, name(r.host)) },
+	{ title: "Client", style: "w", fill: (cell, r) => setText(cell, name(r.client)) },
+	{ title: "Slot", style: "k", fill: (cell, r) => setText(cell,
+		r.age_ms === undefined ? "waiting" : "running") },
+	{ title: "For", style: "n", fill: (cell, r) => setText(cell,
+		r.age_ms === undefined ? "–" : duration(r.age_ms)) },
+], "");
+$("fleet-slots").prepend(h("caption", { class: "unseen" },
+	"Requests that hold a slot of a shared limit or wait for one, over all hosts"));
+
+function storeText(store) {
+	const since = store.since ? ` since ${clock(store.since)}` : "";
+
+	if (store.reachable)
+		return `The store is reachable${since}, ${num(store.mean_us)} µs a call.`;
+	return num(store.away) === num(store.workers) ? `The store is away${since}.`
+		: `${many(num(store.away), "worker")} of ${count(store.workers)} ` +
+			`can't reach the store${since}.`;
+}
+
+// What hosts share; nothing of it without a store.
+function showFleet(status) {
+	const fleet = status.fleet ?? {}, limits = list(fleet.limits);
+	const rows = limits.flatMap((l) => [...list(l.holders), ...list(l.waiting)]
+		.map((r) => ({ ...r, limit: l.name })));
+	const of = (host, held) => rows.filter((r) => r.host === host.name &&
+		(r.age_ms !== undefined) === held).length;
+
+	$("fleet-part").hidden = status.store === undefined;
+	if (status.store === undefined)
+		return;
+	setClass($("fleet-note"), status.store.reachable ? "dim" : "bad");
+	setText($("fleet-note"), storeText(status.store));
+	const hosts = list(fleet.hosts).map((host) => ({ ...host,
+		held: of(host, true), waits: of(host, false) }));
+	$("fleet-hosts").hidden = hosts.length === 0;
+	showFleetHosts(hosts, (r) => String(r.name));
+	$("fleet-slots").hidden = rows.length === 0;
+	showFleetSlots(rows.slice(0, 100).map((r, i) => ({ ...r, i })),
+		(r) => `${r.limit} ${r.host} ${r.pid} ${r.i}`);
+}
+
 // ---- Budgets ----------------------------------------------------------------
 
 const boundNames = { usd_per_day: "USD a day", usd_per_month: "USD a month",
@@ -1318,6 +1370,7 @@ async function lookAll() {
 		showRecording(status.recording);
 		showProviders(list(status.providers), (p) => String(p.name));
 		showLimits(status);
+		showFleet(status);
 		showBudgets(status);
 		setText($("version"), status.version === undefined ? "tailgate"
 			: `tailgate ${name(status.version)}`);

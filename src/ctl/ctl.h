@@ -21,7 +21,8 @@
 extern const struct ctl_option ctl_capture_options[], ctl_check_options[],
     ctl_client_options[], ctl_explain_options[], ctl_init_options[],
     ctl_prices_options[], ctl_probe_options[], ctl_replay_options[],
-    ctl_setup_options[], ctl_status_options[], ctl_usage_options[];
+    ctl_setup_options[], ctl_status_options[], ctl_store_options[],
+    ctl_usage_options[];
 
 int ctl_capture(int argc, char **argv);
 int ctl_check(int argc, char **argv);
@@ -33,6 +34,7 @@ int ctl_probe(int argc, char **argv);
 int ctl_replay(int argc, char **argv);
 int ctl_setup(int argc, char **argv);
 int ctl_status(int argc, char **argv);
+int ctl_store(int argc, char **argv);
 int ctl_usage(int argc, char **argv);
 
 /* The configuration file: -f, else the installed one. */

@@ -93,6 +93,13 @@ static const struct command {
 	    "points a tool at the gateway, and undoes it" },
 	{ "status", "[--json]", ctl_status, ctl_status_options,
 	    "shows providers, slots, and who holds and waits" },
+	{ "store",
+	    "\n"
+	    "       tailgate store resume client|model NAME "
+	    "[--spent-today USD]\n"
+	    "           [--spent-this-month USD] [--tokens-today N]",
+	    ctl_store, ctl_store_options,
+	    "shows shared budgets that wait for hosts, and ends a wait" },
 	{ "usage",
 	    "[--since TIME] [--until TIME] [--by COLUMNS]\n"
 	    "           [--format table|json|csv] [--follow] [--verify] "

@@ -24,10 +24,11 @@
 #include "ctl/ctl.h"
 #include "ctl/mount.h"
 #include "ctl/probe_ask.h"
+#include "ctl/probe_keep.h"
 #include "ctl/probe_print.h"
 #include "ctl/probe_seen.h"
+#include "ctl/probe_store.h"
 #include "state/health.h"
-#include "state/learned.h"
 #include "state/process.h"
 #include "wire/upstream.h"
 
@@ -44,6 +45,8 @@ struct round {
 	struct upstream_pool *pool;
 	struct probe *probes;
 	size_t nprobes;
+	bool all; /* no provider was named */
+	struct probe_store store;
 	bool changes, json; /* how it is printed */
 	size_t next;
 };
@@ -101,6 +104,14 @@ prober(void *arg)
 }
 
 static void
+store_prober(void *arg)
+{
+	struct round *r = arg;
+
+	probe_store_ask(r->config, &r->store);
+}
+
+static void
 round_run(struct round *r)
 {
 	r->next = 0;
@@ -108,6 +119,8 @@ round_run(struct round *r)
 	for (size_t n = 0; n < TASKS_MAX && n < r->nprobes; n++)
 		if (task_start(prober, r) == -1 && n == 0)
 			fatal("no memory for a task");
+	if (r->all && task_start(store_prober, r) == -1)
+		fatal("no memory for a task");
 	task_loop();
 	upstream_pool_trim(r->pool);
 	task_close();
@@ -126,75 +139,7 @@ all_well(const struct round *r)
 	for (size_t i = 0; i < r->nprobes; i++)
 		if (!r->probes[i].ok)
 			return false;
-	return true;
-}
-
-/* ---- what was learned --------------------------------------------------- */
-
-/* Was the provider well in this round?  Then what was learned in it replaces
- * what was known. */
-static bool
-asked_well(const struct round *r, const struct provider *provider)
-{
-	for (size_t i = 0; i < r->nprobes; i++)
-		if (r->probes[i].provider == provider)
-			return r->probes[i].ok;
-	return false;
-}
-
-static bool
-same_facts(const struct facts_learned *a, const struct facts_learned *b)
-{
-	return a->provider == b->provider && strcmp(a->model, b->model) == 0 &&
-	    a->context == b->context && a->images == b->images &&
-	    a->audio == b->audio && a->tools == b->tools &&
-	    a->slots == b->slots && a->busy == b->busy && a->at_ms == b->at_ms;
-}
-
-static bool
-known(const struct facts_learned *facts, size_t n,
-    const struct facts_learned *row)
-{
-	for (size_t i = 0; i < n; i++)
-		if (same_facts(&facts[i], row))
-			return true;
-	return false;
-}
-
-static size_t
-merge_learned(const struct round *r, const struct facts_learned *old,
-    size_t nold, struct facts_learned *out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < nold; i++)
-		if (!asked_well(r, old[i].provider))
-			out[n++] = old[i];
-	for (size_t i = 0; i < r->nprobes; i++)
-		for (size_t k = 0; k < r->probes[i].nlearned; k++)
-			out[n++] = r->probes[i].learned[k];
-	return n;
-}
-
-/* The file is left alone if nothing changed: readers watch its stamp. */
-static void
-keep_learned(const struct round *r)
-{
-	struct facts_learned *old, *all;
-	size_t nold = learned_load(r->config, &old), n = nold, same = 0;
-
-	for (size_t i = 0; i < r->nprobes; i++)
-		n += r->probes[i].nlearned;
-	if ((all = calloc(n + 1, sizeof(*all))) == NULL)
-		fatal("out of memory for what was learned");
-	n = merge_learned(r, old, nold, all);
-	for (size_t i = 0; i < n; i++)
-		same += known(old, nold, &all[i]);
-	if ((same != n || n != nold) && learned_store(r->config, all, n) == -1)
-		log_error("%s/learned.json: %s", r->config->runtime_dir,
-		    strerror(errno));
-	free(all);
-	free(old);
+	return !r->store.asked || r->store.ok;
 }
 
 /* ---- what is printed ---------------------------------------------------- */
@@ -221,9 +166,11 @@ print(const struct round *r)
 	if (r->changes)
 		print_changes(r);
 	else if (r->json)
-		probe_print_json(r->probes, r->nprobes);
-	else
+		probe_print_json(r->probes, r->nprobes, &r->store);
+	else {
 		probe_print_table(r->probes, r->nprobes);
+		probe_store_print(&r->store);
+	}
 }
 
 /* ---- the command -------------------------------------------------------- */
@@ -261,11 +208,13 @@ static int
 watch_all(struct round *r, int seconds, const sigset_t *open)
 {
 	struct probe *before = calloc(r->nprobes, sizeof(*before));
+	bool had_store;
 
 	if (before == NULL)
 		fatal("out of memory for a watch");
 	while (!stop_asked() && pause_for(seconds, open)) {
 		memcpy(before, r->probes, r->nprobes * sizeof(*before));
+		had_store = r->store.ok;
 		round_clear(r);
 		round_run(r);
 		if (stop_asked())
@@ -274,7 +223,9 @@ watch_all(struct round *r, int seconds, const sigset_t *open)
 			print(r);
 		else
 			probe_print_changes(r->probes, before, r->nprobes);
-		keep_learned(r);
+		if (!r->json && r->store.ok != had_store)
+			probe_store_print(&r->store);
+		probe_keep(r->config, r->probes, r->nprobes);
 	}
 	free(before);
 	return 0;
@@ -297,7 +248,8 @@ probes_make(struct round *r, int argc, char **argv)
 	    calloc(config->nproviders + (size_t)argc + 1, sizeof(*r->probes));
 	if (r->probes == NULL)
 		fatal("out of memory for probes");
-	if (argc == 0)
+	r->all = argc == 0;
+	if (r->all)
 		for (size_t i = 0; i < config->nproviders; i++)
 			r->probes[r->nprobes++].provider =
 			    &config->providers[i];
@@ -332,7 +284,7 @@ probe_run(struct round *r, int watch_seconds)
 	if (!stop_asked()) {
 		print(r);
 		if (r->health != NULL)
-			keep_learned(r);
+			probe_keep(r->config, r->probes, r->nprobes);
 		if (watch_seconds != 0)
 			status = watch_all(r, watch_seconds, &open);
 	}

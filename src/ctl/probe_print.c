@@ -95,8 +95,24 @@ learned_json(const struct probe *probe)
 	return rows;
 }
 
+static const char *
+or_null(const char *text)
+{
+	return *text == '\0' ? NULL : text;
+}
+
+static json_t *
+store_json(const struct probe_store *p)
+{
+	return json_pack("{s:b, s:o, s:s?, s:s?, s:s?}", "ok", p->ok, "us",
+	    p->us < 0 ? json_null() : json_integer(p->us), "server",
+	    or_null(p->server), "policy", or_null(p->policy), "remark",
+	    or_null(p->why));
+}
+
 void
-probe_print_json(const struct probe *probes, size_t n)
+probe_print_json(
+    const struct probe *probes, size_t n, const struct probe_store *store)
 {
 	json_t *rows = json_array(), *root;
 
@@ -121,6 +137,8 @@ probe_print_json(const struct probe *probes, size_t n)
 			learned_json(probe)));
 	}
 	root = json_pack("{s:o}", "providers", rows);
+	if (store->asked)
+		json_object_set_new(root, "store", store_json(store));
 	json_dumpf(root, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(root);

@@ -19,7 +19,7 @@ size_t probe_seen_load(const struct config *, const struct probe *probes,
     size_t n, struct probe *before);
 /* Keeps what is seen now, beside what was seen of other providers.  -1 with
  * errno. */
-int probe_seen_store(
-    const struct config *, const struct probe *probes, size_t n);
+int
+probe_seen_store(const struct config *, const struct probe *probes, size_t n);
 
 #endif

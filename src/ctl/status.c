@@ -293,6 +293,30 @@ print_sandbox(struct meters *meters)
 	    meters_longest_turn_us(meters) / 1000.0);
 }
 
+/* What the workers know of the store; this process does not ask it. */
+static void
+print_store(const struct config *config, struct meters *meters)
+{
+	struct meters_store_sum sum;
+	char since[CLOCK_AGE_SIZE];
+
+	if (config->store.url == NULL || !meters_store_sum(meters, &sum))
+		return;
+	clock_age(clock_wall_ms() - sum.since_wall_ms, since);
+	printf("store: %s",
+	    sum.away == 0     ? "reachable"
+		: sum.up == 0 ? "away"
+			      : "away for some workers");
+	if (sum.up > 0 && sum.away > 0)
+		printf(" (%u of %u)", sum.away, sum.up + sum.away);
+	if (sum.since_wall_ms != 0)
+		printf(" since %s", since);
+	if (sum.up > 0)
+		printf(", %lld us a call", (long long)sum.mean_us);
+	printf(", %llu calls, %llu failed\n", (unsigned long long)sum.calls,
+	    (unsigned long long)sum.failed);
+}
+
 static void
 bound_row(void *ctx, const struct bound *bound)
 {
@@ -329,15 +353,13 @@ print_budgets(const struct config *config, struct budget_book *budgets)
 }
 
 static int
-print_json(const struct config *config, struct health *health,
-    struct slots *slots, struct budget_book *budgets,
-    struct recording *recording)
+print_json(const struct status_of *of)
 {
 	struct buf json;
 	int status = 0;
 
 	buf_init(&json, JSON_MAX);
-	status_json(config, health, slots, budgets, recording, &json);
+	status_json(of, &json);
 	if (buf_failed(&json) || fputs(json.p, stdout) == EOF)
 		status = 1;
 	buf_free(&json);
@@ -368,7 +390,12 @@ status_print(const struct config *config, bool json)
 	if (recording == NULL) {
 		fprintf(stderr, "tailgate status: %s\n", why);
 	} else if (json) {
-		status = print_json(config, health, slots, budgets, recording);
+		status = print_json(&(struct status_of){ .config = config,
+		    .health = health,
+		    .slots = slots,
+		    .budgets = budgets,
+		    .meters = meters,
+		    .recording = recording });
 	} else {
 		print_providers(config, health);
 		print_held(config, health);
@@ -381,6 +408,7 @@ status_print(const struct config *config, bool json)
 		status_recording(recording);
 		putchar('\n');
 		print_sandbox(meters);
+		print_store(config, meters);
 		status = fflush(stdout) == EOF;
 	}
 	recording_close(recording);

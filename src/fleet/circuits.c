@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "fleet/circuits_internal.h"
+#include "fleet/look.h"
 #include "state/health_models.h"
 
 /* Before the engine is asked again. */
@@ -151,6 +152,14 @@ on_message(void *ctx, struct span message)
 	circuits_wake(c);
 }
 
+/* Nobody writes to it: it shows that this process lives (look.h). */
+static void
+ignore(void *ctx, struct span message)
+{
+	(void)ctx;
+	(void)message;
+}
+
 /* ---- the task ---------------------------------------------------------- */
 
 static bool
@@ -228,6 +237,8 @@ circuits_new(const struct config *config, struct store *store, struct health *h)
 	    config->store.prefix);
 	c->keys[0] = store_key(store, c->key, "circuits", "all", NULL);
 	store_listen(store, c->channel, on_message, c);
+	look_channel(store, c->process, c->presence, sizeof(c->presence));
+	store_listen(store, c->presence, ignore, c);
 	health_join(h, &fleet);
 	return c;
 }

@@ -26,7 +26,8 @@
  * lets one request through, as always.
  *
  * Data of another run of the engine (a snapshot) is dropped: the hosts know
- * better.
+ * better.  In a new run, no trial of what it does not know is granted before
+ * one that is under way has been renewed.
  */
 #ifndef FLEET_CIRCUITS_H
 #define FLEET_CIRCUITS_H

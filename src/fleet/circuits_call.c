@@ -184,14 +184,13 @@ circuits_look(struct circuits *c)
 	for (size_t i = 0; i < c->config->nproviders; i++) {
 		const struct provider *p = &c->config->providers[i];
 
-		ms = c->known[i] || c->trial[i] != 0
-		    ? 0
-		    : health_fleet_ms(c->health, p);
+		ms = c->known[i] ? 0 : health_fleet_ms(c->health, p);
 		if (ms <= 0)
 			continue;
 		make_words(&w, c, "have", p, 0, HEALTH_ERROR, ms);
 		(void)store_tell(
 		    c->store, &circuits_script, c->keys, 1, w.arg, ARGS);
 	}
+	circuits_renew(c);
 	return true;
 }

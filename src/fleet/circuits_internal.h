@@ -16,7 +16,7 @@ struct circuits {
 	struct store *store;
 	struct health *health;
 	char process[CONFIG_NAME_MAX + 32]; /* "HOST:PID:RANDOM" */
-	char channel[80], key[STORE_KEY_SIZE];
+	char channel[80], presence[192], key[STORE_KEY_SIZE];
 	struct span keys[1];
 	struct task *task;
 	bool started, ending;

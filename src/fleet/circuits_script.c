@@ -6,7 +6,7 @@
  * What the engine does for shared circuits, as one script (circuits.h explains
  * it; tests/model/circuits.pml checks its trials).
  *
- * KEYS  1 a hash: run, seq (the last version)
+ * KEYS  1 a hash: run, born (when it was first seen), seq (the last version)
  *         "c PROVIDER": "version state until growth owner shy shyuntil why
  *           host"; state is o (open), t (being tried) or c (closed), owner has
  *           the trial, shy is the host whose trial did not reach the provider
@@ -40,7 +40,7 @@ struct store_script circuits_script = {
 	    "local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 	    "if call('HGET', K, 'run') ~= run then\n"
 	    "  call('DEL', K)\n"
-	    "  call('HSET', K, 'run', run)\n"
+	    "  call('HSET', K, 'run', run, 'born', now)\n"
 	    "end\n"
 	    "local function text(n) return string.format('%.0f', n) end\n"
 	    /* Grows also when the data was lost. */
@@ -106,6 +106,13 @@ struct store_script circuits_script = {
 	    "  if e and e.till > now then\n"
 	    "    return { e.state, e.till - now }\n"
 	    "  end\n"
+	    /* After a restart a trial may be under way that is not known yet: for
+	     * as long as it takes to be renewed. */
+	    "  local wait = lease / 3 + 100 -\n"
+	    "    (now - tonumber(call('HGET', K, 'born') or 0))\n"
+	    "  if not e and wait > 0 then\n"
+	    "    return { 'o', math.ceil(wait) }\n"
+	    "  end\n"
 	    "  if e and e.shy == host and e.shy_till > now then\n"
 	    "    return { 'o', e.shy_till - now }\n"
 	    "  end\n"
@@ -116,7 +123,11 @@ struct store_script circuits_script = {
 	    "elseif what == 'renew' then\n"
 	    "  for i = 12, #ARGV, 2 do\n"
 	    "    local t = load(ARGV[i])\n"
-	    "    if t and t.state == 't' and t.owner == ARGV[i + 1] then\n"
+	    "    if not t then\n"
+	    "      t = new('t', 0)\n"
+	    "      t.v, t.owner, t.host = version(), ARGV[i + 1], host\n"
+	    "    end\n"
+	    "    if t.state == 't' and t.owner == ARGV[i + 1] then\n"
 	    "      t.till = now + lease\n"
 	    "      store(ARGV[i], t)\n"
 	    "    end\n"

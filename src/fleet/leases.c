@@ -40,8 +40,46 @@ name_process(struct leases *l)
 	    l->channel, sizeof(l->channel), "%s%s", l->channels, l->process);
 }
 
+/* Which limits' figures does a plan look at? */
+static void
+find_compared(struct leases *l)
+{
+	const struct config *c = l->config;
+	const struct limit *limit;
+
+	for (size_t i = 0; i < c->nmodels; i++)
+		for (size_t k = 0; k < c->models[i].ntargets; k++) {
+			limit = c->models[i].targets[k].provider->limit;
+			if (c->models[i].select == SELECT_LEAST_BUSY &&
+			    limit != NULL && limit->shared)
+				l->limits[limit->index].compared = true;
+		}
+}
+
+void
+leases_refresh(struct leases *l, bool all)
+{
+	bool any = false;
+
+	if (l == NULL || l->slots == NULL || !store_is_up(l->store))
+		return;
+	for (size_t i = 0; i < l->config->nlimits; i++) {
+		struct leases_limit *limit = &l->limits[i];
+
+		if (limit->limit == NULL || limit->curious ||
+		    !(limit->compared || all) ||
+		    slots_fleet_age_ms(l->slots, limit->limit) <
+			LEASES_FIGURES_MS)
+			continue;
+		any = limit->curious = true;
+	}
+	if (any)
+		leases_note_change(l);
+}
+
 struct leases *
-leases_new(const struct config *config, struct store *store)
+leases_new(
+    const struct config *config, struct store *store, struct slots *slots)
 {
 	struct leases *l;
 	size_t n = 0;
@@ -53,6 +91,7 @@ leases_new(const struct config *config, struct store *store)
 	l = memory_zero(sizeof(*l));
 	l->config = config;
 	l->store = store;
+	l->slots = slots;
 	l->limits = memory_zero(config->nlimits * sizeof(*l->limits));
 	for (size_t i = 0; i < config->nlimits; i++) {
 		TAILQ_INIT(&l->limits[i].entries);
@@ -64,6 +103,7 @@ leases_new(const struct config *config, struct store *store)
 		free(l);
 		return NULL;
 	}
+	find_compared(l);
 	name_process(l);
 	leases_dead_open(l);
 	store_listen(store, l->channel, leases_on_message, l);
@@ -255,6 +295,7 @@ ask_engine(struct leases *l, struct leases_entry *e, struct lease *lease,
 	if (r != STORE_OK)
 		return false;
 	leases_note_good(l, e->limit, sent_ms);
+	leases_note_figures(l, e->limit, reply);
 	what = store_reply_text(store_reply_at(reply, 5));
 	set_advice(
 	    lease, e->limit, store_reply_int(store_reply_at(reply, 2), 1));
@@ -321,6 +362,8 @@ leases_release(struct leases *l, struct lease *lease)
 	if (e == NULL)
 		return;
 	lease->entry = NULL;
+	if (l->slots != NULL)
+		slots_fleet_back(l->slots, e->limit->limit);
 	mean = &e->limit->hold_ms;
 	held_ms = clock_now_ms() - e->since_ms;
 	*mean = *mean == 0 ? held_ms : *mean + (held_ms - *mean) / 8;

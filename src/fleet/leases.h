@@ -44,8 +44,10 @@
 
 struct leases;
 
-/* NULL: no limit is shared, or there is no store.  After process_open(). */
-struct leases *leases_new(const struct config *, struct store *);
+/* NULL: no limit is shared, or there is no store.  After process_open().  The
+ * slots learn the fleet's figures (NULL: nobody wants them). */
+struct leases *
+leases_new(const struct config *, struct store *, struct slots *);
 /* Gives back what processes of this host held that died.  Needs a loop.  NULL:
  * does nothing. */
 void leases_start(struct leases *);
@@ -84,5 +86,10 @@ void leases_release(struct leases *, struct lease *);
 bool leases_lost(const struct lease *);
 /* Does a request of this process wait for a slot of the same limit? */
 bool leases_wanted(const struct lease *);
+
+/* Asks for the figures of limits that plans compare (`least_busy`), or of all,
+ * if those that are known are old.  Does not wait: the next plan has them.
+ * NULL: does nothing. */
+void leases_refresh(struct leases *, bool all);
 
 #endif

@@ -113,6 +113,19 @@ leases_note_good(struct leases *l, struct leases_limit *limit, int64_t sent_ms)
 }
 
 void
+leases_note_figures(struct leases *l, const struct leases_limit *limit,
+    const struct store_reply *reply)
+{
+	int64_t used = store_reply_int(store_reply_at(reply, 0), 0);
+	int64_t queued = store_reply_int(store_reply_at(reply, 1), 0);
+
+	if (l->slots != NULL && used >= 0 && used <= UINT32_MAX &&
+	    queued >= 0 && queued <= UINT32_MAX)
+		slots_fleet_set(
+		    l->slots, limit->limit, (unsigned)used, (unsigned)queued);
+}
+
+void
 leases_grant(struct leases_entry *e, uint64_t fence)
 {
 	if (e->state != LEASES_WAITS && e->state != LEASES_ASKED)
@@ -266,10 +279,11 @@ beat(struct leases *l, struct leases_limit *limit)
 		nargs += ENTRY_ARGS;
 	}
 	limit->beat_ms = clock_now_ms();
-	limit->owed = limit->hasty = false;
+	limit->owed = limit->hasty = limit->curious = false;
 	if (store_eval(l->store, &leases_script, w->key, LEASES_KEYS, args,
 		nargs, &reply) == STORE_OK) {
 		leases_note_good(l, limit, sent_ms);
+		leases_note_figures(l, limit, reply);
 		take_reply(l, limit, reply);
 		store_reply_free(reply);
 		follow(l);
@@ -300,11 +314,11 @@ end_stale(struct leases *l, struct leases_limit *limit)
 static int64_t
 due_ms(const struct leases *l, const struct leases_limit *limit)
 {
-	if (limit->nentries == 0 && !limit->owed)
+	if (limit->nentries == 0 && !limit->owed && !limit->curious)
 		return CLOCK_NEVER;
 	if (limit->owed)
 		return limit->beat_ms + LEASES_RETRY_MS;
-	if (limit->hasty)
+	if (limit->hasty || limit->curious)
 		return 0;
 	if (limit->nwaiting > 0 &&
 	    LEASES_POLL_MS < l->config->store.lease_ms / 3)

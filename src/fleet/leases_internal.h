@@ -20,6 +20,8 @@
 #define LEASES_PROCESS_SIZE (LEASES_ID_SIZE - 24)
 /* With waiters, a beat is sent this often, in case a message was lost. */
 #define LEASES_POLL_MS 1000
+/* Figures that a plan compares are asked for again when they are this old. */
+#define LEASES_FIGURES_MS 500
 /* After a beat that failed. */
 #define LEASES_RETRY_MS 100
 
@@ -56,12 +58,15 @@ struct leases_limit {
 	int64_t beat_ms; /* when the last beat was sent */
 	bool owed; /* the engine was not told that something has ended */
 	bool hasty; /* beat now */
+	bool compared; /* by a plan */
+	bool curious; /* beat for the figures */
 	int64_t hold_ms; /* how long a slot is held, smoothed */
 };
 
 struct leases {
 	const struct config *config;
 	struct store *store;
+	struct slots *slots; /* where the figures go; may be NULL */
 	struct leases_limit *limits;
 	char process[LEASES_PROCESS_SIZE], channel[STORE_KEY_SIZE];
 	char channels[128]; /* the prefix of all channels */
@@ -109,6 +114,9 @@ void leases_dead_tend(struct leases *);
 void leases_note_good(struct leases *, struct leases_limit *, int64_t sent_ms);
 /* The task that beats. */
 void leases_run(struct leases *);
+/* Its figures are in the reply. */
+void leases_note_figures(
+    struct leases *, const struct leases_limit *, const struct store_reply *);
 /* Something has begun or ended: the task and the timer follow. */
 void leases_note_change(struct leases *);
 /* The entry gets its slot. */

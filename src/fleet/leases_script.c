@@ -22,7 +22,7 @@
  * Returns {used, waiting, position or 0, fence or 0, grace left (ms), …}:
  *       of take: 6 "held", "waits", "full"
  *       of beat: from 6 on, ids that are held
- *       of look: from 6 on, "id fence since client" of holders, then "w",
+ *       of look: from 6 on, "id fence age client" of holders (ms), then "w",
  *       and "id client" of waiters
  */
 #include "config.h"
@@ -232,7 +232,11 @@ struct store_script leases_script = {
 	    "  serve()\n"
 	    "  local holders = call('HGETALL', H)\n"
 	    "  for i = 1, #holders, 2 do\n"
-	    "    r[#r + 1] = holders[i] .. ' ' .. holders[i + 1]\n"
+	    "    local fence, since, client =\n"
+	    "      holders[i + 1]:match('^(%S+) (%S+) (.*)$')\n"
+	    "    r[#r + 1] = string.format('%s %s %.0f %s', holders[i], "
+	    "fence,\n"
+	    "      math.max(0, ms - since), client)\n"
 	    "  end\n"
 	    "  r[#r + 1] = 'w'\n"
 	    "  for _, row in ipairs(call('ZRANGE', Q, 0, -1)) do\n"

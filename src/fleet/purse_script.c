@@ -163,7 +163,9 @@ struct store_script purse_script = { .name = "budget",
 	    "  local missing, count = 0, anew and 1 or 0\n"
 	    "  each(function(f, o)\n"
 	    "    count = count + 1\n"
-	    "    if f ~= field and o[3] ~= head.gen then\n"
+	    /* The operator's (resume.h) is no host. */
+	    "    if f ~= field and f ~= 'h:operator' and\n"
+	    "        o[3] ~= head.gen then\n"
 	    "      local open = head.old == 1\n"
 	    "      for i = 1, 3 do\n"
 	    "        if o[i * 4 + 1] > 0 or o[i * 4 + 2] > o[i * 4 + 3] then\n"

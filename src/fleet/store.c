@@ -22,6 +22,8 @@
 #define PATIENCE_TIMES 4
 #define PATIENCE_MIN_MS 1000
 #define RUN_LEN 40
+/* The watcher is called no more often, unless it goes up or away. */
+#define NOTE_MS 500
 
 int64_t
 store_patience_ms(const struct store *s)
@@ -342,6 +344,13 @@ store_end(struct store *s)
 		task_wake(s->messages_link.task);
 }
 
+bool
+store_has_ended(const struct store *s)
+{
+	return s->calls_link.task == NULL && s->messages_link.task == NULL &&
+	    !s->calls_link.started && !s->messages_link.started;
+}
+
 void
 store_free(struct store *s)
 {
@@ -350,6 +359,12 @@ store_free(struct store *s)
 	store_link_free(&s->calls_link);
 	store_link_free(&s->messages_link);
 	free(s);
+}
+
+const char *
+store_prefix(const struct store *s)
+{
+	return s->settings->prefix;
 }
 
 int64_t
@@ -398,4 +413,28 @@ store_facts(const struct store *s, struct store_facts *f)
 		.calls = s->ncalls,
 		.failed = s->nfailed,
 		.mean_us = s->mean_us };
+}
+
+void
+store_watch(
+    struct store *s, void (*fn)(void *, const struct store_facts *), void *ctx)
+{
+	s->watch = fn;
+	s->watch_ctx = ctx;
+}
+
+void
+store_note(struct store *s)
+{
+	int64_t now_ms = clock_now_ms();
+	struct store_facts facts;
+
+	if (s->watch == NULL ||
+	    (store_is_up(s) == s->watched_up && s->watched_ms != 0 &&
+		now_ms - s->watched_ms < NOTE_MS))
+		return;
+	store_facts(s, &facts);
+	s->watched_ms = now_ms;
+	s->watched_up = facts.up;
+	s->watch(s->watch_ctx, &facts);
 }

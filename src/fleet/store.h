@@ -57,9 +57,13 @@ void store_start(struct store *);
 /* Ends its tasks; later calls fail with STORE_AWAY.  A loop ends only after
  * this.  NULL: does nothing. */
 void store_end(struct store *);
-/* Called after the loop has ended. */
+/* Have its tasks ended? */
+bool store_has_ended(const struct store *);
+/* Called after its tasks have ended. */
 void store_free(struct store *);
 
+/* The beginning of all names there. */
+const char *store_prefix(const struct store *);
 /* The lease's time in the configuration. */
 int64_t store_lease_ms(const struct store *);
 
@@ -134,5 +138,9 @@ struct store_facts {
 	int64_t mean_us; /* round trip, smoothed; 0: none yet */
 };
 void store_facts(const struct store *, struct store_facts *);
+/* fn is called by a task of the store whenever it has gone up or away, and from
+ * time to time while there is something new.  It must not wait. */
+void store_watch(
+    struct store *, void (*fn)(void *, const struct store_facts *), void *ctx);
 
 #endif

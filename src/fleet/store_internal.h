@@ -89,6 +89,10 @@ struct store {
 	char node_host[256], node_url[300];
 	bool has_node;
 	unsigned nmoves; /* since it was last up */
+	void (*watch)(void *, const struct store_facts *);
+	void *watch_ctx;
+	int64_t watched_ms; /* when it was last called */
+	bool watched_up;
 };
 
 /* How long the engine may be silent before the connection is given up. */
@@ -102,6 +106,9 @@ store_greeted(struct store *, enum store_call_kind, const struct store_reply *);
 /* Notes and logs why the engine cannot be used. */
 void store_failed(struct store *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Calls the watcher if it is time. */
+void store_note(struct store *);
 
 /* ---- store_call.c ------------------------------------------------------ */
 

@@ -267,6 +267,7 @@ keep_link(struct store_link *l)
 
 	while (!is_over(l)) {
 		now_ms = clock_now_ms();
+		store_note(l->store);
 		if (!check_life(l, now_ms))
 			return;
 		ms = next_ms(l, now_ms);
@@ -312,6 +313,7 @@ link_main(void *ctx)
 		}
 		moved = l->moved;
 		close_link(l);
+		store_note(l->store);
 		if (l->store->ending)
 			break;
 		if (moved)

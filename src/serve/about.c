@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/task.h"
+#include "fleet/look.h"
 #include "ledger/usage_view.h"
 #include "serve/catalog.h"
 #include "serve/about.h"
@@ -62,6 +63,7 @@ response_metrics(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
 
+	leases_refresh(s->leases, true);
 	meters_text(s->meters, s->health, s->slots, b);
 	spending_metrics(s->budgets, s->config, b);
 	ledger_metrics(s->ledger, b);
@@ -85,6 +87,26 @@ read_usage(void *ctx)
 	struct usage_ask *ask = ctx;
 
 	usage_view_json(ask->view, ask->days, ask->recent, ask->out);
+}
+
+/* With what the store knows, if it replies. */
+static void
+serve_status(struct server *s, struct buf *b)
+{
+	struct status_of of = { .config = s->config,
+		.health = s->health,
+		.slots = s->slots,
+		.budgets = s->budgets,
+		.meters = s->meters,
+		.recording = s->recording };
+	struct buf fleet;
+
+	leases_refresh(s->leases, true);
+	buf_init(&fleet, ABOUT_BYTES_MAX);
+	if (s->store != NULL && look_json(s->store, s->config, &fleet))
+		of.fleet = buf_span(&fleet);
+	status_json(&of, b);
+	buf_free(&fleet);
 }
 
 static bool
@@ -111,8 +133,7 @@ serve_for_operators(struct request *r, struct buf *b)
 
 		task_offload(read_usage, &ask);
 	} else
-		status_json(s->config, s->health, s->slots, s->budgets,
-		    s->recording, b);
+		serve_status(s, b);
 	response_json(&r->response, 200, buf_span(b));
 	return true;
 }

@@ -240,6 +240,8 @@ request_plan(struct request *r)
 	model = owner_model(r->server->config, &r->call);
 	if (model != NULL && model->select == SELECT_ROUND_ROBIN)
 		facts->rotation = health_rotate(r->server->health, model);
+	else if (model != NULL && model->select == SELECT_LEAST_BUSY)
+		leases_refresh(r->server->leases, false);
 	plan_make(
 	    r->server->config, r->client, &r->call, facts, r->arena, &r->plan);
 	if (r->plan.model != NULL)

@@ -36,6 +36,19 @@ open_state(
 	    gateway_id(c, s->gateway_id, why, size) == 0;
 }
 
+static void
+note_store(void *ctx, const struct store_facts *facts)
+{
+	struct server *s = ctx;
+
+	meters_store(s->meters,
+	    &(struct meters_store){ .up = facts->up,
+		.since_wall_ms = facts->since_wall_ms,
+		.calls = facts->calls,
+		.failed = facts->failed,
+		.mean_us = facts->mean_us });
+}
+
 int
 server_open(struct server *s, const struct config *c, enum sandbox_role role,
     int desk, char *why, size_t size)
@@ -62,7 +75,9 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	s->upstreams = upstream_pool_new();
 	s->store = store_new(c);
 	s->purse = purse_new(s->store, s->budgets, c);
-	s->leases = leases_new(c, s->store);
+	s->leases = leases_new(c, s->store, s->slots);
+	if (s->store != NULL)
+		store_watch(s->store, note_store, s);
 	s->circuits = circuits_new(c, s->store, s->health);
 	if (c->watch_peer)
 		s->peers = peer_board_new();

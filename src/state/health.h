@@ -183,8 +183,8 @@ void health_fleet_take(
     struct health *, const struct provider *, const struct health_report *);
 /* The trial of this process goes on. */
 void health_fleet_renew(struct health *, const struct provider *);
-/* How long the fleet leaves the provider alone, as far as this host knows;
- * -1: half open. */
+/* How long the fleet's circuit is open yet, as far as this host knows; 0: it is
+ * closed, due, or being tried. */
 int64_t health_fleet_ms(struct health *, const struct provider *);
 /* A model or a key that another host has found limited; name is for people. */
 void health_fleet_hold(struct health *, const struct health_what *,

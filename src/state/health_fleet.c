@@ -67,7 +67,10 @@ health_fleet_open_ms(struct health *h, const struct provider *p, int64_t now_ms)
 int64_t
 health_fleet_ms(struct health *h, const struct provider *p)
 {
-	return health_fleet_open_ms(h, p, clock_now_ms());
+	uint64_t word = atomic_load(&h->rows[p->index]->fleet);
+	int64_t ms = health_fleet_open_ms(h, p, clock_now_ms());
+
+	return circuit_view(word).state == CIRCUIT_OPEN && ms > 0 ? ms : 0;
 }
 
 int64_t
@@ -108,7 +111,7 @@ ask(struct health *h, const struct provider *p, int64_t *wait_ms)
 		return false;
 	case HEALTH_SAID_TRIAL:
 		atomic_store(&row->fleet, word_of(CIRCUIT_TRIAL, *wait_ms));
-		*wait_ms = health_fleet_ms(h, p);
+		*wait_ms = health_fleet_open_ms(h, p, clock_now_ms());
 		return false;
 	}
 	health_fleet_renew(h, p);

@@ -224,6 +224,7 @@ my_cell(struct meters *m)
 			atomic_store(&c->sandbox, 0);
 			atomic_store(&c->turn_us, 0);
 			atomic_store(&c->capacity, 0);
+			atomic_store(&c->store, STORE_NONE);
 			atomic_store(&c->owner, process_id());
 		}
 		pthread_mutex_unlock(&m->mutex);
@@ -318,6 +319,50 @@ meters_sandbox_least(struct meters *m, unsigned *force)
 		any = true;
 	}
 	return any;
+}
+
+void
+meters_store(struct meters *m, const struct meters_store *store)
+{
+	struct meters_cell *c = my_cell(m);
+
+	atomic_fetch_add(&m->file->store_calls, store->calls - m->store.calls);
+	atomic_fetch_add(
+	    &m->file->store_failed, store->failed - m->store.failed);
+	m->store = *store;
+	if (c == NULL)
+		return;
+	atomic_store(&c->store_since_ms, store->since_wall_ms);
+	atomic_store(&c->store_us, store->mean_us);
+	atomic_store(&c->store, store->up ? STORE_UP : STORE_DOWN);
+}
+
+bool
+meters_store_sum(struct meters *m, struct meters_store_sum *sum)
+{
+	*sum = (struct meters_store_sum){
+		.calls = atomic_load(&m->file->store_calls),
+		.failed = atomic_load(&m->file->store_failed),
+	};
+	for (int i = 0; i < PROCESS_MAX; i++) {
+		struct meters_cell *c = &m->file->cells[i];
+		uint64_t owner = atomic_load(&c->owner);
+		unsigned state = atomic_load(&c->store);
+		int64_t since_ms = atomic_load(&c->store_since_ms);
+
+		if (state == STORE_NONE || owner == 0 || !process_alive(owner))
+			continue;
+		if (since_ms > sum->since_wall_ms)
+			sum->since_wall_ms = since_ms;
+		if (state == STORE_UP) {
+			sum->up++;
+			sum->mean_us += atomic_load(&c->store_us);
+		} else
+			sum->away++;
+	}
+	if (sum->up > 0)
+		sum->mean_us /= sum->up;
+	return sum->up + sum->away > 0;
 }
 
 /* ---- Opening ---- */

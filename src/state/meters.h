@@ -41,6 +41,24 @@ void meters_sandbox(struct meters *, unsigned force);
 /* The parts that confine all serving processes; false if none serves. */
 bool meters_sandbox_least(struct meters *, unsigned *force);
 
+/* What a process knows of the store (fleet/store.h); calls and failed of its
+ * life so far. */
+struct meters_store {
+	bool up;
+	int64_t since_wall_ms; /* of up or away; 0: never up */
+	uint64_t calls, failed;
+	int64_t mean_us; /* of a call; 0: not known */
+};
+void meters_store(struct meters *, const struct meters_store *);
+struct meters_store_sum {
+	unsigned up, away; /* processes */
+	int64_t since_wall_ms; /* of the last change of one of them */
+	uint64_t calls, failed; /* of all processes that ever were */
+	int64_t mean_us; /* of those that are up */
+};
+/* False: no process has a store. */
+bool meters_store_sum(struct meters *, struct meters_store_sum *);
+
 /* The Prometheus text format (version 0.0.4).  health and slots may be NULL:
  * what they know is left out then. */
 void

@@ -68,6 +68,8 @@ struct meters_row {
 	_Atomic uint64_t values[METERS_VALUES];
 };
 
+enum meters_store_state { STORE_NONE, STORE_UP, STORE_DOWN };
+
 struct meters_cell {
 	_Atomic uint64_t owner; /* process id */
 	_Atomic int busy;
@@ -76,10 +78,13 @@ struct meters_cell {
 	_Atomic unsigned sandbox; /* enum sandbox_force */
 	_Atomic unsigned turn_us; /* the longest turn of its loop */
 	_Atomic unsigned capacity; /* requests that it may hold */
+	_Atomic unsigned store; /* enum meters_store_state */
+	_Atomic int64_t store_since_ms, store_us;
 };
 
 struct meters_file {
 	_Atomic uint64_t nrows;
+	_Atomic uint64_t store_calls, store_failed;
 	_Atomic uint64_t keys[METERS_ROWS];
 	struct meters_row rows[METERS_ROWS];
 	struct meters_cell cells[PROCESS_MAX];
@@ -89,6 +94,7 @@ struct meters {
 	const struct config *config;
 	struct meters_file *file;
 	pthread_mutex_t mutex; /* for writing labels */
+	struct meters_store store; /* of this process, as last reported */
 };
 
 struct meters_label {

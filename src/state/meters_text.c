@@ -362,6 +362,32 @@ put_sandbox(struct meters *m, struct buf *b)
 		    force >> i & 1);
 }
 
+static void
+put_store(struct meters *m, struct buf *b)
+{
+	struct meters_store_sum sum;
+
+	if (!meters_store_sum(m, &sum))
+		return;
+	put_family(b, "tailgate_store_up", "gauge",
+	    "1 if every worker reaches the store.");
+	buf_printf(b, "tailgate_store_up %d\n", sum.away == 0);
+	put_family(b, "tailgate_store_workers", "gauge",
+	    "Workers that reach the store, and that do not.");
+	put_gauge(b, "tailgate_store_workers", "store", "up", "", sum.up);
+	put_gauge(b, "tailgate_store_workers", "store", "away", "", sum.away);
+	put_family(b, "tailgate_store_calls_total", "counter",
+	    "Scripts that the store was asked to run.");
+	buf_printf(b, "tailgate_store_calls_total %" PRIu64 "\n", sum.calls);
+	put_family(b, "tailgate_store_failed_total", "counter",
+	    "Calls that the store refused, or did not reply to in time.");
+	buf_printf(b, "tailgate_store_failed_total %" PRIu64 "\n", sum.failed);
+	put_family(b, "tailgate_store_round_trip_seconds", "gauge",
+	    "How long a call takes, smoothed.");
+	buf_printf(b, "tailgate_store_round_trip_seconds %.6f\n",
+	    (double)sum.mean_us / 1e6);
+}
+
 void
 meters_text(
     struct meters *m, struct health *health, struct slots *slots, struct buf *b)
@@ -371,6 +397,7 @@ meters_text(
 	put_gauge(b, "tailgate_info", "version", TAILGATE_VERSION, "", 1);
 	put_processes(m, b);
 	put_sandbox(m, b);
+	put_store(m, b);
 	if (slots != NULL)
 		put_limits(m, slots, b);
 	if (health != NULL)

@@ -157,6 +157,16 @@ bool slots_wanted(const struct slots_lease *);
  * cheap, so a killed process's slots may be counted for up to a second. */
 void slots_facts(struct slots *, struct facts_limit *);
 
+/* A limit that hosts share has so many used and queued in all; these are its
+ * facts for SLOTS_FLEET_MS. */
+#define SLOTS_FLEET_MS 15000
+void slots_fleet_set(
+    struct slots *, const struct limit *, unsigned used, unsigned queued);
+/* One slot was given back: the next that waits has it, if there is one. */
+void slots_fleet_back(struct slots *, const struct limit *);
+/* How old they are; CLOCK_NEVER: not known. */
+int64_t slots_fleet_age_ms(const struct slots *, const struct limit *);
+
 /* For `tailgate status`: one call per holder and waiter that is alive.  (It
  * needs no process_open(); slots_take does it itself.) */
 struct slots_row {

@@ -84,6 +84,9 @@ struct slots_shared {
 	_Atomic uint64_t switches;	/* how often that was another one */
 	struct slots_swap swaps[SLOTS_QUEUE_MAX];
 	struct slots_who in_use;	/* the model's name, since when */
+	/* If hosts share the limit: its figures, and when they were heard. */
+	_Atomic uint32_t fleet_used, fleet_queued;
+	_Atomic int64_t fleet_ms;
 };
 
 struct slots_file {

@@ -21,7 +21,7 @@ _Static_assert(CONFIG_RUNTIME_DIR_MAX + sizeof("/slots/") + CONFIG_NAME_MAX <
 	SLOTS_PATH_SIZE,
     "a runtime_dir that was proved has room for every limit");
 
-#define QUEUE_MAGIC 0x7461696c534c5132 /* "tailSLQ2" */
+#define QUEUE_MAGIC 0x7461696c534c5133 /* "tailSLQ3" */
 
 static int
 check_limit(const struct limit *limit, char *why, size_t size)

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "state/slots_internal.h"
 
 _Static_assert(
@@ -44,6 +45,55 @@ slots_who_load(const struct slots_who *who, struct slots_who_text *text)
 }
 
 void
+slots_fleet_set(
+    struct slots *s, const struct limit *limit, unsigned used, unsigned queued)
+{
+	struct slots_shared *sh = s->limits[limit->index].shared;
+
+	atomic_store(&sh->fleet_used, used);
+	atomic_store(&sh->fleet_queued, queued);
+	atomic_store(&sh->fleet_ms, clock_now_ms());
+}
+
+static void
+count_down(_Atomic uint32_t *n)
+{
+	uint32_t was = atomic_load(n);
+
+	while (was > 0 && !atomic_compare_exchange_weak(n, &was, was - 1))
+		continue;
+}
+
+void
+slots_fleet_back(struct slots *s, const struct limit *limit)
+{
+	struct slots_shared *sh = s->limits[limit->index].shared;
+
+	count_down(atomic_load(&sh->fleet_queued) > 0 ? &sh->fleet_queued
+						      : &sh->fleet_used);
+}
+
+int64_t
+slots_fleet_age_ms(const struct slots *s, const struct limit *limit)
+{
+	int64_t at_ms = atomic_load(&s->limits[limit->index].shared->fleet_ms);
+	int64_t now_ms = clock_now_ms();
+
+	/* The future is from before a reboot. */
+	return at_ms == 0 || at_ms > now_ms ? CLOCK_NEVER : now_ms - at_ms;
+}
+
+static void
+take_fleet(const struct slots *s, const struct limit *limit,
+    const struct slots_shared *sh, struct facts_limit *facts)
+{
+	if (!limit->shared || slots_fleet_age_ms(s, limit) > SLOTS_FLEET_MS)
+		return;
+	facts->used = atomic_load(&sh->fleet_used);
+	facts->queued = atomic_load(&sh->fleet_queued);
+}
+
+void
 slots_facts(struct slots *s, struct facts_limit *facts)
 {
 	struct slots_who_text in_use;
@@ -56,6 +106,7 @@ slots_facts(struct slots *s, struct facts_limit *facts)
 		for (slot = 0; slot < SLOTS_MAX; slot++)
 			facts[i].used += atomic_load(&sh->holder[slot]) != 0;
 		facts[i].queued = slots_queue_waiting(sh);
+		take_fleet(s, s->limits[i].limit, sh, &facts[i]);
 		facts[i].model = atomic_load(&sh->model);
 		facts[i].switches = atomic_load(&sh->switches);
 		slots_who_load(&sh->in_use, &in_use);

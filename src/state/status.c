@@ -85,6 +85,8 @@ provider_json(struct buf *b, struct health *health, const struct provider *p)
 		jput_text(b, "auth", "client");
 	jput_text(b, "limit", p->limit == NULL ? NULL : p->limit->name);
 	jput_text(b, "state", row.state);
+	if (row.by_fleet)
+		jput_bool(b, "by_fleet", true);
 	jput_i64(b, "open_ms", row.open_ms < 0 ? 0 : row.open_ms);
 	jput_i64(b, "failures", row.failures);
 	put_time(b, "since", row.since_wall_ms);
@@ -165,29 +167,53 @@ recording_json(struct buf *b, struct recording *recording)
 	buf_puts(b, "}");
 }
 
-void
-status_json(const struct config *config, struct health *health,
-    struct slots *slots, struct budget_book *budgets,
-    struct recording *recording, struct buf *b)
+static void
+store_json(struct buf *b, struct meters *meters)
 {
+	struct meters_store_sum sum;
+
+	if (!meters_store_sum(meters, &sum))
+		return;
+	jput_name_open(b, "store", '{');
+	jput_bool(b, "reachable", sum.away == 0);
+	jput_i64(b, "workers", sum.up + sum.away);
+	jput_i64(b, "away", sum.away);
+	put_time(b, "since", sum.since_wall_ms);
+	jput_i64(b, "mean_us", sum.mean_us);
+	jput_u64(b, "calls", sum.calls);
+	jput_u64(b, "failed", sum.failed);
+	buf_puts(b, "}");
+}
+
+void
+status_json(const struct status_of *of, struct buf *b)
+{
+	const struct config *config = of->config;
+
 	buf_puts(b, "{");
 	put_time(b, "at", clock_wall_ms());
 	jput_text(b, "version", PACKAGE_VERSION);
 	jput_name_open(b, "providers", '[');
 	for (size_t i = 0; i < config->nproviders; i++)
-		provider_json(b, health, &config->providers[i]);
+		provider_json(b, of->health, &config->providers[i]);
 	buf_puts(b, "]");
 	jput_name_open(b, "limits", '[');
-	limits_json(b, config, slots);
+	limits_json(b, config, of->slots);
 	buf_puts(b, "]");
 	jput_name_open(b, "requests", '[');
-	slots_each(slots, request_json, b);
+	slots_each(of->slots, request_json, b);
 	buf_puts(b, "]");
-	if (budgets != NULL) {
+	if (of->budgets != NULL) {
 		jput_name(b, "budgets");
-		spending_json(budgets, config, b);
+		spending_json(of->budgets, config, b);
 	}
-	if (recording != NULL)
-		recording_json(b, recording);
+	if (config->store.url != NULL)
+		store_json(b, of->meters);
+	if (of->fleet.p != NULL) {
+		jput_name(b, "fleet");
+		buf_add(b, of->fleet.p, of->fleet.len);
+	}
+	if (of->recording != NULL)
+		recording_json(b, of->recording);
 	buf_puts(b, "}\n");
 }

@@ -26,7 +26,11 @@
  *  "budgets": [{"of": "client laptop", "bound": "usd_per_day", "limit": 5,
  *    "used": 1.2, "held": 0.1, "left": 3.7, "resets_in_ms": 3600000}],
  *  "recording": {"client": "laptop", "until": time, "exchanges": 3,
- *    "most": 20, "bytes": 81920} or null}
+ *    "most": 20, "bytes": 81920} or null,
+ *  and with `store`:
+ *  "store": {"reachable": true (for all workers), "workers": 2, "away": 0,
+ *    "since": time or null, "mean_us": 90, "calls": 812, "failed": 0},
+ *  "fleet": what hosts share (fleet/look.h), from a worker that reaches it}
  *
  * requests are those that hold a slot or wait for one.  It names clients, so
  * it is for operators.
@@ -38,11 +42,19 @@
 #include "config/settings.h"
 #include "state/budget.h"
 #include "state/health.h"
+#include "state/meters.h"
 #include "state/recording.h"
 #include "state/slots.h"
 
-/* budgets, recording NULL: they are left out. */
-void status_json(const struct config *, struct health *, struct slots *,
-    struct budget_book *, struct recording *, struct buf *);
+struct status_of {
+	const struct config *config;
+	struct health *health;
+	struct slots *slots;
+	struct budget_book *budgets; /* NULL: they are left out */
+	struct meters *meters;
+	struct recording *recording; /* NULL: it is left out */
+	struct span fleet; /* JSON (fleet/look.h); NULL: not known */
+};
+void status_json(const struct status_of *, struct buf *);
 
 #endif

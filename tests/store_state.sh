@@ -1,0 +1,215 @@
+# Copyright (c) 2026 The tailgate authors
+# SPDX-License-Identifier: ISC
+#
+# What people see of the store: `status`, /metrics, status.json with the fleet,
+# `probe`, `explain` and the log; reachable, and away.  And what a request costs
+# it: with a shared rate, a shared budget and shared circuits two calls, the
+# second of which nobody waits for.  `least_busy` compares the slots that are
+# used in the whole fleet.
+. "${abs_srcdir:-.}/tests/lib.sh"
+
+more_providers()
+{
+	echo ", { name = \"a\"; place = \"local\"; url = \"$stub_url\"; limit = \"a\"; }
+	, { name = \"b\"; place = \"local\"; url = \"$stub_url\"; limit = \"b\"; }"
+}
+
+more_settings()
+{
+	echo 'limits = ( { name = "a"; slots = 2; queue = 64; shared = true; },
+	  { name = "b"; slots = 2; queue = 64; shared = true; } );'
+}
+
+models()
+{
+	cat <<-END
+		{ id = "a/*"; targets = ( { provider = "a"; model = "*"; } ); },
+		{ id = "busy/*"; select = "least_busy"; targets = (
+		  { provider = "a"; model = "*"; },
+		  { provider = "b"; model = "*"; } ); },
+		{ id = "costs"; targets = ( { provider = "stub"; model = "plain";
+		  price = { input = 1.0; output = 1.0; }; } );
+		  budget = { usd_per_day = 100.0; requests_per_minute = 100000;
+		  shared = true; }; },
+		{ id = "rated"; targets = ( { provider = "stub";
+		  model = "plain"; } );
+		  budget = { requests_per_minute = 100000; shared = true; }; },
+		{ id = "free"; targets = ( { provider = "stub";
+		  model = "plain"; } ); }
+	END
+}
+
+. "$tests/store_hosts.sh"
+store_lease=15.0 store_timeout=0.25
+start_hosts
+conf=$dir/one/tailgate.conf
+add_client chief --operator
+for host in one two three; do
+	eval "kill -HUP \$${host}_pid"
+done
+
+# ask HOST MODEL: its status in $status.
+ask()
+{
+	eval "base=\$${1}_base"
+	key=$anna_key
+	post /v1/chat/completions "{\"model\":\"$2\",\"messages\":[]}"
+}
+
+# of_chief HOST PATH
+of_chief()
+{
+	eval "base=\$${1}_base"
+	key=$chief_key
+	request "$2"
+}
+
+status_says()
+{
+	"$TAILGATE" -f "$conf" status | grep -E -q "$1"
+}
+
+fleet_is()
+{
+	of_chief one /tailgate/status.json
+	[ "$(body | jq -c "$1")" = "$2" ]
+}
+
+metric_is()
+{
+	of_chief one /metrics
+	body | grep -q -x "$1 $2"
+}
+
+# hold HOST MODEL: a request until it is released.
+hold()
+{
+	eval "hold_base=\$${1}_base"
+	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $anna_key" \
+		-H 'Content-Type: application/json' \
+		--data-binary "{\"model\":\"$2\",\"messages\":[]}" \
+		"$hold_base/v1/chat/completions" &
+	adopt "hold_$1" $!
+}
+
+# --- Reachable -------------------------------------------------------------------
+
+check 'the operator is known' wait_until fleet_is .store.reachable true
+check 'status says that the store is reachable' wait_until status_says \
+	'^store: reachable since [0-9a-z ]+, [0-9]+ us a call, [0-9]+ calls, 0 failed$'
+is 'status --json too' "$("$TAILGATE" -f "$conf" status --json |
+	jq -c '.store | [.reachable, .workers, .away, .failed]')" '[true,2,0,0]'
+check 'and /metrics' wait_until metric_is tailgate_store_up 1
+like 'with the calls' "$(body)" '^tailgate_store_calls_total [1-9][0-9]*$'
+like 'and their time' "$(body)" '^tailgate_store_round_trip_seconds 0\.[0-9]+$'
+check 'the fleet has three hosts' wait_until fleet_is \
+	'[.fleet.hosts[] | [.name, .workers]]' '[["one",2],["three",2],["two",2]]'
+
+hold two a/stall-head
+check 'the stub has its request' wait_until stat_is stub in_flight 1
+hold three a/stall-head
+check 'and another one' wait_until stat_is stub in_flight 2
+check 'who holds which slots is seen on a third host' wait_until fleet_is \
+	'[.fleet.limits[0].holders[] | [.host, .client]] | sort' \
+	'[["three","anna"],["two","anna"]]'
+check 'and how many' fleet_is '[.fleet.limits[0].used, .fleet.limits[1].used]' \
+	'[2,0]'
+check 'status has the figures of the fleet' wait_until status_says \
+	'^a +2 +2 +0 +64'
+
+# One knows of the two requests only by the store.
+ask one busy/plain
+ask one busy/plain
+used_b()
+{
+	ask one busy/plain
+	[ "$(header x-tailgate-provider)" = b ]
+}
+check 'least_busy takes what the fleet uses less' wait_until used_b
+printf '{"model":"busy/plain","messages":[]}' >"$dir/ask"
+like 'explain as well' \
+	"$("$TAILGATE" -f "$conf" explain --client anna "$dir/ask" 2>&1)" \
+	'2 of 2'
+tell stub release >/dev/null
+for host in two three; do
+	eval "wait \$hold_${host}_pid; forget \$hold_${host}_pid"
+done
+
+"$TAILGATE" -f "$conf" probe >"$dir/probe.out" 2>&1
+like 'probe asks the store' "$(cat "$dir/probe.out")" \
+	'^store: (redis|valkey) [0-9.]+, [0-9]+ us a call, noeviction$'
+unlike 'and has nothing to warn of' "$(cat "$dir/probe.out")" 'store: warning'
+is 'probe --json' "$("$TAILGATE" -f "$conf" probe --json |
+	jq -c '.store | [.ok, .policy, .remark]')" '[true,"noeviction",null]'
+cli config set maxmemory-policy allkeys-lru >/dev/null
+like 'it warns of an engine that may forget' \
+	"$("$TAILGATE" -f "$conf" probe 2>&1)" \
+	'^store: warning: maxmemory-policy is allkeys-lru'
+cli config set maxmemory-policy noeviction >/dev/null
+
+# --- What a request costs ----------------------------------------------------------
+
+# scripts: so many were run.
+scripts()
+{
+	cli info commandstats | tr -d '\r' |
+		sed -n 's/^cmdstat_\(evalsha\|eval\):calls=\([0-9]*\),.*/\2/p' |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# nothing_runs: no script came while we looked.
+nothing_runs()
+{
+	seen=$(scripts)
+	sleep 0.2
+	[ "$(scripts)" = "$seen" ]
+}
+
+# fifty MODEL: requests for it; $before scripts were run before.
+fifty()
+{
+	ask one "$1"
+	wait_until nothing_runs
+	before=$(scripts)
+	n=0
+	while [ $n -lt 50 ]; do
+		ask one "$1"
+		[ "$status" = 200 ] || break
+		n=$((n + 1))
+	done
+	is "50 requests for $1" "$n" 50
+}
+
+# cost_is N: so many scripts were run since.
+cost_is()
+{
+	[ $(($(scripts) - before)) = "$1" ]
+}
+
+fifty free
+check 'shared circuits cost a request nothing' cost_is 0
+fifty rated
+check 'a shared rate costs it two calls' wait_until cost_is 100
+fifty costs
+# Each process has its purse filled and given back now and then.
+at_most 'with a shared budget it is hardly more' $(($(scripts) - before)) 125
+
+# --- Away --------------------------------------------------------------------------
+
+: >"$dir/one.log"
+kill -KILL "$engine_pid"
+wait "$engine_pid" 2>/dev/null
+forget "$engine_pid"
+check 'status says that it is away' wait_until status_says '^store: away since '
+check 'and /metrics' wait_until metric_is tailgate_store_up 0
+check 'and status.json, without a fleet' wait_until fleet_is \
+	'[.store.reachable, .fleet]' '[false,null]'
+like 'and the log' "$(cat "$dir/one.log")" 'store: away: '
+"$TAILGATE" -f "$conf" probe >"$dir/probe.out" 2>&1
+is 'probe fails' $? 1
+like 'and says why' "$(cat "$dir/probe.out")" '^store: away: '
+start_engine
+check 'it is back' wait_until -t 20 status_says '^store: reachable since '
+like 'the log says so' "$(cat "$dir/one.log")" 'store: (redis|valkey) [0-9.]+, run'
+
+finish
