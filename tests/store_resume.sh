@@ -55,7 +55,7 @@ like 'is said' "$(cat "$dir/resume.out")" 'does not wait; nothing was changed'
 given_back()
 {
 	cli hgetall 'tailgate:{budget:model:day}' | grep -A1 '^h:' |
-		awk 'NF == 15 && ($6 != 0 || $7 > $8) { open = 1 }
+		awk 'NF == 15 && ($5 > 0 || $6 > $7) { open = 1 }
 		END { exit open }'
 }
 check 'what is left goes back' wait_until -t 20 given_back

@@ -106,8 +106,8 @@ struct store_script circuits_script = {
 	    "  if e and e.till > now then\n"
 	    "    return { e.state, e.till - now }\n"
 	    "  end\n"
-	    /* After a restart a trial may be under way that is not known yet: for
-	     * as long as it takes to be renewed. */
+	    /* After a restart a trial may be under way that is not known
+	     * yet: for as long as it takes to be renewed. */
 	    "  local wait = lease / 3 + 100 -\n"
 	    "    (now - tonumber(call('HGET', K, 'born') or 0))\n"
 	    "  if not e and wait > 0 then\n"
