@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # The Grafana dashboards, of a host and of a fleet, and the alert rules use only
-# metrics that /metrics has.
+# metrics that /metrics has.  Those of the store are there whether it can be
+# reached or not: here there is none.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq curl lighttpd
@@ -10,6 +11,12 @@ need jq curl lighttpd
 start_upstream stub
 stub_more='limit = "gpu";'
 more='limits = ( { name = "gpu"; slots = 2; queue = 5; } );'
+without_store=
+if grep -q 'built without hiredis' "$TAILGATE_FCGI"; then
+	without_store='^tailgate_store_'
+else
+	more="$more store = { url = \"unix://$dir/store\"; };"
+fi
 stub_config
 add_client chief --operator
 start_tailgate
@@ -18,12 +25,16 @@ post /v1/chat/completions "$(chat plain)"
 all_settled
 request /metrics
 is 'the metrics are there' "$status" 200
+[ -n "$without_store" ] ||
+	like 'those of a store that is away, too' "$(body)" \
+		'^tailgate_store_up 0$'
 
 for board in tailgate fleet; do
 	jq -r '.panels[].targets[].expr, .templating.list[].query.query?' \
 		"$abs_srcdir/contrib/grafana/$board.json" |
 		cat - "$abs_srcdir/contrib/prometheus/alerts.yml" |
-		grep -o 'tailgate_[a-z_]*' | sort -u >"$dir/asked"
+		grep -o 'tailgate_[a-z_]*' | sort -u |
+		grep -v "${without_store:-^$}" >"$dir/asked"
 	check "$board: the dashboard asks for metrics" test -s "$dir/asked"
 	while read -r metric; do
 		check "$board: $metric is there" grep -q "^${metric}[{ ]" "$dir/body"
