@@ -97,6 +97,9 @@ queue_is()
 }
 check "two run and one waits" wait_until queue_is '[2,1]'
 
+like "laptop is recorded" "$("$TAILGATE" -f "$conf" capture --client laptop \
+	--for 20m --max 1)" '^Recording client laptop until '
+
 mkdir "$dir/js"
 cp "$tests/page/page.mjs" "$dir/js/"
 ln -s "$clients/node_modules" "$dir/js/node_modules"

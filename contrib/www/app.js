@@ -301,14 +301,16 @@ function showLimits(status) {
 // ---- The fleet --------------------------------------------------------------
 
 const showFleetHosts = table($("fleet-hosts"), [
-	{ title: "Host", head: true, fill: (cell, r) => setText(cell, name(r.name)) },
-	{ title: "Workers", style: "n", fill: (cell, r) => setText(cell, count(r.workers)) },
-	{ title: "Slots it holds", style: "n", fill: (cell, r) => setText(cell, count(r.held)) },
+	{ title: "Host", head: true, fill: (cell, r) =>
+		setTwo(cell, name(r.name), many(num(r.workers), "worker")) },
+	{ title: "Workers", style: "n w", fill: (cell, r) => setText(cell, count(r.workers)) },
+	{ title: "Slots held", style: "n", fill: (cell, r) => setText(cell, count(r.held)) },
 	{ title: "Waiting", style: "n", fill: (cell, r) => setText(cell, count(r.waits)) },
 ], "");
 const showFleetSlots = table($("fleet-slots"), [
-	{ title: "Shared limit", head: true, fill: (cell, r) => setText(cell, name(r.limit)) },
-	{ title: "Host", style: "k", fill: (cell, r) => setText(cell, name(r.host)) },
+	{ title: "Shared limit", head: true, fill: (cell, r) =>
+		setTwo(cell, name(r.limit), `${name(r.client)} on ${name(r.host)}`) },
+	{ title: "Host", style: "w", fill: (cell, r) => setText(cell, name(r.host)) },
 	{ title: "Client", style: "w", fill: (cell, r) => setText(cell, name(r.client)) },
 	{ title: "Slot", style: "k", fill: (cell, r) => setText(cell,
 		r.age_ms === undefined ? "waiting" : "running") },

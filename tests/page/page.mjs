@@ -178,6 +178,10 @@ await until("slots and the queue, live", async () =>
 	/gpu\s+2 of 2 slots in use, 1 waiting \(room for 16\)/.test(await text("#limits")));
 check("and who holds them", /running\s+laptop\s+stub\/gate/.test(
 	await text("#holders")), await text("#holders"));
+check("that a client is recorded, as long as it is",
+	/^● Recording what client laptop says, until \d\d:\d\d:\d\d UTC: 0 of 1 exchange so far\.$/
+		.test(await text("#recording")), await text("#recording"));
+check("no fleet where there is no store", await page.locator("#fleet-part").isHidden());
 check("the headline says it in words",
 	/No provider is down\. 2 requests running, 1 waiting\./.test(
 		await text("#headline")), await text("#headline"));
@@ -208,6 +212,8 @@ check("models with what they cost", /claude-sonnet-4\.5\s+openrouter\s+↗ exter
 await chat("free/fresh-one");
 await until("a request is there a moment after it has ended", async () =>
 	/free\/fresh-one\s+free-local\s+200/.test(await text("#recent")));
+await until("which was the last that is recorded", () =>
+	page.locator("#recording").isHidden());
 
 // ---- What somebody made up --------------------------------------------------
 
@@ -264,6 +270,63 @@ function contrasts() {
 	}
 	return { seen, low };
 }
+
+// ---- The fleet --------------------------------------------------------------
+
+// tests/store_state.sh has a real one, of which this is the form.
+const fleetPage = await open();
+let store = { reachable: true, workers: 4, away: 0, since: new Date().toISOString(),
+	mean_us: 1234, calls: 99, failed: 0 };
+let fleet = { hosts: [{ name: "one", workers: 4 }, { name: "<b>two</b>", workers: 2 }],
+	limits: [{ name: "card", slots: 2, used: 2, queued: 1, holders: [
+		{ host: "one", pid: 7, client: "anna", age_ms: 61000 },
+		{ host: "one", pid: 8, client: hostile[0], age_ms: 500 }],
+	waiting: [{ host: "<b>two</b>", pid: 7, client: "berta" }] }] };
+const fleetText = (selector) => fleetPage.locator(selector).innerText();
+
+await fleetPage.route("**/status.json", async (route) => {
+	const answer = await route.fetch();
+	await route.fulfill({ response: answer,
+		json: { ...await answer.json(), store, fleet } });
+});
+await logIn(fleetPage);
+await until("the store is reachable, since when, and how fast", async () =>
+	/^The store is reachable since \d\d:\d\d:\d\d, 1,?234 µs a call\.$/.test(
+		await fleetText("#fleet-note")));
+const hosts = await fleetText("#fleet-hosts"), held = await fleetText("#fleet-slots");
+check("hosts with their workers, slots and what waits",
+	/^Host\s+Workers\s+Slots held\s+Waiting\s+one\s+4\s+2\s+0\s+<b>two<\/b>\s+2\s+0\s+1$/
+		.test(hosts), hosts);
+check("who holds a slot of the fleet, and who waits",
+	/card\s+one\s+anna\s+running\s+1 min/.test(held) &&
+	/card\s+<b>two<\/b>\s+berta\s+waiting\s+–/.test(held), held);
+check("names are text here, too", held.includes(hostile[0]) &&
+	await fleetPage.locator("#fleet-part script, #fleet-part b").count() === 0, held);
+for (const colorScheme of ["light", "dark"]) {
+	await fleetPage.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+	const { low } = await fleetPage.evaluate(contrasts);
+	check(`${colorScheme}: the fleet's contrast is 4.5 or more`, low.length === 0, low);
+}
+await fleetPage.setViewportSize({ width: 320, height: 740 });
+await until("320 px: nothing of the fleet sticks out", () => fleetPage.evaluate(() =>
+	document.documentElement.scrollWidth <= innerWidth));
+check("but hosts and clients are there", /card\s+anna on one\s+running/.test(
+	await fleetText("#fleet-slots")), await fleetText("#fleet-slots"));
+store = { ...store, reachable: false, away: 1 };
+await until("a store that some can't reach", async () =>
+	/^1 worker of 4 can't reach the store since /.test(await fleetText("#fleet-note")));
+store = { ...store, away: 4 };
+fleet = undefined;
+await until("or nobody can", async () =>
+	/^The store is away since \d\d:\d\d:\d\d\.$/.test(await fleetText("#fleet-note")));
+check("of the fleet nothing old is shown then",
+	await fleetPage.locator("#fleet-hosts").isHidden() &&
+	await fleetPage.locator("#fleet-slots").isHidden());
+store = undefined;
+await until("nor anything without a store", () =>
+	fleetPage.locator("#fleet-part").isHidden());
+await fleetPage.unrouteAll({ behavior: "ignoreErrors" });
+await fleetPage.context().close();
 
 // ---- Budgets, clients, one request ------------------------------------------
 
