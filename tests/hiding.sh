@@ -3,7 +3,8 @@
 #
 # The table of hiding places of tailgate.conf(5), row by row through the
 # gateway, under both web servers.  What is found stays here; what is not sent
-# does not arrive, and no form names a second model in another spelling.
+# does not arrive, and no form names a second model in another spelling.  A
+# picture that the upstream would have to fetch is refused, unless it may.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub
@@ -16,9 +17,18 @@ new_config <<-END
 	      "image_variations", "moderations", "voices", "responses_get",
 	      "responses_delete", "responses_cancel", "responses_items",
 	      "responses_compact", "responses_tokens", "chat_tokens",
-	      "infill" ]; } );
+	      "infill" ]; },
+	  { name = "home"; place = "local"; url = "$stub_url";
+	    endpoints = [ "chat", "responses", "messages" ]; },
+	  { name = "fetcher"; place = "local"; url = "$stub_url";
+	    endpoints = [ "chat", "responses", "messages" ];
+	    fetches_media = true; } );
 	models = ( { id = "m"; place = "external";
-	    targets = ( { provider = "stub"; model = "plain"; } ); } );
+	    targets = ( { provider = "stub"; model = "plain"; } ); },
+	  { id = "home"; targets = (
+	    { provider = "home"; model = "plain"; } ); },
+	  { id = "fetcher"; targets = (
+	    { provider = "fetcher"; model = "plain"; } ); } );
 	private = ( { name = "marked"; pattern = "OMEGA-123|4111111111111111|Zürich"; } );
 END
 add_client anna --place external
@@ -42,6 +52,75 @@ json()
 {
 	post "$1" "{\"model\":\"m\",$3}"
 	found "$1: $2"
+}
+
+# picture MODEL URL: in a request to $path, which is sent if it may be.
+picture()
+{
+	rm -f "$stub_dir"/*
+	tell stub reset >/dev/null
+	case $path in
+	*/completions) set -- "$1" "{\"type\":\"image_url\",\"image_url\":
+		{\"url\":\"$2\"}}" messages ;;
+	*/responses) set -- "$1" "{\"type\":\"input_image\",
+		\"image_url\":\"$2\"}" input ;;
+	*) set -- "$1" "{\"type\":\"image\",\"source\":$(anthropic "$2")}" \
+		'max_tokens":9,"messages' ;;
+	esac
+	post "$path" "{\"model\":\"$1\",\"$3\":[{\"role\":\"user\",\"content\":[$2]}]}"
+}
+
+# anthropic URL: the source of a picture in Messages.
+anthropic()
+{
+	case $1 in
+	data:*) printf '{"type":"base64","media_type":"image/png","data":"%s"}' \
+		"${1#*,}" ;;
+	*) printf '{"type":"url","url":"%s"}' "$1" ;;
+	esac
+}
+
+# blocked MODEL URL WHY
+blocked()
+{
+	picture "$1" "$2"
+	is "$server: $path: $1: blocked: $2" "$status" 403
+	like "$server: $path: $1: with its code: $2" "$(body)" "\"$code\""
+	like "$server: $path: $1: it is said why: $2" "$(body)" "$3"
+	is "$server: $path: $1: nothing went up: $2" "$(stat stub requests)" 0
+}
+
+# passed MODEL URL [TEXT]
+passed()
+{
+	picture "$1" "$2"
+	is "$server: $path: $1: passed: $2" "$status" 200
+	is "$server: $path: $1: went up: $2" "$(stat stub requests)" 1
+	like "$server: $path: $1: as it was: $2" "$(cat "$stub_dir"/*)" "${3:-$2}"
+}
+
+media()
+{
+	for path in /v1/chat/completions /v1/responses /v1/messages; do
+		code=remote_media_blocked
+		[ $path != /v1/messages ] || code=permission_error
+		blocked home 'https://pics.example/1.png?q=secret' \
+			'stays local may not have media.*fetches_media.*data: URL'
+		passed home data:image/png\;base64,iVBORw0KGgo= iVBORw0KGgo=
+		passed fetcher 'https://pics.example/1.png?q=secret' \
+			'https://pics.example/1.png.q=secret'
+		passed fetcher http://192.168.7.7/1.png
+		blocked fetcher file:///etc/passwd 'only https and data: URLs'
+		passed m https://pics.example/1.png
+		passed m data:image/png\;base64,iVBORw0KGgo= iVBORw0KGgo=
+		blocked m http://pics.example/1.png 'media by http://'
+		for host in 10.0.0.7 127.0.0.1 169.254.169.254 2130706433 \
+			'[::1]' '[fd00::1]' localhost nas.local; do
+			blocked m "https://$host/1.png" 'in a private network'
+		done
+	done
+	rm -f "$stub_dir"/*
+	tell stub reset >/dev/null
 }
 
 # texts PATH BEFORE BEHIND: each encoding of a text between them.
@@ -221,4 +300,5 @@ table()
 	tell stub reset >/dev/null
 }
 each_server table
+each_server media
 finish
