@@ -147,8 +147,8 @@ at_least(struct budget_window *w, const struct budget_window *found)
 		w->requests = found->requests;
 }
 
-/* What the ledger has more was spent by processes with an earlier file, so it is
- * not of this file's purses. */
+/* What the ledger has more was spent by processes with an earlier file, so it
+ * is not of this file's purses. */
 static void
 raise(struct budget_row *row, const struct budget_row *found)
 {
