@@ -3,7 +3,8 @@
 #
 # A circuit is shared by all.  Other processes know what one worker has found
 # out workers, plain CGI and the operator.  Half open, it lets exactly one
-# request through, however many come at once.
+# request through, however many come at once.  Requests that waited for a slot
+# ask it once more.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 shape= # one of its own, below
@@ -249,5 +250,60 @@ key=$chief_key
 request /metrics
 like "and /metrics" "$(body)" \
 	'^tailgate_provider_models_held[{]provider="cloud"[}] 3$'
+
+# Requests that wait for a slot do not each try what is dead by then.  A
+# provider's failure opens its circuit; those that get its slot next are sent
+# away, or to the next target.
+new_config <<-END
+	processes = 3;
+	limits = ( { name = "card"; slots = 1; queue = 16; wait = 60; } );
+	providers = (
+	  { name = "dead"; place = "local"; limit = "card";
+	    url = "http://127.0.0.1:$stub_port/s/stall-head/v1";
+	    timeouts = { first_byte = 3; };
+	    circuit = { failures = 1; cooldown = 300; cooldown_max = 300; }; },
+	  { name = "hangs"; place = "local"; limit = "card";
+	    url = "http://127.0.0.1:$stub_port/s/stall-head/v1";
+	    timeouts = { first_byte = 3; };
+	    circuit = { failures = 1; cooldown = 300; cooldown_max = 300; }; },
+	  { name = "other"; place = "local"; url = "$stub_url"; }
+	);
+	models = (
+	  { id = "m"; targets = ( { provider = "dead"; model = "x"; } ); },
+	  { id = "with-fallback"; fallback = [ "unavailable" ]; targets = (
+	    { provider = "hangs"; model = "x"; },
+	    { provider = "other"; model = "plain"; } ); }
+	);
+END
+reload
+key=$anna_key
+
+# The one that has the slot, and those that wait.
+# shellcheck disable=SC2317 # wait_until calls it
+card_is()
+{
+	[ "$("$TAILGATE" -f "$conf" status --json |
+		jq -c '.limits[0] | [.used, .queued]')" = "$1" ]
+}
+for model in m with-fallback; do
+	tell stub reset >/dev/null
+	echo "$ask" | sed "s/\"m\"/\"$model\"/" >"$dir/ask"
+	many 5
+	check "$model: one has the slot and four wait" \
+		wait_until -p "$many_pid" card_is '[1,4]'
+	is "$model: one was sent" "$(stat stub requests)" 1
+	wait "$many_pid"
+	check "$model: it timed out" many_say 1 '"code":"upstream_timeout"'
+	if [ $model = m ]; then
+		check "the others are told that the circuit is open" \
+			many_say 4 '"code":"provider_unavailable"'
+		is "and were not sent" "$(stat stub requests)" 1
+	else
+		check "or get the next target" \
+			many_say 4 '"object":"chat.completion"'
+		is "only" "$(stat stub requests)" 5
+	fi
+	check "$model: the slot is free" card_is '[0,0]'
+done
 
 finish

@@ -282,5 +282,9 @@ attempt_take_slot(struct attempt *t)
 	t->account->queue_ms = t->lease.waited_ms;
 	r->lease = &t->lease;
 	r->io->has_slot = result == SLOTS_TAKEN;
-	return result == SLOTS_TAKEN || refuse_slot(t, result);
+	if (result != SLOTS_TAKEN)
+		return refuse_slot(t, result);
+	/* Those that had the slot before may have opened the circuit.  A trial
+	 * stays one. */
+	return t->lease.waited_ms == 0 || t->trial || attempt_admit_health(t);
 }

@@ -55,6 +55,7 @@ bool attempt_admit_ledger(struct attempt *);
 bool attempt_reserve_budget(struct attempt *);
 /* The first key that does not rest and has not failed, or -1. */
 void attempt_choose_key(struct attempt *);
+/* Also again after a wait, unless the try is the circuit's trial. */
 bool attempt_admit_health(struct attempt *);
 /* Chooses once more: while it waited for a slot, others may have learned which
  * keys are refused. */
@@ -63,7 +64,8 @@ bool attempt_admit_key(struct attempt *);
 bool attempt_wake(struct attempt *);
 /* The client has left, or the gateway is being stopped. */
 bool attempt_gone(struct attempt *);
-/* Waits for it. */
+/* Waits for it; after a wait, the provider's circuit is asked once more.
+ * attempt_free() gives it back. */
 bool attempt_take_slot(struct attempt *);
 /* A request that ended because its slot's lease ran out says so. */
 void attempt_note_lost(struct attempt *);
