@@ -152,13 +152,51 @@ is 'then nothing is recorded' "$(header x-tailgate-recording):$(files)" :4
 like 'what was recorded is removed' "$(capture --remove)" 'are removed'
 is 'all of it' "$(files)" 0
 
+# What was in flight then, and ends afterwards.
+capture --client anna --for 10m >/dev/null
+hold_slot "$anna" stub/stall-head
+capture --remove >/dev/null
+let_slot_go
+all_settled
+is 'what ends after that is not written' "$(files)" 0
+like 'and the log says so' "$(cat "$dir/tailgate.log")" \
+	'client anna is not recorded: the recording was removed'
+capture --client anna --for 10m >/dev/null
+hold_slot "$anna" stub/stall-head
+capture --remove >/dev/null
+capture --client other --for 10m >/dev/null
+let_slot_go
+all_settled
+is 'nor into another recording' "$(files)" 0
+mkdir "$dir/run/capture/one" "$dir/run/capture/two"
+capture --remove >"$dir/out" 2>&1
+is 'what stays is said once' "$(grep -c warning "$dir/out")" 1
+like 'with its number' "$(cat "$dir/out")" '2 files of a recording'
+rmdir "$dir/run/capture/one" "$dir/run/capture/two"
+
 # A day later: the time is in the row that all share.
 capture --client anna --for 10m >/dev/null
 ask MARKSEVENTH
 check 'one more' wait_until files_are 1
 stop "$tailgate_pid"
+echo 0 >"$dir/clock"
+LD_PRELOAD=$bin/clock.so
+TAILGATE_TEST_CLOCK=$dir/clock
+export LD_PRELOAD TAILGATE_TEST_CLOCK
+start_tailgate
+unset LD_PRELOAD TAILGATE_TEST_CLOCK
+ask MARKEIGHTH
+check 'and another' wait_until files_are 2
+echo 90000 >"$dir/clock"
+check 'after a day a request' serves
+is 'removes them' "$(files)" 0
+echo 0 >"$dir/clock"
+capture --client anna --for 10m >/dev/null
+ask MARKNINTH
+check 'again one' wait_until files_are 1
+stop "$tailgate_pid"
 echo 90000 >"$dir/clock"
 LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock \
 	"$TAILGATE" -f "$conf" capture list >"$dir/out" 2>&1
-is 'after a day it is gone' "$(files)" 0
+is 'after a day, who looks removes them' "$(files)" 0
 finish

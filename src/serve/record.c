@@ -27,6 +27,13 @@
 #define HEAD_MAX ((size_t)64 << 10)
 #define KEY_BEGIN "tg-" /* a client's key: that and */
 #define KEY_LETTERS 43
+#define REMOVED "the recording was removed, or another was begun, meanwhile"
+
+static void
+expire(void *recording)
+{
+	recording_expire(recording);
+}
 
 void
 record_begin(struct request *r)
@@ -35,6 +42,8 @@ record_begin(struct request *r)
 	struct recording_facts facts;
 	char until[CLOCK_TEXT_SIZE];
 
+	if (recording_is_due(recording))
+		task_offload(expire, recording);
 	/* Of a relay: all that it asks for its clients. */
 	if (!recording_is_of(recording, r->entry.client_entry, &facts))
 		return;
@@ -44,6 +53,7 @@ record_begin(struct request *r)
 	if (r->spec->upstream == NULL || !recording_claim(recording))
 		return;
 	r->response.record = memory_zero(sizeof(*r->response.record));
+	r->response.record->recording = facts.number;
 	buf_init_charged(&r->response.record->response, BODY_MAX, &r->memory);
 }
 
@@ -196,7 +206,10 @@ put_line(struct buf *b, const struct request *r, struct span request)
 struct writing {
 	const char *path;
 	struct span text;
+	struct recording *recording;
+	uint64_t number;
 	int error; /* 0: it is written */
+	bool removed; /* meanwhile */
 };
 
 static void
@@ -213,7 +226,8 @@ write_file(void *ctx)
 	w->error = fd == -1 || n == -1 ? errno : 0;
 	if (fd != -1 && close(fd) == -1 && w->error == 0)
 		w->error = errno;
-	if (fd != -1 && w->error != 0)
+	w->removed = !recording_is_kept(w->recording, w->number);
+	if (fd != -1 && (w->error != 0 || w->removed))
 		unlink(w->path);
 }
 
@@ -222,16 +236,20 @@ static const char *
 write_record(struct request *r, struct buf *b)
 {
 	struct recording *recording = r->server->recording;
-	struct writing w = { .text = buf_span(b) };
+	struct writing w = { .text = buf_span(b),
+		.recording = recording,
+		.number = r->response.record->recording };
 
 	if (buf_failed(b))
 		return "there is no memory for it";
+	if (!recording_is_kept(recording, w.number))
+		return REMOVED;
 	if (!recording_charge(recording, b->len))
 		return "the recording has reached its size, and has ended";
 	w.path = arena_printf(
 	    r->arena, "%s/%s" RECORDING_END, recording_dir(recording), r->id);
 	task_offload(write_file, &w);
-	return w.error == 0 ? NULL : strerror(w.error);
+	return w.removed ? REMOVED : w.error == 0 ? NULL : strerror(w.error);
 }
 
 static const char *

@@ -32,6 +32,7 @@
 
 /* What is recorded of a response (record.h). */
 struct record {
+	uint64_t recording; /* its number */
 	struct buf response; /* charged, and bounded */
 	bool cut; /* it is only the beginning */
 	/* Copies of what is gone once the client has its response. */

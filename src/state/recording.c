@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ recording_facts(struct recording *r, struct recording_facts *facts)
 	uint32_t most = atomic_load(&f->most), taken = atomic_load(&f->taken);
 
 	memset(facts, 0, sizeof(*facts));
+	facts->number = atomic_load(&f->version); /* before all others */
 	facts->removed_wall_ms = atomic_load(&f->removed_ms);
 	if (facts->removed_wall_ms == 0)
 		return;
@@ -172,9 +174,14 @@ recording_is_of(
 	if (atomic_load_explicit(&r->file->removed_ms, memory_order_relaxed) ==
 	    0)
 		return false;
-	recording_expire(r);
 	recording_facts(r, facts);
 	return facts->on && strcmp(facts->client, client) == 0;
+}
+
+bool
+recording_is_kept(struct recording *r, uint64_t number)
+{
+	return atomic_load(&r->file->version) == number;
 }
 
 bool
@@ -198,22 +205,43 @@ recording_charge(struct recording *r, uint64_t bytes)
 
 /* ---- its files ---------------------------------------------------------- */
 
+/* How many could not be removed; the first of them and why is in why. */
+static unsigned
+unlink_files(DIR *dir, char *why, size_t size)
+{
+	unsigned failed = 0;
+	struct dirent *e;
+
+	while ((e = readdir(dir)) != NULL) {
+		if (e->d_name[0] == '.' ||
+		    unlinkat(dirfd(dir), e->d_name, 0) == 0)
+			continue;
+		if (failed++ == 0)
+			snprintf(
+			    why, size, "%s: %s", e->d_name, strerror(errno));
+	}
+	return failed;
+}
+
 static void
 remove_files(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	char why[NAME_MAX + 64];
+	unsigned failed;
 
 	if (dir == NULL) {
 		if (fd != -1)
 			close(fd);
 		return;
 	}
-	while ((e = readdir(dir)) != NULL)
-		if (e->d_name[0] != '.' && unlinkat(fd, e->d_name, 0) == -1)
-			log_warn("%s/%s: %s", path, e->d_name, strerror(errno));
+	failed = unlink_files(dir, why, sizeof(why));
 	closedir(dir);
+	if (failed > 0)
+		log_warn("%u files of a recording can't be removed; remove "
+			 "them from %s (%s)",
+		    failed, path, why);
 }
 
 void
@@ -221,7 +249,18 @@ recording_remove(struct recording *r)
 {
 	atomic_store(&r->file->until_ms, 0);
 	atomic_store(&r->file->removed_ms, 0);
+	/* Before they are looked for: see recording_is_kept(). */
+	atomic_fetch_add(&r->file->version, 2);
 	remove_files(r->dir);
+}
+
+bool
+recording_is_due(struct recording *r)
+{
+	int64_t due_ms =
+	    atomic_load_explicit(&r->file->removed_ms, memory_order_relaxed);
+
+	return due_ms != 0 && clock_wall_ms() >= due_ms;
 }
 
 void
@@ -233,5 +272,6 @@ recording_expire(struct recording *r)
 	    !atomic_compare_exchange_strong(&r->file->removed_ms, &due_ms, 0))
 		return;
 	atomic_store(&r->file->until_ms, 0);
+	atomic_fetch_add(&r->file->version, 2);
 	remove_files(r->dir);
 }
