@@ -43,7 +43,7 @@ enum sink_kind {
 	SINK_SYSLOG,
 };
 
-static enum sink_kind kind = SINK_WAITS;
+static _Atomic(enum sink_kind) kind = SINK_WAITS;
 static bool never_waits;
 
 /* ---- the thread of a file --------------------------------------------- */
@@ -51,7 +51,8 @@ static bool never_waits;
 static struct {
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t wanted, done;
-	bool ready, writing, stopping;
+	bool ready, writing;
+	bool stopping; /* who sets it waits for the thread's end */
 	unsigned filling; /* the half that is filled */
 	size_t len;
 	int lines;
@@ -113,7 +114,7 @@ behind_main(void *unused)
 		pthread_mutex_lock(&behind.mutex);
 		behind.waiting(behind.ctx, -lines);
 		behind.writing = false;
-		pthread_cond_signal(&behind.done);
+		pthread_cond_broadcast(&behind.done);
 	}
 	pthread_mutex_unlock(&behind.mutex);
 	return NULL;
@@ -170,7 +171,7 @@ bool
 log_sink_end(int64_t ms)
 {
 	int64_t until_ms = clock_now_ms() + ms;
-	bool ended;
+	bool ended, first;
 
 	if (kind != SINK_THREAD)
 		return true;
@@ -178,12 +179,13 @@ log_sink_end(int64_t ms)
 	while ((behind.writing || behind.len > 0) && clock_now_ms() < until_ms)
 		cond_wait_until(&behind.done, &behind.mutex, until_ms);
 	ended = !behind.writing && behind.len == 0;
+	first = ended && !behind.stopping;
 	behind.stopping = ended;
 	behind.waiting = tell_nobody;
 	pthread_cond_signal(&behind.wanted);
 	pthread_mutex_unlock(&behind.mutex);
-	if (!ended)
-		return false;
+	if (!first)
+		return ended;
 	pthread_join(behind.thread, NULL);
 	kind = SINK_WAITS;
 	return true;
@@ -195,6 +197,11 @@ put_behind(const char *line, size_t len)
 	bool fits;
 
 	pthread_mutex_lock(&behind.mutex);
+	if (behind.stopping) {
+		/* All before it is written, and nothing writes what follows. */
+		pthread_mutex_unlock(&behind.mutex);
+		return write(STDERR_FILENO, line, len) != -1;
+	}
 	fits = len <= ROOM_BYTES - behind.len;
 	if (fits) {
 		memcpy(behind.room[behind.filling] + behind.len, line, len);

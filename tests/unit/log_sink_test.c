@@ -174,6 +174,47 @@ test_threads(int fd)
 	    "lines of several threads are whole and in order: %u", in_order);
 }
 
+static void *
+end(void *unused)
+{
+	(void)unused;
+	return log_end(5000) ? &waiting : NULL;
+}
+
+/* Two threads end it at once, while four others log. */
+static void
+test_ends(int fd)
+{
+	static char names[4][2] = { "a", "b", "c", "d" };
+	pthread_t threads[4], ends[2];
+	unsigned ended = 0;
+	void *result;
+
+	if (ftruncate(fd, 0) == -1)
+		exit(99);
+	for (int round = 0; round < 20; round++) {
+		if (!log_write_behind(count, &waiting))
+			exit(99);
+		for (int i = 0; i < 4; i++)
+			pthread_create(&threads[i], NULL, log_much, names[i]);
+		for (int i = 0; i < 2; i++)
+			pthread_create(&ends[i], NULL, end, NULL);
+		for (int i = 0; i < 2; i++) {
+			pthread_join(ends[i], &result);
+			ended += result != NULL;
+		}
+		for (int i = 0; i < 4; i++)
+			pthread_join(threads[i], NULL);
+		log_end(5000);
+	}
+	log_info("the last one");
+	read_file(fd);
+	CHECK(ended == 40, "both are told that it has ended: %u", ended);
+	CHECK(lines_of() - notices() + said_lost() == 20 * 2000 + 1,
+	    "meanwhile each line is written or counted: %u + %u",
+	    lines_of() - notices(), said_lost());
+}
+
 /* The last line of a process that ends at once. */
 static void
 test_fatal(int fd)
@@ -218,6 +259,7 @@ main(void)
 	test_hangs(fd);
 	test_fails(fd);
 	test_threads(fd);
+	test_ends(fd);
 	test_fatal(fd);
 	dup2(before, STDERR_FILENO);
 	return check_done();
