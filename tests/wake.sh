@@ -96,7 +96,9 @@ refused 'none' '' 'providers\[0\].wake: needs a mac or a command'
 refused 'no mac' 'mac = "02:ab:cd:ef:00:1g";' \
 	'wake.mac: must be six bytes such as "aa:bb:cc:dd:ee:ff"'
 refused 'no address' "mac = \"$mac\"; address = \"box.lan\";" \
-	'wake.address: must be an address'
+	'wake.address: must be one address, of the host or .* is "box.lan"'
+refused 'a network' "mac = \"$mac\"; address = \"192.168.1.0/24\";" \
+	'wake.address: must be one address, .* is "192.168.1.0/24"'
 refused 'no path' 'command = [ "wakeonlan" ];' \
 	'wake.command: must begin with a program.s absolute path'
 refused 'no program' 'command = [ "/nowhere/wake" ];' \

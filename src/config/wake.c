@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "base/hex.h"
 #include "config/load.h"
 
@@ -47,9 +49,12 @@ prove_packet(struct load *load, const struct wake *w)
 		mistake_of(load, w, "wake", "mac",
 		    "must be six bytes such as \"aa:bb:cc:dd:ee:ff\", is %s",
 		    mistake_quote(load, w->mac));
-	if (net_parse(w->address, &address) == -1)
+	/* net_parse() also accepts networks. */
+	if (strchr(w->address, '/') != NULL ||
+	    net_parse(w->address, &address) == -1)
 		mistake_of(load, w, "wake", "address",
-		    "must be an address such as \"192.168.1.255\", is %s",
+		    "must be one address, of the host or the broadcast address "
+		    "of its network, such as \"192.168.1.255\", is %s",
 		    mistake_quote(load, w->address));
 }
 
