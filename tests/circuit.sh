@@ -306,4 +306,45 @@ for model in m with-fallback; do
 	check "$model: the slot is free" card_is '[0,0]'
 done
 
+# The circuit has opened and its cooldown is over when they get the slot: the
+# first one is the trial, which fails, and the second one is sent away.
+new_config <<-END
+	processes = 3;
+	limits = ( { name = "card"; slots = 2; queue = 16; wait = 60;
+	  per_client = 1; } );
+	providers = (
+	  { name = "late"; place = "local"; limit = "card";
+	    url = "http://127.0.0.1:$stub_port/s/stall-head/v1";
+	    timeouts = { first_byte = 3; };
+	    circuit = { failures = 1; cooldown = 1; cooldown_max = 1; }; },
+	  { name = "patient"; place = "local"; limit = "card";
+	    url = "$stub_url"; }
+	);
+	models = (
+	  { id = "m"; targets = ( { provider = "late"; model = "x"; } ); },
+	  { id = "hold"; targets = (
+	    { provider = "patient"; model = "stall-head"; } ); }
+	);
+END
+reload
+tell stub reset >/dev/null
+echo "$ask" >"$dir/ask"
+hold_slot "$anna_key" hold
+many 2
+check "two wait, as their client has a slot" \
+	wait_until -p "$many_pid" card_is '[1,2]'
+key=$chief_key
+post /v1/chat/completions "$ask"
+check "another client's request fails" error_is 504 upstream_timeout
+check "its cooldown ends" wait_until -p "$many_pid" \
+	sh -c "'$TAILGATE' -f '$conf' status | grep '^late.*half-open'"
+is "before they have a slot" "$(stat stub requests)" 2
+let_slot_go
+wait "$many_pid"
+check "the first one tries" many_say 1 '"code":"upstream_timeout"'
+check "the second one does not" many_say 1 '"code":"provider_unavailable"'
+is "which the upstream sees" "$(stat stub requests)" 3
+check "both slots are free" card_is '[0,0]'
+check "a later one may try" wait_until -p "$tailgate_pid" says m 504
+
 finish
