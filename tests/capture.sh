@@ -12,7 +12,9 @@ secret=sk-MARKPROVIDERabcdefghijklmnopqrstuv
 echo $secret >"$dir/provider.key"
 chmod 600 "$dir/provider.key"
 start_upstream stub -n
-stub_more="key = { file = \"$dir/provider.key\"; };"
+short=shrt-9-key
+stub_more="key = { file = \"$dir/provider.key\"; };
+	headers = ( { name = \"X-Project-Key\"; value = \"$short\"; } );"
 more='processes = 2;'
 stub_config
 add_client other
@@ -69,7 +71,7 @@ is 'one at a time' "$?" 1
 like 'is said' "$(cat "$dir/out")" 'client anna is being recorded'
 like 'status says it' "$("$TAILGATE" -f "$conf" status)" \
 	'^anna +(9m[0-9]+s|10m00s) +0 +4'
-ask "MARKREQUEST $secret $anna $other" '"stream":true'
+ask "MARKREQUEST $secret $anna $other $short" '"stream":true'
 is 'a streamed exchange' "$status" 200
 like 'the response says it' "$(header x-tailgate-recording)" \
 	'^until 20[0-9-]+T[0-9:.]+Z'
@@ -101,6 +103,7 @@ like 'it has ended' "$(capture)" '^nothing is being recorded'
 # --- what is in them -------------------------------------------------------------------
 is 'nobody else can read them' "$(find "$dir/run/capture" -perm /077 -name '*.capture')" ''
 check_not 'no provider key' grep -r -q -a MARKPROVIDER "$dir/run/capture"
+check_not 'nor a short one' grep -r -q -a "$short" "$dir/run/capture"
 check_not 'no key of a client' grep -r -q -a "$anna" "$dir/run/capture"
 check_not 'of any client' grep -r -q -a "$other" "$dir/run/capture"
 check_not 'nothing of others' grep -r -q -a -e MARKOTHER -e MARKBEFORE -e MARKFIFTH \
@@ -109,7 +112,7 @@ one=$(grep -l MARKREQUEST "$dir"/run/capture/*.capture)
 is 'the first line says what it was' "$(head -n 1 "$one" | jq -c \
 	'[.client, .method, .path, .model, .provider, .status, .headers]')" \
 	'["anna","POST","/v1/chat/completions","stub/n=2","stub",200,{"Content-Type":"application/json"}]'
-like 'then the request' "$(sed -n 2p "$one")" '^{"model":"stub/n=2",.*MARKREQUEST \*+ \*+ \*+"'
+like 'then the request' "$(sed -n 2p "$one")" '^{"model":"stub/n=2",.*MARKREQUEST \*+ \*+ \*+ \*+"'
 like 'and the response' "$(sed -n '3,$p' "$one")" 'data: \[DONE\]'
 check_not 'the ledger has nothing of it' grep -q MARK "$dir/state/ledger.jsonl"
 check_not 'nor the log' grep -q MARK "$dir/tailgate.log"

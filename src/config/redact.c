@@ -23,10 +23,13 @@
 #define LAYERS 2 /* JSON within a string of JSON */
 #define WORDS_BACK 32 /* "ending in" is so close before its letters */
 
+/* Which keys are looked for. */
+enum which { ALL, ONLY_LONG, ONLY_SHORT };
+
 struct cover {
 	char *out; /* the original; NULL: only search */
 	const struct redact_view *view;
-	bool only_long;
+	enum which which;
 	bool found;
 };
 
@@ -269,15 +272,18 @@ find_long(struct cover *c, struct span key, struct span folded)
 	}
 }
 
+/* Of each length; with `shown`, also what is left of a key that is masked. */
 static void
-find_all(struct cover *c, struct span key, struct span folded)
+find_any(struct cover *c, struct span key, struct span folded, bool shown)
 {
 	if (key.len < REDACT_PIECE_MIN)
 		find_short(c, folded);
 	else
 		find_pieces(c, folded, REDACT_PIECE_MIN);
-	find_masked(c, folded);
-	find_endings(c, folded);
+	if (shown) {
+		find_masked(c, folded);
+		find_endings(c, folded);
+	}
 	find_base64(c, key, BASE64_MIN);
 }
 
@@ -291,31 +297,14 @@ find_key(void *ctx, struct span key)
 	if (key.len < REDACT_KEY_MIN || key.len > SECRET_MAX)
 		return;
 	redact_fold(key.p, key.len, folded);
-	if (c->only_long)
+	if (c->which == ONLY_LONG)
 		find_long(c, key, small);
-	else
-		find_all(c, key, small);
+	else if (c->which == ALL || redact_is_short(key))
+		find_any(c, key, small, c->which == ALL);
 	explicit_bzero(folded, key.len);
 }
 
 /* ---- the keys --------------------------------------------------------- */
-
-bool
-redact_is_long(struct span key)
-{
-	/* What people write for a server that needs no key. */
-	static const char *const placeholders[] = { "no-key", "not-needed",
-		"no_key", "not_needed" };
-
-	if (key.len < REDACT_LONG_MIN || key.len > SECRET_MAX)
-		return false;
-	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]);
-	     i++)
-		if (memmem(key.p, key.len, placeholders[i],
-			strlen(placeholders[i])) != NULL)
-			return false;
-	return true;
-}
 
 size_t
 redact_base64(struct span key, unsigned form, char *out)
@@ -332,51 +321,14 @@ redact_base64(struct span key, unsigned form, char *out)
 	return n;
 }
 
-/* Keys among a provider's own headers: the last word of a header whose name
- * says so. */
-static void
-each_header(const struct provider *provider,
-    void (*take)(void *ctx, struct span key), void *ctx)
-{
-	static const char *const names[] = { "key", "auth", "token", "secret",
-		"cookie", "password" };
-	const char *blank;
-
-	for (size_t i = 0; i < provider->nheaders; i++)
-		for (size_t j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
-			const struct header *h = &provider->headers[i];
-
-			if (strcasestr(h->name, names[j]) == NULL)
-				continue;
-			blank = strrchr(h->value, ' ');
-			take(
-			    ctx, span_of(blank == NULL ? h->value : blank + 1));
-			break;
-		}
-}
-
-void
-redact_each_key(const struct config *config,
-    void (*take)(void *ctx, struct span key), void *ctx)
-{
-	for (size_t i = 0; i < config->nproviders; i++) {
-		const struct provider *p = &config->providers[i];
-
-		for (size_t k = 0; k < p->nkeys; k++)
-			if (p->keys[k] != NULL)
-				take(ctx, span_of(p->keys[k]));
-		each_header(&config->providers[i], take, ctx);
-	}
-}
-
 /* ---- looking ---------------------------------------------------------- */
 
 static bool
-look(
-    const struct redact_keys *keys, struct span text, char *out, bool only_long)
+look(const struct redact_keys *keys, struct span text, char *out,
+    enum which which)
 {
 	struct redact_view view;
-	struct cover c = { .out = out, .view = &view, .only_long = only_long };
+	struct cover c = { .out = out, .view = &view, .which = which };
 	unsigned layer = 0;
 
 	if (redact_view_init(&view, text) == -1) {
@@ -385,12 +337,9 @@ look(
 			memset(out, '*', text.len);
 		return true;
 	}
-	do {
-		redact_each_key(keys->config, find_key, &c);
-		for (size_t i = 0; i < REDACT_OWN; i++)
-			if (keys->own[i].p != NULL)
-				find_key(&c, keys->own[i]);
-	} while (layer++ < LAYERS && redact_view_decode(&view));
+	do
+		redact_each_of(keys, find_key, &c);
+	while (layer++ < LAYERS && redact_view_decode(&view));
 	redact_view_free(&view);
 	return c.found;
 }
@@ -398,17 +347,23 @@ look(
 bool
 redact(const struct redact_keys *keys, char *p, size_t len)
 {
-	return len > 0 && look(keys, (struct span){ p, len }, p, false);
+	return len > 0 && look(keys, (struct span){ p, len }, p, ALL);
 }
 
 bool
 redact_long(const struct redact_keys *keys, char *p, size_t len)
 {
-	return len > 0 && look(keys, (struct span){ p, len }, p, true);
+	return len > 0 && look(keys, (struct span){ p, len }, p, ONLY_LONG);
+}
+
+bool
+redact_short(const struct redact_keys *keys, char *p, size_t len)
+{
+	return len > 0 && look(keys, (struct span){ p, len }, p, ONLY_SHORT);
 }
 
 bool
 redact_finds(const struct redact_keys *keys, struct span text)
 {
-	return text.len > 0 && look(keys, text, NULL, false);
+	return text.len > 0 && look(keys, text, NULL, ALL);
 }

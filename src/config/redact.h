@@ -54,16 +54,25 @@ struct redact_keys {
 bool redact(const struct redact_keys *, char *p, size_t len);
 /* The same for long keys only. */
 bool redact_long(const struct redact_keys *, char *p, size_t len);
+/* The same for the others, which have fewer than REDACT_LONG_MIN bytes, but not
+ * for what is left of a masked one.  Slow: for what is kept. */
+bool redact_short(const struct redact_keys *, char *p, size_t len);
+bool redact_has_short(const struct redact_keys *);
 /* Does it contain one?  (A header that does is left out.) */
 bool redact_finds(const struct redact_keys *, struct span text);
 
-/* ---- for sieve.c ------------------------------------------------------ */
+/* ---- between redact.c, redact_keys.c and sieve.c ----------------------- */
 
 /* Each key of the configuration, of any length. */
 void redact_each_key(const struct config *,
     void (*take)(void *ctx, struct span key), void *ctx);
+/* The same, and the client's own. */
+void redact_each_of(const struct redact_keys *,
+    void (*take)(void *ctx, struct span key), void *ctx);
 /* Long enough to be searched anywhere, and not a placeholder? */
 bool redact_is_long(struct span key);
+/* Too short for that, but long enough to be a key? */
+bool redact_is_short(struct span key);
 /* The letters of base64 that only the key decides, in lower case; out has
  * room for REDACT_BASE64_MAX.  Returns how many. */
 size_t redact_base64(struct span key, unsigned form, char *out);

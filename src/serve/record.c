@@ -27,6 +27,8 @@
 #define HEAD_MAX ((size_t)64 << 10)
 #define KEY_BEGIN "tg-" /* a client's key: that and */
 #define KEY_LETTERS 43
+#define PIECE ((size_t)64 << 10)
+#define PIECE_OVERLAP 512 /* more than a short key in any form */
 #define REMOVED "the recording was removed, or another was begun, meanwhile"
 
 static void
@@ -118,6 +120,17 @@ cover_client_keys(char *p, size_t len)
 	}
 }
 
+/* In pieces, because it takes several times as much memory as its text. */
+static void
+cover_short_keys(const struct redact_keys *keys, char *p, size_t len)
+{
+	if (!redact_has_short(keys))
+		return;
+	/* What one piece cuts is whole in the next. */
+	for (size_t at = 0; at < len; at += PIECE - PIECE_OVERLAP)
+		redact_short(keys, p + at, len - at < PIECE ? len - at : PIECE);
+}
+
 static int
 put(void *ctx, struct span bytes)
 {
@@ -125,18 +138,37 @@ put(void *ctx, struct span bytes)
 	return 0;
 }
 
+struct bodies {
+	struct buf *out;
+	const struct sieve *sieve; /* the long keys; or NULL */
+	const struct redact_keys *keys;
+	struct span request, response;
+};
+
 /* Adds a body and a line end. */
 static void
-put_body(struct buf *b, const struct sieve *sieve, struct span body)
+put_body(const struct bodies *bodies, struct span body)
 {
 	struct sieve_held held = { .len = 0 };
+	struct buf *b = bodies->out;
 	size_t from = b->len;
 
-	sieve_push(sieve, &held, body, put, b);
-	sieve_end(sieve, &held, put, b);
-	if (!buf_failed(b))
+	sieve_push(bodies->sieve, &held, body, put, b);
+	sieve_end(bodies->sieve, &held, put, b);
+	if (!buf_failed(b)) {
 		cover_client_keys(b->p + from, b->len - from);
+		cover_short_keys(bodies->keys, b->p + from, b->len - from);
+	}
 	buf_puts(b, "\n");
+}
+
+static void
+put_bodies(void *ctx)
+{
+	const struct bodies *bodies = ctx;
+
+	put_body(bodies, bodies->request);
+	put_body(bodies, bodies->response);
 }
 
 /* ---- the line ----------------------------------------------------------- */
@@ -257,9 +289,13 @@ make_record(struct request *r)
 {
 	struct span request = spool_span(&r->spool);
 	struct record *record = r->response.record;
+	struct buf b;
+	struct bodies bodies = { .out = &b,
+		.keys = &record->keys,
+		.request = request,
+		.response = buf_span(&record->response) };
 	struct sieve *sieve;
 	const char *why;
-	struct buf b;
 
 	if (request.len > BODY_MAX)
 		return "its request is too large";
@@ -267,9 +303,8 @@ make_record(struct request *r)
 	buf_init_charged(
 	    &b, HEAD_MAX + request.len + record->response.len + 2, &r->memory);
 	put_line(&b, r, request);
-	put_body(&b, sieve != NULL ? sieve : r->server->sieve, request);
-	put_body(&b, sieve != NULL ? sieve : r->server->sieve,
-	    buf_span(&record->response));
+	bodies.sieve = sieve != NULL ? sieve : r->server->sieve;
+	task_work(request.len + record->response.len, put_bodies, &bodies);
 	why = write_record(r, &b);
 	sieve_free(sieve);
 	buf_free(&b);

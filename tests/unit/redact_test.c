@@ -117,6 +117,29 @@ test_base64(void)
 	}
 }
 
+/* For what is kept: the keys that a sieve does not know. */
+static void
+test_short(void)
+{
+	static const struct provider long_only[] = {
+		{ .name = "a", .keys = keys_a, .nkeys = 1 }
+	};
+	static const struct config other = { .providers = long_only,
+		.nproviders = 1 };
+	static const struct redact_keys none = { .config = &other,
+		.own = { { own, sizeof(own) - 1 } } };
+	char text[] = "tiny-7, tiny-78, \"tiny-7\", tin...-7, "
+		      "sk-second-0123456789abcdef";
+
+	CHECK(redact_has_short(&keys) && !redact_has_short(&none),
+	    "there is a short key, or none");
+	CHECK(redact_short(&keys, text, strlen(text)), "it is found");
+	CHECK(strcmp(text,
+		  "******, tiny-78, \"******\", tin...-7, "
+		  "sk-second-0123456789abcdef") == 0,
+	    "and covered where it is a word: %s", text);
+}
+
 int
 main(void)
 {
@@ -135,5 +158,6 @@ main(void)
 		    text);
 	}
 	test_base64();
+	test_short();
 	return check_done();
 }
