@@ -48,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-    def answer(self, body):
+    def prepare(self, body):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ")
         field = self.headers.get("x-api-key")
         shown = key
@@ -85,7 +85,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             code, text = WORDS[status]
             out = {"error": {"message": text.format(key=key, model=model),
                              "type": code, "code": code}}
-        text = json.dumps(out).encode()
+        return status, retry, json.dumps(out).encode()
+
+    def answer(self, status, retry, text):
         self.send_response(429 if status == 529 else status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -95,12 +97,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def do_GET(self):
-        self.answer({})
+        self.answer(*self.prepare({}))
 
     def do_POST(self):
         length = int(self.headers.get("Content-Length", 0))
         with Open():
-            self.answer(json.loads(self.rfile.read(length)))
+            answer = self.prepare(json.loads(self.rfile.read(length)))
+        # With its last byte the gateway may send the next one.
+        self.answer(*answer)
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -21,6 +21,7 @@ new_config <<-END
 	  { name = "cloud"; place = "external"; url = "http://127.0.0.1:$port/v1";
 	    endpoints = [ "realtime" ]; }
 	);
+	cors = { origins = [ "https://a.example" ]; };
 	models = (
 	  { id = "talk"; targets = (
 	    { provider = "voice"; model = "talk"; } ); },
@@ -33,6 +34,7 @@ END
 add_client one --models 'talk,alias,far'
 add_client few --models talk --requests-per-minute 1
 add_client none --models far --endpoints chat
+add_client boss --models far --operator
 start_tailgate
 contrib=$abs_srcdir/contrib/realtime
 
@@ -82,9 +84,13 @@ nginx_share()
 		"$contrib/nginx.conf" >>"$dir/contrib/nginx/tailgate.conf"
 }
 
+# ask KEY QUERY [FIELD...]
 ask()
 {
-	python3 "$tests/websocket.py" ask "$base/v1/realtime?$2" "$1" hello 2>&1
+	ask_key=$1
+	ask_url=$base/v1/realtime?$2
+	shift 2
+	python3 "$tests/websocket.py" ask "$ask_url" "$ask_key" hello "$@" 2>&1
 }
 last_line()
 {
@@ -111,6 +117,12 @@ passes()
 		.tries[0].outcome]')" \
 		'["one","realtime","talk","voice","local",200,true,"none","passed_on"]'
 	: >"$dir/voice"
+	is "$1: the gateway's key may come in a field of its own" "$(ask own \
+		model=talk "X-Tailgate-Key: $one_key" 'Cookie: a=b' |
+		tr '\n' ' ')" 'hello HELLO '
+	is "$1: which stays here, too" "$(cat "$dir/voice")" \
+		'GET /v1/realtime?model=talk HTTP/1.1|Bearer its-own'
+	: >"$dir/voice"
 	is "$1: without a model, the one there is" \
 		"$(ask "$one_key" intent=transcription | head -n 1)" hello
 	: >"$dir/voice"
@@ -120,6 +132,8 @@ passes()
 	like "$1: what may not leave" "$(ask "$one_key" model=far)" '^403'
 	like "$1: an endpoint that is not allowed" \
 		"$(ask "$none_key" model=far)" '^403'
+	like "$1: nor if its plan is asked for" "$(ask "$boss_key" model=far \
+		'X-Tailgate-Explain: 1')" '^403'
 	# nginx has no other answers than 401, 403 and an error of its own.
 	like "$1: another name than the provider's" \
 		"$(ask "$one_key" model=alias)" '^(400|503)'
@@ -127,11 +141,19 @@ passes()
 	like "$1: two models" "$(ask "$one_key" 'model=talk&model=far')" \
 		'^(400|503)'
 	is "$1: none of these reached the provider" "$(cat "$dir/voice")" ''
-	wait_until lines_are $((lines + 9))
-	is "$1: but all are in the ledger" "$(tail -n 7 \
+	wait_until lines_are $((lines + 11))
+	is "$1: but all are in the ledger" "$(tail -n 8 \
 		"$dir/state/ledger.jsonl" | jq -c '[.status, .sent]' |
 		sort | uniq -c | sed 's/^ *//' | tr '\n' ' ')" \
-		'2 [400,null] 1 [401,null] 3 [403,null] 1 [404,null] '
+		'2 [400,null] 1 [401,null] 4 [403,null] 1 [404,null] '
+	for method in OPTIONS POST; do
+		# shellcheck disable=SC2154 # lib.sh's
+		curl -s -o /dev/null -X "$method" -H 'Origin: https://a.example' \
+			-H 'Access-Control-Request-Method: GET' \
+			-H "Authorization: Bearer $one_key" --data '' \
+			"$base/v1/realtime?model=talk"
+	done
+	is "$1: nothing but GET reaches the provider" "$(cat "$dir/voice")" ''
 }
 
 export REALTIME_KEY=its-own

@@ -3,8 +3,9 @@
 """WebSockets (RFC 6455) of one text frame.
 
 websocket.py serve LOG: at a port, which it prints, sends back what it gets;
-LOG gets the request line, and the Authorization field, of each connection.
-websocket.py ask URL KEY TEXT: prints what came back, or the status, the code of
+LOG gets the request line, the Authorization field, and the names of other
+fields with secrets, of each connection.
+websocket.py ask URL KEY TEXT [FIELD...]: prints what came back, or the status, the code of
 the error and nothing more.
 """
 import base64
@@ -17,6 +18,7 @@ import sys
 import threading
 import urllib.parse
 
+SECRETS = ("X-Tailgate-Key", "X-Api-Key", "Cookie")
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -63,8 +65,10 @@ def serve_one(s, log):
     try:
         head = read_head(s)
         with open(log, "a") as f:
-            f.write("%s|%s\n" % (head.split("\r\n")[0],
-                                field(head, "Authorization") or ""))
+            f.write("|".join([head.split("\r\n")[0],
+                              field(head, "Authorization") or ""] +
+                             [name for name in SECRETS
+                              if field(head, name)]) + "\n")
         key = field(head, "Sec-WebSocket-Key").encode()
         accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())
         s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket"
@@ -84,14 +88,15 @@ def serve(log):
         threading.Thread(target=serve_one, args=(s, log), daemon=True).start()
 
 
-def ask(url, key, text):
+def ask(url, key, text, *fields):
     u = urllib.parse.urlsplit(url)
     s = socket.create_connection((u.hostname, u.port), 20)
     nonce = base64.b64encode(os.urandom(16)).decode()
     s.sendall(("GET %s?%s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
                "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
                "Sec-WebSocket-Version: 13\r\nAuthorization: Bearer %s\r\n"
-               "\r\n" % (u.path, u.query, u.netloc, nonce, key)).encode())
+               "%s\r\n" % (u.path, u.query, u.netloc, nonce, key, "".join(
+                   f + "\r\n" for f in fields))).encode())
     head = read_head(s)
     status = head.split(" ")[1]
     if status != "101":

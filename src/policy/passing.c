@@ -21,10 +21,12 @@
 #define NUMBER_MAX 9
 
 const struct passing_header passing_headers[PASSING_HEADERS] = {
-	{ "anthropic-version", "HTTP_ANTHROPIC_VERSION" },
-	{ "anthropic-beta", "HTTP_ANTHROPIC_BETA" },
-	{ "openai-beta", "HTTP_OPENAI_BETA" },
-	{ "idempotency-key", "HTTP_IDEMPOTENCY_KEY" },
+	{ "anthropic-version", "HTTP_ANTHROPIC_VERSION", false },
+	{ "anthropic-beta", "HTTP_ANTHROPIC_BETA", false },
+	{ "openai-beta", "HTTP_OPENAI_BETA", false },
+	{ "idempotency-key", "HTTP_IDEMPOTENCY_KEY", false },
+	/* Codex's, beside a ChatGPT sign-in. */
+	{ "ChatGPT-Account-ID", "HTTP_CHATGPT_ACCOUNT_ID", true },
 };
 
 static void

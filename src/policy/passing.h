@@ -20,8 +20,11 @@
 struct passing_header {
 	const char *name;
 	const char *param; /* as CGI calls it */
+	bool with_own_key; /* to a provider that its clients sign in to, and
+			    * across bridges; otherwise to all that speak
+			    * the API */
 };
-#define PASSING_HEADERS 4
+#define PASSING_HEADERS 5
 extern const struct passing_header passing_headers[PASSING_HEADERS];
 
 #define PASSING_TEXTS (PASSING_HEADERS + 3)

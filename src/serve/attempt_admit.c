@@ -21,15 +21,21 @@
 #define STORE_RETRY_MS 5000
 
 bool
-attempt_admit_ledger(struct attempt *t)
+attempt_is_recorded(const struct request *r, const struct provider *provider)
 {
-	struct server *s = t->request->server;
+	struct server *s = r->server;
 	enum when_stuck stuck = s->config->ledger_when_stuck;
 
-	if (stuck == STUCK_COUNT ||
+	return stuck == STUCK_COUNT ||
 	    (stuck == STUCK_REFUSE_EXTERNAL &&
-		t->provider->place == PLACE_LOCAL) ||
-	    ledger_keeps(s->ledger))
+		provider->place == PLACE_LOCAL) ||
+	    ledger_keeps(s->ledger);
+}
+
+bool
+attempt_admit_ledger(struct attempt *t)
+{
+	if (attempt_is_recorded(t->request, t->provider))
 		return true;
 	return attempt_fail(t, REFUSE_LEDGER, LEDGER_RETRY_MS, NULL);
 }

@@ -11,8 +11,8 @@
 #include "serve/relay.h"
 #include "serve/request.h"
 
-/* Type, agent, trace, account, and up to three for another tailgate. */
-#define ATTEMPT_FIELDS_MAX (7 + PASSING_HEADERS)
+/* Type, agent, trace, and up to three for another tailgate. */
+#define ATTEMPT_FIELDS_MAX (6 + PASSING_HEADERS)
 
 struct attempt {
 	struct request *request;
@@ -52,6 +52,8 @@ bool attempt_fail(struct attempt *, enum refusal, int64_t retry_after_ms,
 
 /* False if the try could not be recorded: then it must not leave. */
 bool attempt_admit_ledger(struct attempt *);
+/* Will the ledger have what goes to this provider, or may it go without? */
+bool attempt_is_recorded(const struct request *, const struct provider *);
 bool attempt_reserve_budget(struct attempt *);
 /* The first key that does not rest and has not failed, or -1. */
 void attempt_choose_key(struct attempt *);

@@ -85,13 +85,11 @@ make_fields(struct attempt *t)
 	add_field(t, "traceparent", p->trace);
 	if (t->provider->kind == PROVIDER_TAILGATE)
 		add_hop_fields(t);
-	if (t->provider->auth == AUTH_CLIENT)
-		add_field(t, "ChatGPT-Account-ID",
-		    io_param(t->request->io, "HTTP_CHATGPT_ACCOUNT_ID"));
-	if (t->bridge != NULL)
-		return;
 	for (size_t i = 0; i < PASSING_HEADERS; i++)
-		add_field(t, passing_headers[i].name, p->values[i]);
+		if (passing_headers[i].with_own_key
+			? t->provider->auth == AUTH_CLIENT
+			: t->bridge == NULL)
+			add_field(t, passing_headers[i].name, p->values[i]);
 }
 
 /* No memory now, or too large. */

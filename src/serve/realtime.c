@@ -27,6 +27,8 @@ refuse(struct request *r, enum refusal refusal, const char *message)
 static const struct candidate *
 find(struct request *r, const char *name)
 {
+	const struct candidate *out = NULL;
+
 	for (size_t i = 0; i < r->plan.ncandidates; i++) {
 		const struct candidate *c = &r->plan.candidates[i];
 
@@ -34,15 +36,17 @@ find(struct request *r, const char *name)
 			continue;
 		if (c->verdict == VERDICT_IN)
 			return c;
-		refuse(r, c->refusal, c->reason);
-		return NULL;
+		out = out == NULL ? c : out;
 	}
-	refuse(r, REFUSE_UNSUPPORTED,
-	    arena_printf(r->arena,
-		"The web server passes Realtime on to %s, and the model %s "
-		"does not lead there; choose another model, or ask the "
-		"operator.",
-		name, r->call.model));
+	if (out != NULL)
+		refuse(r, out->refusal, out->reason);
+	else
+		refuse(r, REFUSE_UNSUPPORTED,
+		    arena_printf(r->arena,
+			"The web server passes Realtime on to %s, and the "
+			"model %s does not lead there; choose another model, "
+			"or ask the operator.",
+			name, r->call.model));
 	return NULL;
 }
 
@@ -110,7 +114,11 @@ realtime_serve(struct request *r)
 		    "Realtime is a WebSocket, which the web server has to pass "
 		    "on itself; the operator finds in tailgate.fcgi(8), "
 		    "REALTIME, how.");
-	if ((c = find(r, name)) == NULL || !check_name(r, c) || !count(r))
+	if ((c = find(r, name)) == NULL || !check_name(r, c))
+		return false;
+	if (!attempt_is_recorded(r, c->target->provider))
+		return refuse(r, REFUSE_LEDGER, NULL);
+	if (!count(r))
 		return false;
 	t = attempt_add_try(r, c);
 	t->outcome = "passed_on";

@@ -202,12 +202,14 @@ request_facts(struct request *r, void **learned_set)
 	return facts;
 }
 
+/* Not if the web server asks: after any 200 it goes on. */
 static bool
 wants_explanation(struct request *r)
 {
 	const char *value = io_param(r->io, "HTTP_X_TAILGATE_EXPLAIN");
 
 	return value != NULL && strcmp(value, "1") == 0 &&
+	    (r->spec->flags & ENDPOINT_BY_SERVER) == 0 &&
 	    (r->client->explain || r->client->operator);
 }
 
@@ -261,10 +263,11 @@ request_plan(struct request *r)
 static bool
 serve_upstream(struct request *r)
 {
-	return request_read(r) && request_parse(r) && request_plan(r) &&
-	    (r->response.ended ||
-		(r->spec->flags & ENDPOINT_BY_SERVER ? realtime_serve(r)
-						     : attempt_serve(r)));
+	if (!request_read(r) || !request_parse(r) || !request_plan(r))
+		return false;
+	if (r->spec->flags & ENDPOINT_BY_SERVER)
+		return realtime_serve(r);
+	return r->response.ended || attempt_serve(r);
 }
 
 static bool

@@ -252,6 +252,15 @@ path_of(struct request *r)
 	    : arena_text(r->arena, (struct span){ uri, strcspn(uri, "?#") });
 }
 
+/* Does the web server ask whether it may go on?  A 2xx says yes. */
+static bool
+is_authorizing(const struct request *r)
+{
+	return r->io->authorizes ||
+	    (r->spec != NULL && (r->spec->flags & ENDPOINT_BY_SERVER) != 0 &&
+		io_param(r->io, "TAILGATE_PROVIDER") != NULL);
+}
+
 bool
 route(struct request *r)
 {
@@ -262,7 +271,7 @@ route(struct request *r)
 	r->spec = find_endpoint(path, &r->rest);
 	r->response.shape = shape_of(r, path);
 	if (origin != NULL && method != NULL &&
-	    strcmp(method, "OPTIONS") == 0) {
+	    strcmp(method, "OPTIONS") == 0 && !is_authorizing(r)) {
 		r->body_read = true;
 		return response_preflight(r);
 	}

@@ -110,8 +110,9 @@ judge_account(const struct relay *r, bool key, struct relay_result *result)
 }
 
 /* The client signed in itself: its key or its quota is no fault of the
- * provider's, and no other client's business.  The client reads the provider's
- * own error, by which tools sign in anew.  False: it is none of these. */
+ * provider's, no sign of its health, and no other client's business.  The
+ * client reads the provider's own error, by which tools sign in anew.  False:
+ * it is none of these. */
 static bool
 judge_own_key(
     const struct relay *r, const struct blamed *b, struct relay_result *result)
@@ -124,12 +125,12 @@ judge_own_key(
 			return false;
 		/* FALLTHROUGH */
 	case BLAME_KEY:
-		judge_as(result, REFUSE_OWN_KEY, HEALTH_OK);
+		judge_as(result, REFUSE_OWN_KEY, HEALTH_ABANDONED);
 		return true;
 	case BLAME_ACCOUNT:
 	case BLAME_RATE:
 	case BLAME_RATE_ALL:
-		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_OK);
+		judge_as(result, REFUSE_RATE_UPSTREAM, HEALTH_ABANDONED);
 		return true;
 	default:
 		return false;
