@@ -205,6 +205,12 @@ prove_url(struct load *load, const struct provider *p)
 		mistake_of(load, p, "providers", "proxy",
 		    "a local provider is reached directly; remove it, or set "
 		    "place = \"external\"");
+	if (p->counts != COUNTS_NONE &&
+	    (p->place != PLACE_LOCAL || p->kind != PROVIDER_OPENAI ||
+		p->auth == AUTH_CLIENT))
+		mistake_of(load, p, "providers", "counts",
+		    "only a local provider of kind openai, with no key of its "
+		    "clients', is asked to count; remove it");
 	prove_address(load, p);
 }
 

@@ -424,6 +424,11 @@ const struct schema schema_table[] = {
 	    "A local provider may get images and files as http and https URLs, "
 	    "which it fetches itself, from any network that it reaches.",
 	    IN(provider, fetches_media)),
+	WORD("providers", "counts", SCHEMA_WORD, "none",
+	    "none input_tokens tokenize",
+	    "How a local server counts tokens: input_tokens as llama.cpp does, "
+	    "tokenize as vLLM does; none: it is not asked.",
+	    IN(provider, counts)),
 	GROUP("providers", "wake", "wake",
 	    "How its host is woken when it can't be reached; it is not, unless "
 	    "given.",

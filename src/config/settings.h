@@ -124,6 +124,9 @@ struct wake {
 	unsigned queue;		/* requests that may wait for it */
 };
 
+/* How a local server is asked how many tokens a chat request has. */
+enum counts { COUNTS_NONE, COUNTS_INPUT_TOKENS, COUNTS_TOKENIZE };
+
 struct provider {
 	const char *name;
 	size_t index;
@@ -157,6 +160,7 @@ struct provider {
 	int64_t wake_wait_ms;	/* so long may a request wait for that */
 	bool learn;		/* believe what `tailgate probe` learns */
 	bool fetches_media;	/* a local one may be sent media by URL */
+	enum counts counts;	/* asked before a request is too long for it */
 	uint64_t endpoints;	/* of targets without their own; 0: not given */
 };
 

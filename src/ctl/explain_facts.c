@@ -182,6 +182,30 @@ read_learned(const struct config *config, const json_t *root,
 	facts->learned = rows;
 }
 
+static void
+read_counts(const struct config *config, const json_t *root,
+    struct arena *arena, struct facts *facts)
+{
+	const json_t *row, *all = json_object_get(root, "counts");
+	struct facts_count *rows =
+	    arena_alloc(arena, (json_array_size(all) + 1) * sizeof(*rows));
+	size_t i;
+
+	json_array_foreach (all, i, row) {
+		const struct provider *provider = config_provider(config,
+		    json_string_value(json_object_get(row, "provider")));
+		const char *model =
+		    json_string_value(json_object_get(row, "model"));
+
+		if (provider == NULL || model == NULL)
+			continue;
+		rows[facts->ncounts++] =
+		    (struct facts_count){ provider, arena_strdup(arena, model),
+			    (uint64_t)number(row, "tokens") };
+	}
+	facts->counts = rows;
+}
+
 int
 explain_facts_load(const struct config *config, const char *file,
     struct arena *arena, struct facts *facts)
@@ -198,6 +222,7 @@ explain_facts_load(const struct config *config, const char *file,
 	read_providers(config, root, arena, facts);
 	read_limits(config, root, arena, facts);
 	read_learned(config, root, arena, facts);
+	read_counts(config, root, arena, facts);
 	facts->rotation = (uint32_t)number(root, "turn");
 	json_decref(root);
 	return 0;

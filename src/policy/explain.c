@@ -124,6 +124,10 @@ put_fit(const struct candidate *c, struct buf *out)
 
 	jput_name_open(out, "fit", '{');
 	jput_u64(out, "need_tokens", c->need_tokens);
+	if (c->counted != NULL)
+		jput_u64(out, "counted_tokens", c->counted->tokens);
+	if (c->near)
+		jput_bool(out, "asks_count", true);
 	put_bound(out, "context", c->context);
 	put_bound(out, "max_output", c->able.max_output);
 	for (size_t i = 0; i < EXPLAIN_NEEDS; i++)

@@ -108,6 +108,13 @@ say_fit(const struct candidate *c, struct buf *out)
 	else
 		buf_printf(out, "%" PRIu64, c->context);
 	buf_puts(out, " tokens");
+	if (c->counted != NULL)
+		buf_printf(out,
+		    " by estimate, its server counts %" PRIu64 " in",
+		    c->counted->tokens);
+	if (c->near)
+		buf_puts(
+		    out, " by estimate; its server would be asked to count");
 	if (c->able.max_output != 0)
 		buf_printf(out, ", output up to %" PRIu64, c->able.max_output);
 	say_abilities(c, TRI_YES, "; it has ", out);

@@ -92,6 +92,17 @@ facts_find_learned(
 	return NULL;
 }
 
+const struct facts_count *
+facts_find_count(
+    const struct facts *facts, const struct provider *p, const char *model)
+{
+	for (size_t i = 0; i < facts->ncounts; i++)
+		if (facts->counts[i].provider == p &&
+		    strcmp(facts->counts[i].model, model) == 0)
+			return &facts->counts[i];
+	return NULL;
+}
+
 static enum tri
 over(enum tri learned, enum tri said)
 {

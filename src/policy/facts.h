@@ -57,6 +57,13 @@ struct facts_learned {
 	int64_t at_ms;		/* wall clock; 0: not known */
 };
 
+/* What the server of an upstream model counted of the request itself. */
+struct facts_count {
+	const struct provider *provider;
+	const char *model;
+	uint64_t tokens;	/* of its input */
+};
+
 /* How long a report of what is busy is believed. */
 #define FACTS_BUSY_MS 120000
 
@@ -68,6 +75,8 @@ struct facts {
 	size_t nheld;
 	const struct facts_learned *learned;
 	size_t nlearned;
+	const struct facts_count *counts;
+	size_t ncounts;
 	uint32_t rotation;	/* of the model's round robin */
 };
 
@@ -96,6 +105,10 @@ int64_t facts_keys_ms(
 /* What was learned of an upstream model; NULL: nothing, or the provider is not
  * to be learned from. */
 const struct facts_learned *facts_find_learned(
+    const struct facts *, const struct provider *, const char *model);
+
+/* What its server counted of the request; NULL: it did not. */
+const struct facts_count *facts_find_count(
     const struct facts *, const struct provider *, const char *model);
 
 /* The target as it is: what was learned of this upstream model overrides

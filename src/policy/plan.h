@@ -16,7 +16,8 @@
  *  2. when: the request is none that the target, or the model, is for;
  *  3. endpoint: it must serve it, or a bridge to chat must exist;
  *  4. key: a provider that its clients sign in to needs the client's own;
- *  5. fit: what the call needs against what the target says it can do;
+ *  5. fit: what the call needs against what the target says it can do; with
+ *     its server's own count of the input, if that was asked for (near);
  *  6. health: an open circuit;
  *  7. attempts: no more than the model's max_attempts.
  * Being out by 3 to 6 lets the next target be used only with the permission
@@ -67,6 +68,10 @@ struct candidate {
 	struct target able;	/* the target with what was learned of it */
 	uint64_t need_tokens;	/* input + output, against: */
 	uint64_t context;	/* what it allows; 0: not said */
+	const struct facts_count *counted;	/* its server's count of the
+				   input, which goes before ours; or NULL */
+	bool near;		/* too long by so little that its server, which
+				   can count, should be asked first */
 	int64_t open_ms;	/* circuit, as in the facts */
 	int64_t worst_nanousd;	/* -1: no price known */
 	const struct refused *met;	/* what it would meet after the plan,

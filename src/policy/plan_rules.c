@@ -16,6 +16,10 @@
 #include "policy/remote.h"
 #include "policy/when.h"
 
+/* An estimate that is above the context by no more than this is worth asking
+ * the server, in percent of the context: it seldom counts more too many. */
+#define NEAR_PERCENT 15
+
 static void
 out(struct candidate *c, enum verdict verdict, enum refusal refusal,
     const char *reason)
@@ -126,6 +130,48 @@ rule_key(const struct plan_question *q, struct candidate *c)
 	return false;
 }
 
+/* Can its server be asked before this is too long for it?  It would count the
+ * text that is sent as chat; what media need, each counts in its own way. */
+static bool
+is_near(const struct plan_question *q, const struct candidate *c)
+{
+	const struct provider *p = c->target->provider;
+	enum endpoint endpoint = q->call->endpoint;
+	uint64_t most = c->context / 100 * NEAR_PERCENT +
+	    c->context % 100 * NEAR_PERCENT / 100;
+
+	return p->counts != COUNTS_NONE && p->place == PLACE_LOCAL &&
+	    c->counted == NULL && c->need_tokens - c->context <= most &&
+	    c->open_ms == 0 &&
+	    (endpoint == ENDPOINT_CHAT || c->bridge != BRIDGE_NONE) &&
+	    endpoint != ENDPOINT_COUNT_TOKENS &&
+	    !(q->call->needs & (CALL_IMAGES | CALL_AUDIO | CALL_FILES));
+}
+
+/* Input and output against the context. */
+static bool
+rule_context(const struct plan_question *q, struct candidate *c)
+{
+	uint64_t in = q->call->input_tokens, asked = q->call->max_output_tokens;
+	uint64_t need = c->need_tokens;
+
+	if (c->counted != NULL) {
+		in = c->counted->tokens;
+		need = sum_u64(in, asked);
+	}
+	if (c->context == 0 || need <= c->context)
+		return true;
+	c->near = is_near(q, c);
+	out(c, VERDICT_TOO_LONG, REFUSE_TOO_LONG,
+	    arena_printf(q->arena,
+		"needs %s%" PRIu64 " tokens (%" PRIu64 " in%s, %" PRIu64
+		" out), the context is %" PRIu64,
+		c->counted != NULL ? "" : "about ", need, in,
+		c->counted != NULL ? " as its server counts" : "", asked,
+		c->context));
+	return false;
+}
+
 static bool
 rule_length(const struct plan_question *q, struct candidate *c)
 {
@@ -140,16 +186,7 @@ rule_length(const struct plan_question *q, struct candidate *c)
 			asked, able->max_output));
 		return false;
 	}
-	if (able->context != 0 && c->need_tokens > able->context) {
-		out(c, VERDICT_TOO_LONG, REFUSE_TOO_LONG,
-		    arena_printf(q->arena,
-			"needs about %" PRIu64 " tokens (%" PRIu64
-			" in, %" PRIu64 " out), the context is %" PRIu64,
-			c->need_tokens, q->call->input_tokens, asked,
-			able->context));
-		return false;
-	}
-	return true;
+	return rule_context(q, c);
 }
 
 static bool
@@ -238,6 +275,7 @@ plan_judge(
 	c->need_tokens =
 	    sum_u64(q->call->input_tokens, q->call->max_output_tokens);
 	c->context = c->able.context;
+	c->counted = facts_find_count(q->facts, c->target->provider, c->model);
 	c->worst_nanousd = price_worst(c->target, q->call->input_tokens,
 	    q->call->max_output_tokens, q->call->choices, q->call->characters,
 	    call_images(q->call));

@@ -15,4 +15,11 @@
  * False: refused, with r->refused. */
 bool attempt_serve(struct request *);
 
+/* Asks the candidate's server, which can count (provider->counts), how many
+ * tokens of input the request would be for it.  False: it is not known, within
+ * this time (as clock_now_ms()), and then the server is left alone for some
+ * minutes. */
+bool attempt_count(struct request *, const struct candidate *,
+    int64_t until_ms, uint64_t *tokens);
+
 #endif

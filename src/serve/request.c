@@ -32,6 +32,8 @@
 _Static_assert(
     REQUEST_ID_SIZE > HOP_REQUEST_ID_CHARS, "an id is handed on whole");
 #define SHARE_RETRY_MS 5000
+/* For the servers that are asked to count a request's tokens, together. */
+#define COUNT_MS 2000
 
 bool
 request_refuse(struct request *r, enum refusal refusal)
@@ -231,6 +233,31 @@ explain(struct request *r, const struct facts *facts)
 	buf_free(&b);
 }
 
+/* Servers that can count are asked about what is a little too long by
+ * estimate; with their counts the plan is made again. */
+static void
+count_near(struct request *r, struct facts *facts)
+{
+	struct plan *plan = &r->plan;
+	struct facts_count *counts =
+	    arena_alloc(r->arena, (plan->ncandidates + 1) * sizeof(*counts));
+	int64_t until_ms = clock_now_ms() + COUNT_MS;
+	uint64_t tokens;
+
+	facts->counts = counts;
+	for (size_t i = 0; i < plan->ncandidates; i++) {
+		const struct candidate *c = &plan->candidates[i];
+
+		if (!c->near || !attempt_count(r, c, until_ms, &tokens))
+			continue;
+		counts[facts->ncounts++] =
+		    (struct facts_count){ c->target->provider, c->model,
+			    tokens };
+		plan_make(r->server->config, r->client, &r->call, facts,
+		    r->arena, plan);
+	}
+}
+
 static bool
 request_plan(struct request *r)
 {
@@ -246,6 +273,7 @@ request_plan(struct request *r)
 		leases_refresh(r->server->leases, false);
 	plan_make(
 	    r->server->config, r->client, &r->call, facts, r->arena, &r->plan);
+	count_near(r, facts);
 	if (r->plan.model != NULL)
 		r->entry.route = r->plan.model->id;
 	if (wants_explanation(r))

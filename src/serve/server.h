@@ -58,6 +58,9 @@ struct server {
 	int waker; /* asks for a host to be woken (waker.h); -1: none is */
 	/* How often a provider was asleep, as far as its connections know. */
 	uint32_t sleeps[CONFIG_PROVIDERS_MAX];
+	/* Until when a provider is not asked to count tokens, as
+	 * clock_now_ms(). */
+	int64_t silent_ms[CONFIG_PROVIDERS_MAX];
 	struct share *share; /* NULL: no pool (CGI) */
 	int parent_fd; /* a pipe to the parent, for these bytes: */
 #define SERVER_READY "+" /* it can serve */

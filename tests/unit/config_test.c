@@ -258,6 +258,10 @@ static const struct {
 	    "0" },
 	{ PROVIDERS, ", { name = \"b\"; }",
 	    "tailgate.conf:5: providers[1].url: is missing" },
+	{ PROVIDERS,
+	    ", { name = \"b\"; url = \"https://a.example/v1\"; "
+	    "counts = \"tokenize\"; }",
+	    "tailgate.conf:5: providers[1].counts: only a local provider" },
 	/* providers */
 	{ PROVIDERS, ", { name = \"b c\"; kind = \"echo\"; }",
 	    "tailgate.conf:5: providers[1].name: must be a name of letters" },
