@@ -307,4 +307,32 @@ start_lighttpd "$dir/cgi.lighttpd"
 key=$one_key
 ask
 is 'a CGI program wakes it, too' "$status $(told packet)" '200 1'
+
+# Its own process that wakes has no key, and holds nobody's log.
+if [ -r /proc/self/environ ]; then
+	cat >"$dir/wake-it" <<-END
+		#!/bin/sh
+		cat "/proc/\$PPID/environ" >"$dir/ran.environ"
+		readlink "/proc/\$PPID/fd/2" >"$dir/ran.stderr"
+		echo >"$host/woken"
+	END
+	config "command = [ \"$dir/wake-it\" ];"
+	fall_asleep
+	body='{"model":"m","messages":[]}'
+	printf '%s' "$body" | env -i PATH="$PATH" TG_SECRET="$TG_SECRET" \
+		GATEWAY_INTERFACE=CGI/1.1 REQUEST_METHOD=POST QUERY_STRING= \
+		SCRIPT_NAME=/v1/chat/completions PATH_INFO= \
+		REQUEST_URI=/v1/chat/completions SERVER_PROTOCOL=HTTP/1.1 \
+		REMOTE_ADDR=127.0.0.1 CONTENT_TYPE=application/json \
+		CONTENT_LENGTH=${#body} HTTP_AUTHORIZATION="Bearer $one_key" \
+		"$TAILGATE_FCGI" -f "$conf" 2>&1 >"$dir/cgi.out" |
+		cat >"$dir/cgi.err"
+	like 'a program wakes it for CGI' "$(cat "$dir/cgi.out")" \
+		'^Status: 200'
+	check 'it looked' test -s "$dir/ran.stderr"
+	check_not "no key is in the waker's environment" grep -q -a \
+		-e "$one_key" -e "$TG_SECRET" "$dir/ran.environ"
+	is "and it has left the web server's pipe" \
+		"$(cat "$dir/ran.stderr")" /dev/null
+fi
 finish

@@ -95,7 +95,7 @@ serve_one(void *ctx)
 
 /* With what is forked while the process may do so yet. */
 static bool
-open_cgi(const struct config *config, char *why, size_t size)
+open_cgi(struct config *config, char *why, size_t size)
 {
 	int waker = -1;
 
@@ -109,7 +109,7 @@ open_cgi(const struct config *config, char *why, size_t size)
 
 /* The loop of a worker, for one request. */
 static int
-serve_cgi(const struct config *config)
+serve_cgi(struct config *config)
 {
 	char why[512];
 	bool cut = false;

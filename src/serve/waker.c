@@ -8,11 +8,13 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +35,8 @@
 /* Six bytes of ones, and the card's address 16 times. */
 #define COPIES 16
 #define PACKET_BYTES (WAKE_MAC_BYTES * (1 + COPIES))
+
+extern char **environ;
 
 _Static_assert(CONFIG_PROVIDERS_MAX <= 256, "an index is one byte");
 
@@ -205,16 +209,46 @@ waker_run(const struct config *config, int desk)
 	_exit(0);
 }
 
+/* What a CGI program has been given: the client's key is in its environment,
+ * and a provider's may be. */
+static void
+forget_environment(void)
+{
+	for (char **e = environ; *e != NULL; e++)
+		explicit_bzero(*e, strlen(*e));
+	*environ = NULL;
+}
+
+/* A web server may read what a CGI program logs until nobody has that pipe any
+ * more, and a program that wakes a host may run for a minute. */
+static void
+leave_stderr(void)
+{
+	struct stat st;
+	int null;
+
+	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISFIFO(st.st_mode) &&
+	    !S_ISSOCK(st.st_mode))
+		return;
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null == -1 || dup2(null, STDERR_FILENO) == -1)
+		_exit(1);
+}
+
 int
-waker_start(const struct config *config)
+waker_start(struct config *config)
 {
 	int desk[2], saved;
 	pid_t pid;
 
 	if (ledger_desk_open(desk) == -1)
 		return -1;
-	if ((pid = fork()) == 0)
+	if ((pid = fork()) == 0) {
+		config_keys_forget(config);
+		forget_environment();
+		leave_stderr();
 		waker_run(config, desk[LEDGER_DESK_KEEPS]);
+	}
 	saved = errno;
 	close(desk[LEDGER_DESK_KEEPS]);
 	if (pid != -1)

@@ -29,7 +29,8 @@ _Noreturn void waker_run(const struct config *, int desk);
 bool waker_ask(int desk, const struct provider *);
 
 /* A waker of one's own (CGI): forks, before there are threads; where it is
- * asked, or -1 with errno. */
-int waker_start(const struct config *);
+ * asked, or -1 with errno.  It has neither the keys nor the environment, and
+ * logs to stderr only if that is no pipe or socket. */
+int waker_start(struct config *);
 
 #endif
