@@ -28,6 +28,16 @@ case $force in
 *) skip_all "this kernel has only: $force" ;;
 esac
 printf '%s\n' "$anna_key" >"$dir/anna.key"
+"$TAILGATE" -f "$conf" capture --client anna --for 10m --max 1 >/dev/null
+key=$anna_key
+post /v1/chat/completions "$(chat plain)"
+# shellcheck disable=SC2317 # wait_until calls it
+is_recorded()
+{
+	ls "$dir"/run/capture/*.capture
+}
+wait_until is_recorded >/dev/null 2>&1 || broken 'nothing is recorded'
+mv "$dir"/run/capture/*.capture "$dir/exchange"
 chat plain >"$dir/request"
 HOME=$dir/home
 export HOME
@@ -90,6 +100,9 @@ while IFS='|' read -r name connects arguments; do
 		grep -q -a MARKCOMMANDKEY "$dir/core"
 	rm -f "$dir/core" "$dir/mine"
 done <<-END
+	capture|0|-f $conf capture --client anna --for 1m
+	capture --remove|0|-f $conf capture --remove
+	capture list|0|-f $conf capture list
 	check|0|-f $conf check
 	check --dump|0|-f $conf check --dump
 	check --systemd-allow|1|-f $conf check --systemd-allow
@@ -100,6 +113,7 @@ done <<-END
 	prices import|0|-f $dir/prices.conf prices import $dir/list.json
 	probe|1|-f $conf probe
 	probe --mount|1|probe --mount $base/v1 --key-file $dir/anna.key
+	replay|1|replay --url $base --key-file $dir/anna.key $dir/exchange
 	setup|0|setup codex --url $base/v1 --key-file $dir/anna.key
 	setup --undo|0|setup codex --undo
 	status|0|-f $conf status

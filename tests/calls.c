@@ -56,6 +56,7 @@ static const char *const role_names[ROLES_MAX] = { [SANDBOX_PARENT] = "parent",
 	[SANDBOX_EDIT] = "edit",
 	[SANDBOX_INIT] = "init",
 	[SANDBOX_SETUP] = "setup",
+	[SANDBOX_CAPTURE] = "capture",
 	[SANDBOX_WAKER] = "waker" };
 
 static uint64_t counts[ROLES_MAX][SANDBOX_WATCHED_OTHER];

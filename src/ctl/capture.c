@@ -223,8 +223,8 @@ ctl_capture(int argc, char **argv)
 
 	if ((status = take_options(argc, argv, &asked)) != 0)
 		return status;
-	/* Of the roles that may write in runtime_dir, and remove there. */
-	if ((config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_PROBE, NULL)) == NULL)
+	config = ctl_load(CONFIG_NO_SECRETS, SANDBOX_CAPTURE, NULL);
+	if (config == NULL)
 		return 1;
 	recording = recording_open(config, why, sizeof(why));
 	if (recording == NULL) {

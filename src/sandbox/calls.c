@@ -36,10 +36,12 @@
 #define EDIT (1u << SANDBOX_EDIT)
 #define INIT (1u << SANDBOX_INIT)
 #define SETUP (1u << SANDBOX_SETUP)
+#define CAPTURE (1u << SANDBOX_CAPTURE)
 #define WAKER (1u << SANDBOX_WAKER) /* not among HELD: it needs little */
 
 #define SERVE (WORKER | CGI)
-#define COMMANDS (PROBE | MOUNT | INSPECT | CHECK | EDIT | INIT | SETUP)
+#define COMMANDS \
+	(PROBE | MOUNT | INSPECT | CHECK | EDIT | INIT | SETUP | CAPTURE)
 #define HELD (SERVE | LEDGER | COMMANDS)
 /* These use libcurl, the resolver and threads. */
 #define ASK (SERVE | PROBE | MOUNT)
@@ -84,9 +86,10 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("write", HELD | WAKER, 0, "files, pipes, the log"),
 	CALL("readv writev", LEDGER, HELD & ~LEDGER,
 	    "the ledger's lines; stdio of musl"),
-	CALL("pread64", WORKER | LEDGER | INSPECT, CGI | PROBE | MOUNT | INIT,
+	CALL("pread64", WORKER | LEDGER | INSPECT,
+	    CGI | PROBE | MOUNT | INIT | CAPTURE,
 	    "the ledger from its end; loading a library of the resolver"),
-	CALL("pwrite64", WORKER | LEDGER | PROBE, CGI,
+	CALL("pwrite64", WORKER | LEDGER | PROBE, CGI | CAPTURE,
 	    "makes files that are mapped, and lets them grow"),
 	CALL("close", HELD | WAKER, 0, ""),
 	CALL("lseek _llseek", HELD & ~(MOUNT | INIT | SETUP),
@@ -100,7 +103,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    PROBE | INSPECT | CHECK, "realpath(3)"),
 	CALL("getcwd", 0, CHECK | EDIT | INIT | SETUP,
 	    "realpath(3) of a relative path"),
-	CALL("getdents64 getdents", WORKER | PROBE | INSPECT, CGI,
+	CALL("getdents64 getdents", WORKER | PROBE | INSPECT | CAPTURE, CGI,
 	    "what is in runtime_dir"),
 	CALL("flock", HELD & ~(MOUNT | CHECK | SETUP), 0,
 	    "slots, the ledger, a file that is edited"),
@@ -108,19 +111,20 @@ const struct sandbox_call sandbox_calls[] = {
 	    "before a file takes the place of another"),
 	CALL("fchmod", EDIT | INIT | SETUP, LEDGER,
 	    "the mode of the file that it replaces; a ledger of mode 0600"),
-	CALL(
-	    "fchown fchown32", PROBE | EDIT | INIT | SETUP, 0, "and its owner"),
+	CALL("fchown fchown32", PROBE | EDIT | INIT | SETUP, CAPTURE,
+	    "and its owner"),
 	CALL("umask", SETUP, 0, "a copy is nobody else's"),
-	CALL("rename renameat renameat2", PROBE | EDIT | INIT | SETUP, 0,
+	CALL("rename renameat renameat2", PROBE | EDIT | INIT | SETUP, CAPTURE,
 	    "takes the place of the file that it replaces"),
-	CALL("unlink unlinkat", WORKER | PROBE | EDIT | SETUP, CGI | INIT,
-	    "the spool's name; a copy that is not needed"),
-	CALL("mkdir mkdirat", WORKER | PROBE | SETUP, CGI | INIT,
+	CALL("unlink unlinkat", WORKER | PROBE | EDIT | SETUP | CAPTURE,
+	    CGI | INIT, "the spool's name; a copy that is not needed"),
+	CALL("mkdir mkdirat", WORKER | PROBE | SETUP, CGI | INIT | CAPTURE,
 	    "a limit's directory in runtime_dir; those of a tool's files"),
 	CALL("rmdir", SETUP, 0, "takes them back"),
 	CALL("mknod mknodat", SERVE, 0,
 	    "a FIFO that wakes who waits for a slot"),
-	CALL("ftruncate ftruncate64", PROBE, 0, "makes files that are mapped"),
+	CALL("ftruncate ftruncate64", PROBE, CAPTURE,
+	    "makes files that are mapped"),
 
 	/* Descriptors.  No F_SETOWN, no O_ASYNC: those send signals. */
 	CALL("fcntl fcntl64", ASK | SETUP, HELD & ~(ASK | SETUP), "its flags",
@@ -128,7 +132,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("fcntl fcntl64", ASK, INIT, "never blocks", IS(1, F_SETFL),
 	    LACKS(2, O_ASYNC)),
 	CALL("fcntl fcntl64", SERVE | LEDGER | PROBE,
-	    MOUNT | INIT | EDIT | SETUP, "is not inherited", IS(1, F_SETFD)),
+	    MOUNT | INIT | EDIT | SETUP | CAPTURE, "is not inherited",
+	    IS(1, F_SETFD)),
 	CALL("fcntl fcntl64", 0, HELD, "is it open; stdio of musl",
 	    IS(1, F_GETFD)),
 	CALL("ioctl", WORKER, CGI, "does the client's socket still hold bytes",
@@ -148,7 +153,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("pselect6 select _newselect pselect6_time64", PROBE, 0,
 	    "until the next look (--watch)"),
 	CALL("clock_nanosleep nanosleep clock_nanosleep_time64",
-	    CGI | LEDGER | MOUNT | INSPECT, WORKER | PROBE | INIT | SETUP,
+	    CGI | LEDGER | MOUNT | INSPECT,
+	    WORKER | PROBE | INIT | SETUP | CAPTURE,
 	    "tries again, waits for a child's end, follows the ledger"),
 	CALL("timer_settime timer_settime64 timer_delete", 0, SERVE,
 	    "the kernel's timer that ends a stopped holder (fleet/leases.h)"),
@@ -240,7 +246,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "gives back what stacks do not need"),
 	CALL("mlock", INIT, 0, "the keys that it asks providers with"),
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
-	    CGI | CHECK | EDIT | INIT | SETUP | WAKER, "malloc(3)"),
+	    CGI | CHECK | EDIT | INIT | SETUP | CAPTURE | WAKER, "malloc(3)"),
 
 	/* Threads: the ledger's writer, those who resolve names and compress.
 	 * No processes. */
@@ -270,7 +276,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("getpid", HELD & ~(CHECK | SETUP), CHECK | SETUP,
 	    "arc4random(3): was there a fork"),
 	CALL("geteuid geteuid32", WORKER | PROBE | INSPECT | CHECK | INIT,
-	    CGI | EDIT, "is a directory ours"),
+	    CGI | EDIT | CAPTURE, "is a directory ours"),
 	CALL("prlimit64", WORKER, CGI | PROBE | MOUNT | INIT,
 	    "how many descriptors; reads only", IS(0, 0), NO_POINTER(2)),
 	CALL(
@@ -282,7 +288,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("sysinfo", PROBE, HELD & ~PROBE,
 	    "qsort(3): how much memory is there"),
 	CALL("getrandom", SERVE | MOUNT | EDIT | INIT | SETUP,
-	    LEDGER | PROBE | INSPECT | CHECK, "arc4random(3), malloc(3)"),
+	    LEDGER | PROBE | INSPECT | CHECK | CAPTURE,
+	    "arc4random(3), malloc(3)"),
 	CALL("clock_gettime clock_gettime64", WORKER | LEDGER | INSPECT,
 	    (HELD | WAKER) & ~(WORKER | LEDGER | INSPECT),
 	    "where the vDSO has no clock"),

@@ -145,6 +145,9 @@ add_files(
 	case SANDBOX_SETUP:
 		add_dir_of(r, c->clients_file, SANDBOX_WRITE);
 		break;
+	case SANDBOX_CAPTURE:
+		add_path(r, c->runtime_dir, SANDBOX_WRITE);
+		break;
 	default:
 		add_state(r, c,
 		    role == SANDBOX_CHECK ? SANDBOX_READ

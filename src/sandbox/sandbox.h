@@ -25,6 +25,8 @@
  * 	check		read: the same			none		no exec
  * 	edit		write: the clients file's	none		no exec
  * 			directory too
+ * 	capture		read: system files; write:	none		no exec
+ * 			runtime_dir
  * 	init		write: the configuration's	connect: ports	no exec
  * 			directory			of providers
  * 	setup		write: the directories of the	none		no exec
@@ -64,6 +66,7 @@ enum sandbox_role {
 	SANDBOX_EDIT,		/* client */
 	SANDBOX_INIT,
 	SANDBOX_SETUP,
+	SANDBOX_CAPTURE,
 	SANDBOX_WAKER,		/* serve/waker.h; if it runs no program */
 };
 

@@ -532,7 +532,7 @@ as_role(enum sandbox_role role, int (*try)(void))
 
 static const char *const role_names[] = { "parent", "worker", "cgi", "ledger",
 	"probe", "mount", "inspect", "check", "edit", "init", "setup",
-	"waker" };
+	"capture", "waker" };
 
 #define NROLES (sizeof(role_names) / sizeof(role_names[0]))
 _Static_assert(NROLES == TRY_ROLES, "each role has a name");
@@ -546,10 +546,11 @@ static const struct try_row rows[] = {
 	    SANDBOX_FILES },
 	{ "reads a provider's key", try_key, HELD & ~READERS, HELD,
 	    SANDBOX_FILES },
-	{ "reads a provider's CA", try_ca, LEDGER | WAKER | BIT(SANDBOX_SETUP),
-	    HELD, SANDBOX_FILES },
-	{ "reads the ledger", try_ledger_read, BIT(SANDBOX_INIT) | STRANGERS,
-	    ALL, SANDBOX_FILES },
+	{ "reads a provider's CA", try_ca,
+	    LEDGER | WAKER | CAPTURE | BIT(SANDBOX_SETUP), HELD,
+	    SANDBOX_FILES },
+	{ "reads the ledger", try_ledger_read,
+	    BIT(SANDBOX_INIT) | CAPTURE | STRANGERS, ALL, SANDBOX_FILES },
 	{ "appends to the ledger", try_ledger_append, HELD & ~LEDGER, HELD,
 	    SANDBOX_FILES },
 	{ "rewrites the ledger", try_ledger_rewrite, HELD & ~LEDGER, HELD,
