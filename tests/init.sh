@@ -28,6 +28,7 @@ def models(*rows, owner="x"):
 KINDS = {
     "llama": {
         "/v1/models": models(("qwen3.gguf", {"meta": {"n_ctx_train": 262144}}), owner="llamacpp"),
+        "/v1/chat/completions/input_tokens": {"input_tokens": 9},
         "/props": {"default_generation_settings": {"n_ctx": 16384},
                    "modalities": {"vision": True, "audio": False},
                    "chat_template_caps": {"supports_tools": True, "supports_tool_calls": True}}},
@@ -40,8 +41,10 @@ KINDS = {
             "qwen3:8b": {"capabilities": ["completion", "tools"], "parameters": "top_k 20\nnum_ctx 8192",
                          "model_info": {"qwen3.context_length": 40960}},
             "plain:1b": {"capabilities": ["completion"]}}},
-    "vllm": {"/v1/models": models(("org/big", {"max_model_len": 131072}), owner="vllm")},
+    "vllm": {"/v1/models": models(("org/big", {"max_model_len": 131072}), owner="vllm"),
+             "/tokenize": {"count": 9, "max_model_len": 131072, "tokens": [1]}},
     "studio": {"/v1/models": models(("one", {"loaded_context_length": 12288}), ("two", {}))},
+    "words": {"/v1/models": models(("old.gguf", {}), owner="llamacpp"), "/tokenize": {"tokens": []}},
     # Servers that are no model servers, or can't be believed.
     "web": {},
     "lies": {"/v1/models": models(("a\"b", {"max_model_len": 2 ** 62}), ("c d", {}), ("*", {}),
@@ -116,8 +119,17 @@ like 'vLLM: the context of its list' "$(target org/big)" \
 like 'LM Studio: the context of a loaded model' "$(target one)" \
 	'"lm-studio"; .* context = 12288; usage'
 unlike 'and of another nothing' "$(target two)" 'context'
+is 'how a server of one model counts tokens' \
+	"$(printf '%s\n' "$conf" | grep -o 'url = .*counts = [^;]*')" \
+	'url = "http://127.0.0.1:8080/v1"; counts = "input_tokens"
+url = "http://127.0.0.1:8000/v1"; counts = "tokenize"'
 is 'each with its limit' \
 	"$(printf '%s\n' "$conf" | grep -c ' slots = ')" 4
+
+# llama.cpp's own /tokenize takes a text, and has no count.
+init 8080=words
+like 'a server of one model is found' "$(target old.gguf)" '"llama-cpp"; '
+unlike 'one that has no count is not asked for it' "$conf" 'counts'
 
 init 8080=web 11434=odd 8000=lies 1234=silent
 is 'of odd servers: what it writes is right' "$code" 0

@@ -204,6 +204,42 @@ models_take(
 	}
 }
 
+/* Has it a count of this question's tokens? */
+static bool
+counts_at(struct probe_asking *a, const char *path, const char *question,
+    const char *member)
+{
+	json_t *said = a->ask_json(a, path, question);
+	bool counts = json_integer_value(json_object_get(said, member)) > 0;
+
+	json_decref(said);
+	return counts;
+}
+
+/* A server of several models might load one for that: it is not asked. */
+static void
+counts_learn(struct detected *server, struct probe_asking *a)
+{
+	json_t *question;
+	char *text;
+
+	if (server->nmodels != 1)
+		return;
+	question =
+	    json_pack("{s:s, s:[{s:s, s:s}]}", "model", server->models[0].model,
+		"messages", "role", "user", "content", "hello");
+	text = json_dumps(question, JSON_COMPACT);
+	json_decref(question);
+	if (text == NULL)
+		fatal("out of memory");
+	if (counts_at(
+		a, "/v1/chat/completions/input_tokens", text, "input_tokens"))
+		server->counts = "input_tokens";
+	else if (counts_at(a, "/tokenize", text, "count"))
+		server->counts = "tokenize";
+	free(text);
+}
+
 /* Asks as `tailgate probe` does for a target that passes on any name. */
 static void
 detect_one(struct detected *server)
@@ -224,6 +260,7 @@ detect_one(struct detected *server)
 		return;
 	probe_learn(&a, list);
 	models_take(server, list, &probe);
+	counts_learn(server, &a);
 	probe_free(&probe);
 	json_decref(list);
 }

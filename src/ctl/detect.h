@@ -21,6 +21,8 @@ struct detected {
 	const char *name; /* "ollama" */
 	unsigned port;
 	unsigned slots; /* requests it can serve at the same time */
+	const char *counts; /* how it counts tokens, as `counts` of a provider
+			     * says it; NULL: it does not */
 	size_t nmodels;
 	/* Their names, and what the server says of each. */
 	struct facts_learned models[DETECT_MODELS_MAX];

@@ -56,8 +56,11 @@ put_server(
 	    server->name, server->slots);
 	buf_printf(providers,
 	    "%s\n  { name = \"%s\"; place = \"local\"; limit = \"%s\";\n"
-	    "    url = \"http://127.0.0.1:%u/v1\"; }",
+	    "    url = \"http://127.0.0.1:%u/v1\";",
 	    comma, server->name, server->name, server->port);
+	if (server->counts != NULL)
+		buf_printf(providers, " counts = \"%s\";", server->counts);
+	buf_puts(providers, " }");
 }
 
 /* Two servers may list the same model: the first one gets it. */
