@@ -249,8 +249,7 @@ ledger_file_drop_written(
 		snprintf(path, sizeof(path), "%s%s", l->at.path, suffixes[i]);
 		if ((p = read_end(path, &len)) == NULL)
 			continue;
-		STAILQ_FOREACH_SAFE(line, lines, entry, next)
-		{
+		STAILQ_FOREACH_SAFE (line, lines, entry, next) {
 			if (memmem(p, len, line->text.p + 1, line->len - 1) ==
 			    NULL)
 				continue;

@@ -144,8 +144,7 @@ parent_generations_forget(struct parent *p)
 {
 	struct generation *g, *next;
 
-	LIST_FOREACH_SAFE(g, &p->old, entry, next)
-	{
+	LIST_FOREACH_SAFE (g, &p->old, entry, next) {
 		unsigned i = 0;
 
 		while (
