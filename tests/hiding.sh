@@ -103,7 +103,7 @@ media()
 {
 	for path in /v1/chat/completions /v1/responses /v1/messages; do
 		code=remote_media_blocked
-		[ $path != /v1/messages ] || code=permission_error
+		[ "$path" != /v1/messages ] || code=permission_error
 		blocked home 'https://pics.example/1.png?q=secret' \
 			'stays local may not have media.*fetches_media.*data: URL'
 		passed home data:image/png\;base64,iVBORw0KGgo= iVBORw0KGgo=

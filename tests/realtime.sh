@@ -88,7 +88,7 @@ nginx_share()
 ask()
 {
 	ask_key=$1
-	ask_url=$base/v1/realtime?$2
+	ask_url="$base/v1/realtime?$2"
 	shift 2
 	python3 "$tests/websocket.py" ask "$ask_url" "$ask_key" hello "$@" 2>&1
 }
