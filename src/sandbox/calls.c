@@ -105,7 +105,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "realpath(3) of a relative path"),
 	CALL("getdents64 getdents", WORKER | PROBE | INSPECT | CAPTURE, CGI,
 	    "what is in runtime_dir"),
-	CALL("flock", HELD & ~(MOUNT | CHECK | SETUP), 0,
+	CALL("flock", HELD & ~(MOUNT | CHECK | SETUP | CAPTURE), CAPTURE,
 	    "slots, the ledger, a file that is edited"),
 	CALL("fsync fdatasync", EDIT | INIT | SETUP, LEDGER,
 	    "before a file takes the place of another"),
@@ -118,7 +118,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "takes the place of the file that it replaces"),
 	CALL("unlink unlinkat", WORKER | PROBE | EDIT | SETUP | CAPTURE,
 	    CGI | INIT, "the spool's name; a copy that is not needed"),
-	CALL("mkdir mkdirat", WORKER | PROBE | SETUP, CGI | INIT | CAPTURE,
+	CALL("mkdir mkdirat", WORKER | PROBE | SETUP | CAPTURE, CGI | INIT,
 	    "a limit's directory in runtime_dir; those of a tool's files"),
 	CALL("rmdir", SETUP, 0, "takes them back"),
 	CALL("mknod mknodat", SERVE, 0,
@@ -127,13 +127,12 @@ const struct sandbox_call sandbox_calls[] = {
 	    "makes files that are mapped"),
 
 	/* Descriptors.  No F_SETOWN, no O_ASYNC: those send signals. */
-	CALL("fcntl fcntl64", ASK | SETUP, HELD & ~(ASK | SETUP), "its flags",
-	    IS(1, F_GETFL)),
+	CALL("fcntl fcntl64", ASK | SETUP | CAPTURE,
+	    HELD & ~(ASK | SETUP | CAPTURE), "its flags", IS(1, F_GETFL)),
 	CALL("fcntl fcntl64", ASK, INIT, "never blocks", IS(1, F_SETFL),
 	    LACKS(2, O_ASYNC)),
-	CALL("fcntl fcntl64", SERVE | LEDGER | PROBE,
-	    MOUNT | INIT | EDIT | SETUP | CAPTURE, "is not inherited",
-	    IS(1, F_SETFD)),
+	CALL("fcntl fcntl64", SERVE | LEDGER | PROBE | CAPTURE,
+	    MOUNT | INIT | EDIT | SETUP, "is not inherited", IS(1, F_SETFD)),
 	CALL("fcntl fcntl64", 0, HELD, "is it open; stdio of musl",
 	    IS(1, F_GETFD)),
 	CALL("ioctl", WORKER, CGI, "does the client's socket still hold bytes",
@@ -259,7 +258,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("exit", SERVE | PROBE, MOUNT | INIT, ""),
 	CALL("sched_yield", SERVE, PROBE | MOUNT | INIT, ""),
 	CALL("sched_getaffinity", 0, CONNECT, "malloc(3) in many threads"),
-	CALL("futex futex_time64", HELD & ~CHECK, CHECK | WAKER, ""),
+	CALL("futex futex_time64", HELD & ~(CHECK | CAPTURE),
+	    CHECK | CAPTURE | WAKER, ""),
 
 	/* Signals: none to others. */
 	CALL("rt_sigaction", SERVE | PROBE, HELD & ~(SERVE | PROBE), ""),
@@ -275,8 +275,9 @@ const struct sandbox_call sandbox_calls[] = {
 	/* Itself. */
 	CALL("getpid", HELD & ~(CHECK | SETUP), CHECK | SETUP,
 	    "arc4random(3): was there a fork"),
-	CALL("geteuid geteuid32", WORKER | PROBE | INSPECT | CHECK | INIT,
-	    CGI | EDIT | CAPTURE, "is a directory ours"),
+	CALL("geteuid geteuid32",
+	    WORKER | PROBE | INSPECT | CHECK | INIT | CAPTURE, CGI | EDIT,
+	    "is a directory ours"),
 	CALL("prlimit64", WORKER, CGI | PROBE | MOUNT | INIT,
 	    "how many descriptors; reads only", IS(0, 0), NO_POINTER(2)),
 	CALL(
