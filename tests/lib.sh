@@ -445,8 +445,9 @@ new_config()
 			runtime_dir = "$dir/run";
 			state_dir = "$dir/state";
 			clients_file = "$dir/clients.conf"; ${shape-${TAILGATE_SHAPE:-}}
-			${TAILGATE_SANDBOX:+sandbox = "$TAILGATE_SANDBOX";}
 		END
+		[ -z "${TAILGATE_SANDBOX:-}" ] ||
+			echo "sandbox = \"$TAILGATE_SANDBOX\";"
 		cat
 	} >"$conf"
 	[ -e "$dir/clients.conf" ] || echo 'clients = ( );' >"$dir/clients.conf"
