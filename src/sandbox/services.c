@@ -88,8 +88,11 @@ services_find(void)
 		fclose(file);
 	}
 	s.sockets |= access(NSCD_SOCKET, F_OK) == 0;
-#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 34)
-	s.libraries = true; /* for files and dns as well */
+	/* glibc before 2.34 loads one for files and dns as well. */
+#ifdef __GLIBC__
+#if !__GLIBC_PREREQ(2, 34)
+	s.libraries = true;
+#endif
 #endif
 	return s;
 }
