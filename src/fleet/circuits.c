@@ -73,7 +73,7 @@ provider_of(const struct config *config, struct span name)
 
 /* "STATE MS WHY HOST PROVIDER" */
 static void
-take_circuit(struct circuits *c, int64_t version, struct span rest)
+take_circuit(struct circuits *c, int64_t version, struct span rest, bool live)
 {
 	struct span state = word(&rest);
 	int64_t ms = number(word(&rest), 10), why = number(word(&rest), 10);
@@ -87,6 +87,10 @@ take_circuit(struct circuits *c, int64_t version, struct span rest)
 
 	if (p == NULL || ms < 0 || why < 0 || why >= HEALTH_OUTCOMES)
 		return;
+	/* This host has found out more since, while the engine was away. */
+	if (!live && span_is(state, "c") &&
+	    ms >= health_fleet_age_ms(c->health, p))
+		return;
 	c->known[p->index] = true;
 	if ((uint64_t)version <= c->version[p->index])
 		return;
@@ -95,6 +99,8 @@ take_circuit(struct circuits *c, int64_t version, struct span rest)
 		r.is = HEALTH_FLEET_OPEN;
 	else if (span_is(state, "t"))
 		r.is = HEALTH_FLEET_TRIAL;
+	else
+		c->trial[p->index] = 0; /* it has lost its lease, if any */
 	most_ms = r.is == HEALTH_FLEET_TRIAL ? store_lease_ms(c->store)
 					     : p->circuit.cooldown_max_ms;
 	r.ms = ms < most_ms ? ms : most_ms;
@@ -124,7 +130,7 @@ take_hold(struct circuits *c, struct span rest)
 }
 
 void
-circuits_take(struct circuits *c, struct span message)
+circuits_take(struct circuits *c, struct span message, bool live)
 {
 	int64_t version = number(word(&message), 10);
 	struct span kind = word(&message);
@@ -132,7 +138,7 @@ circuits_take(struct circuits *c, struct span message)
 	if (version < 0)
 		return;
 	if (span_is(kind, "c"))
-		take_circuit(c, version, message);
+		take_circuit(c, version, message, live);
 	else if (span_is(kind, "h"))
 		take_hold(c, message);
 }
@@ -144,7 +150,7 @@ on_message(void *ctx, struct span message)
 	struct circuits *c = ctx;
 
 	if (message.p != NULL) {
-		circuits_take(c, message);
+		circuits_take(c, message, true);
 		return;
 	}
 	memset(c->version, 0, sizeof(c->version));

@@ -25,7 +25,7 @@
 /* Texts of one call, which its spans refer to. */
 struct words {
 	char owner[OWNER_SIZE], key[20], group[20];
-	char ms[24], why[24], cooldown[24], most[24], lease[24];
+	char ms[24], why[24], cooldown[24], most[24], lease[24], age[24];
 	struct span arg[ARGS + HOLD_ARGS];
 };
 
@@ -179,7 +179,8 @@ circuits_look(struct circuits *c)
 		return false;
 	memset(c->known, 0, sizeof(c->known));
 	for (size_t i = 0; i < store_reply_count(reply); i++)
-		circuits_take(c, store_reply_text(store_reply_at(reply, i)));
+		circuits_take(
+		    c, store_reply_text(store_reply_at(reply, i)), false);
 	store_reply_free(reply);
 	for (size_t i = 0; i < c->config->nproviders; i++) {
 		const struct provider *p = &c->config->providers[i];
@@ -188,8 +189,10 @@ circuits_look(struct circuits *c)
 		if (ms <= 0)
 			continue;
 		make_words(&w, c, "have", p, 0, HEALTH_ERROR, ms);
+		w.arg[ARGS] =
+		    store_number(w.age, health_fleet_age_ms(c->health, p));
 		(void)store_tell(
-		    c->store, &circuits_script, c->keys, 1, w.arg, ARGS);
+		    c->store, &circuits_script, c->keys, 1, w.arg, ARGS + 1);
 	}
 	circuits_renew(c);
 	return true;

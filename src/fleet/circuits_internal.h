@@ -46,8 +46,8 @@ bool circuits_look(struct circuits *);
 
 /* ---- circuits.c -------------------------------------------------------- */
 
-/* One change: a message, or a part of the reply to a look. */
-void circuits_take(struct circuits *, struct span);
+/* One change: a message (live), or a part of the reply to a look. */
+void circuits_take(struct circuits *, struct span, bool live);
 /* The task renews the leases from now on. */
 void circuits_wake(struct circuits *);
 

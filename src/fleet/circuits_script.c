@@ -8,8 +8,10 @@
  *
  * KEYS  1 a hash: run, born (when it was first seen), seq (the last version)
  *         "c PROVIDER": "version state until growth owner shy shyuntil why
- *           host"; state is o (open), t (being tried) or c (closed), owner has
- *           the trial, shy is the host whose trial did not reach the provider
+ *           host quiet"; state is o (open), t (being tried) or c (closed),
+ *           owner has the trial, shy is the host whose trial did not reach the
+ *           provider; quiet: only that host has left it alone, so the others
+ *           hear nothing of its trial (else "-")
  *         "d PROVIDER": "host until", of a host that doubts it
  *         "h KEY": "version until why group provider name": a model or a key
  *           that is left alone
@@ -17,10 +19,12 @@
  *       6 provider (hold: its key)  7 ms  8 why (enum health_outcome)
  *       9 cooldown  10 cooldown_max  11 lease
  *       renew: from 12 on, provider and trial in turn
+ *       have: 12 how long ago the host opened it (ms)
  *       hold: 12 group  13 provider  14 name
  * Reply of try: {"mine"}, {"closed"}, {"o", ms} or {"t", ms}; of look: all that
  * is known, each as its message.
- * Messages: "version c STATE MS WHY HOST PROVIDER",
+ * Messages: "version c STATE MS WHY HOST PROVIDER", in which MS is the time
+ *       left, or of state c how long ago it was closed;
  *       "version h MS WHY KEY GROUP PROVIDER NAME".
  */
 #include "config.h"
@@ -63,21 +67,25 @@ struct store_script circuits_script = {
 	    "  local w = words(row)\n"
 	    "  return { v = w[1], state = w[2], till = tonumber(w[3]),\n"
 	    "    growth = tonumber(w[4]), owner = w[5], shy = w[6],\n"
-	    "    shy_till = tonumber(w[7]), why = w[8], host = w[9] }\n"
+	    "    shy_till = tonumber(w[7]), why = w[8], host = w[9],\n"
+	    "    quiet = w[10] == 'quiet' }\n"
 	    "end\n"
 	    "local function store(name, e)\n"
 	    "  call('HSET', K, 'c ' .. name, table.concat({ e.v, e.state,\n"
 	    "    text(e.till), text(e.growth), e.owner, e.shy,\n"
-	    "    text(e.shy_till), e.why, e.host }, ' '))\n"
+	    "    text(e.shy_till), e.why, e.host,\n"
+	    "    e.quiet and 'quiet' or '-' }, ' '))\n"
 	    "end\n"
 	    "local function message(name, e)\n"
-	    "  return table.concat({ e.v, 'c', e.state,\n"
-	    "    text(math.max(0, e.till - now)), e.why, e.host, name }, ' ')\n"
+	    "  local n = e.state == 'c' and now - e.v or e.till - now\n"
+	    "  return table.concat({ e.v, 'c', e.state, text(math.max(0, n)),\n"
+	    "    e.why, e.host, name }, ' ')\n"
 	    "end\n"
 	    "local function save(e)\n"
 	    "  e.v, e.host = version(), host\n"
 	    "  store(p, e)\n"
-	    "  call('PUBLISH', channel, message(p, e))\n"
+	    "  if not e.quiet then call('PUBLISH', channel, message(p, e)) "
+	    "end\n"
 	    "end\n"
 	    "local function cooldown(growth)\n"
 	    "  return math.min(most, cool * 2 ^ math.min(growth, 31))\n"
@@ -92,8 +100,16 @@ struct store_script circuits_script = {
 	    "  call('HDEL', K, 'd ' .. p)\n"
 	    "  save(n)\n"
 	    "end\n"
+	    /* The engine's clock may have been set back: nothing lasts for
+	     * longer than its bound. */
+	    "local function left(till)\n"
+	    "  local n = till - now\n"
+	    "  return n <= math.max(most, lease, 2000) and math.max(0, n) or "
+	    "0\n"
+	    "end\n"
 	    "local function is_tried(e)\n"
-	    "  return e and e.state == 't' and e.till > now\n"
+	    "  return e and e.state == 't' and not e.quiet and left(e.till) > "
+	    "0\n"
 	    "end\n"
 	    /* A trial that has lost its lease has no say any more. */
 	    "local function is_mine(e)\n"
@@ -103,20 +119,27 @@ struct store_script circuits_script = {
 
 	    "if what == 'try' then\n"
 	    "  if e and e.state == 'c' then return { 'closed' } end\n"
-	    "  if e and e.till > now then\n"
-	    "    return { e.state, e.till - now }\n"
+	    "  if e and left(e.till) > 0 then\n"
+	    "    return { e.state, left(e.till) }\n"
 	    "  end\n"
 	    /* After a restart a trial may be under way that is not known
 	     * yet: for as long as it takes to be renewed. */
-	    "  local wait = lease / 3 + 100 -\n"
-	    "    (now - tonumber(call('HGET', K, 'born') or 0))\n"
+	    "  local born = tonumber(call('HGET', K, 'born') or 0)\n"
+	    "  if born > now then\n"
+	    "    born = now\n"
+	    "    call('HSET', K, 'born', born)\n"
+	    "  end\n"
+	    "  local wait = lease / 3 + 100 - (now - born)\n"
 	    "  if not e and wait > 0 then\n"
 	    "    return { 'o', math.ceil(wait) }\n"
 	    "  end\n"
-	    "  if e and e.shy == host and e.shy_till > now then\n"
-	    "    return { 'o', e.shy_till - now }\n"
+	    "  if e and e.shy == host and left(e.shy_till) > 0 then\n"
+	    "    return { 'o', left(e.shy_till) }\n"
 	    "  end\n"
-	    "  e = e or new('t', 0)\n"
+	    "  if not e then\n"
+	    "    e = new('t', 0)\n"
+	    "    e.quiet = true\n"
+	    "  end\n"
 	    "  e.state, e.till, e.owner = 't', now + lease, owner\n"
 	    "  save(e)\n"
 	    "  return { 'mine' }\n"
@@ -125,6 +148,7 @@ struct store_script circuits_script = {
 	    "    local t = load(ARGV[i])\n"
 	    "    if not t then\n"
 	    "      t = new('t', 0)\n"
+	    "      t.quiet = true\n"
 	    "      t.v, t.owner, t.host = version(), ARGV[i + 1], host\n"
 	    "    end\n"
 	    "    if t.state == 't' and t.owner == ARGV[i + 1] then\n"
@@ -133,15 +157,18 @@ struct store_script circuits_script = {
 	    "    end\n"
 	    "  end\n"
 	    "elseif what == 'open' then\n"
-	    "  if is_mine(e) or not is_tried(e) and (not e or\n"
-	    "      e.state == 'c' or e.till < now + ms - 1000) then\n"
+	    "  if is_mine(e) or not is_tried(e) and (not e or e.quiet or\n"
+	    "      e.state == 'c' or left(e.till) < ms - 1000) then\n"
 	    "    open(e)\n"
 	    "  end\n"
 	    /* What a host knew before the engine came back. */
 	    "elseif what == 'have' then\n"
-	    "  if not e then open(e) end\n"
+	    "  if not e or\n"
+	    "      e.state == 'c' and now - e.v >= tonumber(ARGV[12]) then\n"
+	    "    open(e)\n"
+	    "  end\n"
 	    "elseif what == 'doubt' then\n"
-	    "  if e and e.state ~= 'c' then return {} end\n"
+	    "  if e and e.state ~= 'c' and not e.quiet then return {} end\n"
 	    "  local other = words(call('HGET', K, 'd ' .. p) or '- 0')\n"
 	    "  if other[1] ~= host and tonumber(other[2]) > now then\n"
 	    "    open(e)\n"
@@ -158,8 +185,14 @@ struct store_script circuits_script = {
 	    "    save(new('c', 0))\n"
 	    "  end\n"
 	    "elseif what == 'failed' or what == 'unreached' then\n"
-	    "  if not e then open(e) return {} end\n"
+	    "  if not e and what == 'failed' then open(e) return {} end\n"
 	    "  if not is_mine(e) then return {} end\n"
+	    /* It says nothing of the provider: the others go on. */
+	    "  if e.quiet and what == 'unreached' then\n"
+	    "    call('HDEL', K, 'c ' .. p)\n"
+	    "    return {}\n"
+	    "  end\n"
+	    "  e.quiet = false\n"
 	    "  e.state, e.owner, e.why = 'o', '-', why\n"
 	    "  if what == 'unreached' and\n"
 	    "      (e.shy == '-' or e.shy == host) then\n"
@@ -172,8 +205,12 @@ struct store_script circuits_script = {
 	    "  save(e)\n"
 	    "elseif what == 'back' then\n"
 	    "  if not is_mine(e) then return {} end\n"
-	    "  e.state, e.owner, e.till = 'o', '-', now\n"
-	    "  save(e)\n"
+	    "  if e.quiet then\n"
+	    "    call('HDEL', K, 'c ' .. p)\n"
+	    "  else\n"
+	    "    e.state, e.owner, e.till = 'o', '-', now\n"
+	    "    save(e)\n"
+	    "  end\n"
 	    "elseif what == 'hold' then\n"
 	    "  local old = words(call('HGET', K, 'h ' .. p) or '0 0')\n"
 	    "  if tonumber(old[2]) >= now + ms - 1000 then return {} end\n"
@@ -188,8 +225,9 @@ struct store_script circuits_script = {
 	    "      end\n"
 	    "    end\n"
 	    "  end\n"
-	    /* Clients may name models: there is a bound. */
-	    "  if n >= 1024 then return {} end\n"
+	    /* Clients may name models: there is a bound, so that half of a
+	     * host's rows (HEALTH_MODELS_ROWS) remain its own. */
+	    "  if n >= 128 then return {} end\n"
 	    "  local v = version()\n"
 	    "  local rest = ARGV[12] .. ' ' .. ARGV[13] .. ' ' .. ARGV[14]\n"
 	    "  call('HSET', K, 'h ' .. p, table.concat({ v, text(now + ms),\n"
@@ -202,7 +240,9 @@ struct store_script circuits_script = {
 	    "    local name = all[i]:sub(3)\n"
 	    "    local kind = all[i]:sub(1, 2)\n"
 	    "    if kind == 'c ' then\n"
-	    "      out[#out + 1] = message(name, load(name))\n"
+	    "      local row = load(name)\n"
+	    "      if not row.quiet then out[#out + 1] = message(name, row) "
+	    "end\n"
 	    "    elseif kind == 'h ' then\n"
 	    "      local v, till, row =\n"
 	    "        all[i + 1]:match('^(%S+) (%S+) (.*)$')\n"

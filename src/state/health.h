@@ -183,6 +183,9 @@ void health_fleet_take(
     struct health *, const struct provider *, const struct health_report *);
 /* The trial of this process goes on. */
 void health_fleet_renew(struct health *, const struct provider *);
+/* How long ago a failure here last opened the fleet's circuit; CLOCK_NEVER: it
+ * never did. */
+int64_t health_fleet_age_ms(struct health *, const struct provider *);
 /* How long the fleet's circuit is open yet, as far as this host knows; 0: it is
  * closed, due, or being tried. */
 int64_t health_fleet_ms(struct health *, const struct provider *);

@@ -74,6 +74,14 @@ health_fleet_ms(struct health *h, const struct provider *p)
 }
 
 int64_t
+health_fleet_age_ms(struct health *h, const struct provider *p)
+{
+	int64_t opened_ms = atomic_load(&h->rows[p->index]->opened_boot_ms);
+
+	return opened_ms == 0 ? CLOCK_NEVER : clock_boot_ms() - opened_ms;
+}
+
+int64_t
 health_either_ms(int64_t own_ms, int64_t fleet_ms)
 {
 	if (own_ms > 0 || fleet_ms > 0)
@@ -216,6 +224,8 @@ report_trial(struct health *h, const struct provider *p,
 	atomic_store(&row->fleet,
 	    word_of(news == HEALTH_NEWS_PASSED ? CIRCUIT_CLOSED : CIRCUIT_OPEN,
 		ms));
+	if (news == HEALTH_NEWS_OPEN || news == HEALTH_NEWS_FAILED)
+		atomic_store(&row->opened_boot_ms, clock_boot_ms());
 	health_under_way()->fleet_row = NULL;
 	tell(h, p, news, health_under_way()->fleet_trial, outcome, ms);
 }
@@ -248,6 +258,7 @@ health_fleet_report(struct health *h, const struct provider *p, uint64_t from,
 		tell(h, p, HEALTH_NEWS_DOUBT, 0, outcome, ms);
 		return;
 	}
+	atomic_store(&row->opened_boot_ms, clock_boot_ms());
 	atomic_store(&row->fleet, word_of(CIRCUIT_OPEN, ms));
 	tell(h, p, HEALTH_NEWS_OPEN, 0, outcome, ms);
 }

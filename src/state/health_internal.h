@@ -32,6 +32,8 @@ struct health_entry {
 	_Atomic uint64_t requests, errors;
 	_Atomic uint32_t next; /* of samples */
 	_Atomic uint32_t p50; /* ms + 1; 0: not known */
+	/* clock_boot_ms() when this host last opened it for the fleet */
+	_Atomic int64_t opened_boot_ms; /* 0: never */
 	_Alignas(64) _Atomic uint32_t samples[HEALTH_SAMPLES]; /* ms + 1 */
 };
 

@@ -41,6 +41,7 @@ row_clear(struct health_map *map, struct health_entry *row)
 	atomic_store(&row->requests, 0);
 	atomic_store(&row->errors, 0);
 	atomic_store(&row->p50, 0);
+	atomic_store(&row->opened_boot_ms, 0);
 	for (size_t i = 0; i < HEALTH_SAMPLES; i++)
 		atomic_store(&row->samples[i], 0);
 	for (size_t i = 0; i < PROCESS_MAX; i++)
