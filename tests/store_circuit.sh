@@ -23,6 +23,8 @@ more_providers()
 	provider quick 2.0
 	provider long 60.0
 	provider lost 60.0
+	provider late 60.0
+	provider solo 2.0
 	# far and dead can't be reached by all.
 	case $host in
 	one)
@@ -43,7 +45,7 @@ more_providers()
 models()
 {
 	comma=
-	for m in quick long lost far dead; do
+	for m in quick long lost late solo far dead; do
 		echo "$comma { id = \"$m/*\"; targets = (
 		  { provider = \"$m\"; model = \"*\"; } ); }"
 		comma=,
@@ -280,5 +282,53 @@ check 'it is back, empty: all know what one knew' \
 	wait_until -t 10 left_alone two lost
 check 'and the third' wait_until -t 10 left_alone three lost
 check 'the other is served' served three quick
+
+# --- One host is cut off from the engine -------------------------------------------
+
+fleet_row()
+{
+	cli hget 'tailgate:{circuits:all}' "c $1"
+}
+
+store_away()
+{
+	[ "$("$TAILGATE" -f "$dir/$1/tailgate.conf" status --json |
+		jq .store.away)" = "$2" ]
+}
+
+# What the engine knows is older than what the host finds out.
+cli hset 'tailgate:{circuits:all}' 'c late' \
+	"$(cli time | head -n 1)000 c 0 0 - - 0 0 three -" >/dev/null
+kill -STOP "$relay_one_pid"
+check 'a host is cut off' wait_until -t 20 store_away one 2
+fail3 one late/500
+check 'it has its own circuit' left_alone one late
+check 'the others theirs' served two late
+fail3 one solo/500
+check 'half open without the engine' wait_until state_is one solo half-open
+kill -CONT "$relay_one_pid"
+check 'it is back' wait_until -t 20 store_away one 0
+check 'what it knew is newer, so all know it' \
+	wait_until -t 10 left_alone two late
+check 'it keeps it, too' left_alone one late
+
+is 'of what is over the engine knows nothing' "$(fleet_row solo)" ''
+tell stub reset >/dev/null
+curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $anna_key" \
+	-H 'Content-Type: application/json' \
+	--data-binary '{"model":"solo/stall-head","messages":[]}' \
+	"$one_base/v1/chat/completions" &
+adopt alone $!
+check 'one request of the host tries' wait_until stat_is stub in_flight 1
+like 'the engine knows whose' "$(fleet_row solo)" ' t .* one quiet$'
+check 'for the others it stays as it was' served two solo
+tell stub release >/dev/null
+wait "$alone_pid"
+forget "$alone_pid"
+row_is_closed()
+{
+	fleet_row "$1" | grep -q '^[0-9]* c '
+}
+check 'its success is known' wait_until -t 5 row_is_closed solo
 
 finish

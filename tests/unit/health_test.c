@@ -40,6 +40,12 @@ clock_now_ns(void)
 }
 
 int64_t
+clock_boot_ms(void)
+{
+	return now_ms;
+}
+
+int64_t
 clock_wall_ms(void)
 {
 	return INT64_C(1800000000000) + now_ms;
