@@ -34,8 +34,7 @@ name_process(struct leases *l)
 {
 	snprintf(l->process, sizeof(l->process), "%.64s:%ld:%08" PRIx32,
 	    l->config->gateway, (long)getpid(), arc4random());
-	snprintf(l->channels, sizeof(l->channels),
-	    "%.64s:wake:", l->config->store.prefix);
+	leases_channels(l->store, l->channels, sizeof(l->channels));
 	snprintf(
 	    l->channel, sizeof(l->channel), "%s%s", l->channels, l->process);
 }

@@ -13,6 +13,12 @@
 #include "fleet/leases_internal.h"
 
 void
+leases_channels(const struct store *store, char *out, size_t size)
+{
+	snprintf(out, size, "%.64s:wake:", store_prefix(store));
+}
+
+void
 leases_words(struct leases_words *w, const struct store *store,
     const struct limit *limit, const char *what, const char *process,
     const char *channels)

@@ -334,7 +334,6 @@ leases_main(void *ctx)
 
 	l->task = task_self();
 	while (!l->ending) {
-		leases_dead_tend(l);
 		next_ms = clock_now_ms() + IDLE_MS;
 		for (size_t i = 0; i < l->config->nlimits; i++) {
 			struct leases_limit *limit = &l->limits[i];
@@ -347,6 +346,10 @@ leases_main(void *ctx)
 			if (due_ms(l, limit) < next_ms)
 				next_ms = due_ms(l, limit);
 		}
+		/* The beats go first: this may wait for an engine that hangs.
+		 */
+		if (leases_dead_tend(l))
+			continue;
 		now_ms = clock_now_ms();
 		if (next_ms > now_ms && !l->ending)
 			task_sleep((int)(next_ms - now_ms));

@@ -108,18 +108,23 @@ give_back(struct leases *l, const char *process)
 	free(w);
 }
 
-void
+bool
 leases_dead_tend(struct leases *l)
 {
 	char process[LEASES_PROCESS_SIZE];
 
 	if (l->rows == NULL || clock_now_ms() < l->look_ms)
-		return;
-	l->look_ms = clock_now_ms() + LOOK_MS;
-	if (l->before[0] != '\0')
+		return false;
+	if (l->before[0] != '\0') {
 		give_back(l, l->before);
-	l->before[0] = '\0';
+		l->before[0] = '\0';
+		return true;
+	}
 	for (int i = 0; i < PROCESS_MAX && !l->ending; i++)
-		if (take_dead(&l->rows[i], process))
+		if (take_dead(&l->rows[i], process)) {
 			give_back(l, process);
+			return true;
+		}
+	l->look_ms = clock_now_ms() + LOOK_MS;
+	return false;
 }

@@ -92,7 +92,9 @@ struct leases_words {
 	struct span key[LEASES_KEYS], arg[LEASES_ARGS + 3];
 };
 
-/* The keys and the first arguments; process NULL: for an onlooker. */
+/* How the names of all processes' channels begin. */
+void leases_channels(const struct store *, char *out, size_t size);
+/* The keys and the first arguments; process "": for an onlooker. */
 void
 leases_words(struct leases_words *, const struct store *, const struct limit *,
     const char *what, const char *process, const char *channels);
@@ -104,9 +106,9 @@ leases_id(const struct leases *, uint64_t number, char out[LEASES_ID_SIZE]);
 
 void leases_dead_open(struct leases *);
 void leases_dead_close(struct leases *);
-/* Gives back what dead processes of this host had; checks once a second at the
- * most. */
-void leases_dead_tend(struct leases *);
+/* Gives back what a dead process of this host had; checks once a second at the
+ * most.  True: there may be another one.  Waits. */
+bool leases_dead_tend(struct leases *);
 
 /* ---- leases_beat.c: the beats, and the ends of leases ------------------ */
 

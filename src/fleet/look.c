@@ -109,8 +109,11 @@ look(struct store *store, const struct limit *limit)
 {
 	struct leases_words *w = memory_alloc(sizeof(*w));
 	struct store_reply *reply = NULL;
+	char channels[128];
 
-	leases_words(w, store, limit, "look", "", "");
+	/* A look may find that a lease is over, and serve the next. */
+	leases_channels(store, channels, sizeof(channels));
+	leases_words(w, store, limit, "look", "", channels);
 	(void)store_eval(store, &leases_script, w->key, LEASES_KEYS, w->arg,
 	    LEASES_ARGS, &reply);
 	free(w);
