@@ -121,6 +121,20 @@ info_field(struct span text, const char *name, char *out, size_t size)
 	}
 }
 
+/* In a cluster every node sends us on to the one that has our names, which is
+ * a master. */
+static bool
+is_cluster(struct span info)
+{
+	char mode[16], enabled[8];
+
+	info_field(info, "server_mode", mode, sizeof(mode));
+	if (*mode == '\0')
+		info_field(info, "redis_mode", mode, sizeof(mode));
+	info_field(info, "cluster_enabled", enabled, sizeof(enabled));
+	return strcmp(mode, "cluster") == 0 || strcmp(enabled, "1") == 0;
+}
+
 /* NULL, or why this engine can't be used. */
 static const char *
 read_info(struct store *s, const struct store_reply *reply)
@@ -137,7 +151,7 @@ read_info(struct store *s, const struct store_reply *reply)
 		info_field(text, "redis_version", version, sizeof(version));
 	}
 	snprintf(s->version, sizeof(s->version), "%s %s", name, version);
-	if (strcmp(role, "slave") == 0)
+	if (strcmp(role, "slave") == 0 && !is_cluster(text))
 		return "the engine is a replica; store.url must lead to the "
 		       "master";
 	return strlen(s->run) == RUN_LEN ? NULL : "INFO tells no run_id";

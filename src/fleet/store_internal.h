@@ -127,7 +127,7 @@ bool store_is_moved(const char *error);
 bool store_move(struct store *, const char *error);
 /* Where to connect. */
 const struct provider *store_node(const struct store *);
-/* The node could not be reached: the URL again. */
+/* The node could not be reached, or does not serve us: the URL again. */
 void store_leave_node(struct store *);
 
 /* ---- store_link.c ------------------------------------------------------ */

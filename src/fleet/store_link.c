@@ -312,6 +312,9 @@ link_main(void *ctx)
 				retry_ms = RETRY_MS;
 		}
 		moved = l->moved;
+		/* An old master that hangs may accept connections still. */
+		if (l == &l->store->calls_link && !l->up && !moved)
+			store_leave_node(l->store);
 		close_link(l);
 		store_note(l->store);
 		if (l->store->ending)
