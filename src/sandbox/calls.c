@@ -188,8 +188,9 @@ const struct sandbox_call sandbox_calls[] = {
 	    SOCKET(AF_UNIX, SOCK_STREAM, 0)),
 	SYSLOG("socket", 0, SERVE | LEDGER | WAKER, "syslog(3)",
 	    SOCKET(AF_UNIX, SOCK_DGRAM, 0)),
-	SYSLOG(
-	    "socket", 0, LEDGER, "syslog(3)", SOCKET(AF_UNIX, SOCK_STREAM, 0)),
+	SYSLOG("socket", 0, SERVE | LEDGER | WAKER,
+	    "syslog(3), if its daemon takes streams",
+	    SOCKET(AF_UNIX, SOCK_STREAM, 0)),
 	SYSLOG("connect", 0, LEDGER | WAKER, "syslog(3)"),
 	CALL("connect", CONNECT, 0, "Landlock says to which ports"),
 	CALL("accept4", WORKER, 0, "the web server's"),

@@ -95,7 +95,8 @@ allow_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 		[SANDBOX_WRITE] = FS_WRITE,
 		[SANDBOX_SHARE] = FS_WRITE & ~LANDLOCK_ACCESS_FS_TRUNCATE,
 		[SANDBOX_DIRS] = FS_DIRS,
-		[SANDBOX_ASK] = FS_RESOLVE_UNIX };
+		[SANDBOX_ASK] = FS_RESOLVE_UNIX,
+		[SANDBOX_LOG] = FS_RESOLVE_UNIX };
 	struct landlock_path_beneath_attr attr = {
 		.allowed_access = rights[p->access] & handled
 	};

@@ -46,11 +46,13 @@ promises_of(const struct sandbox_rules *r)
 int
 sandbox_openbsd(const struct sandbox_rules *r)
 {
+	/* SANDBOX_LOG needs none: syslog(3) is a call of stdio's. */
 	static const char *const rights[] = { [SANDBOX_READ] = "r",
 		[SANDBOX_WRITE] = "rwc",
 		[SANDBOX_SHARE] = "rwc",
 		[SANDBOX_DIRS] = "rc",
-		[SANDBOX_ASK] = "rw" };
+		[SANDBOX_ASK] = "rw",
+		[SANDBOX_LOG] = NULL };
 	int bits = SANDBOX_CALLS;
 
 	/* It asks of any path whether it could be written, which unveil(2)
@@ -58,11 +60,14 @@ sandbox_openbsd(const struct sandbox_rules *r)
 	if (r->looks)
 		bits |= SANDBOX_FILES;
 	else if (r->files) {
-		for (size_t i = 0; i < r->npaths; i++)
+		for (size_t i = 0; i < r->npaths; i++) {
+			const char *right = rights[r->paths[i].access];
+
 			/* A path that does not exist cannot be unveiled. */
-			if (unveil(r->paths[i].path,
-				rights[r->paths[i].access]) == 0)
+			if (right != NULL &&
+			    unveil(r->paths[i].path, right) == 0)
 				bits |= SANDBOX_FILES;
+		}
 		if (unveil(NULL, NULL) == -1)
 			return -1;
 	}

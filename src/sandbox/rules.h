@@ -26,6 +26,7 @@ enum sandbox_access {
 		        * mapped */
 	SANDBOX_DIRS, /* make directories, remove empty ones */
 	SANDBOX_ASK, /* connect to its socket files */
+	SANDBOX_LOG, /* the same, where syslog(3) needs it */
 };
 
 struct sandbox_rules {

@@ -167,8 +167,8 @@ static void
 add_sockets(struct sandbox_rules *r, const struct config *c)
 {
 	if (r->log) {
-		add_path(r, "/dev", SANDBOX_ASK);
-		add_path(r, "/run/systemd/journal", SANDBOX_ASK);
+		add_path(r, "/dev", SANDBOX_LOG);
+		add_path(r, "/run/systemd/journal", SANDBOX_LOG);
 	}
 	for (size_t i = 0; r->services.sockets && services_dirs[i] != NULL; i++)
 		add_path(r, services_dirs[i], SANDBOX_ASK);

@@ -89,7 +89,8 @@ ask(struct sandbox_rules r)
 	r.paths[2] = (struct sandbox_path){ "/write", SANDBOX_WRITE };
 	r.paths[3] = (struct sandbox_path){ "/share", SANDBOX_SHARE };
 	r.paths[4] = (struct sandbox_path){ "/dirs", SANDBOX_DIRS };
-	r.npaths = 5;
+	r.paths[5] = (struct sandbox_path){ "/log", SANDBOX_LOG };
+	r.npaths = 6;
 	return openbsd_asks(&r);
 }
 
