@@ -103,7 +103,8 @@ serve_status(struct server *s, struct buf *b)
 
 	leases_refresh(s->leases, true);
 	buf_init(&fleet, ABOUT_BYTES_MAX);
-	if (s->store != NULL && look_json(s->store, s->config, &fleet))
+	if (s->store != NULL && look_json(s->store, s->config, &fleet) &&
+	    !buf_failed(&fleet))
 		of.fleet = buf_span(&fleet);
 	status_json(&of, b);
 	buf_free(&fleet);
