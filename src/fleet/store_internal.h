@@ -110,6 +110,12 @@ void store_failed(struct store *, const char *fmt, ...)
 /* Calls the watcher if it is time. */
 void store_note(struct store *);
 
+/* ---- store_info.c ------------------------------------------------------ */
+
+/* Notes run and version from the reply to INFO.  NULL, or why this engine can't
+ * be used. */
+const char *store_read_info(struct store *, const struct store_reply *);
+
 /* ---- store_call.c ------------------------------------------------------ */
 
 /* Appends a command of the store's own.  Its reply comes in order. */
