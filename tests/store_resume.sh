@@ -101,4 +101,18 @@ check 'the host that was away is back: served' wait_until -t 30 served three
 check 'so is another' wait_until -t 30 served one
 check 'and the budget is fine' wait_until store_says '^model day +fine '
 
+# One that waits, and no host has asked since yesterday.
+sed 's/"day"/"gone"/g' "$conf" >"$dir/gone.conf"
+gone='tailgate:{budget:model:gone}'
+run=$(cli info server | tr -d '\r' | sed -n 's/^run_id://p')
+today=$(($(cli time | head -n 1) / 86400))
+cli hset "$gone" run "$run" gen 1 rec 1 p1 $((today - 1)) old 0 max 0 >/dev/null
+conf=$dir/gone.conf
+check_not 'an amount of today is not for yesterday' \
+	resume model gone --spent-today 0.75
+like 'that is said' "$(cat "$dir/resume.out")" 'nothing was changed'
+is 'and so' "$(cli hget "$gone" h:operator)" ''
+cli hset "$gone" p1 "$today" >/dev/null
+check 'it is for today' resume model gone --spent-today 0.75
+
 finish

@@ -42,6 +42,8 @@ row(struct work *w, const char *kind, const char *name)
 	static const char *const says[] = { [RESUME_NOTHING] = "not used yet",
 		[RESUME_FINE] = "fine",
 		[RESUME_WAITS] = "waits for hosts",
+		[RESUME_DONE] = "no longer waits",
+		[RESUME_ENDED] = "waits for hosts",
 		[RESUME_AWAY] = "the store is away" };
 	struct resume_facts facts;
 	enum resume_state state =
@@ -91,6 +93,13 @@ resume(struct work *w)
 	case RESUME_FINE:
 		printf("%s %s: does not wait; nothing was changed\n", w->kind,
 		    w->name);
+		break;
+	case RESUME_ENDED:
+		fprintf(stderr,
+		    "tailgate store: the day that %s %s waits in has ended; "
+		    "nothing was changed; resume it once a request of today "
+		    "waits\n",
+		    w->kind, w->name);
 		break;
 	case RESUME_NOTHING:
 		fprintf(stderr,

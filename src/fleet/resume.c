@@ -20,7 +20,7 @@ static struct store_script resume_script = {
 	.text =
 	    "local key = KEYS[1]\n"
 	    "local head = redis.call('HMGET', key, 'run', 'gen', 'rec',\n"
-	    "  'old', 'max')\n"
+	    "  'old', 'max', 'p1')\n"
 	    "if not head[1] or head[1] ~= ARGV[1] then\n"
 	    "  return { 'nothing', 0, 0, 0 }\n"
 	    "end\n"
@@ -50,6 +50,12 @@ static struct store_script resume_script = {
 	    "end\n"
 	    "if ARGV[2] ~= '1' then\n"
 	    "  return { 'waits', heard, silent, unknown }\n"
+	    "end\n"
+	    /* The amounts are of today; the next call of a host begins its
+	     * window (and, on the first of a month, the month's). */
+	    "local now = redis.call('TIME')\n"
+	    "if tonumber(head[6] or 0) < math.floor(now[1] / 86400) then\n"
+	    "  return { 'ended', heard, silent, unknown }\n"
 	    "end\n"
 	    "local line = redis.call('HGET', key, 'h:operator')\n"
 	    "local e = { 0, 0, gen, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }\n"
@@ -90,7 +96,8 @@ resume_budget(struct store *store, const char *kind, const char *name,
 		const char *word;
 		enum resume_state state;
 	} words[] = { { "nothing", RESUME_NOTHING }, { "fine", RESUME_FINE },
-		{ "waits", RESUME_WAITS }, { "done", RESUME_DONE } };
+		{ "waits", RESUME_WAITS }, { "done", RESUME_DONE },
+		{ "ended", RESUME_ENDED } };
 	const struct resume_amounts none = { 0, 0, 0 };
 	const struct resume_amounts *a = amounts == NULL ? &none : amounts;
 	char key[STORE_KEY_SIZE], what[16], texts[4][STORE_NUMBER_SIZE];

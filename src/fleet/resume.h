@@ -9,9 +9,11 @@
  * grants nothing until every host that is known to have spent has said how
  * much.  A host that never comes back would keep it waiting until its window
  * ends.  The operator can end the wait by naming what such hosts have spent at
- * the most.  That counts as spent by a host of its own, until the window ends
- * or another amount is named.  If the host comes back after all, what it spent
- * counts as well: too much is counted then, never too little.
+ * the most.  That counts as spent by a host of its own, until the window ends.
+ * The amount can't be changed afterwards, unless the budget comes to wait
+ * again: hosts may have been granted what it left.  If the host comes back
+ * after all, what it spent counts as well: too much is counted then, never too
+ * little.
  */
 #ifndef FLEET_RESUME_H
 #define FLEET_RESUME_H
@@ -23,6 +25,7 @@ enum resume_state {
 	RESUME_FINE, /* it does not wait */
 	RESUME_WAITS,
 	RESUME_DONE, /* it does not wait any more */
+	RESUME_ENDED, /* no host has asked since its day ended: not changed */
 	RESUME_AWAY, /* the store can't be asked */
 };
 
