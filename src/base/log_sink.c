@@ -374,7 +374,7 @@ log_sink_put(int priority, const char *line, size_t len)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	switch (kind) {
+	switch (atomic_load(&kind)) {
 	case SINK_THREAD:
 		return put_behind(line, len);
 	case SINK_SYSLOG:
