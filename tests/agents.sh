@@ -11,7 +11,7 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
-PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
+agents_first
 agents=
 for agent in codex claude opencode qwen; do
 	! command -v "$agent" >/dev/null || agents="$agents $agent"

@@ -135,7 +135,7 @@ codex_list()
 }
 
 # What the real tools read.
-PATH=$clients/node_modules/.bin:$PATH
+agents_first
 HOME=$dir/home
 IS_SANDBOX=1
 export HOME IS_SANDBOX

@@ -9,7 +9,7 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
-PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
+agents_first
 command -v codex claude opencode >/dev/null ||
 	skip_all "no agent is installed (tests/clients/install $clients)"
 

@@ -10,7 +10,7 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/clients/suite.sh"
 
-PATH=$clients/node_modules/.bin:$clients/agents/node_modules/.bin:$PATH
+agents_first
 PATH=$PATH:$clients/aider/bin
 
 # objects_copy: what is built here, for the copy; make builds what is missing.

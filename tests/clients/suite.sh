@@ -12,6 +12,17 @@
 
 clients=${TAILGATE_CLIENTS:-$abs_builddir/clients}
 
+# agents_first: the agents of tests/clients/install come first in PATH, with the
+# node that they want: not every npm links that into .bin (9.2 does not).
+agents_first()
+{
+	PATH=$clients/agents/node_modules/.bin:$PATH
+	PATH=$clients/node_modules/.bin:$PATH
+	for node in "$clients"/node_modules/node-linux-*/bin; do
+		[ ! -x "$node/node" ] || PATH=$node:$PATH
+	done
+}
+
 # need_js PACKAGE: sets $node.
 need_js()
 {
