@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What the store says of circuits, and the task that asks again after messages
- * were missed and renews the leases of trials.
+ * Reads what the store reports of circuits.  A task asks again after messages
+ * were missed, and renews the leases of trials.
  */
 #include "config.h"
 
@@ -87,7 +87,8 @@ take_circuit(struct circuits *c, int64_t version, struct span rest, bool live)
 
 	if (p == NULL || ms < 0 || why < 0 || why >= HEALTH_OUTCOMES)
 		return;
-	/* This host has found out more since, while the engine was away. */
+	/* This is older than what this host found out while the engine was
+	 * away. */
 	if (!live && span_is(state, "c") &&
 	    ms >= health_fleet_age_ms(c->health, p))
 		return;
@@ -143,7 +144,7 @@ circuits_take(struct circuits *c, struct span message, bool live)
 		take_hold(c, message);
 }
 
-/* p NULL: some may have been missed, and versions may have begun anew. */
+/* p NULL: messages may have been missed, and versions may have begun anew. */
 static void
 on_message(void *ctx, struct span message)
 {
@@ -158,7 +159,8 @@ on_message(void *ctx, struct span message)
 	circuits_wake(c);
 }
 
-/* Nobody writes to it: it shows that this process lives (look.h). */
+/* Nothing is sent on this channel.  Listening to it shows that this process
+ * lives (look.h). */
 static void
 ignore(void *ctx, struct span message)
 {

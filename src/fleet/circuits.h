@@ -6,28 +6,32 @@
  * The circuits of providers, shared by all hosts of a store.
  *
  * Each host counts failures by itself, and its own circuit opens as it does
- * without a store (state/health.h).  It tells the engine (the store's server),
- * which tells all hosts by a message.  When the time is over, the first request
- * that any host would send asks the engine; one in the whole fleet may go.  It
- * has a lease, which its process renews each third of it, so that a process
- * that dies or hangs does not keep the provider closed.  Its success closes the
- * circuit for all; its failure opens it for twice as long.  Models and keys
- * that a provider limits (429, "loading") are told to all hosts as well.
+ * without a store (state/health.h).  The host tells the engine (the store's
+ * server), which sends a message to all hosts.  After the cooldown, the first
+ * request that a host would send asks the engine, and the engine lets one
+ * request of the whole fleet go: the trial.  The trial has a lease.  Its
+ * process renews the lease after each third of the time, so that a process that
+ * dies or hangs does not keep the circuit open.  The trial's success closes the
+ * circuit for all hosts; its failure opens the circuit for twice as long.  The
+ * engine also tells all hosts which models and keys a provider limits (429,
+ * "loading").
  *
- * A failure that may be this host's own fault opens its own circuit alone: no
- * connection, or a key that is not accepted.  It opens the fleet's if a second
- * host says the same while the first one's circuit is open.  If the fleet's
- * trial fails so, another host may try at once, and this one not before a
- * cooldown.  So a host without a network closes nothing for the others.
+ * A failure that may be this host's own fault (no connection, or a key that is
+ * not accepted) opens this host's circuit alone.  The fleet's circuit opens if
+ * a second host reports the same while the first host's circuit is open.  If
+ * the fleet's trial fails in this way, another host may try at once, and this
+ * host only after a cooldown.  So a host without a network takes no provider
+ * away from the others.
  *
- * A change costs one call, a request none.  While the engine is away, a host
- * has its own circuits.  Afterwards it asks once for what the others know, and
- * says what the engine does not know; a circuit whose time is over meanwhile
- * lets one request through, as always.
+ * A change costs one call; a request costs none.  While the engine is away, a
+ * host has its own circuits.  Afterwards the host asks once for what the others
+ * know, and reports what the engine does not know.  A circuit whose cooldown
+ * ended meanwhile lets one request through, as always.
  *
  * Data of another run of the engine (a snapshot) is dropped: the hosts know
- * better.  In a new run, no trial of what it does not know is granted before
- * one that is under way has been renewed.
+ * better.  A new run does not know which trials are under way.  So it grants no
+ * trial of a circuit that it does not know until a trial under way would have
+ * been renewed.
  */
 #ifndef FLEET_CIRCUITS_H
 #define FLEET_CIRCUITS_H

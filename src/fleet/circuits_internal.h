@@ -22,8 +22,8 @@ struct circuits {
 	bool started, ending;
 	bool missed; /* ask the engine for everything */
 	uint64_t trials; /* so far */
-	/* By the provider's index: the number of its trial here, 0 none; the
-	 * version of what was last heard. */
+	/* By the provider's index: the number of this process's trial (0:
+	 * none), and the version of the last report. */
 	uint64_t trial[CONFIG_PROVIDERS_MAX], version[CONFIG_PROVIDERS_MAX];
 	bool known[CONFIG_PROVIDERS_MAX]; /* to the engine, while it is asked */
 };
@@ -40,8 +40,8 @@ void circuits_hold(
     void *ctx, const struct health_what *, enum health_outcome, int64_t ms);
 /* Renews the leases of this process's trials. */
 void circuits_renew(struct circuits *);
-/* Takes up what the engine knows, and says what it does not.  False: it is
- * away. */
+/* Learns what the engine knows, and reports what the engine does not know.
+ * False: the engine is away. */
 bool circuits_look(struct circuits *);
 
 /* ---- circuits.c -------------------------------------------------------- */

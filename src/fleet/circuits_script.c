@@ -52,7 +52,7 @@ struct store_script circuits_script = {
 	    "  local v = text(math.max(now,\n"
 	    "    tonumber(call('HGET', K, 'seq') or 0) + 1))\n"
 	    "  call('HSET', K, 'seq', v)\n"
-	    /* Two days: no circuit is open for longer than one. */
+	    /* Two days: no circuit is open for longer than one day. */
 	    "  call('PEXPIRE', K, 172800000)\n"
 	    "  return v\n"
 	    "end\n"
@@ -111,7 +111,7 @@ struct store_script circuits_script = {
 	    "  return e and e.state == 't' and not e.quiet and left(e.till) > "
 	    "0\n"
 	    "end\n"
-	    /* A trial that has lost its lease has no say any more. */
+	    /* A trial that has lost its lease does not count any more. */
 	    "local function is_mine(e)\n"
 	    "  return e and e.state == 't' and e.owner == owner\n"
 	    "end\n"
@@ -122,8 +122,8 @@ struct store_script circuits_script = {
 	    "  if e and left(e.till) > 0 then\n"
 	    "    return { e.state, left(e.till) }\n"
 	    "  end\n"
-	    /* After a restart a trial may be under way that is not known
-	     * yet: for as long as it takes to be renewed. */
+	    /* After a restart, a trial may be under way that the engine does
+	     * not know until it is renewed. */
 	    "  local born = tonumber(call('HGET', K, 'born') or 0)\n"
 	    "  if born > now then\n"
 	    "    born = now\n"
@@ -187,7 +187,7 @@ struct store_script circuits_script = {
 	    "elseif what == 'failed' or what == 'unreached' then\n"
 	    "  if not e and what == 'failed' then open(e) return {} end\n"
 	    "  if not is_mine(e) then return {} end\n"
-	    /* It says nothing of the provider: the others go on. */
+	    /* This says nothing about the provider: the other hosts go on. */
 	    "  if e.quiet and what == 'unreached' then\n"
 	    "    call('HDEL', K, 'c ' .. p)\n"
 	    "    return {}\n"
@@ -225,8 +225,8 @@ struct store_script circuits_script = {
 	    "      end\n"
 	    "    end\n"
 	    "  end\n"
-	    /* Clients may name models: there is a bound, so that half of a
-	     * host's rows (HEALTH_MODELS_ROWS) remain its own. */
+	    /* Clients may make up names of models.  The bound leaves half of a
+	     * host's rows (HEALTH_MODELS_ROWS) to the host itself. */
 	    "  if n >= 128 then return {} end\n"
 	    "  local v = version()\n"
 	    "  local rest = ARGV[12] .. ' ' .. ARGV[13] .. ' ' .. ARGV[14]\n"

@@ -20,8 +20,8 @@
 
 /* By how much one request moves its client's tag, at priority 1. */
 #define STRIDE 1000000
-/* How long a socket is not polled after it was readable although the client is
- * still there: see slots.c. */
+/* If a socket is readable although the client is still there, it is not polled
+ * for this long: see slots.c. */
 #define DEAF_MS 50
 /* A waiter checks this often, in case a message was lost. */
 #define LOOK_MS 1000
@@ -39,7 +39,7 @@ name_process(struct leases *l)
 	    l->channel, sizeof(l->channel), "%s%s", l->channels, l->process);
 }
 
-/* Which limits' figures does a plan look at? */
+/* Finds the limits whose figures a plan compares. */
 static void
 find_compared(struct leases *l)
 {

@@ -5,12 +5,13 @@
 /*
  * Slots of a limit that all hosts share through the store.
  *
- * For each such limit, the engine (the store's server) keeps which requests
- * hold a slot and which wait.  Each of them belongs to a process, and each
- * process has a lease there.  A process sends a beat for each limit at which it
- * has a slot or a waiter.  The beat tells the engine all that the process has
- * there, and renews the lease.  What a beat does not list any more is freed.  A
- * process that is silent for the time of a lease loses all.
+ * For each such limit, the engine (the store's server) records which requests
+ * hold a slot and which wait.  Each request belongs to a process, and each
+ * process has a lease at the limit.  A process sends a beat for each limit at
+ * which it has a slot or a waiter.  The beat lists all that the process has at
+ * the limit, and renews the lease.  The engine frees what a beat does not list
+ * any more.  A process that is silent for the time of a lease loses all that it
+ * has.
  *
  * The order is that of state/slots.h, over all hosts: first come first served
  * within a client, start-time fair between clients, by priority.  The script
@@ -18,13 +19,13 @@
  * and a message wakes the waiter's process.  A process that has waiters also
  * beats once a second, in case a message was lost.
  *
- * No request holds a slot without a lease.  The lease begins when the last call
- * that the engine has replied to was sent.  After half of it (SOFT) a process
- * ends its own upstream requests that hold a slot.  After three fifths (KILL) a
- * timer of the kernel kills the process, which must be stopped or hang; its
- * sockets are closed with it.  The engine waits for at least two thirds: it
- * measures time with its own clock, and a jump of that clock counts as a third
- * of a lease at the most.
+ * No request holds a slot without a lease.  The lease begins with the sending
+ * of the last call to which the engine has replied. After half of the lease
+ * (SOFT), a process ends its own upstream requests that hold a slot.  After
+ * three fifths (KILL), a timer of the kernel kills a process that has not done
+ * so, because it is stopped or hangs; its sockets are closed with it.  The
+ * engine waits for at least two thirds: it measures time with its own clock,
+ * and a jump of that clock counts as at most a third of a lease.
  *
  * After a restart the engine grants no slot for the time of a lease.  Its old
  * data is dropped; a process that holds slots reports them in its next beat.
@@ -44,12 +45,12 @@
 
 struct leases;
 
-/* NULL: no limit is shared, or there is no store.  After process_open().  The
- * slots learn the fleet's figures (NULL: nobody wants them). */
+/* NULL: no limit is shared, or there is no store.  Called after process_open().
+ * The slots, unless NULL, are given the fleet's figures. */
 struct leases *
 leases_new(const struct config *, struct store *, struct slots *);
-/* Gives back what processes of this host held that died.  Needs a loop.  NULL:
- * does nothing. */
+/* Gives back what dead processes of this host held.  Needs a loop.  NULL: does
+ * nothing. */
 void leases_start(struct leases *);
 /* Called after all slots were given back, before store_end().  NULL: does
  * nothing. */
@@ -76,20 +77,20 @@ struct lease {
 	uint64_t fence; /* grows with each slot that this limit grants */
 };
 
-/* As slots_take(): waits until there is one of the results. */
+/* Like slots_take(): waits until there is a result. */
 enum leases_result
 leases_take(struct leases *, const struct slots_ask *, struct lease *);
 /* Gives the slot back, if one is held. */
 void leases_release(struct leases *, struct lease *);
-/* Has the lease run out?  Then the request must end at once: its task was
+/* Has the lease run out?  Then the request must end at once; its task has been
  * woken. */
 bool leases_lost(const struct lease *);
 /* Does a request of this process wait for a slot of the same limit? */
 bool leases_wanted(const struct lease *);
 
-/* Asks for the figures of limits that plans compare (`least_busy`), or of all,
- * if those that are known are old.  Does not wait: the next plan has them.
- * NULL: does nothing. */
+/* Asks for the figures of the limits that plans compare (`least_busy`), or of
+ * all limits, if the known figures are old.  Does not wait: the next plan has
+ * the new ones.  NULL: does nothing. */
 void leases_refresh(struct leases *, bool all);
 
 #endif

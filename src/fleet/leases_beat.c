@@ -4,7 +4,7 @@
  */
 /*
  * The task that renews a process's leases.  If it cannot, it ends the process's
- * requests; if the process was stopped, a timer of the kernel does.
+ * requests; if the process is stopped, a timer of the kernel kills it.
  */
 #include "config.h"
 
@@ -191,7 +191,7 @@ leases_on_message(void *ctx, struct span message)
 	uint64_t fence;
 
 	if (message.p != NULL) {
-		/* An entry that has left since has told the engine. */
+		/* An entry that has left meanwhile has told the engine. */
 		if ((e = entry_find(l, message, &fence)) != NULL)
 			take_message(l, e, fence);
 		return;
@@ -253,9 +253,9 @@ add_entry(const struct leases *l, struct leases_entry *e, struct span *args,
 	e->listed = e->state == LEASES_HELD;
 }
 
-/* Reports all that the process has at a limit, also what is about to end.  A
- * slot that is granted before the reply comes is not listed, and is not taken
- * for lost. */
+/* Reports all that the process has at a limit, including what is about to end.
+ * A slot that is granted between a beat and its reply is not listed, but does
+ * not count as lost. */
 static void
 beat(struct leases *l, struct leases_limit *limit)
 {
@@ -310,7 +310,7 @@ end_stale(struct leases *l, struct leases_limit *limit)
 			lose(e, "the store is away, and the lease runs out");
 }
 
-/* When the limit wants its next beat. */
+/* When the limit's next beat is due. */
 static int64_t
 due_ms(const struct leases *l, const struct leases_limit *limit)
 {

@@ -3,14 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Processes of this host that died with slots of a shared limit.  Their
- * sockets were closed with them, so nothing of theirs is at a model server any
- * more, and another process of the host gives their slots back long before the
- * lease ends.
+ * Processes of this host that died with slots of a shared limit.  Their sockets
+ * were closed with them, so none of their requests is still at a model server.
+ * Another process of the host gives their slots back, long before the lease
+ * ends.
  *
  * A table in runtime_dir has the name by which the engine knows each process.
- * Who takes a dead one's row is the one that tells the engine.  If that fails,
- * the lease ends it, as for a host that died as a whole.
+ * The process that takes a dead one's row tells the engine.  If that fails, the
+ * slots are free when the lease ends, as after a whole host has died.
  */
 #include "config.h"
 
@@ -30,8 +30,8 @@
 #define TABLE_MAGIC 0x7461696c4c454131 /* "tailLEA1" */
 #define LOOK_MS 1000
 
-/* The name is valid as long as there is an owner; only who has set owner to 0
- * may write it. */
+/* The name is valid as long as there is an owner; only the process that has set
+ * owner to 0 may write it. */
 struct leases_row {
 	_Atomic uint64_t owner; /* process_id(); 0: none */
 	char process[LEASES_PROCESS_SIZE];
@@ -39,7 +39,8 @@ struct leases_row {
 
 #define TABLE_BYTES (PROCESS_MAX * sizeof(struct leases_row))
 
-/* False: the owner lives, there is none, or another process has taken it. */
+/* False: the owner lives, there is none, or another process has taken the
+ * row. */
 static bool
 take_dead(struct leases_row *row, char name[LEASES_PROCESS_SIZE])
 {
@@ -88,7 +89,7 @@ leases_dead_close(struct leases *l)
 	l->rows = NULL;
 }
 
-/* A beat in its name, which says that it has nothing. */
+/* Sends a beat in the dead process's name, which lists nothing. */
 static void
 give_back(struct leases *l, const char *process)
 {

@@ -77,7 +77,7 @@ struct leases {
 	bool has_timer;
 	void *timer;
 	struct leases_row *rows; /* NULL: there is no table */
-	char before[LEASES_PROCESS_SIZE]; /* dead, had our row; "": nobody */
+	char before[LEASES_PROCESS_SIZE]; /* dead; had our row; "": none */
 	int64_t look_ms; /* for dead processes */
 };
 
@@ -116,10 +116,10 @@ bool leases_dead_tend(struct leases *);
 void leases_note_good(struct leases *, struct leases_limit *, int64_t sent_ms);
 /* The task that beats. */
 void leases_run(struct leases *);
-/* Its figures are in the reply. */
+/* Notes the limit's figures, which are in the reply. */
 void leases_note_figures(
     struct leases *, const struct leases_limit *, const struct store_reply *);
-/* Something has begun or ended: the task and the timer follow. */
+/* Something has begun or ended: adjusts the task and the timer. */
 void leases_note_change(struct leases *);
 /* The entry gets its slot. */
 void leases_grant(struct leases_entry *, uint64_t fence);

@@ -197,7 +197,7 @@ struct store_script leases_script = {
 	    "  let_go(ARGV[9])\n"
 	    "  serve()\n"
 	    "elseif what == 'beat' then\n"
-	    /* All rows are searched only if there are some that it does not
+	    /* Searches all rows only if there are some that the beat does not
 	     * list. */
 	    "  local has, known = {}, 0\n"
 	    "  for i = 9, #ARGV, 4 do\n"

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how the fleet is found out: a process listens to a channel of its own
- * name, and the engine says which channels are listened to.  So nobody must be
- * removed from a list.
+ * Hides how the fleet's processes are found: each listens to a channel of its
+ * own name, and the engine reports which channels have a listener.  So there is
+ * no list from which dead processes must be removed.
  */
 #include "config.h"
 
@@ -18,7 +18,7 @@
 #include "fleet/leases_internal.h"
 #include "fleet/look.h"
 
-/* Of the reply to "look": before the rows. */
+/* The elements before the rows in the reply to "look". */
 #define LOOK_HEAD 5
 
 /* ARGV[2]: the beginning of the channels' names.  Reply: processes. */
@@ -111,7 +111,8 @@ look(struct store *store, const struct limit *limit)
 	struct store_reply *reply = NULL;
 	char channels[128];
 
-	/* A look may find that a lease is over, and serve the next. */
+	/* A look may find that a lease is over, and grant the slot to the next
+	 * waiter. */
 	leases_channels(store, channels, sizeof(channels));
 	leases_words(w, store, limit, "look", "", channels);
 	(void)store_eval(store, &leases_script, w->key, LEASES_KEYS, w->arg,

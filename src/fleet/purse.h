@@ -7,13 +7,15 @@
  * store.
  *
  * Money and tokens of a day are spent from the host's purse
- * (state/budget_purse.h), which a call to the store fills when it runs low, as
- * a rule while no request waits for it.  What is left in it goes back when it
- * has not been used for a second, when another host needs it, and when the
- * process ends.  Rates of a minute are asked of the store for each request;
- * what the request used is reported afterwards, without waiting.
+ * (state/budget_purse.h), which a call to the store fills when it runs low,
+ * usually while no request waits for it.  What is left in the purse goes back
+ * when the purse has not been used for a second, when another host needs the
+ * rest, and when the process ends.  For rates of a minute, the store is asked
+ * for each request; what the request used is reported afterwards, without
+ * waiting.
  *
- * Without shared budgets these are budget_reserve() and budget_settle().
+ * Without shared budgets, purse_reserve() is budget_reserve(), and
+ * purse_settle() is budget_settle().
  */
 #ifndef FLEET_PURSE_H
 #define FLEET_PURSE_H
@@ -32,12 +34,13 @@ void purse_start(struct purse *);
 void purse_end(struct purse *);
 void purse_free(struct purse *);
 
-/* As budget_reserve(), and -1 with REFUSE_BUDGET_STORE or REFUSE_RATE_STORE:
- * the store can't be asked.  May wait for it, not longer than a second. */
+/* Like budget_reserve(); in addition -1 with REFUSE_BUDGET_STORE or
+ * REFUSE_RATE_STORE: the store can't be asked.  May wait for the store, at most
+ * for a second. */
 int purse_reserve(struct purse *, const struct client *, const struct model *,
     uint64_t tokens, int64_t nanousd, struct budget_reservation *,
     struct budget_room *, struct refused *);
-/* As budget_settle().  Does not wait. */
+/* Like budget_settle().  Does not wait. */
 void purse_settle(struct purse *, struct budget_reservation *,
     uint64_t tokens, int64_t nanousd);
 

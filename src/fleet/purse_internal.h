@@ -46,7 +46,7 @@ int purse_rate_take(struct purse *, const struct client *,
     const struct model *, bool request, uint64_t tokens, int64_t *second,
     struct budget_room *, struct refused *);
 /* Replaces the estimate that was taken with the tokens that were used.  unmade:
- * the request was not made, and does not count either. */
+ * the request was not made, so it does not count as a request either. */
 void purse_rate_settle(struct purse *, const struct client *,
     const struct model *, int64_t second, uint64_t estimate, uint64_t tokens,
     bool unmade);

@@ -12,7 +12,7 @@
 #include "fleet/resp.h"
 #include "fleet/store.h"
 
-/* Not by hiredis, which would allocate memory for each command. */
+/* Not done by hiredis, which would allocate memory for each command. */
 void
 resp_bulk(struct buf *out, struct span text)
 {
@@ -183,7 +183,8 @@ store_reply_text(const struct store_reply *reply)
 
 #else
 
-/* config_load() refuses a configuration with a store, so none is used. */
+/* Without hiredis, config_load() refuses a configuration with a store, so none
+ * of these is ever called. */
 
 struct resp_reader *
 resp_reader_new(void)

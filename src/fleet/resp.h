@@ -34,7 +34,7 @@ int resp_reader_push(struct resp_reader *, const void *, size_t len);
  * bytes are not a reply. */
 int resp_reader_next(struct resp_reader *, struct store_reply **);
 
-/* The engine's error, or NULL when it is something else. */
+/* The engine's error, or NULL if the reply is something else. */
 const char *resp_error(const struct store_reply *);
 
 #endif

@@ -8,12 +8,12 @@
  * After the engine (the store's server) has lost its data, a shared budget
  * grants nothing until every host that is known to have spent has said how
  * much.  A host that never comes back would keep it waiting until its window
- * ends.  The operator can end the wait by naming what such hosts have spent at
- * the most.  That counts as spent by a host of its own, until the window ends.
- * The amount can't be changed afterwards, unless the budget comes to wait
- * again: hosts may have been granted what it left.  If the host comes back
- * after all, what it spent counts as well: too much is counted then, never too
- * little.
+ * ends.  The operator can end the wait by naming the most that such hosts can
+ * have spent.  This amount counts until the window ends, as if one more host
+ * had spent it.  It can't be changed afterwards, unless the budget has to wait
+ * again, because hosts may have been granted the rest.  If a lost host comes
+ * back after all, what it spent counts as well: then too much is counted, never
+ * too little.
  */
 #ifndef FLEET_RESUME_H
 #define FLEET_RESUME_H
@@ -35,7 +35,7 @@ struct resume_facts {
 	unsigned unknown; /* that other hosts know of */
 };
 
-/* What hosts that are away have spent at the most, in this window. */
+/* The most that hosts that are away can have spent in this window. */
 struct resume_amounts {
 	int64_t day_nanousd, month_nanousd, day_tokens;
 };

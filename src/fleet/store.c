@@ -21,7 +21,8 @@
 /* A silence of this many call timeouts ends a connection. */
 #define PATIENCE_TIMES 4
 #define PATIENCE_MIN_MS 1000
-/* The watcher is called no more often, unless it goes up or away. */
+/* The watcher is called at most this often, except when the store goes up or
+ * away. */
 #define NOTE_MS 500
 
 int64_t
@@ -92,8 +93,8 @@ greet_calls(struct store_link *l)
 	l->store->generation++;
 	greet_key(l, true);
 	store_ask(l->store, STORE_CALL_INFO, &info, 1);
-	/* Whether this node of a cluster has our names, and the user may use
-	 * them. */
+	/* Asks whether this node of a cluster has our names, and whether the
+	 * user may use them. */
 	find[1] = store_key(l->store, name, "here", "here", NULL);
 	store_ask(l->store, STORE_CALL_FIND, find, 2);
 	store_link_flush(l);
@@ -108,7 +109,7 @@ error_word(const char *error, char *out, size_t size)
 	log_escape(error, strcspn(error, " "), out, size);
 }
 
-/* What to do about it, if a word says that. */
+/* What to do about an error, if its first word tells. */
 static const char *
 advice_on(const char *word)
 {
@@ -220,7 +221,7 @@ take_message(struct store_link *l, struct store_reply *reply)
 		char text[160];
 
 		error_word(resp_error(reply), text, sizeof(text));
-		/* If calls fail as well, they have said why. */
+		/* If calls fail as well, their connection has logged why. */
 		if (s->calls_link.up)
 			store_failed(
 			    s, "messages: %s%s", text, advice_on(text));

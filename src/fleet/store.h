@@ -6,15 +6,15 @@
  * The store: a Redis or Valkey server ("the engine") through which hosts share
  * limits, budgets and circuits.
  *
- * A process has one connection for calls, on which all its tasks' calls are
- * pipelined, and, once a channel is listened to, a second one for messages.
- * Each is kept by a task of the loop; a call suspends the task that makes it.
- * Nothing here blocks the loop.
+ * A process has one connection for calls; the calls of all its tasks are
+ * pipelined on it.  Once a channel is listened to, there is a second
+ * connection, for messages.  Each connection is kept by a task of the loop.  A
+ * call suspends the task that makes it.  Nothing here blocks the loop.
  *
  * While the engine is away, calls fail at once.  Only calls that were under way
- * when it went away wait for the timeout.  The connection's task tries again at
- * growing intervals, and calls are sent again once the engine has replied to
- * it.
+ * when it went away wait for the timeout.  The connection's task tries to
+ * connect at growing intervals.  Once the engine has replied to it, new calls
+ * are sent.
  *
  * All changes are made by scripts, which are atomic.  A script's keys carry one
  * hash tag (store_key()), so that a cluster has them in one slot.  Its first
@@ -25,8 +25,8 @@
  * the run beside its data, compares it, and does what is safe.  Scripts take
  * the time from the engine (TIME), because hosts' clocks differ.
  *
- * Built without hiredis (--without-store), a configuration with a store is
- * refused by config_load().
+ * In a build without hiredis (--without-store), config_load() refuses a
+ * configuration with a store.
  */
 #ifndef FLEET_STORE_H
 #define FLEET_STORE_H
@@ -62,7 +62,7 @@ bool store_has_ended(const struct store *);
 /* Called after its tasks have ended. */
 void store_free(struct store *);
 
-/* The beginning of all names there. */
+/* The beginning of all our names in the store. */
 const char *store_prefix(const struct store *);
 /* The lease's time in the configuration. */
 int64_t store_lease_ms(const struct store *);
@@ -71,13 +71,12 @@ int64_t store_lease_ms(const struct store *);
 bool store_is_up(const struct store *);
 
 /* Makes a name of the store: "PREFIX:{KIND:NAME}:PART", or without PART (NULL).
- * The braces are its hash tag.  Valid until the caller's buffer goes. */
+ * The braces are its hash tag.  Valid as long as the caller's buffer. */
 #define STORE_KEY_SIZE 512
 struct span store_key(const struct store *, char out[STORE_KEY_SIZE],
     const char *kind, const char *name, const char *part);
 
-/* A Lua script; static, one per text.  The digest is made with its first
- * use. */
+/* A Lua script; static, one per text.  The digest is made on the first use. */
 struct store_script {
 	const char *name; /* for the log */
 	const char *text;
@@ -117,10 +116,10 @@ struct span store_reply_text(const struct store_reply *);
 
 /* ---- messages ---------------------------------------------------------- */
 
-/* fn is called by a task of the store, for each message on the channel, and
- * with p == NULL whenever messages may have been missed (after each new
- * subscription).  It must not wait.  At most STORE_CHANNELS_MAX; name must
- * last. */
+/* A task of the store calls fn for each message on the channel, and with p ==
+ * NULL whenever messages may have been missed (after each new subscription).
+ * fn must not wait.  At most STORE_CHANNELS_MAX channels; name is kept by
+ * reference. */
 #define STORE_CHANNELS_MAX 4
 void store_listen(struct store *, const char *channel,
     void (*fn)(void *ctx, struct span message), void *ctx);
@@ -138,8 +137,8 @@ struct store_facts {
 	int64_t mean_us; /* round trip, smoothed; 0: none yet */
 };
 void store_facts(const struct store *, struct store_facts *);
-/* fn is called by a task of the store whenever it has gone up or away, and from
- * time to time while there is something new.  It must not wait. */
+/* A task of the store calls fn whenever the store has gone up or away, and from
+ * time to time while there is something new.  fn must not wait. */
 void store_watch(
     struct store *, void (*fn)(void *, const struct store_facts *), void *ctx);
 

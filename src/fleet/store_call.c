@@ -173,9 +173,10 @@ warn_refused(struct store *s, const struct store_call *call)
 		    text);
 }
 
-/* The engine cannot serve now: a replica that was the master, a master without
- * its replicas, a node that has given its slots away.  Another connection may
- * reach one that can. */
+/* Does the error say that this engine can't serve now?  Such an engine is a
+ * replica that was the master, a master without its replicas, or a node that
+ * has given its slots away.  Another connection may reach one that can
+ * serve. */
 static bool
 is_useless(const char *error)
 {
@@ -249,8 +250,8 @@ store_take_reply(struct store_link *l, struct store_reply *reply)
 	l->asked_ms = TAILQ_EMPTY(&s->calls) ? 0 : clock_now_ms();
 }
 
-/* The connection is closed: whether the calls that were sent were done is
- * unknown. */
+/* The connection is closed: it is unknown whether the calls that were sent have
+ * been done. */
 void
 store_drop_calls(struct store_link *l)
 {

@@ -32,7 +32,8 @@ struct store_link {
 	struct buf out; /* not sent yet */
 	struct resp_reader *reader;
 	int64_t heard_ms, asked_ms; /* last bytes; last own PING, 0: none */
-	/* Once connected: starts the handshake.  -1: it is useless. */
+	/* Once connected: starts the handshake.  -1: the connection is
+	 * useless. */
 	int (*greet)(struct store_link *);
 	/* A reply has come, and is owned by take() from now on. */
 	void (*take)(struct store_link *, struct store_reply *);
@@ -126,14 +127,14 @@ void store_drop_calls(struct store_link *);
 
 /* ---- store_node.c ------------------------------------------------------ */
 
-/* Is this reply a cluster's word that another node has the names? */
+/* Does this error say that another node of the cluster has our names? */
 bool store_is_moved(const char *error);
-/* The next connection goes there, if all names are in one hash slot.  False:
- * it can't be; noted why. */
+/* Makes the next connection go to that node, if all our names are in one hash
+ * slot.  False: it can't; the reason is noted. */
 bool store_move(struct store *, const char *error);
 /* Where to connect. */
 const struct provider *store_node(const struct store *);
-/* The node could not be reached, or does not serve us: the URL again. */
+/* The node could not be reached, or does not serve us: goes back to the URL. */
 void store_leave_node(struct store *);
 
 /* ---- store_link.c ------------------------------------------------------ */

@@ -19,10 +19,10 @@
 #include "base/clock.h"
 #include "fleet/store_internal.h"
 
-/* The time between two tries doubles from the first to the second. */
+/* The time between two tries doubles from RETRY_MS to RETRY_MAX_MS. */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 2000
-/* One that lasted as long was good: the next try comes soon. */
+/* A connection that lasted this long was good: the next try comes soon. */
 #define LASTED_MS 1000
 /* A connection that carries nothing is sent a PING this often. */
 #define IDLE_MS 5000
@@ -312,7 +312,7 @@ link_main(void *ctx)
 				retry_ms = RETRY_MS;
 		}
 		moved = l->moved;
-		/* An old master that hangs may accept connections still. */
+		/* An old master that hangs may still accept connections. */
 		if (l == &l->store->calls_link && !l->up && !moved)
 			store_leave_node(l->store);
 		close_link(l);

@@ -4,9 +4,9 @@
  */
 /*
  * The node of a cluster that has our names.  A cluster divides names over its
- * nodes by hash slots.  With a prefix that is one hash tag, as "{tailgate}",
- * all of ours are in one slot, and so on one node: the one connection for
- * calls goes there.  Messages reach all nodes, so they may come from any.
+ * nodes by hash slots.  If the prefix is one hash tag, such as "{tailgate}",
+ * all our names are in one slot, and so on one node.  The connection for calls
+ * goes to that node.  Messages reach all nodes, so they may come from any node.
  */
 #include "config.h"
 
