@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Asks a local server how many tokens the request has, before it is refused as
- * too long by estimate: hides how servers are asked.  The server gets what
- * would be sent, at another path.  That is no try: it takes no slot, tells
- * nothing about the provider's health and has no account.
+ * Asks a local server how many tokens the request has, before the request is
+ * refused because the estimate is too long.  Hides how servers are asked.  The
+ * server gets the request that would be sent, at another path.  This is not a
+ * try: it takes no slot, does not affect the provider's health and has no
+ * account.
  */
 #include "config.h"
 
@@ -21,7 +22,7 @@
 
 /* vLLM also lists each token's number. */
 #define RESPONSE_MAX ((size_t)4 * 1024 * 1024)
-/* For so long a server is not asked again after it could not say. */
+/* A server that could not say is not asked again for this long. */
 #define SILENT_MS 300000
 /* The largest count that is believed. */
 #define COUNT_DIGITS 12
@@ -122,7 +123,7 @@ shorten(int64_t *ms, int64_t left_ms)
 		*ms = left_ms;
 }
 
-/* Why the server did not say; NULL: it has, or it is not to blame. */
+/* Why the server gave no count; NULL: it gave one, or it is not to blame. */
 static const char *
 exchange(struct attempt *t, struct counting *n, int64_t left_ms)
 {
@@ -174,7 +175,7 @@ ask(struct attempt *t, struct counting *n, int64_t left_ms)
 	    t->provider->name, ways[way].path, why, SILENT_MS / 1000);
 }
 
-/* May it be asked now, and with which key? */
+/* May the server be asked now, and with which key? */
 static bool
 may_ask(struct attempt *t)
 {

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The wait for a provider's host that sleeps: hides how that shows, and when
- * it is woken.  A request comes here before it takes a slot, so that the
- * limit's queue is not for those that could not be sent anyway.
+ * Waits for a provider's host that sleeps: hides how a sleeping host is
+ * noticed, and when it is woken.  A request waits here before it takes a slot,
+ * so that the limit's queue has no requests that could not be sent anyway.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 
 /* Between two tries to connect; each waiter makes them. */
 #define TRY_MS 1000
-/* A packet may get lost: after so long another one is sent. */
+/* A packet may get lost: another one is sent after this time. */
 #define AGAIN_MS 10000
 #define RETRY_MS 5000
 /* A socket that is readable although the client is still there would keep
@@ -26,7 +26,8 @@
 
 enum reached { REACHED, ASLEEP, GONE };
 
-/* Connections from before it slept are dead, and no end of them ever came. */
+/* Connections from before the host slept are dead, but their end was never
+ * received. */
 static void
 forget_dead(struct attempt *t)
 {
@@ -39,7 +40,8 @@ forget_dead(struct attempt *t)
 	s->sleeps[t->provider->index] = sleeps;
 }
 
-/* What else is wrong with the connection, the request itself will meet. */
+/* If anything else is wrong with the connection, the request itself will find
+ * it. */
 static enum reached
 reach(struct attempt *t, int64_t until_ms)
 {
@@ -98,7 +100,7 @@ sleep_until(struct attempt *t, int64_t until_ms)
 	return true;
 }
 
-/* Tries once a second, and so do all others that wait. */
+/* Tries once a second, as every other waiting request does. */
 static enum reached
 wait_until_awake(struct attempt *t, int64_t until_ms)
 {
@@ -123,7 +125,7 @@ refuse(struct attempt *t, const char *message)
 	return attempt_fail(t, REFUSE_WAKING, RETRY_MS, message);
 }
 
-/* Counts as a failure only if it had all the time that it may take. */
+/* Counts as a failure only if the host had all the time that it may take. */
 static bool
 refuse_late(struct attempt *t, bool whole)
 {
@@ -141,7 +143,7 @@ refuse_late(struct attempt *t, bool whole)
 		t->provider->name, (long long)t->account->wake_ms / 1000));
 }
 
-/* In a queue of its own, without a slot. */
+/* Waits without a slot, in a queue of its own. */
 static bool
 join(struct attempt *t)
 {

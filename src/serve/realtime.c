@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how a plan becomes the one word that the web server asks for.
+ * Hides how a plan becomes the yes or no that the web server asks for.
  */
 #include "config.h"
 
@@ -22,8 +22,8 @@ refuse(struct request *r, enum refusal refusal, const char *message)
 	return false;
 }
 
-/* The plan's candidate at the provider that the web server would pass it on
- * to; NULL: refused. */
+/* The plan's candidate at the provider to which the web server would pass the
+ * WebSocket on; NULL: refused. */
 static const struct candidate *
 find(struct request *r, const char *name)
 {
@@ -50,7 +50,8 @@ find(struct request *r, const char *name)
 	return NULL;
 }
 
-/* The URL goes to the provider as it is. */
+/* The URL goes to the provider unchanged, so the model must have the provider's
+ * name for it. */
 static bool
 check_name(struct request *r, const struct candidate *c)
 {

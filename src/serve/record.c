@@ -21,11 +21,11 @@
 #include "serve/record.h"
 #include "state/recording.h"
 
-/* Of a body.  A longer request is not recorded, of a longer response the
- * beginning is. */
+/* The size of a body.  A longer request is not recorded; of a longer response,
+ * only the beginning is. */
 #define BODY_MAX ((size_t)8 << 20)
 #define HEAD_MAX ((size_t)64 << 10)
-#define KEY_BEGIN "tg-" /* a client's key: that and */
+#define KEY_BEGIN "tg-" /* of a client's key; then: */
 #define KEY_LETTERS 43
 #define PIECE ((size_t)64 << 10)
 #define PIECE_OVERLAP 512 /* more than a short key in any form */
@@ -46,7 +46,7 @@ record_begin(struct request *r)
 
 	if (recording_is_due(recording))
 		task_offload(expire, recording);
-	/* Of a relay: all that it asks for its clients. */
+	/* If the client is a relay: all that it asks for its clients. */
 	if (!recording_is_of(recording, r->entry.client_entry, &facts))
 		return;
 	clock_text(facts.until_wall_ms, until);
@@ -100,7 +100,7 @@ record_keep(struct request *r)
 
 /* ---- what is covered ---------------------------------------------------- */
 
-/* The keys of any client of ours, which only their form tells. */
+/* Covers the keys of any client of ours.  They are known by their form only. */
 static void
 cover_client_keys(char *p, size_t len)
 {
@@ -120,13 +120,14 @@ cover_client_keys(char *p, size_t len)
 	}
 }
 
-/* In pieces, because it takes several times as much memory as its text. */
+/* Works on pieces, because the search needs several times as much memory as the
+ * text. */
 static void
 cover_short_keys(const struct redact_keys *keys, char *p, size_t len)
 {
 	if (!redact_has_short(keys))
 		return;
-	/* What one piece cuts is whole in the next. */
+	/* A key that is cut at the end of a piece is whole in the next. */
 	for (size_t at = 0; at < len; at += PIECE - PIECE_OVERLAP)
 		redact_short(keys, p + at, len - at < PIECE ? len - at : PIECE);
 }
@@ -173,7 +174,7 @@ put_bodies(void *ctx)
 
 /* ---- the line ----------------------------------------------------------- */
 
-/* Those that change what is answered; none that holds a key. */
+/* Writes the headers that change the response; none that holds a key. */
 static void
 put_headers(struct buf *b, const struct request *r)
 {
@@ -263,7 +264,7 @@ write_file(void *ctx)
 		unlink(w->path);
 }
 
-/* NULL: there was no room for it. */
+/* NULL: it is written; otherwise the reason why not. */
 static const char *
 write_record(struct request *r, struct buf *b)
 {

@@ -7,11 +7,12 @@
  * capture`, state/recording.h).  The only place where the content of a request
  * or a response is written to a file: mode 0600, in runtime_dir/capture.
  *
- * The file is one line of JSON (what it was, and how long its parts are), the
- * request's body, a line end, the response's body, a line end.  Bodies are as
- * they came and went, but the providers' keys, the client's own and every key
- * that looks like one of this gateway's are covered, by as many stars.  Fields
- * that hold keys are not in it at all.
+ * The file is one line of JSON (about the exchange, with the lengths of its
+ * parts), the request's body, a line end, the response's body, a line end.
+ * Bodies are as the client sent and got them, except that stars cover the
+ * providers' keys, the client's own keys and every text that looks like a key
+ * of this gateway, one star for each byte.  Header fields that hold keys are
+ * not in the file at all.
  */
 #ifndef SERVE_RECORD_H
 #define SERVE_RECORD_H
@@ -20,8 +21,8 @@
 
 #define RECORD_FIELD "x-tailgate-recording"
 
-/* After the client is known: says in the response that it is recorded, and
- * begins a record of what goes to a provider. */
+/* Called when the client is known.  Says in the response that the exchange is
+ * recorded, and begins a record of what goes to a provider. */
 void record_begin(struct request *);
 /* The response is complete: copies what the request's parameters hold. */
 void record_keep(struct request *);

@@ -26,13 +26,13 @@
 #include "sandbox/sandbox.h"
 #include "serve/waker.h"
 
-/* Between two times for one host, whoever asks. */
+/* The least time between two wakes of one host, whichever process asks. */
 #define EVERY_MS 1000
 /* A program that runs longer is ended. */
 #define COMMAND_MS 60000
 #define LOOK_MS 20
 #define WARN_EVERY_MS 60000
-/* Six bytes of ones, and the card's address 16 times. */
+/* A magic packet: six bytes of ones, and the card's address 16 times. */
 #define COPIES 16
 #define PACKET_BYTES (WAKE_MAC_BYTES * (1 + COPIES))
 
@@ -91,7 +91,8 @@ send_packet(const struct provider *p)
 
 /* ---- a program -------------------------------------------------------- */
 
-/* Nothing of our own environment: a provider's key may be in it. */
+/* The program gets nothing of our own environment: a provider's key may be in
+ * it. */
 static _Noreturn void
 execute(const struct wake *w)
 {
@@ -209,8 +210,8 @@ waker_run(const struct config *config, int desk)
 	_exit(0);
 }
 
-/* What a CGI program has been given: the client's key is in its environment,
- * and a provider's may be. */
+/* A CGI program's environment contains the client's key, and perhaps a
+ * provider's. */
 static void
 forget_environment(void)
 {
@@ -219,8 +220,8 @@ forget_environment(void)
 	*environ = NULL;
 }
 
-/* A web server may read what a CGI program logs until nobody has that pipe any
- * more, and a program that wakes a host may run for a minute. */
+/* A web server may read a CGI program's stderr until every process has closed
+ * that pipe, and a program that wakes a host may run for a minute. */
 static void
 leave_stderr(void)
 {

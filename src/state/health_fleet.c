@@ -5,7 +5,7 @@
 /*
  * The circuits that hosts share, as far as this host knows them: hides what a
  * host tells the others of its own circuit, and what it believes of theirs.
- * fleet/circuits.c carries it.
+ * fleet/circuits.c carries both.
  *
  * A provider has two words here: the host's own circuit, and the fleet's.  A
  * request must pass both.  Failures that may be this host's fault (its network,
@@ -20,9 +20,9 @@
 #include "state/health_internal.h"
 #include "state/health_models.h"
 
-/* How long the fleet may be asked: longer than store.timeout is sensible. */
+/* How long the fleet may be asked: longer than any sensible store.timeout. */
 #define ASK_MS 2000
-/* A circuit that stays open for less than this longer is no news. */
+/* If a circuit only stays open longer by less than this, that is no news. */
 #define NEWS_MS 1000
 
 void
@@ -265,8 +265,8 @@ health_fleet_report(struct health *h, const struct provider *p, uint64_t from,
 
 /* ---- what the fleet reports -------------------------------------------- */
 
-/* Its own circuit follows, unless it was opened by what other hosts don't see
- * or is just being tried. */
+/* Closes the host's own circuit too, unless that was opened by a failure that
+ * other hosts don't see, or is just being tried. */
 static void
 close_own(struct health_entry *row)
 {

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The rows of runtime_dir/waking: hides how processes agree on who asks for a
- * host to be woken.
+ * The rows of runtime_dir/waking: hides how processes agree which of them asks
+ * for a host to be woken.
  */
 #include "config.h"
 
@@ -22,16 +22,16 @@
 #define WAKING_MAGIC UINT64_C(0x746777616b650001) /* "tgwake", version 1 */
 /* Twice as many as there can be providers. */
 #define WAKING_ROWS (2 * CONFIG_PROVIDERS_MAX)
-/* After it was reached, its host is taken for awake for so long. */
+/* After a provider was reached, its host counts as awake for this long. */
 #define FRESH_MS 5000
 
 struct row {
 	_Atomic uint64_t key; /* hash of the provider's name; 0: free */
 	_Atomic int64_t reached_ms; /* 0: never; these two: clock_now_ms() */
-	_Atomic int64_t asked_ms; /* when it was last to be woken */
+	_Atomic int64_t asked_ms; /* when a wake was last asked for */
 	_Atomic int64_t asleep_wall_ms; /* since when; 0: it is awake */
 	_Atomic uint32_t sleeps; /* how often it was found asleep */
-	_Atomic uint32_t wakes; /* how often it was to be woken */
+	_Atomic uint32_t wakes; /* how often a wake was asked for */
 };
 
 /* The requests that wait in one process. */
@@ -79,7 +79,7 @@ find(struct map *map, const char *name)
 	return NULL;
 }
 
-/* The cells are those of a dead process with the same index. */
+/* Takes over the cells of a dead process with the same index. */
 static void
 take_over(struct health_waking *w)
 {
@@ -124,7 +124,8 @@ health_waking_close(struct health_waking *w)
 	free(w);
 }
 
-/* NULL: it is not woken, or the names of many configurations fill the file. */
+/* NULL: the provider is not woken, or the names of many configurations fill the
+ * file. */
 static struct row *
 row_of(const struct health *h, const struct provider *p)
 {

@@ -3,12 +3,14 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Which providers' hosts are asleep, as far as is known, and who asks for them
- * to be woken: of many processes with many requests, one at a time does.
+ * Which providers' hosts are asleep, as far as is known, and which process asks
+ * for a host to be woken: only one at a time, however many processes and
+ * requests wait.
  *
- * Rows in a mapped file, runtime_dir/waking, found by the provider's name, and
- * for each process how many of its requests wait; a dead process's do not
- * count.  Without the file (no provider is woken) every host counts as awake.
+ * A mapped file, runtime_dir/waking, has a row for each provider, found by its
+ * name.  It also has the number of waiting requests of each process; those of a
+ * dead process do not count.  Without the file (no provider is woken), every
+ * host counts as awake.
  */
 #ifndef STATE_HEALTH_WAKING_H
 #define STATE_HEALTH_WAKING_H

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides how processes agree on a recording: its words are written under an odd
- * version and valid under an even one; what is counted is atomic.
+ * Hides how processes agree on a recording: while the version is odd, its words
+ * are being written; while it is even, they are valid.  The counters are
+ * atomic.
  */
 #include "config.h"
 
@@ -102,7 +103,7 @@ read_client(struct recording_file *f, char client[CONFIG_NAME_MAX + 1])
 			return;
 		}
 	}
-	*client = '\0'; /* whoever writes it has stopped in the middle */
+	*client = '\0'; /* its writer has stopped in the middle */
 }
 
 static bool
@@ -170,7 +171,7 @@ bool
 recording_is_of(
     struct recording *r, const char *client, struct recording_facts *facts)
 {
-	/* Nearly always. */
+	/* Nearly always there is no recording and no file. */
 	if (atomic_load_explicit(&r->file->removed_ms, memory_order_relaxed) ==
 	    0)
 		return false;
@@ -205,7 +206,8 @@ recording_charge(struct recording *r, uint64_t bytes)
 
 /* ---- its files ---------------------------------------------------------- */
 
-/* How many could not be removed; the first of them and why is in why. */
+/* Returns how many could not be removed; why gets the first of them and the
+ * reason. */
 static unsigned
 unlink_files(DIR *dir, char *why, size_t size)
 {
@@ -249,7 +251,7 @@ recording_remove(struct recording *r)
 {
 	atomic_store(&r->file->until_ms, 0);
 	atomic_store(&r->file->removed_ms, 0);
-	/* Before they are looked for: see recording_is_kept(). */
+	/* Before the files are looked for: see recording_is_kept(). */
 	atomic_fetch_add(&r->file->version, 2);
 	remove_files(r->dir);
 }

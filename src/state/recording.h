@@ -6,8 +6,9 @@
  * Whether a client's exchanges are being recorded (`tailgate capture`): a row
  * in runtime_dir that all processes share, and the directory of the files,
  * runtime_dir/capture.  One recording at a time, bounded in time, exchanges and
- * bytes; a while after its end its files are removed, by whichever process
- * serves or looks next.  An exchange that was in flight then is not written.
+ * bytes; a while after its end its files are removed, by the next process that
+ * serves a request or looks.  An exchange that was in flight then is not
+ * written.
  *
  * serve/record.c writes the files.
  */
@@ -34,8 +35,8 @@ struct recording_facts {
 	uint64_t number;	/* for recording_is_kept() */
 	bool on;
 	char client[CONFIG_NAME_MAX + 1];	/* "": nothing is kept */
-	int64_t until_wall_ms;	/* it ends by itself */
-	int64_t removed_wall_ms;	/* its files do */
+	int64_t until_wall_ms;	/* when it ends by itself */
+	int64_t removed_wall_ms;	/* when its files are removed */
 	unsigned most, taken;	/* exchanges */
 	uint64_t bytes;		/* of its files so far */
 };
@@ -55,21 +56,21 @@ bool recording_stop(struct recording *);
 /* Is this client recorded now?  Then facts says more. */
 bool recording_is_of(
     struct recording *, const char *client, struct recording_facts *);
-/* Is it the recording of that number still, and are its files not removed?  A
- * file that is written asks before and after that: what removes the files has
- * another number by then, or finds it. */
+/* Is it still the recording of that number, with its files not removed?  A
+ * writer asks before and after it writes a file.  A removal has either changed
+ * the number by then, or finds the file. */
 bool recording_is_kept(struct recording *, uint64_t number);
-/* One of the exchanges that it may hold is the caller's; false: there is none
- * left, and it has ended. */
+/* Claims one of the exchanges that the recording may hold.  False: none is
+ * left, and the recording has ended. */
 bool recording_claim(struct recording *);
 /* May a file of so many bytes be written?  If not, the recording has ended. */
 bool recording_charge(struct recording *, uint64_t bytes);
-/* Removes the files, now, and waits for the disk.  One warning, if some of them
- * stay. */
+/* Removes the files now, and waits for the disk.  Logs one warning if some of
+ * them stay. */
 void recording_remove(struct recording *);
 /* Has the time of its files come?  Reads memory only. */
 bool recording_is_due(struct recording *);
-/* Removes them then, as recording_remove() does. */
+/* Removes the files, like recording_remove(), if their time has come. */
 void recording_expire(struct recording *);
 
 /* runtime_dir/capture; below it the files. */
