@@ -6,9 +6,10 @@
  * Hides what may keep a line from being written, by kind: a pipe or socket has
  * no room, the system's log does not read, a file's disk hangs.
  *
- * A write to a file cannot be told not to wait, so a worker has a thread for
- * it: lines are gathered in one half of its room while the other is written.
- * The system's log is spoken to here, because syslog(3) waits for it.
+ * A write to a file may wait for the disk and can't be made non-blocking, so a
+ * worker has a thread for it: one half of the room gathers lines while the
+ * other half is written.  This file writes to the system's log itself, because
+ * syslog(3) waits for it.
  */
 #include "config.h"
 
@@ -52,7 +53,7 @@ static struct {
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t wanted, done;
 	bool ready, writing;
-	bool stopping; /* who sets it waits for the thread's end */
+	bool stopping; /* its setter waits for the thread's end */
 	unsigned filling; /* the half that is filled */
 	size_t len;
 	int lines;
@@ -120,7 +121,7 @@ behind_main(void *unused)
 	return NULL;
 }
 
-/* It blocks all signals: the process's are for its loop. */
+/* The thread blocks all signals: those of the process are for its loop. */
 static bool
 start_thread(void)
 {
@@ -198,7 +199,8 @@ put_behind(const char *line, size_t len)
 
 	pthread_mutex_lock(&behind.mutex);
 	if (behind.stopping) {
-		/* All before it is written, and nothing writes what follows. */
+		/* All earlier lines are written, and the thread writes no
+		 * more. */
 		pthread_mutex_unlock(&behind.mutex);
 		return write(STDERR_FILENO, line, len) != -1;
 	}
@@ -229,7 +231,7 @@ static struct {
 	bool by_library;
 } system_log = { .mutex = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
-/* False: nobody is there, or it is spoken to otherwise. */
+/* False: nothing listens there, or not with datagrams. */
 static bool
 connect_system_log(void)
 {
@@ -250,7 +252,7 @@ connect_system_log(void)
 	return false;
 }
 
-/* OpenBSD's syslog(3) is a system call, and waits for nobody. */
+/* OpenBSD's syslog(3) is a system call, and never waits. */
 static void
 open_system_log(void)
 {
@@ -299,7 +301,7 @@ send_to_system_log(int priority, const char *line, size_t len)
 	    -1;
 }
 
-/* Another try if it was started anew, but not if it has no room. */
+/* Tries again if the system's log was restarted, but not if it has no room. */
 static bool
 put_system_log(int priority, const char *line, size_t len)
 {

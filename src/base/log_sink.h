@@ -5,8 +5,8 @@
 /*
  * Where the lines of the log go; base/log.c alone uses it.
  *
- * Nothing here waits for whoever takes the lines once log_sink_never_wait()
- * was called, but for a file without log_sink_start().
+ * After log_sink_never_wait(), nothing here waits for the reader of the lines,
+ * except a write to a file without log_sink_start().
  */
 #ifndef BASE_LOG_SINK_H
 #define BASE_LOG_SINK_H
@@ -26,7 +26,7 @@ void log_sink_never_wait(void);
 bool log_sink_start(void (*waiting)(void *ctx, int delta), void *ctx);
 bool log_sink_end(int64_t ms);
 
-/* A line longer than that would be cut by whoever takes it. */
+/* The length of the longest line that reaches its reader whole. */
 size_t log_sink_line_max(void);
 
 /* Hands over a line, which ends in a newline and is no longer than

@@ -22,7 +22,7 @@
 #include "ctl/table.h"
 #include "state/recording.h"
 
-#define MOST 20 /* exchanges, unless --max says */
+#define MOST 20 /* exchanges, without --max */
 
 const struct ctl_option ctl_capture_options[] = {
 	{ "client", "NAME", 'c', "whose exchanges are recorded" },

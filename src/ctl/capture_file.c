@@ -38,7 +38,7 @@ read_all(const char *path, struct buf *text)
 	return -1;
 }
 
-/* Its parts, by the lengths in the first line. */
+/* Finds the file's parts by the lengths in its first line. */
 static bool
 find_parts(struct capture_file *file)
 {

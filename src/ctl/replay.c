@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * tailgate replay: sends a recorded exchange again, through the gateway as any
- * client would, perhaps to another model, and compares what comes with what
- * came.
+ * tailgate replay: sends the request of a recorded exchange again, perhaps to
+ * another model.  It goes through the gateway, like any client's.  Then
+ * compares the response with the recorded one.
  */
 #include "config.h"
 
@@ -95,7 +95,7 @@ make_body(struct replay *r)
 	return 0;
 }
 
-/* A file may have been edited: nothing in it may end its line. */
+/* A file may have been edited, so no text of it may end a header line. */
 static bool
 is_line(const char *text)
 {
@@ -105,7 +105,7 @@ is_line(const char *text)
 	return true;
 }
 
-/* Its own header lines; the body's type goes another way. */
+/* Makes the recorded header lines.  The body's type is returned instead. */
 static const char *
 make_fields(struct replay *r)
 {

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Reads chat completions, Responses and Messages alike: hides that each spells
- * the same in its own way.  Members that one API alone has tell which it is.
+ * Reads chat completions, Responses and Messages alike: hides that each has
+ * names of its own for the same things.  Members that only one API has tell
+ * which one it is.
  */
 #include "config.h"
 
@@ -32,7 +33,7 @@ text_of(const json_t *object, const char *name)
 	return text == NULL ? "" : text;
 }
 
-/* A call that is whole; arguments as JSON or as a string of it. */
+/* Adds a whole call; its arguments are JSON, or a string of JSON. */
 static void
 add_call(struct replayed *r, const json_t *name, const json_t *arguments)
 {
@@ -51,7 +52,7 @@ add_call(struct replayed *r, const json_t *name, const json_t *arguments)
 	buf_puts(&r->calls, "\n");
 }
 
-/* A call of which pieces follow. */
+/* Begins a call whose pieces follow. */
 static void
 begin_call(struct replayed *r, const json_t *name)
 {
@@ -72,7 +73,7 @@ take_number(const json_t *object, const char *name, int64_t *to)
 		*to = json_integer_value(value);
 }
 
-/* Each API has two of these. */
+/* Each API has two of these members. */
 static void
 take_usage(struct replayed *r, const json_t *usage)
 {
@@ -152,14 +153,14 @@ take_block(struct replayed *r, const json_t *block, bool whole)
 
 /* ---- one object --------------------------------------------------------- */
 
-/* An event of a stream by its type; false: not of these. */
+/* Takes an event of a stream, by its type; false: it is of no such type. */
 static bool
 take_event(struct replayed *r, const json_t *o)
 {
 	const char *type = text_of(o, "type");
 	const json_t *delta = json_object_get(o, "delta");
 
-	/* A response comes again as a whole at its end. */
+	/* At its end, a stream repeats the whole response. */
 	if (strcmp(type, "response.completed") == 0 ||
 	    strcmp(type, "response.incomplete") == 0)
 		take_response(r, json_object_get(o, "response"));

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * `tailgate store`: the shared budgets, which of them wait for hosts after the
- * store has lost its data, and an end of such a wait.
+ * `tailgate store`: shows the shared budgets and which of them wait for hosts
+ * after the store has lost its data, and ends such a wait.
  */
 #include "config.h"
 
@@ -172,7 +172,7 @@ has_bound(const struct budget *b, int kind)
 				  : b->tokens_per_day != 0;
 }
 
-/* Safe by default: an amount that is not named is not taken for nothing. */
+/* Safe by default: an amount that is not named does not count as 0. */
 static int
 check_resume(const struct work *w)
 {

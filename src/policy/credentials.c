@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides which of a request's fields is whose key.  The responder hands on what
- * credentials_take() found; `tailgate explain` only looks at whether it did.
+ * Hides which field of a request has which key.  The responder hands on what
+ * credentials_take() found; `tailgate explain` only looks whether it found any.
  */
 #include "config.h"
 
@@ -23,7 +23,8 @@ bearer(const char *value)
 	return span_of(value + 7 + strspn(value + 7, " "));
 }
 
-/* A value that cannot end its line, and that errors can be searched for. */
+/* Is it a value that cannot end its line, and for which errors can be
+ * searched? */
 static bool
 is_usable(struct span key)
 {

@@ -4,12 +4,13 @@
  */
 /*
  * The keys that a request brings: the gateway's, by which its client is known,
- * and perhaps the client's own at a provider that is signed in to by its
- * clients (`auth = "client"`).
+ * and perhaps the client's own at a provider to which clients sign in
+ * themselves (`auth = "client"`).
  *
- * A client that sends the gateway's key in X-Tailgate-Key says by that that
- * Authorization (or x-api-key) is not for the gateway.  Without X-Tailgate-Key
- * these two are the gateway's, as SDKs send it, and never go further.
+ * With X-Tailgate-Key, which has the gateway's key, a client says that
+ * Authorization (or x-api-key) is not for the gateway.  Without X-Tailgate-Key,
+ * these two fields have the gateway's key, because SDKs send it there, and they
+ * never go further.
  */
 #ifndef POLICY_CREDENTIALS_H
 #define POLICY_CREDENTIALS_H

@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Hides nothing: the table of calls.h.  After a change, `make check-calls`.
+ * Hides nothing: the table of calls.h.  After a change, run `make check-calls`.
  *
- * What it leaves out is left out on purpose.  Landlock has no rule for modes,
- * owners, times and attributes of files, nor for TCP's fast open, which
- * connects in sendto(2), nor, before Linux 7.1, for sockets but those of TCP:
- * here is all that holds those.
+ * A call that is not here was left out on purpose.  Landlock has no rule for
+ * modes, owners, times and attributes of files, nor for TCP's fast open, which
+ * connects in sendto(2).  Before Linux 7.1 it has rules for no sockets but
+ * those of TCP.  Only this table restricts all these.
  */
 #include "config.h"
 
@@ -47,7 +47,7 @@
 #define ASK (SERVE | PROBE | MOUNT)
 #define CONNECT (ASK | INIT)
 
-/* Of arguments that are of type int: the upper half is not looked at. */
+/* For arguments of type int: the upper half is not compared. */
 #define IS(index, value)                 \
 	{                                \
 		index, 0xffffffff, value \
@@ -224,17 +224,18 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("setsockopt", 0, CONNECT, "a name server that is not there",
 	    OPTION(IPPROTO_IPV6, IPV6_RECVERR)),
 
-	/* Memory.  No mapping is written and run, and none without a file is
-	 * run.  Where the resolver's libraries are mapped to be run, a file
-	 * that a role has written may be, too, since a filter sees no path.
-	 * There, only a mount with noexec keeps a worker from code in
-	 * runtime_dir and spool_dir (NoExecPaths= in contrib/systemd). */
+	/* Memory.  No mapping can be both written and run, and no mapping
+	 * without a file can be run.  If a role may map the resolver's
+	 * libraries to run them, it may also map a file that it has written,
+	 * because a filter sees no path.  Then only a mount with noexec keeps a
+	 * worker from running code in runtime_dir and spool_dir (NoExecPaths=
+	 * in contrib/systemd). */
 	CALL("mmap mmap2", HELD & ~(CHECK | SETUP), CHECK | SETUP | WAKER,
 	    "malloc(3), stacks, files that are mapped", LACKS(2, PROT_EXEC)),
 	LIBRARIES("mmap mmap2", 0, CONNECT, "loads a library of the resolver",
 	    { 2, PROT_EXEC | PROT_WRITE, PROT_EXEC }, LACKS(3, MAP_ANONYMOUS)),
-	/* PCRE2 asks for memory that it could write and run, and interprets
-	 * where there is none (explain; workers have theirs from before). */
+	/* PCRE2 asks for memory that it could write and run, and interprets if
+	 * it gets none (explain; workers got theirs before). */
 	CALL("mmap mmap2", 0, 0, ""),
 	CALL("munmap", HELD & ~(EDIT | INIT | SETUP),
 	    EDIT | INIT | SETUP | WAKER, ""),
@@ -248,8 +249,8 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
 	    CGI | CHECK | EDIT | INIT | SETUP | CAPTURE | WAKER, "malloc(3)"),
 
-	/* Threads: the ledger's writer, those who resolve names and compress.
-	 * No processes. */
+	/* Threads: the ledger's writer, and those that resolve names and
+	 * compress.  No processes. */
 	CALL("clone", SERVE | PROBE, MOUNT | INIT, "", HAS(0, CLONE_THREAD)),
 	/* The filter cannot read its flags: the C library falls back on
 	 * clone. */

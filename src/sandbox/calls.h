@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The system calls that each role may make, and why: one table, which
- * seccomp.c puts in force and `make check-calls` compares with what the suite
- * is seen to make.
+ * The system calls that each role may make, and why: one table.  seccomp.c puts
+ * it in force, and `make check-calls` compares it with the calls that are seen
+ * in the tests.
  */
 #ifndef SANDBOX_CALLS_H
 #define SANDBOX_CALLS_H
@@ -35,9 +35,9 @@ enum sandbox_if {
 };
 
 struct sandbox_call {
-	/* Separated by spaces, where one purpose has several names: on other
-	 * processors, in other C libraries.  What a processor lacks is left
-	 * out. */
+	/* Separated by spaces, if one purpose has several names: on other
+	 * processors, in other C libraries.  Names that a processor lacks are
+	 * left out. */
 	const char *names;
 	/* Roles, as bits (1 << enum sandbox_role): those that make it in the
 	 * suite, and those that may need it though none was seen to. */
@@ -47,13 +47,13 @@ struct sandbox_call {
 	enum sandbox_if only;
 };
 
-/* All else fails with ENOSYS; a row that no role may make is one that is asked
- * for and does without. */
+/* All other calls fail with ENOSYS.  A row that no role may make is a call that
+ * our processes do try, and can do without. */
 extern const struct sandbox_call sandbox_calls[];
 extern const size_t sandbox_ncalls;
 
-/* What no code of ours, of the C library's, of curl's or of OpenSSL's does:
- * ends the process, a parent's as well.  The last is NULL. */
+/* Calls that no code of ours, of the C library, of curl or of OpenSSL makes.
+ * Each ends the process, even a parent.  The last is NULL. */
 extern const char *const sandbox_never[];
 /* The same for all but parents, which execute the next version of their
  * program (serve/upgrade.h). */

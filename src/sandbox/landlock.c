@@ -78,8 +78,9 @@ fs_handled(int abi)
 	return all;
 }
 
-/* Not BIND_UDP: that is also the port which the kernel gives to a socket with
- * its first datagram.  bind(2) itself is seccomp's (calls.c). */
+/* Not BIND_UDP, because it also covers the port that the kernel gives to a
+ * socket with its first datagram.  seccomp restricts bind(2) itself
+ * (calls.c). */
 static uint64_t
 net_handled(int abi)
 {

@@ -8,9 +8,9 @@
  * asks for.
  *
  * A call that is not promised ends the process.  So mlock(2), which no promise
- * has, is not made there (config/secrets.c), nor kill(2) or an unusual
- * ioctl(2) by a process that serves.  Who is forked by a parent begins with
- * its promises, and can only give some of them up.
+ * has, is not called there (config/secrets.c), and a process that serves calls
+ * neither kill(2) nor an unusual ioctl(2).  A process that a parent forks
+ * begins with the parent's promises, and can only give some of them up.
  */
 #include "config.h"
 
@@ -22,7 +22,7 @@
 #ifdef __OpenBSD__
 
 /* fattr: the modes and owners of files that take another's place; dpath: the
- * FIFOs of slots; tty: how wide is the terminal. */
+ * FIFOs of slots; tty: the terminal's width. */
 static const char *
 promises_of(const struct sandbox_rules *r)
 {
@@ -55,8 +55,8 @@ sandbox_openbsd(const struct sandbox_rules *r)
 		[SANDBOX_LOG] = NULL };
 	int bits = SANDBOX_CALLS;
 
-	/* It asks of any path whether it could be written, which unveil(2)
-	 * would deny.  It has promised to write none. */
+	/* It asks of any path whether it could be written, and unveil(2) would
+	 * deny that of all.  It has promised to write none. */
 	if (r->looks)
 		bits |= SANDBOX_FILES;
 	else if (r->files) {

@@ -26,7 +26,7 @@ enum sandbox_access {
 		        * mapped */
 	SANDBOX_DIRS, /* make directories, remove empty ones */
 	SANDBOX_ASK, /* connect to its socket files */
-	SANDBOX_LOG, /* the same, where syslog(3) needs it */
+	SANDBOX_LOG, /* the same, if syslog(3) needs it */
 };
 
 struct sandbox_rules {
@@ -35,7 +35,7 @@ struct sandbox_rules {
 	bool connect; /* may connect at all, and make threads for it */
 	bool looks; /* may stat(2) any path, and ask whether it could open it */
 	bool fork; /* may make processes (a parent) */
-	bool has_filter; /* a parent: the one of its kind is in force */
+	bool has_filter; /* a parent: its filter is in force already */
 	bool serves; /* clients */
 	bool writes_only; /* the ledger's process */
 	bool wakes; /* hosts, by UDP */
@@ -54,8 +54,8 @@ struct sandbox_rules {
 	bool ports_full; /* more than can be listed: ports are not confined */
 };
 
-/* Each returns the sandbox_force bits that it put in force; 0 if the system
- * has nothing of the kind; -1 with errno if it has and refused. */
+/* Each returns the sandbox_force bits that it put in force; 0 if the system has
+ * nothing of the kind; -1 with errno if the system refused. */
 int sandbox_landlock(const struct sandbox_rules *);
 int sandbox_seccomp(const struct sandbox_rules *);
 int sandbox_openbsd(const struct sandbox_rules *);

@@ -34,10 +34,11 @@
  * 	waker		none				UDP		no exec
  *
  * If the process that wakes hosts (serve/waker.h) runs programs of the
- * operator's, it has what its parent has.  It reads one byte of a worker's.
+ * operator's, it may do all that its parent may.  From a worker it reads a
+ * single byte.
  *
- * tests/unit/sandbox_test.c has the table of what a process may try and which
- * roles are refused it.
+ * tests/unit/sandbox_test.c has a table of what a process may try, and of the
+ * roles that are refused.
  *
  * Linux: no_new_privs, Landlock (files from ABI 1 on, ports from ABI 4 on, no
  * signals and abstract sockets to others from ABI 6 on) and seccomp; OpenBSD:
@@ -60,7 +61,7 @@ enum sandbox_role {
 	SANDBOX_CGI,
 	SANDBOX_LEDGER,		/* ledger/keeper.h */
 	SANDBOX_PROBE,
-	SANDBOX_MOUNT,		/* probe --mount; setup, where it asks */
+	SANDBOX_MOUNT,		/* probe --mount; setup, when it asks */
 	SANDBOX_INSPECT,	/* status, usage, explain */
 	SANDBOX_CHECK,
 	SANDBOX_EDIT,		/* client */

@@ -49,7 +49,7 @@
 
 #define NAME_SIZE 32
 
-/* The next of the names of a row; NULL after the last. */
+/* The next name of a row; NULL after the last. */
 static const char *
 next_name(const char *names, char *name)
 {
@@ -64,7 +64,7 @@ next_name(const char *names, char *name)
 	return names + len;
 }
 
-/* libseccomp returns its errors, negative. */
+/* libseccomp returns its errors as negative numbers. */
 static int
 add(scmp_filter_ctx ctx, uint32_t action, int number, unsigned n,
     const struct scmp_arg_cmp *conditions)
@@ -128,7 +128,7 @@ add_call(scmp_filter_ctx ctx, const struct sandbox_call *call, uint32_t action)
 	return 0;
 }
 
-/* A watched program reports whatever is made. */
+/* A watched program reports every call that is made. */
 static bool
 row_counts(const struct sandbox_rules *r, const struct sandbox_call *call)
 {

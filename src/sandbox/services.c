@@ -21,7 +21,7 @@ const char *const services_dirs[] = { "/run/nscd", "/var/run/nscd",
 	"/run/avahi-daemon", "/run/systemd/resolve", "/run/systemd/machine",
 	"/run/nslcd", "/var/lib/sss/pipes", "/run/samba/winbindd", NULL };
 
-/* What the C library itself looks up needs neither. */
+/* A source that the C library itself looks up needs neither. */
 static const struct source {
 	const char *name;
 	struct services needs;
@@ -52,7 +52,7 @@ add_sources(struct services *s, char *text)
 	char *next = text, *word;
 
 	text[strcspn(text, "#\n")] = '\0';
-	/* What is to be done after a source is no source. */
+	/* What is to be done after a source is not itself a source. */
 	for (char *p = text; (p = strchr(p, '[')) != NULL;)
 		memset(p, ' ', strcspn(p, "]") + (strchr(p, ']') != NULL));
 	while ((word = strsep(&next, " \t")) != NULL)
@@ -88,7 +88,7 @@ services_find(void)
 		fclose(file);
 	}
 	s.sockets |= access(NSCD_SOCKET, F_OK) == 0;
-	/* glibc before 2.34 loads one for files and dns as well. */
+	/* glibc before 2.34 loads a library for files and dns as well. */
 #ifdef __GLIBC__
 #if !__GLIBC_PREREQ(2, 34)
 	s.libraries = true;

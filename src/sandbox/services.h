@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * How this host looks addresses up.  Most ask name servers and nothing else.
- * Some ask services of their own (nscd, Avahi, systemd-resolved and the like),
- * which listen on socket files, or load libraries for that.  Elsewhere no
- * process of ours needs such a socket, or maps a file to run it.
+ * How this host looks addresses up.  Most hosts ask name servers and nothing
+ * else.  Some ask services of their own (nscd, Avahi, systemd-resolved and the
+ * like), which listen on socket files, or load libraries for that.  On other
+ * hosts, no process of ours needs such a socket, or maps a file to run it.
  */
 #ifndef SANDBOX_SERVICES_H
 #define SANDBOX_SERVICES_H
