@@ -1,10 +1,10 @@
 // Copyright (c) 2026 The tailgate authors
 // SPDX-License-Identifier: ISC
 //
-// The status page: asks the gateway every two seconds how things stand and
-// draws it.  Whatever comes from there may have been made up by a client, so
-// all of it becomes text nodes; nothing is ever parsed as markup, and the
-// Content-Security-Policy would not have it.
+// The status page: asks the gateway for its state every two seconds and draws
+// it.  Any text in it may have been made up by a client, so all of it becomes
+// text nodes.  Nothing is ever parsed as markup, and the Content-Security-Policy
+// would not allow it.
 
 const KEY = "tailgate.key";
 const EVERY_MS = 2000;
@@ -33,8 +33,8 @@ const h = (tag, attributes = {}, ...children) =>
 const s = (tag, attributes = {}, ...children) =>
 	put(document.createElementNS(SVG, tag), attributes, children);
 
-// Only what has changed is touched: a selection or a screen reader's place in
-// a table survives.
+// Touches only what has changed, so that a selection or a screen reader's place
+// in a table survives.
 function setText(node, text) {
 	if (node.textContent !== text)
 		node.textContent = text;
@@ -94,8 +94,8 @@ function table(element, columns, empty) {
 	};
 }
 
-// A cell with a line below it that stands in for the columns which a narrow
-// screen has no room for.
+// A cell with a second line, which replaces the columns that do not fit on a
+// narrow screen.
 function setTwo(cell, text, below) {
 	if (cell.childNodes.length === 0)
 		cell.append(h("span"), h("span", { class: "sub" }));
@@ -105,8 +105,8 @@ function setTwo(cell, text, below) {
 
 // ---- Words and numbers ------------------------------------------------------
 
-// A name as somebody wrote it: no control characters and nothing that turns
-// the text around it.
+// A name that somebody else chose, without control characters or characters
+// that reverse the text around it.
 function name(value, otherwise = "–") {
 	if (typeof value !== "string" || value === "")
 		return otherwise;
@@ -138,7 +138,7 @@ function short(n) {
 const bytes = (n) => n < 1e6 ? `${Math.ceil(n / 1e3)} kB`
 	: n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`;
 
-// Nano-USD: two digits of what is small, cents of what is not.
+// Nano-USD as text: small amounts with two digits, larger ones with cents.
 function usd(nano) {
 	const v = num(nano) / 1e9;
 	if (v === 0)
@@ -151,7 +151,7 @@ function usd(nano) {
 		{ minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
 }
 
-// At an axis there is no need for "5.00 M".
+// An axis does not need "5.00 M".
 const round = (text) => text.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 
 function duration(ms) {
@@ -245,8 +245,8 @@ const showProviders = table($("providers"), [
 
 const CELLS_MAX = 16;
 
-// A square for each slot and a dot for each request that waits; bars where
-// there are too many to count at a glance.
+// A square for each slot and a dot for each request that waits; bars if there
+// are too many to count at a glance.
 function slotPicture(limit) {
 	const slots = num(limit.slots), used = Math.min(num(limit.used), slots);
 	const cells = Math.min(slots, CELLS_MAX), queue = Math.min(num(limit.queued), 12);
@@ -330,7 +330,7 @@ function storeText(store) {
 			`can't reach the store${since}.`;
 }
 
-// What hosts share; nothing of it without a store.
+// What hosts share; hidden without a store.
 function showFleet(status) {
 	const fleet = status.fleet ?? {}, limits = list(fleet.limits);
 	const rows = limits.flatMap((l) => [...list(l.holders), ...list(l.waiting)]
@@ -431,12 +431,12 @@ function showHeadline(status) {
 	setClass(p.firstChild, bad ? "bad" : "");
 	setText(p.firstChild, first);
 	setText(p.lastChild, second);
-	// What stands is read out when it changes, not every two seconds.
+	// A screen reader reads it out when it changes, not every two seconds.
 	setText($("say"), first);
 	document.title = bad ? "tailgate: trouble" : "tailgate";
 }
 
-// What is said is kept nowhere, unless an operator records a client.
+// Content is kept nowhere, unless an operator records a client.
 function showRecording(recording) {
 	const p = $("recording");
 
@@ -463,7 +463,7 @@ function add(to, row) {
 
 const tokens = (sum) => sum.input + sum.output;
 
-// The days that are shown: from the first that has anything, at least a week.
+// The days that are shown: from the first with any usage, at least a week.
 function daysOf(usage, rows) {
 	const today = Date.parse(`${String(usage.at).slice(0, 10)}T00:00:00Z`);
 	const since = Date.parse(`${usage.since}T00:00:00Z`);
@@ -478,7 +478,7 @@ function daysOf(usage, rows) {
 		days.length - 7)));
 }
 
-// {place: {day: sums}} and the like, in one go over the rows.
+// {place: {day: sums}} and the like, in one pass over the rows.
 function sumsBy(rows, keyOf) {
 	const sums = new Map();
 
@@ -531,7 +531,7 @@ function showFigures(usage, rows) {
 
 const HEIGHT = 190, TOP = 10, BOTTOM = 22;
 
-// The least of 1, 2, 5, 10 … with which three steps reach the greatest value.
+// The least of 1, 2, 5, 10 … of which three steps reach the greatest value.
 function niceStep(max) {
 	const raw = max / 3, unit = 10 ** Math.floor(Math.log10(raw));
 	return [1, 2, 5, 10].map((n) => n * unit).find((n) => n >= raw * 0.999);
@@ -796,7 +796,7 @@ const showClientSums = table($("client-sums"), [
 		setSpark(cell, c.days, "spark") },
 ], "Nobody has asked yet.");
 
-// A client that no line names was not known: its key was wrong.
+// If a line names no client, the client was not known: its key was wrong.
 function showByClient(days, rows) {
 	const index = new Map(days.map((day, i) => [day, i]));
 	const by = new Map();
@@ -926,7 +926,8 @@ const showRecent = table($("recent"), [
 		if (r.day !== undefined)
 			return;
 		const sent = r.sent === true;
-		// It may have gone outside before it was served at home.
+		// The request may have gone outside before a local provider
+		// served it.
 		const place = r.external === true ? "external" : r.place;
 		setClass(cell, sent ? placeClass(place, "w") : "w");
 		setText(cell, (r.external === true ? "↗ " : "") +
@@ -950,7 +951,7 @@ const showRecent = table($("recent"), [
 
 let seen = null, latest = null;
 
-// What the filter and the range leave.
+// The requests that match the filter and the range.
 function chosen(requests) {
 	const wanted = $("filter").value.trim().toLowerCase();
 	const seconds = Number($("range").value);
@@ -1044,7 +1045,7 @@ function withDays(requests) {
 	return rows;
 }
 
-// The request that somebody has asked for more of, by its id.
+// The id of the request whose details are shown, or null.
 let open = null;
 
 const details = [["Request id", (r) => name(r.id)],
@@ -1312,7 +1313,8 @@ $("setup-copy").addEventListener("click", async () => {
 		await navigator.clipboard.writeText(pre.textContent);
 		setText($("setup-say"), "Copied.");
 	} catch {
-		// Without https there is no clipboard: it is selected at least.
+		// Without https there is no clipboard: at least selects the
+		// text.
 		getSelection().selectAllChildren(pre);
 		setText($("setup-say"), "Selected; copy it with the keyboard.");
 	}
@@ -1385,7 +1387,7 @@ async function lookAll() {
 	};
 }
 
-// Nothing that was true before is said as if it were now.
+// Says that what is shown is old, so that it is not read as the present state.
 function showOld(why) {
 	const p = $("headline");
 
@@ -1398,7 +1400,7 @@ function showOld(why) {
 	setText(p.lastChild, "All below is what was known before.");
 }
 
-// True: it is worth asking again by itself.
+// True: the page may ask again by itself.
 function fail(error) {
 	const had_key = state.key !== "";
 
@@ -1436,7 +1438,7 @@ function delay() {
 	return Math.min(SLOWEST_MS, EVERY_MS * 2 ** Math.min(state.failures, 8));
 }
 
-// One look at a time; a turn that was overtaken (another key, a pause) shows
+// One look at a time.  A turn that was overtaken (another key, a pause) shows
 // nothing and asks for nothing more.
 async function look() {
 	const turn = ++state.turn;
@@ -1474,7 +1476,7 @@ $("gate").addEventListener("submit", (event) => {
 	look();
 });
 
-// What was shown goes with the key.
+// Forgets what was shown together with the key.
 $("forget").addEventListener("click", () => {
 	stop();
 	keepKey("");
