@@ -41,7 +41,7 @@ model()
 	for count in 900 901 1001; do
 		provider "c$count" "$count" 'counts = "input_tokens";'
 	done
-	for odd in 404 hang junk text minus deep; do
+	for odd in 404 500 hang junk text minus deep; do
 		provider "$odd" "$odd" 'counts = "input_tokens";'
 	done
 	provider vllm list 'counts = "tokenize";'
@@ -49,7 +49,7 @@ model()
 	provider any 900 'counts = "input_tokens";'
 	echo '); models = ('
 	comma=
-	for name in c900 c901 c1001 404 hang junk text minus deep vllm silent; do
+	for name in c900 c901 c1001 404 500 hang junk text minus deep vllm silent; do
 		model "$name"
 	done
 	model near c900 any
@@ -179,6 +179,10 @@ for odd in 404 junk text minus deep; do
 	ask "$odd" 1100
 	is "$odd: not asked again" "$status:$(paths)" '400:'
 done
+ask 500 1100
+ask 500 1100
+is 'an error may be of that request alone: the next is asked about' \
+	"$status:$(paths)" "400:/500/$q "
 began=$(date +%s)
 ask hang 1100
 is 'one that does not answer: by estimate' "$status" 400

@@ -4,9 +4,9 @@
 # count_upstream.py LOG: a chat server that counts tokens, on a port of 127.0.0.1
 # (printed first).  How it does is the first part of the path: a number is what
 # it counts; "list" is 900 with as many tokens in a list; "hang" never answers;
-# "404" knows no such path; "junk", "text", "minus" and "deep" answer with what
-# is no count.  LOG gets "PATH DIGEST LENGTH" of each
-# request, both of its body.
+# "404" knows no such path, "500" fails; "junk", "text", "minus" and "deep" answer
+# with what is no count.  LOG gets "PATH DIGEST LENGTH" of each request, both of
+# its body.
 import hashlib
 import http.server
 import json
@@ -24,6 +24,8 @@ ODD = {
 
 def counted(how):
     """The status and the body for a question."""
+    if how == "500":
+        return 500, b'{"error": {"message": "no template for that"}}'
     if how == "404":
         return 404, b'{"error": {"message": "no such path"}}'
     if how == "hang":

@@ -131,7 +131,8 @@ rule_key(const struct plan_question *q, struct candidate *c)
 }
 
 /* Can its server be asked before this is too long for it?  It would count the
- * text that is sent as chat; what media need, each counts in its own way. */
+ * text that is sent as chat; what media need, each counts in its own way.  One
+ * that loads a model at a time might drop the one that others use. */
 static bool
 is_near(const struct plan_question *q, const struct candidate *c)
 {
@@ -141,6 +142,7 @@ is_near(const struct plan_question *q, const struct candidate *c)
 	    c->context % 100 * NEAR_PERCENT / 100;
 
 	return p->counts != COUNTS_NONE && p->place == PLACE_LOCAL &&
+	    (p->limit == NULL || p->limit->swap == SWAP_NONE) &&
 	    c->counted == NULL && c->need_tokens - c->context <= most &&
 	    c->open_ms == 0 &&
 	    (endpoint == ENDPOINT_CHAT || c->bridge != BRIDGE_NONE) &&

@@ -24,6 +24,10 @@
 #define RESPONSE_MAX ((size_t)4 * 1024 * 1024)
 /* A server that could not say is not asked again for this long. */
 #define SILENT_MS 300000
+/* With less time a server is not asked; with less than the other it is not
+ * blamed. */
+#define LEAST_MS 200
+#define FAIR_MS 1000
 /* The largest count that is believed. */
 #define COUNT_DIGITS 12
 /* How often to look whether the client is still there. */
@@ -123,6 +127,14 @@ shorten(int64_t *ms, int64_t left_ms)
 		*ms = left_ms;
 }
 
+/* It does not have that path.  What else it says may be about this request, or
+ * pass. */
+static bool
+has_no_count(int status)
+{
+	return status == 404 || status == 405 || status == 501;
+}
+
 /* Why the server gave no count; NULL: it gave one, or it is not to blame. */
 static const char *
 exchange(struct attempt *t, struct counting *n, int64_t left_ms)
@@ -138,7 +150,12 @@ exchange(struct attempt *t, struct counting *n, int64_t left_ms)
 	upstream_send(r->server->upstreams, &t->upstream, &t->watch, &sink,
 	    r->arena, &t->report);
 	if (n->status != 0 && n->status != 200)
-		return arena_printf(r->arena, "HTTP status %d", n->status);
+		return has_no_count(n->status)
+		    ? arena_printf(r->arena, "HTTP status %d", n->status)
+		    : NULL;
+	/* Another server may have used up most of the time. */
+	if (t->report.result != UPSTREAM_OK && left_ms < FAIR_MS)
+		return NULL;
 	if (t->report.result == UPSTREAM_CLIENT_GONE ||
 	    t->report.result == UPSTREAM_EXHAUSTED ||
 	    t->memory.lack != MEMORY_ENOUGH)
@@ -151,16 +168,33 @@ exchange(struct attempt *t, struct counting *n, int64_t left_ms)
 	return n->found ? NULL : "there is no count in its response";
 }
 
+/* The key is of the request itself: a server that remembers it must not give
+ * the count as its response. */
+static void
+drop_idempotency(struct attempt *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->upstream.nfields; i++)
+		if (!span_is_nocase(t->fields[i].name, "idempotency-key"))
+			t->fields[n++] = t->fields[i];
+	t->upstream.nfields = n;
+}
+
 /* Makes the request as it would be sent, and sends it to the other path. */
 static void
-ask(struct attempt *t, struct counting *n, int64_t left_ms)
+ask(struct attempt *t, struct counting *n, int64_t until_ms)
 {
 	struct request *r = t->request;
 	struct server *s = r->server;
 	enum counts way = t->provider->counts;
 	const char *why;
+	int64_t left_ms;
 
 	if (!attempt_admit_ledger(t) || !attempt_make_request(t))
+		return;
+	drop_idempotency(t);
+	if ((left_ms = until_ms - clock_now_ms()) < LEAST_MS)
 		return;
 	t->upstream.path = ways[way].path;
 	t->upstream.beside_v1 = ways[way].beside_v1;
@@ -197,12 +231,11 @@ attempt_count(struct request *r, const struct candidate *c, int64_t until_ms,
 	struct counting n = { .found = false };
 	unsigned nextra = r->response.nextra;
 	const char *bridge = r->entry.bridge;
-	int64_t left_ms = until_ms - clock_now_ms();
 
 	t->request = r;
 	t->candidate = c;
 	t->provider = c->target->provider;
-	if (left_ms <= 0 || !may_ask(t))
+	if (!may_ask(t))
 		return false;
 	t->watch = (struct watch){ .fd = r->io->watchable ? r->io->fd : -1,
 		.events = POLLIN,
@@ -212,7 +245,7 @@ attempt_count(struct request *r, const struct candidate *c, int64_t until_ms,
 	buf_init_charged(
 	    &t->chat, r->server->config->json_max_bytes * 2 + 4096, &t->memory);
 	buf_init_charged(&n.body, RESPONSE_MAX, &t->memory);
-	ask(t, &n, left_ms);
+	ask(t, &n, until_ms);
 	buf_free(&n.body);
 	alive_unbridge(&r->response.alive);
 	bridge_free(t->bridge);

@@ -248,6 +248,9 @@ count_near(struct request *r, struct facts *facts)
 	for (size_t i = 0; i < plan->ncandidates; i++) {
 		const struct candidate *c = &plan->candidates[i];
 
+		/* What may be tried is not kept waiting. */
+		if (c->verdict == VERDICT_IN)
+			break;
 		if (!c->near || !attempt_count(r, c, until_ms, &tokens))
 			continue;
 		counts[facts->ncounts++] =
@@ -255,6 +258,8 @@ count_near(struct request *r, struct facts *facts)
 			    tokens };
 		plan_make(r->server->config, r->client, &r->call, facts,
 		    r->arena, plan);
+		if (plan->candidates[i].verdict == VERDICT_IN)
+			break;
 	}
 }
 

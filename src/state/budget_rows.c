@@ -154,9 +154,9 @@ give_rows(struct search *s, struct budget_place *places, size_t n)
 		}
 		memset(&f->rows[row], 0, sizeof(f->rows[row]));
 		budget_roll(&f->rows[row], s->now);
-		f->keys[row] = places[i].key;
 		if ((uint32_t)row >= f->nrows)
 			f->nrows = (uint32_t)row + 1;
+		f->keys[row] = places[i].key;
 		s->ours[row] = true;
 		places[i].row = row;
 		/* The ledger says what it has used so far. */
