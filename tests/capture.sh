@@ -75,7 +75,9 @@ ask "MARKREQUEST $secret $anna $other $short" '"stream":true'
 is 'a streamed exchange' "$status" 200
 like 'the response says it' "$(header x-tailgate-recording)" \
 	'^until 20[0-9-]+T[0-9:.]+Z'
-ask MARKSECOND
+post /v1/chat/completions \
+	'{"model":"stub/n=2","messages":[{"role":"user","content":"MARKSECOND"}]}' \
+	-H 'OpenAI-Beta: MARKBETA' -H 'ChatGPT-Account-ID: MARKACCOUNT'
 key=$other
 post /v1/chat/completions "$(chat n=1 '"user":"MARKOTHER"')"
 is 'nobody else is recorded' "$status:$(header x-tailgate-recording)" 200:
@@ -118,6 +120,10 @@ check_not 'the ledger has nothing of it' grep -q MARK "$dir/state/ledger.jsonl"
 check_not 'nor the log' grep -q MARK "$dir/tailgate.log"
 like 'the list names them' "$(capture list)" "anna +chat +stub/n=2 +200 .*$one"
 is 'all of them' "$(capture list | grep -c '\.capture$')" 4
+two=$(grep -l MARKSECOND "$dir"/run/capture/*.capture)
+is 'its headers' "$(head -n 1 "$two" | jq -c .headers)" \
+	'{"Content-Type":"application/json","openai-beta":"MARKBETA"}'
+check_not 'none that goes with a key' grep -q MARKACCOUNT "$two"
 
 # --- again --------------------------------------------------------------------------------
 echo "$anna" >"$dir/anna.key"

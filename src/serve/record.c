@@ -174,7 +174,8 @@ put_bodies(void *ctx)
 
 /* ---- the line ----------------------------------------------------------- */
 
-/* Writes the headers that change the response; none that holds a key. */
+/* Writes the headers that change the response; none that holds a key or belongs
+ * to one. */
 static void
 put_headers(struct buf *b, const struct request *r)
 {
@@ -184,7 +185,8 @@ put_headers(struct buf *b, const struct request *r)
 	if (r->spec->body != ENDPOINT_BODY_NONE)
 		jput_text(b, "Content-Type", record->type);
 	for (size_t i = 0; i < PASSING_HEADERS; i++)
-		if (r->passing.values[i] != NULL)
+		if (r->passing.values[i] != NULL &&
+		    !passing_headers[i].with_own_key)
 			jput_text(
 			    b, passing_headers[i].name, r->passing.values[i]);
 	if (record->place != NULL)
