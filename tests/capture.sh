@@ -11,7 +11,12 @@ need jq
 secret=sk-MARKPROVIDERabcdefghijklmnopqrstuv
 echo $secret >"$dir/provider.key"
 chmod 600 "$dir/provider.key"
-start_upstream stub -n
+# It answers with what a terminal obeys.
+mkdir "$dir/raw"
+said='{"error":{"message":"MARKERROR\u001b[31m","type":"x"}}'
+printf 'HTTP/1.1 400 Bad Request\r\nContent-Type: %s\r\nContent-Length: %s\r\n\r\n%s' \
+	application/json ${#said} "$said" >"$dir/raw/terminal.http"
+start_upstream stub -n --raw "$dir/raw"
 short=shrt-9-key
 stub_more="key = { file = \"$dir/provider.key\"; };
 	headers = ( { name = \"X-Project-Key\"; value = \"$short\"; } );"
@@ -143,6 +148,16 @@ like 'by its status' "$(cat "$dir/out")" '^status +200 +50[0-9]'
 again --model nothing "$one" >"$dir/out" 2>&1
 like 'a replay is a request as any other' "$(cat "$dir/out")" \
 	'error now: There is no model'
+again "$two" >"$dir/out" 2>&1
+is 'with its headers' "$?" 0
+"$TAILGATE" replay --url "${stub_url%/v1}" --model raw,file=terminal "$one" \
+	>"$dir/out" 2>&1
+like 'an error is shown' "$(cat "$dir/out")" 'error now: MARKERROR\\x1b\[31m'
+check_not 'and no terminal obeys it' grep -q "$(printf '\033')" "$dir/out"
+sed '1s/"openai-beta"/"Authorization"/' "$two" >"$dir/edited"
+again "$dir/edited" >"$dir/out" 2>&1
+is 'a header that no recording has' "$?" 1
+like 'is refused' "$(cat "$dir/out")" 'its header .Authorization. is none'
 again "$dir/anna.key" >"$dir/out" 2>&1
 is 'what is no such file' "$?" 1
 like 'is said to be none' "$(cat "$dir/out")" 'not a recorded exchange'

@@ -25,12 +25,15 @@
 #include "ctl/mount_ask.h"
 #include "ctl/replay_read.h"
 #include "ctl/table.h"
+#include "policy/passing.h"
 #include "wire/connector.h"
 
 #define KEY_MAX 512
 #define PATH_MAX_BYTES 1024
 #define REPLY_MAX ((size_t)16 << 20)
 #define TIMEOUT_MS 3600000
+#define NAME_SHOWN 128
+#define ERROR_SHOWN 2048
 
 const struct ctl_option ctl_replay_options[] = {
 	{ "url", "URL", 'u',
@@ -46,6 +49,7 @@ struct replay {
 	struct mount mount;
 	struct mount_reply reply;
 	struct buf body, fields, target;
+	const char *type; /* of the body; NULL: not told */
 	int64_t start_ms;
 	struct replayed then, now;
 };
@@ -105,24 +109,45 @@ is_line(const char *text)
 	return true;
 }
 
-/* Makes the recorded header lines.  The body's type is returned instead. */
-static const char *
+/* Can a recorded exchange have this header?  A key is no such header. */
+static bool
+is_recorded(const char *name)
+{
+	for (size_t i = 0; i < PASSING_HEADERS; i++)
+		if (strcasecmp(name, passing_headers[i].name) == 0)
+			return true;
+	return strcasecmp(name, "Content-Type") == 0 ||
+	    strcasecmp(name, "X-Tailgate-Place") == 0;
+}
+
+/* Makes the recorded header lines.  The body's type goes into r->type. */
+static int
 make_fields(struct replay *r)
 {
 	json_t *headers = json_object_get(r->file.about, "headers");
-	const char *type = NULL, *name, *text;
+	char shown[NAME_SHOWN];
+	const char *name, *text;
 	json_t *value;
 
 	json_object_foreach (headers, name, value) {
 		text = json_string_value(value);
-		if (text == NULL || !is_line(name) || !is_line(text))
+		if (is_recorded(name) && json_is_null(value))
 			continue;
+		if (!is_recorded(name) || text == NULL || !is_line(text)) {
+			log_escape(name, strlen(name), shown, sizeof(shown));
+			fprintf(stderr,
+			    "tailgate replay: %s: its header `%s` is none that "
+			    "a recording has, or its value is no line; remove "
+			    "it from the file\n",
+			    r->path, shown);
+			return -1;
+		}
 		if (strcasecmp(name, "Content-Type") == 0)
-			type = text;
+			r->type = text;
 		else
 			buf_printf(&r->fields, "%s: %s\r\n", name, text);
 	}
-	return type;
+	return 0;
 }
 
 static int
@@ -146,7 +171,7 @@ send_it(struct replay *r)
 {
 	struct mount_request q = { .method =
 				       capture_file_text(&r->file, "method"),
-		.type = make_fields(r),
+		.type = r->type,
 		.path = r->target.p,
 		.fields = r->fields.len > 0 ? r->fields.p : NULL,
 		.text = buf_span(&r->body),
@@ -214,6 +239,7 @@ compare(struct replay *r)
 {
 	struct capture_file *f = &r->file;
 	struct table *t = table_new("what|>then|>now|difference");
+	char error[ERROR_SHOWN];
 	int64_t then = capture_file_number(f, "status");
 	int64_t first =
 	    r->reply.first_ms == 0 ? -1 : r->reply.first_ms - r->start_ms;
@@ -240,8 +266,11 @@ compare(struct replay *r)
 	    r->reply.end_ms - r->start_ms);
 	table_print(t, stdout);
 	table_free(t);
-	if (r->now.error.len > 0)
-		printf("\nerror now: %s\n", r->now.error.p);
+	if (r->now.error.len > 0) {
+		log_escape(
+		    r->now.error.p, r->now.error.len, error, sizeof(error));
+		printf("\nerror now: %s\n", error);
+	}
 	if (json_is_true(json_object_get(f->about, "response_cut")))
 		puts("\nOnly the beginning of the first response was "
 		     "recorded.");
@@ -283,8 +312,15 @@ take_options(int argc, char **argv, struct replay *r)
 static int
 replay(struct replay *r, struct arena *arena)
 {
-	if (make_body(r) == -1 || make_target(r) == -1)
+	if (make_body(r) == -1 || make_fields(r) == -1 || make_target(r) == -1)
 		return 1;
+	if (buf_failed(&r->body) || buf_failed(&r->fields)) {
+		fprintf(stderr,
+		    "tailgate replay: %s: its body or its headers are too "
+		    "large to be sent\n",
+		    r->path);
+		return 1;
+	}
 	mount_of_url(&r->mount, arena, r->url);
 	send_it(r);
 	if (r->reply.status == 0) {
