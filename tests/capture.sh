@@ -163,7 +163,13 @@ is 'what is no such file' "$?" 1
 like 'is said to be none' "$(cat "$dir/out")" 'not a recorded exchange'
 
 # --- the end -----------------------------------------------------------------------------
-like 'another one' "$(capture --client anna --for 1s)" 'Recording client anna'
+capture --client anna --for 1s >"$dir/out" 2>&1
+is 'another one would mix with its files' "$?" 1
+like 'is said' "$(cat "$dir/out")" \
+	"the files of an earlier recording are in $dir/run/capture"
+is 'they are all there' "$(files)" 4
+capture --remove >/dev/null
+like 'without them it begins' "$(capture --client anna --for 1s)" 'Recording client anna'
 over()
 {
 	capture list | grep -q '^nothing is being recorded'
@@ -172,7 +178,10 @@ check 'it ends by itself' wait_until over
 capture --client anna --for 10m >/dev/null
 like 'it is ended' "$(capture --stop)" 'has ended; its files are kept'
 ask MARKSIXTH
-is 'then nothing is recorded' "$(header x-tailgate-recording):$(files)" :4
+is 'then nothing is recorded' "$(header x-tailgate-recording):$(files)" :0
+capture --client anna --for 10m >/dev/null
+ask MARKSIXTH
+check 'one is' wait_until files_are 1
 like 'what was recorded is removed' "$(capture --remove)" 'are removed'
 is 'all of it' "$(files)" 0
 
@@ -194,9 +203,19 @@ all_settled
 is 'nor into another recording' "$(files)" 0
 mkdir "$dir/run/capture/one" "$dir/run/capture/two"
 capture --remove >"$dir/out" 2>&1
-is 'what stays is said once' "$(grep -c warning "$dir/out")" 1
-like 'with its number' "$(cat "$dir/out")" '2 files of a recording'
+is 'what cannot be removed is a failure' "$?" 1
+is 'what stays is said once' "$(grep -c . "$dir/out")" 1
+like 'with its number' "$(cat "$dir/out")" 'warning: 2 files of a recording'
 rmdir "$dir/run/capture/one" "$dir/run/capture/two"
+
+# A row that was made anew knows nothing of them.
+capture --client anna --for 10m >/dev/null
+ask MARKLEFT
+check 'one is left' wait_until files_are 1
+stop "$tailgate_pid"
+rm "$dir/run/recording"
+start_tailgate
+check 'a start removes it' wait_until files_are 0
 
 # A day later: the time is in the row that all share.
 capture --client anna --for 10m >/dev/null
@@ -211,8 +230,18 @@ start_tailgate
 unset LD_PRELOAD TAILGATE_TEST_CLOCK
 ask MARKEIGHTH
 check 'and another' wait_until files_are 2
+mv "$dir/run/capture" "$dir/run/aside"
+: >"$dir/run/capture"
 echo 90000 >"$dir/clock"
-check 'after a day a request' serves
+check 'after a day a request is served' serves
+like 'what cannot be removed is said' "$(cat "$dir/tailgate.log")" \
+	'files of a recording can.t be removed: .*/capture: Not a directory'
+rm "$dir/run/capture"
+mv "$dir/run/aside" "$dir/run/capture"
+check 'a request' serves
+is 'does not try at once' "$(files)" 2
+echo 90061 >"$dir/clock"
+check 'a minute later a request' serves
 is 'removes them' "$(files)" 0
 echo 0 >"$dir/clock"
 capture --client anna --for 10m >/dev/null

@@ -23,6 +23,7 @@
 #include "state/recording.h"
 
 #define MOST 20 /* exchanges, without --max */
+#define WHY_SIZE 1200 /* a path and a sentence */
 
 const struct ctl_option ctl_capture_options[] = {
 	{ "client", "NAME", 'c', "whose exchanges are recorded" },
@@ -108,6 +109,7 @@ begin(const struct config *config, struct recording *recording,
 {
 	struct recording_facts facts;
 	char until[CLOCK_TEXT_SIZE];
+	char why[WHY_SIZE];
 
 	if (config_client(config, asked->client) == NULL) {
 		fprintf(stderr,
@@ -116,13 +118,9 @@ begin(const struct config *config, struct recording *recording,
 		    asked->client);
 		return 1;
 	}
-	if (recording_start(
-		recording, asked->client, asked->for_ms, asked->most) == -1) {
-		recording_facts(recording, &facts);
-		fprintf(stderr,
-		    "tailgate capture: client %s is being recorded; end that "
-		    "first (tailgate capture --stop)\n",
-		    facts.client);
+	if (recording_start(recording, asked->client, asked->for_ms,
+		asked->most, why, sizeof(why)) == -1) {
+		fprintf(stderr, "tailgate capture: %s\n", why);
 		return 1;
 	}
 	recording_facts(recording, &facts);
@@ -140,8 +138,8 @@ end(struct recording *recording, bool remove)
 {
 	bool on = recording_stop(recording);
 
-	if (remove)
-		recording_remove(recording);
+	if (remove && recording_remove(recording) == -1)
+		return 1;
 	if (remove)
 		puts("All recorded exchanges are removed.");
 	else if (on)
@@ -218,7 +216,7 @@ ctl_capture(int argc, char **argv)
 	struct asked asked = { .most = MOST };
 	struct recording *recording;
 	struct config *config;
-	char why[256];
+	char why[WHY_SIZE];
 	int status;
 
 	if ((status = take_options(argc, argv, &asked)) != 0)

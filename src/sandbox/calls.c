@@ -105,7 +105,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "realpath(3) of a relative path"),
 	CALL("getdents64 getdents", WORKER | PROBE | INSPECT | CAPTURE, CGI,
 	    "what is in runtime_dir"),
-	CALL("flock", HELD & ~(MOUNT | CHECK | SETUP | CAPTURE), CAPTURE,
+	CALL("flock", HELD & ~(MOUNT | CHECK | SETUP), 0,
 	    "slots, the ledger, a file that is edited"),
 	CALL("fsync fdatasync", EDIT | INIT | SETUP, LEDGER,
 	    "before a file takes the place of another"),

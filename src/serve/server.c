@@ -82,7 +82,7 @@ server_open(struct server *s, const struct config *c, enum sandbox_role role,
 	if (c->watch_peer)
 		s->peers = peer_board_new();
 	s->learned = learned_new(c);
-	recording_expire(s->recording);
+	recording_tidy(s->recording);
 	s->usage = usage_view_new(c);
 	if (sandbox_enter(role, c, NULL, &s->sandbox, why, size) == -1)
 		return -1;

@@ -5,10 +5,12 @@
 /*
  * Hides how processes agree on a recording: while the version is odd, its words
  * are being written; while it is even, they are valid.  The counters are
- * atomic.
+ * atomic.  A process that begins a recording or removes files locks their
+ * directory.
  */
 #include "config.h"
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <dirent.h>
@@ -30,6 +32,7 @@
 #define RECORDING_NAME "recording"
 #define RECORDING_MAGIC UINT64_C(0x7467726563300001) /* "tgrec0", version 1 */
 #define WORDS ((CONFIG_NAME_MAX + 8) / 8)
+#define AGAIN_MS 60000 /* files that could not be removed are tried again */
 
 struct recording_file {
 	_Atomic uint64_t version; /* odd while it is being written */
@@ -134,17 +137,15 @@ recording_facts(struct recording *r, struct recording_facts *facts)
 	read_client(f, facts->client);
 }
 
-int
-recording_start(
-    struct recording *r, const char *client, int64_t for_ms, unsigned most)
+/* Under the lock. */
+static void
+begin(
+    struct recording_file *f, const char *client, int64_t for_ms, unsigned most)
 {
-	struct recording_file *f = r->file;
 	uint64_t words[WORDS] = { 0 };
 	int64_t now_ms = clock_wall_ms();
 
-	if (is_on(f, now_ms))
-		return -1;
-	recording_stop(r);
+	atomic_store(&f->until_ms, 0);
 	memcpy(words, client, strlen(client));
 	atomic_store(&f->version, atomic_load(&f->version) | 1);
 	for (size_t i = 0; i < WORDS; i++)
@@ -155,7 +156,6 @@ recording_start(
 	atomic_fetch_add(&f->version, 1);
 	atomic_store(&f->removed_ms, now_ms + for_ms + RECORDING_KEPT_MS);
 	atomic_store(&f->until_ms, now_ms + for_ms);
-	return 0;
 }
 
 bool
@@ -206,54 +206,138 @@ recording_charge(struct recording *r, uint64_t bytes)
 
 /* ---- its files ---------------------------------------------------------- */
 
+/* Opens the files' directory and locks it until it is closed.  NULL with
+ * errno. */
+static DIR *
+lock_dir(const struct recording *r, int how)
+{
+	int fd = open(r->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int rv = fd, saved;
+	DIR *dir;
+
+	while (fd != -1 && (rv = flock(fd, how)) == -1 && errno == EINTR)
+		continue;
+	if (rv != -1 && (dir = fdopendir(fd)) != NULL)
+		return dir;
+	saved = errno;
+	if (fd != -1)
+		close(fd);
+	errno = saved;
+	return NULL;
+}
+
+/* Returns the next name.  NULL: there is none, or errno is not 0. */
+static const char *
+next_file(DIR *dir)
+{
+	struct dirent *e;
+
+	do {
+		errno = 0;
+		e = readdir(dir);
+	} while (e != NULL && e->d_name[0] == '.');
+	return e == NULL ? NULL : e->d_name;
+}
+
+int
+recording_start(struct recording *r, const char *client, int64_t for_ms,
+    unsigned most, char *why, size_t size)
+{
+	DIR *dir = lock_dir(r, LOCK_EX);
+	struct recording_facts facts;
+	int rv = -1;
+
+	recording_facts(r, &facts);
+	if (dir == NULL)
+		snprintf(why, size, "%s: %s", r->dir, strerror(errno));
+	else if (facts.on)
+		snprintf(why, size,
+		    "client %s is being recorded; end that first (tailgate "
+		    "capture --stop)",
+		    facts.client);
+	else if (next_file(dir) != NULL)
+		snprintf(why, size,
+		    "the files of an earlier recording are in %s; copy those "
+		    "that you need, then remove them (tailgate capture "
+		    "--remove)",
+		    r->dir);
+	else if (errno != 0)
+		snprintf(why, size, "%s: %s", r->dir, strerror(errno));
+	else {
+		begin(r->file, client, for_ms, most);
+		rv = 0;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	return rv;
+}
+
 /* Returns how many could not be removed; why gets the first of them and the
  * reason. */
 static unsigned
 unlink_files(DIR *dir, char *why, size_t size)
 {
 	unsigned failed = 0;
-	struct dirent *e;
+	const char *name;
 
-	while ((e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.' ||
-		    unlinkat(dirfd(dir), e->d_name, 0) == 0)
-			continue;
-		if (failed++ == 0)
-			snprintf(
-			    why, size, "%s: %s", e->d_name, strerror(errno));
-	}
+	while ((name = next_file(dir)) != NULL)
+		if (unlinkat(dirfd(dir), name, 0) == -1 && failed++ == 0)
+			snprintf(why, size, "%s: %s", name, strerror(errno));
+	if (errno != 0 && failed++ == 0)
+		snprintf(why, size, "%s", strerror(errno));
 	return failed;
 }
 
-static void
-remove_files(const char *path)
+/* Closes dir, which is from lock_dir().  -1: some stay, and a warning says
+ * so. */
+static int
+remove_files(struct recording *r, DIR *dir)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct recording_file *f = r->file;
 	char why[NAME_MAX + 64];
 	unsigned failed;
 
-	if (dir == NULL) {
-		if (fd != -1)
-			close(fd);
-		return;
-	}
+	atomic_store(&f->until_ms, 0);
+	/* If this process ends too early, another one goes on then. */
+	atomic_store(&f->removed_ms, clock_wall_ms() + AGAIN_MS);
+	/* Before the files are looked for: see recording_is_kept(). */
+	atomic_fetch_add(&f->version, 2);
 	failed = unlink_files(dir, why, sizeof(why));
+	if (failed == 0)
+		atomic_store(&f->removed_ms, 0);
 	closedir(dir);
-	if (failed > 0)
-		log_warn("%u files of a recording can't be removed; remove "
-			 "them from %s (%s)",
-		    failed, path, why);
+	if (failed == 0)
+		return 0;
+	log_warn("%u files of a recording can't be removed from %s (%s); they "
+		 "are tried again in a minute",
+	    failed, r->dir, why);
+	return -1;
 }
 
-void
+/* The directory can't be locked; errno says why.  was is the earlier
+ * removed_ms: if another process has begun a recording since, that one's time
+ * is kept. */
+static void
+put_off(struct recording *r, int64_t was)
+{
+	log_warn("the files of a recording can't be removed: %s: %s; it is "
+		 "tried again in a minute",
+	    r->dir, strerror(errno));
+	atomic_compare_exchange_strong(
+	    &r->file->removed_ms, &was, clock_wall_ms() + AGAIN_MS);
+}
+
+int
 recording_remove(struct recording *r)
 {
-	atomic_store(&r->file->until_ms, 0);
-	atomic_store(&r->file->removed_ms, 0);
-	/* Before the files are looked for: see recording_is_kept(). */
-	atomic_fetch_add(&r->file->version, 2);
-	remove_files(r->dir);
+	int64_t was = atomic_load(&r->file->removed_ms);
+	DIR *dir;
+
+	recording_stop(r);
+	if ((dir = lock_dir(r, LOCK_EX)) != NULL)
+		return remove_files(r, dir);
+	put_off(r, was);
+	return -1;
 }
 
 bool
@@ -265,15 +349,39 @@ recording_is_due(struct recording *r)
 	return due_ms != 0 && clock_wall_ms() >= due_ms;
 }
 
+/* A row that was made anew does not know of files that may be there. */
+static bool
+is_due_or_unknown(struct recording *r)
+{
+	return recording_is_due(r) || atomic_load(&r->file->removed_ms) == 0;
+}
+
+/* If another process has the lock, it removes the files itself. */
+static void
+remove_if(struct recording *r, bool (*needed)(struct recording *))
+{
+	int64_t was = atomic_load(&r->file->removed_ms);
+	DIR *dir;
+
+	if (!needed(r))
+		return;
+	dir = lock_dir(r, LOCK_EX | LOCK_NB);
+	if (dir == NULL && errno != EWOULDBLOCK)
+		put_off(r, was);
+	else if (dir != NULL && needed(r))
+		remove_files(r, dir);
+	else if (dir != NULL)
+		closedir(dir);
+}
+
 void
 recording_expire(struct recording *r)
 {
-	int64_t due_ms = atomic_load(&r->file->removed_ms);
+	remove_if(r, recording_is_due);
+}
 
-	if (due_ms == 0 || clock_wall_ms() < due_ms ||
-	    !atomic_compare_exchange_strong(&r->file->removed_ms, &due_ms, 0))
-		return;
-	atomic_store(&r->file->until_ms, 0);
-	atomic_fetch_add(&r->file->version, 2);
-	remove_files(r->dir);
+void
+recording_tidy(struct recording *r)
+{
+	remove_if(r, is_due_or_unknown);
 }

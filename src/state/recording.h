@@ -47,9 +47,10 @@ void recording_close(struct recording *);
 
 void recording_facts(struct recording *, struct recording_facts *);
 
-/* -1: another one is on. */
-int recording_start(
-    struct recording *, const char *client, int64_t for_ms, unsigned most);
+/* -1, and one line in why: another one is on, or there are files of an earlier
+ * one.  Waits for a process that is removing them. */
+int recording_start(struct recording *, const char *client, int64_t for_ms,
+    unsigned most, char *why, size_t size);
 /* False: none was on. */
 bool recording_stop(struct recording *);
 
@@ -65,13 +66,16 @@ bool recording_is_kept(struct recording *, uint64_t number);
 bool recording_claim(struct recording *);
 /* May a file of so many bytes be written?  If not, the recording has ended. */
 bool recording_charge(struct recording *, uint64_t bytes);
-/* Removes the files now, and waits for the disk.  Logs one warning if some of
- * them stay. */
-void recording_remove(struct recording *);
+/* Ends the recording, removes the files now, and waits for the disk.  -1: some
+ * of them stay; logs one warning, and they are due again in a minute. */
+int recording_remove(struct recording *);
 /* Has the time of its files come?  Reads memory only. */
 bool recording_is_due(struct recording *);
-/* Removes the files, like recording_remove(), if their time has come. */
+/* Removes the files, like recording_remove(), if their time has come and no
+ * other process is removing them. */
 void recording_expire(struct recording *);
+/* For a start: also removes files that the row does not know. */
+void recording_tidy(struct recording *);
 
 /* runtime_dir/capture; below it the files. */
 const char *recording_dir(const struct recording *);
