@@ -241,14 +241,7 @@ verified 'samples'
 
 # --- A server that loads one model at a time, and several keys ------------------
 
-answers=$dir/answers
-asked_log=$dir/asked
-: >"$answers"
-: >"$asked_log"
-python3 "$tests/keyed_upstream.py" "$answers" "$asked_log" \
-	>"$dir/keyed.port" 2>"$dir/keyed.log" &
-adopt keyed $!
-wait_until -p "$keyed_pid" test -s "$dir/keyed.port" || broken 'no upstream'
+start_keyed_upstream
 for n in 1 2 3; do
 	echo "sk-meeting-number-$n-MARK" >"$dir/key$n"
 	chmod 600 "$dir/key$n"
@@ -257,7 +250,7 @@ begin <<-END
 	limits = ( { name = "gpu"; slots = 1; queue = 64; wait = 60;
 	  swap = "group"; swap_wait = 20; } );
 	providers = ( { name = "box"; place = "local"; limit = "gpu";
-	    url = "http://127.0.0.1:$(cat "$dir/keyed.port")/v1";
+	    url = "$url";
 	    keys = ( { file = "$dir/key1"; }, { file = "$dir/key2"; },
 	      { file = "$dir/key3"; } );
 	    circuit = { cooldown = 60.0; cooldown_max = 60.0; }; } );
@@ -286,12 +279,12 @@ done
 is 'swap and keys: all are served by the key that is good' \
 	"$(sort "$dir/codes" | uniq -c | tr -s ' ')" ' 24 200'
 is 'swap and keys: the slot is one, whatever the key' \
-	"$(cat "$asked_log.most")" 1
+	"$(cat "$log.most")" 1
 at_most 'swap and keys: a key that is refused rests, for both models' \
-	"$(grep -c '^401' "$asked_log")" 2
+	"$(grep -c '^401' "$log")" 2
 at_most 'swap and keys: the model changes seldom' "$(awk '
 	/^200/ { n += $3 != last; last = $3 }
-	END { print n }' "$asked_log")" 6
+	END { print n }' "$log")" 6
 all_settled
 is 'swap and keys: the slot is free at the end' \
 	"$("$TAILGATE" -f "$conf" status --json |

@@ -116,7 +116,7 @@ struct circuit {
 struct wake {
 	const char *mac;	/* or NULL: by command */
 	unsigned char bytes[WAKE_MAC_BYTES];
-	const char *address;	/* where the packet is sent to */
+	const char *address;	/* that the packet is sent to */
 	unsigned port;
 	const char *const *command;	/* the program, by its absolute path,
 					 * and its arguments */

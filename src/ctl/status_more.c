@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * What `tailgate status` shows only where it is in use.
+ * Parts of `tailgate status` that are shown only if they are in use.
  */
 #include "config.h"
 
