@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * Parts of `tailgate status` that are shown only if they are in use: each prints
- * an empty line and a table, or nothing.
+ * Parts of `tailgate status` that are shown only if they are in use: each
+ * prints an empty line and a table, or nothing.
  */
 #ifndef CTL_STATUS_MORE_H
 #define CTL_STATUS_MORE_H
