@@ -56,7 +56,7 @@ room(size_t len)
 {
 	if (world->serving && world_chance(world->disk_hang) &&
 	    loop_on_thread())
-		calls_sleep(world_chance(128)
+		loop_hang(world_chance(128)
 			? (int64_t)world_below(10000) * WORLD_MS
 			: (int64_t)world_below(20) * WORLD_MS);
 	if (!world->serving || !world_chance(world->disk_fault))

@@ -250,6 +250,8 @@ int64_t world_events_run(void);
 bool loop_block(bool (*done)(void *), void *ctx, int64_t until_ns);
 /* Does a thread other than the loop's run? */
 bool loop_on_thread(void);
+/* The calling thread, which is not the loop's, waits for its disk. */
+void loop_hang(int64_t ns);
 /* Is a file closed while the loop watches it? */
 bool loop_watches(int fd);
 void loop_kill_threads(void);
