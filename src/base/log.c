@@ -213,7 +213,7 @@ log_tell_lost(void)
 	    "%u lines of the log were lost: they could not be written in time",
 	    lost);
 	len = log_line(line, sizeof(line), LOG_WARNING, "warning", NULL, text);
-	if (log_sink_put(LOG_WARNING, line, len))
+	if (log_sink_put(LOG_WARNING, line, len, lost))
 		return true;
 	atomic_fetch_add(&log_state.lost, lost);
 	return false;
@@ -227,7 +227,7 @@ log_hand_over(int priority, const char *name, const char *text)
 	size_t len = log_line(line, most < sizeof(line) ? most : sizeof(line),
 	    priority, name, log_request, text);
 
-	if (!log_tell_lost() || !log_sink_put(priority, line, len))
+	if (!log_tell_lost() || !log_sink_put(priority, line, len, 0))
 		atomic_fetch_add(&log_state.lost, 1);
 }
 

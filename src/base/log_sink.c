@@ -35,6 +35,7 @@
 #define LINE_BYTES 4352
 #define STACK_BYTES (64 * 1024)
 #define ROOM_BYTES (128 * 1024) /* some 1000 lines */
+#define NOTICES_MAX 16 /* in a half; the room seldom fills up so often */
 
 enum sink_kind {
 	SINK_WAITS, /* stderr, whatever it is */
@@ -49,47 +50,71 @@ static bool never_waits;
 
 /* ---- the thread of a file --------------------------------------------- */
 
+/* Half of the room. */
+struct half {
+	size_t len;
+	int lines;
+	/* Which lines say how many were lost before them. */
+	struct notice {
+		size_t end;
+		unsigned lost;
+	} notices[NOTICES_MAX];
+	unsigned notice_count;
+	char text[ROOM_BYTES];
+};
+
 static struct {
 	pthread_mutex_t mutex; /* of what follows */
 	pthread_cond_t wanted, done;
 	bool ready, writing;
 	bool stopping; /* its setter waits for the thread's end */
 	unsigned filling; /* the half that is filled */
-	size_t len;
-	int lines;
 	pthread_t thread;
 	void (*waiting)(void *ctx, int delta);
 	void *ctx;
 	_Atomic unsigned lost;
-	char room[2][ROOM_BYTES];
+	struct half halves[2];
 } behind = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
+/* Lines after the first `written` bytes.  A notice there was no line of the
+ * caller's, but what it said is lost with it. */
 static unsigned
-count_lines(const char *p, size_t len)
+count_lost(const struct half *half, size_t written)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < len; i++)
-		n += p[i] == '\n';
+	for (size_t i = written; i < half->len; i++)
+		n += half->text[i] == '\n';
+	for (unsigned i = 0; i < half->notice_count; i++)
+		if (half->notices[i].end > written)
+			n += half->notices[i].lost - 1;
 	return n;
 }
 
 static void
-write_lines(const char *p, size_t len)
+write_half(const struct half *half)
 {
+	size_t written = 0;
 	ssize_t n;
 
-	while (len > 0) {
-		n = write(STDERR_FILENO, p, len);
+	while (written < half->len) {
+		n = write(
+		    STDERR_FILENO, half->text + written, half->len - written);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		p += n;
-		len -= (size_t)n;
+		written += (size_t)n;
 	}
-	if (len > 0)
-		atomic_fetch_add(&behind.lost, count_lines(p, len));
+	if (written < half->len)
+		atomic_fetch_add(&behind.lost, count_lost(half, written));
+}
+
+/* Has the half that is filled a line? */
+static bool
+lines_wait(void)
+{
+	return behind.halves[behind.filling].len > 0;
 }
 
 static void *
@@ -97,23 +122,22 @@ behind_main(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&behind.mutex);
-	while (!behind.stopping || behind.len > 0) {
-		const char *taken = behind.room[behind.filling];
-		size_t len = behind.len;
-		int lines = behind.lines;
+	while (!behind.stopping || lines_wait()) {
+		struct half *taken = &behind.halves[behind.filling];
 
-		if (len == 0) {
+		if (taken->len == 0) {
 			pthread_cond_wait(&behind.wanted, &behind.mutex);
 			continue;
 		}
 		behind.filling ^= 1;
-		behind.len = 0;
-		behind.lines = 0;
 		behind.writing = true;
 		pthread_mutex_unlock(&behind.mutex);
-		write_lines(taken, len);
+		write_half(taken);
 		pthread_mutex_lock(&behind.mutex);
-		behind.waiting(behind.ctx, -lines);
+		behind.waiting(behind.ctx, -taken->lines);
+		taken->len = 0;
+		taken->lines = 0;
+		taken->notice_count = 0;
 		behind.writing = false;
 		pthread_cond_broadcast(&behind.done);
 	}
@@ -177,9 +201,9 @@ log_sink_end(int64_t ms)
 	if (kind != SINK_THREAD)
 		return true;
 	pthread_mutex_lock(&behind.mutex);
-	while ((behind.writing || behind.len > 0) && clock_now_ms() < until_ms)
+	while ((behind.writing || lines_wait()) && clock_now_ms() < until_ms)
 		cond_wait_until(&behind.done, &behind.mutex, until_ms);
-	ended = !behind.writing && behind.len == 0;
+	ended = !behind.writing && !lines_wait();
 	first = ended && !behind.stopping;
 	behind.stopping = ended;
 	behind.waiting = tell_nobody;
@@ -193,8 +217,9 @@ log_sink_end(int64_t ms)
 }
 
 static bool
-put_behind(const char *line, size_t len)
+put_behind(const char *line, size_t len, unsigned lost)
 {
+	struct half *half;
 	bool fits;
 
 	pthread_mutex_lock(&behind.mutex);
@@ -204,11 +229,16 @@ put_behind(const char *line, size_t len)
 		pthread_mutex_unlock(&behind.mutex);
 		return write(STDERR_FILENO, line, len) != -1;
 	}
-	fits = len <= ROOM_BYTES - behind.len;
+	half = &behind.halves[behind.filling];
+	fits = len <= ROOM_BYTES - half->len &&
+	    (lost == 0 || half->notice_count < NOTICES_MAX);
 	if (fits) {
-		memcpy(behind.room[behind.filling] + behind.len, line, len);
-		behind.len += len;
-		behind.lines++;
+		memcpy(half->text + half->len, line, len);
+		half->len += len;
+		half->lines++;
+		if (lost > 0)
+			half->notices[half->notice_count++] =
+			    (struct notice){ half->len, lost };
 		behind.waiting(behind.ctx, 1);
 		pthread_cond_signal(&behind.wanted);
 	}
@@ -372,13 +402,13 @@ log_sink_line_max(void)
 }
 
 bool
-log_sink_put(int priority, const char *line, size_t len)
+log_sink_put(int priority, const char *line, size_t len, unsigned lost)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	switch (atomic_load(&kind)) {
 	case SINK_THREAD:
-		return put_behind(line, len);
+		return put_behind(line, len, lost);
 	case SINK_SYSLOG:
 		return put_system_log(priority, line, len);
 	case SINK_SOCKET:

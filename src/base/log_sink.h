@@ -30,11 +30,12 @@ bool log_sink_end(int64_t ms);
 size_t log_sink_line_max(void);
 
 /* Hands over a line, which ends in a newline and is no longer than
- * log_sink_line_max().  False: there was no room for it, or it could not be
- * written. */
-bool log_sink_put(int priority, const char *line, size_t len);
+ * log_sink_line_max().  lost: how many earlier lines it says were lost, else 0.
+ * False: there was no room for it, or it could not be written. */
+bool log_sink_put(int priority, const char *line, size_t len, unsigned lost);
 
-/* Lines that a thread could not write since the last call. */
+/* Lines that a thread could not write since the last call; if one of them said
+ * that others were lost, those in its place. */
 unsigned log_sink_take_lost(void);
 
 #endif

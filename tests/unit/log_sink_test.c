@@ -136,6 +136,26 @@ test_fails(int fd)
 	    "after the thread's end a file is waited for");
 }
 
+/* The notice of what was lost is lost, too: each time but the last. */
+static void
+test_notice_fails(int fd)
+{
+	if (ftruncate(fd, 0) == -1)
+		exit(99);
+	CHECK(log_write_behind(count, &waiting), "a thread for a full disk");
+	atomic_store(&fails, true);
+	for (int i = 0; i < 100; i++) {
+		log_info("line %d", i);
+		while (atomic_load(&waiting) > 0)
+			usleep(100);
+	}
+	atomic_store(&fails, false);
+	CHECK(log_end(5000), "the disk has room again");
+	read_file(fd);
+	CHECK(said_lost() == 100 && lines_of() == 1,
+	    "one notice says how many lines were lost in all: %u", said_lost());
+}
+
 static void *
 log_much(void *name)
 {
@@ -258,6 +278,7 @@ main(void)
 	CHECK(log_write_behind(count, &waiting), "a thread writes the file");
 	test_hangs(fd);
 	test_fails(fd);
+	test_notice_fails(fd);
 	test_threads(fd);
 	test_ends(fd);
 	test_fatal(fd);
