@@ -12,6 +12,8 @@
  */
 #include "config.h"
 
+#include <sys/tree.h>
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,40 +24,61 @@
 #include "base/memory.h"
 #include "bridge/names.h"
 
-#define BUCKETS 512
 #define SUFFIX 8 /* hex digits, after an underscore */
 
 struct entry {
 	struct name name;
-	struct entry *next_client, *next_upstream; /* of the bucket */
+	RB_ENTRY(entry) of_client, of_upstream;
 	char text[]; /* of space and name */
 };
 
+/* Trees, because a client that chose its names could have all of them in one
+ * bucket of a hash table. */
 struct names {
 	size_t n;
-	struct entry *client[BUCKETS], *upstream[BUCKETS];
+	RB_HEAD(by_client, entry) by_client;
+	RB_HEAD(by_upstream, entry) by_upstream;
 };
 
-static unsigned
-hash(unsigned h, struct span s)
+static int
+compare_spans(struct span a, struct span b)
 {
-	for (size_t i = 0; i < s.len; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 16777619u;
-	return h;
+	if (a.len != b.len)
+		return a.len < b.len ? -1 : 1;
+	return a.len == 0 ? 0 : memcmp(a.p, b.p, a.len);
 }
 
-static unsigned
-bucket_of(struct span space, struct span name)
+static int
+compare_client(const struct entry *a, const struct entry *b)
 {
-	return hash(hash(2166136261u, space) * 31, name) % BUCKETS;
+	int order = compare_spans(a->name.name, b->name.name);
+
+	if (order == 0)
+		order = compare_spans(a->name.space, b->name.space);
+	if (order == 0)
+		order = (a->name.kind == NAME_SEARCH) -
+		    (b->name.kind == NAME_SEARCH);
+	return order;
 }
+
+static int
+compare_upstream(const struct entry *a, const struct entry *b)
+{
+	return strcmp(a->name.upstream, b->name.upstream);
+}
+
+/* RB_GENERATE_STATIC() of libbsd needs a macro that Linux lacks. */
+#define LOCAL static __attribute__((unused))
+
+RB_PROTOTYPE_INTERNAL(by_client, entry, of_client, compare_client, LOCAL)
+RB_PROTOTYPE_INTERNAL(by_upstream, entry, of_upstream, compare_upstream, LOCAL)
+RB_GENERATE_INTERNAL(by_client, entry, of_client, compare_client, LOCAL)
+RB_GENERATE_INTERNAL(by_upstream, entry, of_upstream, compare_upstream, LOCAL)
 
 struct names *
 names_new(void)
 {
-	struct names *names = memory_zero(sizeof(*names));
-
-	return names;
+	return memory_zero(sizeof(struct names));
 }
 
 void
@@ -65,11 +88,11 @@ names_free(struct names *names)
 
 	if (names == NULL)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (e = names->client[i]; e != NULL; e = next) {
-			next = e->next_client;
-			free(e);
-		}
+	RB_FOREACH_SAFE(e, by_client, &names->by_client, next)
+	{
+		RB_REMOVE(by_client, &names->by_client, e);
+		free(e);
+	}
 	free(names);
 }
 
@@ -164,46 +187,32 @@ make_upstream(const struct names *names, struct name *n)
 const struct name *
 names_find(const struct names *names, struct span upstream)
 {
-	unsigned h = hash(2166136261u, upstream) % BUCKETS;
+	struct entry key, *e;
 
-	for (struct entry *e = names->upstream[h]; e != NULL;
-	     e = e->next_upstream)
-		if (span_is(upstream, e->name.upstream))
-			return &e->name;
-	return NULL;
-}
-
-static struct entry *
-find_client(const struct names *names, unsigned bucket, const struct name *n)
-{
-	struct entry *e = names->client[bucket];
-
-	while (e != NULL &&
-	    !(span_eq(e->name.space, n->space) &&
-		span_eq(e->name.name, n->name) &&
-		(e->name.kind == NAME_SEARCH) == (n->kind == NAME_SEARCH)))
-		e = e->next_client;
-	return e;
+	if (upstream.len > NAMES_UPSTREAM_MAX)
+		return NULL;
+	memcpy(key.name.upstream, upstream.p, upstream.len);
+	key.name.upstream[upstream.len] = '\0';
+	/* It does not change the tree. */
+	e = RB_FIND(
+	    by_upstream, (struct by_upstream *)&names->by_upstream, &key);
+	return e == NULL ? NULL : &e->name;
 }
 
 struct name *
 names_take(struct names *names, struct span space, struct span name,
     enum name_kind kind)
 {
-	struct entry *made = new_entry(space, name, kind), *e;
-	unsigned client = bucket_of(made->name.space, made->name.name), up;
+	struct entry *made = new_entry(space, name, kind);
+	struct entry *e = RB_FIND(by_client, &names->by_client, made);
 
-	e = find_client(names, client, &made->name);
 	if (e != NULL || names->n == NAMES_MAX) {
 		free(made);
 		return e == NULL ? NULL : &e->name;
 	}
 	make_upstream(names, &made->name);
-	up = hash(2166136261u, span_of(made->name.upstream)) % BUCKETS;
-	made->next_client = names->client[client];
-	names->client[client] = made;
-	made->next_upstream = names->upstream[up];
-	names->upstream[up] = made;
+	RB_INSERT(by_client, &names->by_client, made);
+	RB_INSERT(by_upstream, &names->by_upstream, made);
 	names->n++;
 	return &made->name;
 }
@@ -212,8 +221,8 @@ const struct name *
 names_known(const struct names *names, struct span space, struct span name)
 {
 	struct entry *made = new_entry(space, name, NAME_FUNCTION);
-	const struct entry *e = find_client(
-	    names, bucket_of(made->name.space, made->name.name), &made->name);
+	const struct entry *e =
+	    RB_FIND(by_client, (struct by_client *)&names->by_client, made);
 
 	free(made);
 	return e == NULL ? NULL : &e->name;

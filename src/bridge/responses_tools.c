@@ -18,12 +18,21 @@
 
 #define NESTED_MAX 1 /* a namespace contains no other */
 
+/* Read once: it may be as large as the body, and has many tools. */
+struct namespace
+{
+	struct span name; /* p NULL: of tools that are in none */
+	struct span description; /* JSON */
+};
+
 struct responses_tool {
 	const struct name *name;
-	struct span tool, space; /* the namespace, or p NULL */
+	struct span tool;
+	struct namespace space;
 };
 
 static const struct span nothing = { NULL, 0 };
+static const struct namespace none;
 
 /* --- Gathering --- */
 
@@ -36,7 +45,7 @@ bridge_responses_is_ours(struct span object)
 /* The same tool may come again, as each turn repeats the items before. */
 static int
 add(struct bridge_run *run, struct responses_tools *tools, struct span tool,
-    struct span space, enum name_kind kind)
+    const struct namespace *space, enum name_kind kind)
 {
 	struct span text = kind == NAME_SEARCH ? span_of(RESPONSES_SEARCH)
 					       : jspan_text(tool, "name");
@@ -47,7 +56,7 @@ add(struct bridge_run *run, struct responses_tools *tools, struct span tool,
 		    kind == NAME_CUSTOM
 			? "A custom tool in `tools` has no name."
 			: "A function in `tools` has no name.");
-	name = bridge_name(run, jspan_text(space, "name"), text, kind);
+	name = bridge_name(run, space->name, text, kind);
 	if (name == NULL)
 		return -1;
 	if (name->offered)
@@ -58,16 +67,33 @@ add(struct bridge_run *run, struct responses_tools *tools, struct span tool,
 		tools->list =
 		    memory_list(tools->list, tools->size, sizeof(*tools->list));
 	}
-	tools->list[tools->n++] = (struct responses_tool){ name, tool, space };
+	tools->list[tools->n++] = (struct responses_tool){ name, tool, *space };
 	return 0;
 }
 
 static int gather(struct bridge_run *, struct responses_tools *,
-    struct span list, struct span space, unsigned depth);
+    struct span list, const struct namespace *, unsigned depth);
+
+static int
+gather_space(struct bridge_run *run, struct responses_tools *tools,
+    struct span tool, unsigned depth)
+{
+	struct jspan_want want[] = { { "name", { 0 } },
+		{ "description", { 0 } }, { "tools", { 0 } } };
+	struct namespace space;
+
+	jspan_pick(tool, want, 3);
+	space.name = jspan_inside(want[0].value);
+	space.description = want[1].value;
+	if (space.name.len == 0)
+		return bridge_refuse(run, REFUSE_INVALID_REQUEST, "tools",
+		    "A namespace in `tools` has no name.");
+	return gather(run, tools, want[2].value, &space, depth + 1);
+}
 
 static int
 gather_one(struct bridge_run *run, struct responses_tools *tools,
-    struct span tool, struct span space, unsigned depth)
+    struct span tool, const struct namespace *space, unsigned depth)
 {
 	struct span type = jspan_text(tool, "type");
 
@@ -79,14 +105,9 @@ gather_one(struct bridge_run *run, struct responses_tools *tools,
 	if (jspan_says(type, "custom"))
 		return add(run, tools, tool, space, NAME_CUSTOM);
 	if (jspan_says(type, "tool_search") && bridge_responses_is_ours(tool))
-		return add(run, tools, tool, nothing, NAME_SEARCH);
-	if (jspan_says(type, "namespace") && depth < NESTED_MAX) {
-		if (jspan_text(tool, "name").len == 0)
-			return bridge_refuse(run, REFUSE_INVALID_REQUEST,
-			    "tools", "A namespace in `tools` has no name.");
-		return gather(
-		    run, tools, jspan_member(tool, "tools"), tool, depth + 1);
-	}
+		return add(run, tools, tool, &none, NAME_SEARCH);
+	if (jspan_says(type, "namespace") && depth < NESTED_MAX)
+		return gather_space(run, tools, tool, depth);
 	/* All others run at the provider. */
 	bridge_drop(run, type);
 	return 0;
@@ -94,7 +115,7 @@ gather_one(struct bridge_run *run, struct responses_tools *tools,
 
 static int
 gather(struct bridge_run *run, struct responses_tools *tools, struct span list,
-    struct span space, unsigned depth)
+    const struct namespace *space, unsigned depth)
 {
 	struct jspan_walk w = jspan_walk(list);
 
@@ -110,7 +131,7 @@ int
 bridge_responses_gather(
     struct bridge_run *run, struct responses_tools *tools, struct span list)
 {
-	return gather(run, tools, list, nothing, 0);
+	return gather(run, tools, list, &none, 0);
 }
 
 /* --- Writing --- */
@@ -172,7 +193,7 @@ write_tool(
 	}
 	jspan_pick(t->tool, want, 3);
 	if (!jspan_is_string(want[0].value))
-		want[0].value = jspan_member(t->space, "description");
+		want[0].value = t->space.description;
 	bridge_function(run, t->name, want[0].value, want[1].value,
 	    jspan_is_true(want[2].value), out);
 }
@@ -200,8 +221,7 @@ note_allowed(struct names *allowed, struct span entry)
 static bool
 is_allowed(const struct names *allowed, const struct responses_tool *t)
 {
-	struct span space = jspan_text(t->space, "name");
-	struct span name = jspan_text(t->tool, "name");
+	struct span space = t->space.name, name = jspan_text(t->tool, "name");
 
 	return names_known(allowed, space, name) != NULL ||
 	    names_known(allowed, nothing, span_of(t->name->upstream)) != NULL ||
