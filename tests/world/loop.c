@@ -44,7 +44,9 @@ struct thread {
 	int64_t due_ns;
 	const char *log_request;
 	bool used, over;
-	bool hangs; /* its disk does not answer: nothing can end it */
+	/* Its disk does not answer, or did not after SIGTERM: a worker that
+	 * ends has perhaps not waited for it. */
+	bool hangs;
 };
 
 static struct thread threads[THREADS_MAX];
@@ -62,7 +64,7 @@ loop_hang(int64_t ns)
 {
 	running->hangs = true;
 	calls_sleep(ns);
-	running->hangs = false;
+	running->hangs = told_to_end;
 }
 
 static void
