@@ -37,6 +37,7 @@ purse_new(
 	p->store = store;
 	p->book = book;
 	p->config = config;
+	TAILQ_INIT(&p->debts);
 	return p;
 }
 
@@ -113,19 +114,31 @@ has_rate(const struct budget *b)
 	    (b->requests_per_minute != 0 || b->tokens_per_minute != 0);
 }
 
-/* Takes the rates of the client and of the model from the store. */
+/* Takes the rates of the client and of the model from the store, which is asked
+ * for both at once. */
 static int
 take_rates(struct purse *p, struct budget_reservation *h,
     struct budget_room *room, struct refused *refused)
 {
-	if (h->client != NULL && has_rate(&h->client->budget) &&
-	    purse_rate_take(p, h->client, NULL, !h->again, h->tokens,
-		&h->client_second, room, refused) == -1)
-		return -1;
-	if (h->model == NULL || !has_rate(&h->model->budget))
-		return 0;
-	return purse_rate_take(p, NULL, h->model, !h->again, h->tokens,
-	    &h->model_second, room, refused);
+	struct purse_rate of_client = { .client = h->client };
+	struct purse_rate of_model = { .model = h->model };
+	bool has_client = h->client != NULL && has_rate(&h->client->budget);
+	bool has_model = h->model != NULL && has_rate(&h->model->budget);
+	int rc = 0;
+
+	if (has_client)
+		purse_rate_ask(p, &of_client, !h->again, h->tokens);
+	if (has_model)
+		purse_rate_ask(p, &of_model, !h->again, h->tokens);
+	/* If both refuse, the client learns of its own rate. */
+	if (has_model)
+		rc = purse_rate_take(
+		    p, &of_model, &h->model_second, room, refused);
+	if (has_client &&
+	    purse_rate_take(p, &of_client, &h->client_second, room, refused) ==
+		-1)
+		rc = -1;
+	return rc;
 }
 
 static void
@@ -298,8 +311,12 @@ purse_end(struct purse *p)
 	p->ending = true;
 	if (p->task != NULL)
 		task_wake(p->task);
-	while ((p->task != NULL || p->nfills > 0) && clock_now_ms() < until_ms)
+	if (p->settler != NULL)
+		task_wake(p->settler);
+	while ((p->task != NULL || p->nfills > 0 || p->settles) &&
+	    clock_now_ms() < until_ms)
 		task_sleep(TURN_PAUSE_MS);
+	purse_rate_flush(p);
 	if (p->store != NULL && store_is_up(p->store))
 		tend_all(p);
 }

@@ -8,6 +8,8 @@
 #ifndef FLEET_PURSE_INTERNAL_H
 #define FLEET_PURSE_INTERNAL_H
 
+#include <sys/queue.h>
+
 #include "fleet/purse.h"
 #include "state/budget_purse.h"
 
@@ -22,12 +24,25 @@ extern struct store_script purse_script;
 #define PURSE_SAID_LATE 2 /* a later call has come before it */
 #define PURSE_SAID_REPLACED 3
 
+/* What ended requests have used of a rate, and the store does not know yet. */
+struct purse_debt {
+	TAILQ_ENTRY(purse_debt) entry;
+	const struct client *client; /* or (NULL) model; the configuration's */
+	const struct model *model;
+	int64_t second; /* the store's, of the estimate */
+	uint64_t estimate, tokens, unmade;
+};
+TAILQ_HEAD(purse_debts, purse_debt);
+
 struct purse {
 	struct store *store; /* NULL: nothing is shared */
 	struct budget_book *book;
 	const struct config *config;
 	struct task *task; /* looks after the purses; NULL: none */
 	unsigned nfills; /* tasks that fill one */
+	struct purse_debts debts;
+	struct task *settler; /* reports the debts; NULL: none waits to */
+	bool settles; /* it has been started */
 	bool ending;
 };
 
@@ -40,19 +55,44 @@ uint64_t purse_run(const struct purse *);
 
 /* ---- purse_rate.c ---- */
 
-/* Asks for one more request and so many tokens in this minute, of a client or
- * (client NULL) a model.  -1: refused. */
-int purse_rate_take(struct purse *, const struct client *,
-    const struct model *, bool request, uint64_t tokens, int64_t *second,
+/* A question about the rate of a client or (client NULL) a model. */
+struct purse_rate {
+	const struct client *client;
+	const struct model *model;
+	struct store_call *call;
+};
+/* Asks for one more request and so many tokens in this minute.  What ended
+ * requests have used is reported with it. */
+void purse_rate_ask(
+    struct purse *, struct purse_rate *, bool request, uint64_t tokens);
+/* Waits for the reply.  -1: refused. */
+int purse_rate_take(struct purse *, struct purse_rate *, int64_t *second,
     struct budget_room *, struct refused *);
 /* Replaces the estimate that was taken with the tokens that were used.  unmade:
- * the request was not made, so it does not count as a request either. */
+ * the request was not made, so it does not count as a request either.  The
+ * store learns it with the next question, or after a few ms. */
 void purse_rate_settle(struct purse *, const struct client *,
     const struct model *, int64_t second, uint64_t estimate, uint64_t tokens,
     bool unmade);
+/* Reports all that was settled, at once. */
+void purse_rate_flush(struct purse *);
 /* Makes text the message of a refusal again; only one message is kept at a
  * time. */
 #define PURSE_MESSAGE_SIZE 200
 const char *purse_rate_message(const char *text);
+
+/* ---- purse_rate_script.c ---- */
+
+/* KEYS: the rate.  ARGV after the run: bounds of requests and tokens (0: none),
+ * requests, tokens, 1 to look only; then, for each second in which requests
+ * that have ended were estimated: the second, the estimate, what was used, and
+ * how many requests were not made after all.  Reply: 0 (accepted), 1 (too many
+ * requests) or 2 (too many tokens), the second, the ms until there is room, and
+ * the sums of requests and tokens. */
+#define PURSE_RATE_ARGS 5
+#define PURSE_DEBT_ARGS 4
+#define PURSE_DEBTS_MAX 4 /* of one call */
+#define PURSE_RATE_REPLY 5
+extern struct store_script purse_rate_script;
 
 #endif

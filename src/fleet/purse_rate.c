@@ -5,110 +5,29 @@
 /*
  * Rates that hosts share: requests and tokens in a minute.
  *
- * Hides the scripts.  They keep what budget.c keeps for one host: a ring of
- * seconds, so that no 60 seconds have more than the bound.  A request adds its
- * estimate of tokens to the second in which it begins.  When it ends, the
- * estimate is removed, and the tokens that were used are added to that second.
- * If the host dies, the estimate leaves the ring by itself.
+ * A request adds its estimate of tokens to the second in which it begins.  When
+ * it ends, the estimate is removed, and the tokens that were used are added to
+ * that second.  If the host dies, the estimate leaves the ring by itself.
+ *
+ * Hides when the store learns what was used: with the next question about the
+ * same rate, which costs no call and wakes nobody; or SETTLE_MS later.
  */
 #include "config.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
+#include "base/task.h"
 #include "fleet/purse_internal.h"
 
 #define RETRY_STORE_MS 2000
+#define SETTLE_MS 20
 
 static _Thread_local char message[PURSE_MESSAGE_SIZE];
-
-/* at: the newest second; r, t: sums over the ring; rN, tN: of second N mod 61.
- * The time never goes back.  cr, ct: of this second. */
-#define RING                                                                   \
-	"local key = KEYS[1]\n"                                                \
-	"local clock = redis.call('TIME')\n"                                   \
-	"local now, ms = tonumber(clock[1]), math.floor(clock[2] / 1000)\n"    \
-	"local function read()\n"                                              \
-	"  return redis.call('HMGET', key, 'at', 'r', 't', 'r' .. now % 61,\n" \
-	"    't' .. now % 61)\n"                                               \
-	"end\n"                                                                \
-	"local head = read()\n"                                                \
-	"local at = tonumber(head[1] or 0)\n"                                  \
-	"if at > now then now, ms = at, 0; head = read() end\n"                \
-	"local r, t = tonumber(head[2] or 0), tonumber(head[3] or 0)\n"        \
-	"local cr, ct = tonumber(head[4] or 0), tonumber(head[5] or 0)\n"      \
-	"if now - at >= 61 then\n"                                             \
-	"  redis.call('DEL', key); r, t, cr, ct = 0, 0, 0, 0\n"                \
-	"elseif now > at then\n"                                               \
-	"  for s = at + 1, now do\n"                                           \
-	"    local f, g = 'r' .. s % 61, 't' .. s % 61\n"                      \
-	"    local old = redis.call('HMGET', key, f, g)\n"                     \
-	"    if old[1] or old[2] then\n"                                       \
-	"      r, t = r - (old[1] or 0), t - (old[2] or 0)\n"                  \
-	"      redis.call('HDEL', key, f, g)\n"                                \
-	"    end\n"                                                            \
-	"  end\n"                                                              \
-	"  cr, ct = 0, 0\n"                                                    \
-	"end\n"                                                                \
-	"local function text(x) return string.format('%.0f', x) end\n"         \
-	"local function save()\n"                                              \
-	"  redis.call('HSET', key, 'at', now, 'r', text(r), 't', text(t),\n"   \
-	"    'r' .. now % 61, text(cr), 't' .. now % 61, text(ct))\n"          \
-	"  if now ~= at then redis.call('PEXPIRE', key, 62000) end\n"          \
-	"end\n"
-
-/* ARGV: run, bounds of requests and tokens (0: none), requests, tokens.
- * Reply: 0 (accepted), 1 (too many requests) or 2 (too many tokens), the
- * second, the ms until there is room, and the sums. */
-static struct store_script take_script = { .name = "rate",
-	.text = RING "local br, bt = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-		     "local nr, nt = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-		     "local function wait(letter, excess)\n"
-		     "  local last = now\n"
-		     "  for s = now - 60, now do\n"
-		     "    local v = tonumber(redis.call('HGET', key, letter .. "
-		     "s % 61) or 0)\n"
-		     "    if v > 0 then last = s; excess = excess - v end\n"
-		     "    if v > 0 and excess <= 0 then break end\n"
-		     "  end\n"
-		     "  return (last + 61 - now) * 1000 - ms\n"
-		     "end\n"
-		     "local out = { 0, now, 0 }\n"
-		     "if br > 0 and nr > 0 and r + nr > br then\n"
-		     "  out = { 1, now, wait('r', r + nr - br) }\n"
-		     "elseif bt > 0 and t > 0 and t + nt > bt then\n"
-		     "  out = { 2, now, wait('t', t + nt - bt) }\n"
-		     "else\n"
-		     "  r, t, cr, ct = r + nr, t + nt, cr + nr, ct + nt\n"
-		     "end\n"
-		     "if out[1] == 0 or now ~= at then save() end\n"
-		     "out[4], out[5] = r, t\n"
-		     "return out\n" };
-
-/* ARGV: run, the second of the estimate, the estimate, what was used, and how
- * many requests were not made after all. */
-static struct store_script settle_script = { .name = "rate settle",
-	.text = RING
-	"local second, estimate = tonumber(ARGV[2]), tonumber(ARGV[3])\n"
-	"local used, unmade = tonumber(ARGV[4]), tonumber(ARGV[5])\n"
-	"local function back(letter, n)\n"
-	"  local field = letter .. second % 61\n"
-	"  local v = tonumber(redis.call('HGET', key, field) or 0)\n"
-	"  n = math.min(v, n)\n"
-	"  if n > 0 then redis.call('HSET', key, field, text(v - n)) end\n"
-	"  return n\n"
-	"end\n"
-	"if second == now then\n"
-	"  local n, m = math.min(ct, estimate), math.min(cr, unmade)\n"
-	"  t, ct, r, cr = t - n, ct - n, r - m, cr - m\n"
-	"elseif second < now and now - second < 61 then\n"
-	"  t = t - back('t', estimate)\n"
-	"  if unmade > 0 then r = r - back('r', unmade) end\n"
-	"end\n"
-	"t, ct = t + used, ct + used\n"
-	"save()\n" };
 
 static struct span
 rate_key(const struct purse *p, char out[STORE_KEY_SIZE],
@@ -181,22 +100,79 @@ note_room(const struct budget *b, int64_t requests, int64_t tokens,
 		room->tokens.left = t;
 }
 
-static struct store_reply *
-ask(struct purse *p, const struct client *client, const struct model *model,
-    const int64_t numbers[4])
+/* A relay's rate is that of everybody who asks through it. */
+static const struct client *
+payer(const struct purse *p, const struct client *client)
 {
-	struct store_reply *reply = NULL;
-	char texts[4][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
-	struct span args[4], keys[1] = { rate_key(p, key, client, model) };
+	return client == NULL || client->index >= p->config->nclients
+	    ? client
+	    : &p->config->clients[client->index];
+}
 
-	for (size_t i = 0; i < 4; i++)
-		args[i] = store_number(texts[i], numbers[i]);
-	if (store_eval(p->store, &take_script, keys, 1, args, 4, &reply) ==
-		STORE_OK &&
-	    store_reply_count(reply) == 5)
-		return reply;
-	store_reply_free(reply);
-	return NULL;
+/* ---- calls ------------------------------------------------------------- */
+
+#define ARGS_MAX (PURSE_RATE_ARGS + PURSE_DEBTS_MAX * PURSE_DEBT_ARGS)
+
+struct args {
+	char key[STORE_KEY_SIZE], texts[ARGS_MAX][STORE_NUMBER_SIZE];
+	struct span keys[1], spans[ARGS_MAX];
+	size_t n;
+};
+
+static void
+add(struct args *a, int64_t number)
+{
+	a->spans[a->n] = store_number(a->texts[a->n], number);
+	a->n++;
+}
+
+/* Moves what the store does not know yet of this rate into the arguments. */
+static void
+add_debts(struct purse *p, struct args *a, const struct client *client,
+    const struct model *model)
+{
+	struct purse_debt *d, *next;
+
+	for (d = TAILQ_FIRST(&p->debts); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, entry);
+		if (d->client != client || d->model != model)
+			continue;
+		if (a->n + PURSE_DEBT_ARGS > ARGS_MAX)
+			return;
+		add(a, d->second);
+		add(a, (int64_t)d->estimate);
+		add(a, (int64_t)d->tokens);
+		add(a, (int64_t)d->unmade);
+		TAILQ_REMOVE(&p->debts, d, entry);
+		free(d);
+	}
+}
+
+static void
+make_args(struct purse *p, struct args *a, const struct client *client,
+    const struct model *model, const int64_t numbers[PURSE_RATE_ARGS])
+{
+	a->keys[0] = rate_key(p, a->key, client, model);
+	a->n = 0;
+	for (size_t i = 0; i < PURSE_RATE_ARGS; i++)
+		add(a, numbers[i]);
+	add_debts(p, a, client, model);
+}
+
+void
+purse_rate_ask(
+    struct purse *p, struct purse_rate *rate, bool request, uint64_t tokens)
+{
+	const struct budget *b =
+	    rate->client != NULL ? &rate->client->budget : &rate->model->budget;
+	const int64_t numbers[] = { (int64_t)b->requests_per_minute,
+		(int64_t)b->tokens_per_minute, request, (int64_t)tokens, 0 };
+	struct args a;
+
+	rate->client = payer(p, rate->client);
+	make_args(p, &a, rate->client, rate->model, numbers);
+	rate->call =
+	    store_begin(p->store, &purse_rate_script, a.keys, 1, a.spans, a.n);
 }
 
 /* A number of the reply, clamped so that it can be added up. */
@@ -208,29 +184,88 @@ amount(const struct store_reply *reply)
 	return n < 0 ? 0 : n > BUDGET_PURSE_MAX ? BUDGET_PURSE_MAX : n;
 }
 
+/* False: no reply came. */
+static bool
+read_reply(
+    struct purse *p, struct purse_rate *rate, int64_t out[PURSE_RATE_REPLY])
+{
+	struct store_reply *reply;
+	bool ok = store_wait(p->store, rate->call, &reply) == STORE_OK &&
+	    store_reply_count(reply) == PURSE_RATE_REPLY;
+
+	rate->call = NULL;
+	for (size_t i = 0; ok && i < PURSE_RATE_REPLY; i++)
+		out[i] = amount(store_reply_at(reply, i));
+	store_reply_free(reply);
+	return ok;
+}
+
 int
-purse_rate_take(struct purse *p, const struct client *client,
-    const struct model *model, bool request, uint64_t tokens, int64_t *second,
+purse_rate_take(struct purse *p, struct purse_rate *rate, int64_t *second,
     struct budget_room *room, struct refused *refused)
 {
 	const struct budget *b =
-	    client != NULL ? &client->budget : &model->budget;
-	const int64_t numbers[4] = { (int64_t)b->requests_per_minute,
-		(int64_t)b->tokens_per_minute, request, (int64_t)tokens };
-	struct store_reply *reply = ask(p, client, model, numbers);
-	int64_t out[5];
+	    rate->client != NULL ? &rate->client->budget : &rate->model->budget;
+	int64_t out[PURSE_RATE_REPLY];
 
-	if (reply == NULL)
-		return refuse_away(client, model, refused);
-	for (size_t i = 0; i < 5; i++)
-		out[i] = amount(store_reply_at(reply, i));
-	store_reply_free(reply);
+	if (!read_reply(p, rate, out))
+		return refuse_away(rate->client, rate->model, refused);
+	budget_rate_heard(p->book, rate->client, rate->model, out[3], out[4]);
 	note_room(b, out[3], out[4], room);
 	if (out[0] != 0)
 		return refuse_rate(
-		    out[0] == 2, client, model, b, out[2], refused);
+		    out[0] == 2, rate->client, rate->model, b, out[2], refused);
 	*second = out[1];
 	return 0;
+}
+
+/* ---- settling ---------------------------------------------------------- */
+
+void
+purse_rate_flush(struct purse *p)
+{
+	static const int64_t nothing[PURSE_RATE_ARGS];
+	struct purse_debt *d;
+	struct args a;
+
+	while ((d = TAILQ_FIRST(&p->debts)) != NULL) {
+		make_args(p, &a, d->client, d->model, nothing);
+		/* If the call is lost, the estimate stays for its minute. */
+		(void)store_tell(
+		    p->store, &purse_rate_script, a.keys, 1, a.spans, a.n);
+	}
+}
+
+static void
+settle_later(void *ctx)
+{
+	struct purse *p = ctx;
+
+	p->settler = task_self();
+	if (!p->ending)
+		task_sleep(SETTLE_MS);
+	p->settler = NULL;
+	p->settles = false;
+	purse_rate_flush(p);
+}
+
+/* Of the same second, what is owed is added up. */
+static struct purse_debt *
+debt_of(struct purse *p, const struct client *client, const struct model *model,
+    int64_t second)
+{
+	struct purse_debt *d;
+
+	TAILQ_FOREACH (d, &p->debts, entry)
+		if (d->client == client && d->model == model &&
+		    d->second == second)
+			return d;
+	d = memory_zero(sizeof(*d));
+	d->client = client;
+	d->model = model;
+	d->second = second;
+	TAILQ_INSERT_TAIL(&p->debts, d, entry);
+	return d;
 }
 
 void
@@ -238,13 +273,13 @@ purse_rate_settle(struct purse *p, const struct client *client,
     const struct model *model, int64_t second, uint64_t estimate,
     uint64_t tokens, bool unmade)
 {
-	char texts[4][STORE_NUMBER_SIZE], key[STORE_KEY_SIZE];
-	struct span args[4] = { store_number(texts[0], second),
-		store_number(texts[1], (int64_t)estimate),
-		store_number(texts[2], (int64_t)tokens),
-		store_number(texts[3], unmade) };
-	struct span keys[1] = { rate_key(p, key, client, model) };
+	struct purse_debt *d = debt_of(p, payer(p, client), model, second);
 
-	/* If the call is lost, the estimate stays for its minute. */
-	(void)store_tell(p->store, &settle_script, keys, 1, args, 4);
+	d->estimate += estimate;
+	d->tokens += tokens;
+	d->unmade += unmade;
+	if (!p->settles && !p->ending)
+		p->settles = task_start(settle_later, p) == 0;
+	if (!p->settles)
+		purse_rate_flush(p);
 }

@@ -92,7 +92,18 @@ struct store_script {
 enum store_result store_eval(struct store *, struct store_script *,
     const struct span *keys, size_t nkeys, const struct span *args,
     size_t nargs, struct store_reply **reply);
-/* The same without waiting for the reply.  Errors are logged. */
+/* The same in two steps: calls that were begun together travel together, and
+ * the caller can do something else until it waits.  NULL: the store is away.
+ * Each call that was begun must be waited for, by the same task. */
+struct store_call;
+struct store_call *store_begin(struct store *, struct store_script *,
+    const struct span *keys, size_t nkeys, const struct span *args,
+    size_t nargs);
+enum store_result store_wait(
+    struct store *, struct store_call *, struct store_reply **reply);
+/* The same without waiting for the reply.  Errors are logged.  It is sent when
+ * the calling task waits or ends, so that it does not delay what the task does
+ * next. */
 enum store_result
 store_tell(struct store *, struct store_script *, const struct span *keys,
     size_t nkeys, const struct span *args, size_t nargs);

@@ -112,7 +112,6 @@ send_script(struct store *s, struct store_script *script,
 	put_head(s, script, call->nargs);
 	call->tail = put_tail(s, keys, nkeys, args, nargs, &call->len);
 	s->ncalls++;
-	store_link_flush(&s->calls_link);
 	return call;
 }
 
@@ -219,9 +218,9 @@ finish(struct store *s, struct store_call *call)
 			note_useless(s, resp_error(call->reply));
 	}
 	call->done = true;
-	if (call->task == NULL)
+	if (!call->awaited)
 		call_free(call);
-	else
+	else if (call->task != NULL)
 		task_wake(call->task);
 }
 
@@ -292,9 +291,10 @@ wait_for(struct store *s, struct store_call *call)
 	call->task = task_self();
 	while (!call->done && (left_ms = until_ms - clock_now_ms()) > 0)
 		task_sleep((int)left_ms);
+	call->task = NULL;
 	if (!call->done) {
 		note_late(s);
-		call->task = NULL; /* finish() frees it */
+		call->awaited = false; /* finish() frees it */
 		return NULL;
 	}
 	reply = call->reply;
@@ -315,16 +315,38 @@ result_of(struct store_reply **reply)
 	return STORE_REFUSED;
 }
 
+struct store_call *
+store_begin(struct store *s, struct store_script *script,
+    const struct span *keys, size_t nkeys, const struct span *args,
+    size_t nargs)
+{
+	struct store_call *call;
+
+	if (!is_open(s))
+		return NULL;
+	call = send_script(s, script, keys, nkeys, args, nargs);
+	call->awaited = true;
+	return call;
+}
+
+enum store_result
+store_wait(struct store *s, struct store_call *call, struct store_reply **reply)
+{
+	*reply = NULL;
+	if (call == NULL)
+		return STORE_AWAY;
+	store_link_flush(&s->calls_link);
+	*reply = wait_for(s, call);
+	return result_of(reply);
+}
+
 enum store_result
 store_eval(struct store *s, struct store_script *script,
     const struct span *keys, size_t nkeys, const struct span *args,
     size_t nargs, struct store_reply **reply)
 {
-	*reply = NULL;
-	if (!is_open(s))
-		return STORE_AWAY;
-	*reply = wait_for(s, send_script(s, script, keys, nkeys, args, nargs));
-	return result_of(reply);
+	return store_wait(
+	    s, store_begin(s, script, keys, nkeys, args, nargs), reply);
 }
 
 enum store_result
@@ -335,5 +357,6 @@ store_tell(struct store *s, struct store_script *script,
 	if (!store_is_up(s))
 		return STORE_AWAY;
 	send_script(s, script, keys, nkeys, args, nargs);
+	store_link_flush_soon(&s->calls_link);
 	return STORE_OK;
 }

@@ -54,13 +54,14 @@ enum store_call_kind {
 struct store_call {
 	TAILQ_ENTRY(store_call) entry;
 	enum store_call_kind kind;
-	struct task *task; /* that waits; NULL: none, or no longer */
+	struct task *task; /* that waits; NULL: none */
 	struct store_script *script;
 	char *tail; /* of the command, after the script */
 	size_t len, nargs;
 	struct store_reply *reply;
 	int64_t sent_ns;
 	bool again, done;
+	bool awaited; /* by store_wait(), which frees it */
 };
 
 TAILQ_HEAD(store_calls, store_call);
@@ -144,6 +145,8 @@ void store_link_init(struct store_link *, struct store *, const char *name);
 bool store_link_start(struct store_link *);
 /* Sends what was appended to out, as far as possible; the rest later. */
 void store_link_flush(struct store_link *);
+/* Its task sends it, when the calling task waits or ends. */
+void store_link_flush_soon(struct store_link *);
 void store_link_free(struct store_link *);
 
 #endif

@@ -91,6 +91,15 @@ store_link_flush(struct store_link *l)
 		task_wake(l->task);
 }
 
+void
+store_link_flush_soon(struct store_link *l)
+{
+	if (l->task == NULL || task_self() == NULL || task_self() == l->task)
+		store_link_flush(l);
+	else
+		task_wake(l->task);
+}
+
 static bool
 take_replies(struct store_link *l)
 {
@@ -266,6 +275,9 @@ keep_link(struct store_link *l)
 	int ms;
 
 	while (!is_over(l)) {
+		store_link_flush(l);
+		if (l->broken)
+			break;
 		now_ms = clock_now_ms();
 		store_note(l->store);
 		if (!check_life(l, now_ms))
@@ -276,13 +288,13 @@ keep_link(struct store_link *l)
 			    (short)(POLLIN | (l->out.len > 0 ? POLLOUT : 0)) };
 		if (task_poll_again(&p, 1, ms) <= 0)
 			continue;
-		if ((p.revents & POLLOUT) && l->out.len > 0)
-			store_link_flush(l);
 		if ((p.revents & POLLIN) && !read_link(l))
 			return;
 	}
 	if (l->broken)
 		store_failed(l->store, "the connection broke");
+	else
+		store_link_flush(l); /* the last calls of a process that ends */
 }
 
 static void

@@ -232,6 +232,8 @@ budget_ask(struct budget_book *b, const struct client *client,
 
 	budget_lock_sides(b, client, model, now, sides);
 	rc = check(b, sides, now, &reservation, refused);
+	if (rc == 0)
+		rc = budget_rate_check(sides, &reservation, refused);
 	budget_unlock(b);
 	return rc;
 }

@@ -95,8 +95,12 @@ struct budget_room {
 int budget_reserve(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd,
     struct budget_reservation *, struct budget_room *, struct refused *);
-/* What budget_reserve() would say now; nothing is reserved.  again: the request
- * is counted already. */
+/* What the store said of the shared rate of a client or (client NULL) of a
+ * model: requests and tokens of all hosts in this minute. */
+void budget_rate_heard(struct budget_book *, const struct client *,
+    const struct model *, int64_t requests, int64_t tokens);
+/* What budget_reserve(), and the store of shared rates as last heard, would say
+ * now; nothing is reserved.  again: the request is counted already. */
 int budget_ask(struct budget_book *, const struct client *,
     const struct model *, uint64_t tokens, int64_t nanousd, bool again,
     struct refused *);

@@ -332,7 +332,6 @@ tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
 {
 	const struct budget_side *s = t->side;
 	const struct budget_row *r = s->row;
-	size_t n = t->n;
 
 	if (s->budget->shared)
 		tell(t, setting, kind != PURSE_TOKENS,
@@ -344,8 +343,6 @@ tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
 		    budget_purse_bound(s->budget, kind),
 		    budget_row_used(r, kind), budget_row_held(r, kind),
 		    reset_ms);
-	if (t->n > n)
-		t->out[n].shared = s->budget->shared;
 }
 
 /* The bounds of one side; returns how many. */
@@ -363,12 +360,14 @@ tell_all(const struct budget_side *s, struct bound out[])
 	tell_purse(&t, "usd_per_month", PURSE_MONTH, month_wait(now));
 	tell_purse(&t, "tokens_per_day", PURSE_TOKENS, day_wait(now));
 	tell(&t, "tokens_per_minute", false,
-	    budget_amount(b->tokens_per_minute), budget_minute_tokens(r),
-	    budget_amount(r->held_tokens),
+	    budget_amount(b->tokens_per_minute), budget_rate_used(s, true),
+	    b->shared ? 0 : budget_amount(r->held_tokens),
 	    budget_minute_wait(r, true, INT64_MAX, now));
 	tell(&t, "requests_per_minute", false,
-	    budget_amount(b->requests_per_minute), budget_minute_requests(r), 0,
-	    budget_minute_wait(r, false, INT64_MAX, now));
+	    budget_amount(b->requests_per_minute), budget_rate_used(s, false),
+	    0, budget_minute_wait(r, false, INT64_MAX, now));
+	for (size_t i = 0; i < t.n; i++)
+		out[i].shared = b->shared;
 	tell(&t, "concurrent", false, b->concurrent, 0, r->in_flight, -1);
 	return t.n;
 }

@@ -31,7 +31,7 @@
 #include "state/budget.h"
 #include "state/budget_purse.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554436) /* "tailBUD6" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554437) /* "tailBUD7" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
 #define BUDGET_ROWS \
@@ -64,6 +64,8 @@ struct budget_share {
 	int64_t busy_ms; /* the last reservation */
 	int64_t hungry_ms; /* the last time that another host lacked */
 	int64_t wanted[PURSE_KINDS]; /* by requests that do not fit */
+	/* Of all hosts in a minute, and when it was heard (budget_rate.c). */
+	int64_t rate_requests, rate_tokens, rate_ms;
 	struct budget_purse purses[PURSE_KINDS];
 };
 
@@ -358,5 +360,14 @@ void budget_build(struct budget_book *, struct budget_now);
  * the new day and month; each window becomes the larger of that and what it
  * counted.  False: nothing was to be read, or another process reads it. */
 bool budget_catch_up(struct budget_book *);
+
+/* ---- budget_rate.c ------------------------------------------------------ */
+
+/* Requests or tokens in this minute: of all hosts if the budget is shared, as
+ * last heard, but never less than this host's own. */
+int64_t budget_rate_used(const struct budget_side *, bool tokens);
+/* What the store would say of shared rates; -1: it would refuse. */
+int budget_rate_check(const struct budget_side sides[2],
+    const struct budget_reservation *, struct refused *);
 
 #endif

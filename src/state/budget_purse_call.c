@@ -47,8 +47,10 @@ find_side(struct budget_book *b, const struct client *client,
 
 	if (client != NULL && client->index < b->config->nclients) {
 		place = &b->clients[client->index];
+		/* Not client->name: a relay's budget is that of everybody who
+		 * asks through it. */
 		*out = (struct side){ .budget = &client->budget,
-			.name = client->name,
+			.name = b->config->clients[client->index].name,
 			.kind = 'c' };
 	} else if (client == NULL && model != NULL &&
 	    model->index < b->config->nmodels) {
