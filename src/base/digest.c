@@ -65,12 +65,21 @@ my_context(void)
 void
 digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
 {
+	digest_pair(bytes, len, NULL, 0, out);
+}
+
+void
+digest_pair(const void *first, size_t first_len, const void *second,
+    size_t second_len, unsigned char out[DIGEST_BYTES])
+{
 	EVP_MD_CTX *context = my_context();
 	unsigned tries = 0;
 
 	/* It can only want for memory. */
 	while (EVP_DigestInit_ex(context, sha256, NULL) != 1 ||
-	    EVP_DigestUpdate(context, bytes, len) != 1 ||
+	    EVP_DigestUpdate(context, first, first_len) != 1 ||
+	    (second_len > 0 &&
+		EVP_DigestUpdate(context, second, second_len) != 1) ||
 	    EVP_DigestFinal_ex(context, out, NULL) != 1)
 		memory_wait(&tries);
 }

@@ -16,6 +16,9 @@
 #define DIGEST_TEXT_SIZE (2 * DIGEST_BYTES + 1)
 
 void digest_make(const void *, size_t len, unsigned char out[DIGEST_BYTES]);
+/* Of the one text and the other after it. */
+void digest_pair(const void *first, size_t first_len, const void *second,
+    size_t second_len, unsigned char out[DIGEST_BYTES]);
 /* Lower-case hex, NUL-terminated. */
 void digest_text(const unsigned char digest[DIGEST_BYTES],
     char out[DIGEST_TEXT_SIZE]);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -361,7 +362,10 @@ ledger_callers_serve(struct ledger_callers *k, int timeout_ms)
 		k->fds[i + 1] = (struct pollfd){ .fd = k->callers[i]->fd,
 			.events = POLLIN };
 	ready = poll(k->fds, n + 1, timeout_ms);
-	if (ready == -1 && errno != EINTR)
+	/* The kernel may lack memory for a moment. */
+	if (ready == -1 && (errno == ENOMEM || errno == EAGAIN))
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	else if (ready == -1 && errno != EINTR)
 		fatal("poll: %s", strerror(errno));
 	if (ready <= 0)
 		return ready != 0;

@@ -18,7 +18,6 @@
 
 #include "base/digest.h"
 #include "base/hash.h"
-#include "base/log.h"
 #include "ledger/chain.h"
 
 #define TAIL_MAGIC UINT64_C(0x3130464c45444754) /* "TGDELF01" */
@@ -33,14 +32,14 @@ ledger_tail_init(struct ledger_tail *t)
 	memset(t->hash, '0', LEDGER_HASH_LEN);
 }
 
-/* Half a SHA-256, in hex. */
+/* Half a SHA-256 of both texts together, in hex. */
 static void
-half_hash(const void *p, size_t len, char out[LEDGER_HASH_LEN])
+half_hash(struct span first, struct span second, char out[LEDGER_HASH_LEN])
 {
 	unsigned char digest[DIGEST_BYTES];
 	char text[DIGEST_TEXT_SIZE];
 
-	digest_make(p, len, digest);
+	digest_pair(first.p, first.len, second.p, second.len, digest);
 	digest_text(digest, text);
 	memcpy(out, text, LEDGER_HASH_LEN);
 }
@@ -153,20 +152,6 @@ ledger_line_end(struct span line, uint64_t *n, struct span *prev)
 	return number_before(line.p, hash - len, n) != 0;
 }
 
-static void
-push_torn(struct ledger_tail *t, struct span line)
-{
-	char *both = malloc(LEDGER_HASH_LEN + line.len);
-
-	if (both == NULL)
-		fatal("out of memory");
-	memcpy(both, t->hash, LEDGER_HASH_LEN);
-	if (line.len > 0)
-		memcpy(both + LEDGER_HASH_LEN, line.p, line.len);
-	half_hash(both, LEDGER_HASH_LEN + line.len, t->hash);
-	free(both);
-}
-
 void
 ledger_tail_push(struct ledger_tail *t, struct span line)
 {
@@ -175,11 +160,12 @@ ledger_tail_push(struct ledger_tail *t, struct span line)
 
 	if (ledger_line_end(line, &n, &prev)) {
 		t->n = n;
-		half_hash(line.p, line.len, t->hash);
+		half_hash(line, (struct span){ NULL, 0 }, t->hash);
 		return;
 	}
+	/* Torn: it has no prev, so its hash includes the one before it. */
 	t->n++;
-	push_torn(t, line);
+	half_hash((struct span){ t->hash, LEDGER_HASH_LEN }, line, t->hash);
 }
 
 /* Reads [from, to) whole; NULL with errno. */

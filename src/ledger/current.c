@@ -123,7 +123,7 @@ open_dir(const char *path)
 	int flags = O_DIRECTORY | O_CLOEXEC, fd;
 
 	if (dir == NULL)
-		fatal("out of memory");
+		return -1;
 #ifdef O_PATH
 	flags |= O_PATH;
 #endif
