@@ -6,11 +6,14 @@
  * Memory that runs out when a test says so: a library for LD_PRELOAD.  The file
  * that TAILGATE_TEST_STARVE names holds a struct starve, which the test writes
  * in place.  Of one process's allocations of at least `least` bytes, `many`
- * fail, from number `from` on.
+ * fail, from number `from` on.  So do `lookups` lookups of names, of which all
+ * others find the loopback address.
  */
 #include "config.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +36,7 @@ struct starve {
 	_Atomic int64_t least;
 	_Atomic int64_t seen; /* counted since the test set it to 0 */
 	_Atomic int64_t failed;
+	_Atomic int64_t lookups; /* that are still to fail, of all processes */
 };
 
 static struct starve *volatile starve;
@@ -87,4 +91,20 @@ mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 		return MAP_FAILED;
 	return (void *)syscall(
 	    SYS_mmap, at, bytes, protection, flags, fd, offset);
+}
+
+int
+getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+    struct addrinfo **out)
+{
+	static int (*next)(const char *, const char *, const struct addrinfo *,
+	    struct addrinfo **);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (starve != NULL && starve->lookups > 0) {
+		starve->lookups--;
+		return EAI_MEMORY;
+	}
+	return next(name == NULL ? NULL : "127.0.0.1", service, hints, out);
 }

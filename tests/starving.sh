@@ -67,6 +67,8 @@ new_config <<-END
 	  { name = "secure"; place = "local"; $faults
 	    url = "https://127.0.0.1:$(cat "$dir/tls.port")/v1";
 	    ca_file = "$dir/tls.pem"; },
+	  { name = "named"; place = "local"; $faults
+	    url = "http://named.test:$stub_port/v1"; },
 	  { name = "echo"; kind = "echo"; place = "local"; },
 	  { name = "paid"; place = "local"; url = "$paid_url";
 	    endpoints = [ "chat", "transcriptions" ]; }
@@ -83,12 +85,15 @@ new_config <<-END
 	  { id = "secure"; $permits targets = (
 	    { provider = "secure"; model = "plain"; },
 	    { provider = "paid"; model = "plain"; } ); },
+	  { id = "named"; $permits targets = (
+	    { provider = "named"; model = "plain"; },
+	    { provider = "paid"; model = "plain"; } ); },
 	  { id = "echo"; targets = ( { provider = "echo"; model = "echo"; } ); }
 	);
 	private = ( { name = "marked"; pattern = "OMEGA-[0-9]{3}"; } );
 END
 add_client anna --place external --operator
-head -c 48 /dev/zero >"$dir/starve"
+head -c 56 /dev/zero >"$dir/starve"
 cat >"$dir/starved" <<-END
 	#!/bin/sh
 	TAILGATE_TEST_STARVE=$dir/starve LD_PRELOAD=$bin/starve.so
@@ -128,6 +133,21 @@ walk()
 	esac
 	tell far reset >/dev/null
 }
+
+# The resolver lacks memory for a moment (EAI_MEMORY): curl does not say so.
+python3 -c 'import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(48)
+    f.write(struct.pack("=q", 1))' "$dir/starve"
+post /v1/chat/completions '{"model":"named","messages":[]}'
+is 'a resolver without memory: the provider serves' \
+	"$status $(header x-tailgate-provider)" '200 named'
+is 'a resolver without memory: it was asked' "$(od -An -td8 -j48 -N8 \
+	"$dir/starve" | tr -d ' ')" 0
+is 'a resolver without memory: no provider is blamed' \
+	"$(no_provider_blamed)" '[]'
+is 'a resolver without memory: nothing goes to the fallback' \
+	"$(stat paid requests)" 0
 
 kinds=${KINDS:-$(sed -n 's/^    "\([a-z ]*\)": ("\/.*/\1/p' "$starving" |
 	tr '\n' ';')}

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +28,8 @@
  * no progress until its end. */
 #define SEND_BYTES ((size_t)64 * 1024)
 
-/* As many as a name or a handshake may need at once. */
-#define DESCRIPTORS_NEEDED 4
-
-/* More than curl and OpenSSL ask for while they connect, so that those who
- * have a connection keep the reserve (memory.h). */
-#define CONNECT_BYTES ((size_t)512 * 1024)
+/* A name that could not be resolved within this time is looked up once more. */
+#define RESOLVE_AGAIN_MS 1000
 
 struct connector {
 	CURLM *multi;
@@ -45,11 +40,13 @@ struct connector {
 	bool forbidden; /* the last address was outside the place */
 	bool starved; /* curl had no memory for its own lists */
 	bool exhausted; /* no socket could be made */
+	bool again; /* the name is being looked up once more */
 	bool reset; /* what is closed now, is reset */
 	int leaving; /* this one is not closed */
 	struct pollfd fds[TASK_FDS_MAX]; /* what curl waits for, the last one */
 	unsigned nfds; /* is the caller's */
 	int64_t due_ms; /* when curl wants to be called */
+	int64_t begun_ms;
 	CURLcode code; /* how it failed */
 	char error[CURL_ERROR_SIZE];
 };
@@ -68,41 +65,32 @@ connector_init(void)
 
 /* ---- sockets ---------------------------------------------------------- */
 
-static bool
-is_exhaustion(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
-	    error == ENOMEM;
-}
-
-/* curl does not say why a name could not be resolved or a certificate not be
- * found: both need descriptors. */
-static bool
-descriptors_are_out(void)
-{
-	int fds[DESCRIPTORS_NEEDED];
-	size_t n = 0;
-
-	while (n < DESCRIPTORS_NEEDED &&
-	    (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) != -1)
-		n++;
-	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
-	return n < DESCRIPTORS_NEEDED;
-}
-
 /* Did it fail for lack of a resource of our own? */
 static bool
 was_exhausted(const struct connector *c)
 {
-	long error = 0;
+	return c->exhausted ||
+	    (!c->forbidden && connector_lacks(c->easy, c->code, c->error));
+}
 
-	curl_easy_getinfo(c->easy, CURLINFO_OS_ERRNO, &error);
-	return c->exhausted || c->code == CURLE_OUT_OF_MEMORY ||
-	    (c->code == CURLE_COULDNT_CONNECT && is_exhaustion((int)error)) ||
-	    (c->code == CURLE_COULDNT_RESOLVE_HOST &&
-		strstr(c->error, "thread failed") != NULL) ||
-	    (!c->forbidden && descriptors_are_out());
+/* curl says that a name was not found, but not whether the resolver only lacked
+ * memory for a moment (EAI_MEMORY).  Asking once more tells: a provider is not
+ * blamed for that, and a name that does not exist costs one more query. */
+static bool
+resolve_again(struct connector *c)
+{
+	if (!connector_is_unresolved(c->code) || c->again ||
+	    clock_now_ms() - c->begun_ms > RESOLVE_AGAIN_MS || was_exhausted(c))
+		return false;
+	c->again = true;
+	curl_multi_remove_handle(c->multi, c->easy);
+	/* From 8.16 on curl remembers names that it did not find. */
+	curl_easy_setopt(c->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	c->nfds = 0;
+	c->due_ms = clock_now_ms();
+	c->error[0] = '\0';
+	c->starved = curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
+	return true;
 }
 
 /* The check of the address that connect(2) will really get. */
@@ -126,7 +114,7 @@ open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 		return CURL_SOCKET_BAD;
 	}
 	fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-	c->exhausted |= fd == -1 && is_exhaustion(errno);
+	c->exhausted |= fd == -1 && connector_is_exhaustion(errno);
 	return fd;
 }
 
@@ -285,11 +273,11 @@ connector_begin(struct connector *c, const struct provider *p)
 {
 	c->provider = p;
 	c->tls = connector_tls(p);
-	c->forbidden = c->exhausted = false;
+	c->forbidden = c->exhausted = c->again = false;
 	c->code = CURLE_OK;
 	c->error[0] = '\0';
 	c->nfds = 0;
-	c->due_ms = clock_now_ms();
+	c->due_ms = c->begun_ms = clock_now_ms();
 	c->starved = !memory_is_there(CONNECT_BYTES) ||
 	    curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
 	c->added = true;
@@ -368,6 +356,8 @@ connector_advance(struct connector *c, int *fd, enum upstream_result *why)
 	if (message == NULL)
 		return 0;
 	c->code = message->data.result;
+	if (resolve_again(c))
+		return 0;
 	if (c->code == CURLE_OK)
 		curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &active);
 	if (active == CURL_SOCKET_BAD) {
