@@ -43,6 +43,15 @@ twins()
 			-H 'Content-Type: application/json' \
 			-H 'X-Tailgate-Place: local' \
 			-H 'X_Tailgate_Place: external')" "$2"
+	is "$1: nor if the client says that the mark is for one hop" \
+		"$(statuses /v1/chat/completions --data-binary "@$dir/far" \
+			-H "Authorization: Bearer $anna_key" \
+			-H 'Content-Type: application/json' \
+			-H 'X-Tailgate-Place: local' \
+			-H 'Connection: X-Tailgate-Place')" '403 '
+	is "$1: nor is a client's address forgotten for that" \
+		"$(statuses /metrics -H 'X-Forwarded-For: 203.0.113.9' \
+			-H 'Connection: X-Forwarded-For')" '401 '
 	is "$1: and nothing has left" "$(stat stub requests)" 0
 }
 
@@ -231,7 +240,8 @@ start_lighttpd "$dir/bad.lighttpd"
 probe --key-file "$dir/chief.key"
 holds NO 'a stream passes' 'a hang-up before' "$sizes" 'the largest upload' \
 	'a body of unknown length'
-holds yes 'errors keep' 'no header with underscores' 'a header Proxy' 'Authorization' \
+holds yes 'errors keep' 'no header with underscores' 'no header is dropped' \
+	'a header Proxy' 'Authorization' \
 	"the client's address" 'path and query' 'OPTIONS' 'no Status'
 is "$server: wrong: the exit status says so" "$code" 1
 stop_server
@@ -246,7 +256,8 @@ like "$server: what becomes of one with an underscore" "$(body)" \
 ! file_has "$dir/body" '"twin": ?"none"' || twins_wanted=yes
 probe --key-file "$dir/chief.key" --silence 3
 holds $twins_wanted 'no header with underscores'
-holds NO 'a header Proxy' 'no Status' "$sizes" 'errors keep' \
+holds NO 'no header is dropped' 'a header Proxy' 'no Status' "$sizes" \
+	'errors keep' \
 	'a silent response'
 holds yes 'Authorization' "the client's address" 'path and query' 'OPTIONS' \
 	'a stream passes'
@@ -258,7 +269,8 @@ start_nginx "$dir/bad.nginx"
 probe --key-file "$dir/chief.key" --silence 3
 holds NO 'a header Proxy' "the client's address" 'path and query' \
 	"$sizes" 'the largest upload' 'a stream passes' 'a silent response'
-holds yes 'no header with underscores' 'Authorization' 'OPTIONS' 'no Status'
+holds yes 'no header with underscores' 'no header is dropped' \
+	'Authorization' 'OPTIONS' 'no Status'
 like "$server: what to change" "$out" 'change: client_max_body_size'
 stop_server
 

@@ -157,6 +157,9 @@ try_headers(struct trial *t)
 	const struct mount_request twins = { .body = 2,
 		.fields = "X-Tailgate-Twin: hyphen\r\n"
 			  "X_Tailgate_Twin: underscore\r\n" };
+	const struct mount_request named = { .body = 2,
+		.fields = "X-Tailgate-Twin: hyphen\r\n"
+			  "Connection: X-Tailgate-Twin\r\n" };
 	const struct mount_request rest = { .body = 2,
 		.path = PATH "?raw=%2F",
 		.fields = "Proxy: http://192.0.2.1\r\n" };
@@ -174,6 +177,8 @@ try_headers(struct trial *t)
 	    seen, sizeof(seen), "%u of %d did", wrong + unknown, TWIN_TRIES);
 	mount_say(&t->says, TWINS, wrong + unknown == 0,
 	    wrong + unknown == 0 ? NULL : seen);
+	mount_say(&t->says, NAMED,
+	    ask_facts(t, &named) && fact_is(t, "twin", "hyphen"), NULL);
 	ask_facts(t, &rest);
 	mount_say(&t->says, PROXY, t->facts != NULL && !fact(t, "proxy"), NULL);
 	mount_say(&t->says, ADDRESS, fact(t, "remote_addr"), NULL);

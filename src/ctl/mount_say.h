@@ -17,6 +17,7 @@ enum mount_assumption {
 	REACHED,
 	AUTHORIZATION,
 	TWINS,
+	NAMED,
 	PROXY,
 	ADDRESS,
 	RAW_PATH,
