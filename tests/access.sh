@@ -70,6 +70,31 @@ like 'a directory in the place of the ledger' "$out" \
 	"ledger.file: user $user cannot write to .*ledger.jsonl: Is a directory"
 rmdir "$dir/state/ledger.jsonl"
 
+# A gateway that root starts leaves a ledger that the service can write.
+sed '/place = "external"/,$d' "$conf" >"$dir/etc/local.conf"
+cat >>"$dir/etc/local.conf" <<-'END'
+	providers = ( { name = "echo"; kind = "echo"; place = "local"; } );
+	models = ( { id = "echo";
+	  targets = ( { provider = "echo"; model = "e"; } ); } );
+END
+start_tailgate "$dir/etc/local.conf"
+is 'of a ledger that root has made' \
+	"$(command stat -c %U "$dir/state/ledger.jsonl" \
+		"$dir/state/ledger.jsonl.lock" "$dir/state/ledger.jsonl.tail" |
+		sort -u)" $user
+stop "$tailgate_pid"
+look
+is 'it is good for the service' "$rc" 0
+for file in ledger.jsonl ledger.jsonl.lock ledger.jsonl.tail; do
+	chown root "$dir/state/$file"
+	look
+	like "$file of another user" "$out" \
+		"user $user cannot write to .*$file: Permission denied"
+	like 'with the command for it' "$out" \
+		"to fix it: chown $user:$group $dir/state/$file\$"
+	chown $user "$dir/state/$file"
+done
+
 "$TAILGATE" -f "$conf" client add anna >"$dir/anna.key" 2>/dev/null
 look
 is 'a new clients file can be read by the service' "$rc" 0

@@ -127,12 +127,28 @@ look_at_runtime(struct looking *l)
 	l->failures += l->failures < FAILURES_MAX;
 }
 
+/* The ledger, or a file beside it, if there is one. */
+static void
+look_at_ledger_file(struct looking *l, const char *path, int mode)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	if (S_ISREG(st.st_mode) && access(path, mode) == 0)
+		return;
+	fail(l, "ledger.file", path, "write to");
+	if (S_ISREG(st.st_mode) && !l->root)
+		fprintf(l->out, "  to fix it: chown %s:%s %s\n", l->user,
+		    l->group, path);
+}
+
 static void
 look_at_ledger(struct looking *l)
 {
 	const char *path = l->config->ledger_file;
-	char dir[4096];
-	struct stat st;
+	char dir[4096], beside[4096];
 
 	if (!l->config->ledger || path == NULL)
 		return;
@@ -140,11 +156,12 @@ look_at_ledger(struct looking *l)
 	/* state_dir itself may not exist yet. */
 	if (strcmp(dir, l->config->state_dir) != 0)
 		look_writable(l, "ledger.file", dir);
-	if (stat(path, &st) == -1)
-		return;
-	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-	if (!S_ISREG(st.st_mode) || access(path, R_OK | W_OK) == -1)
-		fail(l, "ledger.file", path, "write to");
+	look_at_ledger_file(l, path, R_OK | W_OK);
+	/* Nobody may read the lock. */
+	snprintf(beside, sizeof(beside), "%s.lock", path);
+	look_at_ledger_file(l, beside, W_OK);
+	snprintf(beside, sizeof(beside), "%s.tail", path);
+	look_at_ledger_file(l, beside, R_OK | W_OK);
 }
 
 static void

@@ -65,6 +65,42 @@ close_fd(int *fd)
 	*fd = -1;
 }
 
+/* The directory, for looking the file up in it alone. */
+static int
+open_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash == NULL ? strdup(".")
+				  : strndup(path, (size_t)(slash - path) + 1);
+	int flags = O_DIRECTORY | O_CLOEXEC, fd;
+
+	if (dir == NULL)
+		return -1;
+#ifdef O_PATH
+	flags |= O_PATH;
+#endif
+	fd = open(dir, O_RDONLY | flags);
+	free(dir);
+	return fd;
+}
+
+/* Gives what root made to the service whose directory it is in; otherwise the
+ * service could not start after root had started it once. */
+static void
+adopt(const struct ledger_current *c, int fd)
+{
+	struct stat st, dir;
+	int dir_fd;
+
+	if (fstat(fd, &st) == -1 || st.st_uid != 0 || st.st_nlink != 1 ||
+	    (dir_fd = open_dir(c->path)) == -1)
+		return;
+	if (fstat(dir_fd, &dir) == 0 && dir.st_uid != 0 &&
+	    fchown(fd, dir.st_uid, dir.st_gid) == -1 && errno != EPERM)
+		log_warn("%s: its owner: %s", c->path, strerror(errno));
+	close(dir_fd);
+}
+
 /* Opens the file that is at the path now. */
 static int
 open_ledger(struct ledger_current *c, struct stat *st)
@@ -78,6 +114,7 @@ open_ledger(struct ledger_current *c, struct stat *st)
 		close(fd);
 		return -1;
 	}
+	adopt(c, fd);
 	c->fd = fd;
 	c->dev = st->st_dev;
 	c->ino = st->st_ino;
@@ -101,6 +138,7 @@ open_lock(struct ledger_current *c)
 	/* A copy of a lock file that others may read. */
 	if ((st.st_mode & 0777) != LOCK_MODE && fchmod(fd, LOCK_MODE) == -1)
 		log_warn("%s: %s", c->lock_path, strerror(errno));
+	adopt(c, fd);
 	close_fd(&c->lock_fd);
 	close_fd(&c->tail_fd);
 	c->lock_fd = fd;
@@ -110,26 +148,9 @@ open_lock(struct ledger_current *c)
 	    ledger_current_open_plain(c->tail_path, O_RDWR | O_CREAT, 0640);
 	if (c->tail_fd == -1)
 		log_warn("%s: %s", c->tail_path, strerror(errno));
+	else
+		adopt(c, c->tail_fd);
 	return 0;
-}
-
-/* The directory, for looking the file up in it alone. */
-static int
-open_dir(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? strdup(".")
-				  : strndup(path, (size_t)(slash - path) + 1);
-	int flags = O_DIRECTORY | O_CLOEXEC, fd;
-
-	if (dir == NULL)
-		return -1;
-#ifdef O_PATH
-	flags |= O_PATH;
-#endif
-	fd = open(dir, O_RDONLY | flags);
-	free(dir);
-	return fd;
 }
 
 /* Which file it is, and its size.  Asking for the time of the last change,

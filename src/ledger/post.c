@@ -283,8 +283,12 @@ ledger_post_open(int desk, char *why, size_t size)
 	    greeting.error == 0)
 		return p;
 	if (p->greeted)
-		snprintf(why, size, "%.*s: %s", (int)sizeof(greeting.which),
-		    greeting.which, strerror(greeting.error));
+		snprintf(why, size, "%.*s: %s%s", (int)sizeof(greeting.which),
+		    greeting.which, strerror(greeting.error),
+		    greeting.error == EACCES
+			? "; `tailgate check --user` with this user's name "
+			  "says how to repair it"
+			: "");
 	else
 		snprintf(
 		    why, size, "the ledger's process: %s", strerror(errno));
