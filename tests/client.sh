@@ -67,6 +67,18 @@ for wrong in '--place mars:--place: must be one of' \
 	check_not "${wrong%%:*} is refused" [ "$rc" -eq 0 ]
 	like 'by the name of the option' "$err" "${wrong#*:}"
 done
+# A group that is taken out of tailgate.conf: what mends that still works.
+sed 's/name = "team"/name = "crew"/' "$conf" >"$dir/crew.conf"
+printf 'clients = ( %s, %s );\n' \
+	'{ name = "anna"; user = "a"; group = "team"; }' \
+	'{ name = "ben"; user = "b"; group = "team"; }' >"$dir/crew_clients"
+sed -i 's,clients_file = "[^"]*";,clients_file = "crew_clients";,' "$dir/crew.conf"
+check_not 'a group that there is not: a mistake' \
+	"$TAILGATE" -f "$dir/crew.conf" check
+check 'a client may leave it' \
+	"$TAILGATE" -f "$dir/crew.conf" client set anna --group ''
+check 'or be removed' "$TAILGATE" -f "$dir/crew.conf" client rm ben
+check 'then it is good' "$TAILGATE" -f "$dir/crew.conf" check
 client sett anna
 like 'a word that is nearly one' "$err" 'did you mean "set"'
 same 'and nothing is changed' "$dir/clients.conf" "$dir/before"

@@ -354,8 +354,9 @@ begin_client(struct edit *e, const char *file, const char *name, FILE *err)
 		return -1;
 	if ((at = client_find(e, name)) != -1)
 		return at;
-	fprintf(err, "%s: there is no client %s\n", file,
-	    mistake_quote(&e->load, name));
+	fprintf(err,
+	    "%s: there is no client %s; `tailgate client list` names them\n",
+	    file, mistake_quote(&e->load, name));
 	edit_end(e);
 	return -1;
 }

@@ -83,6 +83,8 @@ void origins_move(struct load *, const void *from, size_t bytes, void *to);
 void prove_url_path(struct load *, const struct provider *);
 /* Reports what is wrong with models and their targets (prove_models.c). */
 void prove_models(struct load *);
+/* The same of clients (prove_clients.c). */
+void prove_clients(struct load *);
 /* Checks the store and what is shared through it (store.c). */
 void prove_store(struct load *);
 void finish_store(struct load *);

@@ -396,6 +396,8 @@ enum config_flags {
 					   "line", "level", "text"} */
 	/* price_file need not be there yet (prices import). */
 	CONFIG_NEW_PRICES = 1 << 3,
+	/* A client may name a group that there is not (client set, rm). */
+	CONFIG_ANY_GROUP = 1 << 4,
 };
 
 /* Checks a private pattern; -1 and a message if it cannot be used. */

@@ -204,7 +204,9 @@ options_parse(
 static int
 client_run(const struct verb *verb, struct client_call *call)
 {
-	struct config *config = ctl_load(CONFIG_NO_SECRETS, verb->role, NULL);
+	unsigned flags = CONFIG_NO_SECRETS |
+	    (verb->role == SANDBOX_EDIT ? CONFIG_ANY_GROUP : 0);
+	struct config *config = ctl_load(flags, verb->role, NULL);
 	int status = 1;
 
 	if (config == NULL)

@@ -213,7 +213,10 @@ complain_group(const struct client_call *call)
 
 	fprintf(stderr, "tailgate client: --group: ");
 	if (c->nclient_groups == 0)
-		fprintf(stderr, "there are no client_groups");
+		fprintf(stderr,
+		    "there are no client_groups yet; write client_groups = ( { "
+		    "name = \"%s\"; } ); into %s",
+		    call->group, c->path);
 	else
 		fprintf(stderr, "must be one of client_groups:");
 	for (size_t i = 0; i < c->nclient_groups; i++)
