@@ -150,6 +150,15 @@ if [ "$(id -u)" -eq 0 ]; then
 		0:65534:640
 	import "$dir/litellm.json" --date 2026-11-01
 fi
+# A file that is named has to be there, even if the list has nothing for it.
+mv "$dir/prices.conf" "$dir/kept"
+echo '{ "nobody/x": { "litellm_provider": "nobody", "mode": "chat",
+	"input_cost_per_token": 1e-6 } }' >"$dir/foreign.json"
+check_not "without price_file: a mistake" "$TAILGATE" -f "$conf" check
+import "$dir/foreign.json"
+check "a list without our models makes it" [ -s "$dir/prices.conf" ]
+check "and it is good" "$TAILGATE" -f "$conf" check
+mv "$dir/kept" "$dir/prices.conf"
 cp "$dir/prices.conf" "$dir/once"
 import "$dir/litellm.json" --date 2026-11-01
 same "again: nothing changes" "$dir/once" "$dir/prices.conf"

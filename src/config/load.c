@@ -31,6 +31,12 @@ unknown_names(
 
 		if (schema_find(group, name) != NULL)
 			continue;
+		if (strcmp(group, "key") == 0) {
+			mistake(load, child,
+			    "there is no such setting; a key is named by file, "
+			    "credential or env, and never written here");
+			continue;
+		}
 		near = schema_near(group, name);
 		mistake(load, child, "there is no such setting%s%s%s",
 		    near != NULL ? "; did you mean " : "",
@@ -248,8 +254,11 @@ prices_load(struct load *load)
 	    access(path, F_OK) == -1 && errno == ENOENT)
 		return;
 	if (access(path, R_OK) == -1)
-		mistake_of(load, load->config, "", "price_file", "%s: %s", path,
-		    strerror(errno));
+		mistake_of(load, load->config, "", "price_file", "%s: %s%s",
+		    path, strerror(errno),
+		    errno == ENOENT ? "; `tailgate prices import LIST` makes "
+				      "it, or write prices = ( ); into it"
+				    : "");
 	else if ((root = load_file(load, path)) != NULL)
 		load_group(load, SCHEMA_PRICE_FILE, root, load->config);
 }

@@ -49,6 +49,7 @@ struct prices {
 	bool dry;
 	struct buf before, text;
 	unsigned mode; /* of price_file */
+	bool is_new; /* there is no such file yet */
 	size_t nrows; /* in text */
 	size_t missing, tiers;
 };
@@ -285,6 +286,11 @@ prices_write(struct prices *p)
 {
 	const char *path = p->config->price_file;
 
+	/* A file that the configuration names has to be there. */
+	if (p->is_new && p->text.len == 0) {
+		printf("no target needs a price from this list\n");
+		buf_puts(&p->text, "prices = ( );\n");
+	}
 	if (span_eq(buf_span(&p->before), buf_span(&p->text))) {
 		printf("%s has these prices already\n", path);
 		return 0;
@@ -330,7 +336,8 @@ import(struct prices *p, const char *path)
 	if (file_read(path, &json, &list) == -1)
 		goto out;
 	p->mode = 0644;
-	if (access(p->config->price_file, F_OK) == 0) {
+	p->is_new = access(p->config->price_file, F_OK) == -1;
+	if (!p->is_new) {
 		if (file_read(p->config->price_file, &p->before, &st) == -1)
 			goto out;
 		p->mode = st.st_mode & 0777;
