@@ -127,6 +127,7 @@ try_to_reach(struct trial *t)
 {
 	const struct mount_request plain = { .body = 2 };
 	const char *why = t->reply.why;
+	char silent[sizeof(t->reply.why) + 64];
 	bool reached = ask_facts(t, &plain);
 	bool by_header = reached && fact(t, "authorization");
 
@@ -142,6 +143,12 @@ try_to_reach(struct trial *t)
 	else if (!reached && t->reply.ours && t->reply.status == 404)
 		why = "the gateway is of a version before this command's";
 	t->says.ours = t->reply.ours;
+	t->says.silent = !reached && t->reply.status == 0;
+	if (t->says.silent) {
+		snprintf(silent, sizeof(silent),
+		    "%s; does the web server run, at this host and port?", why);
+		why = silent;
+	}
 	if (reached)
 		learn_server(t);
 	mount_say(

@@ -17,7 +17,7 @@ static const struct assumed {
 	const char *name, *lighttpd, *caddy, *nginx, *other;
 } assumed[ASSUMPTIONS] = {
 	[REACHED] = { "the gateway is reached", NULL, NULL, NULL,
-	    "mount /v1 as contrib/ does" },
+	    "mount /v1 as tailgate.fcgi(8) says under MOUNTING" },
 	[AUTHORIZATION] = { "Authorization arrives", NULL, NULL, NULL,
 	    "hand the header Authorization on as HTTP_AUTHORIZATION" },
 	[TWINS] = { "no header with underscores is read as another", NULL,
@@ -31,7 +31,10 @@ static const struct assumed {
 	    "drop the header Proxy" },
 	[ADDRESS] = { "the client's address arrives", NULL, NULL,
 	    "fastcgi_param REMOTE_ADDR $remote_addr", "set REMOTE_ADDR" },
-	[RAW_PATH] = { "path and query arrive as they were written", NULL, NULL,
+	[RAW_PATH] = { "path and query arrive as they were written",
+	    "in server.http-parseopts, \"url-normalize-required\" => "
+	    "\"disable\"",
+	    NULL,
 	    "fastcgi_param REQUEST_URI $request_uri and QUERY_STRING "
 	    "$query_string",
 	    "set REQUEST_URI and QUERY_STRING to what the client wrote" },
@@ -92,7 +95,7 @@ mount_say(struct mount_says *t, enum mount_assumption which, bool holds,
 	t->failed += !holds;
 	table_cell(t->table, "%s", assumed[which].name);
 	table_cell(t->table, "%s", holds ? "yes" : "NO");
-	if (holds || (which == REACHED && t->ours))
+	if (holds || (which == REACHED && (t->ours || t->silent)))
 		table_cell(t->table, "%s", seen == NULL ? "" : seen);
 	else
 		table_cell(t->table, "%s%schange: %s", seen == NULL ? "" : seen,

@@ -40,6 +40,7 @@ struct mount_says {
 	    *web_server; /* "lighttpd", "Caddy", "nginx" or other words */
 	unsigned failed;
 	bool ours; /* the gateway itself has responded: it is mounted */
+	bool silent; /* nothing has responded: there is nothing to mount in */
 };
 
 /* seen: what was seen, short; NULL: nothing to add.  If the assumption does not

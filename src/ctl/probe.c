@@ -258,7 +258,9 @@ probes_make(struct round *r, int argc, char **argv)
 
 		if (p == NULL) {
 			fprintf(stderr,
-			    "tailgate probe: %s: no such provider\n", argv[i]);
+			    "tailgate probe: %s: no such provider; "
+			    "`tailgate status` names them\n",
+			    argv[i]);
 			return -1;
 		}
 		r->probes[r->nprobes++].provider = p;

@@ -231,6 +231,20 @@ ask_health(struct probe_asking *a)
 	return well;
 }
 
+/* Some servers have no list, but most have one: their url is wrong then. */
+static void
+conclude_unlisted(struct probe_asking *a, int status)
+{
+	char why[PROBE_WHY_SIZE];
+
+	snprintf(why, sizeof(why), "it lists no models (HTTP %d for /models)%s",
+	    status,
+	    strstr(a->probe->provider->url, "/v1") == NULL
+		? "; does the url need /v1?"
+		: "");
+	conclude(a->probe, HEALTH_OK, why);
+}
+
 /* The list of models, or NULL; concludes how the provider is. */
 static json_t *
 ask_models(struct probe_asking *a)
@@ -247,7 +261,7 @@ ask_models(struct probe_asking *a)
 		conclude_result(probe, &response.report);
 	} else if (response.status == 404 || response.status == 405 ||
 	    response.status == 501) {
-		conclude(probe, HEALTH_OK, "it lists no models");
+		conclude_unlisted(a, response.status);
 	} else if (response.status < 200 || response.status >= 300) {
 		conclude_status(probe, &response);
 	} else if ((root = parsed(&response)) == NULL) {
@@ -308,6 +322,21 @@ pick_key(struct probe_asking *a, struct buf *refused)
 	a->key = good != NULL ? good : p->nkeys > 0 ? p->keys[0] : NULL;
 }
 
+/* Another gateway that the configuration takes for a plain server. */
+static void
+say_kind(struct probe *probe, const json_t *models)
+{
+	const char *owner = json_string_value(json_object_get(
+	    json_array_get(json_object_get(models, "data"), 0), "owned_by"));
+	size_t at = strlen(probe->why);
+
+	if (probe->provider->kind == PROVIDER_OPENAI && owner != NULL &&
+	    strcmp(owner, "tailgate") == 0)
+		snprintf(probe->why + at, sizeof(probe->why) - at,
+		    "%sit is a tailgate: write kind = \"tailgate\"",
+		    at > 0 ? "; " : "");
+}
+
 static void
 say_refused(struct probe *probe, const struct buf *refused)
 {
@@ -347,6 +376,8 @@ probe_ask(const struct config *config, const struct provider *provider,
 			probe_learn(&a, models);
 		if (probe->ok)
 			probe_names(&a, models);
+		if (probe->ok)
+			say_kind(probe, models);
 		json_decref(models);
 	}
 	say_refused(probe, &refused);

@@ -247,7 +247,7 @@ test_verdicts(void)
 {
 	static const struct verdict_case cases[] = {
 		{ "no list", { "", "", 404, "", 0, NULL }, true, HEALTH_OK,
-		    "it lists no models" },
+		    "it lists no models (HTTP 404 for /models)" },
 		{ "401", { "", "", 401, "your key sk-secret", 0, NULL }, false,
 		    HEALTH_ABANDONED,
 		    "HTTP 401: it requires a key, and none is configured" },
