@@ -134,6 +134,12 @@ begin refuse_external
 
 lock_ledger "$ledger"
 stuck 'a held lock'
+status_says()
+{
+	"$TAILGATE" -f "$conf" status |
+		grep -q "^ledger: .*can't be written; requests for external"
+}
+check 'a held lock: status says so' wait_until status_says
 unlock_ledger
 over 'a held lock' 0
 is 'nobody may read the lock' \

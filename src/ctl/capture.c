@@ -14,9 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "ctl/capture_file.h"
 #include "ctl/ctl.h"
 #include "ctl/table.h"
@@ -160,13 +162,56 @@ is_capture(const struct dirent *e)
 	    strcmp(e->d_name + n - end, RECORDING_END) == 0;
 }
 
+struct found {
+	char path[1024]; /* runtime_dir has at most 900 bytes */
+	struct timespec at; /* when it was written */
+};
+
+static int
+by_time(const void *a, const void *b)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->at.tv_sec != y->at.tv_sec)
+		return x->at.tv_sec < y->at.tv_sec ? -1 : 1;
+	return (x->at.tv_nsec > y->at.tv_nsec) -
+	    (x->at.tv_nsec < y->at.tv_nsec);
+}
+
+/* The files in the directory, the oldest first; the caller frees them. */
+static struct found *
+find_files(const char *dir, size_t *count)
+{
+	struct dirent **names = NULL;
+	int n = scandir(dir, &names, is_capture, alphasort);
+	struct found *files =
+	    calloc((size_t)(n > 0 ? n : 0) + 1, sizeof(*files));
+	struct stat st;
+
+	if (files == NULL)
+		fatal("out of memory");
+	*count = 0;
+	for (int i = 0; i < n; i++) {
+		struct found *f = &files[*count];
+
+		snprintf(
+		    f->path, sizeof(f->path), "%s/%s", dir, names[i]->d_name);
+		if (stat(f->path, &st) == 0) {
+			f->at = st.st_mtim;
+			++*count;
+		}
+		free(names[i]);
+	}
+	free(names);
+	qsort(files, *count, sizeof(*files), by_time);
+	return files;
+}
+
 static void
-add_file(struct table *t, const char *dir, const char *name)
+add_file(struct table *t, const char *path)
 {
 	struct capture_file file;
-	char path[4096];
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	if (capture_file_read(path, &file, NULL) == -1)
 		return;
 	table_cell(t, "%s", capture_file_text(&file, "at"));
@@ -187,16 +232,13 @@ list(struct recording *recording)
 	struct table *t = table_new(
 	    "at|client|endpoint|model|>status|>request|>response|file");
 	struct recording_facts facts;
-	struct dirent **names;
 	char left[CLOCK_AGE_SIZE];
-	int n = scandir(dir, &names, is_capture, alphasort);
+	size_t n;
+	struct found *files = find_files(dir, &n);
 
-	for (int i = 0; i < n; i++) {
-		add_file(t, dir, names[i]->d_name);
-		free(names[i]);
-	}
-	if (n >= 0)
-		free(names);
+	for (size_t i = 0; i < n; i++)
+		add_file(t, files[i].path);
+	free(files);
 	if (table_rows(t) > 0)
 		table_print(t, stdout);
 	table_free(t);

@@ -406,6 +406,7 @@ status_print(const struct config *config, bool json)
 		print_requests(slots);
 		print_budgets(config, budgets);
 		status_recording(recording);
+		status_ledger(config);
 		putchar('\n');
 		print_sandbox(meters);
 		print_store(config, meters);

@@ -7,11 +7,13 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "ctl/status_more.h"
 #include "ctl/table.h"
+#include "ledger/gap.h"
 
 void
 status_own_keys(const struct config *config)
@@ -48,4 +50,29 @@ status_recording(struct recording *recording)
 		table_print(t, stdout);
 	}
 	table_free(t);
+}
+
+void
+status_ledger(const struct config *config)
+{
+	static const char *const then[] = {
+		[STUCK_REFUSE_EXTERNAL] =
+		    "requests for external providers are refused",
+		[STUCK_REFUSE] = "requests are refused",
+		[STUCK_COUNT] = "requests go on, and are counted",
+	};
+	struct ledger_gap *gap;
+
+	if (!config->ledger)
+		return;
+	gap = ledger_gap_open(config->runtime_dir);
+	if (ledger_gap_fails(gap))
+		printf(
+		    "\nledger: %s can't be written; %s.  The log says why.\n",
+		    config->ledger_file, then[config->ledger_when_stuck]);
+	if (atomic_load(&gap->lost) > 0)
+		printf("ledger: %" PRIu64 " requests are not recorded; a line "
+		       "will say so when it can be written\n",
+		    atomic_load(&gap->lost));
+	ledger_gap_close(gap);
 }

@@ -4,7 +4,7 @@
  */
 /*
  * Parts of `tailgate status` that are shown only if they are in use: each
- * prints an empty line and a table, or nothing.
+ * prints an empty line and a table (or a sentence), or nothing.
  */
 #ifndef CTL_STATUS_MORE_H
 #define CTL_STATUS_MORE_H
@@ -16,5 +16,9 @@
 void status_own_keys(const struct config *);
 /* Whose exchanges are recorded: nobody should wonder who keeps what is said. */
 void status_recording(struct recording *);
+
+/* That the ledger can't be written, and what that means for requests; nothing
+ * while it can. */
+void status_ledger(const struct config *);
 
 #endif
