@@ -27,7 +27,8 @@ key_take(struct load *load, const struct key_source *source, const char *name,
 	    (text.p[text.len - 1] == '\n' || text.p[text.len - 1] == '\r'))
 		text.len--;
 	if (text.len == 0) {
-		mistake_of(load, source, "key", name, "holds no key");
+		mistake_of(load, source, "key", name,
+		    "holds no key; write it there, on one line");
 		return NULL;
 	}
 	for (size_t i = 0; i < text.len; i++)
@@ -54,7 +55,9 @@ key_open(struct load *load, const struct key_source *source, const char *name,
 		mistake_of(load, source, "key", name, "cannot read %s: %s%s",
 		    mistake_quote(load, path), strerror(why),
 		    why == ENOENT && strcmp(name, "file") == 0
-			? "; put the key into it, on one line, and chmod 640 it"
+			? "; put the key into it, on one line, and let the "
+			  "service alone read it: chown root:tailgate, chmod "
+			  "640"
 			: "");
 		return -1;
 	}

@@ -458,7 +458,7 @@ const struct schema schema_table[] = {
 	TEXT("key", "env", SCHEMA_NAME, 1, 255, NULL, false,
 	    "An environment variable.", IN(key_source, env)),
 
-	TEXT("wake", "mac", SCHEMA_STRING, 17, 17, NULL, false,
+	TEXT("wake", "mac", SCHEMA_STRING, 1, 64, NULL, false,
 	    "Its network card's address, such as \"aa:bb:cc:dd:ee:ff\", for a "
 	    "magic packet (Wake-on-LAN).",
 	    IN(wake, mac)),

@@ -220,7 +220,12 @@ text_read(struct load *load, const char *path, const char *dir)
 	if (text == NULL) {
 		mistake_in(load, path, 0, "%s%s",
 		    errno == EINVAL ? "not a regular file" : strerror(errno),
-		    errno == ENOENT && strcmp(path, load->files[0].path) == 0
+		    errno == EACCES
+			? "; run this as root, or as the gateway's user "
+			  "(`tailgate check --user NAME` says what that user "
+			  "can't read)"
+			: errno == ENOENT &&
+			    strcmp(path, load->files[0].path) == 0
 			? "; `tailgate init` writes one, -f FILE names another"
 			: "");
 		return NULL;

@@ -8,6 +8,7 @@
  */
 #include "config.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "policy/patterns.h"
 
 #define JSON_MAX (8 * 1024 * 1024)
+#define SERVICE_USER "tailgate"
 
 static const char *
 type_name(const struct schema *row)
@@ -181,18 +183,23 @@ findings_print(const struct findings *f, bool good, bool json)
 }
 
 static int
-say_good(const struct config *config)
+say_good(const struct config *config, bool as_root)
 {
 	fprintf(stderr, "%s: good: %zu providers, %zu models, %zu clients\n",
 	    config->path, config->nproviders, config->nmodels,
 	    config->nclients);
+	if (as_root)
+		fprintf(stderr,
+		    "  what the service may read and write: `tailgate check "
+		    "--user " SERVICE_USER "`\n");
 	return 0;
 }
 
 /* Confines the process first, unless access_check() has done so: with a user,
  * it has confined only its child. */
 static int
-config_show(const struct config *config, enum mode mode, const char *user)
+config_show(
+    const struct config *config, enum mode mode, const char *user, bool as_root)
 {
 	if ((mode != PROVE && mode != JSON) || user != NULL)
 		if (ctl_confine(config,
@@ -208,7 +215,7 @@ config_show(const struct config *config, enum mode mode, const char *user)
 	case JSON:
 		return 0;
 	default:
-		return say_good(config);
+		return say_good(config, as_root);
 	}
 }
 
@@ -216,6 +223,10 @@ static int
 config_check(enum mode mode, unsigned flags, const char *user)
 {
 	struct findings f = { NULL, NULL, 0 };
+	/* Root may do anything; if there is a user for the service, that user
+	 * is meant. */
+	bool as_root =
+	    user == NULL && geteuid() == 0 && getpwnam(SERVICE_USER) != NULL;
 	struct config *config = examine(mode, flags, user, &f);
 	int status = 1;
 
@@ -223,7 +234,7 @@ config_check(enum mode mode, unsigned flags, const char *user)
 	free(f.mistakes);
 	free(f.access);
 	if (config != NULL)
-		status = config_show(config, mode, user);
+		status = config_show(config, mode, user, as_root);
 	config_free(config);
 	return status;
 }

@@ -408,7 +408,8 @@ ctl_explain(int argc, char **argv)
 	w.endpoint = endpoint_spec(endpoint_by_name(span_of(asked.endpoint)));
 	if (w.endpoint == NULL || w.endpoint->upstream == NULL)
 		return ctl_misuse("explain",
-		    "there is no endpoint %s to send a request to",
+		    "there is no endpoint %s to send a request to; the "
+		    "table of endpoints is in tailgate.fcgi(8)",
 		    asked.endpoint);
 	if (asked.file != NULL)
 		*more++ = asked.file;

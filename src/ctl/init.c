@@ -245,7 +245,10 @@ config_write_new(const struct init *init)
 	if (buf_failed(&text))
 		fprintf(stderr, "tailgate init: too many models\n");
 	else if ((status = file_write(init->file, &text)) == 0)
-		fprintf(stderr, "wrote %s\n", init->file);
+		fprintf(stderr,
+		    "wrote %s; next: `tailgate check`, `tailgate client add "
+		    "NAME`, and a reload if a gateway runs\n",
+		    init->file);
 	buf_free(&text);
 	return status;
 }

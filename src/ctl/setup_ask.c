@@ -185,7 +185,8 @@ say_not_told(const struct setup *s, enum setup_asked asked, const char *why)
 	    asked == SETUP_UNKNOWN_KEY
 		? "If the client is new, reload the gateway (systemctl reload "
 		  "tailgate), then set up again"
-		: "--model NAME sets it up without asking the gateway (no "
+		: "Is that the gateway's URL, and does its web server run?\n"
+		  "--model NAME sets it up without asking the gateway (no "
 		  "context window then)");
 	return -1;
 }

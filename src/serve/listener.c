@@ -129,7 +129,11 @@ make_socket(const char *path, char *why, size_t size)
 	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(mask);
 	if (fd == -1 || rc == -1 || listen(fd, BACKLOG) == -1) {
-		snprintf(why, size, "%s: %s", path, strerror(errno));
+		snprintf(why, size, "%s: %s%s", path, strerror(errno),
+		    errno == ENOENT || errno == EACCES
+			? "; make its directory, owned by the user that runs "
+			  "this: install -d -o USER DIRECTORY"
+			: "");
 		if (fd != -1)
 			close(fd);
 		return -1;

@@ -213,6 +213,8 @@ read_arguments(int argc, char **argv, struct arguments *a)
 		}
 	}
 	if (optind < argc) {
+		fprintf(stderr, "tailgate.fcgi: unexpected argument \"%s\"\n",
+		    argv[optind]);
 		usage(stderr);
 		return 2;
 	}

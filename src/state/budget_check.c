@@ -129,7 +129,7 @@ check_shared(struct budget_side *s, const struct budget_reservation *h,
 		    month_wait(now), out) == -1))
 		return -1;
 	return check_purse(s, PURSE_TOKENS, budget_amount(h->tokens),
-	    "daily tokens", day_wait(now), out);
+	    "daily budget of tokens", day_wait(now), out);
 }
 
 static int
@@ -169,8 +169,9 @@ check_tokens(const struct budget_side *s, int64_t tokens, struct budget_now now,
 	used = budget_amount(s->row->day.tokens);
 	if (bound > 0 && !fits(used, held, tokens, bound)) {
 		if (used < bound)
-			return refuse_held(s, "daily tokens", out);
-		return refuse_spent(s, "daily tokens", day_wait(now), out);
+			return refuse_held(s, "daily budget of tokens", out);
+		return refuse_spent(
+		    s, "daily budget of tokens", day_wait(now), out);
 	}
 	bound = budget_amount(s->budget->tokens_per_minute);
 	if (bound == 0 ||
