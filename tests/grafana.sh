@@ -18,7 +18,7 @@ else
 	more="$more store = { url = \"unix://$dir/store\"; };"
 fi
 stub_config
-add_client chief --operator
+add_client chief --operator --usd-per-day 5
 start_tailgate
 start_server lighttpd
 post /v1/chat/completions "$(chat plain)"
