@@ -67,6 +67,7 @@ sed -e 's/^\( *\)#\([^ #]\)/\1\2/' -e 's/^\( *\)#  /\1  /' \
 	echo key-of-a-test >"$dir/etc/deepseek.key"
 	echo key-of-a-test >"$dir/credentials/openrouter"
 	echo key-of-a-test-2 >"$dir/credentials/openrouter-2"
+	echo password >"$dir/credentials/store"
 )
 echo 'prices = ( );' >"$dir/etc/prices.conf"
 : >"$dir/etc/lab-ca.pem"
