@@ -78,6 +78,7 @@ cat >>"$dir/etc/local.conf" <<-'END'
 	  targets = ( { provider = "echo"; model = "e"; } ); } );
 END
 start_tailgate "$dir/etc/local.conf"
+wait_until [ -e "$dir/state/ledger.jsonl" ]
 is 'of a ledger that root has made' \
 	"$(command stat -c %U "$dir/state/ledger.jsonl" \
 		"$dir/state/ledger.jsonl.lock" "$dir/state/ledger.jsonl.tail" |
