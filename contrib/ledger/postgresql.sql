@@ -11,12 +11,17 @@
 --
 -- or from rsyslog (rsyslog.conf here).  A line that is loaded again is not
 -- added again: its gateway and its number identify it.
+--
+-- Each line is kept as it was written, so a host's chain can be verified here:
+--
+--	psql -d tailgate -At -c "SELECT line FROM ledger WHERE gateway = 'one'
+--	    ORDER BY n" >one.jsonl && tailgate usage --verify one.jsonl
 
 CREATE TABLE IF NOT EXISTS ledger (
     gateway text NOT NULL,
     n bigint NOT NULL,
     "time" timestamptz NOT NULL,
-    line jsonb NOT NULL,
+    line json NOT NULL,
     PRIMARY KEY (gateway, n)
 );
 CREATE INDEX IF NOT EXISTS ledger_time ON ledger ("time");
@@ -32,7 +37,7 @@ BEGIN
     -- Of before hosts had a name, and torn lines, nothing can be told.
     IF j ? 'gateway' AND j ? 'n' THEN
         INSERT INTO ledger VALUES (j->>'gateway', (j->>'n')::bigint,
-            (j->>'time')::timestamptz, j)
+            (j->>'time')::timestamptz, NEW.line::json)
         ON CONFLICT DO NOTHING;
     END IF;
     RETURN NEW;
@@ -80,7 +85,7 @@ SELECT gateway, n, "time",
     (line->>'first_byte_ms')::bigint AS "first_byte_ms",
     (line->>'total_ms')::bigint AS "total_ms",
     length(line->>'client') - length(replace(line->>'client', '/', '')) AS hops
-FROM ledger WHERE line ? 'id';
+FROM ledger WHERE line->>'id' IS NOT NULL;
 
 -- Each request once: where the client asked.  The gateways that it was handed
 -- on to have it under the same id.
@@ -117,7 +122,7 @@ SELECT gateway, n, i AS try, line->>'id' AS id, "time",
     (t->>'queue_ms')::bigint AS "queue_ms",
     (t->>'wake_ms')::bigint AS "wake_ms",
     (t->>'ms')::bigint AS "ms"
-FROM ledger, jsonb_array_elements(line->'tries') WITH ORDINALITY AS x (t, i);
+FROM ledger, json_array_elements(line->'tries') WITH ORDINALITY AS x (t, i);
 
 CREATE OR REPLACE VIEW gaps AS
 SELECT gateway, n, "time", (line->>'until')::timestamptz AS "until",
