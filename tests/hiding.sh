@@ -139,6 +139,8 @@ texts()
 	json "$1" 'an accent apart' "$2\"Zu\\u0308rich\"$3"
 	json "$1" 'a number' "$2\"x\"$3,\"y\":4111111111111111"
 	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
+	json "$1" 'a number below one with an exponent' \
+		"$2\"x\"$3,\"y\":0.04111111111111111e17"
 	json "$1" 'a key' "$2\"x\"$3,\"y\":{\"OMEGA-123\":1}"
 }
 # Requests without a body: their id and query.

@@ -327,7 +327,7 @@ read_exponent(struct reading *r, struct span number)
 {
 	char digits[DIGITS_MAX];
 	const char *e = memchr(number.p, 'e', number.len);
-	long point = -1, n = 0, whole;
+	long point = -1, n = 0, whole, zeros = 0;
 
 	if (e == NULL && (e = memchr(number.p, 'E', number.len)) == NULL)
 		return;
@@ -341,9 +341,12 @@ read_exponent(struct reading *r, struct span number)
 	if (whole > DIGITS_MAX || whole < -DIGITS_MAX)
 		return;
 	whole += point < 0 ? n : point;
-	if (whole > 0 && whole <= DIGITS_MAX)
-		pattern_scan(
-		    &r->patterns, (struct span){ digits, (size_t)whole });
+	if (whole <= 0 || whole > DIGITS_MAX)
+		return;
+	while (zeros < whole && digits[zeros] == '0')
+		zeros++;
+	pattern_scan(&r->patterns,
+	    (struct span){ digits + zeros, (size_t)(whole - zeros) });
 }
 
 /* A number is a text, too; it may be that of a credit card. */
