@@ -177,7 +177,7 @@ shipped()
 		printf '%s\n' "$out" | grep -c '  NO ')" '0 0'
 	like "$1: the web server is known" "$out" \
 		'reached.* (lighttpd|Caddy|nginx)$'
-	is "$1: a line for each" "$(printf '%s\n' "$out" | wc -l)" 17
+	is "$1: a line for each" "$(printf '%s\n' "$out" | wc -l)" 18
 	detail "$out"
 	unlike "$1: the key is not printed" "$out" "$chief_key"
 	probe --key-file "$dir/anna.key"
@@ -203,6 +203,8 @@ lighttpd_conf "$dir/bad.lighttpd" <<-'END'
 	server.stream-request-body = 1
 	server.stream-response-body = 0
 	server.max-request-size = 1024
+	server.http-parseopts = ( "url-normalize-unreserved" => "enable",
+	  "url-normalize-required" => "enable" ) # as Debian's
 	fastcgi.server = ( "/" => (( "socket" => env.TAILGATE_SOCKET,
 	  "check-local" => "disable", "fix-root-scriptname" => "enable" )) )
 END
@@ -239,10 +241,12 @@ sizes='the largest JSON body'
 start_lighttpd "$dir/bad.lighttpd"
 probe --key-file "$dir/chief.key"
 holds NO 'a stream passes' 'a hang-up before' "$sizes" 'the largest upload' \
-	'a body of unknown length'
+	'a body of unknown length' 'path and query'
 holds yes 'errors keep' 'no header with underscores' 'no header is dropped' \
 	'a header Proxy' 'Authorization' \
-	"the client's address" 'path and query' 'OPTIONS' 'no Status'
+	"the client's address" 'OPTIONS' 'no Status'
+like "$server: what to change" "$out" \
+	'change: in server.http-parseopts, "url-normalize-required"'
 is "$server: wrong: the exit status says so" "$code" 1
 stop_server
 
