@@ -206,6 +206,10 @@ bad_key()
 			--data-binary '{"model":"stub/x"}'
 		refused 401 invalid_api_key "$(echo "$header" | cut -c1-24)"
 	done
+	request /v1/models -H "Authorization: $its"
+	like "$server: a key without Bearer: how it is sent" "$(body)" \
+		'holds no key as this gateway reads it; send .Authorization: B'
+	request /v1/models
 	like "$server: WWW-Authenticate or not, no key is named" \
 		"$(body)" '"invalid_api_key"'
 	unlike "$server: the wrong key is not said again" "$(body)" "$its"

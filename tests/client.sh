@@ -79,6 +79,10 @@ check 'a client may leave it' \
 	"$TAILGATE" -f "$dir/crew.conf" client set anna --group ''
 check 'or be removed' "$TAILGATE" -f "$dir/crew.conf" client rm ben
 check 'then it is good' "$TAILGATE" -f "$dir/crew.conf" check
+client set anna --models 'chatx,paid'
+is 'a glob of models that matches none is accepted' "$rc" 0
+like 'with a warning' "$err" 'warning: --models: chatx matches no model of '
+cp "$dir/before" "$dir/clients.conf"
 client sett anna
 like 'a word that is nearly one' "$err" 'did you mean "set"'
 same 'and nothing is changed' "$dir/clients.conf" "$dir/before"

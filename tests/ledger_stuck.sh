@@ -109,6 +109,18 @@ stuck()
 		"$status $(header x-tailgate-place)" '200 local'
 	ask out
 	is "$1: nothing was sent" "$(stat other requests)" "$sent"
+	key=$chief_key
+	check "$1: status.json says so" wait_until reported
+	key=$anna_key
+	ask out
+	like "$1: and so does tailgate status" \
+		"$("$TAILGATE" -f "$conf" status)" \
+		"^ledger: .* can't be written; requests for external "
+}
+reported()
+{
+	request /tailgate/status.json
+	body | grep -Eq '"ledger": *\{"writable": *false'
 }
 
 # over WHAT LOST: it goes on, and says what it lost.
@@ -134,12 +146,6 @@ begin refuse_external
 
 lock_ledger "$ledger"
 stuck 'a held lock'
-status_says()
-{
-	"$TAILGATE" -f "$conf" status |
-		grep -q "^ledger: .*can't be written; requests for external"
-}
-check 'a held lock: status says so' wait_until status_says
 unlock_ledger
 over 'a held lock' 0
 is 'nobody may read the lock' \

@@ -139,8 +139,8 @@ matches(const char *glob, const struct model *m)
 	return false;
 }
 
-static bool
-matches_some(const struct config *c, const char *glob)
+bool
+config_has_match(const struct config *c, const char *glob)
 {
 	for (size_t i = 0; i < c->nmodels; i++)
 		if (matches(glob, &c->models[i]))
@@ -155,7 +155,7 @@ advise_globs(struct load *load, const struct client *c, const char *group)
 	if (!origin_has(load, c, group, "models"))
 		return;
 	for (size_t i = 0; i < c->nmodels; i++)
-		if (!matches_some(load->config, c->models[i]))
+		if (!config_has_match(load->config, c->models[i]))
 			warning_of(load, c, group, "models",
 			    "%s matches no model",
 			    mistake_quote(load, c->models[i]));

@@ -437,6 +437,8 @@ const struct keyed *config_keyed_find(const struct config *,
 const struct provider *config_provider(const struct config *, const char *name);
 const struct limit *config_limit(const struct config *, const char *name);
 const struct client *config_client(const struct config *, const char *name);
+/* Is there a model that the glob of a client's `models` may match? */
+bool config_has_match(const struct config *, const char *glob);
 
 const char *place_name(enum place);
 

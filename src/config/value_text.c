@@ -41,8 +41,13 @@ string_check(
 	}
 	len = strlen(text);
 	if ((double)len < min || (double)len > max) {
-		mistake(load, setting, "must have %.0f..%.0f bytes, has %zu",
-		    min, max, len);
+		if (min == max)
+			mistake(load, setting, "must have %.0f bytes, has %zu",
+			    min, len);
+		else
+			mistake(load, setting,
+			    "must have %.0f..%.0f bytes, has %zu", min, max,
+			    len);
 		return NULL;
 	}
 	for (size_t i = 0; i < len; i += n) {

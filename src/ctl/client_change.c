@@ -18,6 +18,7 @@
 #include "ctl/client_change.h"
 
 #define VALUE_MAX 65536
+#define GLOB_MAX 512
 #define DAY_MS INT64_C(86400000)
 #define OVERLAP_DAYS_MAX 366
 
@@ -191,6 +192,8 @@ client_change(struct client_call *call, int letter, const char *value)
 		return take_overlap(call, value);
 	if (letter == 'g')
 		call->group = value;
+	if (letter == 'm')
+		call->models = value;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].letter == letter)
 			return take(call, &rows[i], value);
@@ -227,11 +230,30 @@ complain_group(const struct client_call *call)
 	return -1;
 }
 
+static void
+warn_of_models(const struct config *c, const char *globs)
+{
+	char glob[GLOB_MAX];
+	size_t len;
+
+	for (; *globs != '\0'; globs += len + (globs[len] == ',')) {
+		len = strcspn(globs, ",");
+		snprintf(glob, sizeof(glob), "%.*s", (int)len, globs);
+		if (len > 0 && !config_has_match(c, glob))
+			fprintf(stderr,
+			    "tailgate client: warning: --models: %s matches "
+			    "no model of %s\n",
+			    glob, c->path);
+	}
+}
+
 int
 client_change_check(const struct client_call *call)
 {
 	const struct config *c = call->config;
 
+	if (call->models != NULL)
+		warn_of_models(c, call->models);
 	if (call->group == NULL || *call->group == '\0')
 		return 0;
 	for (size_t i = 0; i < c->nclient_groups; i++)

@@ -19,7 +19,7 @@ struct client_call {
 	const char *name;
 	struct clients_change changes[CLIENT_CHANGES_MAX];
 	size_t nchanges;
-	const char *group; /* as it was given, or NULL */
+	const char *group, *models; /* as they were given, or NULL */
 	int64_t overlap_ms;
 	bool json;
 };
@@ -27,7 +27,8 @@ struct client_call {
 /* Adds the option with this letter.  -1: a line on stderr says what is
  * wrong. */
 int client_change(struct client_call *, int letter, const char *value);
-/* Checks that the group is in the configuration.  -1 likewise. */
+/* Checks that the group is in the configuration, -1 likewise, and warns of
+ * models that are not. */
 int client_change_check(const struct client_call *);
 void client_change_free(struct client_call *);
 

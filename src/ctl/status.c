@@ -293,30 +293,6 @@ print_sandbox(struct meters *meters)
 	    meters_longest_turn_us(meters) / 1000.0);
 }
 
-/* What the workers know of the store; this process does not ask it. */
-static void
-print_store(const struct config *config, struct meters *meters)
-{
-	struct meters_store_sum sum;
-	char since[CLOCK_AGE_SIZE];
-
-	if (config->store.url == NULL || !meters_store_sum(meters, &sum))
-		return;
-	clock_age(clock_wall_ms() - sum.since_wall_ms, since);
-	printf("store: %s",
-	    sum.away == 0     ? "reachable"
-		: sum.up == 0 ? "away"
-			      : "away for some workers");
-	if (sum.up > 0 && sum.away > 0)
-		printf(" (%u of %u)", sum.away, sum.up + sum.away);
-	if (sum.since_wall_ms != 0)
-		printf(" since %s", since);
-	if (sum.up > 0)
-		printf(", %lld us a call", (long long)sum.mean_us);
-	printf(", %llu calls, %llu failed\n", (unsigned long long)sum.calls,
-	    (unsigned long long)sum.failed);
-}
-
 static void
 bound_row(void *ctx, const struct bound *bound)
 {
@@ -375,6 +351,7 @@ status_print(const struct config *config, bool json)
 	struct meters *meters = NULL;
 	struct budget_book *budgets = NULL;
 	struct recording *recording = NULL;
+	struct status_ledger ledger;
 	int status = 1;
 
 	health = health_open(config, why, sizeof(why));
@@ -395,7 +372,9 @@ status_print(const struct config *config, bool json)
 		    .slots = slots,
 		    .budgets = budgets,
 		    .meters = meters,
-		    .recording = recording });
+		    .recording = recording,
+		    .ledger =
+			status_ledger_look(config, &ledger) ? &ledger : NULL });
 	} else {
 		print_providers(config, health);
 		print_held(config, health);
@@ -409,7 +388,7 @@ status_print(const struct config *config, bool json)
 		status_ledger(config);
 		putchar('\n');
 		print_sandbox(meters);
-		print_store(config, meters);
+		status_store(config, meters);
 		status = fflush(stdout) == EOF;
 	}
 	recording_close(recording);

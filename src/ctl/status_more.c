@@ -52,6 +52,19 @@ status_recording(struct recording *recording)
 	table_free(t);
 }
 
+bool
+status_ledger_look(const struct config *config, struct status_ledger *out)
+{
+	struct ledger_gap *gap;
+
+	if (!config->ledger)
+		return false;
+	gap = ledger_gap_open(config->runtime_dir);
+	ledger_gap_status(gap, out);
+	ledger_gap_close(gap);
+	return true;
+}
+
 void
 status_ledger(const struct config *config)
 {
@@ -61,18 +74,39 @@ status_ledger(const struct config *config)
 		[STUCK_REFUSE] = "requests are refused",
 		[STUCK_COUNT] = "requests go on, and are counted",
 	};
-	struct ledger_gap *gap;
+	struct status_ledger is;
 
-	if (!config->ledger)
+	if (!status_ledger_look(config, &is))
 		return;
-	gap = ledger_gap_open(config->runtime_dir);
-	if (ledger_gap_fails(gap))
+	if (!is.writable)
 		printf(
 		    "\nledger: %s can't be written; %s.  The log says why.\n",
 		    config->ledger_file, then[config->ledger_when_stuck]);
-	if (atomic_load(&gap->lost) > 0)
+	if (is.unrecorded > 0)
 		printf("ledger: %" PRIu64 " requests are not recorded; a line "
 		       "will say so when it can be written\n",
-		    atomic_load(&gap->lost));
-	ledger_gap_close(gap);
+		    is.unrecorded);
+}
+
+void
+status_store(const struct config *config, struct meters *meters)
+{
+	struct meters_store_sum sum;
+	char since[CLOCK_AGE_SIZE];
+
+	if (config->store.url == NULL || !meters_store_sum(meters, &sum))
+		return;
+	clock_age(clock_wall_ms() - sum.since_wall_ms, since);
+	printf("store: %s",
+	    sum.away == 0     ? "reachable"
+		: sum.up == 0 ? "away"
+			      : "away for some workers");
+	if (sum.up > 0 && sum.away > 0)
+		printf(" (%u of %u)", sum.away, sum.up + sum.away);
+	if (sum.since_wall_ms != 0)
+		printf(" since %s", since);
+	if (sum.up > 0)
+		printf(", %lld us a call", (long long)sum.mean_us);
+	printf(", %llu calls, %llu failed\n", (unsigned long long)sum.calls,
+	    (unsigned long long)sum.failed);
 }

@@ -180,3 +180,12 @@ ledger_gap_fails(const struct ledger_gap *g)
 	since_ms = clock_now_ms() - at;
 	return since_ms >= 0 && since_ms < FAILED_FOR_MS;
 }
+
+void
+ledger_gap_status(const struct ledger_gap *g, struct status_ledger *out)
+{
+	*out = (struct status_ledger){ .writable = !ledger_gap_fails(g),
+		.unrecorded = atomic_load(&g->lost),
+		.unrecorded_total = atomic_load(&g->total),
+		.since_wall_ms = atomic_load(&g->since_ms) };
+}

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "state/status.h"
+
 /* The lines of one process that the ledger's process has not confirmed: if
  * the process is killed, they are lost.  Lines whose confirmation was on its
  * way are then counted although they exist: better than a lost line that
@@ -32,7 +34,8 @@ struct ledger_gap {
 	_Atomic int64_t since_ms, until_ms; /* wall clock: of the first, the
 					       last; 0: none */
 	_Atomic int64_t failed_ms; /* clock_now_ms() of the last failure to
-				      write; 0: none since a success */
+				      write, or wait that was too long; 0: none
+				      since a success */
 	struct ledger_gap_way ways[LEDGER_GAP_WAYS];
 };
 
@@ -62,5 +65,6 @@ void ledger_gap_failed(struct ledger_gap *);
 void ledger_gap_works(struct ledger_gap *);
 /* True if a process has just failed to write, and none has succeeded since. */
 bool ledger_gap_fails(const struct ledger_gap *);
+void ledger_gap_status(const struct ledger_gap *, struct status_ledger *out);
 
 #endif

@@ -234,12 +234,15 @@ ledger_keeps(struct ledger *l)
 
 	if (l->post == NULL)
 		return true;
-	if (atomic_load_explicit(&l->failing, memory_order_relaxed) ||
-	    ledger_gap_fails(l->gap))
+	if (ledger_gap_fails(l->gap))
 		return false;
 	oldest_ms = atomic_load_explicit(&l->oldest_ms, memory_order_relaxed);
-	return oldest_ms == 0 ||
-	    clock_now_ms() - oldest_ms < LEDGER_PATIENCE_MS;
+	if (!atomic_load_explicit(&l->failing, memory_order_relaxed) &&
+	    (oldest_ms == 0 || clock_now_ms() - oldest_ms < LEDGER_PATIENCE_MS))
+		return true;
+	/* Its process may be stopped, and then can't say so itself. */
+	ledger_gap_failed(l->gap);
+	return false;
 }
 
 void
@@ -265,20 +268,14 @@ ledger_lost(struct ledger *l)
 	return lost;
 }
 
-void
-ledger_metrics(struct ledger *l, struct buf *b)
+bool
+ledger_status(struct ledger *l, struct status_ledger *out)
 {
 	if (l->post == NULL)
-		return;
-	buf_printf(b,
-	    "# HELP tailgate_ledger_writable 0 while the ledger can't be "
-	    "written.\n# TYPE tailgate_ledger_writable gauge\n"
-	    "tailgate_ledger_writable %d\n"
-	    "# HELP tailgate_ledger_unrecorded_total Requests that are not in "
-	    "the ledger, since it could not be written.\n"
-	    "# TYPE tailgate_ledger_unrecorded_total counter\n"
-	    "tailgate_ledger_unrecorded_total %" PRIu64 "\n",
-	    ledger_keeps(l), atomic_load(&l->gap->total));
+		return false;
+	ledger_gap_status(l->gap, out);
+	out->writable = ledger_keeps(l);
+	return true;
 }
 
 /* ---- the writer's thread ---------------------------------------------- */

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "config/settings.h"
 #include "state/entry.h"
+#include "state/status.h"
 
 struct ledger;
 
@@ -66,8 +67,8 @@ bool ledger_keeps(struct ledger *);
 void ledger_flush(struct ledger *, int64_t until_ms);
 /* Before the process ends at once: counts what still waits as lost. */
 void ledger_give_up(struct ledger *);
-/* For GET /metrics: can it be written, and how many requests are not in it. */
-void ledger_metrics(struct ledger *, struct buf *);
+/* False: there is none. */
+bool ledger_status(struct ledger *, struct status_ledger *out);
 /* Lines that this process could not write. */
 uint64_t ledger_lost(struct ledger *);
 

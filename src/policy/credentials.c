@@ -90,6 +90,7 @@ credentials_take(const struct config *config,
 	out->gateway = bearer(fields->authorization);
 	if (out->gateway.p == NULL && fields->x_api_key != NULL)
 		out->gateway = span_of(fields->x_api_key);
+	out->unread = out->gateway.p == NULL && is_given(fields->authorization);
 }
 
 const char *

@@ -39,6 +39,7 @@ struct credential_fields {
 /* All by reference. */
 struct credentials {
 	struct span gateway;	/* p NULL: none */
+	bool unread;		/* then: Authorization came, not as Bearer */
 	enum own_key has;
 	struct span own;	/* if GIVEN, else p NULL */
 	bool own_x_api_key;	/* it came in x-api-key */

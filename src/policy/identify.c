@@ -193,6 +193,10 @@ identify(const struct config *config, const struct peer *peer, int64_t wall_ms,
 		return refuse(refused,
 		    "The key is not known to this gateway; send one that "
 		    "`tailgate client add` made.");
+	if (client == NULL && peer->unread)
+		return refuse(refused,
+		    "Authorization holds no key as this gateway reads it; send "
+		    "`Authorization: Bearer KEY`.");
 	if (client == NULL)
 		return refuse(refused,
 		    "No key was given; send `Authorization: Bearer KEY` with a "

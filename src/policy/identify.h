@@ -17,6 +17,7 @@
 
 struct peer {
 	struct span key;	/* as presented, p NULL: none */
+	bool unread;		/* Authorization came, but not as Bearer */
 	bool has_address;
 	struct net address;
 	const char *user;	/* REMOTE_USER, NULL or empty: none */

@@ -59,6 +59,24 @@ health(const struct config *c, const struct facts *facts, bool readiness,
 /* ---- the endpoints ---------------------------------------------------- */
 
 static void
+ledger_metrics(struct ledger *ledger, struct buf *b)
+{
+	struct status_ledger is;
+
+	if (!ledger_status(ledger, &is))
+		return;
+	buf_printf(b,
+	    "# HELP tailgate_ledger_writable 0 while the ledger can't be "
+	    "written.\n# TYPE tailgate_ledger_writable gauge\n"
+	    "tailgate_ledger_writable %d\n"
+	    "# HELP tailgate_ledger_unrecorded_total Requests that are not in "
+	    "the ledger, since it could not be written.\n"
+	    "# TYPE tailgate_ledger_unrecorded_total counter\n"
+	    "tailgate_ledger_unrecorded_total %" PRIu64 "\n",
+	    is.writable, is.unrecorded_total);
+}
+
+static void
 response_metrics(struct request *r, struct buf *b)
 {
 	struct server *s = r->server;
@@ -99,8 +117,11 @@ serve_status(struct server *s, struct buf *b)
 		.budgets = s->budgets,
 		.meters = s->meters,
 		.recording = s->recording };
+	struct status_ledger ledger;
 	struct buf fleet;
 
+	if (ledger_status(s->ledger, &ledger))
+		of.ledger = &ledger;
 	leases_refresh(s->leases, true);
 	buf_init(&fleet, ABOUT_BYTES_MAX);
 	if (s->store != NULL && look_json(s->store, s->config, &fleet) &&

@@ -121,7 +121,8 @@ request_identify(struct request *r)
 	const char *remote = io_param(r->io, "REMOTE_ADDR");
 	const char *forwarded = NULL;
 	struct peer peer = { .key = presented_key(r),
-		.user = io_param(r->io, "REMOTE_USER") };
+		.user = io_param(r->io, "REMOTE_USER"),
+		.unread = r->credentials.unread };
 
 	if (is_open(r) && peer.key.p == NULL)
 		return true;

@@ -168,6 +168,16 @@ recording_json(struct buf *b, struct recording *recording)
 }
 
 static void
+ledger_json(struct buf *b, const struct status_ledger *ledger)
+{
+	jput_name_open(b, "ledger", '{');
+	jput_bool(b, "writable", ledger->writable);
+	jput_u64(b, "unrecorded", ledger->unrecorded);
+	put_time(b, "since", ledger->since_wall_ms);
+	buf_puts(b, "}");
+}
+
+static void
 store_json(struct buf *b, struct meters *meters)
 {
 	struct meters_store_sum sum;
@@ -215,5 +225,7 @@ status_json(const struct status_of *of, struct buf *b)
 	}
 	if (of->recording != NULL)
 		recording_json(b, of->recording);
+	if (of->ledger != NULL)
+		ledger_json(b, of->ledger);
 	buf_puts(b, "}\n");
 }

@@ -27,6 +27,8 @@
  *    "used": 1.2, "held": 0.1, "left": 3.7, "resets_in_ms": 3600000}],
  *  "recording": {"client": "laptop", "until": time, "exchanges": 3,
  *    "most": 20, "bytes": 81920} or null,
+ *  "ledger": {"writable": true, "unrecorded": 0 (requests that no line has
+ *    reported yet), "since": time of the first of them or null}, with one
  *  and with `store`:
  *  "store": {"reachable": true (for all workers), "workers": 2, "away": 0,
  *    "since": time or null, "mean_us": 90, "calls": 812, "failed": 0},
@@ -46,6 +48,14 @@
 #include "state/recording.h"
 #include "state/slots.h"
 
+/* Whether the ledger's lines can be written now (ledger/gap.h). */
+struct status_ledger {
+	bool writable;
+	uint64_t unrecorded; /* requests, until a line reports them */
+	uint64_t unrecorded_total; /* whether reported or not */
+	int64_t since_wall_ms; /* of the first of them; 0: there is none */
+};
+
 struct status_of {
 	const struct config *config;
 	struct health *health;
@@ -53,6 +63,7 @@ struct status_of {
 	struct budget_book *budgets; /* NULL: they are left out */
 	struct meters *meters;
 	struct recording *recording; /* NULL: it is left out */
+	const struct status_ledger *ledger; /* NULL: it is left out */
 	struct span fleet; /* JSON (fleet/look.h); NULL: not known */
 };
 void status_json(const struct status_of *, struct buf *);

@@ -625,7 +625,7 @@ test_set_clock(void)
 		2 * DAY, 31 * DAY, -31 * DAY };
 	struct budget_book *b = fresh();
 	struct budget_spent spent;
-	struct budget_reservation hold;
+	struct budget_reservation hold = { .again = false };
 	unsigned taken = 0;
 
 	clients[0].budget.nanousd_per_day = USD;
@@ -698,7 +698,7 @@ static void
 test_minute_by_time(void)
 {
 	struct budget_book *b = fresh();
-	struct budget_reservation hold;
+	struct budget_reservation hold = { .again = false };
 
 	clients[0].budget.requests_per_minute = 2;
 	use_n(b, 2, 1, 0);

@@ -318,6 +318,7 @@ main(void)
 	snprintf(rotated, sizeof(rotated), "%s.1", path);
 	config.ledger = true;
 	config.ledger_file = path;
+	config.runtime_dir = dir;
 	test_groups();
 	test_tries();
 	test_names();
