@@ -119,9 +119,13 @@ struct store_script circuits_script = {
 
 	    "if what == 'try' then\n"
 	    "  if e and e.state == 'c' then return { 'closed' } end\n"
-	    "  if e and left(e.till) > 0 then\n"
-	    "    return { e.state, left(e.till) }\n"
+	    "  local till = e and left(e.till) or 0\n"
+	    /* Nobody hears that a quiet trial has ended.  Who waited for all of
+	     * its lease would always find the next one. */
+	    "  if till > 0 and e.quiet then\n"
+	    "    till = math.min(till, math.ceil(lease / 3))\n"
 	    "  end\n"
+	    "  if till > 0 then return { e.state, till } end\n"
 	    /* After a restart, a trial may be under way that the engine does
 	     * not know until it is renewed. */
 	    "  local born = tonumber(call('HGET', K, 'born') or 0)\n"
