@@ -228,6 +228,7 @@ clients_load(struct load *load)
 	if ((root = load_file(load, c->clients_file)) == NULL)
 		return;
 	load_group(load, SCHEMA_CLIENTS_FILE, root, &more);
+	c->clients_read = true;
 	all = arena_alloc(
 	    load->arena, (c->nclients + more.nclients) * sizeof(*all));
 	if (c->nclients > 0)

@@ -317,6 +317,7 @@ struct config {
 	const char *path;
 	const char *runtime_dir, *state_dir;
 	const char *clients_file;	/* "": none */
+	bool clients_read;	/* it was there */
 	const char *price_file;		/* or NULL */
 	const struct listed_price *prices; /* what it lists, in its order */
 	size_t nprices;

@@ -57,6 +57,22 @@ can_load(const struct parent *p)
 	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* A clients file that does not exist yet has no clients; one that is gone had
+ * some, who would all be refused. */
+static bool
+clients_are_gone(const struct parent *p, const struct config *next)
+{
+	const struct config *now = p->now == NULL ? NULL : p->now->config;
+
+	if (now == NULL || !now->clients_read || next->clients_read ||
+	    strcmp(now->clients_file, next->clients_file) != 0)
+		return false;
+	log_error("%s is gone; if it shall have no clients, write `clients = "
+		  "( );` into it",
+	    next->clients_file);
+	return true;
+}
+
 /* Of this program.  p->next is NULL. */
 static void
 load_anew(struct parent *p)
@@ -77,10 +93,11 @@ load_anew(struct parent *p)
 	fclose(err);
 	parent_log_lines(errors, config == NULL ? log_error : log_warn);
 	free(errors);
-	if (config != NULL) {
+	if (config != NULL && !clients_are_gone(p, config)) {
 		parent_generation_start(p, config);
 		return;
 	}
+	config_free(config);
 	log_error(
 	    "%s: not reloaded; the old configuration stays", p->config_path);
 	notify_ready("serving; the new configuration has mistakes");
