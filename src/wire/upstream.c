@@ -364,13 +364,15 @@ connect_in_need(struct exchange *x)
 }
 
 /* A kept connection was closed before a byte of a response came.  If it had
- * been closed already, that shows at once; a request that ends later may
- * have been processed. */
+ * been closed already, that shows at once; if it leads nowhere any more, nothing
+ * is acknowledged.  Other requests may have been processed. */
 static bool
 died_unused(const struct exchange *x)
 {
 	return x->in.over && x->in.ended == UPSTREAM_CUT && x->report->reused &&
-	    x->in.http.bytes == 0 && clock_now_ms() - x->moved_ms < STALE_MS;
+	    x->in.http.bytes == 0 &&
+	    (clock_now_ms() - x->moved_ms < STALE_MS ||
+		handle_unheard(x->handle));
 }
 
 static void

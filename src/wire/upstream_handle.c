@@ -9,8 +9,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -23,6 +26,11 @@
 #define HANDLES_IDLE_MAX 64
 /* And idle connectors: they are large, and know TLS sessions. */
 #define CONNECTORS_IDLE_MAX 4
+/* How long the other end may acknowledge nothing of what was sent; and when a
+ * silent one is asked whether it is still there, again and again. */
+#define LOST_MS 10000
+#define ASK_AFTER_S 30
+#define ASK_AGAIN_S 10
 
 TAILQ_HEAD(handle_list, handle);
 
@@ -198,12 +206,37 @@ handle_connect(struct upstream_pool *pool, struct handle *h)
 	return true;
 }
 
+/* Without these, the kernel goes on for a quarter of an hour when a provider, or
+ * the network to it, is gone without a word. */
+static void
+notice_silence(int fd)
+{
+	int idle = ASK_AFTER_S, again = ASK_AGAIN_S;
+
+#ifdef TCP_USER_TIMEOUT
+	unsigned lost = LOST_MS;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost, sizeof(lost));
+#endif
+#ifdef TCP_KEEPIDLE
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again, sizeof(again));
+#endif
+	(void)fd;
+	(void)idle;
+	(void)again;
+}
+
 int
 handle_connecting(
     struct upstream_pool *pool, struct handle *h, enum upstream_result *why)
 {
 	int rc = connector_advance(h->connector, &h->fd, why);
 
+	if (rc == 1) {
+		h->unheard = 0;
+		notice_silence(h->fd);
+	}
 	if (rc == 1 && !h->tls) {
 		connector_leave(h->connector, h->fd);
 		give_connector(pool, h);
@@ -242,18 +275,44 @@ handle_send(struct handle *h, const struct iovec *iov, int n)
 {
 	struct msghdr message = { .msg_iov = (struct iovec *)iov,
 		.msg_iovlen = (size_t)n };
+	ssize_t sent;
 
 	if (h->tls)
-		return send_tls(h, iov, n);
-	return sendmsg(h->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		sent = send_tls(h, iov, n);
+	else
+		sent = sendmsg(h->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (sent > 0)
+		h->unheard += (size_t)sent;
+	return sent;
 }
 
 ssize_t
 handle_recv(struct handle *h, void *p, size_t len)
 {
+	ssize_t n;
+
 	if (h->tls)
-		return connector_recv(h->connector, p, len);
-	return recv(h->fd, p, len, MSG_DONTWAIT);
+		n = connector_recv(h->connector, p, len);
+	else
+		n = recv(h->fd, p, len, MSG_DONTWAIT);
+	if (n > 0)
+		h->unheard = 0;
+	return n;
+}
+
+bool
+handle_unheard(const struct handle *h)
+{
+/* Other systems' sockets do not tell, and pledge(2) ends who asks. */
+#ifdef __linux__
+	int queued = 0;
+
+	return h->unheard > 0 && ioctl(h->fd, TIOCOUTQ, &queued) == 0 &&
+	    queued > 0 && (size_t)queued >= h->unheard;
+#else
+	(void)h;
+	return false;
+#endif
 }
 
 /* Without a request, a provider has nothing to send: what can be read is the

@@ -27,6 +27,7 @@ struct handle {
 	bool tls;
 	struct connector *connector; /* while connecting, and with TLS */
 	int64_t idle_since_ms;
+	size_t unheard; /* bytes sent since the last one came */
 	TAILQ_ENTRY(handle) entry;
 };
 
@@ -48,6 +49,9 @@ int handle_connecting(
 /* As sendmsg(2) and recv(2), which never block (EAGAIN); n > 0. */
 ssize_t handle_send(struct handle *, const struct iovec *, int n);
 ssize_t handle_recv(struct handle *, void *, size_t len);
+/* Has the other end acknowledged no byte of what was sent since it last sent
+ * one?  false also if the system does not tell. */
+bool handle_unheard(const struct handle *);
 /* Closes the connection, if any; reset: by RST. */
 void handle_disconnect(struct handle *, bool reset);
 
