@@ -3,29 +3,39 @@
 #
 # Two fronts, lighttpd and Caddy, between HAProxy (contrib/haproxy) and one GPU
 # host.  Each front is reloaded, taken out, stopped and started again under
-# load, and no request is lost.  A front that dies is taken out at once.  The
-# test follows the rolling restart in doc/fleet.md.
+# load, and no request is lost.  A front that dies is taken out at once, and so
+# is one whose line is cut; the client of a request that was there is told.  The
+# clients' own addresses count.  The test follows doc/fleet.md.
+#
+# The four are network namespaces, if this machine allows them.
+TAILGATE_NETNS=${TAILGATE_NETNS-wanted}
+. "${abs_srcdir:-.}/tests/netns.sh"
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/hosts.sh"
 
 haproxy=${HAPROXY:-haproxy}
 need lighttpd caddy python3 "$haproxy"
 
+network gpu one two balancer
+balancer_at=${balancer_address:-127.0.0.1}
+[ -z "${TAILGATE_NETNS:-}" ] || bind_to=0.0.0.0
+proxy_at=$balancer_at/32
 start_upstream stub -n
 
-host_settings='drain = 20.0; trusted_proxies = [ "127.0.0.1/32" ];'
+host_settings="drain = 20.0; trusted_proxies = [ \"$balancer_at/32\" ];"
 
 host gpu <<-END
 	ledger = { gateway = "gpu"; };
 	limits = ( { name = "card"; slots = 4; queue = 256; wait = 60.0; } );
-	providers = ( { name = "card"; place = "local"; url = "$stub_url";
-	  limit = "card"; } );
+	providers = ( { name = "card"; place = "local"; url = "$(seen "$stub_url")";
+	  limit = "card"; circuit = { failures = 0; }; } );
 	models = ( { id = "*"; targets = (
 	  { provider = "card"; model = "*"; } ); } );
 END
 add_client fronts --relay --priority 100
 (umask 077 && printf '%s\n' "$fronts_key" >"$dir/key.fronts")
 serve gpu
+reached gpu
 
 # The fronts share a clients file, as rsync would have it on each.
 for front in one two; do
@@ -36,21 +46,29 @@ for front in one two; do
 		models = ( { id = "*"; targets = (
 		  { provider = "gpu"; model = "*"; } ); } );
 	END
-	[ $front = two ] || add_client anna
+	if [ $front = one ]; then
+		add_client anna
+		add_client near --networks "${balancer_address:+10.97.1.1/32,}127.0.0.1/32"
+		add_client far --networks 198.51.100.0/24
+	fi
 	case $front in
 	one) serve one lighttpd ;;
 	two) serve two caddy ;;
 	esac
+	reached $front
 done
 
+within=${in_balancer:-}
 reserve_port balancer
 sed -e "s|@runstatedir@/haproxy/tailgate.sock|$dir/haproxy.sock|" \
-	-e "s|127.0.0.1:8080|127.0.0.1:$balancer_port|" \
+	-e "s|127.0.0.1:8080|$balancer_at:$balancer_port|" \
 	-e "s|192.0.2.1:80|${one_base#http://}|" \
 	-e "s|192.0.2.2:80|${two_base#http://}|" \
 	"$abs_srcdir/contrib/haproxy/haproxy.cfg" >"$dir/haproxy.cfg"
-spawn haproxy "$haproxy" -db -f "$dir/haproxy.cfg"
-base=http://127.0.0.1:$balancer_port
+# shellcheck disable=SC2086 # words
+spawn haproxy $within "$haproxy" -db -f "$dir/haproxy.cfg"
+within=
+base=http://$balancer_at:$balancer_port
 key=$anna_key
 check 'the balancer serves' wait_until -p "$haproxy_pid" serves
 
@@ -101,11 +119,37 @@ up()
 		END { exit !n }'
 }
 
+# weighted FRONT drain|ready
+weighted()
+{
+	tell_balancer "set server fronts/$1 state $2" >/dev/null
+}
+
+# --- Whose address ------------------------------------------------------------
+
+for front in one two; do
+	for other in one two; do
+		[ $other = $front ] || weighted $other drain
+	done
+	key=$near_key
+	post /v1/chat/completions '{"model":"plain","messages":[]}'
+	is "$front: a client in its network is served" "$status" 200
+	key=$far_key
+	post /v1/chat/completions '{"model":"plain","messages":[]}'
+	check "$front: one outside of its network is not" \
+		error_is 401 invalid_api_key
+	request /v1/models -H 'X-Forwarded-For: 198.51.100.7'
+	check "$front: whatever it says of itself" error_is 401 invalid_api_key
+	weighted one ready
+	weighted two ready
+done
+key=$anna_key
+
 # --- Under load ---------------------------------------------------------------
 
-"$load" -c 16 -d 20 -n 1000000 -k "$anna_key" \
+"$load" -c 16 -d 200 -n 1000000 -k "$anna_key" \
 	-b '{"model":"plain,delay=5","messages":[]}' \
-	"127.0.0.1:$balancer_port" >"$dir/load" 2>&1 &
+	"$balancer_at:$balancer_port" >"$dir/load" 2>&1 &
 adopt load $!
 wait_until stat_reaches stub completed 200
 for front in one two; do
@@ -113,18 +157,19 @@ for front in one two; do
 	kill -HUP "$front_pid"
 	wait_until file_has "$dir/$front.log" 'configuration 2 is in force' ||
 		broken "$front did not reload"
-	tell_balancer "set server fronts/$front state drain" >/dev/null
+	weighted $front drain
 	wait_until idle "$front" || broken "$front is not idle"
 	stop "$front_pid"
 	pool $front
 	wait_until answers "$front" || broken "$front does not serve"
 	wait_until checked "$front" || broken "$front is not found well"
-	tell_balancer "set server fronts/$front state ready" >/dev/null
+	weighted $front ready
 	wait_until up $front UP || broken "$front is not up"
 	now=$(stat stub completed)
 	wait_until stat_reaches stub completed $((now + 200))
 done
 check 'all of it was done under load' alive "$load_pid"
+kill -USR1 "$load_pid"
 wait "$load_pid"
 forget "$load_pid"
 detail "$(cat "$dir/load")"
@@ -136,16 +181,54 @@ done
 
 # --- One that dies ------------------------------------------------------------
 
+# all_served WHAT: twenty requests, one after the other.
+all_served()
+{
+	failed=0
+	i=0
+	while [ $i -lt 20 ]; do
+		post /v1/chat/completions '{"model":"plain","messages":[]}'
+		[ "$status" = 200 ] || failed=$((failed + 1))
+		i=$((i + 1))
+	done
+	is "$1" "$failed" 0
+}
+
 pool_kill one
 check 'a front whose pool died is left out' wait_until up one DOWN
-failed=0
-i=0
-while [ $i -lt 20 ]; do
-	post /v1/chat/completions '{"model":"plain","messages":[]}'
-	[ "$status" = 200 ] || failed=$((failed + 1))
-	i=$((i + 1))
-done
-is 'the other one serves all' "$failed" 0
+all_served 'the other one serves all'
+pool one
+check 'it is used again when it is there again' wait_until up one UP
+
+# --- One whose line is cut ------------------------------------------------------
+
+if [ -n "${TAILGATE_NETNS:-}" ]; then
+	# A request that has begun, at front one.
+	weighted two drain
+	curl -s -o "$dir/held" -w '%{http_code}' --max-time 120 \
+		-H "Authorization: Bearer $anna_key" \
+		-H 'Content-Type: application/json' \
+		--data-binary '{"model":"stall-head","messages":[]}' \
+		"$base/v1/chat/completions" >"$dir/held.status" 2>&1 &
+	adopt held $!
+	wait_until stat_is stub in_flight 1
+	weighted two ready
+	unplug one
+	check 'a front whose line is cut is left out' wait_until up one DOWN
+	all_served 'the other one serves all'
+	check "the client of the cut one's request need not wait for it" \
+		wait_until -t 60 pid_died "$held_pid"
+	wait "$held_pid"
+	forget "$held_pid"
+	like 'it is told by the balancer' "$(cat "$dir/held.status")" '^50[24]$'
+	tell stub release >/dev/null
+	plug one
+	check 'the line is there again: so is the front' wait_until up one UP
+	stop "$one_pid"
+fi
+
+# --- The account ------------------------------------------------------------------
+
 stop "$two_pid"
 "$TAILGATE" usage --verify "$dir/one/state/ledger.jsonl" \
 	"$dir/two/state/ledger.jsonl" "$dir/gpu/state/ledger.jsonl" \

@@ -6,15 +6,18 @@
 # a front are killed, and all workers of another front.  The stub's own count
 # never exceeds the limit; every request whose worker was not killed gets a
 # response or a refusal with a reason; and a single request is served before the
-# fifty of another front's client.
+# fifty of another front's client.  Last, the GPU host's whole pool is killed and
+# started again under load.
 #
-# With TAILGATE_NETNS=1 all of them are network namespaces, one front with nginx,
-# and a front is stopped for a while or its line cut.
+# If this machine allows it, all of them are network namespaces, one front with
+# nginx, and a front is stopped for a while or its line cut.
+TAILGATE_NETNS=${TAILGATE_NETNS-wanted}
 . "${abs_srcdir:-.}/tests/netns.sh"
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/hosts.sh"
 
 need jq lighttpd caddy
+[ -z "${TAILGATE_NETNS:-}" ] || need nginx
 
 network gpu one two three
 start_upstream stub -n
@@ -101,14 +104,24 @@ for slots in 1 2 7; do
 		kill -STOP "$@"
 		wait_until -t 60 stat_reaches stub completed 1000
 		kill -CONT "$@"
-		ip link set one-1 down
+		unplug one
 		wait_until -t 60 stat_reaches stub completed 1200
-		ip link set one-1 up
+		plug one
 	fi
 	loads_off $slots
 	like "$slots slots: a front whose workers were not killed has all its responses" \
 		"$(cat "$dir/three.load")" '^complete=6[0-9][0-9] '
 done
+
+# The GPU host itself: its slots are free when its processes are dead, and not
+# before.
+reload_gpu 2
+loads_on
+wait_until stat_reaches stub completed 1000
+pool_kill gpu
+pool gpu
+generation=1
+loads_off 2
 
 # --- Fair over fronts -----------------------------------------------------------
 

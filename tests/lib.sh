@@ -514,7 +514,8 @@ start_tailgate()
 }
 
 # answers: a server responds at $base.  $within begins the commands of servers
-# and their clients that run elsewhere (netns.sh).
+# and their clients that run elsewhere (netns.sh); lighttpd and Caddy listen on
+# $bind_to, if it is not empty.
 answers()
 {
 	${within:-} curl -s -o /dev/null --max-time 5 "$base/"
@@ -527,13 +528,20 @@ start_lighttpd()
 	need lighttpd
 	mkdir -p "$dir/lighttpd"
 	rm -f "$dir/lighttpd.port"
+	lighttpd_file=${1:-$abs_srcdir/contrib/lighttpd/lighttpd.conf}
+	if [ -n "${bind_to:-}" ]; then
+		sed -e "s/^server.bind = .*/server.bind = \"$bind_to\"/" \
+			-e "s|^include \"|&$(dirname "$lighttpd_file")/|" \
+			"$lighttpd_file" >"$dir/lighttpd.bound"
+		lighttpd_file=$dir/lighttpd.bound
+	fi
 	# shellcheck disable=SC2086 # words
 	spawn lighttpd ${within:-} env "TAILGATE_SOCKET=${socket:-$dir/sock}" \
 		"TAILGATE_DIR=$dir/lighttpd" \
 		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
-		"$bin/listen" -e TAILGATE_PORT \
+		"$bin/listen" -a "${bind_to:-127.0.0.1}" -e TAILGATE_PORT \
 		-p "$dir/lighttpd.port" "$(command -v lighttpd)" -D \
-		-f "${1:-$abs_srcdir/contrib/lighttpd/lighttpd.conf}"
+		-f "$lighttpd_file"
 	wait_until -p "$lighttpd_pid" test -s "$dir/lighttpd.port" ||
 		broken "lighttpd did not start"
 	base=http://127.0.0.1:$(cat "$dir/lighttpd.port")
@@ -567,6 +575,7 @@ start_caddy()
 	# shellcheck disable=SC2086 # words
 	spawn caddy ${within:-} env "TAILGATE_PORT=$caddy_holder_port" \
 		"TAILGATE_BIND=${bind_to:-127.0.0.1}" \
+		"TAILGATE_PROXY=${proxy_at:-}" \
 		"TAILGATE_SOCKET=${socket:-$dir/sock}" \
 		"TAILGATE_WWW=${www:-$abs_srcdir/contrib/www}" \
 		"HOME=$dir/caddy" "XDG_DATA_HOME=$dir/caddy" \

@@ -5,11 +5,12 @@
 /*
  * Listening sockets for tests, without a fixed port and without a race.
  *
- *	listen [-0] [-u PATH] [-e NAME] [-p FILE] command [argument ...]
+ *	listen [-0] [-a ADDRESS | -u PATH] [-e NAME] [-p FILE]
+ *	    command [argument ...]
  *		makes a listening socket (a port that the kernel chose on
- *		127.0.0.1, or PATH) and runs the command with it as descriptor
- *		3 and LISTEN_FDS, or as descriptor 0 with -0.  The port goes
- *		into the environment as NAME and into FILE.
+ *		127.0.0.1 or ADDRESS, or PATH) and runs the command with it as
+ *		descriptor 3 and LISTEN_FDS, or as descriptor 0 with -0.  The
+ *		port goes into the environment as NAME and into FILE.
  *	listen -r -p FILE
  *		keeps a port without listening until it is killed: connections
  *		to it are refused, yet a server that sets SO_REUSEADDR or
@@ -70,17 +71,18 @@ bind_unix(const char *path)
 }
 
 static int
-bind_tcp(bool shared, char port[8])
+bind_tcp(const char *address, bool shared, char port[8])
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t len = sizeof(sin);
 	int fd, on = 1;
 
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (inet_pton(AF_INET, address, &sin.sin_addr) != 1)
+		errx(99, "%s: not an IPv4 address", address);
 	if ((fd = socket(AF_INET, SOCK_STREAM, 0)) == -1 ||
 	    bind(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1 ||
 	    getsockname(fd, (struct sockaddr *)&sin, &len) == -1)
-		err(99, "127.0.0.1");
+		err(99, "%s", address);
 	/* Only after bind(2), so that no other process had the port. */
 	if (shared) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -145,14 +147,18 @@ int
 main(int argc, char **argv)
 {
 	const char *path = NULL, *name = NULL, *file = NULL;
+	const char *address = "127.0.0.1";
 	bool keep = false, zero = false, full = false;
 	char port[8] = "";
 	int ch, fd;
 
-	while ((ch = getopt(argc, argv, "+0c:e:fp:ru:")) != -1)
+	while ((ch = getopt(argc, argv, "+0a:c:e:fp:ru:")) != -1)
 		switch (ch) {
 		case '0':
 			zero = true;
+			break;
+		case 'a':
+			address = optarg;
 			break;
 		case 'c':
 			return is_listening(optarg);
@@ -176,7 +182,8 @@ main(int argc, char **argv)
 		}
 	if (!keep && optind == argc)
 		errx(99, "no command");
-	fd = path != NULL ? bind_unix(path) : bind_tcp(keep && !full, port);
+	fd = path != NULL ? bind_unix(path)
+			  : bind_tcp(address, keep && !full, port);
 	if (!keep && listen(fd, 1024) == -1)
 		err(99, "listen");
 	if (full)

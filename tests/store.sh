@@ -10,14 +10,16 @@
 # client.  Then what happens when the engine is killed, stopped, restarted, or
 # out of one host's reach.
 #
-# With TAILGATE_NETNS=1 the hosts are network namespaces, with lighttpd, Caddy
-# and nginx; the clock of one is an hour off, and the line from another one to
-# the engine is cut as well.
+# If this machine allows it, the hosts are network namespaces, with lighttpd,
+# Caddy and nginx; the clock of one is an hour off, and the line from another one
+# to the engine is cut as well.
+TAILGATE_NETNS=${TAILGATE_NETNS-wanted}
 . "${abs_srcdir:-.}/tests/netns.sh"
 . "${abs_srcdir:-.}/tests/lib.sh"
 . "$tests/hosts.sh"
 
 need jq lighttpd
+[ -z "${TAILGATE_NETNS:-}" ] || need caddy nginx
 for engine in valkey-server redis-server none; do
 	! command -v "$engine" >/dev/null || break
 done
@@ -106,8 +108,11 @@ holders()
 		'tailgate:{limit:card}:holders' 2>/dev/null
 }
 
+# none_held: a slot that could not be given back over a line that was cut is free
+# by the next call after its lease.
 none_held()
 {
+	[ -z "${TAILGATE_NETNS:-}" ] || ask three plain
 	[ "$(holders)" = 0 ]
 }
 

@@ -287,6 +287,7 @@ if command -v haproxy >/dev/null; then
 	sed -e "s|127.0.0.1:6379|127.0.0.1:$name_at_port|" \
 		-e "s|192.0.2.1:6379|127.0.0.1:$first_at_port|" \
 		-e "s|192.0.2.2:6379|127.0.0.1:$second_at_port|" \
+		-e '/192.0.2.3:6379/d' \
 		"$abs_srcdir/contrib/haproxy/valkey.cfg" >"$dir/haproxy.cfg"
 	spawn haproxy haproxy -db -f "$dir/haproxy.cfg"
 	lease=16

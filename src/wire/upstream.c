@@ -364,8 +364,8 @@ connect_in_need(struct exchange *x)
 }
 
 /* A kept connection was closed before a byte of a response came.  If it had
- * been closed already, that shows at once; if it leads nowhere any more, nothing
- * is acknowledged.  Other requests may have been processed. */
+ * been closed already, that shows at once; if it leads nowhere any more,
+ * nothing is acknowledged.  Other requests may have been processed. */
 static bool
 died_unused(const struct exchange *x)
 {

@@ -206,8 +206,8 @@ handle_connect(struct upstream_pool *pool, struct handle *h)
 	return true;
 }
 
-/* Without these, the kernel goes on for a quarter of an hour when a provider, or
- * the network to it, is gone without a word. */
+/* Without these, the kernel goes on for a quarter of an hour when a provider,
+ * or the network to it, is gone without a word. */
 static void
 notice_silence(int fd)
 {
