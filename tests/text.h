@@ -12,6 +12,7 @@
 #include <err.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +26,10 @@ struct text {
 static inline void
 text_room(struct text *t, size_t n)
 {
-	size_t size = t->size == 0 ? 256 : t->size;
+	size_t size = t->size == 0 ? 256 : t->size, most = SIZE_MAX / 2;
 
+	if (t->len > most || n >= most - t->len)
+		errx(99, "a text is too long");
 	if (t->len + n + 1 <= t->size)
 		return;
 	while (size < t->len + n + 1)

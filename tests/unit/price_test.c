@@ -25,9 +25,9 @@ cost(struct price price, struct usage usage)
 static void
 test_cost(void)
 {
-	struct price p = { NONE, true };
+	struct price p = { NONE, .known = true };
 	struct usage u = { .cost_nanousd = -1 };
-	struct price unknown = { NONE, false };
+	struct price unknown = { NONE, .known = false };
 
 	p.input = 280000000;
 	p.cached = 28000000;
@@ -71,15 +71,15 @@ test_cost(void)
 	    "or what is said");
 	p.request = 7;
 	CHECK(cost(p, (struct usage){ .input = 0 }) == 7, "each request");
-	p = (struct price){ NONE, true };
+	p = (struct price){ NONE, .known = true };
 	p.character = 15 * USD;
 	CHECK(cost(p, (struct usage){ .characters = 100 }) == 1500000,
 	    "characters of speech");
-	p = (struct price){ NONE, true };
+	p = (struct price){ NONE, .known = true };
 	p.second = 100000;
 	CHECK(cost(p, (struct usage){ .audio_ms = 90500 }) == 9050000,
 	    "seconds of audio, to the millisecond");
-	p = (struct price){ NONE, true };
+	p = (struct price){ NONE, .known = true };
 	p.input = 1;
 	CHECK(cost(p, (struct usage){ .input = 1 }) == 1,
 	    "a part of a nano-USD is one");
@@ -94,7 +94,7 @@ test_cost(void)
 static void
 test_saturation(void)
 {
-	struct price p = { NONE, true };
+	struct price p = { NONE, .known = true };
 
 	p.input = p.output = p.request = p.second = p.character = INT64_MAX;
 	CHECK(cost(p, (struct usage){ .input = UINT64_MAX }) == INT64_MAX,
@@ -105,7 +105,7 @@ test_saturation(void)
 		      .characters = UINT64_MAX,
 		      .audio_ms = UINT64_MAX }) == INT64_MAX,
 	    "all of them");
-	p = (struct price){ NONE, true };
+	p = (struct price){ NONE, .known = true };
 	p.input = INT64_MAX;
 	CHECK(cost(p, (struct usage){ .input = 1 }) == INT64_MAX / 1000000 + 1,
 	    "the largest price of one token");
@@ -117,7 +117,7 @@ test_saturation(void)
 static void
 test_worst(void)
 {
-	struct target t = { .price = { NONE, true } };
+	struct target t = { .price = { NONE, .known = true } };
 
 	t.price.input = 1000000;
 	t.price.output = 2000000;

@@ -405,7 +405,7 @@ draw_facts(struct facts_provider rows[PROVIDERS], struct facts_limit *limit,
 			.in_flight = dice(9),
 			.first_byte_ms = dice(900),
 		};
-	*limit = (struct facts_limit){ 0, 0 };
+	*limit = (struct facts_limit){ .used = 0 };
 	*facts = (struct facts){
 		.providers = rows, .limits = limit, .rotation = dice(1000)
 	};
