@@ -10,8 +10,9 @@
 #
 # By hand only, as root: `make check-packaging`.  The root needs about 2 GB.
 #
-#   PACKAGING_DIR=DIR  where the root is made and kept (a temporary directory
-#                      that is removed afterwards)
+#   PACKAGING_DIR=DIR  where the roots are made and kept (a temporary directory
+#                      that is removed afterwards): DIR/bookworm-bare, and
+#                      DIR/bookworm-packaging, which is made anew each time
 #   ROOTS_CACHE=DIR    as tests/roots.sh says
 set -eu
 cd "$(dirname "$0")/.."
@@ -37,7 +38,9 @@ packages=$(sed -n "/^packages_build='/,/'\$/p" bootstrap |
     tr -d "='" | sed 's/packages_build//' | tr -s '\n\t' ' ')
 
 prepare() {
-	bare_root "$root" "$release"
+	bare_root "$roots/$release-bare" "$release"
+	rm -rf --one-file-system "${root:?}"
+	cp -a "$roots/$release-bare" "$root"
 	# Nothing is to be started by its package.
 	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 	chmod 755 "$root/usr/sbin/policy-rc.d"
