@@ -447,6 +447,15 @@ function showRecording(recording) {
 		: "");
 }
 
+// What leaves is refused meanwhile, unless `ledger.when_stuck` says otherwise.
+function showLedger(ledger) {
+	const p = $("ledger");
+
+	p.hidden = !ledger || ledger.writable !== false;
+	setText(p, p.hidden ? "" : "● The ledger can't be written: requests for external providers " +
+		"may be refused. The gateway's log says why.");
+}
+
 // ---- Usage ------------------------------------------------------------------
 
 const measures = ["requests", "failed", "unpriced", "estimated", "external",
@@ -1372,6 +1381,7 @@ async function lookAll() {
 		showPage();
 		showHeadline(status);
 		showRecording(status.recording);
+		showLedger(status.ledger);
 		showProviders(list(status.providers), (p) => String(p.name));
 		showLimits(status);
 		showFleet(status);
