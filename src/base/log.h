@@ -34,8 +34,8 @@ void log_never_wait(void);
 /* From now on writing does not wait for a file either: a thread writes its
  * lines, and what it has no room for is lost in the same way.  waiting(ctx, n)
  * hears of n more (or fewer) lines that wait; it is called by any thread and
- * must not log.  False: there was no thread to be had, and a file is waited
- * for.  For a process that will not fork. */
+ * must not log; NULL: nobody hears.  False: there was no thread to be had, and
+ * a file is waited for.  For a process that will not fork. */
 bool log_write_behind(void (*waiting)(void *ctx, int delta), void *ctx);
 /* Before such a process ends: waiting() is not called any more.  False if lines
  * are still unwritten after ms; otherwise the thread has ended. */

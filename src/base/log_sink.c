@@ -183,7 +183,7 @@ log_sink_start(void (*waiting)(void *ctx, int delta), void *ctx)
 		cond_init(&behind.done);
 		behind.ready = true;
 	}
-	behind.waiting = waiting;
+	behind.waiting = waiting == NULL ? tell_nobody : waiting;
 	behind.ctx = ctx;
 	behind.stopping = false;
 	if (!start_thread())

@@ -19,6 +19,9 @@
 #include "sandbox/sandbox.h"
 #include "state/mapfile.h"
 
+/* For the last lines of the log. */
+#define LOG_END_MS 500
+
 static void
 loop(struct ledger_callers *callers, struct ledger_file *file)
 {
@@ -45,9 +48,12 @@ ledger_keeper_run(const struct config *config, int desk)
 	if (sandbox_enter(
 		SANDBOX_LEDGER, config, NULL, &force, why, sizeof(why)) == -1)
 		fatal("%s", why);
+	if (!log_write_behind(NULL, NULL))
+		log_info("no thread for the log: its file is waited for");
 	memory_give_back();
 	loop(callers, file);
 	ledger_callers_free(callers);
 	ledger_file_free(file, clock_now_ms() + LEDGER_LOCK_WAIT_MS);
+	log_end(LOG_END_MS);
 	_exit(0);
 }

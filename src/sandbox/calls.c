@@ -251,15 +251,16 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
 	    CGI | CHECK | EDIT | INIT | SETUP | CAPTURE | WAKER, "malloc(3)"),
 
-	/* Threads: the ledger's writer, and those that resolve names and
-	 * compress.  No processes. */
-	CALL("clone", SERVE | PROBE, MOUNT | INIT, "", HAS(0, CLONE_THREAD)),
+	/* Threads: the ledger's writer, those that resolve names and compress,
+	 * and one that writes the log to a file.  No processes. */
+	CALL("clone", SERVE | PROBE, LEDGER | MOUNT | INIT, "",
+	    HAS(0, CLONE_THREAD)),
 	/* The filter cannot read its flags: the C library falls back on
 	 * clone. */
 	CALL("clone3", 0, 0, ""),
-	CALL("set_robust_list", SERVE | PROBE, MOUNT | INIT, ""),
-	CALL("rseq", SERVE | PROBE, MOUNT | INIT, ""),
-	CALL("exit", SERVE | PROBE, MOUNT | INIT, ""),
+	CALL("set_robust_list", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
+	CALL("rseq", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
+	CALL("exit", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
 	CALL("sched_yield", SERVE, PROBE | MOUNT | INIT, ""),
 	CALL("sched_getaffinity", 0, CONNECT, "malloc(3) in many threads"),
 	CALL("futex futex_time64", HELD & ~(CHECK | CAPTURE),
