@@ -223,7 +223,7 @@ ask MARKSEVENTH
 check 'one more' wait_until files_are 1
 stop "$tailgate_pid"
 echo 0 >"$dir/clock"
-LD_PRELOAD=$bin/clock.so
+LD_PRELOAD=$clock_preload
 TAILGATE_TEST_CLOCK=$dir/clock
 export LD_PRELOAD TAILGATE_TEST_CLOCK
 start_tailgate
@@ -249,7 +249,7 @@ ask MARKNINTH
 check 'again one' wait_until files_are 1
 stop "$tailgate_pid"
 echo 90000 >"$dir/clock"
-LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock \
+LD_PRELOAD=$clock_preload TAILGATE_TEST_CLOCK=$dir/clock \
 	"$TAILGATE" -f "$conf" capture list >"$dir/out" 2>&1
 is 'after a day, who looks removes them' "$(files)" 0
 finish

@@ -46,6 +46,10 @@ TAILGATE_FCGI=${TAILGATE_FCGI:-$abs_builddir/tailgate.fcgi}
 tests=$abs_srcdir/tests
 bin=$abs_builddir/tests
 load=$abs_builddir/bench/load
+# For programs that are not ours, too: in a sanitizer build its library has to
+# come first.
+clock_preload=$(ldd "$bin/clock.so" 2>/dev/null |
+	awk '/lib[at]san/ { printf "%s:", $3 }')$bin/clock.so
 PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin
 
 test_name=$(basename "$0" .sh)

@@ -32,11 +32,8 @@ engine_day()
 }
 
 . "$tests/store_hosts.sh"
-# In a sanitizer build the sanitizer's library has to come first.
-preload=$(ldd "$bin/clock.so" | awk '/lib[at]san/ { printf "%s:", $3 }')
-preload=$preload$bin/clock.so
 for name in engine three; do
-	eval "${name}_env=\"LD_PRELOAD=\$preload \
+	eval "${name}_env=\"LD_PRELOAD=\$clock_preload \
 		TAILGATE_TEST_CLOCK=\$dir/$name.clock\""
 done
 engine_day 0 3600
