@@ -284,10 +284,13 @@ let fleet = { hosts: [{ name: "one", workers: 4 }, { name: "<b>two</b>", workers
 	waiting: [{ host: "<b>two</b>", pid: 7, client: "berta" }] }] };
 const fleetText = (selector) => fleetPage.locator(selector).innerText();
 
+let stuck = false;
 await fleetPage.route("**/status.json", async (route) => {
 	const answer = await route.fetch();
-	await route.fulfill({ response: answer,
-		json: { ...await answer.json(), store, fleet } });
+	const status = { ...await answer.json(), store, fleet };
+	if (stuck)
+		status.ledger = { ...status.ledger, writable: false };
+	await route.fulfill({ response: answer, json: status });
 });
 await logIn(fleetPage);
 await until("the store is reachable, since when, and how fast", async () =>
@@ -312,6 +315,12 @@ await until("320 px: nothing of the fleet sticks out", () => fleetPage.evaluate(
 	document.documentElement.scrollWidth <= innerWidth));
 check("but hosts and clients are there", /card\s+anna on one\s+running/.test(
 	await fleetText("#fleet-slots")), await fleetText("#fleet-slots"));
+check("nothing of a ledger that can be written",
+	await fleetPage.locator("#ledger").isHidden());
+stuck = true;
+await until("a ledger that can't be", async () =>
+	/^● The ledger can't be written: /.test(await fleetText("#ledger")));
+stuck = false;
 store = { ...store, reachable: false, away: 1 };
 await until("a store that some can't reach", async () =>
 	/^1 worker of 4 can't reach the store since /.test(await fleetText("#fleet-note")));
