@@ -19,7 +19,8 @@
  * empty; lose a call, done or not, whose host then tries without the engine
  * (alone), as each host does while the engine is away.  FAILS times, a host whose
  * circuit is closed finds the provider failing, so that it opens the circuit for
- * all.  That also ends a quiet trial: its request goes on, but no longer counts.
+ * all.  That begins anew: trials that are under way then, quiet ones or some of
+ * before, go on but no longer count.
  *
  * Claims: of the hosts that were granted a trial never two try at once; when
  * the adversary has done what it may, every host that lives and can reach the
@@ -134,8 +135,9 @@ inline open(h) {
 	:: eng == TRIAL && (!quiet || BUG == 7) && left > 0
 	:: eng == OPEN && left >= COOL
 	:: else ->
-		ended[own] = ended[own] || (eng == TRIAL &&
-		    (trying[own] || said[own] == MINE));
+		for (i : 0 .. HOSTS - 1) {
+			ended[i] = ended[i] || trying[i] || said[i] == MINE
+		}
 		eng = OPEN; left = COOL; quiet = false;
 		shy = 255; shy_left = 0; publish()
 	fi;
@@ -159,10 +161,9 @@ inline finish(h) {
 	:: DEAF && h == 0 ->
 		view[h] = OPEN; wait[h] = COOL;
 		if
-		:: eng == TRIAL && own == h && !ended[h] && quiet && BUG != 6 ->
+		:: eng == TRIAL && own == h && quiet && BUG != 6 ->
 			eng = NIL; own = 0; left = 0; quiet = false
-		:: eng == TRIAL && own == h && !ended[h] &&
-		    !(quiet && BUG != 6) ->
+		:: eng == TRIAL && own == h && !(quiet && BUG != 6) ->
 			quiet = false; eng = OPEN; left = (BUG == 4 -> COOL : 0);
 			shy = (BUG == 4 -> 255 : h);
 			shy_left = COOL; publish()
