@@ -80,6 +80,7 @@ static const struct field fields[] = {
 	{ .parent = NAME("output_tokens_details"),
 	    .name = NAME("reasoning_tokens"),
 	    TOKENS(reasoning) },
+	{ .name = NAME("reasoning_tokens"), TOKENS(reasoning) },
 	{ .name = NAME("prompt_n"), TOKENS(prompt_n) },
 	{ .name = NAME("cache_n"), TOKENS(cache_n) },
 	{ .name = NAME("predicted_n"), TOKENS(predicted_n) },

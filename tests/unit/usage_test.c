@@ -83,6 +83,10 @@ test_dialects(void)
 		    "{\"cached_tokens\":1000},\"completion_tokens_details\":"
 		    "{\"reasoning_tokens\":100}",
 		    1020, 1000, 105, 100 },
+		{ "reasoning without an object of its own",
+		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
+		    "\"total_tokens\":105,\"reasoning_tokens\":80",
+		    20, 0, 85, 80 },
 		{ "a total that is less",
 		    "\"prompt_tokens\":20,\"completion_tokens\":5,"
 		    "\"total_tokens\":7",
