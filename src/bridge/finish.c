@@ -24,28 +24,34 @@ struct word {
  * Gemini, Hugging Face TGI and Together. */
 static const struct word known[] = {
 	{ "stop", FINISH_STOP },
-	{ "stop_sequence", FINISH_STOP },
-	{ "stop_token", FINISH_STOP },
-	{ "stop_string", FINISH_STOP },
-	{ "stop_word", FINISH_STOP },
+	{ "stopsequence", FINISH_STOP },
+	{ "stoptoken", FINISH_STOP },
+	{ "stopstring", FINISH_STOP },
+	{ "stopword", FINISH_STOP },
 	{ "stopped", FINISH_STOP },
 	{ "eos", FINISH_STOP },
-	{ "eos_token", FINISH_STOP },
+	{ "eostoken", FINISH_STOP },
 	{ "end", FINISH_STOP },
-	{ "end_turn", FINISH_STOP },
-	{ "end_of_turn", FINISH_STOP },
-	{ "end_of_text", FINISH_STOP },
+	{ "endturn", FINISH_STOP },
+	{ "endofturn", FINISH_STOP },
+	{ "endoftext", FINISH_STOP },
+	{ "endofsequence", FINISH_STOP },
 	{ "success", FINISH_STOP },
 	{ "complete", FINISH_STOP },
 	{ "completed", FINISH_STOP },
 	{ "done", FINISH_STOP },
+	{ "finish", FINISH_STOP },
 	{ "finished", FINISH_STOP },
 	{ "null", FINISH_NONE },
-	{ "tool_call", FINISH_CALLS },
-	{ "tool_calls", FINISH_CALLS },
-	{ "tool_use", FINISH_CALLS },
-	{ "function_call", FINISH_CALLS },
-	{ "function_calls", FINISH_CALLS },
+	{ "none", FINISH_NONE },
+	{ "unspecified", FINISH_NONE },
+	{ "toolcall", FINISH_CALLS },
+	{ "toolcalls", FINISH_CALLS },
+	{ "tooluse", FINISH_CALLS },
+	{ "functioncall", FINISH_CALLS },
+	{ "functioncalls", FINISH_CALLS },
+	/* Cohere: the context's. */
+	{ "errorlimit", FINISH_LENGTH },
 };
 
 /* Words in any other reason; the first match counts.  Those of failures come
@@ -54,7 +60,7 @@ static const struct word mentioned[] = {
 	{ "malformed", FINISH_FAILED },
 	{ "unexpected", FINISH_FAILED },
 	{ "invalid", FINISH_FAILED },
-	{ "rate_limit", FINISH_FAILED },
+	{ "ratelimit", FINISH_FAILED },
 	{ "time", FINISH_FAILED },
 	{ "filter", FINISH_FILTER },
 	{ "safety", FINISH_FILTER },
@@ -76,25 +82,31 @@ static const struct word mentioned[] = {
 	{ "fail", FINISH_FAILED },
 	{ "length", FINISH_LENGTH },
 	{ "context", FINISH_LENGTH },
-	{ "max_", FINISH_LENGTH },
-	{ "token_limit", FINISH_LENGTH },
-	{ "limit_token", FINISH_LENGTH },
-	{ "token_budget", FINISH_LENGTH },
+	{ "max", FINISH_LENGTH },
+	{ "tokenlimit", FINISH_LENGTH },
+	{ "limittoken", FINISH_LENGTH },
+	{ "outputlimit", FINISH_LENGTH },
+	{ "tokenbudget", FINISH_LENGTH },
 	{ "truncat", FINISH_LENGTH },
 };
 
-/* In lower case, words separated by '_'. */
+/* Letters and digits in lower case: "MAX_TOKENS", "max-tokens" and
+ * "FinishReason.maxTokens" are one reason. */
 static void
 fold(struct span reason, char out[REASON_BYTES])
 {
-	size_t n = 0;
+	static const char enumeration[] = "finishreason";
+	size_t n = 0, prefix = sizeof(enumeration) - 1;
 
 	for (size_t i = 0; i < reason.len && n + 1 < REASON_BYTES; i++) {
 		unsigned char c = (unsigned char)reason.p[i];
 
-		out[n++] = c == ' ' || c == '-' ? '_' : (char)tolower(c);
+		if (isalnum(c) || c >= 0x80)
+			out[n++] = (char)tolower(c);
 	}
 	out[n] = '\0';
+	if (n > prefix && memcmp(out, enumeration, prefix) == 0)
+		memmove(out, out + prefix, n - prefix + 1);
 }
 
 enum finish
@@ -102,9 +114,9 @@ finish_of(struct span reason)
 {
 	char name[REASON_BYTES];
 
-	if (reason.len == 0)
-		return FINISH_NONE;
 	fold(reason, name);
+	if (*name == '\0')
+		return FINISH_NONE;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (strcmp(name, known[i].text) == 0)
 			return known[i].finish;

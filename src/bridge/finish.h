@@ -24,7 +24,8 @@ enum finish {
 	FINISH_FAILED,
 };
 
-/* Of the reason's text, in either case.  NONE: it is empty. */
+/* Of the reason's text, in either case, with any separators.  NONE: it is
+ * empty, or says that there is none. */
 enum finish finish_of(struct span reason);
 
 #endif

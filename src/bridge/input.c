@@ -82,6 +82,8 @@ input_content(struct input *in, struct span content, struct pieces *parts,
 {
 	struct jspan_walk w = jspan_walk(content);
 
+	if (content.p == NULL)
+		return 0; /* absent, or null */
 	if (jspan_is_string(content)) {
 		pieces_text(parts, jspan_inside(content));
 		return 0;

@@ -168,7 +168,8 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 	(void)parts;
 	jspan_pick(block, want, 3);
 	if (!jspan_is_string(want[0].value) ||
-	    !jspan_is_string(want[1].value) || !jspan_is_object(want[2].value))
+	    !jspan_is_string(want[1].value) ||
+	    (want[2].value.p != NULL && !jspan_is_object(want[2].value)))
 		return input_malformed(
 		    in, "a tool_use needs id, name and input");
 	name = bridge_name(in->run, (struct span){ NULL, 0 },
@@ -176,7 +177,9 @@ take_use(struct input *in, struct span block, struct pieces *parts)
 	if (name == NULL)
 		return -1;
 	input_name_unknown(in, block, known, sizeof(known) / sizeof(*known));
-	talk_call(&in->talk, name, block, TALK_OBJECT);
+	/* Without an input it has no arguments. */
+	talk_call(&in->talk, name, block,
+	    want[2].value.p == NULL ? TALK_STRING : TALK_OBJECT);
 	return 0;
 }
 

@@ -68,7 +68,8 @@ add_call(struct input *in, struct span item, enum name_kind kind)
 				   : jspan_inside(want[1].value);
 	if (!custom && jspan_is_object(want[2].value))
 		form = TALK_OBJECT;
-	else if (!jspan_is_string(want[2].value))
+	else if (!jspan_is_string(want[2].value) &&
+	    (custom || want[2].value.p != NULL))
 		return input_malformed(in,
 		    custom ? "a custom call without its input"
 			   : "a call needs call_id, name and its arguments");

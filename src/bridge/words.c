@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/jscan.h"
+#include "base/jspan.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "bridge/words.h"
@@ -86,8 +87,10 @@ separate(struct buf *out, size_t from, const char *with)
 
 /* The members with words, the best first. */
 static const char *const keys[] = { "error", "message", "detail", "msg",
-	"error_message", "error_description", "errorMessage", "errors",
-	"details", "description", "reason", "title", "status_message" };
+	"error_message", "error_msg", "error_description", "errorMessage",
+	"errmsg", "err_msg", "errors", "details", "description", "reason",
+	"title", "status_message", "status_msg", "fault", "faultstring",
+	"exception", "cause", "Message", "Error" };
 #define NKEYS (sizeof(keys) / sizeof(*keys))
 
 struct members {
@@ -154,9 +157,12 @@ add_location(struct span list, struct buf *out)
 	buf_free(&path);
 }
 
+/* Words under one of the names, else those of an object or a list under any
+ * other name. */
 static void
 add_object(struct span json, unsigned nested, struct buf *out)
 {
+	struct jspan_walk w = jspan_walk(json);
 	struct jscan_error error;
 	struct members m;
 	size_t from, i;
@@ -173,6 +179,9 @@ add_object(struct span json, unsigned nested, struct buf *out)
 		separate(out, from, ": ");
 		add_value(m.raw, nested + 1, out);
 	}
+	while (out->len == from && jspan_next(&w))
+		if (jspan_is_object(w.value) || jspan_is_array(w.value))
+			add_value(w.value, nested + 1, out);
 	if (nested > 0 && out->len == from && m.code.len > 0)
 		add_value(m.code, nested + 1, out);
 }
@@ -272,6 +281,7 @@ find(struct span s, size_t at, const char *what)
 	return at;
 }
 
+/* XML as well: its texts, too, are between tags. */
 static bool
 is_html(struct span s)
 {
@@ -282,6 +292,7 @@ is_html(struct span s)
 	    (starts(s, 0, "<!doctype") || starts(s, 0, "<html") ||
 		starts(s, 0, "<head") || starts(s, 0, "<body") ||
 		starts(s, 0, "<h1") || starts(s, 0, "<title") ||
+		starts(s, 0, "<?xml") || starts(s, 0, "<error") ||
 		at < (s.len < 1024 ? s.len : 1024));
 }
 

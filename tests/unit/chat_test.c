@@ -663,6 +663,20 @@ test_reasons(void)
 		{ "function_call_filter: MALFORMED_FUNCTION_CALL",
 		    FINISH_FAILED },
 		{ "OTHER", FINISH_FAILED },
+		{ "\xe9\x94\x99\xe8\xaf\xaf", FINISH_FAILED },
+		/* The same words in other spellings. */
+		{ "maxTokens", FINISH_LENGTH },
+		{ "EndTurn", FINISH_STOP },
+		{ "toolUse", FINISH_CALLS },
+		{ "tool-calls", FINISH_CALLS },
+		{ "stop ", FINISH_STOP },
+		{ "FinishReason.STOP", FINISH_STOP },
+		{ "FINISH_REASON_MAX_TOKENS", FINISH_LENGTH },
+		{ "FINISH_REASON_UNSPECIFIED", FINISH_NONE },
+		{ "None", FINISH_NONE },
+		{ "ERROR_LIMIT", FINISH_LENGTH },
+		{ "ERROR_TOXIC", FINISH_FILTER },
+		{ "rateLimit", FINISH_FAILED },
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -676,6 +690,17 @@ test_words(void)
 {
 	static const char *const words[][2] = {
 		{ "{\"error\":{\"message\":\"m\",\"code\":1}}", "m" },
+		{ "{\"error_code\":336003,\"error_msg\":\"m\"}", "m" },
+		{ "{\"fault\":{\"faultstring\":\"m\",\"detail\":{}}}", "m" },
+		{ "{\"__type\":\"X\",\"Message\":\"m\"}", "m" },
+		{ "{\"base_resp\":{\"status_code\":1008,\"status_msg\":\"m\"}}",
+		    "m" },
+		{ "{\"status\":1,\"result\":{\"error\":{\"message\":\"m\"}}}",
+		    "m" },
+		{ "{\"errors\":{\"messages\":[\"m\"]}}", "m" },
+		{ "<?xml version=\"1.0\"?><Error><Code>A</Code>"
+		  "<Message>m</Message></Error>",
+		    "A m" },
 		{ "{\"error\":\"m\"}", "m" },
 		{ "{\"error\":null,\"message\":\"m\"}", "m" },
 		{ "{\"message\":\"m\"}", "m" },
