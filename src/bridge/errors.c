@@ -43,6 +43,7 @@ struct marks {
 	struct span code, type; /* insides of strings */
 	int number; /* of `code`, `status` or `status_code`; 0: none */
 	bool message; /* error.message is a string, and not empty */
+	bool quotes; /* error.metadata.raw: another provider's words */
 };
 
 static int
@@ -63,6 +64,11 @@ on_mark(void *ctx, const struct jscan_value *v)
 	const struct jscan_step *key;
 	struct span inside = { NULL, 0 };
 
+	if (v->depth == 3 && v->type == JSCAN_STRING &&
+	    jscan_key_is(&v->path[0], "error") &&
+	    jscan_key_is(&v->path[1], "metadata") &&
+	    jscan_key_is(&v->path[2], "raw"))
+		m->quotes = true;
 	if (v->depth < 1 || v->depth > 2 || v->begin ||
 	    v->path[v->depth - 1].key.p == NULL ||
 	    (v->depth == 2 && !jscan_key_is(&v->path[0], "error")))
@@ -157,7 +163,7 @@ bridge_error_of(struct bridge_run *run, int status, struct span body)
 	e.message = run->words.p;
 	if (meant == 429)
 		e.code = "rate_limit_exceeded";
-	if (blame_of(meant == 0 ? 500 : meant, body).blame == BLAME_LENGTH) {
+	if (blame_of(meant, body).blame == BLAME_LENGTH) {
 		e.code = "context_length_exceeded";
 		e.anthropic = anthropic_type(400);
 	}
@@ -195,11 +201,12 @@ bridge_error_body(
     struct bridge_run *run, int status, struct span body, struct buf *out)
 {
 	struct bridge_error e = bridge_error_of(run, status, body);
+	struct marks m = marks_of(body);
 
 	e.anthropic = anthropic_type(status);
 	if (run->kind == BRIDGE_MESSAGES)
 		add_messages_error(run, &e, out);
-	else if (marks_of(body).message && arguments_is_object(body))
+	else if (m.message && !m.quotes && arguments_is_object(body))
 		buf_add(out, body.p, body.len);
 	else
 		add_responses_error(status, &e, out);

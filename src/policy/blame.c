@@ -49,7 +49,7 @@ by_status(int status)
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		if (statuses[i].status == status)
 			return statuses[i].blame;
-	return status >= 500 ? BLAME_PROVIDER : BLAME_REQUEST;
+	return status == 0 || status >= 500 ? BLAME_PROVIDER : BLAME_REQUEST;
 }
 
 /* The next number of at least three digits; it may contain commas. */
@@ -155,7 +155,7 @@ blame_of(int status, struct span body)
 	struct blamed b = { .blame = BLAME_PROVIDER };
 	struct buf words;
 
-	if (status < 400 || status > 599)
+	if (status != 0 && (status < 400 || status > 599))
 		status = 500;
 	complaint_words(body, &words);
 	if (!wording_find(status, buf_span(&words), &b.blame))

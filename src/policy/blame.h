@@ -45,7 +45,7 @@ struct blamed {
 	uint64_t tokens, limit;
 };
 
-/* status 400..599; anything else counts as 500. */
+/* status 400..599, or 0 if nothing says which; anything else counts as 500. */
 struct blamed blame_of(int status, struct span body);
 
 #endif

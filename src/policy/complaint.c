@@ -19,7 +19,7 @@
 
 /* How much of an error's words is read, and how deep in its JSON. */
 #define WORDS_BYTES 4096
-#define DEPTH_MAX 5
+#define DEPTH_MAX 8
 
 static bool
 is_telling(struct span key)
@@ -27,7 +27,9 @@ is_telling(struct span key)
 	static const char *const names[] = { "error", "errors", "message",
 		"msg", "detail", "details", "code", "type", "status", "reason",
 		"metadata", "raw", "error_message", "error_msg", "error_type",
-		"name" };
+		"error_code", "error_description", "description", "title",
+		"cause", "base_resp", "status_msg", "fault", "faultstring",
+		"response", "Message", "Code", "__type", "name" };
 
 	return jspan_key_in(key, names, sizeof(names) / sizeof(names[0]));
 }
@@ -204,12 +206,15 @@ complaint_message(struct span body, char *out, size_t size)
 int
 complaint_status(struct span body)
 {
-	static const char *const names[] = { "code", "status", "status_code" };
+	static const char *const names[] = { "code", "status", "status_code",
+		"http_code" };
+	const size_t nnames = sizeof(names) / sizeof(names[0]);
 	struct span v, error = error_of(body, &v);
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < 6 && n == 0; i++) {
-		struct span at = jspan_member(i < 3 ? error : v, names[i % 3]);
+	for (size_t i = 0; i < 2 * nnames && n == 0; i++) {
+		struct span at =
+		    jspan_member(i < nnames ? error : v, names[i % nnames]);
 
 		n = jspan_count(at);
 		if (jspan_is_string(at) && at.len == 5)

@@ -16,51 +16,76 @@
 
 /* The statuses for which a wording has its meaning. */
 #define S400 (1u << 0)
-#define S402 (1u << 1)
+#define S401 (1u << 1)
 #define S403 (1u << 2)
 #define S404 (1u << 3)
-#define S413 (1u << 4)
-#define S422 (1u << 5)
-#define S429 (1u << 6)
-#define S500 (1u << 7) /* and above */
-#define S503 (1u << 8)
+#define S412 (1u << 4)
+#define S413 (1u << 5)
+#define S422 (1u << 6)
+#define S429 (1u << 7)
+#define S500 (1u << 8) /* and above */
+#define S503 (1u << 9)
+#define UNSAID (1u << 10) /* any, and nothing but the words says which */
+#define PAYS (S400 | S401 | S403 | S412 | S429)
 #define REFUSES (S400 | S413 | S422)
 #define ANY_BODY (REFUSES | S500 | S503)
 
 static const struct {
 	unsigned statuses;
 	enum blame blame;
-	const char *words, *more; /* lower case; both must occur */
+	/* In lower case; both must occur, with any of " _-" between words. */
+	const char *words, *more;
 } wordings[] = {
 	/* The gateway's account.  OpenAI, Anthropic, OpenRouter, DeepSeek,
-	 * xAI, Moonshot, Alibaba, Zhipu. */
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "insufficient_quota", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "exceeded_current_quota", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "billing_hard_limit", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "billing hard limit", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "credit balance", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "insufficient credit", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "more credits", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "available credits", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "can only afford", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "out of credits", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "insufficient balance", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "insufficient funds", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "spending limit", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "key limit exceeded", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "specified api usage limits", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "arrearage", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "account", "overdue" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "account", "suspended" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT,
+	 * xAI, Moonshot, Alibaba, Zhipu, Fireworks, Gemini, Groq, Novita. */
+	{ PAYS, BLAME_ACCOUNT, "insufficient_quota", "" },
+	{ PAYS, BLAME_ACCOUNT, "exceeded_current_quota", "" },
+	{ PAYS, BLAME_ACCOUNT, "billing hard limit", "" },
+	{ PAYS, BLAME_ACCOUNT, "billing not active", "" },
+	{ PAYS, BLAME_ACCOUNT, "billing disabled", "" },
+	{ PAYS, BLAME_ACCOUNT, "billing to be enabled", "" },
+	{ PAYS, BLAME_ACCOUNT, "enable billing", "" },
+	{ PAYS, BLAME_ACCOUNT, "no payment method", "" },
+	{ PAYS, BLAME_ACCOUNT, "credit balance", "" },
+	{ PAYS, BLAME_ACCOUNT, "insufficient credit", "" },
+	{ PAYS, BLAME_ACCOUNT, "more credits", "" },
+	{ PAYS, BLAME_ACCOUNT, "available credits", "" },
+	{ PAYS, BLAME_ACCOUNT, "can only afford", "" },
+	{ PAYS, BLAME_ACCOUNT, "out of credits", "" },
+	{ PAYS, BLAME_ACCOUNT, "credits are depleted", "" },
+	{ PAYS, BLAME_ACCOUNT, "credit limit", "" },
+	{ PAYS, BLAME_ACCOUNT, "have any credits", "" },
+	{ PAYS, BLAME_ACCOUNT, "no credits", "" },
+	{ PAYS, BLAME_ACCOUNT, "not enough credit", "" },
+	{ PAYS, BLAME_ACCOUNT, "not enough balance", "" },
+	{ PAYS, BLAME_ACCOUNT, "balance is insufficient", "" },
+	{ PAYS, BLAME_ACCOUNT, "balance too low", "" },
+	{ PAYS, BLAME_ACCOUNT, "insufficient balance", "" },
+	{ PAYS, BLAME_ACCOUNT, "insufficient funds", "" },
+	{ PAYS, BLAME_ACCOUNT, "spending limit", "" },
+	{ PAYS, BLAME_ACCOUNT, "key limit exceeded", "" },
+	{ PAYS, BLAME_ACCOUNT, "specified api usage limits", "" },
+	{ PAYS, BLAME_ACCOUNT, "arrearage", "" },
+	{ PAYS, BLAME_ACCOUNT, "account", "overdue" },
+	{ PAYS, BLAME_ACCOUNT, "account", "suspended" },
+	{ PAYS, BLAME_ACCOUNT, "organization has been restricted", "" },
+	{ PAYS, BLAME_ACCOUNT, "blocked api access", "" },
+	{ PAYS, BLAME_ACCOUNT,
 	    "\xe4\xbd\x99\xe9\xa2\x9d\xe4\xb8\x8d\xe8\xb6\xb3", "" },
-	{ S400 | S403 | S429, BLAME_ACCOUNT, "\xe6\xac\xa0\xe8\xb4\xb9", "" },
+	{ PAYS, BLAME_ACCOUNT, "\xe6\xac\xa0\xe8\xb4\xb9", "" },
 	/* The key, with another status than 401: Gemini, xAI. */
 	{ S400 | S403, BLAME_KEY, "api key not valid", "" },
-	{ S400 | S403, BLAME_KEY, "api_key_invalid", "" },
+	{ S400 | S403, BLAME_KEY, "api key invalid", "" },
 	{ S400 | S403, BLAME_KEY, "incorrect api key", "" },
 	{ S400 | S403, BLAME_KEY, "invalid api key", "" },
-	{ S400 | S403, BLAME_KEY, "invalid_api_key", "" },
+
+	/* A rate, if the status does not say so: inside of a stream. */
+	{ UNSAID, BLAME_RATE, "rate limit", "" },
+	{ UNSAID, BLAME_RATE, "too many requests", "" },
+	{ UNSAID, BLAME_RATE, "resource exhausted", "" },
+	{ UNSAID, BLAME_RATE, "throttl", "" },
+	{ UNSAID, BLAME_RATE, "tokens per minute", "" },
+	{ UNSAID, BLAME_RATE, "too many tokens", "please wait" },
 
 	/* A name or a description, not the prompt: OpenAI. */
 	{ S400, BLAME_REQUEST, "maximum length 64,", "" },
@@ -81,19 +106,33 @@ static const struct {
 	{ S429, BLAME_RATE_ALL, "across all models", "" },
 	{ S429, BLAME_RATE_ALL, "daily limit", "" },
 
-	/* Too long.  OpenAI, DeepSeek, vLLM, OpenRouter: */
-	{ ANY_BODY, BLAME_LENGTH, "context_length_exceeded", "" },
+	/* Too long.  In most words: */
+	{ ANY_BODY, BLAME_LENGTH, "context length", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "context window", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "context size", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "context limit", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "maximum context", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "input tokens", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "input length", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "prompt length", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "prompt tokens", "exceed" },
+	{ ANY_BODY, BLAME_LENGTH, "contextwindowexceeded", "" },
+	{ ANY_BODY, BLAME_LENGTH, "input too long", "" },
+	{ ANY_BODY, BLAME_LENGTH, "prompt is too large", "" },
+	{ ANY_BODY, BLAME_LENGTH, "prompt too large", "" },
+	{ ANY_BODY, BLAME_LENGTH, "context too long", "" },
+	/* OpenAI, DeepSeek, vLLM, OpenRouter: */
 	{ ANY_BODY, BLAME_LENGTH, "maximum context length", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceeds the context window", "" },
 	{ ANY_BODY, BLAME_LENGTH, "string_above_max_length", "" },
 	{ S429, BLAME_LENGTH, "request too large for", "" },
 	{ ANY_BODY, BLAME_LENGTH, "maximum model length", "" },
+	{ ANY_BODY, BLAME_LENGTH, "too long to fit into the model", "" },
+	{ ANY_BODY, BLAME_LENGTH, "max tokens per request", "" },
 	/* llama.cpp and its Python server: */
 	{ ANY_BODY, BLAME_LENGTH, "exceed_context_size", "" },
 	{ ANY_BODY, BLAME_LENGTH, "available context size", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceed context window", "" },
-	{ ANY_BODY, BLAME_LENGTH, "context size has been exceeded", "" },
 	{ ANY_BODY, BLAME_LENGTH, "larger than the max context size", "" },
+	{ ANY_BODY, BLAME_LENGTH, "too large to process", "batch size" },
 	/* SGLang: */
 	{ ANY_BODY, BLAME_LENGTH, "longer than the model's context length",
 	    "" },
@@ -108,31 +147,27 @@ static const struct {
 	{ ANY_BODY, BLAME_LENGTH, "context overflow", "" },
 	{ ANY_BODY, BLAME_LENGTH, "n_keep", "n_ctx" },
 	/* Others, by the words of the thing: */
-	{ ANY_BODY, BLAME_LENGTH, "context length exceeded", "" },
 	{ ANY_BODY, BLAME_LENGTH, "longer than the context", "" },
 	{ ANY_BODY, BLAME_LENGTH, "exceeds the model maximum", "" },
 	{ ANY_BODY, BLAME_LENGTH, "exceed the maximum sequence length", "" },
 	{ ANY_BODY, BLAME_LENGTH, "exceeds the maximum sequence length", "" },
 	/* Ollama, oMLX, mlx_lm: */
 	{ ANY_BODY, BLAME_LENGTH, "prompt too long", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceeds the context length", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceeds context length", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceeds maximum context", "" },
 	{ ANY_BODY, BLAME_LENGTH, "max context window", "" },
 	/* Gemini: */
 	{ ANY_BODY, BLAME_LENGTH, "input token count", "exceeds" },
 	{ ANY_BODY, BLAME_LENGTH, "input token count", "only supports" },
 	{ ANY_BODY, BLAME_LENGTH, "maximum number of tokens allowed", "" },
+	{ ANY_BODY, BLAME_LENGTH, "payload size exceeds the limit", "" },
 	/* Anthropic, Bedrock: */
 	{ ANY_BODY, BLAME_LENGTH, "prompt is too long", "" },
-	{ ANY_BODY, BLAME_LENGTH, "exceed context limit", "" },
 	{ ANY_BODY, BLAME_LENGTH, "input is too long", "" },
+	{ ANY_BODY, BLAME_LENGTH, "too many input tokens", "" },
 	/* Mistral, xAI, Moonshot, MiniMax, Zhipu, Alibaba, Copilot, Cohere,
 	 * Cerebras, text-generation-inference: */
 	{ ANY_BODY, BLAME_LENGTH, "too large for model with", "" },
 	{ ANY_BODY, BLAME_LENGTH, "maximum prompt length", "" },
 	{ ANY_BODY, BLAME_LENGTH, "exceeded model token limit", "" },
-	{ ANY_BODY, BLAME_LENGTH, "context window exceeds limit", "" },
 	{ ANY_BODY, BLAME_LENGTH, "prompt exceeds max length", "" },
 	{ ANY_BODY, BLAME_LENGTH, "range of input length", "" },
 	{ ANY_BODY, BLAME_LENGTH, "prompt token count", "exceeds" },
@@ -144,6 +179,14 @@ static const struct {
 	{ ANY_BODY, BLAME_LENGTH, "reduce the length of the", "" },
 	{ ANY_BODY, BLAME_LENGTH, "must have less than", "tokens" },
 	{ ANY_BODY, BLAME_LENGTH, "max_new_tokens", "must be <=" },
+	{ ANY_BODY, BLAME_LENGTH, "greater than max_seq_len", "" },
+	{ ANY_BODY, BLAME_LENGTH, "max prompt tokens exceeded", "" },
+	/* Zhipu, in Chinese: */
+	{ ANY_BODY, BLAME_LENGTH, "prompt", "\xe8\xb6\x85\xe9\x95\xbf" },
+	/* Texts to embed (Mistral, Voyage) and sound (OpenAI): */
+	{ ANY_BODY, BLAME_LENGTH, "tokens, exceeding max", "" },
+	{ ANY_BODY, BLAME_LENGTH, "max allowed tokens per", "" },
+	{ ANY_BODY, BLAME_LENGTH, "audio duration", "longer than" },
 
 	/* The model: OpenAI, vLLM, Ollama, Gemini, OpenRouter, DeepSeek,
 	 * Groq. */
@@ -194,14 +237,18 @@ static unsigned
 status_bit(int status)
 {
 	switch (status) {
+	case 0:
+		return ~0u;
 	case 400:
 		return S400;
-	case 402:
-		return S402;
+	case 401:
+		return S401;
 	case 403:
 		return S403;
 	case 404:
 		return S404;
+	case 412:
+		return S412;
 	case 413:
 		return S413;
 	case 422:
@@ -216,9 +263,30 @@ status_bit(int status)
 }
 
 static bool
+is_separator(char c)
+{
+	return c == ' ' || c == '_' || c == '-';
+}
+
+static bool
+begins(const char *p, const char *with, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != with[i] &&
+		    !(is_separator(p[i]) && is_separator(with[i])))
+			return false;
+	return true;
+}
+
+static bool
 has(struct span words, const char *text)
 {
-	return memmem(words.p, words.len, text, strlen(text)) != NULL;
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i + n <= words.len; i++)
+		if (begins(words.p + i, text, n))
+			return true;
+	return n == 0;
 }
 
 bool

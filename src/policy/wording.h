@@ -13,8 +13,9 @@
 #include "base/span.h"
 #include "policy/blame.h"
 
-/* words: the error's own, in lower case.  False: no known wording matches
- * with this status. */
+/* words: the error's own, in lower case.  status 0: unsaid, as inside of a
+ * stream, so only the words count.  False: no known wording matches with this
+ * status. */
 bool wording_find(int status, struct span words, enum blame *);
 
 #endif

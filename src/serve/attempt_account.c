@@ -60,6 +60,9 @@ may_be_billed(const struct attempt *t)
 	}
 }
 
+/* A whole response without its output, if it repeats nothing. */
+#define BESIDE_BYTES 200
+
 /* If the upstream reports nothing, the estimate comes from its own texts,
  * never from their translation.  A bridge's client was told the same. */
 static void
@@ -81,6 +84,8 @@ guess_usage(const struct attempt *t, struct usage *u)
 		u->output = bridge_estimate(r->bridge);
 	} else if (r->is_sse)
 		usage_guess(u, input, r->deltas, r->delta_bytes);
+	else if (r->output_bytes > 0)
+		usage_guess(u, input, 0, r->output_bytes + BESIDE_BYTES);
 	else /* including what no bridge could read */
 		usage_guess(u, input, 0, t->report.bytes_in);
 }

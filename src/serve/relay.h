@@ -70,6 +70,8 @@ struct relay {
 	uint64_t events;
 	uint64_t deltas, delta_bytes; /* those with some of the output, if they
 				       * pass */
+	uint64_t output_bytes; /* what the model wrote of a whole response, if
+				* known; the rest may repeat the request */
 	uint64_t done_at; /* where the stream ends, if done */
 	bool done; /* the event that ends such a stream came */
 	bool bridge_good; /* the bridge has made more than an error */

@@ -23,7 +23,8 @@ struct members {
 	bool empty_choices;
 	bool usage;
 	bool type_error; /* "type": "error" */
-	bool words; /* `detail`, `message` or `msg`: what errors have */
+	bool words; /* `detail`, `message` and the like: what errors have */
+	size_t output; /* bytes of the member that the model wrote, or 0 */
 	bool choices; /* `choices` is there, empty or not */
 	bool is_object;
 	struct span type; /* the string's inside */
@@ -56,6 +57,11 @@ on_member(void *ctx, const struct jscan_value *v)
 		step++;
 		depth--;
 	}
+	/* MiniMax's error is beside what a response has, all of it empty. */
+	if (depth == 2 && v->type == JSCAN_NUMBER && !span_is(v->raw, "0") &&
+	    jscan_key_is(&step[0], "base_resp") &&
+	    jscan_key_is(&step[1], "status_code"))
+		m->error = true;
 	if (depth != 1 || v->begin || step->key.p == NULL)
 		return 0;
 	if (jscan_key_is(step, "error"))
@@ -63,18 +69,24 @@ on_member(void *ctx, const struct jscan_value *v)
 	else if (jscan_key_is(step, "type"))
 		note_type(m, v);
 	else if (jscan_key_is(step, "choices")) {
-		m->choices = true;
-		m->empty_choices = v->raw.len <= 3;
+		m->choices = v->type != JSCAN_NULL;
+		m->empty_choices = v->type == JSCAN_NULL || v->raw.len <= 3;
 		m->response |= !m->empty_choices;
+		m->output = m->empty_choices ? 0 : v->raw.len;
 	} else if (jscan_key_is(step, "usage"))
 		m->usage = v->type == JSCAN_OBJECT;
 	else if (jscan_key_is(step, "data") || jscan_key_is(step, "output") ||
 	    jscan_key_is(step, "text") || jscan_key_is(step, "results") ||
-	    jscan_key_is(step, "content") || jscan_key_is(step, "input_tokens"))
+	    jscan_key_is(step, "content") ||
+	    jscan_key_is(step, "input_tokens")) {
 		m->response |= v->type != JSCAN_NULL;
-	else if (jscan_key_is(step, "detail") ||
+		if (jscan_key_is(step, "output") ||
+		    jscan_key_is(step, "content"))
+			m->output = v->raw.len;
+	} else if (jscan_key_is(step, "detail") ||
 	    jscan_key_is(step, "message") || jscan_key_is(step, "msg") ||
-	    jscan_key_is(step, "errors"))
+	    jscan_key_is(step, "errors") || jscan_key_is(step, "error_msg") ||
+	    jscan_key_is(step, "error_message") || jscan_key_is(step, "fault"))
 		m->words |= v->type != JSCAN_NULL;
 	return 0;
 }
@@ -207,6 +219,7 @@ verdict_look(struct relay *r)
 		r->ends_early = error.offset >= held.len;
 		usage_read(m.kind, held, &r->usage);
 	}
+	r->output_bytes = m.output;
 	r->error_whole = is_error(&m) || complains(&m);
 	r->finish_failed |= ending_failed(r->speaks, held);
 }

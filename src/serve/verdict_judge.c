@@ -305,13 +305,14 @@ judge_status(const struct relay *r, struct relay_result *result)
 	judge_blame(r, &b, result);
 }
 
-/* An error inside of a 200: judged by the status that it names. */
+/* An error inside of a 200: judged by the status that it names, or by its words
+ * alone. */
 static void
 judge_dressed(const struct relay *r, struct relay_result *result)
 {
 	struct span body = buf_span(&r->held);
 	int status = complaint_status(body);
-	struct blamed b = blame_of(status == 0 ? 502 : status, body);
+	struct blamed b = blame_of(status, body);
 
 	result->upstream_error = true;
 	result->status = 502;

@@ -357,6 +357,125 @@ static const struct {
 	    BLAME_LENGTH, 0, 0 },
 
 	/* Rates, models, and other causes. */
+	/* The same in other spellings. */
+	{ "Fireworks' account", 412,
+	    MESSAGE("Account x is suspended, possibly due to reaching the "
+		    "monthly spending limit or failure to pay past invoices"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenAI's billing", 429,
+	    TYPED("Your account is not active, please check your billing "
+		  "details on our website.",
+		"billing_not_active"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "OpenAI's credit, by its code", 429,
+	    "{\"error\":{\"message\":\"x\",\"code\":"
+	    "\"credit_balance_exhausted\"}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Gemini's prepaid credit", 429,
+	    MESSAGE("Your prepayment credits are depleted."), BLAME_ACCOUNT, 0,
+	    0 },
+	{ "Gemini without billing", 400,
+	    MESSAGE("Please enable billing on your project in Google AI "
+		    "Studio."),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "xAI, never paid", 403,
+	    MESSAGE("Your newly created team doesn't have any credits or "
+		    "licenses yet."),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Groq's organisation", 400,
+	    "{\"error\":{\"message\":\"Organization has been restricted. "
+	    "Please reach out to support.\",\"code\":"
+	    "\"organization_restricted\"}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "Novita", 403,
+	    "{\"code\":403,\"reason\":\"NOT_ENOUGH_BALANCE\",\"message\":"
+	    "\"not enough balance\"}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "SiliconFlow", 403,
+	    "{\"code\":30001,\"message\":\"Sorry, your account balance is "
+	    "insufficient\",\"data\":null}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "a reseller's 401 of it", 401,
+	    TYPED("Insufficient balance. Manage your billing here",
+		"CreditsError"),
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "MiniMax, inside of a 200", 0,
+	    "{\"choices\":null,\"base_resp\":{\"status_code\":1008,"
+	    "\"status_msg\":\"insufficient balance\"}}",
+	    BLAME_ACCOUNT, 0, 0 },
+	{ "a key, inside of a stream", 0,
+	    TYPED("Incorrect API key provided", "invalid_request_error"),
+	    BLAME_KEY, 0, 0 },
+	{ "Anthropic's rate, inside of a stream", 0,
+	    TYPED("This request would exceed your organization's rate limit "
+		  "of 40,000 input tokens per minute",
+		"rate_limit_error"),
+	    BLAME_RATE, 0, 0 },
+	{ "Bedrock's, inside of a stream", 0,
+	    MESSAGE("Too many tokens, please wait before trying again."),
+	    BLAME_RATE, 0, 0 },
+	{ "a length, inside of a stream", 0,
+	    MESSAGE("Your input exceeds the context window of this model."),
+	    BLAME_LENGTH, 0, 0 },
+	{ "a model, inside of a stream", 0,
+	    TYPED("The model x does not exist", "model_not_found"), BLAME_MODEL,
+	    0, 0 },
+	{ "nothing known, inside of a stream", 0, MESSAGE("boom"),
+	    BLAME_PROVIDER, 0, 0 },
+	{ "OpenRouter, another's JSON", 400,
+	    "{\"error\":{\"message\":\"Provider returned error\",\"code\":400,"
+	    "\"metadata\":{\"raw\":\"{\\\"error\\\":{\\\"message\\\":"
+	    "\\\"maximum context length is 8192 tokens. However, you "
+	    "requested 9000 tokens\\\"}}\"}}}",
+	    BLAME_LENGTH, 9000, 8192 },
+	{ "LiteLLM", 400,
+	    MESSAGE("litellm.ContextWindowExceededError: Context Window "
+		    "exceeded for given call."),
+	    BLAME_LENGTH, 0, 0 },
+	{ "OpenAI, of a limit", 400,
+	    MESSAGE("Input tokens exceed the configured limit of 272000 "
+		    "tokens. Your messages resulted in 300000 tokens."),
+	    BLAME_LENGTH, 300000, 272000 },
+	{ "Cloudflare", 400,
+	    MESSAGE("The estimated number of input and maximum output tokens "
+		    "(9000) exceeded this model context window limit (8000)."),
+	    BLAME_LENGTH, 9000, 8000 },
+	{ "Bedrock", 400,
+	    "{\"__type\":\"ValidationException\",\"message\":\"Too many "
+	    "input tokens. Max input tokens: 8192, request input token count: "
+	    "9000\"}",
+	    BLAME_LENGTH, 9000, 8192 },
+	{ "watsonx", 400,
+	    MESSAGE("the number of input tokens 5000 cannot exceed the total "
+		    "tokens limit 4096 for this model"),
+	    BLAME_LENGTH, 5000, 4096 },
+	{ "vLLM's engine", 400,
+	    MESSAGE("The prompt (total length 12345) is too long to fit into "
+		    "the model (context length 8192)."),
+	    BLAME_LENGTH, 12345, 8192 },
+	{ "llama.cpp's embeddings", 500,
+	    MESSAGE("input (600 tokens) is too large to process. increase the "
+		    "physical batch size (current batch size: 512)"),
+	    BLAME_LENGTH, 600, 512 },
+	{ "Mistral's embeddings", 400,
+	    MESSAGE("Input id 0 has 9000 tokens, exceeding max 8192 tokens."),
+	    BLAME_LENGTH, 9000, 8192 },
+	{ "OpenAI's embeddings", 400,
+	    "{\"error\":{\"message\":\"Requested 400000 tokens, max 300000 "
+	    "tokens per request\",\"code\":\"max_tokens_per_request\"}}",
+	    BLAME_LENGTH, 400000, 300000 },
+	{ "OpenAI's transcriptions", 400,
+	    MESSAGE("audio duration 1500.5 seconds is longer than 1400 seconds "
+		    "which is the maximum for this model"),
+	    BLAME_LENGTH, 1500, 1400 },
+	{ "TabbyAPI", 400,
+	    MESSAGE("Prompt length 9000 is greater than max_seq_len 8192"),
+	    BLAME_LENGTH, 9000, 8192 },
+	{ "an output that is too long", 400,
+	    MESSAGE("max_tokens: 100000 > 64000, which is the maximum allowed "
+		    "number of output tokens"),
+	    BLAME_REQUEST, 0, 0 },
+
 	{ "a rate", 429, MESSAGE("Rate limit reached for gpt-4o"), BLAME_RATE,
 	    0, 0 },
 	{ "a rate that names its organisation", 429,
@@ -468,6 +587,8 @@ main(void)
 		    503 &&
 		complaint_status(span_of("[{\"error\":{\"code\":400}}]")) ==
 		    400 &&
+		complaint_status(
+		    span_of("{\"error\":{\"http_code\":\"402\"}}")) == 402 &&
 		complaint_status(span_of("{\"error\":{\"code\":\"x\"}}")) == 0,
 	    "the status that an error names");
 	test_words();
