@@ -59,14 +59,6 @@ memory_tune(void)
 #endif
 }
 
-void
-memory_trim(void)
-{
-#ifdef HAVE_MALLOC_TRIM
-	malloc_trim(0);
-#endif
-}
-
 /* On other machines code may have been relocated in place. */
 #if defined __linux__ && defined __LP64__
 #define GIVES_BACK
@@ -100,7 +92,9 @@ give_back_object(struct dl_phdr_info *info, size_t size, void *page)
 void
 memory_give_back(void)
 {
-	memory_trim();
+#ifdef HAVE_MALLOC_TRIM
+	malloc_trim(0);
+#endif
 #ifdef GIVES_BACK
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 

@@ -30,16 +30,12 @@ void memory_protect(void);
 void memory_tune(void);
 
 /* Gives the memory that starting has freed (the configuration's text, the
- * sandbox's filter) back to the system.  Measured: 180 KB less for each
- * worker. */
-void memory_trim(void);
-
-/* memory_trim(); and drops the unchanged pages (code, constants) of the program
- * and its libraries that starting has touched: a process that only waits needs
- * few of them, and the kernel can map the others again.  Measured: the parent's
- * PSS is 0.76 MB with it, 1.78 MB without (x86-64, Linux 6.18, two starts
- * each). */
+ * sandbox's filter) back to the system, and drops the unchanged pages (code,
+ * constants) of the program and its libraries that starting has touched: the
+ * kernel maps again what is used.  It takes half a millisecond, so it is done
+ * after MEMORY_SETTLE_MS without work. */
 void memory_give_back(void);
+#define MEMORY_SETTLE_MS 1000
 
 /* ---- the budget ------------------------------------------------------- */
 

@@ -25,9 +25,21 @@
 static void
 loop(struct ledger_callers *callers, struct ledger_file *file)
 {
-	while (ledger_callers_left(callers))
-		if (!ledger_callers_serve(callers, ledger_file_due_ms(file)))
-			ledger_file_keep(file, clock_now_ms());
+	bool settled = false;
+
+	while (ledger_callers_left(callers)) {
+		int due_ms = ledger_file_due_ms(file);
+
+		if (!settled && due_ms == -1)
+			due_ms = MEMORY_SETTLE_MS;
+		if (ledger_callers_serve(callers, due_ms))
+			continue;
+		ledger_file_keep(file, clock_now_ms());
+		if (!settled && due_ms == MEMORY_SETTLE_MS) {
+			memory_give_back();
+			settled = true;
+		}
+	}
 }
 
 void
@@ -50,7 +62,6 @@ ledger_keeper_run(const struct config *config, int desk)
 		fatal("%s", why);
 	if (!log_write_behind(NULL, NULL))
 		log_info("no thread for the log: its file is waited for");
-	memory_give_back();
 	loop(callers, file);
 	ledger_callers_free(callers);
 	ledger_file_free(file, clock_now_ms() + LEDGER_LOCK_WAIT_MS);

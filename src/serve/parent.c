@@ -167,6 +167,21 @@ start_due_keepers(struct parent *p)
 	return wait_ms;
 }
 
+/* Returns ms until memory is given back; -1: it was. */
+static int
+settle(struct parent *p)
+{
+	int64_t left_ms = p->settle_at_ms - clock_now_ms();
+
+	if (p->settle_at_ms == 0)
+		return -1;
+	if (left_ms > 0)
+		return (int)left_ms;
+	memory_give_back();
+	p->settle_at_ms = 0;
+	return -1;
+}
+
 /* Does what is due by now, or became possible because another thing ended. */
 static void
 go_on(struct parent *p)
@@ -190,8 +205,8 @@ loop(struct parent *p)
 	while (!p->stopping || p->nchildren > 0) {
 		struct generation *now = p->now, *next = p->next;
 		struct proof *proof = p->proof;
-		int timeout_ms =
-		    sooner(parent_workers_start_due(p), start_due_keepers(p));
+		int timeout_ms = sooner(settle(p),
+		    sooner(parent_workers_start_due(p), start_due_keepers(p)));
 		struct pollfd fds[] = {
 			{ .fd = parent_signals_fd(), .events = POLLIN },
 			{ .fd = parent_generation_fd(p, next),
@@ -278,7 +293,6 @@ parent_run(struct config *config, int listen_fd, const char *path,
 		reap(p);
 	}
 	parent_generation_start(p, config);
-	memory_give_back();
 	loop(p);
 	status = p->status;
 	if (p->path != NULL)

@@ -15,7 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "sandbox/sandbox.h"
 #include "serve/notify.h"
 #include "serve/parent_internal.h"
@@ -183,6 +185,7 @@ switch_generation(struct parent *p)
 
 	p->now = p->next;
 	p->next = NULL;
+	p->settle_at_ms = clock_now_ms() + MEMORY_SETTLE_MS;
 	memset(p->start_at_ms, 0, sizeof(p->start_at_ms));
 	memset(p->pause_ms, 0, sizeof(p->pause_ms));
 	if (old == NULL) {

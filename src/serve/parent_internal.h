@@ -77,6 +77,7 @@ struct parent {
 	/* As in struct upgrade. */
 	uint64_t filters[UPGRADE_FILTERS_MAX];
 	unsigned nfilters;
+	int64_t settle_at_ms; /* memory is given back, 0: it was */
 	bool stopping;
 	int status;
 };

@@ -205,11 +205,16 @@ static void
 accept_until_stopped(struct worker *w)
 {
 	struct pollfd p = { .events = POLLIN };
+	int settle_ms = MEMORY_SETTLE_MS, n;
 
 	while (w->stops == 0) {
 		p.fd = w->nrequests < w->capacity ? w->listen_fd : -1;
-		if (task_poll_again(&p, 1, -1) == 1)
+		if ((n = task_poll_again(&p, 1, settle_ms)) == 1)
 			accept_some(w);
+		else if (n == 0) {
+			memory_give_back();
+			settle_ms = -1;
+		}
 	}
 	task_forget(w->listen_fd);
 }
@@ -386,7 +391,6 @@ worker_run(const struct config *config, const struct worker_ends *ends,
 	if (write(ends->parent_fd, SERVER_READY, 1) != 1)
 		return 1; /* the parent has gone */
 	catch_signals();
-	memory_trim();
 	task_loop();
 	while (!SLIST_EMPTY(&w->seats)) {
 		struct seat *seat = SLIST_FIRST(&w->seats);
