@@ -63,6 +63,12 @@ my_context(void)
 }
 
 void
+digest_prepare(void)
+{
+	(void)my_context();
+}
+
+void
 digest_make(const void *bytes, size_t len, unsigned char out[DIGEST_BYTES])
 {
 	digest_pair(bytes, len, NULL, 0, out);

@@ -15,6 +15,9 @@
 #define DIGEST_BYTES 32
 #define DIGEST_TEXT_SIZE (2 * DIGEST_BYTES + 1)
 
+/* Finds the algorithm in libcrypto, once, for this process and those that are
+ * forked from it; digest_make() does it if it was not done. */
+void digest_prepare(void);
 void digest_make(const void *, size_t len, unsigned char out[DIGEST_BYTES]);
 /* Of the one text and the other after it. */
 void digest_pair(const void *first, size_t first_len, const void *second,

@@ -60,4 +60,9 @@ int sandbox_landlock(const struct sandbox_rules *);
 int sandbox_seccomp(const struct sandbox_rules *);
 int sandbox_openbsd(const struct sandbox_rules *);
 
+/* Makes the filter that sandbox_seccomp() will put in force in processes that
+ * are forked from this one.  If that fails, or the rules are others then, they
+ * make it. */
+void sandbox_seccomp_prepare(const struct sandbox_rules *);
+
 #endif

@@ -273,6 +273,17 @@ sandbox_enter(enum sandbox_role role, const struct config *c,
 	return -1;
 }
 
+void
+sandbox_prepare(enum sandbox_role role, const struct config *c)
+{
+	struct sandbox_rules rules;
+
+	if (c->sandbox == CONFINE_OFF)
+		return;
+	rules_make(&rules, role, c);
+	sandbox_seccomp_prepare(&rules);
+}
+
 uint64_t
 sandbox_stamp(const struct config *c)
 {

@@ -100,6 +100,10 @@ struct sandbox_more {
 int sandbox_enter(enum sandbox_role, const struct config *,
     const struct sandbox_more *, unsigned *force, char *why, size_t size);
 
+/* Does in advance what takes sandbox_enter() long, for processes of that role
+ * and configuration that will be forked from this one. */
+void sandbox_prepare(enum sandbox_role, const struct config *);
+
 /* A number for the filter of system calls that this build puts on a parent; 0:
  * none.  It stays in force when the parent executes another program, so a
  * successor with the same number must not add it again. */

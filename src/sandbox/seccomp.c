@@ -12,6 +12,9 @@
  * so that a newer C library falls back as it does on an old kernel, and the
  * gateway goes on.
  *
+ * libseccomp makes a program for the kernel of it.  That takes a millisecond,
+ * so a parent prepares that of its workers.
+ *
  * Built with SANDBOX_WATCHED (tests/watched), the filter reports each call of
  * the table to a tracer, with its role and row, instead of allowing it.
  */
@@ -24,10 +27,14 @@
 #if defined(HAVE_SECCOMP) && !defined(TG_SANITIZED)
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -47,7 +54,19 @@
 #define ACTION_OTHER(role) SCMP_ACT_ERRNO(ENOSYS)
 #endif
 
+/* No mitigations that slow down memory, because we run no foreign code. */
+#ifdef SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#define FLAGS SECCOMP_FILTER_FLAG_SPEC_ALLOW
+#else
+#define FLAGS 0
+#endif
+
 #define NAME_SIZE 32
+/* In a filter that is not in force yet: the id of the process. */
+#define PID_MARK 0x5069645fU
+
+/* A parent's filter, also over the processes that it forks. */
+static bool never_in_force;
 
 /* The next name of a row; NULL after the last. */
 static const char *
@@ -98,9 +117,8 @@ conditions_of(const struct sandbox_call *call, struct scmp_arg_cmp *conditions)
 
 	for (unsigned i = 0; i < SANDBOX_ARGS_MAX; i++) {
 		const struct sandbox_arg *arg = &call->args[i];
-		uint64_t value = arg->value == SANDBOX_OWN_PID
-		    ? (uint64_t)getpid()
-		    : arg->value;
+		uint64_t value =
+		    arg->value == SANDBOX_OWN_PID ? PID_MARK : arg->value;
 
 		if (arg->mask != 0)
 			conditions[n++] = SCMP_CMP(
@@ -147,13 +165,10 @@ row_counts(const struct sandbox_rules *r, const struct sandbox_call *call)
 static int
 fill(scmp_filter_ctx ctx, const struct sandbox_rules *r)
 {
-	/* 2: a binary tree; the default, 0, compares one by one.  And no
-	 * mitigations that slow down memory, because we run no foreign code. */
+	/* 2: a binary tree; the default, 0, compares one by one. */
 	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-#if SCMP_VER_MAJOR > 2 || SCMP_VER_MINOR >= 5
-	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_SSB, 1);
-#endif
-	if (add_never(ctx, sandbox_never) == -1)
+	/* A filter can only be added to.  A shorter one is made sooner. */
+	if (!never_in_force && add_never(ctx, sandbox_never) == -1)
 		return -1;
 	if (r->fork)
 		return 0;
@@ -184,27 +199,126 @@ sandbox_filter(void)
 	return hash_not_0(stamp);
 }
 
+/* ---- as the kernel takes it ------------------------------------------- */
+
+/* code.filter NULL: none. */
+struct program {
+	uint64_t stamp; /* of the rows that it was made of */
+	struct sock_fprog code;
+};
+
+/* Of the workers that will be forked. */
+static struct program prepared;
+
+static uint64_t
+stamp_of(const struct sandbox_rules *r)
+{
+	uint64_t stamp = hash_more(HASH_SEED, &r->role, sizeof(r->role));
+
+	for (size_t i = 0; i < sandbox_ncalls; i++) {
+		bool counts = row_counts(r, &sandbox_calls[i]);
+
+		stamp = hash_more(stamp, &counts, sizeof(counts));
+	}
+	return stamp;
+}
+
+/* A socket has room for all that libseccomp writes. */
+static int export(scmp_filter_ctx ctx, struct sock_fprog *code)
+{
+	size_t most = BPF_MAXINSNS * sizeof(*code->filter);
+	int ends[2], rc;
+	ssize_t n = -1;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+		ends) == -1)
+		return -1;
+	rc = seccomp_export_bpf(ctx, ends[1]);
+	close(ends[1]);
+	if (rc < 0)
+		errno = -rc;
+	else if ((code->filter = malloc(most)) != NULL)
+		n = recv(ends[0], code->filter, most, MSG_WAITALL);
+	close(ends[0]);
+	code->len =
+	    n < 0 ? 0 : (unsigned short)((size_t)n / sizeof(*code->filter));
+	return n < 0 ? -1 : 0;
+}
+
+static void
+drop(struct program *p)
+{
+	free(p->code.filter);
+	*p = (struct program){ .stamp = 0 };
+}
+
+static int
+make(const struct sandbox_rules *r, struct program *p)
+{
+	scmp_filter_ctx ctx =
+	    seccomp_init(r->fork ? SCMP_ACT_ALLOW : ACTION_OTHER(r->role));
+	int rc = -1;
+
+	*p = (struct program){ .stamp = stamp_of(r) };
+	if (ctx == NULL)
+		return -1;
+	if (fill(ctx, r) == 0)
+		rc = export(ctx, &p->code);
+	seccomp_release(ctx);
+	if (rc == -1)
+		drop(p);
+	return rc;
+}
+
+static void
+set_pid(struct sock_fprog *code)
+{
+	for (size_t i = 0; i < code->len; i++)
+		if (code->filter[i].k == PID_MARK)
+			code->filter[i].k = (uint32_t)getpid();
+}
+
+static int
+load(struct program *p)
+{
+	set_pid(&p->code);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, FLAGS, &p->code) == 0)
+		return 0;
+	/* Linux before 4.17 has no mitigations, and no flag for them. */
+	return errno == EINVAL
+	    ? (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->code)
+	    : -1;
+}
+
+void
+sandbox_seccomp_prepare(const struct sandbox_rules *r)
+{
+	if (prepared.code.filter != NULL && prepared.stamp == stamp_of(r))
+		return;
+	drop(&prepared);
+	(void)make(r, &prepared);
+}
+
 int
 sandbox_seccomp(const struct sandbox_rules *r)
 {
-	scmp_filter_ctx ctx;
-	int rc = -1;
+	struct program own = { .stamp = 0 }, *p = &prepared;
+	int rc = 0;
 
 	/* A filter stays over an execve, and each one that is added costs every
 	 * call, until there are too many. */
 	if (r->fork && r->has_filter &&
-	    prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
+	    prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER) {
+		never_in_force = true;
 		return SANDBOX_CALLS;
-	ctx = seccomp_init(r->fork ? SCMP_ACT_ALLOW : ACTION_OTHER(r->role));
-	if (ctx == NULL)
-		return -1;
-	if (fill(ctx, r) == 0) {
-		rc = seccomp_load(ctx);
-		if (rc < 0)
-			errno = -rc;
 	}
-	seccomp_release(ctx);
-	return rc < 0 ? -1 : SANDBOX_CALLS;
+	if (p->code.filter == NULL || p->stamp != stamp_of(r))
+		rc = make(r, p = &own);
+	if (rc == 0)
+		rc = load(p);
+	never_in_force |= r->fork && rc == 0;
+	drop(p);
+	return rc == -1 ? -1 : SANDBOX_CALLS;
 }
 
 #else
@@ -213,6 +327,12 @@ uint64_t
 sandbox_filter(void)
 {
 	return 0;
+}
+
+void
+sandbox_seccomp_prepare(const struct sandbox_rules *r)
+{
+	(void)r;
 }
 
 int

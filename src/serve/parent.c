@@ -293,6 +293,7 @@ parent_run(struct config *config, int listen_fd, const char *path,
 		reap(p);
 	}
 	parent_generation_start(p, config);
+	upgrade_note();
 	loop(p);
 	status = p->status;
 	if (p->path != NULL)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "sandbox/sandbox.h"
@@ -131,6 +132,7 @@ generation_new(struct parent *p, struct config *config)
 	 * count. */
 	(void)mapfile_check_dir(config->runtime_dir, why, sizeof(why));
 	g->stamp = sandbox_stamp(config);
+	digest_prepare();
 	if (open_keeping(g) == 0)
 		return g;
 	saved = errno;
@@ -237,6 +239,8 @@ parent_generation_start(struct parent *p, struct config *config)
 			notify_ready("serving; the reload failed");
 		return;
 	}
+	/* Meanwhile the ledger's process starts. */
+	server_prepare(config);
 	for (unsigned i = 0; i < config->processes; i++) {
 		if (!parent_worker_start(p, p->next, i)) {
 			parent_generation_give_up(p);

@@ -49,6 +49,13 @@ note_store(void *ctx, const struct store_facts *facts)
 		.mean_us = facts->mean_us });
 }
 
+void
+server_prepare(const struct config *c)
+{
+	upstream_prepare();
+	sandbox_prepare(SANDBOX_WORKER, c);
+}
+
 int
 server_open(struct server *s, const struct config *c, enum sandbox_role role,
     int desk, char *why, size_t size)

@@ -69,6 +69,11 @@ struct server {
 	atomic_bool aborting;
 };
 
+/* In a parent, before it forks processes that call server_open(): does once
+ * what takes each of them long, and what they then share in memory.  What fails
+ * here, they try again, and report. */
+void server_prepare(const struct config *);
+
 /* Opens everything, after fork and before any thread, and confines the
  * process to what the role needs (sandbox.h).  desk: of the ledger's
  * process; -1: it keeps the ledger itself.  -1: one line in why. */

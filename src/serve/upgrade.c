@@ -135,6 +135,13 @@ upgrade_init(char **argv)
 	if ((self.path = absolute(argv[0])) == NULL)
 		return;
 	self.fd = open(self.path, O_RDONLY | O_CLOEXEC);
+}
+
+void
+upgrade_note(void)
+{
+	if (self.path == NULL)
+		return;
 	add_object(self.path);
 #ifdef HAVE_LINK_H
 	dl_iterate_phdr(on_object, NULL);

@@ -49,9 +49,11 @@ struct upgrade {
 	unsigned nfilters;
 };
 
-/* Call it first: remembers the program's arguments, and its own and its
- * libraries' files. */
+/* Call it first: remembers the program's arguments and its file. */
 void upgrade_init(char **argv);
+/* Remembers which files it and its libraries are.  Call it once, soon: not
+ * before the first workers are started, which need not wait for it. */
+void upgrade_note(void);
 
 /* Were they replaced since, by a program that can be started? */
 bool upgrade_is_due(void);

@@ -24,6 +24,8 @@ struct connector;
 
 /* Once, before the first; -1: libcurl can't be used. */
 int connector_init(void);
+/* Does what is the same for all processes that are forked from this one. */
+void connector_prepare(void);
 
 /* Is TLS used, with the provider or with its proxy? */
 bool connector_tls(const struct provider *);

@@ -14,7 +14,8 @@
  * have a connection keep the reserve (memory.h). */
 #define CONNECT_BYTES ((size_t)512 * 1024)
 
-/* Starts libcurl, with memory as memory_try() gives it.  -1: it does not. */
+/* Starts libcurl, once, with memory as memory_try() gives it.  -1: it does
+ * not. */
 int connector_init_curl(void);
 
 /* Does this errno mean that the process or the system has no more? */

@@ -85,7 +85,10 @@ struct upstream_sink {
 	void *ctx;
 };
 
+/* Before a process sends.  -1: libcurl can't be set up. */
 int upstream_init(void);
+/* The part of it that takes long, in a process whose children will send. */
+void upstream_prepare(void);
 struct upstream_pool *upstream_pool_new(void);
 void upstream_pool_free(struct upstream_pool *);
 /* Closes idle connections: descriptors have run out. */

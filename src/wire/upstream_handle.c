@@ -49,6 +49,12 @@ upstream_init(void)
 	return connector_init();
 }
 
+void
+upstream_prepare(void)
+{
+	connector_prepare();
+}
+
 struct upstream_pool *
 upstream_pool_new(void)
 {
