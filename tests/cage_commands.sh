@@ -114,6 +114,7 @@ done <<-END
 	probe|1|-f $conf probe
 	probe --mount|1|probe --mount $base/v1 --key-file $dir/anna.key
 	replay|1|replay --url $base --key-file $dir/anna.key $dir/exchange
+	replay of what is no recording|1|replay --url $base $dir/list.json
 	setup|0|setup codex --url $base/v1 --key-file $dir/anna.key
 	setup --undo|0|setup codex --undo
 	status|0|-f $conf status

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,8 +212,9 @@ static void
 add_file(struct table *t, const char *path)
 {
 	struct capture_file file;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (capture_file_read(path, &file, NULL) == -1)
+	if (fd == -1 || capture_file_read(fd, &file) != NULL)
 		return;
 	table_cell(t, "%s", capture_file_text(&file, "at"));
 	table_cell(t, "%s", capture_file_text(&file, "client"));

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,17 +19,13 @@
 #define CHUNK 65536
 
 static int
-read_all(const char *path, struct buf *text)
+read_all(int fd, struct buf *text)
 {
 	char chunk[CHUNK];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = -1;
+	ssize_t n;
 
-	if (fd == -1)
-		return -1;
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(text, chunk, (size_t)n);
-	close(fd);
 	if (n == 0 && !buf_failed(text))
 		return 0;
 	if (n == 0)
@@ -66,24 +61,21 @@ find_parts(struct capture_file *file)
 	return true;
 }
 
-int
-capture_file_read(
-    const char *path, struct capture_file *file, const char *command)
+const char *
+capture_file_read(int fd, struct capture_file *file)
 {
 	const char *why = NULL;
 
 	memset(file, 0, sizeof(*file));
 	buf_init(&file->text, FILE_MAX);
-	if (read_all(path, &file->text) == -1)
+	if (read_all(fd, &file->text) == -1)
 		why = strerror(errno);
 	else if (!find_parts(file))
 		why = "not a recorded exchange of this version";
-	if (why == NULL)
-		return 0;
-	if (command != NULL)
-		fprintf(stderr, "tailgate %s: %s: %s\n", command, path, why);
-	capture_file_free(file);
-	return -1;
+	close(fd);
+	if (why != NULL)
+		capture_file_free(file);
+	return why;
 }
 
 void

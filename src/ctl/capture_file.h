@@ -20,10 +20,9 @@ struct capture_file {
 	struct span request, response;
 };
 
-/* -1: it cannot be read, or is none; said (as `command`) unless that is
- * NULL. */
-int capture_file_read(
-    const char *path, struct capture_file *, const char *command);
+/* Reads the file, which may have any content, and closes it.  NULL; else why it
+ * cannot be read, or that it is no recorded exchange. */
+const char *capture_file_read(int fd, struct capture_file *);
 void capture_file_free(struct capture_file *);
 /* A member of its first line: "" or -1 if there is none. */
 const char *capture_file_text(const struct capture_file *, const char *name);

@@ -9,6 +9,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +347,33 @@ free_all(struct replay *r)
 	capture_file_free(&r->file);
 }
 
+/* Opens what it needs, is confined, and only then reads the file, which may
+ * have any content. */
+static int
+read_confined(struct replay *r, char *key)
+{
+	int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+	const char *why;
+
+	if (fd == -1) {
+		fprintf(stderr, "tailgate replay: %s: %s\n", r->path,
+		    strerror(errno));
+		return -1;
+	}
+	if (r->key_file != NULL &&
+	    (r->mount.key = mount_key_read(
+		 "replay", r->key_file, key, KEY_MAX)) == NULL)
+		return -1;
+	if (connector_init() == -1)
+		fatal("libcurl cannot be used");
+	if (ctl_confine_to(r->url) == -1)
+		return -1;
+	if ((why = capture_file_read(fd, &r->file)) == NULL)
+		return 0;
+	fprintf(stderr, "tailgate replay: %s: %s\n", r->path, why);
+	return -1;
+}
+
 int
 ctl_replay(int argc, char **argv)
 {
@@ -355,16 +384,10 @@ ctl_replay(int argc, char **argv)
 
 	if ((status = take_options(argc, argv, &r)) != 0)
 		return status;
-	if (capture_file_read(r.path, &r.file, "replay") == -1)
+	if (read_confined(&r, key) == -1) {
+		explicit_bzero(key, sizeof(key));
 		return 1;
-	if (r.key_file != NULL &&
-	    (r.mount.key =
-		    mount_key_read("replay", r.key_file, key, KEY_MAX)) == NULL)
-		return 1;
-	if (connector_init() == -1)
-		fatal("libcurl cannot be used");
-	if (ctl_confine_to(r.url) == -1)
-		return 1;
+	}
 	buf_init(&r.body, REPLY_MAX);
 	buf_init(&r.fields, PATH_MAX_BYTES * 4);
 	buf_init(&r.target, PATH_MAX_BYTES);

@@ -114,6 +114,8 @@ main(void)
 		{ "waker", { .files = true, .wakes = true }, true },
 		{ "probe", { .files = true, .connect = true }, false },
 		{ "inspect", { .files = true }, false },
+		{ "capture", { .role = SANDBOX_CAPTURE, .files = true },
+		    false },
 		{ "check", { .files = true, .looks = true }, false },
 	};
 	char parent[sizeof(promised)];
