@@ -850,6 +850,29 @@ force_of_worker(void)
 	    : 0;
 }
 
+/* abort(3) needs tgkill(2), which a filter allows for the process itself only.
+ */
+static bool
+can_abort(void)
+{
+	const struct rlimit none = { 0, 0 };
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		unsigned force;
+		char why[256];
+
+		setrlimit(RLIMIT_CORE, &none);
+		if (sandbox_enter(SANDBOX_WORKER, &config, NULL, &force, why,
+			sizeof(why)) == 0)
+			abort();
+		_exit(1);
+	}
+	return pid != -1 && waitpid(pid, &status, 0) == pid &&
+	    WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
 int
 main(void)
 {
@@ -858,6 +881,11 @@ main(void)
 
 	obey_modes();
 	world_make();
+	CHECK(can_abort(), "a worker can abort");
+	/* As a parent does, so that the tries below are a worker's with a
+	 * filter that was made before it was forked. */
+	sandbox_prepare(SANDBOX_WORKER, &config);
+	CHECK(can_abort(), "with a prepared filter, too");
 	force = force_of_worker();
 	sandbox_text(force, text, sizeof(text));
 	printf("# in force: %s\n", text);
