@@ -36,53 +36,7 @@ add_client few --models talk --requests-per-minute 1
 add_client none --models far --endpoints chat
 add_client boss --models far --operator
 start_tailgate
-contrib=$abs_srcdir/contrib/realtime
-
-# --- the web servers, each with the shipped snippet ----------------------------------
-caddy_conf()
-{
-	{
-		sed "s|@runstatedir@|$dir|" "$contrib/Caddyfile"
-		sed "s|^	import tailgate$|	import tailgate_realtime voice 127.0.0.1:$port\n&|" \
-			"$abs_srcdir/contrib/caddy/Caddyfile"
-	} >"$dir/snippets"
-	# Its options come first.
-	awk '/^{$/ { options = 1 } options { print } /^}$/ && options { exit }' \
-		"$dir/snippets" >"$dir/Caddyfile"
-	awk '/^{$/ { options = 1 } !options { print }
-		/^}$/ { options = 0 }' "$dir/snippets" >>"$dir/Caddyfile"
-}
-lighttpd_with()
-{
-	{
-		printf 'var.realtime_%s\n' "provider = \"voice\"" \
-			"host = \"127.0.0.1\"" "port = $port" \
-			'authorization = "Bearer its-own"' \
-			"inner = \"$dir/realtime.sock\""
-		sed "s|include \"tailgate.conf\"|include \"$abs_srcdir/contrib/lighttpd/tailgate.conf\"|" \
-			"$abs_srcdir/contrib/lighttpd/lighttpd.conf"
-		echo "include \"$contrib/lighttpd.conf\""
-		# One that asks about what is the gateway's own.
-		cat <<-'END'
-			$HTTP["url"] =~ "^/v1/models/talk$" {
-				fastcgi.server = ( "/v1/models/talk" => ((
-					"socket" => var.tailgate_socket,
-					"mode" => "authorizer",
-					"check-local" => "disable"
-				)) )
-			}
-		END
-	} >"$dir/lighttpd.conf"
-}
-# nginx's start takes contrib/nginx as it is; the snippet is put beside it.
-nginx_share()
-{
-	mkdir -p "$dir/contrib/nginx"
-	cp "$abs_srcdir"/contrib/nginx/*.conf "$dir/contrib/nginx"
-	sed -e "s|127.0.0.1:8000|127.0.0.1:$port|" \
-		-e 's|Authorization ""|Authorization "Bearer its-own"|' \
-		"$contrib/nginx.conf" >>"$dir/contrib/nginx/tailgate.conf"
-}
+. "$tests/realtime_servers.sh"
 
 # ask KEY QUERY [FIELD...]
 ask()
@@ -123,6 +77,25 @@ passes()
 	is "$1: which stays here, too" "$(cat "$dir/voice")" \
 		'GET /v1/realtime?model=talk HTTP/1.1|Bearer its-own'
 	: >"$dir/voice"
+	# As a browser does it, which can send no field of its own.
+	offered="Sec-WebSocket-Protocol: realtime, x"
+	ask own model=talk "$offered, openai-insecure-api-key.$one_key" \
+		>"$dir/out"
+	like "$1: a key in Authorization goes first" "$(cat "$dir/out")" '^401'
+	is "$1: else the key may be a subprotocol" "$(ask '' model=talk \
+		"$offered, openai-insecure-api-key.$one_key" |
+		tr '\n' ' ')" 'hello HELLO '
+	is "$1: and stays here" "$(cat "$dir/voice")" \
+		"GET /v1/realtime?model=talk HTTP/1.1|Bearer its-own|Sec-WebSocket-Protocol: realtime"
+	: >"$dir/voice"
+	is "$1: without Realtime's own, none goes further" "$(ask '' model=talk \
+		"Sec-WebSocket-Protocol: openai-insecure-api-key.$one_key" |
+		tr '\n' ' ')$(cat "$dir/voice")" \
+		'hello HELLO GET /v1/realtime?model=talk HTTP/1.1|Bearer its-own'
+	is "$1: no field is lost because Connection names it" "$(ask own \
+		model=talk "X-Tailgate-Key: $one_key" \
+		'Connection: X-Tailgate-Key' | tr '\n' ' ')" 'hello HELLO '
+	: >"$dir/voice"
 	is "$1: without a model, the one there is" \
 		"$(ask "$one_key" intent=transcription | head -n 1)" hello
 	: >"$dir/voice"
@@ -141,7 +114,7 @@ passes()
 	like "$1: two models" "$(ask "$one_key" 'model=talk&model=far')" \
 		'^(400|503)'
 	is "$1: none of these reached the provider" "$(cat "$dir/voice")" ''
-	wait_until lines_are $((lines + 11))
+	wait_until lines_are $((lines + 15))
 	is "$1: but all are in the ledger" "$(tail -n 8 \
 		"$dir/state/ledger.jsonl" | jq -c '[.status, .sent]' |
 		sort | uniq -c | sed 's/^ *//' | tr '\n' ' ')" \
@@ -156,15 +129,10 @@ passes()
 	is "$1: nothing but GET reaches the provider" "$(cat "$dir/voice")" ''
 }
 
-export REALTIME_KEY=its-own
-caddy_conf
-start_caddy "$dir/Caddyfile"
-wait_until serves
+start_caddy_realtime
 passes caddy
 stop_server
-lighttpd_with
-start_lighttpd "$dir/lighttpd.conf"
-wait_until serves
+start_lighttpd_realtime
 passes lighttpd
 key=$one_key
 request /v1/models/talk
@@ -173,12 +141,7 @@ check 'what the gateway serves itself is never authorized' error_is 404 \
 is 'a budget counts it' "$(ask "$few_key" model=talk | head -n 1) $(ask \
 	"$few_key" model=talk)" 'hello 429 rate_limit_exceeded'
 stop_server
-nginx_share
-real=$abs_srcdir
-abs_srcdir=$dir
-start_nginx
-abs_srcdir=$real
-wait_until serves
+start_nginx_realtime
 passes nginx
 stop_server
 

@@ -3,8 +3,10 @@
 """WebSockets (RFC 6455) of one text frame.
 
 websocket.py serve LOG: at a port, which it prints, sends back what it gets;
-LOG gets the request line, the Authorization field, and the names of other
-fields with secrets, of each connection.
+LOG gets the request line, the Authorization field, the names of other fields
+with secrets, and the subprotocols, of each connection.
+websocket.py realtime LOG: the same, but it sends the events of a scripted
+Realtime session.
 websocket.py ask URL KEY TEXT [FIELD...]: prints what came back, or the status, the code of
 the error and nothing more.
 """
@@ -19,6 +21,7 @@ import threading
 import urllib.parse
 
 SECRETS = ("X-Tailgate-Key", "X-Api-Key", "Cookie")
+PROTOCOL = "Sec-WebSocket-Protocol"
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -48,44 +51,90 @@ def read_frame(s):
     first, length = read(s, 2)
     if first & 15 == 8:
         raise EOFError
-    mask = read(s, 4) if length & 128 else bytes(4)
-    data = read(s, length & 127)
+    is_masked, length = length & 128, length & 127
+    if length > 125:
+        length = int.from_bytes(read(s, 2 if length == 126 else 8), "big")
+    mask = read(s, 4) if is_masked else bytes(4)
+    data = read(s, length)
     return bytes(b ^ mask[i % 4] for i, b in enumerate(data))
 
 
 def frame(text, mask=None):
     data = text if isinstance(text, bytes) else text.encode()
+    masked = 0 if mask is None else 128
+    if len(data) < 126:
+        head = bytes([0x81, masked | len(data)])
+    else:
+        head = bytes([0x81, masked | 126]) + len(data).to_bytes(2, "big")
     if mask is None:
-        return bytes([0x81, len(data)]) + data
-    return bytes([0x81, 128 | len(data)]) + mask + bytes(
+        return head + data
+    return head + mask + bytes(
         b ^ mask[i % 4] for i, b in enumerate(data))
 
 
-def serve_one(s, log):
+def echo(text):
+    return [] if text is None else [text]
+
+
+SESSION = {"id": "sess_1", "object": "realtime.session", "type": "realtime",
+           "model": "talk"}
+RESPONSE = {"id": "resp_1", "object": "realtime.response", "output": []}
+
+
+def session(text):
+    """Events; text is what the client sent, None at the beginning."""
+    kind = None if text is None else json.loads(text)["type"]
+    part = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0,
+            "content_index": 0}
+    events = {
+        None: [{"type": "session.created", "session": SESSION}],
+        "session.update": [{"type": "session.updated", "session": SESSION}],
+        "response.create": [
+            dict(part, type="response.output_text.delta", delta="Spoken "),
+            dict(part, type="response.output_text.delta", delta="words. " * 30),
+            {"type": "response.done",
+             "response": dict(RESPONSE, status="completed")}],
+    }.get(kind, [{"type": "error", "error": {
+        "type": "invalid_request_error", "code": "unknown", "param": None,
+        "message": "no event %s here" % kind}}])
+    return [json.dumps(dict(e, event_id="event_%d" % i))
+            for i, e in enumerate(events)]
+
+
+def serve_one(s, log, respond):
     try:
         head = read_head(s)
         with open(log, "a") as f:
             f.write("|".join([head.split("\r\n")[0],
                               field(head, "Authorization") or ""] +
                              [name for name in SECRETS
-                              if field(head, name)]) + "\n")
+                              if field(head, name)] + [
+                              name + ": " + field(head, name) for name in
+                              ("OpenAI-Beta", PROTOCOL)
+                              if field(head, name) is not None]) + "\n")
         key = field(head, "Sec-WebSocket-Key").encode()
         accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())
         s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket"
                   b"\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-                  accept + b"\r\n\r\n")
+                  accept + b"\r\n" + (
+                      ("%s: realtime\r\n" % PROTOCOL).encode()
+                      if field(head, PROTOCOL) else b"") + b"\r\n")
+        text = None
         while True:
-            s.sendall(frame(read_frame(s)))
+            for out in respond(text):
+                s.sendall(frame(out))
+            text = read_frame(s)
     except (EOFError, OSError):
         s.close()
 
 
-def serve(log):
+def serve(log, respond):
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)
     while True:
         s, _ = listener.accept()
-        threading.Thread(target=serve_one, args=(s, log), daemon=True).start()
+        threading.Thread(target=serve_one, args=(s, log, respond),
+                         daemon=True).start()
 
 
 def ask(url, key, text, *fields):
@@ -113,7 +162,7 @@ def ask(url, key, text, *fields):
         print(read_frame(s).decode())
 
 
-if sys.argv[1] == "serve":
-    serve(sys.argv[2])
+if sys.argv[1] in ("serve", "realtime"):
+    serve(sys.argv[2], echo if sys.argv[1] == "serve" else session)
 else:
     ask(*sys.argv[2:])

@@ -23,6 +23,25 @@ bearer(const char *value)
 	return span_of(value + 7 + strspn(value + 7, " "));
 }
 
+/* Of OpenAI's SDK: `realtime, openai-insecure-api-key.KEY`; p NULL: no such. */
+static struct span
+among_protocols(const char *value)
+{
+	static const char before[] = "openai-insecure-api-key.";
+	const size_t n = sizeof(before) - 1;
+
+	while (value != NULL) {
+		value += strspn(value, " \t,");
+		if (*value == '\0')
+			break;
+		if (strncmp(value, before, n) == 0)
+			return (struct span){ value + n,
+				strcspn(value + n, " \t,") };
+		value = strchr(value, ',');
+	}
+	return (struct span){ NULL, 0 };
+}
+
 /* Is it a value that cannot end its line, and for which errors can be
  * searched? */
 static bool
@@ -90,6 +109,8 @@ credentials_take(const struct config *config,
 	out->gateway = bearer(fields->authorization);
 	if (out->gateway.p == NULL && fields->x_api_key != NULL)
 		out->gateway = span_of(fields->x_api_key);
+	if (out->gateway.p == NULL)
+		out->gateway = among_protocols(fields->protocols);
 	out->unread = out->gateway.p == NULL && is_given(fields->authorization);
 }
 

@@ -10,7 +10,8 @@
  * With X-Tailgate-Key, which has the gateway's key, a client says that
  * Authorization (or x-api-key) is not for the gateway.  Without X-Tailgate-Key,
  * these two fields have the gateway's key, because SDKs send it there, and they
- * never go further.
+ * never go further.  A browser can add no field to a WebSocket's request, so
+ * there OpenAI's SDK sends the key as one of the subprotocols.
  */
 #ifndef POLICY_CREDENTIALS_H
 #define POLICY_CREDENTIALS_H
@@ -34,6 +35,7 @@ struct credential_fields {
 	const char *gateway;	/* X-Tailgate-Key */
 	const char *authorization;
 	const char *x_api_key;
+	const char *protocols;	/* Sec-WebSocket-Protocol, of a WebSocket */
 };
 
 /* All by reference. */

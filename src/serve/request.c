@@ -54,10 +54,14 @@ request_refuse_as(struct request *r, enum refusal refusal, const char *message)
 static struct span
 presented_key(struct request *r)
 {
+	bool is_websocket = r->spec->flags & ENDPOINT_BY_SERVER;
 	const struct credential_fields fields = {
 		.gateway = io_param(r->io, "HTTP_X_TAILGATE_KEY"),
 		.authorization = io_param(r->io, "HTTP_AUTHORIZATION"),
 		.x_api_key = io_param(r->io, "HTTP_X_API_KEY"),
+		.protocols = is_websocket
+		    ? io_param(r->io, "HTTP_SEC_WEBSOCKET_PROTOCOL")
+		    : NULL,
 	};
 
 	credentials_take(r->server->config, &fields, &r->credentials);

@@ -166,10 +166,14 @@ await part('images', async () => {
 	is(made.data.map((one) => one.b64_json).join(),
 	    'iVBORw0KGgo=,iVBORw0KGgo=', 'images: generated');
 
+	const picture = () => toFile(
+	    Buffer.from('89504e470d0a1a0a', 'hex'), 'a.png');
 	const edited = await client.images.edit({ model: 'stub/plain',
-		prompt: 'a dog', image: await toFile(Buffer.from(
-		    '89504e470d0a1a0a', 'hex'), 'a.png') });
+		prompt: 'a dog', image: await picture() });
 	is(edited.data.length, 1, 'images: edited');
+	const varied = await client.images.createVariation(
+	    { model: 'stub/plain', image: await picture() });
+	is(varied.data.length, 1, 'images: a variation');
 
 	let last;
 	for await (const event of await client.images.generate(
@@ -186,6 +190,11 @@ await part('kept responses', async () => {
 	await client.responses.delete('resp_stub');
 	const items = await client.responses.inputItems.list('resp_stub');
 	is(items.data.length, 0, 'a kept response: its input');
+	const hello = { model: 'stub/plain', input: 'hello' };
+	is((await client.responses.compact(hello)).object,
+	    'response.compaction', 'responses: compacted');
+	is((await client.responses.inputTokens.count(hello)).input_tokens, 11,
+	    'responses: counted');
 	const judged = await client.moderations.create({ input: 'hello' });
 	is(judged.results[0].flagged, false, 'moderations: without a model');
 });
