@@ -5,7 +5,8 @@
 DIR gets `ports` (of TCP and UDP) and `log`.  The TCP port refuses connections
 until a magic packet arrives at the UDP port or DIR/woken appears, and while
 DIR/stay is there.  When DIR/sleep appears, it refuses them again, and what is
-connected gets nothing more, nor an end.
+connected gets nothing more, nor an end.  A request with the key that
+DIR/refused names gets 401.
 """
 import os
 import re
@@ -51,6 +52,18 @@ EVENTS = b'data: {"id":"c","object":"chat.completion.chunk","choices":[' \
     b'data: [DONE]\n\n'
 
 
+BAD_KEY = b'{"error":{"message":"Incorrect API key provided.",' \
+    b'"type":"invalid_request_error","code":"invalid_api_key"}}'
+
+
+def refuses(head):
+    try:
+        with open(os.path.join(directory, "refused"), "rb") as f:
+            return f.read().strip() in head
+    except FileNotFoundError:
+        return False
+
+
 def serve(connection, born):
     data = b""
     while True:
@@ -69,6 +82,12 @@ def serve(connection, born):
             log("dead")
             time.sleep(60)
             return
+        if refuses(head):
+            log("refused")
+            connection.sendall(
+                b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json"
+                b"\r\nContent-Length: %d\r\n\r\n" % len(BAD_KEY) + BAD_KEY)
+            continue
         log("request")
         streams = b'"stream":true' in body
         out = EVENTS if streams else WHOLE
