@@ -5,7 +5,8 @@
 # alone within a second, and models that a provider limits as well.  Half open,
 # one request in the whole fleet goes; its success closes the circuit for all,
 # and its host's death ends its lease.  A host without a connection closes
-# nothing for the others, unless a second one says the same.  While the engine
+# nothing for the others, unless a second one says the same; a host whose
+# requests time out no more than one request takes.  While the engine
 # is away, each host has its own circuits; afterwards all know what one had
 # found out.  A request costs no call to the engine.
 . "${abs_srcdir:-.}/tests/lib.sh"
@@ -14,6 +15,7 @@
 provider()
 {
 	echo ", { name = \"$1\"; place = \"local\"; url = \"${3:-$stub_url}\";
+	  timeouts = { first_byte = ${4:-60.0}; };
 	  retries = 0; circuit = { failures = 3; cooldown = $2;
 	  cooldown_max = 60.0; }; }"
 }
@@ -25,6 +27,7 @@ more_providers()
 	provider lost 60.0
 	provider late 60.0
 	provider solo 2.0
+	provider slow 4.0 '' 0.5
 	# far and dead can't be reached by all.
 	case $host in
 	one)
@@ -45,7 +48,7 @@ more_providers()
 models()
 {
 	comma=
-	for m in quick long lost late solo far dead; do
+	for m in quick long lost late solo slow far dead; do
 		echo "$comma { id = \"$m/*\"; targets = (
 		  { provider = \"$m\"; model = \"*\"; } ); }"
 		comma=,
@@ -201,6 +204,15 @@ like 'for twice as long' \
 	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* o [0-9]* 1 '
 check 'then it is served again' wait_until -t 20 served two quick
 
+# A probe is the trial that is due.
+fail3 two quick/500
+wait_until state_is three quick half-open
+"$TAILGATE" -f "$dir/one/tailgate.conf" probe quick >"$dir/probe.out" 2>&1
+is 'a probe' $? 0
+like 'closes the circuit for all' \
+	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* c .* one -'
+check 'they know within a second' wait_until -t 1 state_is three quick closed
+
 # The host whose request tries is killed.
 fail3 three quick/500
 wait_until state_is three quick half-open
@@ -217,6 +229,9 @@ leased=$(lease_of quick)
 check 'its lease is renewed' wait_until -t 20 renewed quick 3000
 check 'so no other host does, however long it takes' left_alone one quick
 is 'for there is one still' "$(stat stub requests)" 1
+"$TAILGATE" -f "$dir/one/tailgate.conf" probe quick >"$dir/probe.out" 2>&1
+like 'a probe does not take it away' \
+	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* t .* two -'
 # shellcheck disable=SC2046 # numbers
 kill -KILL "$two_pid" $(children "$two_pid")
 wait "$two_pid" 2>/dev/null
@@ -266,6 +281,39 @@ fail3 two dead/plain
 check 'two say the same: all leave it alone' \
 	wait_until -t 1 left_alone three dead
 check 'until one is served' wait_until -t 20 served three dead
+
+# --- What hangs for one host -------------------------------------------------------
+
+row_is()
+{
+	cli hget 'tailgate:{circuits:all}' "c $1" | grep -E -q "$2"
+}
+fail3 one slow/stall-head
+is 'three time out' "$status" 504
+check 'the host leaves it alone' left_alone one slow
+check 'the engine knows that it is alone with that' \
+	wait_until -t 2 row_is slow '^[0-9]+ o [0-9]+ 0 - one '
+check 'one request of another host tries' served two slow
+check 'so all others go on' wait_until -t 1 served three slow
+check 'and the engine knows who was wrong' row_is slow '^[0-9]+ c 0 0 - one [1-9]'
+check_not 'it still leaves it alone' served one slow
+wait_until state_is one slow half-open
+ask one slow/stall-head
+is 'its next try times out, too' "$status" 504
+said()
+{
+	cli hget 'tailgate:{circuits:all}' 'd slow' | grep -q '^one '
+}
+check 'which is only noted' wait_until -t 2 said
+check 'and takes nothing from the others' row_is slow '^[0-9]+ c '
+check 'who go on' served three slow
+fail3 two slow/stall-head
+check 'a second host times out: all leave it alone' \
+	wait_until -t 1 left_alone three slow
+like 'until its cooldown is over' \
+	"$(cli hget 'tailgate:{circuits:all}' 'c slow')" '^[0-9]* o [0-9]* 0 - - 0 '
+tell stub release >/dev/null
+check 'then it is served' wait_until -t 20 served three slow
 
 # --- The engine is away ----------------------------------------------------------
 

@@ -24,6 +24,7 @@
 #include "ctl/ctl.h"
 #include "ctl/mount.h"
 #include "ctl/probe_ask.h"
+#include "ctl/probe_fleet.h"
 #include "ctl/probe_keep.h"
 #include "ctl/probe_print.h"
 #include "ctl/probe_seen.h"
@@ -47,6 +48,8 @@ struct round {
 	size_t nprobes;
 	bool all; /* no provider was named */
 	struct probe_store store;
+	struct probe_fleet *fleet; /* NULL: circuits are not shared */
+	size_t nprobers; /* tasks that ask */
 	bool changes, json; /* how it is printed */
 	size_t next;
 };
@@ -77,7 +80,8 @@ probe_one(struct round *r, struct probe *probe)
 	bool trial = false;
 	int64_t open_ms;
 
-	/* If a trial is due, this is it.  If not, we ask anyway. */
+	/* If a trial is due, this is it, for all hosts.  If not, we ask
+	 * anyway. */
 	if (r->health != NULL)
 		health_admit(r->health, provider, &trial, &open_ms);
 	probe_ask(r->config, provider, r->pool, &watch, probe);
@@ -101,6 +105,8 @@ prober(void *arg)
 		else
 			probe->outcome = HEALTH_ABANDONED;
 	}
+	if (--r->nprobers == 0)
+		probe_fleet_leave(r->fleet);
 }
 
 static void
@@ -114,14 +120,18 @@ store_prober(void *arg)
 static void
 round_run(struct round *r)
 {
-	r->next = 0;
+	r->next = r->nprobers = 0;
 	task_open();
+	r->fleet = probe_fleet_join(r->config, r->health);
 	for (size_t n = 0; n < TASKS_MAX && n < r->nprobes; n++)
-		if (task_start(prober, r) == -1 && n == 0)
+		if (task_start(prober, r) == 0)
+			r->nprobers++;
+		else if (n == 0)
 			fatal("no memory for a task");
 	if (r->all && task_start(store_prober, r) == -1)
 		fatal("no memory for a task");
 	task_loop();
+	probe_fleet_free(r->fleet);
 	upstream_pool_trim(r->pool);
 	task_close();
 }

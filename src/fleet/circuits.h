@@ -16,12 +16,17 @@
  * engine also tells all hosts which models and keys a provider limits (429,
  * "loading").
  *
- * A failure that may be this host's own fault (no connection, or a key that is
- * not accepted) opens this host's circuit alone.  The fleet's circuit opens if
- * a second host reports the same while the first host's circuit is open.  If
- * the fleet's trial fails in this way, another host may try at once, and this
- * host only after a cooldown.  So a host without a network takes no provider
- * away from the others.
+ * A failure that may be this host's own fault (no connection, a timeout, or a
+ * key that is not accepted) opens this host's circuit alone.  The fleet's
+ * circuit opens if a second host reports the same while the first host's
+ * circuit is open.  If the fleet's trial fails in this way, another host may
+ * try at once, and this host only after a cooldown.  So a host without a
+ * network takes no provider away from the others.
+ *
+ * A provider that hangs would cost each host several requests that wait for
+ * their timeout.  So after timeouts of one host, one request of another host
+ * tries at once, while the others are refused.  If it succeeds, that host's
+ * timeouts are only reported, as above, for the circuit's cooldown_max.
  *
  * A change costs one call; a request costs none.  While the engine is away, a
  * host has its own circuits.  Afterwards the host asks once for what the others

@@ -106,6 +106,7 @@ circuits_tell(void *ctx, const struct provider *p, enum health_news news,
 	static const char *const whats[] = {
 		[HEALTH_NEWS_OPEN] = "open",
 		[HEALTH_NEWS_DOUBT] = "doubt",
+		[HEALTH_NEWS_TIMEOUTS] = "timeouts",
 		[HEALTH_NEWS_WELL] = "well",
 		[HEALTH_NEWS_PASSED] = "passed",
 		[HEALTH_NEWS_FAILED] = "failed",

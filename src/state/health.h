@@ -137,6 +137,7 @@ void health_each_rest(struct health *, const struct provider *, size_t key,
 enum health_news {
 	HEALTH_NEWS_OPEN, /* to be left alone for ms */
 	HEALTH_NEWS_DOUBT, /* the same, but the fault may be this host's */
+	HEALTH_NEWS_TIMEOUTS, /* as DOUBT, but another host should find out */
 	HEALTH_NEWS_WELL, /* after DOUBT: this host is served again */
 	/* Of the fleet's trial: */
 	HEALTH_NEWS_PASSED,

@@ -9,7 +9,8 @@
  *
  * A provider has two words here: the host's own circuit, and the fleet's.  A
  * request must pass both.  Failures that may be this host's fault (its network,
- * its key) open its own circuit alone.
+ * its key) open its own circuit alone.  So do timeouts, but one request of
+ * another host then tries.
  */
 #include "config.h"
 
@@ -153,11 +154,12 @@ health_fleet_admit(struct health *h, const struct provider *p, int64_t *wait_ms)
 
 /* ---- a request that ends ----------------------------------------------- */
 
-/* Would another host have been served? */
+/* Might another host have been served? */
 static bool
 may_be_ours(enum health_outcome outcome)
 {
-	return outcome == HEALTH_CONNECT || outcome == HEALTH_ACCOUNT;
+	return outcome == HEALTH_CONNECT || outcome == HEALTH_TIMEOUT ||
+	    outcome == HEALTH_ACCOUNT;
 }
 
 static enum health_outcome
@@ -191,11 +193,11 @@ news_of_trial(const struct provider *p, enum health_outcome outcome,
 {
 	*ms = 0;
 	switch (outcome) {
-	case HEALTH_TIMEOUT:
 	case HEALTH_ERROR:
 		*ms = p->circuit.cooldown_ms;
 		return HEALTH_NEWS_FAILED;
 	case HEALTH_CONNECT:
+	case HEALTH_TIMEOUT:
 	case HEALTH_ACCOUNT:
 		*ms = p->circuit.cooldown_ms;
 		return HEALTH_NEWS_UNREACHED;
@@ -255,7 +257,10 @@ health_fleet_report(struct health *h, const struct provider *p, uint64_t from,
 		new.until_ms < old.until_ms + NEWS_MS))
 		return;
 	if (may_be_ours(outcome)) {
-		tell(h, p, HEALTH_NEWS_DOUBT, 0, outcome, ms);
+		tell(h, p,
+		    outcome == HEALTH_TIMEOUT ? HEALTH_NEWS_TIMEOUTS
+					      : HEALTH_NEWS_DOUBT,
+		    0, outcome, ms);
 		return;
 	}
 	atomic_store(&row->opened_boot_ms, clock_boot_ms());
@@ -301,6 +306,10 @@ health_fleet_take(
 	if (old != 0)
 		log_info("provider %s: answers again, says host %s", p->name,
 		    r->host);
+	else if (r->ms == 0)
+		log_warn("provider %s: %s, says host %s; one request of "
+			 "another host tries it",
+		    p->name, health_outcome_name(r->why), r->host);
 	else
 		log_warn("provider %s: %s, says host %s, left alone by all "
 			 "hosts for %lld ms",

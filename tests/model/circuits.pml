@@ -21,22 +21,28 @@
  * circuit is closed finds the provider failing, so that it opens the circuit for
  * all.  That begins anew: trials that are under way then, quiet ones or some of
  * before, go on but no longer count.
+ * FLAPS times the deaf host's circuit opens again, by timeouts.
  *
  * Claims: of the hosts that were granted a trial never two try at once; when
  * the adversary has done what it may, every host that lives and can reach the
  * provider has a closed circuit within CALM ticks; a host never leaves the
  * provider alone because of another host's quiet trial; what a host opens is
- * open for all, unless the fleet tries it just then.
+ * open for all, unless the fleet tries it just then; whatever the deaf host says
+ * of its timeouts, the engine never makes the others wait for a cooldown.
  *
  * BUG leaves out one rule: 1 a renewal does not tell a new run of the engine of
  * its trial; 2 a new run grants a trial at once; 3 leases are not renewed; 4
  * who can't reach the provider may ask again at once, and makes the others
  * wait; 5 a quiet trial is told to all; 6 one that did not reach the provider
  * opens the circuit for all; 7 nobody can open a circuit during a quiet trial; 8
- * who asks during a quiet trial waits for its whole lease.
+ * who asks during a quiet trial waits for its whole lease; 9 the timeouts of one
+ * host count for all.
  */
 #ifndef BUG
 #define BUG 0
+#endif
+#ifndef FLAPS
+#define FLAPS 0
 #endif
 #define LEASE 3
 #define COOL 2
@@ -62,7 +68,7 @@ bool news[HOSTS], trying[HOSTS], granted[HOSTS], dead[HOSTS];
 bool ended[HOSTS];		/* its trial no longer counts */
 bool own_only = OWN;		/* nobody but host 0 has a reason */
 byte since[HOSTS], ran[HOSTS];
-byte faults = FAULTS, fails = FAILS, calm;
+byte faults = FAULTS, fails = FAILS, flaps = FLAPS, calm;
 hidden byte n, i;
 
 #define DUE(h) (!dead[h] && !trying[h] && call[h] == 0 && \
@@ -180,11 +186,24 @@ inline finish(h) {
 	granted[h] = false; ended[h] = false
 }
 
+/* Timeouts open the circuit of host 0.  Another host may try at once.  If the
+ * host has just been wrong with that (shy), it is only noted. */
+inline flap() {
+	flaps--;
+	view[0] = OPEN; wait[0] = COOL;
+	if
+	:: eng == CLOSED && !(shy == 0 && shy_left > 0) ->
+		eng = OPEN; left = (BUG == 9 -> COOL : 0); shy = 0;
+		shy_left = COOL; publish(); news[0] = false
+	:: else
+	fi
+}
+
 inline tick() {
 	left = (left > 0 -> left - 1 : 0);
 	grace = (grace > 0 -> grace - 1 : 0);
 	shy_left = (shy_left > 0 -> shy_left - 1 : 0);
-	calm = (faults + fails == 0 -> calm + 1 : 0);
+	calm = (faults + fails + flaps == 0 -> calm + 1 : 0);
 	for (i : 0 .. HOSTS - 1) {
 		wait[i] = (wait[i] > 0 && !trying[i] -> wait[i] - 1 : wait[i]);
 		since[i] = (trying[i] -> since[i] + 1 : 0);
@@ -219,6 +238,8 @@ init {
 		:: news[h] && !dead[h] -> take(h)
 		:: trying[h] && since[h] >= 1 -> renew(h)
 		:: trying[h] -> finish(h)
+		:: flaps > 0 && DEAF && h == 0 && view[0] == CLOSED &&
+		    !trying[0] && call[0] == 0 -> flap()
 		:: faults > 0 && !dead[h] && HOSTS > 2 && h == 1 ->
 			faults--; dead[h] = true; trying[h] = false;
 			granted[h] = false; ended[h] = false; call[h] = 0;
@@ -234,7 +255,8 @@ init {
 			granted[h] = (said[h] == MINE); since[h] = 0;
 			ran[h] = 0; said[h] = 0; count()
 		:: else
-		fi
+		fi;
+		assert(FLAPS == 0 || eng != OPEN || left == 0)
 	   }
 	:: atomic {
 		calm < CALM ->
