@@ -84,12 +84,12 @@ const char *purse_rate_message(const char *text);
 /* ---- purse_rate_script.c ---- */
 
 /* KEYS: the rate.  ARGV after the run: bounds of requests and tokens (0: none),
- * requests, tokens, 1 to look only; then, for each second in which requests
- * that have ended were estimated: the second, the estimate, what was used, and
- * how many requests were not made after all.  Reply: 0 (accepted), 1 (too many
+ * requests, tokens; then, for each second in which requests that have ended
+ * were estimated: the second, the estimate, what was used, and how many requests
+ * were not made after all.  Reply: 0 (accepted), 1 (too many
  * requests) or 2 (too many tokens), the second, the ms until there is room, and
  * the sums of requests and tokens. */
-#define PURSE_RATE_ARGS 5
+#define PURSE_RATE_ARGS 4
 #define PURSE_DEBT_ARGS 4
 #define PURSE_DEBTS_MAX 4 /* of one call */
 #define PURSE_RATE_REPLY 5

@@ -166,7 +166,7 @@ purse_rate_ask(
 	const struct budget *b =
 	    rate->client != NULL ? &rate->client->budget : &rate->model->budget;
 	const int64_t numbers[] = { (int64_t)b->requests_per_minute,
-		(int64_t)b->tokens_per_minute, request, (int64_t)tokens, 0 };
+		(int64_t)b->tokens_per_minute, request, (int64_t)tokens };
 	struct args a;
 
 	rate->client = payer(p, rate->client);

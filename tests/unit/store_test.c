@@ -114,6 +114,35 @@ test_calls(void)
 	CHECK(n == 4, "on the same data");
 }
 
+/* Two that were begun together; the second reply is read first. */
+static void
+test_together(void)
+{
+	struct span key = span_of("together"), one = span_of("1");
+	struct store_call *first, *second;
+	struct store_reply *of_first, *of_second;
+
+	first = store_begin(store, &add, &key, 1, &one, 1);
+	second = store_begin(store, &add, &key, 1, &one, 1);
+	task_sleep(20); /* nothing waits for them meanwhile */
+	CHECK(store_wait(store, second, &of_second) == STORE_OK &&
+		store_wait(store, first, &of_first) == STORE_OK,
+	    "two calls at once");
+	CHECK(store_reply_int(store_reply_at(of_first, 1), 0) == 1 &&
+		store_reply_int(store_reply_at(of_second, 1), 0) == 2,
+	    "are done in their order");
+	store_reply_free(of_first);
+	store_reply_free(of_second);
+	first = store_begin(store, &add, &key, 1, &one, 1);
+	CHECK(store_tell(store, &add, &key, 1, &one, 1) == STORE_OK,
+	    "a call that nobody waits for");
+	CHECK(store_wait(store, first, &of_first) == STORE_OK,
+	    "does not end another's wait");
+	store_reply_free(of_first);
+	CHECK(store_wait(store, NULL, &of_first) == STORE_AWAY,
+	    "what was not begun is away");
+}
+
 static void
 test_messages(void)
 {
@@ -185,12 +214,18 @@ test_stopped(void)
 static void
 test_killed(void)
 {
+	struct span key = span_of("together"), one = span_of("1");
+	struct store_call *begun;
+	struct store_reply *reply;
 	int64_t n, cpu_ns;
 	char before[41], run[41];
 
 	CHECK(call(&n, before) == STORE_OK, "a last call");
+	begun = store_begin(store, &add, &key, 1, &one, 1);
 	engine_end();
 	CHECK(wait_up(false), "a killed engine is noticed");
+	CHECK(store_wait(store, begun, &reply) == STORE_LOST,
+	    "what was begun before is lost");
 	CHECK(call(&n, run) == STORE_AWAY, "a call fails");
 	cpu_ns = clock_cpu_ns();
 	task_sleep(500);
@@ -210,6 +245,7 @@ test_all(void *ctx)
 	store_start(store);
 	wait_up(true);
 	test_calls();
+	test_together();
 	test_messages();
 	test_forgotten();
 	test_stopped();
