@@ -85,10 +85,10 @@ const char *purse_rate_message(const char *text);
 
 /* KEYS: the rate.  ARGV after the run: bounds of requests and tokens (0: none),
  * requests, tokens; then, for each second in which requests that have ended
- * were estimated: the second, the estimate, what was used, and how many requests
- * were not made after all.  Reply: 0 (accepted), 1 (too many
- * requests) or 2 (too many tokens), the second, the ms until there is room, and
- * the sums of requests and tokens. */
+ * were estimated: the second, the estimate, what was used, and how many
+ * requests were not made after all.  Reply: 0 (accepted), 1 (too many requests)
+ * or 2 (too many tokens), the second, the ms until there is room, and the sums
+ * of requests and tokens. */
 #define PURSE_RATE_ARGS 4
 #define PURSE_DEBT_ARGS 4
 #define PURSE_DEBTS_MAX 4 /* of one call */
