@@ -29,7 +29,7 @@ models()
 reserve_port nobody
 truncate -s 64 "$dir/clock"
 # shellcheck disable=SC2089 # words
-engine_env="LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock"
+engine_env="LD_PRELOAD=$clock_preload TAILGATE_TEST_CLOCK=$dir/clock"
 start_hosts
 
 # ask HOST MODEL: its status in $status.
