@@ -110,7 +110,7 @@ take(const char *client, int64_t wait_ms, struct slots_lease *lease)
 static struct facts_limit
 facts(void)
 {
-	struct facts_limit f[2] = { { 0, 0 } };
+	struct facts_limit f[2] = { { .used = 0 } };
 
 	slots_facts(slots, f);
 	return f[0];
