@@ -76,16 +76,19 @@ printf '[Service]\nExecStart=/usr/sbin/lighttpd -D -f /trial/lighttpd.conf\n' \
 systemctl daemon-reload
 systemctl start web.service
 
-# ask: the status of a response.
+# ask MODEL: the status of a response.
 ask() {
 	curl -sS -o answer -w '%{http_code}' --max-time 20 \
 		-H "Authorization: Bearer $key" \
-		-H 'Content-Type: application/json' -d "{\"model\":\"echo\",
+		-H 'Content-Type: application/json' -d "{\"model\":\"$1\",
 		\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}" \
 		http://127.0.0.1:8080/v1/chat/completions
 }
 serves() {
-	[ "$(ask)" = 200 ]
+	[ "$(ask echo)" = 200 ]
+}
+serves_gpu() {
+	[ "$(ask gpu)" = 200 ] && grep -q 'from the GPU' answer
 }
 check 'a request is served through the web server' until_true serves
 force=$(tailgate -f /etc/tailgate/tailgate.conf status | sed -n 's/^sandbox: //p')
@@ -137,6 +140,53 @@ check 'the journal has the service'"'s lines, without keys" sh -c \
 
 # --- Keys as credentials: from the start and over a reload --------------------
 
+# start_gpu: a provider that refuses whoever has not its key.
+start_gpu() {
+	mkdir -p gpu/v1/chat
+	echo '{"id":"1","object":"chat.completion","created":1,"model":"x",
+		"choices":[{"index":0,"finish_reason":"stop","message":{
+		"role":"assistant","content":"from the GPU"}}]}' \
+		>gpu/v1/chat/completions
+	cat >gpu.conf <<-'END'
+		server.bind = "127.0.0.1"
+		server.port = 8081
+		server.document-root = "/trial/gpu"
+		server.modules = ( "mod_access" )
+		mimetype.assign = ( "" => "application/json" )
+		$REQUEST_HEADER["Authorization"] != "Bearer sk-MARKPROVIDERKEY" {
+			url.access-deny = ( "" )
+		}
+	END
+	printf '[Service]\nExecStart=/usr/sbin/lighttpd -D -f /trial/gpu.conf\n' \
+		>/etc/systemd/system/gpu.service
+	systemctl daemon-reload
+	systemctl start gpu.service
+}
+# with_store: the provider's slots come from an engine that has a password.
+with_store() {
+	printf 'MARKSTOREKEY' >store.key
+	chmod 600 store.key
+	printf 'port 6379\nbind 127.0.0.1\nrequirepass MARKSTOREKEY\nsave ""\n' \
+		>store.conf
+	printf '[Service]\nExecStart=%s /trial/store.conf\n' \
+		"$(command -v redis-server)" \
+		>/etc/systemd/system/store.service
+	printf 'LoadCredential=store:/trial/store.key\n' \
+		>>/etc/systemd/system/tailgate.service.d/credential.conf
+	cat >>/etc/tailgate/tailgate.conf <<-'END'
+		store = { url = "redis://127.0.0.1:6379";
+		  key = { credential = "store"; }; };
+		limits = ( { name = "gpus"; slots = 1; shared = true; } );
+	END
+	sed -i 's|name = "gpu"; place|name = "gpu"; limit = "gpus"; place|' \
+		/etc/tailgate/tailgate.conf
+	systemctl daemon-reload
+	systemctl start store.service
+}
+store_is_used() {
+	tailgate -f /etc/tailgate/tailgate.conf status | grep -q '^store: reachable.*us a call'
+}
+
 # They need a file system with access lists below /run, which a kernel may not
 # have in a namespace.
 # shellcheck disable=SC2016 # the inner shell expands it
@@ -144,30 +194,40 @@ if systemd-run -q --wait -p LoadCredential=gpu:/etc/tailgate/gpu.key \
 	-p DynamicUser=yes /bin/sh -c 'grep -q MARK "$CREDENTIALS_DIRECTORY/gpu"'
 then
 	cp /etc/tailgate/tailgate.conf plain.conf
-	sed -i 's|key = { file = "gpu.key"; }|key = { credential = "gpu"; }|' \
+	sed -i -e 's|key = { file = "gpu.key"; }|key = { credential = "gpu"; }|' \
+		-e 's|http://127.0.0.1:9/v1|http://127.0.0.1:8081/v1|' \
 		/etc/tailgate/tailgate.conf
 	chmod 600 /etc/tailgate/gpu.key
 	chown root: /etc/tailgate/gpu.key
 	mkdir -p /etc/systemd/system/tailgate.service.d
 	printf '[Service]\nLoadCredential=gpu:/etc/tailgate/gpu.key\n' \
 		>/etc/systemd/system/tailgate.service.d/credential.conf
+	start_gpu
+	! command -v redis-server >/dev/null || with_store
 	systemctl daemon-reload
 	check 'credentials: the service starts' \
 		systemctl restart tailgate.service
 	main=$(systemctl show -p MainPID --value tailgate.service)
 	check 'credentials: it serves' until_true serves
+	check 'credentials: the provider gets its key' until_true serves_gpu
+	[ ! -e store.key ] || check 'credentials: by a slot of the store' \
+		until_true store_is_used
 	before=$(workers | tr '\n' ' ')
 	check 'credentials: systemctl reload' systemctl reload tailgate.service
 	check 'credentials: new workers have the key' until_true replaced
-	check 'credentials: which serve' until_true serves
+	check 'credentials: which serve' until_true serves_gpu
+	check 'credentials: no key in the journal' sh -c \
+		'! journalctl | grep -q -e MARKPROVIDERKEY -e MARKSTOREKEY'
 	is 'credentials: under the same process' "$(systemctl show -p MainPID \
 		--value tailgate.service)" "$main"
+	systemctl stop gpu.service
 	rm -r /etc/systemd/system/tailgate.service.d
 	cp plain.conf /etc/tailgate/tailgate.conf
 	chgrp tailgate /etc/tailgate/gpu.key
 	chmod 640 /etc/tailgate/gpu.key
 	systemctl daemon-reload
 	systemctl restart tailgate.service
+	systemctl -q stop store.service 2>/dev/null
 	main=$(systemctl show -p MainPID --value tailgate.service)
 	check 'and files again' until_true serves
 else
