@@ -189,7 +189,7 @@ like 'and how full it is' "$(cat "$dir/explained")" \
 conf=$dir/one/tailgate.conf
 is 'the store knows no other client' \
 	"$(cli --scan --pattern 'tailgate:{*:client:*' | tr -d '\r' | sort | tr '\n' ' ')" \
-	'tailgate:{budget:client:office} tailgate:{rate:client:office} '
+	'tailgate:{budget:client:office} tailgate:{minute:client:office} '
 
 # --- What a request costs ----------------------------------------------------------
 

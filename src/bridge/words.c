@@ -90,7 +90,7 @@ static const char *const keys[] = { "error", "message", "detail", "msg",
 	"error_message", "error_msg", "error_description", "errorMessage",
 	"errmsg", "err_msg", "errors", "details", "description", "reason",
 	"title", "status_message", "status_msg", "fault", "faultstring",
-	"exception", "cause", "Message", "Error" };
+	"messages", "exception", "cause", "Message", "Error" };
 #define NKEYS (sizeof(keys) / sizeof(*keys))
 
 struct members {
@@ -157,8 +157,18 @@ add_location(struct span list, struct buf *out)
 	buf_free(&path);
 }
 
-/* Words under one of the names, else those of an object or a list under any
- * other name. */
+/* Is it an object, or a list that begins with one?  A list of texts may be the
+ * model's output. */
+static bool
+holds_object(struct span v)
+{
+	struct jspan_walk w = jspan_walk(v);
+
+	return jspan_is_object(v) ||
+	    (jspan_is_array(v) && jspan_next(&w) && jspan_is_object(w.value));
+}
+
+/* Words under one of the names, else those of objects under any other name. */
 static void
 add_object(struct span json, unsigned nested, struct buf *out)
 {
@@ -180,7 +190,9 @@ add_object(struct span json, unsigned nested, struct buf *out)
 		add_value(m.raw, nested + 1, out);
 	}
 	while (out->len == from && jspan_next(&w))
-		if (jspan_is_object(w.value) || jspan_is_array(w.value))
+		if (holds_object(w.value) &&
+		    !jspan_key_in(w.key, keys, NKEYS) &&
+		    (m.raw.len == 0 || !jspan_key_is(w.key, "metadata")))
 			add_value(w.value, nested + 1, out);
 	if (nested > 0 && out->len == from && m.code.len > 0)
 		add_value(m.code, nested + 1, out);

@@ -26,7 +26,7 @@ mac_parse(const char *text, unsigned char out[WAKE_MAC_BYTES])
 			return false;
 		out[i] = (unsigned char)(high << 4 | low);
 	}
-	return true;
+	return text[3 * WAKE_MAC_BYTES - 1] == '\0';
 }
 
 void

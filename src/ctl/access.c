@@ -139,8 +139,10 @@ look_at_ledger_file(struct looking *l, const char *path, int mode)
 	if (S_ISREG(st.st_mode) && access(path, mode) == 0)
 		return;
 	fail(l, "ledger.file", path, "write to");
-	if (S_ISREG(st.st_mode) && !l->root)
-		fprintf(l->out, "  to fix it: chown %s:%s %s\n", l->user,
+	/* Not for a link: who owns the directory may have made it. */
+	if (S_ISREG(st.st_mode) && !l->root && lstat(path, &st) == 0 &&
+	    S_ISREG(st.st_mode))
+		fprintf(l->out, "  to fix it: chown -h %s:%s %s\n", l->user,
 		    l->group, path);
 }
 

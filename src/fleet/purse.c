@@ -124,6 +124,7 @@ take_rates(struct purse *p, struct budget_reservation *h,
 	struct purse_rate of_model = { .model = h->model };
 	bool has_client = h->client != NULL && has_rate(&h->client->budget);
 	bool has_model = h->model != NULL && has_rate(&h->model->budget);
+	char text[PURSE_MESSAGE_SIZE] = "";
 	int rc = 0;
 
 	if (has_client)
@@ -134,10 +135,15 @@ take_rates(struct purse *p, struct budget_reservation *h,
 	if (has_model)
 		rc = purse_rate_take(
 		    p, &of_model, &h->model_second, room, refused);
+	/* The next call may wait, and then other requests are refused. */
+	if (rc == -1 && refused->message != NULL)
+		strlcpy(text, refused->message, sizeof(text));
 	if (has_client &&
 	    purse_rate_take(p, &of_client, &h->client_second, room, refused) ==
 		-1)
-		rc = -1;
+		return -1;
+	if (*text != '\0')
+		refused->message = purse_rate_message(text);
 	return rc;
 }
 
@@ -158,6 +164,8 @@ static void
 give_rates_back(struct purse *p, const struct budget_reservation *h)
 {
 	settle_rates(p, h, 0, !h->again);
+	/* Others are refused for it until then. */
+	purse_rate_flush(p);
 }
 
 int

@@ -34,8 +34,8 @@ rate_key(const struct purse *p, char out[STORE_KEY_SIZE],
     const struct client *client, const struct model *model)
 {
 	return client != NULL
-	    ? store_key(p->store, out, "rate:client", client->name, NULL)
-	    : store_key(p->store, out, "rate:model", model->id, NULL);
+	    ? store_key(p->store, out, "minute:client", client->name, NULL)
+	    : store_key(p->store, out, "minute:model", model->id, NULL);
 }
 
 const char *

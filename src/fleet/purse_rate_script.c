@@ -10,7 +10,8 @@
  * second, the sums of requests and tokens over the ring, and those of the
  * newest second; N has those of the earlier second N mod 61.  All are packed
  * doubles, because parsing decimals took half of the script's time.  The time
- * never goes back.
+ * never goes back; if the engine's clock was set back by more than the ring is
+ * long, all that is in the ring counts from then on.
  */
 #include "config.h"
 
@@ -26,7 +27,11 @@ struct store_script purse_rate_script = { .name = "rate",
 	    "local at, r, t, cr, ct = 0, 0, 0, 0, 0\n"
 	    "if head then at, r, t, cr, ct = struct.unpack('<ddddd', head) "
 	    "end\n"
-	    "if at > now then now, ms = at, 0 end\n"
+	    "local back = at - now > 60\n"
+	    "if back then\n"
+	    "  call('DEL', key)\n"
+	    "  at, cr, ct = now, r, t\n"
+	    "elseif at > now then now, ms = at, 0 end\n"
 	    "local function row(s)\n"
 	    "  local v = call('HGET', key, s % 61)\n"
 	    "  if not v then return 0, 0 end\n"
@@ -86,5 +91,5 @@ struct store_script purse_rate_script = { .name = "rate",
 	    "end\n"
 	    "call('HSET', key, 'now', struct.pack('<ddddd', now, r, t, cr, "
 	    "ct))\n"
-	    "if now ~= at then call('PEXPIRE', key, 62000) end\n"
+	    "if back or now ~= at then call('PEXPIRE', key, 62000) end\n"
 	    "return { said, now, rest, r, t }\n" };

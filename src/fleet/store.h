@@ -92,8 +92,9 @@ struct store_script {
 enum store_result store_eval(struct store *, struct store_script *,
     const struct span *keys, size_t nkeys, const struct span *args,
     size_t nargs, struct store_reply **reply);
-/* The same in two steps: calls that were begun together travel together, and
- * the caller can do something else until it waits.  NULL: the store is away.
+/* The same in two steps: calls that were begun one after the other travel
+ * together when the first is waited for, and the caller waits for nothing else
+ * between.  NULL: the store is away.
  * Each call that was begun must be waited for, by the same task. */
 struct store_call;
 struct store_call *store_begin(struct store *, struct store_script *,

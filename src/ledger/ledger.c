@@ -237,12 +237,13 @@ ledger_keeps(struct ledger *l)
 	if (ledger_gap_fails(l->gap))
 		return false;
 	oldest_ms = atomic_load_explicit(&l->oldest_ms, memory_order_relaxed);
-	if (!atomic_load_explicit(&l->failing, memory_order_relaxed) &&
-	    (oldest_ms == 0 || clock_now_ms() - oldest_ms < LEDGER_PATIENCE_MS))
-		return true;
-	/* Its process may be stopped, and then can't say so itself. */
-	ledger_gap_failed(l->gap);
-	return false;
+	if (oldest_ms != 0 &&
+	    clock_now_ms() - oldest_ms >= LEDGER_PATIENCE_MS) {
+		/* Its process may be stopped, and can't say so itself. */
+		ledger_gap_failed(l->gap);
+		return false;
+	}
+	return !atomic_load_explicit(&l->failing, memory_order_relaxed);
 }
 
 void

@@ -101,6 +101,16 @@ add_text(struct buf *out, struct span inside, unsigned depth)
 	free(p);
 }
 
+/* The rest of a response is the request's, such as its metadata. */
+static void
+gather_response(struct buf *out, struct span response, unsigned depth)
+{
+	if (depth < DEPTH_MAX) {
+		gather(out, jspan_member(response, "error"), depth + 1);
+		gather(out, jspan_member(response, "status"), depth + 1);
+	}
+}
+
 static void
 gather(struct buf *out, struct span value, unsigned depth)
 {
@@ -111,7 +121,10 @@ gather(struct buf *out, struct span value, unsigned depth)
 	if (depth == DEPTH_MAX)
 		return;
 	while (jspan_next(&w))
-		if (w.key.p == NULL || is_telling(w.key))
+		if (w.key.p != NULL && jspan_key_is(w.key, "response") &&
+		    jspan_is_object(w.value))
+			gather_response(out, w.value, depth + 1);
+		else if (w.key.p == NULL || is_telling(w.key))
 			gather(out, w.value, depth + 1);
 }
 

@@ -33,13 +33,13 @@
 static const struct {
 	unsigned statuses;
 	enum blame blame;
-	/* In lower case; both must occur, with any of " _-" between words. */
+	/* In lower case; both must occur, a blank as any of " _-". */
 	const char *words, *more;
 } wordings[] = {
 	/* The gateway's account.  OpenAI, Anthropic, OpenRouter, DeepSeek,
 	 * xAI, Moonshot, Alibaba, Zhipu, Fireworks, Gemini, Groq, Novita. */
-	{ PAYS, BLAME_ACCOUNT, "insufficient_quota", "" },
-	{ PAYS, BLAME_ACCOUNT, "exceeded_current_quota", "" },
+	{ PAYS, BLAME_ACCOUNT, "insufficient quota", "" },
+	{ PAYS, BLAME_ACCOUNT, "exceeded current quota", "" },
 	{ PAYS, BLAME_ACCOUNT, "billing hard limit", "" },
 	{ PAYS, BLAME_ACCOUNT, "billing not active", "" },
 	{ PAYS, BLAME_ACCOUNT, "billing disabled", "" },
@@ -79,14 +79,6 @@ static const struct {
 	{ S400 | S403, BLAME_KEY, "incorrect api key", "" },
 	{ S400 | S403, BLAME_KEY, "invalid api key", "" },
 
-	/* A rate, if the status does not say so: inside of a stream. */
-	{ UNSAID, BLAME_RATE, "rate limit", "" },
-	{ UNSAID, BLAME_RATE, "too many requests", "" },
-	{ UNSAID, BLAME_RATE, "resource exhausted", "" },
-	{ UNSAID, BLAME_RATE, "throttl", "" },
-	{ UNSAID, BLAME_RATE, "tokens per minute", "" },
-	{ UNSAID, BLAME_RATE, "too many tokens", "please wait" },
-
 	/* A name or a description, not the prompt: OpenAI. */
 	{ S400, BLAME_REQUEST, "maximum length 64,", "" },
 	{ S400, BLAME_REQUEST, "maximum length 128,", "" },
@@ -97,14 +89,22 @@ static const struct {
 	 * say so: OpenAI and Anthropic name it with one model's limit. */
 	{ S429, BLAME_RATE_ALL, "account limit", "" },
 	{ S429, BLAME_RATE_ALL, "account rate limit", "" },
-	{ S429, BLAME_RATE_ALL, "account-level", "" },
+	{ S429, BLAME_RATE_ALL, "account level", "" },
 	{ S429, BLAME_RATE_ALL, "limit for your account", "" },
 	{ S429, BLAME_RATE_ALL, "your account has reached", "" },
 	{ S429, BLAME_RATE_ALL, "your account's", "limit" },
-	{ S429, BLAME_RATE_ALL, "organization-wide", "" },
+	{ S429, BLAME_RATE_ALL, "organization wide", "" },
 	{ S429, BLAME_RATE_ALL, "organization limit", "" },
 	{ S429, BLAME_RATE_ALL, "across all models", "" },
 	{ S429, BLAME_RATE_ALL, "daily limit", "" },
+
+	/* A rate, if the status does not say so: inside of a stream. */
+	{ UNSAID, BLAME_RATE, "rate limit", "" },
+	{ UNSAID, BLAME_RATE, "too many requests", "" },
+	{ UNSAID, BLAME_RATE, "resource exhausted", "" },
+	{ UNSAID, BLAME_RATE, "throttl", "" },
+	{ UNSAID, BLAME_RATE, "tokens per minute", "" },
+	{ UNSAID, BLAME_RATE, "too many tokens", "please wait" },
 
 	/* Too long.  In most words: */
 	{ ANY_BODY, BLAME_LENGTH, "context length", "exceed" },
@@ -190,7 +190,7 @@ static const struct {
 
 	/* The model: OpenAI, vLLM, Ollama, Gemini, OpenRouter, DeepSeek,
 	 * Groq. */
-	{ S400 | S404, BLAME_MODEL, "model_not_found", "" },
+	{ S400 | S404, BLAME_MODEL, "model not found", "" },
 	{ S400 | S404, BLAME_MODEL, "model_decommissioned", "" },
 	{ S400 | S404, BLAME_MODEL, "decommissioned", "model" },
 	{ S400 | S404, BLAME_MODEL, "is not a valid model", "" },
@@ -199,7 +199,7 @@ static const struct {
 	{ S404, BLAME_MODEL, "model", "not found" },
 	{ S404, BLAME_MODEL, "model", "does not exist" },
 	{ S404, BLAME_MODEL, "model", "deprecated" },
-	{ S404, BLAME_MODEL, "not_found_error", "model" },
+	{ S404, BLAME_MODEL, "not found error", "model" },
 
 	/* It loads: llama.cpp, LM Studio, Hugging Face, llama-swap. */
 	{ S500 | S503, BLAME_LOADING, "loading model", "" },
@@ -210,7 +210,7 @@ static const struct {
 	/* A provider's moderation is about the request. */
 	{ S403, BLAME_REQUEST, "flagged", "" },
 	{ S403, BLAME_REQUEST, "moderation", "" },
-	{ S403, BLAME_REQUEST, "content_policy", "" },
+	{ S403, BLAME_REQUEST, "content policy", "" },
 	/* So is a 500 that names the request: llama.cpp, Ollama, vLLM. */
 	{ S500, BLAME_REQUEST, "invalid_request", "" },
 	{ S500, BLAME_REQUEST, "invalid_argument", "" },
@@ -238,7 +238,8 @@ status_bit(int status)
 {
 	switch (status) {
 	case 0:
-		return ~0u;
+		/* Words that only a 404 makes clear. */
+		return ~S404;
 	case 400:
 		return S400;
 	case 401:
@@ -263,30 +264,31 @@ status_bit(int status)
 }
 
 static bool
-is_separator(char c)
-{
-	return c == ' ' || c == '_' || c == '-';
-}
-
-static bool
 begins(const char *p, const char *with, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (p[i] != with[i] &&
-		    !(is_separator(p[i]) && is_separator(with[i])))
+		    (with[i] != ' ' || (p[i] != '_' && p[i] != '-')))
 			return false;
 	return true;
 }
 
+/* No text begins with a blank. */
 static bool
 has(struct span words, const char *text)
 {
+	const char *end = words.p + words.len, *p = words.p;
 	size_t n = strlen(text);
 
-	for (size_t i = 0; i + n <= words.len; i++)
-		if (begins(words.p + i, text, n))
+	if (n == 0)
+		return true;
+	while ((size_t)(end - p) >= n &&
+	    (p = memchr(p, *text, (size_t)(end - p) - n + 1)) != NULL) {
+		if (begins(p, text, n))
 			return true;
-	return n == 0;
+		p++;
+	}
+	return false;
 }
 
 bool

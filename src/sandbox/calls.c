@@ -217,7 +217,7 @@ const struct sandbox_call sandbox_calls[] = {
 	    "setsockopt", ASK, 0, "libcurl", OPTION(IPPROTO_TCP, TCP_KEEPIDLE)),
 	CALL("setsockopt", ASK, 0, "libcurl",
 	    OPTION(IPPROTO_TCP, TCP_KEEPINTVL)),
-	CALL("setsockopt", 0, ASK, "libcurl, from 8.9 on",
+	CALL("setsockopt", ASK, 0, "libcurl, from 8.9 on; as the next row",
 	    OPTION(IPPROTO_TCP, TCP_KEEPCNT)),
 	CALL("setsockopt", ASK, 0, "a provider that is gone without a word",
 	    OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT)),

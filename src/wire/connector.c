@@ -415,7 +415,11 @@ moved(CURLcode code, size_t n)
 {
 	if (code == CURLE_OK)
 		return (ssize_t)n;
-	errno = code == CURLE_AGAIN ? EAGAIN : ECONNRESET;
+	/* If the libraries have not touched errno since, it is the kernel's. */
+	if (code == CURLE_AGAIN)
+		errno = EAGAIN;
+	else if (errno != ETIMEDOUT)
+		errno = ECONNRESET;
 	return -1;
 }
 
@@ -423,9 +427,11 @@ ssize_t
 connector_send(struct connector *c, const void *p, size_t len)
 {
 	size_t n = 0;
-	CURLcode code =
-	    curl_easy_send(c->easy, p, len < SEND_BYTES ? len : SEND_BYTES, &n);
+	CURLcode code;
 
+	errno = 0;
+	code =
+	    curl_easy_send(c->easy, p, len < SEND_BYTES ? len : SEND_BYTES, &n);
 	return moved(code, n);
 }
 
@@ -433,7 +439,9 @@ ssize_t
 connector_recv(struct connector *c, void *p, size_t len)
 {
 	size_t n = 0;
-	CURLcode code = curl_easy_recv(c->easy, p, len, &n);
+	CURLcode code;
 
+	errno = 0;
+	code = curl_easy_recv(c->easy, p, len, &n);
 	return moved(code, n);
 }

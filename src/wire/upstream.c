@@ -47,6 +47,7 @@ struct exchange {
 	bool ticked; /* a response that comes sooner needs no check of it */
 	bool readable; /* the connection has, or may have, bytes for us */
 	bool unsent; /* not all of the request was taken */
+	bool lost; /* the kernel found that the way leads nowhere */
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
 
@@ -108,6 +109,7 @@ receive_to(struct exchange *x, char *buf)
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return false;
 		if (n <= 0) {
+			x->lost |= n == -1 && errno == ETIMEDOUT;
 			incoming_end(&x->in, n == 0 && !x->unsent);
 			return false;
 		}
@@ -153,6 +155,7 @@ send_some(struct exchange *x)
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0) {
+			x->lost |= n == -1 && errno == ETIMEDOUT;
 			outgoing_drop(&x->up);
 			x->unsent = true;
 			return;
@@ -236,8 +239,10 @@ tick_if_due(struct exchange *x)
 {
 	int64_t now_ms = clock_now_ms();
 
-	if (x->tick_ms <= now_ms && x->stopped == UPSTREAM_OK)
+	if (x->tick_ms <= now_ms && x->stopped == UPSTREAM_OK) {
 		tick(x, now_ms);
+		handle_look(x->handle);
+	}
 }
 
 /* Blocks until something is to be done.  (A signal, where there are any (CGI),
@@ -298,7 +303,7 @@ begin(struct exchange *x)
 {
 	incoming_free(&x->in);
 	incoming_init(&x->in, x->sink, x->arena);
-	x->unsent = x->readable = false;
+	x->unsent = x->lost = x->readable = false;
 	x->moved_ms = clock_now_ms();
 	outgoing_rewind(&x->up);
 }
@@ -375,6 +380,18 @@ died_unused(const struct exchange *x)
 		handle_unheard(x->handle));
 }
 
+/* The provider may be at work, and bill it: as if its response had not come in
+ * time. */
+static void
+judge_lost(struct exchange *x)
+{
+	if (x->lost && x->in.over && x->in.ended == UPSTREAM_CUT)
+		fail(x,
+		    x->in.body_seen ? UPSTREAM_TIMEOUT_IDLE
+				    : UPSTREAM_TIMEOUT_FIRST_BYTE,
+		    "the connection was lost");
+}
+
 static void
 exchange(struct exchange *x)
 {
@@ -382,8 +399,14 @@ exchange(struct exchange *x)
 	if (x->report->reused) {
 		x->report->connected = true;
 		run(x);
-		if (!died_unused(x))
+		if (!died_unused(x)) {
+			judge_lost(x);
 			return;
+		}
+		if (x->lost)
+			log_info("%s: a kept connection led nowhere; the "
+				 "request is sent on a new one",
+			    x->request->provider->name);
 		x->report->connected = x->report->reused = false;
 		x->in.over = false;
 		x->moved_ms = clock_now_ms();
@@ -393,6 +416,7 @@ exchange(struct exchange *x)
 		return;
 	x->report->connected = true;
 	run(x);
+	judge_lost(x);
 }
 
 static void

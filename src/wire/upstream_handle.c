@@ -26,11 +26,12 @@
 #define HANDLES_IDLE_MAX 64
 /* And idle connectors: they are large, and know TLS sessions. */
 #define CONNECTORS_IDLE_MAX 4
-/* How long the other end may acknowledge nothing of what was sent; and when a
- * silent one is asked whether it is still there, again and again. */
+/* How long the other end may acknowledge nothing of a request; and when a silent
+ * one is asked whether it is still there, how soon again, and how often. */
 #define LOST_MS 10000
 #define ASK_AFTER_S 30
 #define ASK_AGAIN_S 10
+#define ASKS 3
 
 TAILQ_HEAD(handle_list, handle);
 
@@ -99,6 +100,24 @@ give_connector(struct upstream_pool *pool, struct handle *h)
 
 /* ---- lending ---------------------------------------------------------- */
 
+static void
+set_option(int fd, int option, int value)
+{
+	setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value));
+}
+
+/* Otherwise the kernel goes on for a quarter of an hour.  With this set, one
+ * question that is lost ends a connection, and so does a peer that reads
+ * nothing. */
+static void
+lose_unheard(struct handle *h, bool lose)
+{
+#ifdef TCP_USER_TIMEOUT
+	set_option(h->fd, TCP_USER_TIMEOUT, lose ? LOST_MS : 0);
+#endif
+	h->loses = lose;
+}
+
 static struct handle *
 handle_new(const struct provider *p)
 {
@@ -146,6 +165,8 @@ handle_return(struct upstream_pool *pool, struct handle *h)
 		free(h);
 		return;
 	}
+	if (!h->loses)
+		lose_unheard(h, true);
 	h->idle_since_ms = now_ms;
 	TAILQ_INSERT_HEAD(&pool->providers[i].idle, h, entry);
 	pool->providers[i].nidle++;
@@ -212,25 +233,23 @@ handle_connect(struct upstream_pool *pool, struct handle *h)
 	return true;
 }
 
-/* Without these, the kernel goes on for a quarter of an hour when a provider,
- * or the network to it, is gone without a word. */
+/* A provider, or the network to it, may be gone without a word. */
 static void
-notice_silence(int fd)
+notice_silence(struct handle *h)
 {
-	int idle = ASK_AFTER_S, again = ASK_AGAIN_S;
-
-#ifdef TCP_USER_TIMEOUT
-	unsigned lost = LOST_MS;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost, sizeof(lost));
-#endif
+	lose_unheard(h, true);
 #ifdef TCP_KEEPIDLE
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &again, sizeof(again));
+	set_option(h->fd, TCP_KEEPIDLE, ASK_AFTER_S);
+	set_option(h->fd, TCP_KEEPINTVL, ASK_AGAIN_S);
+	set_option(h->fd, TCP_KEEPCNT, ASKS);
 #endif
-	(void)fd;
-	(void)idle;
-	(void)again;
+}
+
+void
+handle_look(struct handle *h)
+{
+	if (h->fd != -1 && h->loses && !handle_unheard(h))
+		lose_unheard(h, false);
 }
 
 int
@@ -241,7 +260,7 @@ handle_connecting(
 
 	if (rc == 1) {
 		h->unheard = 0;
-		notice_silence(h->fd);
+		notice_silence(h);
 	}
 	if (rc == 1 && !h->tls) {
 		connector_leave(h->connector, h->fd);

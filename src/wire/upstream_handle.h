@@ -28,6 +28,7 @@ struct handle {
 	struct connector *connector; /* while connecting, and with TLS */
 	int64_t idle_since_ms;
 	size_t unheard; /* bytes sent since the last one came */
+	bool loses; /* it ends if nothing is acknowledged for a while */
 	TAILQ_ENTRY(handle) entry;
 };
 
@@ -52,6 +53,9 @@ ssize_t handle_recv(struct handle *, void *, size_t len);
 /* Has the other end acknowledged no byte of what was sent since it last sent
  * one?  false also if the system does not tell. */
 bool handle_unheard(const struct handle *);
+/* Called now and then during a request: once something of it is acknowledged,
+ * a slow reader does not end the connection. */
+void handle_look(struct handle *);
 /* Closes the connection, if any; reset: by RST. */
 void handle_disconnect(struct handle *, bool reset);
 
