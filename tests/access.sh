@@ -92,7 +92,7 @@ for file in ledger.jsonl ledger.jsonl.lock ledger.jsonl.tail; do
 	like "$file of another user" "$out" \
 		"user $user cannot write to .*$file: Permission denied"
 	like 'with the command for it' "$out" \
-		"to fix it: chown $user:$group $dir/state/$file\$"
+		"to fix it: chown -h $user:$group $dir/state/$file\$"
 	chown $user "$dir/state/$file"
 done
 

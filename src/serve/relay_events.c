@@ -368,15 +368,8 @@ pass_events(struct relay *r)
 int
 relay_push_events(struct relay *r, struct span bytes)
 {
-	static const char bom[] = "\xef\xbb\xbf";
 	bool held = r->held.len > 0;
 
-	/* Some SDKs would lose the event after it. */
-	if (r->sse.total == 0 && bytes.len >= sizeof(bom) - 1 &&
-	    memcmp(bytes.p, bom, sizeof(bom) - 1) == 0) {
-		bytes.p += sizeof(bom) - 1;
-		bytes.len -= sizeof(bom) - 1;
-	}
 	r->window = bytes;
 	if (held) {
 		buf_add(&r->held, bytes.p, bytes.len);

@@ -51,28 +51,6 @@ struct exchange {
 	enum upstream_result stopped; /* why we ended it; OK: we did not */
 };
 
-static const char *const result_names[] = {
-	[UPSTREAM_OK] = "ok",
-	[UPSTREAM_STOPPED] = "stopped",
-	[UPSTREAM_CLIENT_GONE] = "client gone",
-	[UPSTREAM_CONNECT] = "no connection",
-	[UPSTREAM_FORBIDDEN] = "address outside the place",
-	[UPSTREAM_TLS] = "TLS failed",
-	[UPSTREAM_EXHAUSTED] = "the gateway has run out",
-	[UPSTREAM_TIMEOUT_CONNECT] = "connect timeout",
-	[UPSTREAM_TIMEOUT_FIRST_BYTE] = "first-byte timeout",
-	[UPSTREAM_TIMEOUT_IDLE] = "idle timeout",
-	[UPSTREAM_TIMEOUT_TOTAL] = "total timeout",
-	[UPSTREAM_CUT] = "cut",
-	[UPSTREAM_BAD] = "not understood",
-};
-
-const char *
-upstream_result_name(enum upstream_result result)
-{
-	return result_names[result];
-}
-
 /* ---- the response ------------------------------------------------------- */
 
 static void
@@ -429,7 +407,7 @@ finish(struct exchange *x)
 	report->bytes_in = x->in.bytes;
 	report->detail = x->stopped == UPSTREAM_OK && x->in.detail != NULL
 	    ? x->in.detail
-	    : result_names[report->result];
+	    : upstream_result_name(report->result);
 	/* What we end ourselves is reset. */
 	if (report->result != UPSTREAM_OK || !x->in.http.keeps || x->unsent ||
 	    !all_sent(x))

@@ -26,8 +26,8 @@
 #define HANDLES_IDLE_MAX 64
 /* And idle connectors: they are large, and know TLS sessions. */
 #define CONNECTORS_IDLE_MAX 4
-/* How long the other end may acknowledge nothing of a request; and when a silent
- * one is asked whether it is still there, how soon again, and how often. */
+/* How long the other end may acknowledge nothing of a request; and when a
+ * silent one is asked whether it is still there, how soon again, how often. */
 #define LOST_MS 10000
 #define ASK_AFTER_S 30
 #define ASK_AGAIN_S 10

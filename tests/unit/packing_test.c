@@ -439,10 +439,6 @@ plainly(struct span s, const char *blank, struct buf *out)
 {
 	size_t len = strlen(blank);
 
-	if (s.len >= 3 && memcmp(s.p, "\xef\xbb\xbf", 3) == 0) {
-		s.p += 3;
-		s.len -= 3;
-	}
 	while (s.len > 0) {
 		const char *end = memmem(s.p, s.len, blank, len);
 		size_t n = end == NULL ? s.len : (size_t)(end - s.p) + len;
