@@ -285,10 +285,7 @@ note_late(struct store *s)
 static struct store_reply *
 wait_for(struct store *s, struct store_call *call)
 {
-	/* Of two calls at once, the second does not wait once more. */
-	int64_t until_ms =
-	    clock_now_ms() + (s->late ? 1 : s->settings->timeout_ms);
-	int64_t left_ms;
+	int64_t until_ms = clock_now_ms() + s->settings->timeout_ms, left_ms;
 	struct store_reply *reply;
 
 	call->task = task_self();

@@ -586,7 +586,9 @@ test_stopped_first(void)
 	pid = spawn_taker(PATIENCE_MS, &fd);
 	CHECK(queued(1), "another process waits first");
 	start_waiter(0, "alice", 10);
+	/* kill(2) returns while it still runs, and it could take the slot. */
 	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
 	slots_release(&held);
 	join_waiters(1);
 	CHECK(waiters[0].result == SLOTS_TAKEN,
