@@ -8,12 +8,14 @@
 # Each client posts to one of the hosts, again and again, until it is refused
 # with budget_exceeded, the time is over or MOST requests were made (0: no such
 # bound); after other refusals it tries again.  PROGRESS is a file with the
-# number of requests that were served so far.  Prints how often each "STATUS
-# CODE" came, sorted.
+# number of requests that were served so far; while PROGRESS.pause is there, no
+# client begins another request.  Prints how often each "STATUS CODE" came,
+# sorted.
 
 import asyncio
 import collections
 import json
+import os
 import sys
 import time
 
@@ -58,6 +60,9 @@ async def client(number):
     while time.monotonic() < until:
         if asked == most > 0:
             return
+        if os.path.exists(progress + ".pause"):
+            await asyncio.sleep(0.05)
+            continue
         asked += 1
         try:
             result = await ask(host, port)

@@ -25,22 +25,43 @@
 
 /* ---- finding it ------------------------------------------------------- */
 
-/* Advances over the lines that came after the record if the tail's file was
- * rotated since: we may have it open, otherwise it is path.1. */
-static void
-settle_rotated(struct ledger_file *l, int old_fd, struct ledger_tail *t)
+static bool
+is_of(const struct ledger_tail *t, const struct stat *st)
+{
+	return (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
+}
+
+/* Opens path.N if the tail is its, otherwise -1. */
+static int
+open_rotated(
+    const struct ledger_file *l, unsigned n, const struct ledger_tail *t)
 {
 	char path[4096];
 	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.%u", l->at.path, n);
+	fd = ledger_current_open_plain(path, O_RDONLY, 0);
+	if (fd == -1 || (fstat(fd, &st) == 0 && is_of(t, &st)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Advances over the lines that came after the record if the tail's file was
+ * rotated since: we may have it open, otherwise it is path.1, or path.2 if the
+ * next one was rotated before it had a line. */
+static void
+settle_rotated(struct ledger_file *l, int old_fd, struct ledger_tail *t)
+{
+	struct stat st;
 	int fd = old_fd;
 
-	if (fd == -1 || fstat(fd, &st) == -1 || (uint64_t)st.st_ino != t->ino ||
-	    (uint64_t)st.st_dev != t->dev) {
-		snprintf(path, sizeof(path), "%s.1", l->at.path);
-		fd = ledger_current_open_plain(path, O_RDONLY, 0);
-	}
-	if (fd != -1 && fstat(fd, &st) == 0 && (uint64_t)st.st_ino == t->ino &&
-	    (uint64_t)st.st_dev == t->dev && ledger_tail_follow(fd, t) == -1)
+	if (fd == -1 || fstat(fd, &st) == -1 || !is_of(t, &st))
+		fd = open_rotated(l, 1, t);
+	if (fd == -1)
+		fd = open_rotated(l, 2, t);
+	if (fd != -1 && ledger_tail_follow(fd, t) == -1)
 		log_warn("%s: %s", l->at.path, strerror(errno));
 	if (fd != -1 && fd != old_fd)
 		close(fd);
@@ -62,12 +83,6 @@ derive_tail(struct ledger_file *l, const struct stat *st, struct ledger_tail *t)
 	rc = ledger_tail_derive(fd, t);
 	close(fd);
 	return rc;
-}
-
-static bool
-is_of(const struct ledger_tail *t, const struct stat *st)
-{
-	return (uint64_t)st->st_ino == t->ino && (uint64_t)st->st_dev == t->dev;
 }
 
 /* We remember the file that we wrote to last.  If the ledger is another one

@@ -817,6 +817,29 @@ test_many(void)
 	unlink(third);
 }
 
+/* The next file is rotated before it has a line, and the record of the end was
+ * not written since the first line. */
+static void
+test_rotated_empty(void)
+{
+	struct ledger *one, *other;
+	char third[160];
+
+	fresh();
+	one = open_or_die();
+	write_n(one, 1);
+	write_n(one, 3);
+	snprintf(third, sizeof(third), "%s.2", path);
+	rename(path, third);
+	other = open_or_die();
+	rename(path, rotated);
+	write_n(other, 2);
+	CHECK(holds(6), "a file that was rotated without a line");
+	ledger_close(one);
+	ledger_close(other);
+	unlink(third);
+}
+
 /* One of two gateways sleeps while the ledger is rotated twice.  Then it is the
  * first to write to the new one. */
 static void
@@ -1226,6 +1249,7 @@ test_killed_in_write(void)
 	usleep(50000);
 	/* As if the write had finished just before. */
 	kill(keeper.pid, SIGSTOP);
+	waitpid(keeper.pid, NULL, WUNTRACED);
 	atomic_store(disk_hangs, false);
 	keeper_kill();
 	spill_line(&e);
@@ -1251,6 +1275,7 @@ test_stopped_keeper(void)
 	l = join_or_die();
 	ledger_write_behind(l, on_waiting, &told);
 	kill(keeper.pid, SIGSTOP);
+	waitpid(keeper.pid, NULL, WUNTRACED);
 	write_n(l, 2);
 	begin_ms = clock_now_ms();
 	while (ledger_keeps(l) && since(begin_ms) < 20000)
@@ -1486,6 +1511,7 @@ test_all(void)
 	test_behind();
 	test_full_disk();
 	test_many();
+	test_rotated_empty();
 	test_slept();
 	test_behind_us();
 	test_held_lock();

@@ -197,6 +197,7 @@ test_stopped(void)
 	int away = 0;
 
 	kill(engine, SIGSTOP);
+	waitpid(engine, NULL, WUNTRACED);
 	CHECK(call(&n, run) == STORE_LOST, "a stopped engine gives no reply");
 	CHECK(clock_now_ms() - began_ms >= config.store.timeout_ms,
 	    "after the timeout");
