@@ -349,6 +349,11 @@ END
 install_program "$dir/dies"
 refused 'it dies in its check' 'the new program died of signal 11'
 
+install_program "$bin/other"
+mv "$dir/clients.conf" "$dir/clients.kept"
+refused 'its clients file is gone' 'says: .*/clients.conf is gone; if it shall'
+mv "$dir/clients.kept" "$dir/clients.conf"
+
 cat >"$dir/no-config" <<END
 #!/bin/sh
 [ "\$1" = --prove ] && exit 0

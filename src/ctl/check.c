@@ -182,12 +182,19 @@ findings_print(const struct findings *f, bool good, bool json)
 	fputs(f->access, stderr);
 }
 
+static const char *
+plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static int
 say_good(const struct config *config, bool as_root)
 {
-	fprintf(stderr, "%s: good: %zu providers, %zu models, %zu clients\n",
-	    config->path, config->nproviders, config->nmodels,
-	    config->nclients);
+	fprintf(stderr, "%s: good: %zu provider%s, %zu model%s, %zu client%s\n",
+	    config->path, config->nproviders, plural(config->nproviders),
+	    config->nmodels, plural(config->nmodels), config->nclients,
+	    plural(config->nclients));
 	if (as_root)
 		fprintf(stderr,
 		    "  what the service may read and write: `tailgate check "

@@ -145,8 +145,9 @@ config_make(struct buf *out, const struct init *init)
 	buf_init(&providers, CONFIG_MAX);
 	buf_init(&models, CONFIG_MAX);
 	for (size_t i = 0; i < n; i++) {
-		fprintf(stderr, "found %s on port %u with %zu models\n",
-		    found[i].name, found[i].port, found[i].nmodels);
+		fprintf(stderr, "found %s on port %u with %zu model%s\n",
+		    found[i].name, found[i].port, found[i].nmodels,
+		    found[i].nmodels == 1 ? "" : "s");
 		put_server(&limits, &providers, &found[i]);
 		put_models(&models, found, i);
 	}

@@ -242,7 +242,6 @@ ledger_keeps(struct ledger *l)
 	oldest_ms = atomic_load_explicit(&l->oldest_ms, memory_order_relaxed);
 	if (oldest_ms != 0 &&
 	    clock_now_ms() - oldest_ms >= LEDGER_PATIENCE_MS) {
-		/* Its process may be stopped, and can't say so itself. */
 		ledger_gap_failed(l->gap);
 		return false;
 	}

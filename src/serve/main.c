@@ -27,6 +27,7 @@
 #include "serve/libraries.h"
 #include "serve/listener.h"
 #include "serve/parent.h"
+#include "serve/proof.h"
 #include "serve/request.h"
 #include "serve/upgrade.h"
 #include "serve/waker.h"
@@ -224,6 +225,17 @@ read_arguments(int argc, char **argv, struct arguments *a)
 }
 
 static int
+prove_clients(const struct config *config)
+{
+	const char *why =
+	    proof_clients_are_gone(upgrade_clients_file(), config);
+
+	if (why != NULL)
+		fprintf(stderr, "%s\n", why);
+	return why != NULL;
+}
+
+static int
 serve(char **argv, const struct arguments *a)
 {
 	static struct upgrade before;
@@ -241,8 +253,9 @@ serve(char **argv, const struct arguments *a)
 		return 1;
 	}
 	if (a->prove) {
+		status = prove_clients(config);
 		config_free(config);
-		return 0;
+		return status;
 	}
 	log_open("tailgate.fcgi", config->log_syslog, config->log_level);
 	if (!listener_is_cgi()) {

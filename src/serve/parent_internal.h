@@ -138,6 +138,8 @@ void parent_worker_ended(struct parent *, pid_t, int status);
 
 /* Reloads the configuration, or the program if it was replaced; later, if
  * another reload is under way. */
+/* The clients file that the running configuration has read, or NULL. */
+const char *parent_clients_file(const struct parent *);
 void parent_reload(struct parent *);
 /* Reloads if a path that workers are confined to was replaced. */
 void parent_reload_look(struct parent *);

@@ -21,6 +21,7 @@
 #include "sandbox/sandbox.h"
 #include "serve/notify.h"
 #include "serve/parent_internal.h"
+#include "serve/proof.h"
 
 /* Logs the messages of a load, line by line; the text is changed. */
 void
@@ -57,20 +58,22 @@ can_load(const struct parent *p)
 	return pid != -1 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* A clients file that does not exist yet has no clients; one that is gone had
- * some, who would all be refused. */
-static bool
-clients_are_gone(const struct parent *p, const struct config *next)
+const char *
+parent_clients_file(const struct parent *p)
 {
 	const struct config *now = p->now == NULL ? NULL : p->now->config;
 
-	if (now == NULL || !now->clients_read || next->clients_read ||
-	    strcmp(now->clients_file, next->clients_file) != 0)
-		return false;
-	log_error("%s is gone; if it shall have no clients, write `clients = "
-		  "( );` into it",
-	    next->clients_file);
-	return true;
+	return now == NULL || !now->clients_read ? NULL : now->clients_file;
+}
+
+static bool
+clients_are_gone(const struct parent *p, const struct config *next)
+{
+	const char *why = proof_clients_are_gone(parent_clients_file(p), next);
+
+	if (why != NULL)
+		log_error("%s", why);
+	return why != NULL;
 }
 
 /* Of this program.  p->next is NULL. */

@@ -100,7 +100,7 @@ void
 parent_upgrade_prove(struct parent *p)
 {
 	log_info("the program was replaced: trying the new one");
-	p->proof = proof_start(p->config_path);
+	p->proof = proof_start(p->config_path, parent_clients_file(p));
 	if (p->proof == NULL) {
 		log_error("the new program can't be tried: %s; the old one "
 			  "goes on",

@@ -12,12 +12,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "config/settings.h"
 #include "serve/proof.h"
 #include "serve/upgrade.h"
 
@@ -33,8 +35,23 @@ struct proof {
 	char said[SAID_BYTES];
 };
 
+const char *
+proof_clients_are_gone(const char *read_file, const struct config *next)
+{
+	static char said[4200];
+
+	if (read_file == NULL || next->clients_read ||
+	    strcmp(read_file, next->clients_file) != 0)
+		return NULL;
+	snprintf(said, sizeof(said),
+	    "%s is gone; if it shall have no clients, write `clients = ( );` "
+	    "into it",
+	    read_file);
+	return said;
+}
+
 struct proof *
-proof_start(const char *config_path)
+proof_start(const char *config_path, const char *read_file)
 {
 	struct proof *p = calloc(1, sizeof(*p));
 	int ends[2], saved;
@@ -47,7 +64,7 @@ proof_start(const char *config_path)
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	p->fd = ends[0];
 	p->until_ms = clock_now_ms() + PROOF_MS;
-	p->pid = upgrade_prove(config_path, ends[1]);
+	p->pid = upgrade_prove(config_path, read_file, ends[1]);
 	saved = errno;
 	close(ends[1]);
 	if (p->pid == -1) {

@@ -13,10 +13,18 @@
 
 #include <stdbool.h>
 
+struct config;
 struct proof;
 
+/* A clients file that does not exist yet has no clients; one that is gone had
+ * some, who would all be refused.  The message for it if `next` has lost the
+ * one that the running program has read (NULL: none), otherwise NULL; valid
+ * until the next call. */
+const char *
+proof_clients_are_gone(const char *read_file, const struct config *next);
+
 /* NULL with errno. */
-struct proof *proof_start(const char *config_path);
+struct proof *proof_start(const char *config_path, const char *read_file);
 pid_t proof_pid(const struct proof *);
 /* Readable: call proof_read(). */
 int proof_fd(const struct proof *);

@@ -28,6 +28,7 @@
 #include "serve/upgrade.h"
 
 #define VARIABLE "TAILGATE_UPGRADE"
+#define CLIENTS_VARIABLE "TAILGATE_UPGRADE_CLIENTS"
 #define FORM "1"
 #define OBJECTS_MAX 64
 
@@ -173,8 +174,14 @@ upgrade_unblock(void)
 	block_signals(SIG_UNBLOCK);
 }
 
+const char *
+upgrade_clients_file(void)
+{
+	return getenv(CLIENTS_VARIABLE);
+}
+
 pid_t
-upgrade_prove(const char *config_path, int said_fd)
+upgrade_prove(const char *config_path, const char *clients_file, int said_fd)
 {
 	char *argv[] = { self.argv[0], "--prove", "-f", (char *)config_path,
 		NULL };
@@ -185,6 +192,8 @@ upgrade_prove(const char *config_path, int said_fd)
 	dup2(said_fd, STDOUT_FILENO);
 	dup2(said_fd, STDERR_FILENO);
 	close(said_fd);
+	if (clients_file != NULL)
+		setenv(CLIENTS_VARIABLE, clients_file, 1);
 	execv(self.path, argv);
 	fprintf(stderr, "%s: %s\n", self.path, strerror(errno));
 	_exit(1);

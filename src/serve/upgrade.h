@@ -60,8 +60,11 @@ bool upgrade_is_due(void);
 
 /* Starts the installed program, only to find by its exit status (0) whether
  * it can take over from us with this configuration.  It writes its errors to
- * said_fd.  -1 with errno. */
-pid_t upgrade_prove(const char *config_path, int said_fd);
+ * said_fd.  clients_file: that which we have read, or NULL.  -1 with errno. */
+pid_t
+upgrade_prove(const char *config_path, const char *clients_file, int said_fd);
+/* In that program: the clients file of the one that tries it, or NULL. */
+const char *upgrade_clients_file(void);
 
 /* Executes the new program with all signals blocked.  Returns only when that
  * failed: -1 with errno, and nothing has changed. */
