@@ -382,14 +382,14 @@ check 'a worker is killed: no circuit has opened' circuits_closed
 # The requests that it had accepted wait; other workers serve new ones.
 load_on limited/delay=10 3
 victim=$(first_worker)
-kill -STOP "$victim"
+pause_process "$victim"
 row_from=$(now_ms)
 for n in 1 2 3 4 5; do
 	check "a worker is stopped: others are served ($n)" served
 done
 took 'a worker is stopped: five requests'
 check 'a worker is stopped: the account goes on' served_outside
-kill -CONT "$victim"
+resume_process "$victim"
 back 'a worker is stopped' 5 served_with_a_slot
 load_off 'a worker is stopped'
 accounted 'a worker is stopped'
@@ -612,8 +612,8 @@ with open(sys.argv[1], "ab", 0) as f:
 
 if [ "$own_mounts" = yes ]; then
 	need python3
-	stop_log() { kill -STOP "$system_log_pid"; }
-	go_log() { kill -CONT "$system_log_pid"; }
+	stop_log() { pause_process "$system_log_pid"; }
+	go_log() { resume_process "$system_log_pid"; }
 	start_system_log
 	cp "$conf" "$dir/to_stderr.conf"
 	echo 'log = { target = "syslog"; };' >>"$conf"
@@ -838,7 +838,7 @@ check 'no threads: a gateway of another user serves' \
 # --- The log's reader is stopped ----------------------------------------------
 
 load_on any/plain 3
-kill -STOP "$log_reader_pid"
+pause_process "$log_reader_pid"
 for n in 1 2 3; do
 	check "the log's reader is stopped: served ($n)" served_outside
 	served_by any/delay=200
@@ -847,7 +847,7 @@ load_off "the log's reader is stopped"
 is "the log's reader is stopped: no request notices" "$(sed -n \
 	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
 accounted "the log's reader is stopped"
-kill -CONT "$log_reader_pid"
+resume_process "$log_reader_pid"
 check "the log's reader is stopped: the log says what is missing" \
 	wait_until -p "$tailgate_pid" served_and_said "$dir/tailgate.log" \
 	'[1-9][0-9]* lines of the log were lost'

@@ -96,11 +96,11 @@ wakes()
 load_on 15
 victim=$(waker)
 check 'there is one' test -n "$victim"
-kill -STOP "$victim"
+pause_process "$victim"
 check_not 'the waker is stopped: nobody is woken' wakes
 check 'the waker is stopped: the request ends by name' \
 	error_is 503 provider_waking
-kill -CONT "$victim"
+resume_process "$victim"
 back 'the waker is stopped: what was asked of it is done' test -s "$dir/woken"
 kill -KILL "$victim"
 # A host is woken once in ten seconds at the most.

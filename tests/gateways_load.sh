@@ -101,9 +101,9 @@ for slots in 1 2 7; do
 	if [ -n "${TAILGATE_NETNS:-}" ]; then
 		# shellcheck disable=SC2046 # numbers
 		set -- "$two_pid" $(children "$two_pid")
-		kill -STOP "$@"
+		pause_process "$@"
 		wait_until -t 60 stat_reaches stub completed 1000
-		kill -CONT "$@"
+		resume_process "$@"
 		unplug one
 		wait_until -t 60 stat_reaches stub completed 1200
 		plug one

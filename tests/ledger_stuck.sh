@@ -153,18 +153,18 @@ is 'nobody may read the lock' \
 
 # A holder that was stopped is no different: so would a worker be.
 lock_ledger "$ledger"
-kill -STOP "$lock_holder_pid"
+pause_process "$lock_holder_pid"
 stuck 'a stopped holder'
-kill -CONT "$lock_holder_pid"
+resume_process "$lock_holder_pid"
 unlock_ledger
 over 'a stopped holder' 0
 
 # --- The ledger's process -----------------------------------------------------
 
 keeper=$(keeper_of "$tailgate_pid")
-kill -STOP "$keeper"
+pause_process "$keeper"
 stuck 'its process stands still'
-kill -CONT "$keeper"
+resume_process "$keeper"
 over 'its process stands still' 0
 
 # Killed again and again while requests end: each has its line, and only one.

@@ -281,6 +281,31 @@ forget()
 	pids=$rest
 }
 
+# pause_process PID...: stops them, and returns when no thread of theirs runs:
+# kill(1) returns while they may still do something.  False if one has died.
+# resume_process PID...: they go on.
+pause_process()
+{
+	kill -STOP "$@"
+	pause_status=$?
+	for paused in "$@"; do
+		wait_until -t 60 -p "$paused" is_paused "$paused" ||
+			pause_status=1
+	done
+	return $pause_status
+}
+
+resume_process()
+{
+	kill -CONT "$@"
+}
+
+is_paused()
+{
+	ps -L -o stat= -p "$1" | awk '!/^[TtZX]/ { runs = 1 }
+		END { exit runs || NR == 0 }'
+}
+
 # wait_until [-t SECONDS] [-p PID] COMMAND...: polls until the command
 # succeeds; false after 20 s, or as soon as PID has died.
 wait_until()

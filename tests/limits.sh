@@ -74,13 +74,6 @@ count()
 	sed -n "s/^\\(.* \\)*$2=\\([0-9]*\\).*/\\2/p" "$dir/$1.load"
 }
 
-# All threads of a process are stopped.
-stopped()
-{
-	! cat /proc/"$1"/task/*/status 2>/dev/null | grep '^State:' |
-		grep -q -v 'T (stopped)'
-}
-
 # Connections of the web servers that a stopped process holds.
 connections()
 {
@@ -122,8 +115,7 @@ kill_some()
 				break
 			continue
 		fi
-		kill -STOP "$w" 2>/dev/null || continue
-		wait_until -t 5 stopped "$w"
+		pause_process "$w" 2>/dev/null || continue
 		held=$(connections "$w")
 		kill -KILL "$w"
 		lost=$((lost + held))

@@ -110,7 +110,7 @@ beside()
 	wait_until -t 60 -p "$hung_pid" stat_reaches stub in_flight "$1" ||
 		broken 'the hung ones do not come'
 	keeper=$(keeper_of "$tailgate_pid")
-	kill -STOP "$keeper"
+	pause_process "$keeper"
 	"$load" -c 50 -n 500 -S "$1" -D "$1" -k "$bob_key" \
 		-b '{"model":"stub/size=600","messages":[]}' \
 		"${base#http://}" >"$dir/beside" 2>&1 ||
@@ -123,7 +123,7 @@ beside()
 		1000000
 	check "$server, $1 of each: the hung ones still wait" \
 		stat_is stub in_flight "$1"
-	kill -CONT "$keeper"
+	resume_process "$keeper"
 	tell stub release >/dev/null
 	wait "$hung_pid"
 	forget "$hung_pid"

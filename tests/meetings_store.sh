@@ -94,7 +94,7 @@ targets=$(printf '%s\n' $targets | head -n 3 | tr '\n' ' ')
 burst upgrade 90 100
 reached upgrade 100
 before=$(workers_of "$two_pid")
-kill -STOP "$engine_pid"
+pause_process "$engine_pid"
 install_program
 kill -HUP "$two_pid"
 others_serve()
@@ -108,7 +108,7 @@ others_serve()
 }
 check 'the store is away: a host is upgraded' \
 	wait_until -t 40 -p "$two_pid" others_serve
-kill -CONT "$engine_pid"
+resume_process "$engine_pid"
 check 'it is back: the burst goes on to the end of the budget' \
 	wait_until -t 80 pid_died "$burst_pid"
 forget "$burst_pid"

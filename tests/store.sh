@@ -138,10 +138,10 @@ for slots in 1 2 7; do
 	kill_worker one
 	wait_until -t 60 stat_reaches stub completed 400
 	# shellcheck disable=SC2046 # numbers
-	kill -STOP "$two_pid" $(children "$two_pid")
+	pause_process "$two_pid" $(children "$two_pid")
 	wait_until -t 60 stat_reaches stub completed 600
 	# shellcheck disable=SC2046 # numbers
-	kill -CONT "$two_pid" $(children "$two_pid")
+	resume_process "$two_pid" $(children "$two_pid")
 	wait_until -t 60 stat_reaches stub completed 700
 	pool_kill two
 	pool two
@@ -172,12 +172,12 @@ refused()
 
 reload 1
 hold one
-kill -STOP "$engine_pid"
+pause_process "$engine_pid"
 check 'engine stopped: a request without a lease is ended' \
 	wait_until stat_is stub in_flight 0
 check 'and the next one refused by name' refused one
 check 'on each host' refused three
-kill -CONT "$engine_pid"
+resume_process "$engine_pid"
 hold_off
 check 'engine goes on: requests are served' wait_until served one plain
 check 'on each host' wait_until served three plain
@@ -202,11 +202,11 @@ check 'an old snapshot: its holders are not believed' \
 hold two
 # shellcheck disable=SC2046 # numbers
 set -- "$two_pid" $(children "$two_pid")
-kill -STOP "$@"
+pause_process "$@"
 check 'a stopped host: another one gets the slot' \
 	wait_until -t 30 served one plain
 at_most 'but after its request has ended' "$(stat stub max_in_flight)" 1
-kill -CONT "$@" 2>/dev/null
+resume_process "$@" 2>/dev/null
 hold_off
 check 'it serves again' wait_until -t 30 served two plain
 
@@ -250,8 +250,8 @@ if [ -z "${TAILGATE_NETNS:-}" ] && command -v haproxy >/dev/null; then
 	: >"$dir/two.log"
 	kill -HUP "$two_pid"
 	wait_until -t 60 has_reloaded two
-	cut_off() { kill -STOP "$cut_pid"; }
-	uncut() { kill -CONT "$cut_pid"; }
+	cut_off() { pause_process "$cut_pid"; }
+	uncut() { resume_process "$cut_pid"; }
 fi
 if [ -n "${TAILGATE_NETNS:-}${cut_pid:-}" ]; then
 	check 'over a line: served' wait_until -t 30 served two plain

@@ -116,11 +116,11 @@ is 'a rate holds over all hosts' \
 	"$(sed -n 's/ 200$//p' "$dir/rated.tally")" 60
 unlike 'and refuses by its name' "$(grep -v ' 200$' "$dir/rated.tally")" \
 	'^[0-9]+ ([^4]|4[^2]|429 [^r])'
-kill -STOP "$engine_pid"
+pause_process "$engine_pid"
 burst rated 5 6 30
 wait "$burst_pid"
 forget "$burst_pid"
-kill -CONT "$engine_pid"
+resume_process "$engine_pid"
 is 'a rate that cannot be asked refuses by another' \
 	"$(cat "$dir/rated.tally")" '30 503 rate_store_unavailable'
 
@@ -128,9 +128,9 @@ is 'a rate that cannot be asked refuses by another' \
 
 burst paused
 reached paused 100
-kill -STOP "$engine_pid"
+pause_process "$engine_pid"
 sleep 2
-kill -CONT "$engine_pid"
+resume_process "$engine_pid"
 judge paused
 
 burst killed
@@ -162,12 +162,12 @@ judge empty
 
 burst cut
 reached cut 200
-kill -STOP "$relay_three_pid"
+pause_process "$relay_three_pid"
 reached cut 400
 stop "$engine_pid" KILL
 start_engine
 sleep 3
-kill -CONT "$relay_three_pid"
+resume_process "$relay_three_pid"
 judge cut
 
 burst lost 120
@@ -205,9 +205,9 @@ start_lighttpd "$dir/four/lighttpd"
 targets="${one_base#http://} ${base#http://}"
 burst cgi 120 24
 reached cgi 200
-kill -STOP "$engine_pid"
+pause_process "$engine_pid"
 sleep 1
-kill -CONT "$engine_pid"
+resume_process "$engine_pid"
 judge cgi
 check 'CGI has spent a part of it' test -s "$dir/four/state/ledger.jsonl"
 

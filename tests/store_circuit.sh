@@ -347,14 +347,14 @@ store_away()
 # What the engine knows is older than what the host finds out.
 cli hset 'tailgate:{circuits:all}' 'c late' \
 	"$(cli time | head -n 1)000 c 0 0 - - 0 0 three -" >/dev/null
-kill -STOP "$relay_one_pid"
+pause_process "$relay_one_pid"
 check 'a host is cut off' wait_until -t 20 store_away one 2
 fail3 one late/500
 check 'it has its own circuit' left_alone one late
 check 'the others theirs' served two late
 fail3 one solo/500
 check 'half open without the engine' wait_until state_is one solo half-open
-kill -CONT "$relay_one_pid"
+resume_process "$relay_one_pid"
 check 'it is back' wait_until -t 20 store_away one 0
 check 'what it knew is newer, so all know it' \
 	wait_until -t 10 left_alone two late

@@ -211,14 +211,14 @@ echo 0 >"$dir/served"
 python3 "$tests/burst.py" 60 paid "$anna_key" 240 0 "$dir/served" $targets \
 	>"$dir/tally" 2>"$dir/burst.log" &
 adopt burst $!
-kill -STOP "$first_pid"
+pause_process "$first_pid"
 check 'the master hangs: Sentinel has another one' \
 	wait_until -t 90 other_master first
 detail "$master"
 check 'which all hosts find' wait_until -t 60 found "$master" one two three
 # A process that has never seen the new one, while the old one believes that it
 # is the master.
-kill -CONT "$first_pid"
+resume_process "$first_pid"
 kill_worker three
 check 'the old one goes on: it becomes a replica' \
 	wait_until -t 90 is_role first slave

@@ -295,7 +295,7 @@ if command -v haproxy >/dev/null; then
 	works 'a master behind a name' first tailgate
 	wait_until -t 30 sentinel_sees || broken 'Sentinel sees no replica'
 	holds
-	kill -STOP "$first_pid"
+	pause_process "$first_pid"
 	check 'the master is stopped: Sentinel has another one' \
 		wait_until -t 60 is_master second
 	check 'which the gateway finds' wait_until -t 60 file_has \
@@ -305,7 +305,7 @@ if command -v haproxy >/dev/null; then
 		"$(stat stub in_flight)" 1
 	chat_with card/plain &
 	adopt next $!
-	kill -CONT "$first_pid"
+	resume_process "$first_pid"
 	check 'the old master becomes a replica' \
 		wait_until -t 60 is_not_master first
 	# On a loaded machine it would change its mind.
@@ -407,9 +407,9 @@ hold_ends
 works 'the other node' node$third '{tailgate}'
 at_most 'one at a time' "$(stat stub max_in_flight)" 1
 
-eval "kill -STOP \$node${third}_pid"
+eval "pause_process \$node${third}_pid"
 check 'the node is stopped: refused by name' wait_until -t 30 refused
-eval "kill -CONT \$node${third}_pid"
+eval "resume_process \$node${third}_pid"
 works 'the node goes on' node$third '{tailgate}'
 eval "engine_kill \$node${third}_pid"
 check 'the node is killed: refused by name' wait_until -t 30 refused
