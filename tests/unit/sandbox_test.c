@@ -873,6 +873,55 @@ can_abort(void)
 	    WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
 }
 
+/* As a worker whose parent has its own filter in force, and then made the
+ * worker's: neither may rely on the other for what it does not hold. */
+static int
+as_parents_worker(int (*try)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		unsigned force;
+		char why[256];
+
+		if (sandbox_enter(SANDBOX_PARENT, &config, NULL, &force, why,
+			sizeof(why)) == -1)
+			_exit(BROKEN);
+		sandbox_prepare(SANDBOX_WORKER, &config);
+		_exit(as_role(SANDBOX_WORKER, try));
+	}
+	return pid != -1 && waitpid(pid, &status, 0) == pid && WIFEXITED(status)
+	    ? WEXITSTATUS(status)
+	    : BROKEN;
+}
+
+static int
+try_unshare(void)
+{
+	return outcome(
+	    (pid_t)syscall(SYS_unshare, 0x00020000 /* CLONE_NEWNS */));
+}
+
+static int
+try_nothing(void)
+{
+	return DONE;
+}
+
+static void
+test_parents_worker(unsigned force)
+{
+	CHECK(as_parents_worker(try_nothing) == DONE,
+	    "below a parent's filter, a worker starts");
+	if ((force & SANDBOX_CALLS) == 0)
+		return;
+	CHECK(as_parents_worker(try_exec) != DONE, "runs no program");
+	CHECK(as_parents_worker(try_fork) != DONE, "makes no process");
+	CHECK(as_parents_worker(try_unshare) != DONE,
+	    "and does nothing that no process may");
+}
+
 int
 main(void)
 {
@@ -899,6 +948,7 @@ main(void)
 		run_a_file.denied &= ~CONNECTS;
 	try_row(&host_socket, force);
 	try_row(&run_a_file, force);
+	test_parents_worker(force);
 	config.sandbox = CONFINE_OFF;
 	CHECK(as_role(SANDBOX_WORKER, try_exec) == DONE,
 	    "off: a worker runs what it likes");
