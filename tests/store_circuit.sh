@@ -23,24 +23,25 @@ provider()
 more_providers()
 {
 	provider quick 2.0
+	provider twice 6.0
 	provider long 60.0
 	provider lost 60.0
 	provider late 60.0
 	provider solo 2.0
-	provider slow 4.0 '' 0.5
+	provider slow 8.0 '' 0.5
 	# far and dead can't be reached by all.
 	case $host in
 	one)
-		provider far 4.0 "$nobody_url"
-		provider dead 4.0 "$nobody_url"
+		provider far 8.0 "$nobody_url"
+		provider dead 8.0 "$nobody_url"
 		;;
 	two)
-		provider far 4.0
-		provider dead 4.0 "$nobody_url"
+		provider far 8.0
+		provider dead 8.0 "$nobody_url"
 		;;
 	*)
-		provider far 4.0
-		provider dead 4.0
+		provider far 8.0
+		provider dead 8.0
 		;;
 	esac
 }
@@ -48,7 +49,7 @@ more_providers()
 models()
 {
 	comma=
-	for m in quick long lost late solo slow far dead; do
+	for m in quick twice long lost late solo slow far dead; do
 		echo "$comma { id = \"$m/*\"; targets = (
 		  { provider = \"$m\"; model = \"*\"; } ); }"
 		comma=,
@@ -57,7 +58,8 @@ models()
 
 . "$tests/store_hosts.sh"
 reserve_port nobody
-store_lease=3.0 store_timeout=0.25
+# Longer than this machine may stand still.
+store_lease=15.0 store_timeout=1.8
 start_hosts
 
 # ask HOST MODEL: its status in $status.
@@ -79,6 +81,13 @@ left_alone()
 {
 	ask "$1" "$2/plain"
 	[ "$status" = 503 ] && error_is 503 provider_unavailable
+}
+
+# told HOST PROVIDER: the engine has said to it that all leave it alone, since
+# its log was emptied.
+told()
+{
+	file_has "$dir/$1.log" "provider $2: .*, left alone by all hosts for "
 }
 
 # state HOST PROVIDER
@@ -162,22 +171,26 @@ for n in 1 2 3 4 5 6 7 8 9 10; do
 done
 is 'requests cost no call' "$(calls)" "$before"
 fail3 one long/500
+calls_reach()
+{
+	[ "$(calls)" -ge "$1" ]
+}
 # One script, which publishes once.
+wait_until calls_reach $((before + 2))
 is 'an open circuit costs one' "$(calls)" $((before + 2))
 check 'the host leaves it alone' left_alone one long
-check 'so does another one, within a second' \
-	wait_until -t 1 left_alone two long
-check 'and the third' wait_until -t 1 left_alone three long
+check 'so does another one' wait_until left_alone two long
+check 'and the third' wait_until left_alone three long
 is 'status says so' "$(state three long)" open
-like 'the log says which host knows' "$(cat "$dir/two.log")" \
+check 'the log says which host knows' wait_until file_has "$dir/two.log" \
 	'provider long: error, says host one, left alone by all hosts'
 is 'and no process asks the engine for it' "$(calls)" $((before + 2))
 
 # --- Half open: one in the whole fleet -------------------------------------------
 
 fail3 two quick/500
-for host in one two three; do
-	check "$host leaves it alone" wait_until -t 1 left_alone $host quick
+for host in one three; do
+	check "$host hears of it" wait_until told $host quick
 done
 wait_until state_is one quick half-open
 tell stub reset >/dev/null
@@ -190,19 +203,18 @@ wait "$many_pid"
 forget "$many_pid"
 check 'it is served' many_say 1 '"object":"chat.completion"'
 for host in one two three; do
-	check "and $host serves within a second" \
-		wait_until -t 1 served $host quick
+	check "and $host serves" wait_until served $host quick
 done
 
 # A trial that fails: twice as long for all.
-fail3 three quick/500
-wait_until state_is one quick half-open
-ask one quick/500
+fail3 three twice/500
+wait_until -t 60 state_is one twice half-open
+ask one twice/500
 is 'a trial fails' "$status" 500
-check 'all leave it alone again' wait_until -t 1 left_alone three quick
+check 'all leave it alone again' wait_until left_alone three twice
 like 'for twice as long' \
-	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* o [0-9]* 1 '
-check 'then it is served again' wait_until -t 20 served two quick
+	"$(cli hget 'tailgate:{circuits:all}' 'c twice')" '^[0-9]* o [0-9]* 1 '
+check 'then it is served again' wait_until -t 60 served two twice
 
 # A probe is the trial that is due.
 fail3 two quick/500
@@ -211,7 +223,7 @@ wait_until state_is three quick half-open
 is 'a probe' $? 0
 like 'closes the circuit for all' \
 	"$(cli hget 'tailgate:{circuits:all}' 'c quick')" '^[0-9]* c .* one -'
-check 'they know within a second' wait_until -t 1 state_is three quick closed
+check 'they know' wait_until state_is three quick closed
 
 # The host whose request tries is killed.
 fail3 three quick/500
@@ -237,7 +249,7 @@ kill -KILL "$two_pid" $(children "$two_pid")
 wait "$two_pid" 2>/dev/null
 forget "$two_pid"
 check 'its host killed, another one may after the lease' \
-	wait_until -t 15 served one quick
+	wait_until -t 90 served one quick
 tell stub release >/dev/null
 wait "$trial_pid"
 forget "$trial_pid"
@@ -254,7 +266,7 @@ limited()
 	ask "$1" lost/429,retry=20
 	[ "$status" = 503 ]
 }
-check 'another host leaves that model alone' wait_until -t 1 limited three
+check 'another host leaves that model alone' wait_until limited three
 at_most 'having asked once at the most' "$(stat stub requests)" 1
 check 'and not the others' served three lost
 
@@ -265,22 +277,20 @@ check 'a host without a connection leaves it alone' left_alone one far
 check 'the others go on' served two far
 check 'and the third' served three far
 fail3 two far/500
-check 'if it fails for all, all leave it alone' \
-	wait_until -t 1 left_alone three far
-wait_until state_is three far half-open
+check 'if it fails for all, all leave it alone' wait_until told three far
+wait_until -t 60 state_is three far half-open
 ask one far/plain
 detail "$(cli hget 'tailgate:{circuits:all}' 'c far')"
 check 'a trial of the host without a connection closes nothing' \
-	wait_until -t 2 served three far
-check 'for another' wait_until -t 2 served two far
+	wait_until served three far
+check 'for another' wait_until served two far
 check_not 'it stays without' served one far
 
 fail3 one dead/plain
 check 'one of two' served three dead
 fail3 two dead/plain
-check 'two say the same: all leave it alone' \
-	wait_until -t 1 left_alone three dead
-check 'until one is served' wait_until -t 20 served three dead
+check 'two say the same: all leave it alone' wait_until told three dead
+check 'until one is served' wait_until -t 60 served three dead
 
 # --- What hangs for one host -------------------------------------------------------
 
@@ -292,19 +302,19 @@ fail3 one slow/stall-head
 is 'three time out' "$status" 504
 check 'the host leaves it alone' left_alone one slow
 check 'the engine knows that it is alone with that' \
-	wait_until -t 2 row_is slow '^[0-9]+ o [0-9]+ 0 - one '
+	wait_until row_is slow '^[0-9]+ o [0-9]+ 0 - one '
 check 'one request of another host tries' served two slow
-check 'so all others go on' wait_until -t 1 served three slow
+check 'so all others go on' wait_until served three slow
 check 'and the engine knows who was wrong' row_is slow '^[0-9]+ c 0 0 - one [1-9]'
 check_not 'it still leaves it alone' served one slow
-wait_until state_is one slow half-open
+wait_until -t 60 state_is one slow half-open
 ask one slow/stall-head
 is 'its next try times out, too' "$status" 504
 said()
 {
 	cli hget 'tailgate:{circuits:all}' 'd slow' | grep -q '^one '
 }
-check 'which is only noted' wait_until -t 2 said
+check 'which is only noted' wait_until said
 check 'and takes nothing from the others' row_is slow '^[0-9]+ c '
 check 'who go on' served three slow
 fail3 two slow/stall-head
@@ -313,7 +323,7 @@ check 'a second host times out: all leave it alone' \
 like 'until its cooldown is over' \
 	"$(cli hget 'tailgate:{circuits:all}' 'c slow')" '^[0-9]* o [0-9]* 0 - - 0 '
 tell stub release >/dev/null
-check 'then it is served' wait_until -t 20 served three slow
+check 'then it is served' wait_until -t 60 served three slow
 
 # --- The engine is away ----------------------------------------------------------
 
@@ -327,8 +337,8 @@ fail3 one quick/500
 check 'half open without the engine' wait_until -t 20 served one quick
 start_engine
 check 'it is back, empty: all know what one knew' \
-	wait_until -t 10 left_alone two lost
-check 'and the third' wait_until -t 10 left_alone three lost
+	wait_until left_alone two lost
+check 'and the third' wait_until left_alone three lost
 check 'the other is served' served three quick
 
 # --- One host is cut off from the engine -------------------------------------------
@@ -357,7 +367,7 @@ check 'half open without the engine' wait_until state_is one solo half-open
 resume_process "$relay_one_pid"
 check 'it is back' wait_until -t 20 store_away one 0
 check 'what it knew is newer, so all know it' \
-	wait_until -t 10 left_alone two late
+	wait_until left_alone two late
 check 'it keeps it, too' left_alone one late
 
 is 'of what is over the engine knows nothing' "$(fleet_row solo)" ''
@@ -377,6 +387,6 @@ row_is_closed()
 {
 	fleet_row "$1" | grep -q '^[0-9]* c '
 }
-check 'its success is known' wait_until -t 5 row_is_closed solo
+check 'its success is known' wait_until row_is_closed solo
 
 finish
