@@ -145,7 +145,7 @@ say_outcome(struct ledger *l, int rc, int why, unsigned left)
 	bool before = atomic_exchange(&l->failing, rc == -1);
 
 	/* Its process may be stopped, and can't say so itself. */
-	if (rc == -1)
+	if (rc == -1 && why == ETIMEDOUT)
 		ledger_gap_failed(l->gap);
 	if (rc == -1 && (!before || log_due(&l->warned_ms, WARN_EVERY_MS)))
 		log_error("%s: %s; %u requests wait to be recorded", l->path,
