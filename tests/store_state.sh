@@ -40,7 +40,7 @@ models()
 }
 
 . "$tests/store_hosts.sh"
-store_lease=15.0 store_timeout=0.25
+store_lease=15.0 store_timeout=1.8
 start_hosts
 conf=$dir/one/tailgate.conf
 add_client chief --operator
@@ -193,28 +193,36 @@ is 'the store knows no other client' \
 
 # --- What a request costs ----------------------------------------------------------
 
-# scripts: so many were run.
+# The engine tells all commands that it gets.
+"${engine%-server}-cli" -s "$dir/engine/sock" monitor >"$dir/monitor" 2>&1 &
+adopt monitor $!
+
+# scripts NAME: so many were run with that key since the last mark.  A mark is
+# told after all commands before it.
 scripts()
 {
-	cli info commandstats | tr -d '\r' |
-		sed -n 's/^cmdstat_\(evalsha\|eval\):calls=\([0-9]*\),.*/\2/p' |
-		awk '{ n += $1 } END { print n + 0 }'
+	mark=mark-$(date +%s%N)
+	cli echo "$mark" >/dev/null
+	wait_until -p "$monitor_pid" grep -q "$mark" "$dir/monitor"
+	awk -v key="\"tailgate:{$1" -v end="$mark" '
+		/"(echo|ECHO)" "mark-/ { if (index($0, end)) exit; n = 0; next }
+		tolower($0) ~ /"eval(sha)?"/ && index($0, key) { n++ }
+		END { print n + 0 }' "$dir/monitor"
 }
 
-# nothing_runs: no script came while we looked.
-nothing_runs()
+told_marks()
 {
-	seen=$(scripts)
-	sleep 0.2
-	[ "$(scripts)" = "$seen" ]
+	cli echo mark-0 >/dev/null
+	grep -q mark-0 "$dir/monitor"
 }
+wait_until -p "$monitor_pid" told_marks || broken 'no monitor'
 
-# fifty MODEL: requests for it; $before scripts were run before.
+# fifty MODEL: requests for it, since a mark at $began.
 fifty()
 {
 	ask one "$1"
-	wait_until nothing_runs
-	before=$(scripts)
+	scripts none >/dev/null
+	began=$(date +%s)
 	n=0
 	while [ $n -lt 50 ]; do
 		ask one "$1"
@@ -225,16 +233,19 @@ fifty()
 }
 
 fifty free
-# A purse may be given back meanwhile, and a lease have its beat.
-at_most 'shared circuits cost a request nothing' $(($(scripts) - before)) 12
+is 'shared circuits cost a request nothing' "$(scripts circuits:all)" 0
 fifty rated
-wait_until nothing_runs
-cost=$(($(scripts) - before))
-at_most 'a shared rate costs it at most two calls' "$cost" 100
+cost=$(scripts minute:model:rated)
+# The report of the request before the fifty may be among them.
+at_most 'a shared rate costs it at most two calls' "$cost" 101
 at_most 'one of them before it is sent' 50 "$cost"
 fifty costs
-# Each process has its purse filled and given back now and then.
-at_most 'with a shared budget it is hardly more' $(($(scripts) - before)) 125
+# A process has its purse filled, and gives it back in a second in which it is
+# not used.
+took=$(($(date +%s) - began))
+cost=$(scripts budget:model:costs)
+at_most 'with a shared budget it is hardly more' "$cost" $((25 + 4 * took))
+is 'which the engine has' "$(cli exists 'tailgate:{budget:model:costs}')" 1
 
 # --- Away --------------------------------------------------------------------------
 
