@@ -33,7 +33,11 @@ models()
 		  shared = true; }; },
 		{ id = "rated"; targets = ( { provider = "stub";
 		  model = "plain"; } );
-		  budget = { requests_per_minute = 100000; shared = true; }; },
+		  budget = { requests_per_minute = 120; shared = true; }; },
+		{ id = "fast"; targets = ( { provider = "stub";
+		  model = "plain"; } );
+		  budget = { requests_per_minute = 100000;
+		  tokens_per_minute = 100000000; shared = true; }; },
 		{ id = "free"; targets = ( { provider = "stub";
 		  model = "plain"; } ); }
 	END
@@ -185,7 +189,13 @@ is 'explain says that it would be refused' $? 1
 like 'for the rate of all hosts, of which this one used less' \
 	"$(cat "$dir/explained")" 'Client office may make 6 requests per minute over all hosts'
 like 'and how full it is' "$(cat "$dir/explained")" \
-	'client office, requests_per_minute over all hosts: 6 of 6 used, 0 held, 0 left'
+	'client office, requests_per_minute over all hosts: 6 of 6 used, 0 held, 0 left; heard [0-9]+m?s'
+is 'as JSON' "$("$TAILGATE" -f "$conf" explain --json --client office \
+	"$dir/ask" 2>&1 | jq -c '.budgets[] |
+	select(.bound == "requests_per_minute") |
+	[.of, .shared, .heard_ms_ago >= 0, .heard_ms_ago < 61000]')" \
+	'["client office",true,true,true]
+["model costs",true,true,true]'
 conf=$dir/one/tailgate.conf
 is 'the store knows no other client' \
 	"$(cli --scan --pattern 'tailgate:{*:client:*' | tr -d '\r' | sort | tr '\n' ' ')" \
@@ -246,6 +256,27 @@ took=$(($(date +%s) - began))
 cost=$(scripts budget:model:costs)
 at_most 'with a shared budget it is hardly more' "$cost" $((25 + 4 * took))
 is 'which the engine has' "$(cli exists 'tailgate:{budget:model:costs}')" 1
+
+# 200 requests within a minute, one after the other.
+scripts none >/dev/null
+began=$(date +%s)
+"$load" -c 1 -n 200 -k "$anna_key" -b '{"model":"fast","messages":[]}' \
+	"${one_base#http://}" >"$dir/fast" 2>&1
+like '200 requests at a high rate are served' "$(cat "$dir/fast")" '^complete=200 '
+# In each second a process asks twice, and reports what it has not used.
+took=$(($(date +%s) - began))
+at_most 'of which a part is had in advance' \
+	"$(scripts minute:model:fast)" $((25 + 8 * took))
+
+# rate_says N: in the store, so many requests were made in this minute.
+rate_says()
+{
+	[ "$(cli eval "local _, n = struct.unpack('<dd', redis.call('HGET',
+		KEYS[1], 'now')) return n" 1 'tailgate:{minute:model:fast}' |
+		tr -d '\r')" = "$1" ]
+}
+check 'what was not used of it is given back' wait_until rate_says 200
+detail "$(cli hgetall 'tailgate:{minute:model:fast}' | od -c | head -5)"
 
 # --- Away --------------------------------------------------------------------------
 

@@ -38,12 +38,15 @@ purse_new(
 	p->book = book;
 	p->config = config;
 	TAILQ_INIT(&p->debts);
+	TAILQ_INIT(&p->aheads);
 	return p;
 }
 
 void
 purse_free(struct purse *p)
 {
+	if (p != NULL)
+		purse_ahead_free(p);
 	free(p);
 }
 
@@ -324,6 +327,7 @@ purse_end(struct purse *p)
 	while ((p->task != NULL || p->nfills > 0 || p->settles) &&
 	    clock_now_ms() < until_ms)
 		task_sleep(TURN_PAUSE_MS);
+	purse_ahead_give_back(p, true);
 	purse_rate_flush(p);
 	if (p->store != NULL && store_is_up(p->store))
 		tend_all(p);

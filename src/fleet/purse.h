@@ -11,8 +11,8 @@
  * usually while no request waits for it.  What is left in the purse goes back
  * when the purse has not been used for a second, when another host needs the
  * rest, and when the process ends.  For rates of a minute, the store is asked
- * for each request; what the request used is reported afterwards, without
- * waiting.
+ * for each request or, of a high rate, for several at once (purse_ahead.c);
+ * what they used is reported afterwards, without waiting.
  *
  * Without shared budgets, purse_reserve() is budget_reserve(), and
  * purse_settle() is budget_settle().

@@ -10,7 +10,9 @@
  * that second.  If the host dies, the estimate leaves the ring by itself.
  *
  * Hides when the store learns what was used: with the next question about the
- * same rate, which costs no call and wakes nobody; or SETTLE_MS later.
+ * same rate, which costs no call and wakes nobody; or SETTLE_MS later; or,
+ * while the process has a part of the rate in advance, together with what is
+ * left of it.
  */
 #include "config.h"
 
@@ -165,15 +167,137 @@ purse_rate_ask(
 {
 	const struct budget *b =
 	    rate->client != NULL ? &rate->client->budget : &rate->model->budget;
-	const int64_t numbers[] = { (int64_t)b->requests_per_minute,
-		(int64_t)b->tokens_per_minute, request, (int64_t)tokens };
+	int64_t numbers[] = { (int64_t)b->requests_per_minute,
+		(int64_t)b->tokens_per_minute, request, (int64_t)tokens, 0, 0 };
 	struct args a;
 
 	rate->client = payer(p, rate->client);
+	rate->request = request;
+	rate->tokens = tokens;
+	rate->had = purse_ahead_use(p, rate);
+	if (rate->had)
+		return;
+	purse_ahead_want(p, rate, b);
+	numbers[4] = (int64_t)rate->more;
+	numbers[5] = (int64_t)(rate->more * tokens);
 	make_args(p, &a, rate->client, rate->model, numbers);
 	rate->call =
 	    store_begin(p->store, &purse_rate_script, a.keys, 1, a.spans, a.n);
 }
+
+/* ---- settling ---------------------------------------------------------- */
+
+/* Reports what is owed of a rate, as far as it goes into one call. */
+static void
+report(struct purse *p, const struct client *client, const struct model *model)
+{
+	static const int64_t nothing[PURSE_RATE_ARGS];
+	struct args a;
+
+	make_args(p, &a, client, model, nothing);
+	/* If the call is lost, the estimate stays for its minute. */
+	(void)store_tell(p->store, &purse_rate_script, a.keys, 1, a.spans, a.n);
+}
+
+void
+purse_rate_flush(struct purse *p)
+{
+	struct purse_debt *d;
+
+	while ((d = TAILQ_FIRST(&p->debts)) != NULL)
+		report(p, d->client, d->model);
+}
+
+/* The same, but for what goes together with a part in advance.  True: all is
+ * reported. */
+static bool
+flush_due(struct purse *p)
+{
+	bool held = purse_ahead_give_back(p, false);
+	struct purse_debt *d = TAILQ_FIRST(&p->debts);
+
+	while (d != NULL) {
+		if (purse_ahead_holds(p, d->client, d->model)) {
+			d = TAILQ_NEXT(d, entry);
+			continue;
+		}
+		report(p, d->client, d->model);
+		d = TAILQ_FIRST(&p->debts); /* several may be gone */
+	}
+	return !held;
+}
+
+static void
+settle_later(void *ctx)
+{
+	struct purse *p = ctx;
+
+	p->settler = task_self();
+	do {
+		if (!p->ending)
+			task_sleep(SETTLE_MS);
+	} while (!p->ending && !flush_due(p));
+	p->settler = NULL;
+	p->settles = false;
+	if (!p->ending)
+		return;
+	purse_ahead_give_back(p, true);
+	purse_rate_flush(p);
+}
+
+static void
+settle_soon(struct purse *p)
+{
+	if (!p->settles && !p->ending)
+		p->settles = task_start(settle_later, p) == 0;
+	if (p->settles)
+		return;
+	purse_ahead_give_back(p, true);
+	purse_rate_flush(p);
+}
+
+/* Of the same second, what is owed is added up. */
+static struct purse_debt *
+debt_of(struct purse *p, const struct client *client, const struct model *model,
+    int64_t second)
+{
+	struct purse_debt *d;
+
+	TAILQ_FOREACH (d, &p->debts, entry)
+		if (d->client == client && d->model == model &&
+		    d->second == second)
+			return d;
+	d = memory_zero(sizeof(*d));
+	d->client = client;
+	d->model = model;
+	d->second = second;
+	TAILQ_INSERT_TAIL(&p->debts, d, entry);
+	return d;
+}
+
+void
+purse_rate_owe(struct purse *p, const struct client *client,
+    const struct model *model, int64_t second, uint64_t estimate,
+    uint64_t tokens, uint64_t unmade)
+{
+	struct purse_debt *d = debt_of(p, client, model, second);
+
+	d->estimate += estimate;
+	d->tokens += tokens;
+	d->unmade += unmade;
+}
+
+void
+purse_rate_settle(struct purse *p, const struct client *client,
+    const struct model *model, int64_t second, uint64_t estimate,
+    uint64_t tokens, bool unmade)
+{
+	purse_rate_owe(
+	    p, payer(p, client), model, second, estimate, tokens, unmade);
+	settle_soon(p);
+}
+
+/* ---- the reply --------------------------------------------------------- */
 
 /* A number of the reply, clamped so that it can be added up. */
 static int64_t
@@ -206,80 +330,26 @@ purse_rate_take(struct purse *p, struct purse_rate *rate, int64_t *second,
 {
 	const struct budget *b =
 	    rate->client != NULL ? &rate->client->budget : &rate->model->budget;
-	int64_t out[PURSE_RATE_REPLY];
+	int64_t out[PURSE_RATE_REPLY] = { 0 };
 
-	if (!read_reply(p, rate, out))
-		return refuse_away(rate->client, rate->model, refused);
-	budget_rate_heard(p->book, rate->client, rate->model, out[3], out[4]);
-	note_room(b, out[3], out[4], room);
+	if (!rate->had) {
+		if (!read_reply(p, rate, out)) {
+			purse_ahead_got(rate, false, 0);
+			return refuse_away(rate->client, rate->model, refused);
+		}
+		budget_rate_heard(
+		    p->book, rate->client, rate->model, out[3], out[4]);
+		rate->second = out[1];
+		rate->sum_requests = out[3];
+		rate->sum_tokens = out[4];
+		purse_ahead_got(rate, out[5] != 0, out[6]);
+		if (out[5] != 0)
+			settle_soon(p);
+	}
+	note_room(b, rate->sum_requests, rate->sum_tokens, room);
 	if (out[0] != 0)
 		return refuse_rate(
 		    out[0] == 2, rate->client, rate->model, b, out[2], refused);
-	*second = out[1];
+	*second = rate->second;
 	return 0;
-}
-
-/* ---- settling ---------------------------------------------------------- */
-
-void
-purse_rate_flush(struct purse *p)
-{
-	static const int64_t nothing[PURSE_RATE_ARGS];
-	struct purse_debt *d;
-	struct args a;
-
-	while ((d = TAILQ_FIRST(&p->debts)) != NULL) {
-		make_args(p, &a, d->client, d->model, nothing);
-		/* If the call is lost, the estimate stays for its minute. */
-		(void)store_tell(
-		    p->store, &purse_rate_script, a.keys, 1, a.spans, a.n);
-	}
-}
-
-static void
-settle_later(void *ctx)
-{
-	struct purse *p = ctx;
-
-	p->settler = task_self();
-	if (!p->ending)
-		task_sleep(SETTLE_MS);
-	p->settler = NULL;
-	p->settles = false;
-	purse_rate_flush(p);
-}
-
-/* Of the same second, what is owed is added up. */
-static struct purse_debt *
-debt_of(struct purse *p, const struct client *client, const struct model *model,
-    int64_t second)
-{
-	struct purse_debt *d;
-
-	TAILQ_FOREACH (d, &p->debts, entry)
-		if (d->client == client && d->model == model &&
-		    d->second == second)
-			return d;
-	d = memory_zero(sizeof(*d));
-	d->client = client;
-	d->model = model;
-	d->second = second;
-	TAILQ_INSERT_TAIL(&p->debts, d, entry);
-	return d;
-}
-
-void
-purse_rate_settle(struct purse *p, const struct client *client,
-    const struct model *model, int64_t second, uint64_t estimate,
-    uint64_t tokens, bool unmade)
-{
-	struct purse_debt *d = debt_of(p, payer(p, client), model, second);
-
-	d->estimate += estimate;
-	d->tokens += tokens;
-	d->unmade += unmade;
-	if (!p->settles && !p->ending)
-		p->settles = task_start(settle_later, p) == 0;
-	if (!p->settles)
-		purse_rate_flush(p);
 }

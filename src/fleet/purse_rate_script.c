@@ -53,7 +53,7 @@ struct store_script purse_rate_script = { .name = "rate",
 	    "end\n"
 
 	    /* ---- requests that have ended ---- */
-	    "for i = 6, #ARGV, 4 do\n"
+	    "for i = 8, #ARGV, 4 do\n"
 	    "  local s, estimate, used, unmade = unpack(arg, i, i + 3)\n"
 	    "  if s == now then\n"
 	    "    local n, m = math.min(ct, estimate), math.min(cr, unmade)\n"
@@ -68,7 +68,7 @@ struct store_script purse_rate_script = { .name = "rate",
 	    "end\n"
 
 	    /* ---- the next one ---- */
-	    "local br, bt, nr, nt = unpack(arg, 2, 5)\n"
+	    "local br, bt, nr, nt, xr, xt = unpack(arg, 2, 7)\n"
 	    "local function wait(which, excess)\n"
 	    "  local last = now\n"
 	    "  for s = now - 60, now do\n"
@@ -81,15 +81,19 @@ struct store_script purse_rate_script = { .name = "rate",
 	    "  end\n"
 	    "  return (last + 61 - now) * 1000 - ms\n"
 	    "end\n"
-	    "local said, rest = 0, 0\n"
+	    "local said, rest, more = 0, 0, 0\n"
 	    "if br > 0 and nr > 0 and r + nr > br then\n"
 	    "  said, rest = 1, wait(1, r + nr - br)\n"
 	    "elseif bt > 0 and t > 0 and t + nt > bt then\n"
 	    "  said, rest = 2, wait(2, t + nt - bt)\n"
 	    "else\n"
 	    "  r, t, cr, ct = r + nr, t + nt, cr + nr, ct + nt\n"
+	    "  if xr > 0 and (br == 0 or 2 * (r + xr) <= br) and\n"
+	    "      (bt == 0 or 2 * (t + xt) <= bt) then\n"
+	    "    r, t, cr, ct, more = r + xr, t + xt, cr + xr, ct + xt, 1\n"
+	    "  end\n"
 	    "end\n"
 	    "call('HSET', key, 'now', struct.pack('<ddddd', now, r, t, cr, "
 	    "ct))\n"
 	    "if back or now ~= at then call('PEXPIRE', key, 62000) end\n"
-	    "return { said, now, rest, r, t }\n" };
+	    "return { said, now, rest, r, t, more, 1000 - ms }\n" };

@@ -69,8 +69,10 @@ bounds_json(const struct bound *b, size_t n, struct buf *out)
 		put_amount(b, "held", b->held, out);
 		put_amount(b, "left", bound_left(b), out);
 		jput_known(out, "resets_in_ms", b->reset_ms);
-		if (b->shared)
+		if (b->shared) {
 			jput_bool(out, "shared", true);
+			jput_known(out, "heard_ms_ago", b->heard_ms);
+		}
 		buf_puts(out, "}");
 	}
 	buf_puts(out, "]");

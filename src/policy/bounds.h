@@ -25,6 +25,7 @@ struct bound {
 	int64_t held; /* by requests that are running */
 	int64_t reset_ms; /* until the period is over; -1: it has none */
 	bool shared; /* used and held are of all hosts, as last heard */
+	int64_t heard_ms; /* so long ago; -1: not lately: of this host alone */
 };
 #define BOUNDS_MAX 6 /* of one client or one model */
 
@@ -32,7 +33,7 @@ struct bound {
 int64_t bound_left(const struct bound *);
 /* [{"of":"client laptop","bound":"usd_per_day","limit":5,"used":1.25,"held":0,
  *   "left":3.75,"resets_in_ms":3600000 or null},...]; money in USD, and
- * "shared":true in those that hosts share. */
+ * "shared":true,"heard_ms_ago":800 or null in those that hosts share. */
 void bounds_json(const struct bound *, size_t n, struct buf *);
 /* "4.05", "1200": an amount of this bound, money with all its digits that are
  * not trailing zeros. */

@@ -244,6 +244,23 @@ say_refused(const struct refused *refused, const char *how, struct buf *out)
 	buf_puts(out, "\n");
 }
 
+/* How old the figures of all hosts are. */
+static void
+say_heard(const struct bound *b, struct buf *out)
+{
+	char age[CLOCK_AGE_SIZE];
+
+	if (!b->shared)
+		return;
+	if (b->heard_ms < 0) {
+		buf_puts(out,
+		    "; of this host alone: the store was not asked lately");
+		return;
+	}
+	clock_age(b->heard_ms, age);
+	buf_printf(out, "; heard %s ago", age);
+}
+
 /* "budget    client laptop, usd_per_day: 1.2 of 5 used, 0.01 held, 3.79 left;
  * resets in 1h00m" */
 static void
@@ -266,6 +283,7 @@ say_budgets(const struct explain *e, struct buf *out)
 		buf_puts(out, " held, ");
 		bound_amount(b, bound_left(b), out);
 		buf_puts(out, " left");
+		say_heard(b, out);
 		if (b->reset_ms > 0) {
 			clock_age(b->reset_ms, age);
 			buf_printf(out, "; resets in %s", age);

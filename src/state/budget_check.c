@@ -305,6 +305,8 @@ budget_find_room(const struct budget_side sides[2], struct budget_room *room)
 
 struct telling {
 	const struct budget_side *side;
+	bool shared;
+	int64_t heard_ms;
 	struct bound *out;
 	size_t n;
 };
@@ -323,7 +325,9 @@ tell(struct telling *t, const char *setting, bool money, int64_t limit,
 		.limit = limit,
 		.used = used,
 		.held = held,
-		.reset_ms = reset_ms };
+		.reset_ms = reset_ms,
+		.shared = t->shared,
+		.heard_ms = t->heard_ms };
 }
 
 /* Of what is shared: over all hosts, as last heard. */
@@ -353,13 +357,18 @@ tell_all(const struct budget_side *s, struct bound out[])
 	const struct budget_row *r = s->row;
 	const struct budget *b = s->budget;
 	struct budget_now now = s->now;
-	struct telling t = { s, out, 0 };
+	struct telling t = { .side = s, .out = out };
 
 	if (r == NULL)
 		return 0;
+	t.shared = b->shared;
+	t.heard_ms = r->share.told_ms == 0 || now.boot_ms < r->share.told_ms
+	    ? -1
+	    : now.boot_ms - r->share.told_ms;
 	tell_purse(&t, "usd_per_day", PURSE_DAY, day_wait(now));
 	tell_purse(&t, "usd_per_month", PURSE_MONTH, month_wait(now));
 	tell_purse(&t, "tokens_per_day", PURSE_TOKENS, day_wait(now));
+	t.heard_ms = budget_rate_age_ms(s);
 	tell(&t, "tokens_per_minute", false,
 	    budget_amount(b->tokens_per_minute), budget_rate_used(s, true),
 	    b->shared ? 0 : budget_amount(r->held_tokens),
@@ -367,8 +376,7 @@ tell_all(const struct budget_side *s, struct bound out[])
 	tell(&t, "requests_per_minute", false,
 	    budget_amount(b->requests_per_minute), budget_rate_used(s, false),
 	    0, budget_minute_wait(r, false, INT64_MAX, now));
-	for (size_t i = 0; i < t.n; i++)
-		out[i].shared = b->shared;
+	t.shared = false;
 	tell(&t, "concurrent", false, b->concurrent, 0, r->in_flight, -1);
 	return t.n;
 }

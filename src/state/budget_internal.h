@@ -366,6 +366,8 @@ bool budget_catch_up(struct budget_book *);
 /* Requests or tokens in this minute: of all hosts if the budget is shared, as
  * last heard, but never less than this host's own. */
 int64_t budget_rate_used(const struct budget_side *, bool tokens);
+/* How long ago that was heard; -1: not within the minute. */
+int64_t budget_rate_age_ms(const struct budget_side *);
 /* What the store would say of shared rates; -1: it would refuse. */
 int budget_rate_check(const struct budget_side sides[2],
     const struct budget_reservation *, struct refused *);

@@ -44,6 +44,13 @@ budget_rate_heard(struct budget_book *b, const struct client *client,
 }
 
 int64_t
+budget_rate_age_ms(const struct budget_side *s)
+{
+	return is_fresh(s->row, s->now) ? s->now.boot_ms - s->row->share.rate_ms
+					: -1;
+}
+
+int64_t
 budget_rate_used(const struct budget_side *s, bool tokens)
 {
 	int64_t here = tokens ? budget_minute_tokens(s->row)
