@@ -24,14 +24,14 @@ for engine in valkey-server redis-server none; do
 	! command -v "$engine" >/dev/null || break
 done
 [ "$engine" != none ] || need redis-server
-lease=3
+lease=16
+store_more='timeout = 2.0;'
 
 network one two three
 engine_at='--port 0'
 if [ -n "${TAILGATE_NETNS:-}" ]; then
 	engine_at='--port 6379 --bind 10.97.2.1 --protected-mode no'
 	store_url=redis://10.97.2.1:6379
-	lease=8 store_more='timeout = 1.0;'
 	two_server=caddy three_server=nginx
 	printf '%-63d\n' 3600 >"$dir/clock"
 	two_env="LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock"
@@ -185,7 +185,7 @@ check 'on each host' wait_until served three plain
 engine_kill
 check 'engine killed: refused by name' wait_until refused one
 engine
-check 'engine empty: served again' wait_until -t 30 served one plain
+check 'engine empty: served again' wait_until -t 90 served one plain
 detail "$(cat "$dir/response")"
 
 # A snapshot in which a slot is held by a request that has ended since.
@@ -196,7 +196,7 @@ check 'nothing is held' wait_until none_held
 engine_kill
 engine
 check 'an old snapshot: its holders are not believed' \
-	wait_until -t 30 served three plain
+	wait_until -t 90 served three plain
 
 # Stopped as a whole while it holds the slot: the kernel ends it.
 hold two
@@ -204,11 +204,11 @@ hold two
 set -- "$two_pid" $(children "$two_pid")
 pause_process "$@"
 check 'a stopped host: another one gets the slot' \
-	wait_until -t 30 served one plain
+	wait_until -t 90 served one plain
 at_most 'but after its request has ended' "$(stat stub max_in_flight)" 1
 resume_process "$@" 2>/dev/null
 hold_off
-check 'it serves again' wait_until -t 30 served two plain
+check 'it serves again' wait_until -t 90 served two plain
 
 # A killed worker's slot comes back at once, by the worker that takes its place.
 hold one
@@ -217,7 +217,7 @@ hold one
 kill -KILL $(workers_of "$one_pid")
 check 'killed workers: those that take their place give the slot back' \
 	wait_until file_has "$dir/one.log" 'died: giving back its slots'
-check 'and another host gets it' wait_until -t 30 served three plain
+check 'and another host gets it' wait_until -t 90 served three plain
 hold_off
 
 # The same for a whole pool that is started again.
@@ -226,7 +226,7 @@ pool_kill one
 pool one
 check 'a killed pool: the next one gives the slot back' \
 	wait_until file_has "$dir/one.log" 'died: giving back its slots'
-check 'and another host gets it' wait_until -t 30 served three plain
+check 'and another host gets it' wait_until -t 90 served three plain
 hold_off
 
 # --- Cut off ----------------------------------------------------------------------
@@ -254,17 +254,17 @@ if [ -z "${TAILGATE_NETNS:-}" ] && command -v haproxy >/dev/null; then
 	uncut() { resume_process "$cut_pid"; }
 fi
 if [ -n "${TAILGATE_NETNS:-}${cut_pid:-}" ]; then
-	check 'over a line: served' wait_until -t 30 served two plain
+	check 'over a line: served' wait_until -t 90 served two plain
 	hold two
 	cut_off two
 	check 'cut off: its request is ended' \
 		wait_until stat_is stub in_flight 0
 	check 'it refuses by name' refused two
-	check 'and the others are served' wait_until -t 30 served one plain
+	check 'and the others are served' wait_until -t 90 served one plain
 	at_most 'one after the other' "$(stat stub max_in_flight)" 1
 	uncut two
 	hold_off
-	check 'the line is back: it serves' wait_until -t 30 served two plain
+	check 'the line is back: it serves' wait_until -t 90 served two plain
 fi
 
 # --- Fair over hosts --------------------------------------------------------------

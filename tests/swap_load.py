@@ -4,7 +4,8 @@
 # For swap.sh: a server that loads one model at a time, and its clients.
 #
 #   swap_load.py serve LOG       an upstream on a port that it prints; a request
-#                                takes "ms=N" of its content; LOG gets
+#                                takes "ms=N" of its content, or, if that is
+#                                "hold", until LOG.go is there; LOG gets
 #                                "MODEL MILLISECONDS" as each begins
 #   swap_load.py many URL KEY... 200 requests for the models a, b and c, by 12
 #                                at a time for each key
@@ -13,6 +14,7 @@
 import http.client
 import http.server
 import json
+import os
 import random
 import sys
 import threading
@@ -29,10 +31,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         body = json.loads(
             self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        ms = int(body["messages"][0]["content"].removeprefix("ms="))
+        ms = body["messages"][0]["content"].removeprefix("ms=")
         with open(sys.argv[2], "a", encoding="ascii") as log:
             log.write(f"{body['model']} {time.monotonic_ns() // 1000000}\n")
-        time.sleep(ms / 1000)
+        while ms == "hold" and not os.path.exists(sys.argv[2] + ".go"):
+            time.sleep(0.02)
+        time.sleep(0 if ms == "hold" else int(ms) / 1000)
         text = json.dumps({
             "id": "c", "object": "chat.completion", "created": 1,
             "model": body["model"], "choices": [{"index": 0,
