@@ -107,13 +107,21 @@ for worker in $(workers_of "$tailgate_pid"); do
 done
 wait "$waiting_pid"
 forget "$waiting_pid"
+wait_until stat_is stub in_flight 0
+# Another one goes up, or is refused and ends.
 free_again()
 {
-	post /v1/chat/completions '{"model":"once","messages":[]}' --max-time 1
-	[ "$status" != 429 ]
+	post /v1/chat/completions '{"model":"once","messages":[]}' &
+	adopt waiting $!
+	wait_until -p "$waiting_pid" stat_is stub in_flight 1 && return
+	wait "$waiting_pid"
+	forget "$waiting_pid"
+	return 1
 }
-wait_until free_again
-pass 'a killed worker gives back what it held'
+check 'a killed worker gives back what it held' \
+	wait_until -t 60 -p "$tailgate_pid" free_again
 tell stub release >/dev/null
+wait "$waiting_pid"
+forget "$waiting_pid"
 
 finish

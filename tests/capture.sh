@@ -105,6 +105,7 @@ ask MARKFOURTH
 ask MARKFIFTH
 is 'after the last it ends' "$(header x-tailgate-recording)" ''
 check 'and no more are written' wait_until files_are 4
+all_settled
 like 'it has ended' "$(capture)" '^nothing is being recorded'
 
 # --- what is in them -------------------------------------------------------------------
@@ -223,6 +224,7 @@ ask MARKSEVENTH
 check 'one more' wait_until files_are 1
 stop "$tailgate_pid"
 echo 0 >"$dir/clock"
+truncate -s 64 "$dir/clock"
 LD_PRELOAD=$clock_preload
 TAILGATE_TEST_CLOCK=$dir/clock
 export LD_PRELOAD TAILGATE_TEST_CLOCK
@@ -232,23 +234,23 @@ ask MARKEIGHTH
 check 'and another' wait_until files_are 2
 mv "$dir/run/capture" "$dir/run/aside"
 : >"$dir/run/capture"
-echo 90000 >"$dir/clock"
+set_clock 90000
 check 'after a day a request is served' serves
-like 'what cannot be removed is said' "$(cat "$dir/tailgate.log")" \
+check 'what cannot be removed is said' wait_until file_has "$dir/tailgate.log" \
 	'files of a recording can.t be removed: .*/capture: Not a directory'
 rm "$dir/run/capture"
 mv "$dir/run/aside" "$dir/run/capture"
 check 'a request' serves
 is 'does not try at once' "$(files)" 2
-echo 90061 >"$dir/clock"
+set_clock 90061
 check 'a minute later a request' serves
 is 'removes them' "$(files)" 0
-echo 0 >"$dir/clock"
+set_clock 0
 capture --client anna --for 10m >/dev/null
 ask MARKNINTH
 check 'again one' wait_until files_are 1
 stop "$tailgate_pid"
-echo 90000 >"$dir/clock"
+set_clock 90000
 LD_PRELOAD=$clock_preload TAILGATE_TEST_CLOCK=$dir/clock \
 	"$TAILGATE" -f "$conf" capture list >"$dir/out" 2>&1
 is 'after a day, who looks removes them' "$(files)" 0

@@ -29,7 +29,7 @@ def counted(how):
     if how == "404":
         return 404, b'{"error": {"message": "no such path"}}'
     if how == "hang":
-        time.sleep(20)
+        time.sleep(3600)
     if how in ODD:
         return 200, ODD[how]
     count = 900 if how in ("list", "hang") else int(how)

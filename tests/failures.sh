@@ -493,12 +493,6 @@ fi
 
 # --- The clock is set ---------------------------------------------------------
 
-# set_clock SECONDS: off by that much.
-set_clock()
-{
-	printf '%-12d\n' "$1" | dd of="$dir/clock" conv=notrunc 2>"$dir/dd.log"
-}
-
 # thrifty_served: a request of a client that has a budget of a day.
 thrifty_served()
 {

@@ -35,6 +35,8 @@ new_config <<-END
 	limits = ( { name = "one"; slots = 1; queue = 0; } );
 	providers = (
 	  { name = "first"; place = "local"; url = "$first_url";
+	    circuit = { failures = 0; }; },
+	  { name = "hasty"; place = "local"; url = "$first_url";
 	    circuit = { failures = 0; };
 	    timeouts = { first_byte = 0.3; }; },
 	  { name = "limited"; place = "local"; url = "$first_url";
@@ -52,7 +54,7 @@ new_config <<-END
 	  $(model busy limited plain)
 	  $(model unavailable dead plain)
 	  $(model error first 500)
-	  $(model timeout first stall-head)
+	  $(model timeout hasty stall-head)
 	  $(model rate_limited first 429,retry=7)
 	  $(model too_long first plain 'context = 12;')
 	  $(model unsupported first plain 'tools = false;')

@@ -384,6 +384,15 @@ lib_end()
 trap lib_end EXIT
 trap 'exit 99' HUP INT TERM
 
+# set_clock SECONDS: the wall clock of processes that have clock.so is off by
+# that much ($dir/clock, of 64 bytes).  In place: a process that looks at a file
+# that was cut to nothing dies.
+set_clock()
+{
+	printf '%-12d\n' "$1" |
+		dd of="$dir/clock" conv=notrunc 2>"$dir/dd.log"
+}
+
 # --- The servers around tailgate
 # -------------------------------------------------
 
@@ -684,13 +693,14 @@ workers_of()
 		$3 != "tailgate-wake" { print $1 }'
 }
 
-# renew_workers: reloads tailgate, and waits until all of its workers (as many
-# as before) are new ones.
+# renew_workers [SECONDS]: reloads tailgate, and waits until all of its workers
+# (as many as before) are new ones, for 60 s at most.
 renew_workers()
 {
 	old_workers=$(workers_of "$tailgate_pid")
 	kill -HUP "$tailgate_pid"
-	wait_until -p "$tailgate_pid" workers_are_new || broken "no reload"
+	wait_until -t "${1:-60}" -p "$tailgate_pid" workers_are_new ||
+		broken "no reload"
 }
 
 workers_are_new()
