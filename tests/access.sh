@@ -78,11 +78,15 @@ cat >>"$dir/etc/local.conf" <<-'END'
 	  targets = ( { provider = "echo"; model = "e"; } ); } );
 END
 start_tailgate "$dir/etc/local.conf"
-wait_until [ -e "$dir/state/ledger.jsonl" ]
-is 'of a ledger that root has made' \
-	"$(command stat -c %U "$dir/state/ledger.jsonl" \
-		"$dir/state/ledger.jsonl.lock" "$dir/state/ledger.jsonl.tail" |
-		sort -u)" $user
+# The files are made one after the other, and each is given away then.
+owned()
+{
+	[ "$(command stat -c %U "$dir/state/ledger.jsonl" \
+		"$dir/state/ledger.jsonl.lock" "$dir/state/ledger.jsonl.tail")" = \
+		"$(printf '%s\n' "$user" "$user" "$user")" ]
+}
+check 'a ledger that root has made is the service'"'"'s' \
+	wait_until -p "$tailgate_pid" owned
 stop "$tailgate_pid"
 look
 is 'it is good for the service' "$rc" 0
