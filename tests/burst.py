@@ -10,7 +10,9 @@
 # bound); after other refusals it tries again.  PROGRESS is a file with the
 # number of requests that were served so far; while PROGRESS.pause is there, no
 # client begins another request.  Prints how often each "STATUS CODE" came,
-# sorted.
+# sorted.  An error without a code, as a web server makes it, is "unnamed at N",
+# the host's number from 1; "broken": the connection ended without a response;
+# "slow": none came in time.
 
 import asyncio
 import collections
@@ -33,7 +35,8 @@ head = (f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 seen = collections.Counter()
 
 
-async def ask(host, port):
+async def ask(number):
+    host, port = hosts[number]
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         writer.write(head + body)
@@ -48,13 +51,12 @@ async def ask(host, port):
     try:
         code = json.loads(rest[start:end + 1])["error"]["code"]
     except (ValueError, KeyError, TypeError):
-        code = "unnamed"
+        code = f"unnamed at {number + 1}"
     retry = b"\r\nretry-after:" in top.lower()
     return f"{status} {code}" + ("" if retry else " without-retry-after")
 
 
 async def client(number):
-    host, port = hosts[number % len(hosts)]
     global asked
 
     while time.monotonic() < until:
@@ -65,8 +67,10 @@ async def client(number):
             continue
         asked += 1
         try:
-            result = await ask(host, port)
-        except (OSError, asyncio.TimeoutError, IndexError):
+            result = await ask(number % len(hosts))
+        except asyncio.TimeoutError:
+            result = "slow"
+        except (OSError, IndexError):
             result = "broken"
         seen[result] += 1
         if "budget_exceeded" in result:

@@ -28,12 +28,13 @@ models()
 		} ); budget = { $(bound "$phase") shared = true; }; }"
 		comma=,
 	done
-	for phase in rated both; do
+	for phase in rated ahead both; do
 		echo ", { id = \"$phase\"; targets = ( { provider = \"stub\";
 		  model = \"n=20\"; price = { input = 30.0; output = 30.0; };
 		} ); budget = { shared = true;"
 		case $phase in
 		rated) echo 'requests_per_minute = 60; }; }' ;;
+		ahead) echo 'requests_per_minute = 256; }; }' ;;
 		both) echo 'usd_per_day = 100.0; requests_per_minute = 100000;
 			tokens_per_minute = 10000000; }; }' ;;
 		esac
@@ -65,7 +66,7 @@ judge()
 	# The web server's own error for a killed worker has no code.
 	unlike "$1: each refusal has a name, and says when to come back" \
 		"$(sed "/${2:-^$}/d" "$dir/$1.tally")" \
-		'unnamed|without-retry-after'
+		'unnamed|without-retry-after|broken'
 	told=$(sed -n 's/ 429 budget_exceeded$//p' "$dir/$1.tally")
 	at_most "$1: nine clients of ten were told that it is spent" \
 		"$((burst_clients * 9 / 10))" "${told:-0}"
@@ -116,6 +117,13 @@ is 'a rate holds over all hosts' \
 	"$(sed -n 's/ 200$//p' "$dir/rated.tally")" 60
 unlike 'and refuses by its name' "$(grep -v ' 200$' "$dir/rated.tally")" \
 	'^[0-9]+ ([^4]|4[^2]|429 [^r])'
+# Each process may have two requests of this one in advance.
+burst ahead 30 40 1500
+wait "$burst_pid"
+forget "$burst_pid"
+detail "$(tr '\n' ';' <"$dir/ahead.tally")"
+is 'so does one of which each process has a part in advance' \
+	"$(sed -n 's/ 200$//p' "$dir/ahead.tally")" 256
 pause_process "$engine_pid"
 burst rated 5 6 30
 wait "$burst_pid"
@@ -184,7 +192,14 @@ for host in one three; do
 		kill -9 "$worker"
 	done
 done
-judge workers ' 500 unnamed'
+judge workers ' 500 unnamed at [13]'
+# What a killed worker had is in no ledger.
+told=$(jq -n '[inputs | select(.route == "workers")] | length' \
+	"$dir"/*/state/ledger.jsonl)
+asked=$(awk '$2 != "late" { n += $1 } END { print n + 0 }' "$dir/workers.tally")
+at_most 'workers: only what was killed with its worker has none' \
+	"$(awk '/unnamed/ { n += $1 } END { print n + 0 }' "$dir/workers.tally")" \
+	$((asked - told))
 
 # --- Plain CGI, and a pool -----------------------------------------------------------
 
