@@ -587,8 +587,38 @@ served_and_said()
 if ! sanitized; then
 	stop_log() { printf 1 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"; }
 	go_log() { printf 0 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"; }
+	row="a log file's disk hangs"
 	before=$(workers)
-	log_stands_still "a log file's disk hangs" "$dir/tailgate.log"
+	log_stands_still "$row" "$dir/tailgate.log"
+
+	# Nor does the parent wait for it, which logs each of these.
+	: >"$dir/tailgate.log"
+	stop_log
+	kill -HUP "$tailgate_pid"
+	check "$row: a reload has new workers" \
+		wait_until -t 60 -p "$tailgate_pid" new_workers
+	check "$row: which serve" wait_until served_outside
+	before=$(workers)
+	kill -KILL "$(first_worker)"
+	check "$row: a worker that died is replaced" \
+		wait_until -t 60 -p "$tailgate_pid" new_workers
+	check "$row: by one that serves" wait_until served_outside
+	is "$row: nothing is written meanwhile" \
+		"$(wc -c <"$dir/tailgate.log")" 0
+	go_log
+	for line in 'is in force' 'died of signal 9' 'sandbox of a worker'; do
+		check "$row: later the log has it: $line" wait_until \
+			-p "$tailgate_pid" file_has "$dir/tailgate.log" "$line"
+	done
+	stop_log
+	before=$(workers)
+	kill -HUP "$tailgate_pid"
+	wait_until -t 60 -p "$tailgate_pid" new_workers
+	stop "$tailgate_pid"
+	is "$row: it stops" "$stop_status" 0
+	go_log
+	start_tailgate
+	check "$row: and starts again" wait_until served_outside
 fi
 
 start_system_log()

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include <stdarg.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
+#include "base/log_behind.h"
 #include "base/log_sink.h"
 #include "base/utf8.h"
 
@@ -71,9 +73,24 @@ log_never_wait(void)
 	log_sink_never_wait();
 }
 
+/* The parent says what it has lost. */
+static void
+log_in_child(void)
+{
+	atomic_store(&log_state.lost, 0);
+	log_behind_in_child();
+}
+
 bool
 log_write_behind(void (*waiting)(void *ctx, int delta), void *ctx)
 {
+	static bool prepared;
+
+	if (!prepared)
+		prepared = pthread_atfork(log_behind_before_fork,
+			       log_behind_in_parent, log_in_child) == 0;
+	if (!prepared)
+		return false;
 	return log_sink_start(waiting, ctx);
 }
 

@@ -35,10 +35,13 @@ void log_never_wait(void);
  * lines, and what it has no room for is lost in the same way.  waiting(ctx, n)
  * hears of n more (or fewer) lines that wait; it is called by any thread and
  * must not log; NULL: nobody hears.  False: there was no thread to be had, and
- * a file is waited for.  For a process that will not fork. */
+ * a file is waited for.  The process must be confined before, as its threads
+ * are not.  A child that it forks keeps its lines in memory, until it calls
+ * this itself, or log_end(). */
 bool log_write_behind(void (*waiting)(void *ctx, int delta), void *ctx);
-/* Before such a process ends: waiting() is not called any more.  False if lines
- * are still unwritten after ms; otherwise the thread has ended. */
+/* Before such a process ends, or executes another program: waiting() is not
+ * called any more.  False if lines are still unwritten after ms; otherwise the
+ * thread has ended. */
 bool log_end(int64_t ms);
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);

@@ -7,7 +7,8 @@
  * a process that serves.
  *
  * It has one thread and signal handlers that only write to a pipe, because it
- * forks: a second thread's locks would be copied into the workers.
+ * forks: a second thread's locks would be copied into the workers.  That which
+ * writes the log to a file sees to it itself (base/log_behind.c).
  */
 #include "config.h"
 
@@ -287,6 +288,8 @@ parent_run(struct config *config, int listen_fd, const char *path,
 	if ((p->config_path = strdup(config->path)) == NULL)
 		fatal("out of memory");
 	parent_signals_catch();
+	if (!log_write_behind(NULL, NULL))
+		log_info("no thread for the log: its file is waited for");
 	if (before != NULL) {
 		parent_upgrade_adopt(p, before);
 		upgrade_unblock();
@@ -302,5 +305,6 @@ parent_run(struct config *config, int listen_fd, const char *path,
 	end_keeping(p->now);
 	free(p->config_path);
 	free(p);
+	log_end(PARENT_LOG_END_MS);
 	return status;
 }

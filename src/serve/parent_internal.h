@@ -29,6 +29,8 @@
 /* The longest pause between two tries to replace workers that are confined
  * to paths that no longer exist. */
 #define RENEW_MAX_MS 10000
+/* What the log's last lines may take. */
+#define PARENT_LOG_END_MS 500
 
 struct generation {
 	unsigned number;

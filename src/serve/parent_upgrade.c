@@ -87,7 +87,9 @@ parent_upgrade_give_up(struct parent *p)
 	log_error("the workers of version " TAILGATE_VERSION
 		  " can't start; the previous program goes on");
 	describe(p, &u);
+	log_end(PARENT_LOG_END_MS);
 	upgrade_go_back(&u);
+	log_write_behind(NULL, NULL);
 	log_error("the previous program can't be executed again: %s; its "
 		  "workers go on until those of this one can start",
 	    strerror(errno));
@@ -137,6 +139,7 @@ hand_over_budgets(const struct parent *p)
 			p->now->config, &ledger_history, why, sizeof(why)) == 0)
 			_exit(0);
 		log_error("%s", why);
+		log_end(PARENT_LOG_END_MS);
 		_exit(1);
 	}
 	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
@@ -165,7 +168,9 @@ parent_upgrade_execute(struct parent *p)
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
 	if (!parent_signals_wait()) {
+		log_end(PARENT_LOG_END_MS);
 		upgrade_execute(&u);
+		log_write_behind(NULL, NULL);
 		p->proved = p->handed_over = false;
 		log_error("the new program can't be executed: %s; the old one "
 			  "goes on",

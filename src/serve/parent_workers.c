@@ -88,14 +88,17 @@ be_worker(struct parent *p, struct generation *g, unsigned index)
 	/* Nobody would replace or stop it. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 #endif
-	if (!read_keys(g->config))
+	if (!read_keys(g->config)) {
+		log_end(PARENT_LOG_END_MS);
 		exit(1);
+	}
 	status = worker_run(g->config,
 	    &(struct worker_ends){ .listen_fd = p->listen_fd,
 		.parent_fd = g->told[1],
 		.ledger = g->keeping[KEEPING_LEDGER].desk[LEDGER_DESK_SERVES],
 		.waker = g->keeping[KEEPING_WAKER].desk[LEDGER_DESK_SERVES] },
 	    g->board, index);
+	log_end(PARENT_LOG_END_MS);
 	exit(status);
 }
 

@@ -200,6 +200,8 @@ waker_run(const struct config *config, int desk)
 	ssize_t n;
 
 	desk = child_begin("tailgate-wake", config->log_syslog, desk);
+	/* It never makes a thread, so its lines are written at once. */
+	log_end(0);
 	confine(config);
 	while ((n = read(desk, bytes, sizeof(bytes))) > 0 ||
 	    (n == -1 && errno == EINTR))

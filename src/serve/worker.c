@@ -355,14 +355,14 @@ open_worker(struct worker *w, const struct worker_ends *ends,
 		return false;
 	}
 	w->server.waker = ends->waker;
+	if (!log_write_behind(meters_unlogged, w->server.meters))
+		log_info("no thread for the log: its file is waited for");
 	if (index == 0) {
 		sandbox_text(w->server.sandbox, why, sizeof(why));
 		log_info("sandbox of a worker: %s", why);
 	}
 	ledger_write_behind(
 	    w->server.ledger, meters_unwritten, w->server.meters);
-	if (!log_write_behind(meters_unlogged, w->server.meters))
-		log_info("no thread for the log: its file is waited for");
 	w->server.share = share_new(board, index);
 	w->server.parent_fd = ends->parent_fd;
 	w->capacity = capacity_of(w->config, index);

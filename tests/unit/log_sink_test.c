@@ -263,6 +263,82 @@ test_fatal(int fd)
 	    "which ends although the disk hangs");
 }
 
+/* A child that writes behind like its parent. */
+static _Noreturn void
+child(const char *line, bool opens)
+{
+	log_info("%s begins", line);
+	if (opens)
+		log_write_behind(count, &waiting);
+	log_info("%s ends", line);
+	log_end(5000);
+	_exit(0);
+}
+
+static bool
+ends_well(pid_t pid)
+{
+	int status;
+
+	return pid != -1 && waitpid(pid, &status, 0) == pid &&
+	    WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* How often is it there? */
+static unsigned
+times(const char *needle)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, needle)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* A process that forks meanwhile, also while the disk hangs. */
+static void
+test_forks(int fd)
+{
+	pid_t pid;
+
+	if (ftruncate(fd, 0) == -1)
+		exit(99);
+	CHECK(log_write_behind(NULL, NULL), "a thread of a parent");
+	log_info("before");
+	if ((pid = fork()) == 0)
+		child("the first", true);
+	read_file(fd);
+	CHECK(strstr(text, ": before\n") != NULL,
+	    "a line that is older than a child is written before");
+	log_info("between");
+	CHECK(ends_well(pid), "a child that opens the log itself");
+	if ((pid = fork()) == 0)
+		child("the second", false);
+	CHECK(ends_well(pid), "a child that only ends it");
+	atomic_store(&hangs, true);
+	log_info("held");
+	/* One that waited for it would wait for the end of this test. */
+	for (int i = 0; i < 20; i++) {
+		if ((pid = fork()) == 0) {
+			atomic_store(&hangs, false);
+			child("one more", i % 2 == 0);
+		}
+		CHECK(ends_well(pid), "a fork while the disk hangs: %d", i);
+		log_info("not held up by it: %d", i);
+	}
+	atomic_store(&hangs, false);
+	CHECK(log_end(5000), "the disk is back");
+	read_file(fd);
+	CHECK(times(": before\n") == 1 && times(": between\n") == 1 &&
+		times(": held\n") == 1 && times("not held up") == 20,
+	    "each line of the parent is there once");
+	CHECK(times("the first begins") == 1 && times("the first ends") == 1 &&
+		times("the second begins") == 1 &&
+		times("the second ends") == 1 && times("one more ends") == 20,
+	    "and each of a child");
+	CHECK(said_lost() == 0, "none is lost");
+}
+
 int
 main(void)
 {
@@ -282,6 +358,7 @@ main(void)
 	test_threads(fd);
 	test_ends(fd);
 	test_fatal(fd);
+	test_forks(fd);
 	dup2(before, STDERR_FILENO);
 	return check_done();
 }
