@@ -96,7 +96,7 @@ calls()
 measured()
 {
 	cost=$(calls)
-	burst "$1" 60 12 600
+	burst "$1" 300 12 600
 	wait "$burst_pid"
 	forget "$burst_pid"
 	is "$1: all are served" "$(cat "$dir/$1.tally")" '600 200'

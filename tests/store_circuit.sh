@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: ISC
 #
 # Three hosts that share circuits through a store.  What one opens, all leave
-# alone within a second, and models that a provider limits as well.  Half open,
-# one request in the whole fleet goes; its success closes the circuit for all,
-# and its host's death ends its lease.  A host without a connection closes
-# nothing for the others, unless a second one says the same; a host whose
-# requests time out no more than one request takes.  While the engine
-# is away, each host has its own circuits; afterwards all know what one had
-# found out.  A request costs no call to the engine.
+# alone as soon as the engine has told them, and models that a provider limits
+# as well.  Half open, one request in the whole fleet goes; its success closes
+# the circuit for all, and its host's death ends its lease.  A host without a
+# connection closes nothing for the others, unless a second one says the same; a
+# host whose requests time out no more than one request takes.  While the engine
+# is away, each host has its own circuits; afterwards all know what one had found
+# out.  A request costs no call to the engine.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 # provider NAME COOLDOWN [URL]

@@ -91,7 +91,7 @@ burst()
 	echo 0 >"$dir/$1.served"
 	burst_clients=${3:-500}
 	# shellcheck disable=SC2086 # words
-	python3 "$tests/burst.py" "${3:-500}" "$1" "$anna_key" "${2:-60}" \
+	python3 "$tests/burst.py" "${3:-500}" "$1" "$anna_key" "${2:-300}" \
 		"${4:-0}" "$dir/$1.served" $targets >"$dir/$1.tally" 2>"$dir/$1.log" &
 	adopt burst $!
 }
