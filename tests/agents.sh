@@ -40,11 +40,11 @@ models = (
   { id = "signed"; targets = (
     { provider = "chat"; model = "signed"; usage = "ask"; } ); },
   { id = "slow"; targets = (
-    { provider = "chat"; model = "slow-5"; } ); },
+    { provider = "chat"; model = "slow-9"; } ); },
   { id = "slower"; targets = (
     { provider = "chat"; model = "slow-13"; } ); },
   { id = "passed-slow"; targets = (
-    { provider = "all"; model = "slow-5"; } ); },
+    { provider = "all"; model = "slow-9"; } ); },
   { id = "passed"; targets = (
     { provider = "all"; model = "passed"; } ); } );
 END
@@ -87,7 +87,7 @@ in_new_work()
 	rm -rf "$dir/task" "$dir/proof.mcp"
 	mkdir "$dir/task"
 	cd "$dir/task" || exit 99
-	timeout 120 "$@" </dev/null
+	timeout 300 "$@" </dev/null
 	status=$?
 	cd "$dir" || exit 99
 }
@@ -111,7 +111,7 @@ slow_codex()
 {
 	recipe Codex "$1" >"$HOME/.codex/config.toml"
 	cat >>"$HOME/.codex/config.toml" <<-END
-		stream_idle_timeout_ms = 2000
+		stream_idle_timeout_ms = 6000
 		stream_max_retries = 0
 	END
 	do_codex
@@ -240,7 +240,7 @@ passed()
 		;;
 	esac
 	is "$2 goes nowhere else" "$(grep "^$2 True" "$dir/model/log" |
-		grep -cvE ' (passed|slow-5)$')" 0
+		grep -cvE ' (passed|slow-9)$')" 0
 }
 passed codex /v1/responses
 passed claude /v1/messages

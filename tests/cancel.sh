@@ -31,7 +31,7 @@ more_providers=", { name = \"full\"; place = \"local\"; url = \"$full_url\";
 	limit = \"gpu\"; circuit = { failures = 1; };
 	timeouts = { first_byte = 30.0; }; },
 	{ name = \"short\"; place = \"local\"; url = \"$stub_url\";
-	circuit = { failures = 1; }; timeouts = { first_byte = 4.0; }; }"
+	circuit = { failures = 1; }; timeouts = { first_byte = 10.0; }; }"
 more_models=', { id = "full"; targets = ( { provider = "full"; model = "x"; } ); },
 	{ id = "mute"; targets = ( { provider = "mute"; model = "x"; } ); },
 	{ id = "short"; targets = (
@@ -164,7 +164,7 @@ ended='((.time | sub("[.][0-9]+Z$"; "Z") | fromdate) * 1000
 # seen STATUS UPSTREAM
 seen()
 {
-	check "$name: it is over" wait_until -t 15 ledger_grew
+	check "$name: it is over" wait_until -t 25 ledger_grew
 	like "$name: the ledger" \
 		"$(entry '"\(.client_gone) \(.status) \(.refusal)"')" \
 		"^true $1 client_gone\$"
@@ -319,23 +319,17 @@ timed_out()
 	begin fresh short false
 	check "$name: is there" wait_until -p "$goner_pid" is_waiting
 	all=$(workers_of "$tailgate_pid")
-	signal_all STOP
+	# shellcheck disable=SC2086 # numbers
+	pause_process $all
 	hang_up
-	wait_until after $((closed_ms + 4000))
+	wait_until after $((closed_ms + 10000))
 	"$bin/hangup" -t >"$dir/now"
 	read -r closed_ns closed_ms <"$dir/now"
-	signal_all CONT
+	# shellcheck disable=SC2086 # numbers
+	resume_process $all
 	seen 499 upstream
 	is "$name: no other provider is asked" "$(entry '.tries | length')" 1
 	slot_is_free
-}
-
-# signal_all SIGNAL: to $all.
-signal_all()
-{
-	for w in $all; do
-		kill "-$1" "$w"
-	done
 }
 
 # after MS: it is later than that.

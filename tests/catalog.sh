@@ -154,7 +154,7 @@ codex_reads()
 		env_key = "TAILGATE_KEY"
 	END
 	rm -f "$HOME/.codex/models_cache.json"
-	(cd "$dir/task" && TAILGATE_KEY=$key timeout 60 codex exec \
+	(cd "$dir/task" && TAILGATE_KEY=$key timeout 300 codex exec \
 		--skip-git-repo-check "say hello" </dev/null \
 		>"$dir/codex.out" 2>"$dir/codex.err")
 }
@@ -178,7 +178,7 @@ claude_takes_it()
 	rm -rf "${dir:?}/home/.claude"
 	(cd "$dir/task" && ANTHROPIC_BASE_URL=$base ANTHROPIC_AUTH_TOKEN=$key \
 		CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY=1 \
-		ANTHROPIC_MODEL=coder timeout 60 claude -p "say hello" \
+		ANTHROPIC_MODEL=coder timeout 300 claude -p "say hello" \
 		--debug-file "$dir/claude.debug" </dev/null \
 		>"$dir/claude.out" 2>&1)
 	check "$1: Claude Code finds the models that it shows" \

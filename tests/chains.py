@@ -242,7 +242,8 @@ def chains(seed):
         chain = []
         for _ in range(rng.randint(2, 5)):
             fault = rng.choice(WHOLE * 2 + PART * 2 + ("refuse",) * 4)
-            chain.append((f"p{number}", fault, rng.choice(
+            # A stub that is late counts nothing for another seed.
+            chain.append((f"p{seed}-{number}", fault, rng.choice(
                 ("local", "external")), rng.randrange(len(HOSTS))))
             number += 1
         # Local ones go first; let most chains end well.

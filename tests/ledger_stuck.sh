@@ -174,7 +174,7 @@ before=$(wc -l <"$ledger")
 	>"$dir/load" 2>&1 &
 adopt load $!
 kills=0
-while kill -0 "$load_pid" 2>/dev/null && [ "$kills" -lt 40 ]; do
+while alive "$load_pid" && [ "$kills" -lt 40 ]; do
 	keeper=$(keeper_of "$tailgate_pid")
 	[ -z "$keeper" ] || kill -KILL "$keeper" 2>/dev/null && kills=$((kills + 1))
 done

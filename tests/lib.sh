@@ -228,13 +228,34 @@ finish()
 
 # --- Processes ----------------------------------------------------------------
 
-# alive PID: it runs, and is no zombie.
+# alive PID: it runs, and is no zombie.  If it was adopted, it is that process:
+# the shell reaps a child that ends, and the kernel gives its number to another.
 alive()
 {
-	case $(ps -o stat= -p "$1" 2>/dev/null) in
-	'' | Z*) return 1 ;;
+	look_at "$1"
+	case $seen_state in
+	'' | [ZX]*) return 1 ;;
 	esac
-	return 0
+	eval "[ \"\${born_$1:-$seen_born}\" = \"$seen_born\" ]"
+}
+
+# look_at PID: $seen_state, empty if there is none, and $seen_born (ticks since
+# the boot; Linux only).
+look_at()
+{
+	seen_state=
+	seen_born=
+	if [ ! -e /proc/self/stat ]; then
+		seen_state=$(ps -o stat= -p "$1" 2>/dev/null)
+		seen_born=unknown
+		return 0
+	fi
+	{ read -r seen_line <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# After the name, which may hold anything but ends at the last ")".
+	# shellcheck disable=SC2086 # words
+	set -- ${seen_line##*)}
+	seen_state=$1
+	seen_born=${20}
 }
 
 # spawn NAME COMMAND...: in the background, output to $dir/NAME.log, id in
@@ -251,14 +272,15 @@ spawn()
 adopt()
 {
 	pid=$2
-	eval "${1}_pid=$2"
+	look_at "$2"
+	eval "${1}_pid=$2 born_$2=${seen_born:-gone}"
 	pids="$2 $pids"
 }
 
 # stop PID [SIGNAL]: ends it and waits; KILL when it has not gone in 10 s.
 stop()
 {
-	kill "-${2:-TERM}" "$1" 2>/dev/null
+	! alive "$1" || kill "-${2:-TERM}" "$1" 2>/dev/null
 	stop_tries=0
 	while [ $stop_tries -lt 500 ] && alive "$1"; do
 		stop_tries=$((stop_tries + 1))
@@ -279,6 +301,7 @@ forget()
 		[ "$p" = "$1" ] || rest="$rest $p"
 	done
 	pids=$rest
+	unset "born_$1"
 }
 
 # pause_process PID...: stops them, and returns when no thread of theirs runs:
@@ -356,7 +379,8 @@ lib_end()
 	trap - EXIT HUP INT TERM
 	for p in $pids; do
 		# Twice: the second one ends a drain.
-		kill -TERM "$p" 2>/dev/null && kill -TERM "$p" 2>/dev/null
+		alive "$p" && kill -TERM "$p" 2>/dev/null &&
+			kill -TERM "$p" 2>/dev/null
 	done
 	for p in $pids; do
 		stop "$p"
