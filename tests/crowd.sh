@@ -83,7 +83,7 @@ serves_crowd a
 crowd b
 check 'check says good of the other names' "$TAILGATE" -f "$conf" check
 # A worker of before may serve for a moment after the first of the new ones does.
-renew_workers 300
+renew_workers -t 300
 serves_crowd b
 
 # One more than there may be: check and reload refuse it alike.

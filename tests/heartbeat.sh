@@ -16,7 +16,7 @@ more_providers=", { name = \"chatonly\"; place = \"local\";
 	circuit = { failures = 0; }; }"
 more_models=', { id = "only/*"; targets = (
 	{ provider = "chatonly"; model = "*"; } ); }'
-more="limits = ( { name = \"gpu\"; slots = 1; queue = 4; wait = 30.0; } );
+more="limits = ( { name = \"gpu\"; slots = 1; queue = 4; wait = 300.0; } );
 	commit = 0.3; heartbeat = 0.2;
 	body = { spool_dir = \"$dir/spool\"; };"
 stub_config
@@ -35,7 +35,7 @@ last()
 begin()
 {
 	rm -f "$dir/stream" "$dir/stream.head"
-	curl -sN --max-time 60 -H "Authorization: Bearer $anna_key" \
+	curl -sN --max-time 300 -H "Authorization: Bearer $anna_key" \
 		-H 'Content-Type: application/json' -D "$dir/stream.head" \
 		--data-binary "$2" -o "$dir/stream" "$base$1" &
 	adopt stream $!
@@ -248,34 +248,46 @@ late_errors()
 	END
 }
 
-# Our own refusal after the head: the slot is not free in time.
+# Our own refusal after the head: the slot is not free in time, which is long
+# after `commit`, also where everything stops for seconds.  All wait at once.
 late_refusal()
 {
 	hold_slot "$holder_key" stub/stall-head
-	while read -r path event members; do
-		at="$1: $path, no slot in time"
-		rm -f "$dir/stream"
-		curl -sN --max-time 60 -H "Authorization: Bearer $anna_key" \
-			-H 'Content-Type: application/json' \
-			-H 'x-stainless-read-timeout: 1.2' \
-			--data-binary "$(chat n=3 "$members")" \
-			-o "$dir/stream" "$base$path"
-		is "$at: the stream itself is whole" $? 0
-		like "$at: an error event" \
-			"$(without_signs "$dir/stream")" "$event"
-		like "$at: it says why" "$(cat "$dir/stream")" \
-			'local_queue_timeout|did not become free'
-		unlike "$at: no end as if complete" "$(cat "$dir/stream")" \
-			'\[DONE\]|response\.completed|message_stop'
-	done <<-END
+	cat >"$dir/refusals" <<-END
 		/v1/chat/completions ^data:.*"error" "stream":true
 		/v1/responses ^event:.response.failed "input":"x","stream":true
 		/v1/messages ^event:.error "max_tokens":9,"stream":true
 	END
+	n=0
+	while read -r path event members; do
+		n=$((n + 1))
+		rm -f "$dir/stream.$n"
+		curl -sN --max-time 300 -H "Authorization: Bearer $anna_key" \
+			-H 'Content-Type: application/json' \
+			-H 'x-stainless-read-timeout: 10' \
+			--data-binary "$(chat n=3 "$members")" \
+			-o "$dir/stream.$n" "$base$path" &
+		adopt "refused$n" $!
+	done <"$dir/refusals"
+	n=0
+	while read -r path event members; do
+		n=$((n + 1))
+		at="$1: $path, no slot in time"
+		eval "pid=\$refused${n}_pid"
+		wait "$pid"
+		is "$at: the stream itself is whole" $? 0
+		forget "$pid"
+		like "$at: an error event" \
+			"$(without_signs "$dir/stream.$n")" "$event"
+		like "$at: it says why" "$(cat "$dir/stream.$n")" \
+			'local_queue_timeout|did not become free'
+		unlike "$at: no end as if complete" "$(cat "$dir/stream.$n")" \
+			'\[DONE\]|response\.completed|message_stop'
+	done <"$dir/refusals"
 	let_slot_go
 }
 
-# Before `commit`: the status is the upstream's.
+# Before `commit`, which is an hour here: the status is the upstream's.
 early_errors()
 {
 	key=$anna_key
@@ -296,7 +308,7 @@ left_alone()
 	begin /v1/chat/completions "$(chat stall-head,500)"
 	wait_until -p "$stream_pid" stat_is stub in_flight 1
 	# A stream that began later has had its comments.
-	curl -sN --max-time 60 -H "Authorization: Bearer $holder_key" \
+	curl -sN --max-time 300 -H "Authorization: Bearer $holder_key" \
 		-H 'Content-Type: application/json' -o "$dir/beside" \
 		--data-binary "$(chat n=3 '"stream":true')" \
 		"$base/v1/chat/completions" &
@@ -315,15 +327,19 @@ left_alone()
 	forget "$beside_pid"
 }
 
+# start_with SED-SCRIPT: the gateway, anew, with its configuration changed.
+start_with()
+{
+	sed "$1" "$conf" >"$conf.new" && mv "$conf.new" "$conf"
+	stop "$tailgate_pid"
+	rm -f "$socket"
+	start_tailgate
+}
+
 # Bursts: with `heartbeat` at an hour there is one after the head, and no more
 # than one.
 bursts()
 {
-	sed 's/heartbeat = 0.2/heartbeat = 3600.0/' "$conf" >"$conf.new" &&
-		mv "$conf.new" "$conf"
-	stop "$tailgate_pid"
-	rm -f "$socket"
-	start_tailgate
 	for server in lighttpd caddy; do
 		start_$server
 		wait_until serves
@@ -371,9 +387,11 @@ sdk()
 	like "$sdk_name: all of it" "$(tail -n 1 "$dir/sdk.out")" '^done$'
 }
 
-for part in patient bridged late_errors late_refusal early_errors \
-	left_alone sdks; do
+for part in patient bridged late_errors late_refusal left_alone sdks; do
 	each_server $part
 done
+start_with 's/heartbeat = 0.2/heartbeat = 3600.0/'
 bursts
+start_with 's/commit = 0.3/commit = 3600.0/'
+each_server early_errors
 finish

@@ -717,19 +717,27 @@ workers_of()
 		$3 != "tailgate-wake" { print $1 }'
 }
 
-# renew_workers [SECONDS]: reloads tailgate, and waits until all of its workers
-# (as many as before) are new ones, for 60 s at most.
+# renew_workers [-t SECONDS] [PID]: reloads tailgate, and waits until all of its
+# workers (as many as before) are new ones, for 60 s at most.  Before that one
+# of the old ones may take the next request, although the new configuration is
+# in force.
 renew_workers()
 {
-	old_workers=$(workers_of "$tailgate_pid")
-	kill -HUP "$tailgate_pid"
-	wait_until -t "${1:-60}" -p "$tailgate_pid" workers_are_new ||
+	renew_s=60
+	[ "${1:-}" != -t ] || {
+		renew_s=$2
+		shift 2
+	}
+	renewed_pid=${1:-$tailgate_pid}
+	old_workers=$(workers_of "$renewed_pid")
+	kill -HUP "$renewed_pid"
+	wait_until -t "$renew_s" -p "$renewed_pid" workers_are_new ||
 		broken "no reload"
 }
 
 workers_are_new()
 {
-	new_workers=$(workers_of "$tailgate_pid")
+	new_workers=$(workers_of "$renewed_pid")
 	[ "$(printf '%s\n' "$new_workers" | wc -l)" -eq \
 		"$(printf '%s\n' "$old_workers" | wc -l)" ] || return 1
 	for worker in $old_workers; do
@@ -814,7 +822,7 @@ post()
 # only slot.  The stub is `stub`.
 hold_slot()
 {
-	curl -s -o /dev/null --max-time 60 -H "Authorization: Bearer $1" \
+	curl -s -o /dev/null --max-time 600 -H "Authorization: Bearer $1" \
 		-H 'Content-Type: application/json' \
 		--data-binary "{\"model\":\"$2\",\"messages\":[]}" \
 		"${3:-$base}/v1/chat/completions" &

@@ -38,8 +38,7 @@ start_hosts
 add_client relay --relay --models '*'
 (umask 077 && printf '%s\n' "$relay_key" >"$dir/key.relay")
 for host in one two; do
-	eval "kill -HUP \$${host}_pid"
-	wait_until file_has "$dir/$host.log" 'is in force'
+	eval "renew_workers \$${host}_pid"
 done
 host front "$dir/clients.conf" <<-END
 	processes = 2; requests = 400;
@@ -56,7 +55,7 @@ serve front
 
 # Some ask the front, some the hosts themselves.
 targets="$targets ${front_base#http://} ${front_base#http://}"
-burst chain 60 200
+burst chain 600 200
 wait "$burst_pid"
 forget "$burst_pid"
 wait_until all_idle
@@ -91,7 +90,7 @@ check 'both accounts have the same number of them' \
 
 # shellcheck disable=SC2086 # words
 targets=$(printf '%s\n' $targets | head -n 3 | tr '\n' ' ')
-burst upgrade 90 100
+burst upgrade 600 100
 reached upgrade 100
 before=$(workers_of "$two_pid")
 pause_process "$engine_pid"
@@ -110,7 +109,7 @@ check 'the store is away: a host is upgraded' \
 	wait_until -t 40 -p "$two_pid" others_serve
 resume_process "$engine_pid"
 check 'it is back: the burst goes on to the end of the budget' \
-	wait_until -t 80 pid_died "$burst_pid"
+	wait_until -t 600 pid_died "$burst_pid"
 forget "$burst_pid"
 wait_until all_idle
 detail "$(tr '\n' ';' <"$dir/upgrade.tally")"

@@ -46,6 +46,12 @@ settled()
 	[ "$(workers | wc -l)" -eq 2 ]
 }
 
+# replaced BEFORE: those are not all there any more, and as many are.
+replaced()
+{
+	changed "$1" && settled
+}
+
 # The worker with the most descriptors, that is with the most requests.
 busiest()
 {
@@ -57,21 +63,22 @@ busiest()
 # --- A worker is killed -------------------------------------------------------
 
 is 'two workers' "$(workers | wc -l | tr -d ' ')" 2
-stream n=60,ms=50 40 killed
+stream gate,n=60,ms=20 40 killed
 check 'forty streams run' wait_until -p "$killed_pid" \
 	stat_is stub in_flight 40
 victim=$(busiest)
 before=$(workers)
 kill -KILL "$victim"
-check 'the killed worker is replaced' wait_until changed "$before"
+check 'the killed worker is replaced' wait_until replaced "$before"
+tell stub release >/dev/null
 wait "$killed_pid"
 forget "$killed_pid"
 detail "$(cat "$dir/killed")"
 is 'each stream either ended well or was of the killed worker' \
 	"$(($(count killed complete) + $(count killed failed)))" 40
 check 'the killed worker had some' test "$(count killed failed)" -gt 0
-is 'its upstream connections are closed, and no others' \
-	"$(stat stub aborted)" "$(count killed failed)"
+check 'its upstream connections are closed' wait_until stat_is stub in_flight 0
+is 'and no others' "$(stat stub aborted)" "$(count killed failed)"
 check 'the other worker is the same' test "$(
 	workers
 	echo "$before"
@@ -224,6 +231,7 @@ works()
 
 rm -f "$socket"
 spawn by_fds "$bin/listen" -u "$socket" "$TAILGATE_FCGI" -f "$conf"
+wait_until -p "$by_fds_pid" "$bin/listen" -c "$socket"
 start_lighttpd
 works LISTEN_FDS
 stop "$by_fds_pid"
