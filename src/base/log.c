@@ -251,8 +251,14 @@ log_hand_over(int priority, const char *name, const char *text)
 bool
 log_end(int64_t ms)
 {
+	bool ended;
+
 	log_tell_lost();
-	return log_sink_end(ms);
+	ended = log_sink_end(ms);
+	/* Those for which there was no room before. */
+	if (ended)
+		log_tell_lost();
+	return ended;
 }
 
 static void

@@ -206,10 +206,11 @@ open_conds(void)
 bool
 log_behind_open(void (*waiting)(void *ctx, int delta), void *ctx)
 {
-	struct half *kept = &behind.halves[behind.filling];
+	struct half *kept;
 	bool started;
 
 	pthread_mutex_lock(&behind.mutex);
+	kept = &behind.halves[behind.filling];
 	if (behind.phase == NOT_OPEN)
 		open_conds();
 	behind.waiting = waiting == NULL ? tell_nobody : waiting;

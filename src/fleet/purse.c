@@ -117,10 +117,22 @@ has_rate(const struct budget *b)
 	    (b->requests_per_minute != 0 || b->tokens_per_minute != 0);
 }
 
+/* One that was had in advance may be late once the other has come. */
+static int
+take_again(struct purse *p, struct purse_rate *rate, int64_t *second,
+    struct budget_room *room, struct refused *refused)
+{
+	if (!purse_rate_is_late(p, rate))
+		return 0;
+	*second = 0;
+	purse_rate_ask(p, rate, rate->request, rate->tokens);
+	return purse_rate_take(p, rate, second, room, refused);
+}
+
 /* Takes the rates of the client and of the model from the store, which is asked
  * for both at once. */
 static int
-take_rates(struct purse *p, struct budget_reservation *h,
+take_both(struct purse *p, struct budget_reservation *h,
     struct budget_room *room, struct refused *refused)
 {
 	struct purse_rate of_client = { .client = h->client };
@@ -147,6 +159,21 @@ take_rates(struct purse *p, struct budget_reservation *h,
 		return -1;
 	if (*text != '\0')
 		refused->message = purse_rate_message(text);
+	if (rc == 0 && has_client)
+		rc =
+		    take_again(p, &of_client, &h->client_second, room, refused);
+	if (rc == 0 && has_model)
+		rc = take_again(p, &of_model, &h->model_second, room, refused);
+	return rc;
+}
+
+static int
+take_rates(struct purse *p, struct budget_reservation *h,
+    struct budget_room *room, struct refused *refused)
+{
+	int rc = take_both(p, h, room, refused);
+
+	h->rate_run = purse_run(p);
 	return rc;
 }
 
@@ -156,10 +183,10 @@ settle_rates(struct purse *p, const struct budget_reservation *h,
 {
 	if (h->client_second != 0)
 		purse_rate_settle(p, h->client, NULL, h->client_second,
-		    h->tokens, tokens, unmade);
+		    h->rate_run, h->tokens, tokens, unmade);
 	if (h->model_second != 0)
-		purse_rate_settle(p, NULL, h->model, h->model_second, h->tokens,
-		    tokens, unmade);
+		purse_rate_settle(p, NULL, h->model, h->model_second,
+		    h->rate_run, h->tokens, tokens, unmade);
 }
 
 /* Called for a request that one of the rates refuses. */

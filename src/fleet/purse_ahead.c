@@ -7,7 +7,8 @@
  * need not wait for the store.
  *
  * The store has counted it in one of its seconds, and it is used before that
- * second ends, by a clock that began when the question was sent.  So each
+ * second ends, by a clock that began when the question was sent, and while the
+ * engine is the same, because another may not have that count.  So each
  * request begins in the second in which it is counted, and no 60 seconds have
  * more than the bound.  What is left then goes back.  If the process dies, it
  * leaves the ring with its second.
@@ -51,8 +52,8 @@ static void
 give_back(struct purse *p, struct purse_ahead *a)
 {
 	if (a->requests > 0)
-		purse_rate_owe(p, a->client, a->model, a->second, a->tokens, 0,
-		    a->requests);
+		purse_rate_owe(p, a->client, a->model, a->second, a->run,
+		    a->tokens, 0, a->requests);
 	a->requests = a->tokens = 0;
 }
 
@@ -109,7 +110,7 @@ purse_ahead_use(struct purse *p, struct purse_rate *rate)
 	struct purse_ahead *a = find(p, rate->client, rate->model);
 
 	if (a == NULL || a->requests == 0 || a->tokens < rate->tokens ||
-	    is_over(a, clock_boot_ms()))
+	    a->run != purse_run(p) || is_over(a, clock_boot_ms()))
 		return false;
 	if (rate->request) {
 		a->requests--;
@@ -120,10 +121,12 @@ purse_ahead_use(struct purse *p, struct purse_rate *rate)
 	/* Tokens without a request are worth nothing. */
 	if (a->requests == 0 && a->tokens > 0)
 		purse_rate_owe(
-		    p, a->client, a->model, a->second, a->tokens, 0, 0);
+		    p, a->client, a->model, a->second, a->run, a->tokens, 0, 0);
 	if (a->requests == 0)
 		a->tokens = 0;
+	rate->until_ms = a->until_ms;
 	rate->second = a->second;
+	rate->run = a->run;
 	rate->sum_requests = a->sum_requests;
 	rate->sum_tokens = a->sum_tokens;
 	return true;
@@ -185,8 +188,9 @@ purse_ahead_got(struct purse_rate *rate, bool granted, int64_t left_ms)
 	if (!granted)
 		return;
 	a->second = rate->second;
+	a->run = rate->run;
 	a->requests = rate->more;
 	a->tokens = rate->more * rate->tokens;
-	a->sum_requests = rate->sum_requests - (int64_t)a->requests;
-	a->sum_tokens = rate->sum_tokens - (int64_t)a->tokens;
+	a->sum_requests = rate->sum_requests;
+	a->sum_tokens = rate->sum_tokens;
 }

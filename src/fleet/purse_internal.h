@@ -30,6 +30,7 @@ struct purse_debt {
 	const struct client *client; /* or (NULL) model; the configuration's */
 	const struct model *model;
 	int64_t second; /* the store's, of the estimate */
+	uint64_t run; /* purse_run() of then */
 	uint64_t estimate, tokens, unmade;
 };
 TAILQ_HEAD(purse_debts, purse_debt);
@@ -42,6 +43,7 @@ struct purse_ahead {
 	const struct model *model;
 	bool asked; /* the question is under way */
 	int64_t second; /* the store's, in which it is counted */
+	uint64_t run; /* purse_run() of then; no other has it */
 	int64_t until_ms; /* of clock_boot_ms(); the second ends later */
 	uint64_t requests, tokens;
 	/* Of all hosts in this minute, without what is left of this. */
@@ -78,6 +80,7 @@ struct purse_rate {
 	bool request; /* 1 more request, or tokens only */
 	uint64_t tokens;
 	bool had; /* in advance: the store is not asked */
+	int64_t until_ms; /* then: of clock_boot_ms() */
 	struct store_call *call;
 	struct purse_ahead *ahead; /* that waits for the reply; NULL: none */
 	uint64_t more; /* such requests are wanted in advance */
@@ -85,6 +88,7 @@ struct purse_rate {
 	/* Once it is granted: the second in which it counts, and the sums of
 	 * all hosts. */
 	int64_t second, sum_requests, sum_tokens;
+	uint64_t run; /* purse_run() of then */
 };
 /* Asks for one more request and so many tokens in this minute, unless they are
  * there in advance.  What ended requests have used is reported with it. */
@@ -93,18 +97,23 @@ void purse_rate_ask(
 /* Waits for the reply.  -1: refused. */
 int purse_rate_take(struct purse *, struct purse_rate *, int64_t *second,
     struct budget_room *, struct refused *);
+/* It was had in advance, and its second has ended while another rate was waited
+ * for: gives it back.  It has to be asked for and taken again. */
+bool purse_rate_is_late(struct purse *, struct purse_rate *);
 /* Replaces the estimate that was taken with the tokens that were used.  unmade:
  * the request was not made, so it does not count as a request either.  The
  * store learns it with the next question, or after a few ms. */
-void
-purse_rate_settle(struct purse *, const struct client *, const struct model *,
-    int64_t second, uint64_t estimate, uint64_t tokens, bool unmade);
+void purse_rate_settle(struct purse *, const struct client *,
+    const struct model *, int64_t second, uint64_t run, uint64_t estimate,
+    uint64_t tokens, bool unmade);
 /* Reports all that was settled, at once. */
 void purse_rate_flush(struct purse *);
 /* Notes what the store shall learn: of the second's estimates this much is
- * removed, tokens are added now, so many requests were not made. */
+ * removed, tokens are added now, so many requests were not made.  Another run
+ * of the engine than that which has the second learns only of the tokens. */
 void purse_rate_owe(struct purse *, const struct client *, const struct model *,
-    int64_t second, uint64_t estimate, uint64_t tokens, uint64_t unmade);
+    int64_t second, uint64_t run, uint64_t estimate, uint64_t tokens,
+    uint64_t unmade);
 /* Makes text the message of a refusal again; only one message is kept at a
  * time. */
 #define PURSE_MESSAGE_SIZE 200

@@ -133,7 +133,9 @@ static void
 add_debts(struct purse *p, struct args *a, const struct client *client,
     const struct model *model)
 {
+	uint64_t run = purse_run(p);
 	struct purse_debt *d, *next;
+	bool same;
 
 	for (d = TAILQ_FIRST(&p->debts); d != NULL; d = next) {
 		next = TAILQ_NEXT(d, entry);
@@ -141,10 +143,11 @@ add_debts(struct purse *p, struct args *a, const struct client *client,
 			continue;
 		if (a->n + PURSE_DEBT_ARGS > ARGS_MAX)
 			return;
+		same = d->run == run;
 		add(a, d->second);
-		add(a, (int64_t)d->estimate);
+		add(a, same ? (int64_t)d->estimate : 0);
 		add(a, (int64_t)d->tokens);
-		add(a, (int64_t)d->unmade);
+		add(a, same ? (int64_t)d->unmade : 0);
 		TAILQ_REMOVE(&p->debts, d, entry);
 		free(d);
 	}
@@ -259,28 +262,29 @@ settle_soon(struct purse *p)
 /* Of the same second, what is owed is added up. */
 static struct purse_debt *
 debt_of(struct purse *p, const struct client *client, const struct model *model,
-    int64_t second)
+    int64_t second, uint64_t run)
 {
 	struct purse_debt *d;
 
 	TAILQ_FOREACH (d, &p->debts, entry)
 		if (d->client == client && d->model == model &&
-		    d->second == second)
+		    d->second == second && d->run == run)
 			return d;
 	d = memory_zero(sizeof(*d));
 	d->client = client;
 	d->model = model;
 	d->second = second;
+	d->run = run;
 	TAILQ_INSERT_TAIL(&p->debts, d, entry);
 	return d;
 }
 
 void
 purse_rate_owe(struct purse *p, const struct client *client,
-    const struct model *model, int64_t second, uint64_t estimate,
+    const struct model *model, int64_t second, uint64_t run, uint64_t estimate,
     uint64_t tokens, uint64_t unmade)
 {
-	struct purse_debt *d = debt_of(p, client, model, second);
+	struct purse_debt *d = debt_of(p, client, model, second, run);
 
 	d->estimate += estimate;
 	d->tokens += tokens;
@@ -289,11 +293,11 @@ purse_rate_owe(struct purse *p, const struct client *client,
 
 void
 purse_rate_settle(struct purse *p, const struct client *client,
-    const struct model *model, int64_t second, uint64_t estimate,
+    const struct model *model, int64_t second, uint64_t run, uint64_t estimate,
     uint64_t tokens, bool unmade)
 {
 	purse_rate_owe(
-	    p, payer(p, client), model, second, estimate, tokens, unmade);
+	    p, payer(p, client), model, second, run, estimate, tokens, unmade);
 	settle_soon(p);
 }
 
@@ -324,6 +328,16 @@ read_reply(
 	return ok;
 }
 
+bool
+purse_rate_is_late(struct purse *p, struct purse_rate *rate)
+{
+	if (!rate->had || clock_boot_ms() <= rate->until_ms)
+		return false;
+	purse_rate_owe(p, rate->client, rate->model, rate->second, rate->run,
+	    rate->tokens, 0, rate->request);
+	return true;
+}
+
 int
 purse_rate_take(struct purse *p, struct purse_rate *rate, int64_t *second,
     struct budget_room *room, struct refused *refused)
@@ -337,9 +351,15 @@ purse_rate_take(struct purse *p, struct purse_rate *rate, int64_t *second,
 			purse_ahead_got(rate, false, 0);
 			return refuse_away(rate->client, rate->model, refused);
 		}
+		/* What is had in advance is not used yet. */
+		if (out[5] != 0) {
+			out[3] -= (int64_t)rate->more;
+			out[4] -= (int64_t)(rate->more * rate->tokens);
+		}
 		budget_rate_heard(
 		    p->book, rate->client, rate->model, out[3], out[4]);
 		rate->second = out[1];
+		rate->run = purse_run(p);
 		rate->sum_requests = out[3];
 		rate->sum_tokens = out[4];
 		purse_ahead_got(rate, out[5] != 0, out[6]);

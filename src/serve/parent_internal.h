@@ -138,10 +138,10 @@ void parent_worker_ended(struct parent *, pid_t, int status);
 
 /* ---- parent_reload.c ---- */
 
-/* Reloads the configuration, or the program if it was replaced; later, if
- * another reload is under way. */
 /* The clients file that the running configuration has read, or NULL. */
 const char *parent_clients_file(const struct parent *);
+/* Reloads the configuration, or the program if it was replaced; later, if
+ * another reload is under way. */
 void parent_reload(struct parent *);
 /* Reloads if a path that workers are confined to was replaced. */
 void parent_reload_look(struct parent *);

@@ -77,6 +77,7 @@ void
 parent_upgrade_give_up(struct parent *p)
 {
 	static struct upgrade u;
+	int saved;
 
 	if (p->before == NULL) {
 		log_error("the workers can't start; ending");
@@ -89,10 +90,11 @@ parent_upgrade_give_up(struct parent *p)
 	describe(p, &u);
 	log_end(PARENT_LOG_END_MS);
 	upgrade_go_back(&u);
+	saved = errno;
 	log_write_behind(NULL, NULL);
 	log_error("the previous program can't be executed again: %s; its "
 		  "workers go on until those of this one can start",
-	    strerror(errno));
+	    strerror(saved));
 	p->retry_at_ms = clock_now_ms() + RENEW_MAX_MS;
 }
 
@@ -137,10 +139,11 @@ hand_over_budgets(const struct parent *p)
 		parent_signals_default();
 		if (budget_hand_over(
 			p->now->config, &ledger_history, why, sizeof(why)) == 0)
-			_exit(0);
-		log_error("%s", why);
+			status = 0;
+		else
+			log_error("%s", why);
 		log_end(PARENT_LOG_END_MS);
-		_exit(1);
+		_exit(status == 0 ? 0 : 1);
 	}
 	while (pid != -1 && waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
@@ -154,6 +157,7 @@ parent_upgrade_execute(struct parent *p)
 {
 	static struct upgrade u;
 	sigset_t all, old;
+	int saved;
 
 	/* The child's end is reported by SIGCHLD, and this is called again. */
 	if (!p->handed_over) {
@@ -170,11 +174,12 @@ parent_upgrade_execute(struct parent *p)
 	if (!parent_signals_wait()) {
 		log_end(PARENT_LOG_END_MS);
 		upgrade_execute(&u);
+		saved = errno;
 		log_write_behind(NULL, NULL);
 		p->proved = p->handed_over = false;
 		log_error("the new program can't be executed: %s; the old one "
 			  "goes on",
-		    strerror(errno));
+		    strerror(saved));
 		notify_ready("serving; the upgrade failed");
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);

@@ -68,6 +68,7 @@ struct budget_reservation { /* a reservation; zero it before, but for: */
 	bool lacked; /* it has been noted that this much is wanted */
 	/* Of shared rates: in which of the store's seconds; 0: in none. */
 	int64_t client_second, model_second;
+	uint64_t rate_run; /* the engine's that has them */
 };
 
 /* The values for x-ratelimit-*; -1: no such bound. */
