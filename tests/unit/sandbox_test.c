@@ -928,6 +928,9 @@ main(void)
 	unsigned force;
 	char text[64];
 
+	/* One try signals its group, in which other tests may run that have
+	 * stopped a process. */
+	setpgid(0, 0);
 	obey_modes();
 	world_make();
 	CHECK(can_abort(), "a worker can abort");
