@@ -9,12 +9,12 @@
 #include "config.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/crew.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define STACK_BYTES (512 * 1024)
 #define THREADS_MAX 16
@@ -91,21 +91,11 @@ crew_main(void *ctx)
 	return NULL;
 }
 
-/* Its threads block all signals. */
 static void
 start_thread(struct crew *w)
 {
-	sigset_t all, before;
-	pthread_attr_t attr;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	if (pthread_create(&w->threads[w->nthreads], &attr, crew_main, w) == 0)
+	if (thread_start(&w->threads[w->nthreads], STACK_BYTES, crew_main, w))
 		w->nthreads++;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* ---- from outside ----------------------------------------------------- */

@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +22,7 @@
 #include "base/clock.h"
 #include "base/cond.h"
 #include "base/log_behind.h"
+#include "base/thread.h"
 
 #define STACK_BYTES (64 * 1024)
 #define ROOM_BYTES (128 * 1024) /* some 1000 lines */
@@ -156,22 +156,12 @@ behind_main(void *unused)
 	return NULL;
 }
 
-/* The thread blocks all signals: those of the process are for its loop.  The
- * caller has the lock, here and below. */
+/* The caller has the lock, here and below. */
 static bool
 start_thread(void)
 {
-	sigset_t all, before;
-	pthread_attr_t attr;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	behind.running =
-	    pthread_create(&behind.thread, &attr, behind_main, NULL) == 0;
-	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	    thread_start(&behind.thread, STACK_BYTES, behind_main, NULL);
 	return behind.running;
 }
 
