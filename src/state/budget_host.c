@@ -178,8 +178,11 @@ join(struct budget_host *h, struct budget_book *b, int dir)
 	if (!b->file->alone)
 		find_earlier(h, dir, own);
 	if (budget_host_alone(h)) {
+		/* A file that is built already may lack what an earlier one's
+		 * processes spent since: budget_purse_watch() looks. */
 		budget_lock(b);
-		b->file->alone = 1;
+		if (b->file->built == 0)
+			b->file->alone = 1;
 		budget_unlock(b);
 	}
 	return 0;

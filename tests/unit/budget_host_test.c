@@ -1,0 +1,188 @@
+/*
+ * Copyright (c) 2026 The tailgate authors
+ * SPDX-License-Identifier: ISC
+ */
+/*
+ * A host whose budgets' file is lost while processes still use it: what they
+ * spend is counted by the new file before it says that nobody else spends
+ * (state/budget_host.c).
+ */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "directory.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "state/budget_purse.h"
+#include "state/process.h"
+
+#define USD INT64_C(1000000000)
+
+/* A moment of a day that nothing here ends. */
+static const int64_t wall_ms = INT64_C(1795348800000);
+
+int64_t
+clock_now_ns(void)
+{
+	return wall_ms * 1000000;
+}
+
+int64_t
+clock_wall_ms(void)
+{
+	return wall_ms;
+}
+
+int64_t
+clock_boot_ms(void)
+{
+	return wall_ms;
+}
+
+static char dir[] = "/tmp/budget_host_test.XXXXXX";
+static char runtime_dir[64], lost_dir[64];
+static struct model model = { .id = "chat",
+	.budget = { .nanousd_per_day = USD, .shared = true } };
+static const struct config config = { .runtime_dir = runtime_dir,
+	.state_dir = dir,
+	.models = &model,
+	.nmodels = 1 };
+
+/* What the ledger has. */
+static int64_t recorded;
+
+static void
+each(const struct config *c, int64_t since_ms,
+    void (*use)(void *ctx, const struct budget_use *), void *ctx)
+{
+	(void)c;
+	(void)since_ms;
+	if (recorded > 0)
+		use(ctx,
+		    &(struct budget_use){ .end_ms = wall_ms,
+			.model = { model.id, strlen(model.id) },
+			.tokens = 1,
+			.nanousd = recorded });
+}
+
+static const struct budget_history history = { .each = each };
+
+/* As a process that starts would. */
+static struct budget_book *
+open_book(void)
+{
+	char why[256];
+	struct budget_book *b;
+
+	process_close();
+	b = budget_open(&config, &history, why, sizeof(why));
+	if (b == NULL) {
+		printf("Bail out! %s\n", why);
+		exit(99);
+	}
+	return b;
+}
+
+static void
+fresh(void)
+{
+	process_close();
+	directory_clear(dir);
+	recorded = 0;
+	if (mkdir(runtime_dir, 0700) == -1)
+		exit(99);
+}
+
+static void
+lose_file(void)
+{
+	if (rename(runtime_dir, lost_dir) == -1 ||
+	    mkdir(runtime_dir, 0700) == -1)
+		exit(99);
+}
+
+/* What a process says to the store; no answer comes. */
+static struct budget_purse_call
+say(struct budget_book *b)
+{
+	struct budget_purse_call call = { .alone = false };
+
+	if (!budget_purse_ask(b, NULL, &model, PURSE_TELL, 0, 0, &call)) {
+		printf("Bail out! it says nothing\n");
+		exit(99);
+	}
+	budget_purse_told(b, &call, NULL);
+	return call;
+}
+
+static void
+test_alone(void)
+{
+	struct budget_book *b;
+	uint64_t incarnation;
+
+	fresh();
+	b = open_book();
+	CHECK(say(b).alone, "a first file is alone");
+	incarnation = say(b).incarnation;
+	budget_close(b);
+	lose_file();
+	recorded = USD / 10;
+	b = open_book();
+	CHECK(say(b).alone,
+	    "and so is one that is made when nobody uses the earlier one");
+	CHECK(say(b).incarnation > incarnation, "it is a later incarnation");
+	CHECK(say(b).parts[PURSE_DAY].base == USD / 10,
+	    "which knows what was spent");
+	budget_close(b);
+}
+
+static void
+test_spent_meanwhile(void)
+{
+	struct budget_book *earlier, *b, *later;
+
+	fresh();
+	earlier = open_book();
+	recorded = USD / 10;
+	lose_file();
+	b = open_book();
+	CHECK(!say(b).alone, "a process uses the earlier file");
+	CHECK(say(b).parts[PURSE_DAY].base == USD / 10,
+	    "what it had spent is known");
+	/* It spends what it had, and ends. */
+	recorded = USD / 5;
+	budget_close(earlier);
+	later = open_book();
+	CHECK(!say(later).alone,
+	    "a process that starts then does not know of that");
+	CHECK(!say(b).alone, "nor does one of before");
+	budget_purse_watch(later);
+	CHECK(say(later).alone, "until it has read the ledger again");
+	CHECK(say(b).alone && say(b).parts[PURSE_DAY].base == USD / 5,
+	    "for all that use the file");
+	budget_close(later);
+	budget_close(b);
+}
+
+int
+main(void)
+{
+	if (mkdtemp(dir) == NULL)
+		return 99;
+	log_open("budget_host_test", false, LOG_LEVEL_ERROR);
+	snprintf(runtime_dir, sizeof(runtime_dir), "%s/run", dir);
+	snprintf(lost_dir, sizeof(lost_dir), "%s/lost", dir);
+	test_alone();
+	test_spent_meanwhile();
+	process_close();
+	directory_remove(dir);
+	return check_done();
+}
