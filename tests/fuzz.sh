@@ -7,7 +7,7 @@
 
 for target in http1 multipart pattern sse jscan call config clients bridge \
     relay ledger keeper fcgi; do
-	"$bin/fuzz/${target}_fuzz" "$tests/fuzz/corpus/$target" \
+	${TAILGATE_UNDER:-} "$bin/fuzz/${target}_fuzz" "$tests/fuzz/corpus/$target" \
 	    >"$dir/$target.out" 2>"$dir/$target.err"
 	status=$?
 	inputs=$(grep -c '^ok' "$dir/$target.out")

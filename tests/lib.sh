@@ -23,6 +23,10 @@
 #                             have their own $shape, such as
 #                             'processes = 4; requests = 1;'
 #   TAILGATE_SANDBOX          "require": no configuration starts with less
+#   TAILGATE_UNDER            a command that runs other programs of which the
+#                             gateway's code is a part: tests/memcheck.sh
+#   TAILGATE_PATIENCE         how many times as long the script waits for
+#                             something (1): tests/memcheck.sh
 #   abs_srcdir, abs_builddir  as automake's test environment gives them
 
 # Variables made by eval, and ones that only tests use.
@@ -41,6 +45,7 @@ export ASAN_OPTIONS TSAN_OPTIONS
 
 abs_srcdir=${abs_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 abs_builddir=${abs_builddir:-$PWD}
+patience=${TAILGATE_PATIENCE:-1}
 TAILGATE=${TAILGATE:-$abs_builddir/tailgate}
 TAILGATE_FCGI=${TAILGATE_FCGI:-$abs_builddir/tailgate.fcgi}
 tests=$abs_srcdir/tests
@@ -282,11 +287,11 @@ stop()
 {
 	! alive "$1" || kill "-${2:-TERM}" "$1" 2>/dev/null
 	stop_tries=0
-	while [ $stop_tries -lt 500 ] && alive "$1"; do
+	while [ $stop_tries -lt $((500 * patience)) ] && alive "$1"; do
 		stop_tries=$((stop_tries + 1))
 		sleep 0.02
 	done
-	[ $stop_tries -lt 500 ] || kill -KILL "$1" 2>/dev/null
+	[ $stop_tries -lt $((500 * patience)) ] || kill -KILL "$1" 2>/dev/null
 	wait "$1" 2>/dev/null
 	stop_status=$?
 	forget "$1"
@@ -333,11 +338,11 @@ is_paused()
 # succeeds; false after 20 s, or as soon as PID has died.
 wait_until()
 {
-	wait_end=$(($(date +%s) + 20))
+	wait_end=$(($(date +%s) + 20 * patience))
 	wait_pid=
 	while :; do
 		case $1 in
-		-t) wait_end=$(($(date +%s) + $2)) && shift 2 ;;
+		-t) wait_end=$(($(date +%s) + $2 * patience)) && shift 2 ;;
 		-p) wait_pid=$2 && shift 2 ;;
 		*) break ;;
 		esac
@@ -802,7 +807,7 @@ request()
 	shift
 	rm -f "$dir/body" "$dir/head"
 	: >"$dir/body"
-	status=$(curl -sS --max-time 60 -D "$dir/head" -o "$dir/body" \
+	status=$(curl -sS --max-time $((60 * patience)) -D "$dir/head" -o "$dir/body" \
 		-w '%{http_code}' ${key:+-H "Authorization: Bearer $key"} \
 		"$@" "$base$request_path" 2>"$dir/curl.err")
 	curl_status=$?

@@ -13,7 +13,7 @@ world()
 {
 	what=$1
 	shift
-	if "$bin/world/world" "$@" >"$dir/out" 2>&1; then
+	if ${TAILGATE_UNDER:-} "$bin/world/world" "$@" >"$dir/out" 2>&1; then
 		pass "$what"
 	else
 		fail "$what"

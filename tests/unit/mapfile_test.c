@@ -161,7 +161,7 @@ static pid_t
 spawn_process(int *index, uint64_t *id)
 {
 	struct {
-		int index;
+		int64_t index; /* no bytes between the two that are never set */
 		uint64_t id;
 	} child = { -1, 0 };
 	int fds[2];
@@ -180,7 +180,7 @@ spawn_process(int *index, uint64_t *id)
 	close(fds[1]);
 	if (read(fds[0], &child, sizeof(child)) != sizeof(child))
 		exit(99);
-	*index = child.index;
+	*index = (int)child.index;
 	*id = child.id;
 	close(fds[0]);
 	return pid;
