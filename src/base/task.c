@@ -149,6 +149,9 @@ task_close(void)
 {
 	struct task *t;
 
+	/* libev's handlers remain, and would write to the loop. */
+	for (unsigned i = 0; i < task_all.nsignals; i++)
+		signal(task_all.signals[i].watcher.signum, SIG_IGN);
 	crew_free(task_all.crew);
 	while ((t = TAILQ_FIRST(&task_all.idle)) != NULL) {
 		TAILQ_REMOVE(&task_all.idle, t, entry);

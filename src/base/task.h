@@ -36,7 +36,7 @@ struct task;
 
 /* Before everything else, once per process, after fork. */
 void task_open(void);
-/* When no task runs any more. */
+/* When no task runs any more.  The loop's signals are ignored from then on. */
 void task_close(void);
 /* fn(arg) begins soon, or with task_loop().  -1: no memory for its stack. */
 int task_start(void (*fn)(void *), void *arg);

@@ -396,6 +396,7 @@ int
 main(void)
 {
 	struct pollfd p = { .fd = -1 };
+	struct sigaction after;
 
 	CHECK(task_poll(&p, 1, 1) == 0 && task_sleep(1) == 0,
 	    "without a loop it is poll(2)");
@@ -408,5 +409,9 @@ main(void)
 	work_for_others();
 	many();
 	task_close();
+	kill(getpid(), SIGUSR1);
+	CHECK(sigaction(SIGUSR1, NULL, &after) == 0 &&
+		after.sa_handler == SIG_IGN,
+	    "without the loop its signals are ignored");
 	return check_done();
 }
