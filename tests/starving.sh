@@ -134,20 +134,47 @@ walk()
 	tell far reset >/dev/null
 }
 
-# The resolver lacks memory for a moment (EAI_MEMORY): curl does not say so.
-python3 -c 'import struct, sys
+# lookups_fail N: of the resolver's next look-ups so many lack memory
+# (EAI_MEMORY); curl does not say so.
+lookups_fail()
+{
+	python3 -c 'import struct, sys
 with open(sys.argv[1], "r+b") as f:
     f.seek(48)
-    f.write(struct.pack("=q", 1))' "$dir/starve"
-post /v1/chat/completions '{"model":"named","messages":[]}'
-is 'a resolver without memory: the provider serves' \
+    f.write(struct.pack("=q", int(sys.argv[2])))' "$dir/starve" "$1"
+}
+
+# ask_named ROW: nobody else is blamed or asked, whatever becomes of it.
+ask_named()
+{
+	post /v1/chat/completions '{"model":"named","messages":[]}'
+	is "$1: no provider is blamed" "$(no_provider_blamed)" '[]'
+	is "$1: nothing goes to the fallback" "$(stat paid requests)" 0
+}
+
+lookups_fail 1
+ask_named 'a resolver without memory for a moment'
+is 'a resolver without memory for a moment: the provider serves' \
 	"$status $(header x-tailgate-provider)" '200 named'
-is 'a resolver without memory: it was asked' "$(od -An -td8 -j48 -N8 \
-	"$dir/starve" | tr -d ' ')" 0
-is 'a resolver without memory: no provider is blamed' \
+is 'a resolver without memory for a moment: it was asked' "$(od -An -td8 -j48 \
+	-N8 "$dir/starve" | tr -d ' ')" 0
+renew_workers # a connection that is kept needs no name
+lookups_fail 1000
+ask_named 'a resolver without memory'
+check 'a resolver without memory: our own failure' \
+	error_is 503 gateway_exhausted
+like 'a resolver without memory: the log says so' \
+	"$(cat "$dir/tailgate.log")" 'named: .*to resolve its name'
+TAILGATE_TEST_STARVE=$dir/starve LD_PRELOAD=$bin/starve.so \
+	"$TAILGATE" -f "$conf" probe named >"$dir/probe" 2>&1
+like 'a resolver without memory: a probe says so' "$(cat "$dir/probe")" \
+	'to resolve its name'
+is 'a resolver without memory: a probe blames no provider' \
 	"$(no_provider_blamed)" '[]'
-is 'a resolver without memory: nothing goes to the fallback' \
-	"$(stat paid requests)" 0
+lookups_fail 0
+ask_named 'a resolver with memory again'
+is 'a resolver with memory again: the provider serves' \
+	"$status $(header x-tailgate-provider)" '200 named'
 
 kinds=${KINDS:-$(sed -n 's/^    "\([a-z ]*\)": ("\/.*/\1/p' "$starving" |
 	tr '\n' ';')}

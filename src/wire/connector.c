@@ -18,9 +18,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/net.h"
 #include "base/task.h"
-#include "wire/ca_path.h"
 #include "wire/connector.h"
 #include "wire/connector_internal.h"
 
@@ -28,8 +26,9 @@
  * no progress until its end. */
 #define SEND_BYTES ((size_t)64 * 1024)
 
-/* A name that could not be resolved within this time is looked up once more. */
-#define RESOLVE_AGAIN_MS 1000
+/* If a name was not found within this time, we ask why; otherwise its server
+ * does not respond. */
+#define LOOK_UP_MS 1000
 
 struct connector {
 	CURLM *multi;
@@ -39,8 +38,10 @@ struct connector {
 	bool added; /* to the multi: connecting or connected */
 	bool forbidden; /* the last address was outside the place */
 	bool starved; /* curl had no memory for its own lists */
-	bool exhausted; /* no socket could be made */
-	bool again; /* the name is being looked up once more */
+	bool exhausted; /* no socket was to be had, or no memory for a name */
+	bool looked_up; /* the name, by us */
+	struct lookup *lookup; /* while it runs: curl waits */
+	struct curl_slist *found; /* by it, for curl */
 	bool reset; /* what is closed now, is reset */
 	int leaving; /* this one is not closed */
 	struct pollfd fds[TASK_FDS_MAX]; /* what curl waits for, the last one */
@@ -50,18 +51,6 @@ struct connector {
 	CURLcode code; /* how it failed */
 	char error[CURL_ERROR_SIZE];
 };
-
-/* The system's, or NULL (ca_path.h). */
-static const char *system_ca_path;
-
-int
-connector_init(void)
-{
-	if (connector_init_curl() == -1)
-		return -1;
-	system_ca_path = ca_path_find();
-	return 0;
-}
 
 /* ---- sockets ---------------------------------------------------------- */
 
@@ -73,43 +62,15 @@ was_exhausted(const struct connector *c)
 	    (!c->forbidden && connector_lacks(c->easy, c->code, c->error));
 }
 
-/* curl says that a name was not found, but not whether the resolver only lacked
- * memory for a moment (EAI_MEMORY).  Asking once more tells: a provider is not
- * blamed for that, and a name that does not exist costs one more query. */
-static bool
-resolve_again(struct connector *c)
-{
-	if (!connector_is_unresolved(c->code) || c->again ||
-	    clock_now_ms() - c->begun_ms > RESOLVE_AGAIN_MS || was_exhausted(c))
-		return false;
-	c->again = true;
-	curl_multi_remove_handle(c->multi, c->easy);
-	/* From 8.16 on curl remembers names that it did not find. */
-	curl_easy_setopt(c->easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-	c->nfds = 0;
-	c->due_ms = clock_now_ms();
-	c->error[0] = '\0';
-	c->starved = curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
-	return true;
-}
-
 /* The check of the address that connect(2) will really get. */
 static curl_socket_t
 open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *to)
 {
 	struct connector *c = ctx;
-	const struct provider *p = c->provider;
-	bool inside = p->place == PLACE_EXTERNAL;
-	struct net address;
 	int fd;
 
 	(void)purpose;
-	if (!inside && net_from_sockaddr(&to->addr, &address) == 0) {
-		inside = net_is_ours(&address);
-		for (size_t i = 0; !inside && i < p->naddresses; i++)
-			inside = net_contains(&p->addresses[i], &address);
-	}
-	if (!inside) {
+	if (!connector_may(c->provider, &to->addr)) {
 		c->forbidden = true;
 		return CURL_SOCKET_BAD;
 	}
@@ -173,62 +134,24 @@ on_timer(CURLM *multi, long ms, void *ctx)
 	return 0;
 }
 
-/* ---- options ---------------------------------------------------------- */
-
-static void
-set_tls(CURL *easy, const struct provider *p)
-{
-	const char *path = p->ca_path != NULL ? p->ca_path
-	    : p->ca_file != NULL              ? NULL
-					      : system_ca_path;
-
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(
-	    easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (p->ca_file == NULL && path == NULL)
-		return;
-	curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
-	curl_easy_setopt(easy, CURLOPT_CAPATH, path);
-}
+/* ---- made and freed --------------------------------------------------- */
 
 static void
 set_up(struct connector *c, const struct provider *p)
 {
 	CURL *easy = c->easy;
 
-	curl_easy_setopt(easy, CURLOPT_URL, p->url);
-	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Otherwise giving up would wait until getaddrinfo returns. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_NETRC, CURL_NETRC_IGNORED);
-	curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy != NULL ? p->proxy : "");
-	curl_easy_setopt(
-	    easy, CURLOPT_HTTPPROXYTUNNEL, p->proxy != NULL ? 1L : 0L);
-	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	/* For a proxy's response only. */
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 1024L);
-	/* Ours are shorter and know the phase (upstream.c). */
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600000L);
+	connector_set_options(easy, p);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, c);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
 	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, c->error);
-	set_tls(easy, p);
-}
-
-bool
-connector_tls(const struct provider *p)
-{
-	return strncmp(p->url, "https:", 6) == 0 ||
-	    (p->proxy != NULL && strncmp(p->proxy, "https:", 6) == 0);
+	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 }
 
 struct connector *
@@ -247,11 +170,6 @@ connector_new(const struct provider *p)
 		return NULL;
 	}
 	set_up(c, p);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, 1L);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	return c;
 }
 
@@ -266,6 +184,79 @@ connector_free(struct connector *c)
 	free(c);
 }
 
+/* ---- a name that curl did not find ------------------------------------ */
+
+static bool
+lacked(struct connector *c)
+{
+	c->exhausted = true;
+	snprintf(c->error, sizeof(c->error),
+	    "no memory, descriptor or thread to resolve its name");
+	return false;
+}
+
+/* curl does not say whether the resolver lacked something of our own, for which
+ * no provider is blamed.  False: it has failed. */
+static bool
+look_up(struct connector *c)
+{
+	bool of_proxy = c->code == CURLE_COULDNT_RESOLVE_PROXY;
+
+	if (!connector_is_unresolved(c->code) || c->looked_up ||
+	    clock_now_ms() - c->begun_ms > LOOK_UP_MS || was_exhausted(c))
+		return false;
+	c->looked_up = true;
+	curl_multi_remove_handle(c->multi, c->easy);
+	c->lookup = lookup_begin(
+	    of_proxy ? c->provider->proxy : c->provider->url, of_proxy);
+	if (c->lookup == NULL)
+		return lacked(c);
+	c->fds[0] =
+	    (struct pollfd){ .fd = lookup_fd(c->lookup), .events = POLLIN };
+	c->nfds = 1;
+	c->due_ms = CLOCK_NEVER;
+	return true;
+}
+
+/* curl connects to what the look-up found, so that it has no other one to do.
+ * False: it has failed. */
+static bool
+end_look_up(struct connector *c)
+{
+	enum lookup_result result = lookup_result(c->lookup);
+
+	if (result == LOOKUP_RUNS)
+		return true;
+	if (result == LOOKUP_FOUND)
+		c->found = lookup_entry(c->lookup);
+	lookup_end(c->lookup);
+	c->lookup = NULL;
+	c->nfds = 0;
+	if (result == LOOKUP_UNKNOWN)
+		return false;
+	if (c->found == NULL)
+		return lacked(c);
+	curl_easy_setopt(c->easy, CURLOPT_RESOLVE, c->found);
+	c->due_ms = clock_now_ms();
+	c->error[0] = '\0';
+	c->starved = curl_multi_add_handle(c->multi, c->easy) != CURLM_OK;
+	return true;
+}
+
+static void
+forget_look_up(struct connector *c)
+{
+	if (c->lookup != NULL)
+		lookup_end(c->lookup);
+	c->lookup = NULL;
+	c->looked_up = false;
+	if (c->found == NULL)
+		return;
+	curl_easy_setopt(c->easy, CURLOPT_RESOLVE, NULL);
+	curl_slist_free_all(c->found);
+	c->found = NULL;
+}
+
 /* ---- connecting ------------------------------------------------------- */
 
 void
@@ -273,7 +264,7 @@ connector_begin(struct connector *c, const struct provider *p)
 {
 	c->provider = p;
 	c->tls = connector_tls(p);
-	c->forbidden = c->exhausted = c->again = false;
+	c->forbidden = c->exhausted = false;
 	c->code = CURLE_OK;
 	c->error[0] = '\0';
 	c->nfds = 0;
@@ -342,6 +333,12 @@ connector_advance(struct connector *c, int *fd, enum upstream_result *why)
 	CURLMsg *message;
 	int left;
 
+	if (c->lookup != NULL) {
+		if (end_look_up(c))
+			return 0;
+		*why = result_of(c);
+		return -1;
+	}
 	/* A handshake takes the processor for a millisecond. */
 	if (c->tls)
 		task_offload(drive, c);
@@ -356,7 +353,7 @@ connector_advance(struct connector *c, int *fd, enum upstream_result *why)
 	if (message == NULL)
 		return 0;
 	c->code = message->data.result;
-	if (resolve_again(c))
+	if (look_up(c))
 		return 0;
 	if (c->code == CURLE_OK)
 		curl_easy_getinfo(c->easy, CURLINFO_ACTIVESOCKET, &active);
@@ -395,6 +392,7 @@ connector_end(struct connector *c, bool reset)
 {
 	if (!c->added)
 		return;
+	forget_look_up(c);
 	c->reset = reset;
 	curl_multi_remove_handle(c->multi, c->easy);
 	c->reset = c->added = false;
