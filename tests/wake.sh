@@ -249,6 +249,55 @@ is 'which is no failure' "$(state '[.state, .failures, .wake.asleep]')" \
 is 'and wakes no host' "$(told packet)" 0
 rm "$host/stay"
 
+# --- the disk of the log hangs -------------------------------------------------------
+# woken_by MODEL
+woken_by()
+{
+	fall_asleep
+	ask "$1"
+	is "the log's disk hangs: $1 is woken" "$status $(told packet)" '200 1'
+}
+if ! sanitized; then
+	stop "$tailgate_pid"
+	: >"$dir/tailgate.log"
+	new_config <<-END
+		providers = (
+		  { name = "box"; place = "local"; wake = { $packet };
+		    url = "http://127.0.0.1:$tcp/v1"; },
+		  { name = "other"; place = "local"; wake = { $packet };
+		    url = "http://127.0.0.1:$tcp/v1"; }
+		);
+		models = (
+		  { id = "m"; targets = ( { provider = "box"; model = "m"; } ); },
+		  { id = "o"; targets = ( { provider = "other"; model = "m"; } ); }
+		);
+	END
+	echo 0 >"$dir/stall"
+	truncate -s 64 "$dir/stall"
+	cat >"$dir/stalled" <<-END
+		#!/bin/sh
+		TAILGATE_TEST_STALL=$dir/stall LD_PRELOAD=$bin/stall.so
+		export TAILGATE_TEST_STALL LD_PRELOAD
+		exec "$TAILGATE_FCGI" "\$@"
+	END
+	chmod 755 "$dir/stalled"
+	fcgi=$TAILGATE_FCGI
+	TAILGATE_FCGI=$dir/stalled
+	start_tailgate
+	printf 1 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"
+	woken_by m
+	woken_by o
+	check_not "the log's disk hangs: nothing is written" \
+		grep -q 'magic packet for' "$dir/tailgate.log"
+	printf 0 | dd of="$dir/stall" conv=notrunc 2>"$dir/dd.log"
+	for name in box other; do
+		check "the log's disk hangs: later the log has it ($name)" \
+			wait_until file_has "$dir/tailgate.log" \
+			"provider $name: magic packet for"
+	done
+	TAILGATE_FCGI=$fcgi
+fi
+
 # --- a program -----------------------------------------------------------------------
 cat >"$dir/wake-it" <<-END
 	#!/bin/sh

@@ -243,25 +243,27 @@ const struct sandbox_call sandbox_calls[] = {
 	    EDIT | INIT | SETUP | WAKER, ""),
 	CALL("mremap", WORKER | MOUNT | INSPECT,
 	    HELD & ~(WORKER | MOUNT | INSPECT), "realloc(3)"),
-	CALL("mprotect", SERVE | PROBE, HELD & ~(SERVE | PROBE),
+	CALL("mprotect", SERVE | PROBE, (HELD | WAKER) & ~(SERVE | PROBE),
 	    "guards stacks; malloc(3) in threads", LACKS(2, PROT_EXEC)),
 	CALL("madvise", SERVE | LEDGER | PROBE | INIT,
-	    HELD & ~(SERVE | LEDGER | PROBE | INIT),
+	    (HELD | WAKER) & ~(SERVE | LEDGER | PROBE | INIT),
 	    "gives back what stacks and starting do not need"),
 	CALL("mlock", INIT, 0, "the keys that it asks providers with"),
 	CALL("brk", WORKER | LEDGER | PROBE | MOUNT | INSPECT,
 	    CGI | CHECK | EDIT | INIT | SETUP | CAPTURE | WAKER, "malloc(3)"),
 
 	/* Threads: the ledger's writer, those that resolve names and compress,
-	 * and one that writes the log to a file.  No processes. */
-	CALL("clone", SERVE | PROBE, LEDGER | MOUNT | INIT, "",
+	 * and one that writes the log to a file (the waker's only one).  No
+	 * processes. */
+	CALL("clone", SERVE | PROBE, LEDGER | MOUNT | INIT | WAKER, "",
 	    HAS(0, CLONE_THREAD)),
 	/* The filter cannot read its flags: the C library falls back on
 	 * clone. */
 	CALL("clone3", 0, 0, ""),
-	CALL("set_robust_list", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
-	CALL("rseq", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
-	CALL("exit", SERVE | PROBE, LEDGER | MOUNT | INIT, ""),
+	CALL("set_robust_list", SERVE | PROBE, LEDGER | MOUNT | INIT | WAKER,
+	    ""),
+	CALL("rseq", SERVE | PROBE, LEDGER | MOUNT | INIT | WAKER, ""),
+	CALL("exit", SERVE | PROBE, LEDGER | MOUNT | INIT | WAKER, ""),
 	CALL("sched_yield", SERVE, PROBE | MOUNT | INIT, ""),
 	CALL("sched_getaffinity", 0, CONNECT, "malloc(3) in many threads"),
 	CALL("futex futex_time64", HELD & ~(CHECK | CAPTURE),
@@ -269,7 +271,7 @@ const struct sandbox_call sandbox_calls[] = {
 
 	/* Signals: none to others. */
 	CALL("rt_sigaction", SERVE | PROBE, HELD & ~(SERVE | PROBE), ""),
-	CALL("rt_sigprocmask", SERVE | PROBE, HELD & ~(SERVE | PROBE),
+	CALL("rt_sigprocmask", SERVE | PROBE, (HELD | WAKER) & ~(SERVE | PROBE),
 	    "threads, abort(3)"),
 	CALL("rt_sigreturn sigreturn", SERVE, (HELD | WAKER) & ~SERVE, ""),
 	CALL("rt_sigpending", PROBE, 0, "is it to end (--watch)"),
@@ -295,7 +297,7 @@ const struct sandbox_call sandbox_calls[] = {
 	CALL("sysinfo", PROBE, HELD & ~PROBE,
 	    "qsort(3): how much memory is there"),
 	CALL("getrandom", SERVE | MOUNT | EDIT | INIT | SETUP,
-	    LEDGER | PROBE | INSPECT | CHECK | CAPTURE,
+	    LEDGER | PROBE | INSPECT | CHECK | CAPTURE | WAKER,
 	    "arc4random(3), malloc(3)"),
 	CALL("clock_gettime clock_gettime64", WORKER | LEDGER | INSPECT,
 	    (HELD | WAKER) & ~(WORKER | LEDGER | INSPECT),

@@ -32,6 +32,8 @@
 #define COMMAND_MS 60000
 #define LOOK_MS 20
 #define WARN_EVERY_MS 60000
+/* For the last lines of the log. */
+#define LOG_END_MS 1000
 /* A magic packet: six bytes of ones, and the card's address 16 times. */
 #define COPIES 16
 #define PACKET_BYTES (WAKE_MAC_BYTES * (1 + COPIES))
@@ -108,6 +110,7 @@ execute(const struct wake *w)
 	closefrom(STDERR_FILENO + 1);
 	execve(argv[0], argv, environment);
 	log_error("%s: %s", argv[0], strerror(errno));
+	log_end(LOG_END_MS);
 	_exit(127);
 }
 
@@ -200,15 +203,16 @@ waker_run(const struct config *config, int desk)
 	ssize_t n;
 
 	desk = child_begin("tailgate-wake", config->log_syslog, desk);
-	/* It never makes a thread, so its lines are written at once. */
-	log_end(0);
 	confine(config);
+	if (!log_write_behind(NULL, NULL))
+		log_info("no thread for the log: its file is waited for");
 	while ((n = read(desk, bytes, sizeof(bytes))) > 0 ||
 	    (n == -1 && errno == EINTR))
 		for (ssize_t i = 0; i < n; i++)
 			if (bytes[i] < config->nproviders)
 				wake(&config->providers[bytes[i]],
 				    &next_ms[bytes[i]]);
+	log_end(LOG_END_MS);
 	_exit(0);
 }
 

@@ -581,8 +581,8 @@ static const struct try_row rows[] = {
 	/* A parent executes its own program anew. */
 	{ "runs a shell", try_exec, HELD, ALL, SANDBOX_CALLS },
 	{ "makes a process", try_fork, HELD, ALL, SANDBOX_CALLS },
-	{ "makes a thread", try_thread, HELD & ~CONNECTS & ~LEDGER, ALL,
-	    SANDBOX_CALLS },
+	{ "makes a thread", try_thread, HELD & ~(CONNECTS | LEDGER | WAKER),
+	    ALL, SANDBOX_CALLS },
 	{ "traces a sibling", try_ptrace, ALL, ALL, SANDBOX_CALLS },
 	{ "changes its user", try_setuid, ALL, ALL, SANDBOX_CALLS },
 	{ "connects to a provider's port", try_named_port, HELD & ~CONNECTS,
