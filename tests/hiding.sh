@@ -19,7 +19,8 @@ new_config <<-END
 	      "responses_compact", "responses_tokens", "chat_tokens",
 	      "infill" ]; },
 	  { name = "home"; place = "local"; url = "$stub_url";
-	    endpoints = [ "chat", "responses", "messages" ]; },
+	    endpoints = [ "chat", "responses", "messages", "images",
+	      "image_edits", "embeddings" ]; },
 	  { name = "fetcher"; place = "local"; url = "$stub_url";
 	    endpoints = [ "chat", "responses", "messages" ];
 	    fetches_media = true; } );
@@ -115,9 +116,37 @@ media()
 		passed m data:image/png\;base64,iVBORw0KGgo= iVBORw0KGgo=
 		blocked m http://pics.example/1.png 'media by http://'
 		for host in 10.0.0.7 127.0.0.1 169.254.169.254 2130706433 \
-			'[::1]' '[fd00::1]' localhost nas.local; do
+			'[::1]' '[fd00::1]' localhost nas.local 010.0.0.1 \
+			10.0.0.08 '10.0.0.1;a.example'; do
 			blocked m "https://$host/1.png" 'in a private network'
 		done
+	done
+	# Other names, and names in another spelling.
+	refused()
+	{
+		is "$server: blocked: $1" "$status" 403
+		like "$server: it is said why: $1" "$(body)" \
+			'remote_media_blocked'
+		is "$server: nothing went up: $1" "$(stat stub requests)" 0
+	}
+	tell stub reset >/dev/null
+	post /v1/chat/completions '{"model":"home","messages":[{"role":"user",
+		"content":[{"type":"image_url","image\u005furl":
+		{"\u0075rl":"https://pics.example/1.png"}}]}]}'
+	refused 'a key with escapes'
+	for member in '"ref_images":["https://a.example/1"]' \
+		'"file":"https://a.example/1"' '"mask":"http://10.0.0.1/"'; do
+		post /v1/images/generations \
+			"{\"model\":\"home\",\"prompt\":\"a\",$member}"
+		refused "$member"
+	done
+	post /v1/embeddings '{"model":"home","modality":"image",
+		"input":["https://a.example/1"]}'
+	refused 'an input that is no text'
+	for field in 'image[]' 'mask' 'image_url[0]'; do
+		request /v1/images/edits -F model=home \
+			-F "$field=https://a.example/1"
+		refused "the field $field"
 	done
 	rm -f "$stub_dir"/*
 	tell stub reset >/dev/null

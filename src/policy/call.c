@@ -20,7 +20,6 @@
 #include "policy/layers.h"
 #include "policy/session.h"
 #include "policy/media.h"
-#include "policy/remote.h"
 
 #define IMAGE_TOKENS 1000 /* each; most models take 300 to 1600 */
 #define FILE_TOKENS 3000 /* each: a page or two */
@@ -200,42 +199,6 @@ is_sound(const struct jscan_value *v)
 	    jscan_key_is(&v->path[v->depth - 2], "input_audio");
 }
 
-/* The nearest key above a value, skipping elements of arrays; *depth is
- * where it is.  p NULL: there is none. */
-static struct span
-key_above(const struct jscan_value *v, unsigned *depth)
-{
-	while (*depth > 0 && v->path[*depth - 1].key.p == NULL)
-		--*depth;
-	return *depth == 0 ? (struct span){ NULL, 0 } : v->path[*depth - 1].key;
-}
-
-/* A string that asks an upstream to fetch something.  The `url` of an object
- * counts when its `type` says what it is, whichever comes first. */
-static void
-read_url(struct reading *r, const struct jscan_value *v, unsigned area,
-    struct span text)
-{
-	unsigned at = v->depth, above, asks;
-	struct span key = key_above(v, &at);
-	enum remote_key kind = remote_key(key);
-
-	if (kind == REMOTE_KEY_NONE || (area & AREA_ARGUMENTS))
-		return;
-	asks = remote_judge(text, kind);
-	if (kind != REMOTE_KEY_URL && kind != REMOTE_KEY_DATA) {
-		r->call->remote |= asks;
-		return;
-	}
-	above = at - 1;
-	key = key_above(v, &above);
-	if (remote_holds_url(key) ||
-	    (v->depth > 1 && jscan_key_is(&v->path[0], "mcp_servers")))
-		r->call->remote |= asks;
-	else
-		r->urls[v->depth] |= (unsigned char)asks;
-}
-
 static void
 read_string(struct reading *r, const struct jscan_value *v)
 {
@@ -250,7 +213,8 @@ read_string(struct reading *r, const struct jscan_value *v)
 		read_file(r, &found);
 		return;
 	}
-	read_url(r, v, area, text);
+	if (!(area & AREA_ARGUMENTS))
+		call_url(r, v, text);
 	read_meaning(r, v, area, text);
 	if (area & AREA_TEXT) {
 		if (key_is(v, "encrypted_content") || key_is(v, "signature"))

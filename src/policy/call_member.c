@@ -265,6 +265,8 @@ call_end(struct reading *r)
 {
 	for (size_t i = 0; i < r->call->nbeside; i++)
 		layers_scan(&r->patterns, r->call->beside[i]);
+	if (r->fetches_input)
+		r->call->remote |= r->input_urls;
 	r->call->input_tokens += estimate_total(&r->texts);
 	r->call->private_rule = r->patterns.rule;
 	pattern_end(&r->patterns);

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * One reading of one request: shared by call.c, call_member.c and form.c only.
+ * One reading of one request: shared by the files call*.c and form.c only.
  */
 #ifndef POLICY_CALL_READING_H
 #define POLICY_CALL_READING_H
@@ -29,6 +29,8 @@ struct reading {
 	unsigned char urls[JSCAN_DEPTH_MAX + 1]; /* of the object's members:
 						    what its `url` asks for */
 	bool is_media[JSCAN_DEPTH_MAX + 1]; /* its `type` says so */
+	unsigned input_urls; /* what the texts of an input would ask for */
+	bool fetches_input; /* they are no texts */
 	char *scratch;
 	size_t scratch_size;
 };
@@ -69,6 +71,10 @@ void call_place_options(struct reading *, const struct jscan_value *);
 void call_thinking(struct reading *, const struct jscan_value *);
 /* The model's name as text, checked; NULL: refused. */
 char *call_model_name(struct reading *, struct span text);
+
+/* Does a string ask an upstream to fetch something?  Sets call->remote, or
+ * urls[] until its object has ended. */
+void call_url(struct reading *, const struct jscan_value *, struct span text);
 
 /* The bytes of a file: searched if they are text; not searched if they are a
  * picture or sound (or `media` says so and nothing speaks against it);

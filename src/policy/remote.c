@@ -49,31 +49,47 @@ ends_any(struct span text, const struct span *ends, size_t n)
 #define ENDS_ANY(text, ends) ends_any(text, ends, sizeof(ends) / sizeof(*ends))
 #define IS_ANY(text, words) is_any(text, words, sizeof(words) / sizeof(*words))
 
+/* A form's `image[]` and `image[0]` are an image, too. */
+static struct span
+without_index(struct span key)
+{
+	const char *bracket;
+
+	if (key.len > 0 && key.p[key.len - 1] == ']' &&
+	    (bracket = memchr(key.p, '[', key.len)) != NULL)
+		key.len = (size_t)(bracket - key.p);
+	return key;
+}
+
 enum remote_key
 remote_key(struct span key)
 {
 	static const struct span reference[] = { WORD("_url"), WORD("_uri"),
 		WORD("_urls"), WORD("fileUri"), WORD("imageUrl"),
 		WORD("fileUrl") };
+	/* ref_images, init_image, input_audio, speaker_wav ... */
 	static const struct span media[] = { WORD("image"), WORD("images"),
-		WORD("video"), WORD("videos"), WORD("audio"),
-		WORD("input_image"), WORD("input_audio"), WORD("input_video"),
-		WORD("ref_audio"), WORD("reference_audio"),
-		WORD("reference_image"), WORD("init_image"),
-		WORD("mask_image") };
+		WORD("video"), WORD("videos"), WORD("audio"), WORD("_wav") };
 	static const struct span url[] = { WORD("url"), WORD("uri"),
 		WORD("urls") };
 	static const struct span data[] = { WORD("file_data"), WORD("data") };
+	static const struct span file[] = { WORD("file"), WORD("files"),
+		WORD("mask"), WORD("image_data"), WORD("video_data"),
+		WORD("audio_data"), WORD("api_base") };
 
+	key = without_index(key);
 	/* Most keys end differently, and this check is made for each string. */
-	if (key.len == 0 || strchr("aAeEiIlLoOsS", key.p[key.len - 1]) == NULL)
+	if (key.len == 0 ||
+	    strchr("aAeEiIkKlLoOsSvV", key.p[key.len - 1]) == NULL)
 		return REMOTE_KEY_NONE;
 	if (ENDS_ANY(key, reference))
 		return REMOTE_KEY_REFERENCE;
-	if (IS_ANY(key, media))
+	if (ENDS_ANY(key, media))
 		return REMOTE_KEY_MEDIA;
 	if (IS_ANY(key, data))
 		return REMOTE_KEY_DATA;
+	if (IS_ANY(key, file))
+		return REMOTE_KEY_FILE;
 	return IS_ANY(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
 }
 
@@ -138,13 +154,34 @@ is_inside6(const unsigned char a[16])
 }
 
 static bool
+is_letter(char c)
+{
+	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+}
+
+/* Of the characters that names have. */
+static bool
 is_plain(struct span host)
 {
 	for (size_t i = 0; i < host.len; i++)
-		if ((unsigned char)host.p[i] <= ' ' ||
-		    (unsigned char)host.p[i] >= 0x7f || host.p[i] == '%')
+		if (!is_letter(host.p[i]) &&
+		    (host.p[i] == '\0' ||
+			strchr("0123456789.-_", host.p[i]) == NULL))
 			return false;
 	return true;
+}
+
+/* Its last label begins with a digit, as no public name's does: an address in a
+ * spelling of its own (127.1, 0x7f.1, 010.0.0.1, 2130706433), of which one
+ * reader makes another address than the next. */
+static bool
+is_odd_address(struct span host)
+{
+	size_t n = host.len;
+
+	while (n > 0 && host.p[n - 1] != '.')
+		n--;
+	return n < host.len && host.p[n] >= '0' && host.p[n] <= '9';
 }
 
 static bool
@@ -159,43 +196,41 @@ is_inside_name(struct span name)
 	return memchr(name.p, '.', name.len) == NULL || ENDS_ANY(name, zones);
 }
 
-/* Is this host (as written in a URL) inside a private network?  Addresses in
- * every spelling that a resolver takes (decimal, hexadecimal, octal, short;
- * IPv6 with an IPv4 address in it); names without a dot, localhost, .local,
- * .internal and their like.  A name with percent signs or characters beyond
- * ASCII counts as inside: its reader may see another name. */
+static bool
+is_inside_brackets(char *text)
+{
+	struct in6_addr v6;
+
+	text[strcspn(text, "]")] = '\0';
+	return inet_pton(AF_INET6, text + 1, &v6) != 1 ||
+	    is_inside6(v6.s6_addr);
+}
+
+/* Is this host (as written in a URL) inside a private network?  Addresses
+ * (IPv6 with an IPv4 address in it, too); names without a dot, localhost,
+ * .local, .internal and their like.  An address in a spelling of its own and a
+ * name with other characters count as inside: their reader may see another
+ * name. */
 static bool
 is_inside(struct span host)
 {
 	char text[HOST_MAX + 1];
 	struct in_addr v4;
-	struct in6_addr v6;
 
 	if (host.len > 1 && host.p[host.len - 1] == '.')
 		host.len--;
-	if (host.len == 0 || host.len > HOST_MAX || !is_plain(host))
+	if (host.len == 0 || host.len > HOST_MAX)
 		return true;
 	memcpy(text, host.p, host.len);
 	text[host.len] = '\0';
-	if (*text == '[') {
-		text[strcspn(text, "]")] = '\0';
-		return inet_pton(AF_INET6, text + 1, &v6) != 1 ||
-		    is_inside6(v6.s6_addr);
-	}
-	/* inet_aton() accepts what resolvers accept: 127.1, 0x7f.1,
-	 * 017700000001, 2130706433. */
-	if (inet_aton(text, &v4) != 0)
+	if (*text == '[')
+		return is_inside_brackets(text);
+	if (inet_pton(AF_INET, text, &v4) == 1)
 		return is_inside4(ntohl(v4.s_addr));
-	return is_inside_name(host);
+	return !is_plain(host) || is_odd_address(host) || is_inside_name(host);
 }
 
 /* ---- URLs ------------------------------------------------------------- */
-
-static bool
-is_letter(char c)
-{
-	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-}
 
 /* The length of "https"; 0: there is no scheme.  One letter is that of a
  * drive. */
@@ -249,17 +284,22 @@ judge_url(struct span url, size_t scheme)
 		return REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME;
 	url.p += scheme + 1;
 	url.len -= scheme + 1;
+	/* At a backslash, some readers end the host and others the user. */
 	return REMOTE_MEDIA | (https ? 0 : REMOTE_PLAIN) |
-	    (is_inside(host_of(url)) ? REMOTE_INSIDE : 0);
+	    (memchr(url.p, '\\', url.len) != NULL || is_inside(host_of(url))
+		    ? REMOTE_INSIDE
+		    : 0);
 }
 
-/* White space that URL readers drop may hide the beginning. */
+/* White space that URL readers drop may hide the beginning; some of it is not
+ * ASCII. */
 static struct span
 clean(struct span text, char out[HOST_MAX * 4])
 {
 	size_t n = 0;
 
-	while (text.len > 0 && (unsigned char)*text.p <= ' ') {
+	while (text.len > 0 &&
+	    ((unsigned char)*text.p <= ' ' || (unsigned char)*text.p >= 0x7f)) {
 		text.p++;
 		text.len--;
 	}
@@ -267,6 +307,15 @@ clean(struct span text, char out[HOST_MAX * 4])
 		if (text.p[i] != '\t' && text.p[i] != '\r' && text.p[i] != '\n')
 			out[n++] = text.p[i];
 	return (struct span){ out, n };
+}
+
+/* /etc/passwd, ../secret, ~/secret, C:\secret */
+static bool
+is_path(struct span url)
+{
+	return strchr("/\\.~", *url.p) != NULL ||
+	    (url.len > 2 && is_letter(*url.p) && url.p[1] == ':' &&
+		(url.p[2] == '/' || url.p[2] == '\\'));
 }
 
 unsigned
@@ -279,7 +328,7 @@ remote_judge(struct span text, enum remote_key key)
 	if (url.len == 0 || media_is_data_url(url))
 		return 0;
 	scheme = scheme_length(url);
-	if (key == REMOTE_KEY_DATA)
+	if (key == REMOTE_KEY_DATA || key == REMOTE_KEY_FILE)
 		return scheme > 0 && scheme + 2 < url.len &&
 			url.p[scheme + 1] == '/' && url.p[scheme + 2] == '/' &&
 			memchr(url.p, ' ', url.len) == NULL
@@ -292,8 +341,7 @@ remote_judge(struct span text, enum remote_key key)
 		return judge_url(url, scheme);
 	if (text.len >= MEDIA_BARE_MIN && media_is_base64(text))
 		return 0; /* the data itself */
-	if (key == REMOTE_KEY_MEDIA && *url.p != '/' && *url.p != '\\' &&
-	    *url.p != '.' && *url.p != '~')
+	if (key == REMOTE_KEY_MEDIA && !is_path(url))
 		return 0;
 	return REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME;
 }

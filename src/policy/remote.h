@@ -33,6 +33,7 @@ enum remote_key {
 	REMOTE_KEY_URL, /* url, uri: depends on what contains it */
 	REMOTE_KEY_DATA, /* file_data, data: the data itself, but some upstreams
 			  * accept a URL there, too */
+	REMOTE_KEY_FILE, /* file, mask: the same, whatever contains it */
 };
 enum remote_key remote_key(struct span key);
 /* Is the `url` inside a member of this name a URL of media? */

@@ -963,6 +963,42 @@ test_remote_shapes(void)
 		    REMOTE_MEDIA },
 		{ ENDPOINT_SPEECH, "\"ref_audio\":\"https://a.example/b\"",
 		    REMOTE_MEDIA },
+		/* Keys with escapes in them. */
+		{ ENDPOINT_CHAT,
+		    PART("{\"type\":\"image_url\",\"image\\u005furl\":{"
+			 "\"\\u0075rl\":\"https://a.example/b\"}}"),
+		    REMOTE_MEDIA },
+		{ ENDPOINT_MESSAGES,
+		    PART("{\"type\":\"x\",\"sourc\\u0065\":{"
+			 "\"u\\u0072l\":\"http://10.0.0.1/\"}}"),
+		    REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_INSIDE },
+		/* Pictures of local servers. */
+		{ ENDPOINT_IMAGES, "\"ref_images\":[\"https://a.example/b\"]",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_IMAGES, "\"end_image\":\"C:\\\\secret.png\"",
+		    REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME },
+		{ ENDPOINT_IMAGES, "\"file\":\"https://a.example/b\"",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_IMAGES, "\"mask\":\"file:///etc/passwd\"",
+		    REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME },
+		{ ENDPOINT_IMAGES, "\"file\":\"/home/a: b\"", 0 },
+		{ ENDPOINT_SPEECH, "\"speaker_wav\":\"https://a.example/b\"",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT, "\"api_base\":\"https://a.example/b\"",
+		    REMOTE_MEDIA },
+		/* Inputs that are no texts. */
+		{ ENDPOINT_EMBEDDINGS,
+		    "\"modality\":\"image\","
+		    "\"input\":[\"a\",\"http://10.0.0.1/\"]",
+		    REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_INSIDE },
+		{ ENDPOINT_EMBEDDINGS,
+		    "\"input\":\"https://a.example/b\","
+		    "\"modality\":\"audio\"",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_EMBEDDINGS,
+		    "\"input\":\"https://a.example/b\","
+		    "\"modality\":\"text\"",
+		    0 },
 #undef PART
 	};
 
@@ -992,7 +1028,14 @@ test_remote_urls(void)
 		"https://localhost.:80/",
 		"https://127\xe3\x80\x82"
 		"0.0.1/",
-		"HTTPS://LOCALHOST" };
+		"HTTPS://LOCALHOST",
+		/* What two readers read differently. */
+		"https://010.0.0.1/", "https://0127.0.0.1/",
+		"https://10.0.0.08/", "https://8.8.8/", "https://a.1.0x7f/",
+		"https://a.example\\@10.0.0.1/",
+		"https://10.0.0.1\\@a.example/", "https://10.0.0.1;a=b/",
+		"https://10.0.0.1,a.example/", "https://<10.0.0.1>/",
+		"https://10.0.0.1|a.example/" };
 	static const char *const other[] = { "file:///etc/passwd",
 		"FILE:/etc/passwd", "/etc/passwd", "ftp://a.example/",
 		"gopher://127.0.0.1/", "//a.example/b", "a.example/b",
@@ -1016,6 +1059,17 @@ test_remote_urls(void)
 		remote_judge(span_of("https://u:p@a.example:8/?a@10.0.0.1"),
 		    REMOTE_KEY_URL) == REMOTE_MEDIA,
 	    "what is public");
+	CHECK(remote_judge(span_of("https://a-1.b_2.example/\\x"),
+		  REMOTE_KEY_URL) == (REMOTE_MEDIA | REMOTE_INSIDE) &&
+		remote_judge(span_of("https://1a.2.xn--p1ai./@x"),
+		    REMOTE_KEY_URL) == REMOTE_MEDIA,
+	    "no URL has a backslash, and a label may be a number");
+	CHECK(remote_judge(span_of("\xc2\xa0https://a.example/"),
+		  REMOTE_KEY_MEDIA) == REMOTE_MEDIA,
+	    "a blank that is not ASCII");
+	CHECK(remote_key(span_of("image[]")) == REMOTE_KEY_MEDIA &&
+		remote_key(span_of("image_url[0]")) == REMOTE_KEY_REFERENCE,
+	    "fields of a form");
 	CHECK(remote_judge(span_of("a cat"), REMOTE_KEY_MEDIA) == 0 &&
 		remote_judge(span_of("image: a cat"), REMOTE_KEY_MEDIA) == 0,
 	    "words where data may stand");
