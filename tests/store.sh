@@ -34,7 +34,7 @@ if [ -n "${TAILGATE_NETNS:-}" ]; then
 	store_url=redis://10.97.2.1:6379
 	two_server=caddy three_server=nginx
 	printf '%-63d\n' 3600 >"$dir/clock"
-	two_env="LD_PRELOAD=$bin/clock.so TAILGATE_TEST_CLOCK=$dir/clock"
+	two_env="LD_PRELOAD=$clock_preload TAILGATE_TEST_CLOCK=$dir/clock"
 fi
 start_upstream stub -n
 start_upstream noted
