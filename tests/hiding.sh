@@ -46,6 +46,7 @@ found()
 
 mark64=T01FR0EtMTIz
 mark16le=TwBNAEUARwBBAC0AMQAyADMA
+marked16=QQHzAGQAegEgAE8ATQBFAEcAQQAtADEAMgAzAA==
 mark16be=/v8ATwBNAEUARwBBAC0AMQAyADM=
 
 # json PATH WHAT MEMBERS
@@ -162,9 +163,13 @@ texts()
 	json "$1" 'base64 on lines' "$2\"T01F\\nR0Et\\nMTIz\"$3"
 	json "$1" 'UTF-16 in base64' "$2\"-enc $mark16le\"$3"
 	json "$1" 'UTF-16 in base64, the other way' "$2\"$mark16be\"$3"
+	json "$1" 'UTF-16 of other letters in base64' "$2\"$marked16\"$3"
 	json "$1" 'a data URL' "$2\"data:text/plain;a=$mark64;base64,$mark64\"$3"
 	json "$1" 'a data URL, percent' "$2\"data:text/plain,OMEGA%2d123\"$3"
 	json "$1" 'JSON in a string' "$2\"{\\\"a\\\":\\\"OMEGA\\\\u002d123\\\"}\"$3"
+	json "$1" 'JSON in a log' "$2\"a {\\\"b\\\":\\\"OMEGA\\\\u002d123\\\"}\"$3"
+	json "$1" 'a soft hyphen' "$2\"OME\\u00adGA-123\"$3"
+	json "$1" 'a hyphen of another kind' "$2\"OMEGA\\u2011123\"$3"
 	json "$1" 'an accent apart' "$2\"Zu\\u0308rich\"$3"
 	json "$1" 'a number' "$2\"x\"$3,\"y\":4111111111111111"
 	json "$1" 'a number with an exponent' "$2\"x\"$3,\"y\":4.111111111111111e15"
@@ -218,6 +223,7 @@ table()
 	printf 'my OMEGA-123' >"$dir/text"
 	printf '\377\376m\0y\0 \0O\0M\0E\0G\0A\0-\0001\0002\0003\0' >"$dir/utf16"
 	printf '\001\002\377' >"$dir/unknown"
+	printf 'm\0y\0 \0\004\034' >"$dir/field16"
 	form()
 	{
 		form_what=$1
@@ -228,6 +234,8 @@ table()
 	for form_path in /v1/audio/transcriptions /v1/audio/translations \
 		/v1/images/edits /v1/images/variations; do
 		form 'a field' -F "file=@$dir/sound" -F hotwords=OMEGA-123
+		form 'a field of UTF-16' -F "file=@$dir/sound" \
+			-F "hotwords=<$dir/field16;type=text/plain"
 		form "a field's name" -F "file=@$dir/sound" -F OMEGA-123=x
 		form "a file's name" -F "file=@$dir/sound;filename=OMEGA-123"
 		form "a part's type" -F "file=@$dir/sound;type=audio/OMEGA-123"
@@ -322,7 +330,7 @@ table()
 	# By design not found: split, compressed, spelled in another way.
 	for text in '"OMEGA-","x":"123"' '"O M E G A - 1 2 3"' '"4f4d4547412d313233"' \
 		'"H4sIAAAAAAAAA/N3dXXUNTQyBgBmR0TnCQAAAA=="' '"&#79;MEGA-123"' \
-		'"xxT01FR0EtMTIz"' '"WvxyaWNoIGlzIG5lYXI="' '"OMEGA\\055123"' \
+		'"xxT01FR0EtMTIz"' '"WvxyaWNoIGlzIG5lYXI="' '"OMEGA\\055123"' '"OMEGA\\u{2d}123"' \
 		'"T01FR0E="' '"OMEGA=2D123"'; do
 		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],\"user\":$text}"
 		is "$server: not found, as the manual says: $text" "$status" 200

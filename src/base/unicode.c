@@ -46,6 +46,16 @@ code_point(const unsigned char *p, size_t len)
 	    (p[3] & 0x3f);
 }
 
+/* Of the scripts that texts are mostly written in: neither a mark nor a
+ * blank. */
+static bool
+is_letter(int32_t code)
+{
+	return (code >= 0xc0 && code < 0x2b0) ||
+	    (code >= 0x3400 && code <= 0x9fff) ||
+	    (code >= 0xac00 && code <= 0xd7a3);
+}
+
 /* Could NFC do something to it?  Marks, the second letters of Hangul, and
  * characters that stand for another one. */
 static bool
@@ -53,8 +63,7 @@ is_loose(int32_t code)
 {
 	const utf8proc_property_t *property;
 
-	if (code < 0x300 || (code >= 0x3400 && code <= 0x9fff) ||
-	    (code >= 0xac00 && code <= 0xd7a3))
+	if (code < 0x300 || is_letter(code))
 		return false;
 	if (code >= 0x1160 && code <= 0x11ff)
 		return true;
@@ -105,6 +114,45 @@ unicode_nfc(struct span text)
 		return (struct span){ NULL, 0 };
 	}
 	return (struct span){ (char *)out, (size_t)len };
+}
+
+/* The plain character for one; -1: it is not seen. */
+static int32_t
+plain(int32_t code)
+{
+	utf8proc_int32_t out;
+
+	/* Letters, which most are. */
+	if (is_letter(code))
+		return code;
+	if (utf8proc_decompose_char(
+		code, &out, 1, UTF8PROC_IGNORE | UTF8PROC_LUMP, NULL) != 1)
+		return -1;
+	return out;
+}
+
+size_t
+unicode_plain(struct span text, char *out)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	size_t at = 0, n = 0, len;
+	bool same = true;
+	int32_t code, is;
+
+	for (; at < text.len; at += len) {
+		len = utf8_length(p + at, text.len - at);
+		if (len <= 1 && p[at] != '\0') {
+			out[n++] = text.p[at];
+			len = 1;
+			continue;
+		}
+		code = len == 1 ? 0 : code_point(p + at, len);
+		is = code == 0 ? -1 : plain(code);
+		same = same && is == code;
+		if (is >= 0)
+			n += utf8_put(out + n, (uint32_t)is);
+	}
+	return same ? 0 : n;
 }
 
 size_t

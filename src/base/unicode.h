@@ -33,6 +33,12 @@ unicode_is_utf8(struct span text)
  * made (no memory). */
 struct span unicode_nfc(struct span text);
 
+/* Valid UTF-8 without the characters that nobody sees (soft hyphens, joiners,
+ * NUL), and with plain blanks, hyphens and apostrophes for those of other
+ * kinds.  out has room for text.len bytes; returns the length, 0: it was so
+ * already, or nothing is left. */
+size_t unicode_plain(struct span text, char *out);
+
 /* Bytes as characters (Latin-1) in UTF-8: always valid.  out has room for
  * twice text.len; returns the length. */
 size_t unicode_of_bytes(struct span text, char *out);

@@ -203,6 +203,8 @@ scan_part(struct reading *r, const struct call_part *part)
 		return;
 	if (part->file)
 		call_file(r, media_of_bytes(part->content), part->content);
+	else if (memchr(part->content.p, '\0', part->content.len) != NULL)
+		call_file(r, MEDIA_FILE, part->content); /* such as UTF-16 */
 	else
 		layers_scan(&r->patterns, part->content);
 }

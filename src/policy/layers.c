@@ -20,9 +20,11 @@
 /* Lines of a wrapped base64 text have 64 or 76 letters; shorter ones count
  * as words. */
 #define WRAPPED_MIN 16
-/* Starts within one run that are tried: after its first '/', '-' or '_'. */
+/* Starts within one run that are tried, if a text may begin there: after '/',
+ * '-', '_', '+' and line breaks. */
 #define STARTS_MAX 8
 #define UTF16_PEEK 16 /* letters by which UTF-16 is told from noise */
+#define UTF16_MIN 8 /* bytes */
 
 static void look(struct pattern_run *, struct span text, unsigned depth);
 
@@ -37,9 +39,9 @@ escaped_code(const char *p, const char *end, size_t *used)
 	return hex_number(p + 2, end, 2);
 }
 
-/* Resolves escapes, of JSON all of them; the result is never longer. */
+/* Resolves escapes; the result is never longer. */
 static size_t
-unescape(struct span text, bool json, char *out)
+unescape(struct span text, char *out)
 {
 	const char *p = text.p, *end = p + text.len;
 	size_t n = 0, used;
@@ -51,7 +53,7 @@ unescape(struct span text, bool json, char *out)
 		} else if ((code = escaped_code(p, end, &used)) >= 0) {
 			n += utf8_put(out + n, (uint32_t)code);
 			p += used;
-		} else if (json && (code = escape_letter(p[1])) >= 0) {
+		} else if ((code = escape_letter(p[1])) >= 0) {
 			out[n++] = (char)code;
 			p += 2;
 		} else {
@@ -89,31 +91,38 @@ room(struct pattern_run *run, size_t bytes)
 	return p;
 }
 
+/* Is it JSON, or JSON from its middle, as in a log or a page?  (A line break
+ * alone, as programs write it, is none.) */
 static bool
-is_json(struct span text)
+has_escape(struct span text)
 {
+	const char *p = memchr(text.p, '\\', text.len);
+	const char *end = text.p + text.len;
 	size_t i = 0;
 
+	if (p == NULL)
+		return false;
 	while (i < text.len && strchr(" \t\r\n", text.p[i]) != NULL &&
 	    text.p[i] != '\0')
 		i++;
-	return i < text.len &&
-	    (text.p[i] == '{' || text.p[i] == '[' || text.p[i] == '"');
+	if (strchr("{[\"", text.p[i]) != NULL && text.p[i] != '\0')
+		return true;
+	for (; p != NULL && end - p >= 2;
+	     p = memchr(p + 2, '\\', (size_t)(end - p - 2)))
+		if (p[1] != '\0' && strchr("ux/\"\\", p[1]) != NULL)
+			return true;
+	return false;
 }
 
 static void
 look_unescaped(struct pattern_run *run, struct span text, unsigned depth)
 {
-	bool json = is_json(text);
 	char *out;
 	size_t n;
 
-	if (text.p == NULL || memchr(text.p, '\\', text.len) == NULL ||
-	    (!json && memmem(text.p, text.len, "\\u", 2) == NULL &&
-		memmem(text.p, text.len, "\\x", 2) == NULL) ||
-	    (out = room(run, text.len)) == NULL)
+	if (!has_escape(text) || (out = room(run, text.len)) == NULL)
 		return;
-	n = unescape(text, json, out);
+	n = unescape(text, out);
 	if (n < text.len)
 		look(run, (struct span){ out, n }, depth);
 	free(out);
@@ -139,8 +148,25 @@ look_percent(struct pattern_run *run, struct span text, unsigned depth)
 	free(out);
 }
 
-/* UTF-16 as PowerShell and others put into base64: of its first characters one
- * half is 0.  False: it is none. */
+/* How many values the first or second halves of the units have. */
+static unsigned
+kinds(const char *bytes, size_t n, size_t half)
+{
+	unsigned count = 0;
+
+	for (size_t i = half; i < n; i += 2) {
+		size_t j = half;
+
+		while (j < i && bytes[j] != bytes[i])
+			j += 2;
+		count += j == i;
+	}
+	return count;
+}
+
+/* UTF-16 as PowerShell and others put into base64: it says so, or of its first
+ * characters one half has few values, since a script's letters are in one row
+ * or two.  False: it is none. */
 static bool
 is_utf16(struct span base64, bool *big)
 {
@@ -149,25 +175,44 @@ is_utf16(struct span base64, bool *big)
 	    (struct span){
 		base64.p, base64.len < UTF16_PEEK ? base64.len : UTF16_PEEK },
 	    out);
-	size_t zeros[2] = { 0, 0 };
+	unsigned even, odd;
 
-	for (size_t i = 0; i < n; i++)
-		zeros[i % 2] += out[i] == '\0';
-	*big = zeros[0] > zeros[1];
-	return zeros[*big ? 1 : 0] == 0 && zeros[*big ? 0 : 1] + 1 >= n / 2;
+	if (n < UTF16_MIN)
+		return false;
+	even = kinds(out, n / 2 * 2, 0);
+	odd = kinds(out, n / 2 * 2, 1);
+	*big = even == odd ? (unsigned char)out[0] < (unsigned char)out[1]
+			   : even < odd;
+	if (memcmp(out, "\xff\xfe", 2) == 0 ||
+	    memcmp(out, "\xfe\xff", 2) == 0) {
+		*big = out[0] == '\xfe';
+		return true;
+	}
+	return (*big ? even : odd) <= n / 4;
 }
 
-/* A unit is at most 3 bytes; halves of a pair count as one each, which is no
- * UTF-8. */
+static uint32_t
+unit_at(const unsigned char *p, bool big)
+{
+	return (uint32_t)(p[big ? 0 : 1] << 8 | p[big ? 1 : 0]);
+}
+
+/* A unit is at most 3 bytes, a pair 4.  A half alone is no UTF-8. */
 static size_t
 narrow(const unsigned char *in, size_t n, bool big, char *out)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i + 1 < n; i += 2)
-		len += utf8_put(out + len,
-		    (uint32_t)(in[i + (big ? 0 : 1)] << 8 |
-			in[i + (big ? 1 : 0)]));
+	for (size_t i = 0; i + 1 < n; i += 2) {
+		uint32_t code = unit_at(in + i, big), low;
+
+		if (code >> 10 == 0xd800 >> 10 && i + 3 < n &&
+		    (low = unit_at(in + i + 2, big)) >> 10 == 0xdc00 >> 10) {
+			code = 0x10000 + ((code & 0x3ff) << 10 | (low & 0x3ff));
+			i += 2;
+		}
+		len += utf8_put(out + len, code);
+	}
 	return len;
 }
 
@@ -188,23 +233,24 @@ look_utf16(struct pattern_run *run, struct span base64, unsigned depth)
 	free(out);
 }
 
-/* One run from one of its starts. */
-static void
+/* One run from one of its starts.  Is all of it text? */
+static bool
 look_base64(struct pattern_run *run, struct span base64, unsigned depth)
 {
 	char *out;
-	size_t n;
+	size_t n, all;
 
 	if (!media_may_be_text(base64)) {
 		look_utf16(run, base64, depth);
-		return;
+		return false;
 	}
 	if ((out = room(run, base64.len)) == NULL)
-		return;
-	n = media_text_prefix(base64, out);
+		return false;
+	n = media_text_prefix(base64, out, &all);
 	if (n >= (size_t)LAYERS_RUN_MIN / 4 * 3 - 2)
 		look(run, (struct span){ out, n }, depth);
 	free(out);
+	return n == all;
 }
 
 /* A file inside of a longer text, as in a page's source: it cannot be read. */
@@ -220,33 +266,45 @@ is_unread_file(struct span text, struct span base64)
 	    media_of_base64(base64) == MEDIA_FILE;
 }
 
+/* Could base64 begin after this byte of a run? */
+static bool
+is_start(char c)
+{
+	return c == '/' || c == '-' || c == '_' || c == '+' || c == '\n' ||
+	    c == '\r';
+}
+
 static void
 look_run(struct pattern_run *run, struct span text, struct span base64,
     unsigned depth)
 {
+	struct span rest = base64;
 	unsigned starts = 0;
+	bool big;
 
 	if (is_unread_file(text, base64)) {
 		run->rule = PATTERN_UNREADABLE;
 		return;
 	}
-	look_base64(run, base64, depth);
-	for (size_t i = 0; i + LAYERS_RUN_MIN < base64.len &&
-	     starts < STARTS_MAX && pattern_wants(run);
-	     i++) {
-		char c = base64.p[i];
+	if (look_base64(run, base64, depth))
+		return;
+	while (rest.len > LAYERS_RUN_MIN && starts < STARTS_MAX &&
+	    pattern_wants(run)) {
+		bool start = is_start(*rest.p);
 
-		if (c != '/' && c != '-' && c != '_' && c != '+')
+		rest.p++;
+		rest.len--;
+		if (!start ||
+		    (!media_may_be_text(rest) && !is_utf16(rest, &big)))
 			continue;
 		starts++;
-		look_base64(run,
-		    (struct span){ base64.p + i + 1, base64.len - i - 1 },
-		    depth);
+		if (look_base64(run, rest, depth))
+			return;
 	}
 }
 
-/* The end of the run of letters that begins at p: over line breaks as long as
- * whole lines of them follow each other. */
+/* The end of the run of letters that begins at p: over line breaks, and blanks
+ * after them, as long as whole lines of them follow each other. */
 static const char *
 run_end(const char *p, const char *end)
 {
@@ -256,15 +314,26 @@ run_end(const char *p, const char *end)
 		line = p;
 		while (p < end && media_is_letter(*p))
 			p++;
-		if (p - line < WRAPPED_MIN || (p - line) % 4 != 0)
-			return p;
 		next = p;
 		while (next < end && (*next == '\r' || *next == '\n'))
 			next++;
-		if (next == p || next == end || !media_is_letter(*next))
+		if (p - line < WRAPPED_MIN || next == p)
+			return p;
+		while (next < end && (*next == ' ' || *next == '\t'))
+			next++;
+		if (next == end || !media_is_letter(*next))
 			return p;
 		p = next;
 	}
+}
+
+/* The letter of a line break or a tab, as programs write it, is none of a
+ * run. */
+static bool
+is_of_escape(struct span text, const char *p)
+{
+	return p > text.p && p[-1] == '\\' &&
+	    (*p == 'n' || *p == 'r' || *p == 't');
 }
 
 static void
@@ -277,6 +346,8 @@ look_runs(struct pattern_run *run, struct span text, unsigned depth)
 		look_base64(run, text, depth);
 	while (p < end && pattern_wants(run)) {
 		while (p < end && !media_is_letter(*p))
+			p++;
+		if (p < end && is_of_escape(text, p))
 			p++;
 		start = p;
 		p = run_end(p, end);

@@ -7,11 +7,11 @@
  * may decode it, so private patterns are looked for in
  *
  * 	the text itself, and in its composed form (pattern.h);
- * 	a text that is JSON (begins with { [ or "), its escapes resolved; in any
- * 	text \u0041 and \x41;
+ * 	a text with escapes as JSON has them, and \x41, resolved;
  * 	a text with %41, decoded;
  * 	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),
- * 	over line breaks too, as far as it decodes to text, in UTF-8 or UTF-16;
+ * 	over line breaks too, as far as it decodes to text, in UTF-8 or UTF-16
+ * 	(of more than an alphabet: if its byte-order mark says so);
  *
  * and in what those say again, LAYERS_MAX deep.  Other encodings, compressed
  * data, and texts that are split are not put together.

@@ -186,9 +186,10 @@ text_length(const char *bytes, size_t n)
 }
 
 size_t
-media_text_prefix(struct span base64, char *out)
+media_text_prefix(struct span base64, char *out, size_t *all)
 {
-	return text_length(out, media_decode(base64, out));
+	*all = media_decode(base64, out);
+	return text_length(out, *all);
 }
 
 bool

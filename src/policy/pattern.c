@@ -79,18 +79,42 @@ search_bytes(struct pattern_run *run, struct span text)
 	free(wide);
 }
 
+/* As its reader sees it. */
 static void
-search_composed(struct pattern_run *run, struct span text)
+search_plain(struct pattern_run *run, struct span text)
 {
-	struct span composed = unicode_nfc(text);
+	char *out = memory_try(NULL, text.len + 1);
+	size_t n;
 
-	if (composed.p == NULL) {
+	if (out == NULL) {
 		run->rule = PATTERN_LIMIT;
 		return;
 	}
-	if (!span_eq(composed, text))
-		search(run, composed);
-	free((char *)composed.p);
+	if ((n = unicode_plain(text, out)) > 0)
+		search(run, (struct span){ out, n });
+	free(out);
+}
+
+/* Text that is not ASCII, or has a NUL in it. */
+static void
+search_spellings(
+    struct pattern_run *run, struct span text, enum unicode_kind kind)
+{
+	struct span composed = text;
+
+	if (kind == UNICODE_LOOSE) {
+		composed = unicode_nfc(text);
+		if (composed.p == NULL) {
+			run->rule = PATTERN_LIMIT;
+			return;
+		}
+		if (!span_eq(composed, text))
+			search(run, composed);
+	}
+	if (run->rule == NULL)
+		search_plain(run, composed);
+	if (composed.p != text.p)
+		free((char *)composed.p);
 }
 
 /* Searches each form of it.  False: it is not UTF-8. */
@@ -106,8 +130,9 @@ search_forms(struct pattern_run *run, struct span text)
 		return false;
 	}
 	search(run, text);
-	if (kind == UNICODE_LOOSE && run->rule == NULL)
-		search_composed(run, text);
+	if (run->rule == NULL &&
+	    (kind != UNICODE_ASCII || memchr(text.p, '\0', text.len) != NULL))
+		search_spellings(run, text, kind);
 	return true;
 }
 

@@ -58,7 +58,9 @@ pattern_wants(const struct pattern_run *run)
  * bytes may come: only this function checks that they are UTF-8, which the
  * engine relies on.  A text that is not UTF-8 counts as private
  * (PATTERN_NOT_UTF8) and is searched as Latin-1 for the rule's name.  A text
- * that is not in composed form (NFC) is searched in that form as well. */
+ * that is not in composed form (NFC) is searched in that form as well, and one
+ * with characters that are not seen, or with blanks and hyphens of other kinds,
+ * with plain ones. */
 void pattern_scan(struct pattern_run *, struct span text);
 /* The same of what a text may say when it is decoded: its bytes were charged to
  * private_max_bytes with that text, and what is no UTF-8 was not meant so. */

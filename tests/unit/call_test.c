@@ -32,6 +32,9 @@ static const struct private_rule rules[] = {
 	{ "name", "Z\xc3\xbcrich", NULL },
 	{ "loose", "Mu\xcc\x88nster", NULL },
 	{ "card", "4[0-9]{15}", NULL },
+	{ "path", "/home/anna", NULL },
+	{ "words", "two words", NULL },
+	{ "mine", "it's mine", NULL },
 #ifdef HAVE_PCRE2
 	{ "letter", "\\p{Lu}{2,}-[0-9]{6}", NULL },
 #endif
@@ -690,6 +693,7 @@ static void
 test_media(void)
 {
 	char out[64];
+	size_t all;
 	struct media_found f;
 
 	f = media_find(span_of("data:;base64,AA=="), false);
@@ -700,14 +704,16 @@ test_media(void)
 	    "one without base64");
 	CHECK(media_find(span_of("data:"), false).media == MEDIA_NONE,
 	    "one that is cut");
-	CHECK(media_text_prefix(span_of("aGVsbG8"), out) == 5 &&
+	CHECK(media_text_prefix(span_of("aGVsbG8"), out, &all) == 5 &&
 		memcmp(out, "hello", 5) == 0,
 	    "base64 without padding");
-	CHECK(media_text_prefix(span_of("aGVs\r\nbG8="), out) == 5,
+	CHECK(media_text_prefix(span_of("aGVs\r\nbG8="), out, &all) == 5,
 	    "over line breaks");
-	CHECK(media_text_prefix(span_of(""), out) == 0, "nothing");
-	CHECK(media_text_prefix(span_of("AAAA"), out) == 0, "NULs are no text");
-	CHECK(media_text_prefix(span_of("/w=="), out) == 0, "0xff is none");
+	CHECK(media_text_prefix(span_of(""), out, &all) == 0, "nothing");
+	CHECK(media_text_prefix(span_of("AAAA"), out, &all) == 0,
+	    "NULs are no text");
+	CHECK(
+	    media_text_prefix(span_of("/w=="), out, &all) == 0, "0xff is none");
 }
 
 /* The places that can hide a text: each holds omega-123, or bytes that nobody
@@ -758,6 +764,59 @@ test_layers(void)
 		    "////////////////////////////////////////////////////////'"
 		    ">\"",
 		    "unreadable file" },
+		{ "JSON in a log",
+		    "\"x\":\"call {\\\"a\\\":\\\"omega\\\\u002d123\\\"}\"",
+		    "code" },
+		{ "JSON in JSON in a log",
+		    "\"x\":\"call "
+		    "{\\\"a\\\":\\\"{\\\\\\\"q\\\\\\\":"
+		    "\\\\\\\"Z\\\\\\\\u00fcrich\\\\\\\"}\\\"}\"",
+		    "name" },
+		{ "escaped slashes in a page",
+		    "\"x\":\"```\\n{\\\"path\\\":\\\"\\\\/home\\\\/"
+		    "anna\\\"}\\n```\"",
+		    "path" },
+		{ "base64 after an escaped line break",
+		    "\"x\":\"x = \\\"a\\\\nb21lZ2EtMTIz\\\"\"", "code" },
+		{ "base64 after a long line",
+		    "\"x\":\"configuration_settings_a\\nYW4gb21lZ2EtMTIz\"",
+		    "code" },
+		{ "base64 deep in a path",
+		    "\"x\":\"/a/b/c/d/e/f/g/h/i/b21lZ2EtMTIz\"", "code" },
+		{ "on indented lines",
+		    "\"x\":\"key: |\\n  "
+		    "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYW"
+		    "FvbWVn\\n  "
+		    "YS0xMjNiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYm"
+		    "JiYmJi\\n  YmJiYmJiYmJiYmJiYmJiYmI=\"",
+		    "code" },
+		{ "UTF-16 of another script",
+		    "\"x\":\"QQHzAGQAegEgAG8AbQBlAGcAYQAtADEAMgAzAA==\"",
+		    "code" },
+		{ "or the other way",
+		    "\"x\":"
+		    "\"BBYEFgQWBBYEFgQWBBYEFgAgAG8AbQBlAGcAYQAtADEAMgAz\"",
+		    "code" },
+		{ "UTF-16 that says so",
+		    "\"x\":\"//7lZSxnnopuMCAAbwBtAGUAZwBhAC0AMQAyADMA\"",
+		    "code" },
+		{ "UTF-16 with a pair",
+		    "\"x\":\"cwBlAGUAIAA92ADeIABaAPwAcgBpAGMAaAA=\"", "name" },
+		{ "a soft hyphen", "\"x\":\"ome\\u00adga-123\"", "code" },
+		{ "a joiner", "\"x\":\"omega\\u200d-123\"", "code" },
+		{ "a hyphen of another kind", "\"x\":\"omega\\u2011123\"",
+		    "code" },
+		{ "a blank of another kind", "\"x\":\"two\\u00a0words\"",
+		    "words" },
+		{ "an apostrophe of another kind", "\"x\":\"it\\u2019s mine\"",
+		    "mine" },
+		{ "both", "\"x\":\"Zu\\u0308\\u200brich\"", "name" },
+		{ "UTF-16 that was read as bytes",
+		    "\"x\":\"o\\u0000m\\u0000e\\u0000g\\u0000a\\u0000-"
+		    "\\u00001\\u00002\\u00003\\u0000\"",
+		    "code" },
+		{ "a path of Windows",
+		    "\"x\":\"C:\\\\\\\\users\\\\\\\\new\\\\\\\\table\"", NULL },
 		{ "words alone", "\"x\":\"responsibility configuration\"",
 		    NULL },
 		{ "formats", "\"x\":\"%d%dd%cf %5d\"", NULL },
