@@ -12,7 +12,8 @@
 # client begins another request.  Prints how often each "STATUS CODE" came,
 # sorted.  An error without a code, as a web server makes it, is "unnamed at N",
 # the host's number from 1; "broken": the connection ended without a response;
-# "slow": none came in time.
+# "slow": none came in time.  PROGRESS.asked is how many each host was asked, on
+# a line each.
 
 import asyncio
 import collections
@@ -24,7 +25,7 @@ import time
 clients, model, key, seconds, most, progress = sys.argv[1:7]
 hosts = [h.rsplit(":", 1) for h in sys.argv[7:]]
 most = int(most)
-asked = 0
+asked = [0] * len(hosts)
 until = time.monotonic() + float(seconds)
 body = json.dumps({"model": model, "max_tokens": 20,
     "messages": [{"role": "user", "content": "Please say something that is "
@@ -57,17 +58,16 @@ async def ask(number):
 
 
 async def client(number):
-    global asked
-
+    host = number % len(hosts)
     while time.monotonic() < until:
-        if asked == most > 0:
+        if sum(asked) == most > 0:
             return
         if os.path.exists(progress + ".pause"):
             await asyncio.sleep(0.05)
             continue
-        asked += 1
+        asked[host] += 1
         try:
-            result = await ask(number % len(hosts))
+            result = await ask(host)
         except asyncio.TimeoutError:
             result = "slow"
         except (OSError, IndexError):
@@ -87,5 +87,7 @@ async def main():
     await asyncio.gather(*(client(i) for i in range(int(clients))))
 
 asyncio.run(main())
+with open(progress + ".asked", "w") as f:
+    f.writelines(f"{n}\n" for n in asked)
 for name, n in sorted(seen.items()):
     print(n, name)

@@ -22,6 +22,9 @@
  * begins, in which all hosts report what they have.  Nothing is granted until
  * these have been heard:
  *  - every host whose purse is open in the data,
+ *  - every host whose present file the data does not know, while processes use
+ *    an earlier one: what is left in its purse is known to nobody here (its
+ *    generation is negative),
  *  - and, if the data is known to be old, every host in the data, and as many
  *    hosts as any of them remembers.
  * Hosts that no host remembers are waited for until `rec`.
@@ -155,18 +158,20 @@ struct store_script purse_script = { .name = "budget",
 	    /* ---- have all been heard? ---- */
 	    /* Only a host's first call in this generation counts: it has what
 	     * the host remembers. */
-	    "if head.rec > 0 and e[3] ~= head.gen then\n"
+	    "if head.rec > 0 and math.abs(e[3]) ~= head.gen then\n"
 	    "  if version > head.v0 then head.old = 1 end\n"
 	    "  head.max = math.max(head.max, hosts)\n"
 	    "end\n"
+	    "local unsure = head.rec > 0 and alone == 0 and\n"
+	    "  (anew or inc > e[1] or e[3] < 0)\n"
 	    "if head.rec > 0 then\n"
-	    "  local missing, count = 0, anew and 1 or 0\n"
+	    "  local missing, count = unsure and 1 or 0, anew and 1 or 0\n"
 	    "  each(function(f, o)\n"
 	    "    count = count + 1\n"
 	    /* The operator's (resume.h) is no host. */
 	    "    if f ~= field and f ~= 'h:operator' and\n"
 	    "        o[3] ~= head.gen then\n"
-	    "      local open = head.old == 1\n"
+	    "      local open = head.old == 1 or o[3] < 0\n"
 	    "      for i = 1, 3 do\n"
 	    "        if o[i * 4 + 1] > 0 or o[i * 4 + 2] > o[i * 4 + 3] then\n"
 	    "          open = true\n"
@@ -226,7 +231,7 @@ struct store_script purse_script = { .name = "budget",
 	    "  head['s' .. i] = s + R + U\n"
 	    "end\n"
 	    "if lacks then head.hungry = now end\n"
-	    "e[1], e[2], e[3] = inc, seq, head.gen\n"
+	    "e[1], e[2], e[3] = inc, seq, unsure and -head.gen or head.gen\n"
 	    "save(field, e)\n"
 	    "local write = { 'run', ARGV[1] }\n"
 	    "for i = 2, #names do\n"

@@ -33,7 +33,7 @@ static struct store_script resume_script = {
 	    "    for w in all[i + 1]:gmatch('%S+') do\n"
 	    "      e[#e + 1] = tonumber(w)\n"
 	    "    end\n"
-	    "    local open = old == 1\n"
+	    "    local open = old == 1 or e[3] < 0\n"
 	    "    for o = 4, 12, 4 do\n"
 	    "      open = open or e[o + 1] > 0 or e[o + 2] > e[o + 3]\n"
 	    "    end\n"

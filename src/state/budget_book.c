@@ -270,5 +270,6 @@ budget_close(struct budget_book *b)
 		mapfile_close(b->file, sizeof(*b->file));
 	free(b->clients);
 	free(b->models);
+	free(b->seen);
 	free(b);
 }

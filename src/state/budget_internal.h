@@ -146,12 +146,23 @@ struct budget_book {
 	struct budget_place *clients, *models; /* by index */
 	int user_fd; /* locked: somebody uses the file of this id */
 	struct budget_host *host; /* NULL: no budget is shared */
+	struct budget_seen *seen; /* NULL: not yet (budget_earlier.c) */
 };
 
 /* The moment, by both clocks: days and months follow the wall clock, a
  * minute the time since boot. */
 struct budget_now {
 	int64_t wall_ms, boot_ms;
+};
+
+/* What the rows had counted at a moment. */
+struct budget_seen {
+	struct budget_now now;
+	size_t n;
+	struct budget_seen_row {
+		uint64_t key;
+		struct budget_window day, month;
+	} rows[];
 };
 
 /* One side of a request, its client or its model, with its row. */
@@ -360,6 +371,10 @@ void budget_build(struct budget_book *, struct budget_now);
  * the new day and month; each window becomes the larger of that and what it
  * counted.  False: nothing was to be read, or another process reads it. */
 bool budget_catch_up(struct budget_book *);
+/* Without the lock: makes each row what the ledger has until that moment, and
+ * what this file has counted since.  Then the file is alone; if it was already,
+ * nothing is changed. */
+void budget_add_earlier(struct budget_book *, const struct budget_seen *);
 
 /* ---- budget_rate.c ------------------------------------------------------ */
 

@@ -119,8 +119,8 @@ bool budget_purse_due(struct budget_book *, const struct client *,
     const struct model *, uint64_t run, enum budget_purse_reason *);
 
 /* Looks whether an earlier file of this host has still been in use, and is no
- * longer: then what it spent is learned from the ledger.  To be called every
- * few seconds. */
+ * longer: then what was spent from it is learned from the ledger, two seconds
+ * later.  To be called every few seconds. */
 void budget_purse_watch(struct budget_book *);
 
 #endif

@@ -360,26 +360,3 @@ budget_purse_due(struct budget_book *b, const struct client *client,
 	budget_unlock(b);
 	return due;
 }
-
-void
-budget_purse_watch(struct budget_book *b)
-{
-	bool alone;
-
-	if (b->host == NULL || b->file->alone || !budget_host_alone(b->host))
-		return;
-	log_info("budget: the last process with an earlier file has ended");
-	budget_lock(b);
-	alone = b->file->alone != 0;
-	b->file->stale = 1;
-	budget_unlock(b);
-	if (alone)
-		return;
-	/* Only who has read the ledger to its end: what is left in the earlier
-	 * purse is dropped with the next call. */
-	if (!budget_catch_up(b))
-		return;
-	budget_lock(b);
-	b->file->alone = 1;
-	budget_unlock(b);
-}

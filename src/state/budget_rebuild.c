@@ -4,7 +4,8 @@
  */
 /*
  * Hides how the budgets are rebuilt from the ledger: all of them when their
- * file is new, days and months when the clock was set.
+ * file is new, days and months when the clock was set, or processes with an
+ * earlier file have ended.
  */
 #include "config.h"
 
@@ -14,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/sum.h"
 #include "policy/hop.h"
 #include "state/budget_internal.h"
 
@@ -132,36 +134,72 @@ budget_build(struct budget_book *b, struct budget_now now)
 	f->stale = 0;
 }
 
-/* ---- When the clock was set ---- */
+/* ---- What the ledger has more ---- */
 
-static void
-at_least(struct budget_window *w, const struct budget_window *found)
+static int64_t
+more(int64_t now, int64_t then, int64_t found)
 {
-	if (w->period != found->period)
+	int64_t sum = sum_i64(found, now > then ? now - then : 0);
+
+	return sum > now ? sum : now;
+}
+
+/* Of what *found has, the window has counted *then. */
+static void
+at_least(struct budget_window *w, const struct budget_window *found,
+    const struct budget_window *then)
+{
+	if (w->period != found->period || w->period != then->period)
 		return;
-	if (w->nanousd < found->nanousd)
-		w->nanousd = found->nanousd;
-	if (w->tokens < found->tokens)
-		w->tokens = found->tokens;
-	if (w->requests < found->requests)
-		w->requests = found->requests;
+	w->nanousd = more(w->nanousd, then->nanousd, found->nanousd);
+	w->tokens = (uint64_t)more(budget_amount(w->tokens),
+	    budget_amount(then->tokens), budget_amount(found->tokens));
+	w->requests = (uint64_t)more(budget_amount(w->requests),
+	    budget_amount(then->requests), budget_amount(found->requests));
 }
 
 /* What the ledger has more was spent by processes with an earlier file, so it
  * is not of this file's purses. */
 static void
-raise(struct budget_row *row, const struct budget_row *found)
+raise(struct budget_row *row, const struct budget_row *found,
+    const struct budget_window *day, const struct budget_window *month)
 {
 	int64_t before[PURSE_KINDS];
 
 	for (int i = 0; i < PURSE_KINDS; i++)
 		before[i] = budget_row_used(row, i);
-	at_least(&row->day, &found->day);
-	at_least(&row->month, &found->month);
+	at_least(&row->day, &found->day, day);
+	at_least(&row->month, &found->month, month);
 	for (int i = 0; row->share.shared && i < PURSE_KINDS; i++)
 		if (row->share.purses[i].begun)
 			row->share.purses[i].base +=
 			    budget_row_used(row, i) - before[i];
+}
+
+/* Under the lock.  seen NULL: the ledger was read as it is now. */
+static void
+raise_all(struct budget_file *f, const struct rebuild *r,
+    const struct budget_seen *seen)
+{
+	for (int i = 0; i < budget_nrows(f); i++) {
+		const struct budget_window *day = &f->rows[i].day;
+		const struct budget_window *month = &f->rows[i].month;
+		struct budget_window then[2];
+		int at;
+
+		/* It may belong to another name now. */
+		if (f->keys[i] == 0 ||
+		    (at = budget_index_find(r->index, f->keys[i])) == -1)
+			continue;
+		if (seen != NULL && (size_t)i < seen->n &&
+		    seen->rows[i].key == f->keys[i]) {
+			day = &seen->rows[i].day;
+			month = &seen->rows[i].month;
+		}
+		then[0] = *day;
+		then[1] = *month;
+		raise(&f->rows[i], &r->rows[at], &then[0], &then[1]);
+	}
 }
 
 bool
@@ -181,16 +219,26 @@ budget_catch_up(struct budget_book *b)
 		return false;
 	ask_history(b, r);
 	budget_lock(b);
-	for (int i = 0; i < budget_nrows(f); i++) {
-		int at;
-
-		/* It may belong to another name now. */
-		if (f->keys[i] == 0 ||
-		    (at = budget_index_find(r->index, f->keys[i])) == -1)
-			continue;
-		raise(&f->rows[i], &r->rows[at]);
-	}
+	raise_all(f, r, NULL);
 	budget_unlock(b);
 	free_rebuild(r);
 	return true;
+}
+
+void
+budget_add_earlier(struct budget_book *b, const struct budget_seen *seen)
+{
+	struct budget_file *f = b->file;
+	struct rebuild *r;
+
+	budget_lock(b);
+	r = new_rebuild(f, seen->now);
+	budget_unlock(b);
+	ask_history(b, r);
+	budget_lock(b);
+	if (f->alone == 0)
+		raise_all(f, r, seen);
+	f->alone = 1;
+	budget_unlock(b);
+	free_rebuild(r);
 }

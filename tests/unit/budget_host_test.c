@@ -25,8 +25,9 @@
 
 #define USD INT64_C(1000000000)
 
-/* A moment of a day that nothing here ends. */
-static const int64_t wall_ms = INT64_C(1795348800000);
+/* In a day that nothing here ends. */
+static const int64_t begin_ms = INT64_C(1795348800000);
+static int64_t wall_ms;
 
 int64_t
 clock_now_ns(void)
@@ -55,8 +56,8 @@ static const struct config config = { .runtime_dir = runtime_dir,
 	.models = &model,
 	.nmodels = 1 };
 
-/* What the ledger has. */
-static int64_t recorded;
+/* What the ledger has, and what of a later moment. */
+static int64_t recorded, later_recorded, later_ms;
 
 static void
 each(const struct config *c, int64_t since_ms,
@@ -66,10 +67,16 @@ each(const struct config *c, int64_t since_ms,
 	(void)since_ms;
 	if (recorded > 0)
 		use(ctx,
-		    &(struct budget_use){ .end_ms = wall_ms,
+		    &(struct budget_use){ .end_ms = begin_ms,
 			.model = { model.id, strlen(model.id) },
 			.tokens = 1,
 			.nanousd = recorded });
+	if (later_recorded > 0)
+		use(ctx,
+		    &(struct budget_use){ .end_ms = later_ms,
+			.model = { model.id, strlen(model.id) },
+			.tokens = 1,
+			.nanousd = later_recorded });
 }
 
 static const struct budget_history history = { .each = each };
@@ -95,7 +102,8 @@ fresh(void)
 {
 	process_close();
 	directory_clear(dir);
-	recorded = 0;
+	recorded = later_recorded = 0;
+	wall_ms = begin_ms;
 	if (mkdir(runtime_dir, 0700) == -1)
 		exit(99);
 }
@@ -165,10 +173,91 @@ test_spent_meanwhile(void)
 	    "a process that starts then does not know of that");
 	CHECK(!say(b).alone, "nor does one of before");
 	budget_purse_watch(later);
-	CHECK(say(later).alone, "until it has read the ledger again");
+	CHECK(!say(later).alone, "nor does one that looks");
+	wall_ms += 2000;
+	budget_purse_watch(later);
+	CHECK(say(later).alone,
+	    "until it has read the ledger again, when all lines are there");
 	CHECK(say(b).alone && say(b).parts[PURSE_DAY].base == USD / 5,
 	    "for all that use the file");
 	budget_close(later);
+	budget_close(b);
+}
+
+/* The store allows a file so much. */
+static void
+allow(struct budget_book *b, int64_t nanousd)
+{
+	struct budget_purse_call call = { .alone = false };
+	struct budget_purse_answer answer = { .state = PURSE_OK,
+		.run = 1,
+		.wall_ms = wall_ms,
+		.version = 1,
+		.hosts = 1 };
+
+	if (!budget_purse_ask(b, NULL, &model, PURSE_TELL, 0, 0, &call)) {
+		printf("Bail out! it says nothing\n");
+		exit(99);
+	}
+	answer.parts[PURSE_DAY] =
+	    (struct budget_purse_said){ .period = call.parts[0].period,
+		    .allowed = nanousd };
+	budget_purse_told(b, &call, &answer);
+}
+
+static void
+spend(struct budget_book *b, int64_t nanousd)
+{
+	struct budget_reservation r = { .again = false };
+	struct budget_room room = { .requests.left = 0 };
+	struct refused refused;
+
+	CHECK(budget_reserve(
+		  b, NULL, &model, 1, nanousd, &r, &room, &refused) == 0,
+	    "its purse has enough");
+	budget_settle(b, &r, 1, nanousd);
+}
+
+/* When the last process with the earlier file ends, a line of the later file's
+ * is not in the ledger yet. */
+static void
+test_not_written_yet(void)
+{
+	struct budget_book *earlier, *b, *other;
+	struct budget_purse_part part;
+
+	fresh();
+	earlier = open_book();
+	recorded = USD / 10;
+	lose_file();
+	b = open_book();
+	other = open_book();
+	allow(b, USD / 2);
+	spend(b, USD / 10);
+	recorded = USD / 5;
+	budget_close(earlier);
+	budget_purse_watch(b);
+	wall_ms += 1000;
+	budget_purse_watch(other);
+	later_ms = wall_ms;
+	spend(b, USD / 20);
+	wall_ms += 1000;
+	recorded = 3 * (USD / 10);
+	later_recorded = USD / 20;
+	budget_purse_watch(b);
+	part = say(b).parts[PURSE_DAY];
+	CHECK(say(b).alone, "what was spent is known after two seconds");
+	CHECK(part.base == USD / 5,
+	    "from the earlier file, although a line came late (%lld)",
+	    (long long)part.base);
+	CHECK(part.used == 3 * (USD / 20), "and from the later one (%lld)",
+	    (long long)part.used);
+	wall_ms += 1000;
+	budget_purse_watch(other);
+	part = say(b).parts[PURSE_DAY];
+	CHECK(part.base == USD / 5 && part.used == 3 * (USD / 20),
+	    "another process that looked adds it no more");
+	budget_close(other);
 	budget_close(b);
 }
 
@@ -182,6 +271,7 @@ main(void)
 	snprintf(lost_dir, sizeof(lost_dir), "%s/lost", dir);
 	test_alone();
 	test_spent_meanwhile();
+	test_not_written_yet();
 	process_close();
 	directory_remove(dir);
 	return check_done();
