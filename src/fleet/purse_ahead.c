@@ -11,7 +11,7 @@
  * engine is the same, because another may not have that count.  So each
  * request begins in the second in which it is counted, and no 60 seconds have
  * more than the bound.  What is left then goes back.  If the process dies, it
- * leaves the ring with its second.
+ * leaves the ring with its second (tests/model/ahead.pml checks it).
  *
  * Hides for which rates a part is worth its calls: those that were asked for in
  * the same second already.

@@ -9,7 +9,7 @@
  * Only the ledger has it, together with what was spent from this file, of which
  * the last lines may not be written yet.  So the rows are looked at first, and
  * the ledger is read a while later, up to the moment of that look; what has
- * been spent from this file since is added.
+ * been spent from this file since is added (tests/model/files.pml checks it).
  */
 #include "config.h"
 
