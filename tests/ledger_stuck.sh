@@ -19,7 +19,9 @@ more_models=', { id = "out"; place = "external"; targets = (
 	{ id = "either"; place = "external"; fallback = [ "unavailable" ];
 	  select = "round_robin"; targets = (
 	  { provider = "cloud"; model = "plain"; },
-	  { provider = "stub"; model = "plain"; } ); }'
+	  { provider = "stub"; model = "plain"; } ); },
+	{ id = "cloudy/*"; place = "external"; targets = (
+	  { provider = "cloud"; model = "*"; } ); }'
 
 # begin WHEN_STUCK
 begin()
@@ -323,5 +325,86 @@ check 'workers are killed: all are recorded or counted' \
 check 'workers are killed: some of them as sent outside' \
 	test "$(counted '.lost_external // 0')" -gt 0
 end count
+
+# --- What had been sent when its process ended --------------------------------
+
+# sending N MODEL: so many more requests whose response does not come.
+sending()
+{
+	for _ in $(seq "$1"); do
+		curl -sN -o /dev/null --max-time 120 \
+			-H "Authorization: Bearer $anna_key" \
+			-H 'Content-Type: application/json' \
+			-d "{\"model\":\"$2\",\"stream\":true,\"messages\":[]}" \
+			"$base/v1/chat/completions" 2>/dev/null &
+		adopt sending $!
+	done
+}
+
+# has_gap: the newest one counts six requests, of which four left.
+has_gap()
+{
+	ask stub/plain
+	[ "$(jq -c 'select(.gap) | [.lost, .lost_external]' "$ledger" |
+		tail -n 1)" = '[6,4]' ]
+}
+
+# sent_and_lost WHAT: six requests were under way.  Nothing else is in the
+# ledger, which was removed.
+sent_and_lost()
+{
+	check "$1: what had been sent is counted" \
+		wait_until -t 10 -p "$tailgate_pid" has_gap
+	out=$("$TAILGATE" -f "$conf" usage --verify 2>&1)
+	like "$1: --verify tells of it" "$out" \
+		'gap: 6 requests from .* were not recorded, 4 of them'
+	out=$("$TAILGATE" -f "$conf" usage)
+	unlike "$1: nothing says that all stayed" "$out" 'Nothing left'
+	like "$1: usage tells how many left" "$out" \
+		'^6 requests could not be written .* 4 of them were sent outside'
+	is "$1: in its JSON as well" "$("$TAILGATE" -f "$conf" usage --format json |
+		jq -c '.total | [.external, .lost, .lost_external]')" '[0,6,4]'
+}
+
+shape='processes = 1; requests = 64;' # one gap
+begin refuse_external
+unset shape
+ask stub/plain
+key=$chief_key
+all_settled
+key=$anna_key
+for model in cloudy/stall-head cloudy/stall-mid; do
+	sending 2 $model
+done
+sending 2 stub/stall-mid
+wait_until stat_reaches other in_flight 4
+wait_until stat_reaches stub in_flight 2
+rm "$ledger"
+for worker in $(workers_of "$tailgate_pid"); do
+	kill -KILL "$worker"
+done
+sent_and_lost 'workers are killed'
+
+# A second signal ends the gateway at once.
+wait_until stat_is other in_flight 0
+wait_until stat_is stub in_flight 0
+key=$chief_key
+all_settled
+key=$anna_key
+sending 4 cloudy/stall-mid
+sending 2 stub/stall-mid
+wait_until stat_reaches other in_flight 4
+wait_until stat_reaches stub in_flight 2
+rm "$ledger"
+signalled_away()
+{
+	kill -TERM "$tailgate_pid"
+	pid_died "$tailgate_pid"
+}
+check 'it ends at once' wait_until signalled_away
+stop "$tailgate_pid"
+start_tailgate
+sent_and_lost 'ended at once'
+end 'requests that were sent'
 
 finish

@@ -114,7 +114,8 @@ print_hosts(const struct usage_report *r)
 	char bytes[40];
 
 	if (r->total.external == 0) {
-		printf("Nothing left this network.\n");
+		if (r->total.lost_external == 0)
+			printf("Nothing left this network.\n");
 		return;
 	}
 	bytes_text(r->total.external_bytes, bytes, sizeof(bytes));
@@ -139,6 +140,15 @@ print_hosts(const struct usage_report *r)
 }
 
 static void
+print_lost(const struct usage_count *c)
+{
+	if (c->lost > 0)
+		printf("%" PRIu64 " requests could not be written to the "
+		       "ledger; %" PRIu64 " of them were sent outside.\n",
+		    c->lost, c->lost_external);
+}
+
+static void
 print_notes(const struct usage_report *r)
 {
 	const struct usage_count *c = &r->total;
@@ -152,10 +162,7 @@ print_notes(const struct usage_report *r)
 		printf("%" PRIu64 " requests went to external targets without "
 		       "a price; what they cost is not in the sum.\n",
 		    c->unpriced);
-	if (c->lost > 0)
-		printf("%" PRIu64 " requests could not be written to the "
-		       "ledger.\n",
-		    c->lost);
+	print_lost(c);
 }
 
 static void
@@ -168,6 +175,7 @@ print_table(const struct usage_report *r)
 	clock_text(r->until_ms, until);
 	if (r->total.requests == 0) {
 		printf("No requests from %.16s to %.16s UTC.\n", since, until);
+		print_lost(&r->total);
 		return;
 	}
 	printf("From %.10s %.5s to %.10s %.5s UTC\n\n", since, since + 11,
@@ -206,6 +214,8 @@ put_count(struct buf *b, const struct usage_count *c)
 	jput_i64(b, "cost_nanousd", c->cost_nanousd);
 	jput_u64(b, "external", c->external);
 	jput_i64(b, "external_bytes", c->external_bytes);
+	jput_u64(b, "lost", c->lost);
+	jput_u64(b, "lost_external", c->lost_external);
 	buf_puts(b, "}");
 }
 

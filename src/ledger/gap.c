@@ -26,6 +26,7 @@
 
 /* Of a process that has no other. */
 static struct ledger_gap own;
+static struct ledger_gap_way own_way;
 
 struct ledger_gap *
 ledger_gap_open(const char *runtime_dir)
@@ -67,8 +68,8 @@ ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
 
 /* ---- what is on its way ------------------------------------------------ */
 
-static void
-bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
+unsigned
+ledger_gap_leave(struct ledger_gap *g, struct ledger_gap_way *way)
 {
 	int32_t lines = atomic_exchange(&way->lines, 0);
 	int32_t external = atomic_exchange(&way->external, 0);
@@ -77,27 +78,39 @@ bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
 	/* Its numbers are not trusted: it may have been taken over. */
 	if (external > lines)
 		external = lines;
-	if (lines > 0) {
+	if (lines > 0)
 		add(g, (uint32_t)lines, external < 0 ? 0 : (uint32_t)external,
 		    since_ms);
-		log_warn("process %d has died with %d requests that were not "
+	atomic_store(&way->pid, 0);
+	return lines > 0 ? (unsigned)lines : 0;
+}
+
+static void
+bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
+{
+	unsigned lost = ledger_gap_leave(g, way);
+
+	if (lost > 0)
+		log_warn("process %d has died with %u requests that were not "
 			 "recorded yet",
-		    pid, lines);
-	}
-	atomic_compare_exchange_strong(&way->pid, &pid, 0);
+		    pid, lost);
 }
 
 struct ledger_gap_way *
 ledger_gap_enter(struct ledger_gap *g)
 {
+	/* Our own number may be that of a dead one, until we use it. */
+	static int32_t known;
 	int32_t self = (int32_t)getpid(), pid;
 
 	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
 		pid = atomic_load(&g->ways[i].pid);
-		if (pid == self ||
-		    (pid > 0 && kill(pid, 0) == -1 && errno == ESRCH))
+		if (pid > 0 &&
+		    (pid == self ? self != known
+				 : kill(pid, 0) == -1 && errno == ESRCH))
 			bury(g, &g->ways[i], pid);
 	}
+	known = self;
 	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
 		pid = 0;
 		if (!atomic_compare_exchange_strong(
@@ -107,7 +120,7 @@ ledger_gap_enter(struct ledger_gap *g)
 		atomic_store(&g->ways[i].external, 0);
 		return &g->ways[i];
 	}
-	return NULL;
+	return &own_way;
 }
 
 void
@@ -120,16 +133,6 @@ ledger_gap_on_way(
 		atomic_store(&way->since_ms, wall_ms);
 	atomic_fetch_add(&way->external, external);
 	atomic_fetch_add(&way->lines, lines);
-}
-
-void
-ledger_gap_leave(struct ledger_gap_way *way)
-{
-	if (way == NULL)
-		return;
-	atomic_store(&way->lines, 0);
-	atomic_store(&way->external, 0);
-	atomic_store(&way->pid, 0);
 }
 
 void

@@ -16,10 +16,10 @@
 
 #include "state/status.h"
 
-/* The lines of one process that the ledger's process has not confirmed: if
- * the process is killed, they are lost.  Lines whose confirmation was on its
- * way are then counted although they exist: better than a lost line that
- * nobody reports. */
+/* The requests of one process that were sent to a provider and have not ended,
+ * and the lines that the ledger's process has not confirmed: if the process is
+ * killed, they are lost.  Lines whose confirmation was on its way are then
+ * counted although they exist: better than a lost line that nobody reports. */
 struct ledger_gap_way {
 	_Atomic int32_t pid; /* 0: nobody's */
 	_Atomic int32_t lines, external;
@@ -49,16 +49,18 @@ void ledger_gap_add(struct ledger_gap *, bool external, int64_t wall_ms);
 /* Takes off what a line has reported. */
 void ledger_gap_told(struct ledger_gap *, uint64_t lost, uint64_t external);
 
-/* An entry for this process; counts what dead ones have left.  NULL: no
- * entry is free.  Looks with kill(2) whether they are dead, so a worker calls
+/* An entry for this process, one of its own if none is free; counts what dead
+ * ones have left.  Looks with kill(2) whether they are dead, so a worker calls
  * it before it is confined. */
 struct ledger_gap_way *ledger_gap_enter(struct ledger_gap *);
-/* So many more lines are on their way, or fewer.  Way NULL: nothing. */
+/* So many more requests or lines are on their way, or fewer.  Way NULL:
+ * nothing. */
 void ledger_gap_on_way(
     struct ledger_gap_way *, int lines, int external, int64_t wall_ms);
-/* Nothing is on its way any more; the place is free. */
-void ledger_gap_leave(struct ledger_gap_way *);
-/* A process has died: counts its unconfirmed lines as lost.  For its parent. */
+/* The process ends: counts what is still on its way as lost, and returns how
+ * many; the entry is free. */
+unsigned ledger_gap_leave(struct ledger_gap *, struct ledger_gap_way *);
+/* A process has died: counts what was on its way as lost.  For its parent. */
 void ledger_gap_died(const char *runtime_dir, int pid);
 
 void ledger_gap_failed(struct ledger_gap *);

@@ -3,17 +3,13 @@
  * SPDX-License-Identifier: ISC
  */
 /*
- * The ledger in a serving process: the last step of each request, whatever
- * happened to it.  Hides which thread sends a line to the ledger's process
- * (keeper.h), and when.
+ * The ledger in a serving process: the last step of each request.  Hides which
+ * thread sends a line to the ledger's process (keeper.h), and when.
  *
- * A line is made by its request's thread and then queued.  Sending it and
- * having it written costs more than everything else about a line, and most of
- * that only once for any number of lines: in a worker, a separate thread sends
- * what was queued within GATHER_MS.  Elsewhere (CGI) the thread that makes a
- * line sends it, unless another thread is already sending.
- *
- * A line waits here until the ledger's process says that it is in the file.
+ * A line is queued by its request's thread.  Having it written costs most, and
+ * hardly more for many lines: in a worker, a separate thread sends what was
+ * queued within GATHER_MS.  Elsewhere (CGI) the thread that makes a line sends
+ * it.  A line waits until the ledger's process says that it is in the file.
  */
 #include "config.h"
 
@@ -46,7 +42,7 @@ struct ledger {
 	struct ledger_post *post; /* NULL: nothing is written */
 	struct ledger_gap *gap;
 	struct ledger_own own; /* if we have our own ledger's process */
-	struct ledger_gap_way *way; /* what waits, if there is a thread */
+	struct ledger_gap_way *way; /* what is sent, and what waits */
 
 	pthread_mutex_t mutex; /* of what follows */
 	struct ledger_drafts waiting;
@@ -114,6 +110,7 @@ static void
 lose(struct ledger *l, struct ledger_draft *line)
 {
 	ledger_gap_add(l->gap, line->external, line->wall_ms);
+	ledger_gap_on_way(l->way, -1, -(int)line->external, line->wall_ms);
 	ledger_draft_free(line);
 	if (l->lost++ == 0 || log_due(&l->warned_ms, WARN_EVERY_MS))
 		log_error("%s can't be written; %" PRIu64
@@ -203,6 +200,16 @@ write_now(struct ledger *l)
 }
 
 void
+ledger_sending(struct ledger *l, struct entry *e, enum place place)
+{
+	bool out = place == PLACE_EXTERNAL && !e->on_way_external;
+
+	ledger_gap_on_way(l->way, !e->on_way, out, e->wall_ms);
+	e->on_way = true;
+	e->on_way_external |= out;
+}
+
+void
 ledger_write(struct ledger *l, const struct entry *e)
 {
 	struct ledger_draft *line;
@@ -210,6 +217,8 @@ ledger_write(struct ledger *l, const struct entry *e)
 	if (l->post == NULL)
 		return;
 	line = ledger_draft_new(e);
+	ledger_gap_on_way(l->way, 1 - e->on_way,
+	    line->external - e->on_way_external, line->wall_ms);
 	pthread_mutex_lock(&l->mutex);
 	if (!has_room(l, line) || l->ended) {
 		lose(l, line);
@@ -217,7 +226,6 @@ ledger_write(struct ledger *l, const struct entry *e)
 		return;
 	}
 	STAILQ_INSERT_TAIL(&l->waiting, line, entry);
-	ledger_gap_on_way(l->way, 1, line->external, line->wall_ms);
 	if (l->nwaiting++ == 0)
 		note_oldest(l);
 	l->waiting_bytes += line->len;
@@ -337,9 +345,6 @@ ledger_write_behind(
 		return;
 	l->told = waiting;
 	l->told_ctx = ctx;
-	if (l->way == NULL)
-		l->way = ledger_gap_enter(l->gap);
-	ledger_post_count(l->post, l->way);
 	pthread_mutex_lock(&l->mutex);
 	l->behind = pthread_create(&l->writer, NULL, writer_main, l) == 0;
 	pthread_mutex_unlock(&l->mutex);
@@ -367,12 +372,8 @@ ledger_give_up(struct ledger *l)
 		return;
 	pthread_mutex_lock(&l->mutex);
 	lose_all(l);
-	/* Those that a hanging thread is sending. */
-	for (; l->nwaiting > 0; l->nwaiting--) {
-		ledger_gap_add(l->gap, false, clock_wall_ms());
-		l->lost++;
-	}
-	ledger_gap_leave(l->way);
+	/* Those that a hanging thread is sending, and what has not ended. */
+	l->lost += ledger_gap_leave(l->gap, l->way);
 	l->way = NULL;
 	pthread_mutex_unlock(&l->mutex);
 }
@@ -404,6 +405,8 @@ open_post(struct ledger *l, const struct config *config, int desk, char *why,
 		return NULL;
 	}
 	l->gap = ledger_gap_open(config->runtime_dir);
+	l->way = ledger_gap_enter(l->gap);
+	ledger_post_count(l->post, l->way);
 	return l;
 }
 
@@ -427,10 +430,7 @@ ledger_join(const struct config *config, int desk, char *why, size_t size)
 {
 	struct ledger *l = new_ledger(config);
 
-	if (config->ledger && open_post(l, config, desk, why, size) == NULL)
-		return NULL;
-	l->way = config->ledger ? ledger_gap_enter(l->gap) : NULL;
-	return l;
+	return config->ledger ? open_post(l, config, desk, why, size) : l;
 }
 
 void

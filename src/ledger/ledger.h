@@ -57,6 +57,10 @@ void ledger_write_behind(
 #define LEDGER_HURRY_MS 250
 void ledger_write(struct ledger *, const struct entry *);
 
+/* The request is about to be sent to a provider of that place: if the process
+ * is killed before it has written the request's line, it counts as lost. */
+void ledger_sending(struct ledger *, struct entry *, enum place);
+
 /* Are requests being recorded?  False when a line has waited for
  * LEDGER_PATIENCE_MS, or when this process or a neighbour has just failed to
  * write and has not succeeded since.  Costs no system call but for the time. */
@@ -65,7 +69,8 @@ bool ledger_keeps(struct ledger *);
 /* Returns when nothing waits any more, or until_ms (clock_now_ms()) has
  * come. */
 void ledger_flush(struct ledger *, int64_t until_ms);
-/* Before the process ends at once: counts what still waits as lost. */
+/* Before the process ends at once: counts what still waits, and requests that
+ * were sent and have not ended, as lost. */
 void ledger_give_up(struct ledger *);
 /* False: there is none. */
 bool ledger_status(struct ledger *, struct status_ledger *out);

@@ -239,6 +239,7 @@ usage_count_add(struct usage_count *to, const struct usage_count *c)
 	to->external_bytes = sum_i64(to->external_bytes, c->external_bytes);
 	to->total_ms = sum_i64(to->total_ms, c->total_ms);
 	to->lost += c->lost;
+	to->lost_external += c->lost_external;
 }
 
 /* What a try used, in the group of where it went, which is returned. */
@@ -276,6 +277,7 @@ add_request(struct group *to, const struct ledger_line *l)
 		.failed = l->status >= 400,
 		.total_ms = l->total_ms > 0 ? l->total_ms : 0,
 		.lost = (uint64_t)l->lost,
+		.lost_external = (uint64_t)l->lost_external,
 	};
 
 	usage_count_add(&to->group.count, &c);

@@ -48,7 +48,8 @@ struct usage_count {
 	uint64_t external; /* tries sent to a provider outside */
 	int64_t external_bytes; /* bodies sent there */
 	int64_t total_ms;
-	uint64_t lost; /* that writers say they could not write */
+	uint64_t lost; /* requests without a line, as gaps tell */
+	uint64_t lost_external; /* of them sent outside */
 };
 void usage_count_add(struct usage_count *, const struct usage_count *);
 

@@ -172,6 +172,7 @@ send_and_relay(struct attempt *t)
 	t->relay.answered = on_answered;
 	t->relay.answered_ctx = t;
 	health_begin(r->server->health, t->provider);
+	ledger_sending(r->server->ledger, &r->entry, t->provider->place);
 	exchange_with_retries(t);
 	if (relay_lack(&t->relay) != MEMORY_ENOUGH)
 		t->report.result = UPSTREAM_EXHAUSTED;

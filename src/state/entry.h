@@ -64,6 +64,7 @@ struct entry {
 	bool client_gone, cut; /* cut: upstream ended early */
 	uint64_t bytes_in, bytes_out; /* bodies from and to the client */
 	int64_t total_ms; /* -1: none */
+	bool on_way, on_way_external; /* as ledger_sending() has counted it */
 };
 
 /* The sums over its tries. */

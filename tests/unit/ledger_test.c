@@ -1522,6 +1522,44 @@ test_all(void)
 	test_parse_tries();
 }
 
+/* Requests were sent, and their process is killed before they have ended. */
+static void
+test_sent(void)
+{
+	struct entry one = entry("req_one"), other = entry("req_other");
+	struct entry local = entry("req_local");
+	struct ledger_report r;
+	struct ledger *l;
+	pid_t pid;
+
+	fresh();
+	keeper_open();
+	one.tries = other.tries = local.tries = NULL;
+	one.ntries = other.ntries = local.ntries = 0;
+	pid = fork();
+	if (pid == 0) {
+		l = join_or_die();
+		ledger_sending(l, &one, PLACE_LOCAL);
+		ledger_sending(l, &one, PLACE_EXTERNAL);
+		ledger_sending(l, &one, PLACE_EXTERNAL);
+		ledger_sending(l, &local, PLACE_LOCAL);
+		/* Its tries say that nothing left after all. */
+		ledger_sending(l, &other, PLACE_EXTERNAL);
+		ledger_write(l, &other);
+		ledger_flush(l, clock_now_ms() + 60000);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	l = join_or_die();
+	write_n(l, 1);
+	ledger_close(l);
+	keeper_close();
+	r = verify();
+	CHECK(r.lines == 3 && r.lost == 2 && r.lost_external == 1,
+	    "what was sent and has not ended is counted (%llu, %llu)",
+	    (unsigned long long)r.lost, (unsigned long long)r.lost_external);
+}
+
 /* A process calls without end, and leaves impossible counts. */
 static void
 test_flood(void)
@@ -1592,6 +1630,7 @@ main(void)
 	test_stopped_keeper();
 	test_hostile_frames();
 	test_flood();
+	test_sent();
 	/* A confined process cannot follow a directory that is replaced. */
 	config.sandbox = CONFINE_OFF;
 	test_blocked();
