@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import random
+import select
 import socket
 import socketserver
 import struct
@@ -28,10 +29,13 @@ HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 # have received exactly the accounted bytes.
 WHOLE = ("good", "good", "slow", "cut", "cut-head", "reset", "close", "500",
          "503", "429", "400", "html", "error-inside", "timeout", "stall",
-         "kept-reset", "no-usage", "empty")
+         "kept-reset", "no-usage", "empty", "half-event", "reset-event",
+         "interim", "drip", "usage-cut", "error-event", "close-good",
+         "twice", "kept-close")
 # Bodies that it does not read to their end: at most the accounted bytes, which
 # are at most the body's.
-PART = ("reset-early", "part", "early-500", "unread")
+PART = ("reset-early", "part", "early-500", "unread", "early-200",
+        "early-429", "early-413", "kept-part", "upload-stall")
 LOCK = threading.Lock()
 RECEIVED = {}
 
@@ -90,6 +94,12 @@ class Stub(socketserver.BaseRequestHandler):
         while self.request.recv(65536):
             pass
 
+    # Reads nothing, until the other side has given up.
+    def wait_for_end_unread(self):
+        poll = select.poll()
+        poll.register(self.request, 0)
+        poll.poll(6000)
+
     def answer(self, status, kind, body, extra=""):
         self.request.sendall((
             f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n{extra}"
@@ -102,6 +112,18 @@ class Stub(socketserver.BaseRequestHandler):
         for i, part in enumerate(parts):
             if fault == "cut" and i == 2:
                 return False
+            if fault in ("half-event", "reset-event") and i == 2:
+                self.request.sendall(b"%x\r\n%s" % (len(part), part[:20]))
+                if fault == "reset-event":
+                    time.sleep(0.02)
+                    self.reset()
+                return False
+            if fault == "usage-cut" and i == 3:
+                part = part.replace(b"data: [DONE]\n\n", b"")
+                self.request.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+                return False
+            if fault == "error-event" and i == 2:
+                part = b'data: {"error":{"message":"overloaded"}}\n\n'
             if fault == "stall" and i == 2:
                 self.wait_for_end()
                 return False
@@ -120,8 +142,14 @@ class Stub(socketserver.BaseRequestHandler):
             while len(self.buffer) < want and self.fill():
                 pass
             note(name, len(self.buffer[:length]) - had)
-        elif fault == "early-500":
-            self.answer(500, "text/plain", b"no")
+        elif fault in ("early-500", "early-429", "early-413"):
+            self.answer(int(fault[6:]), "text/plain", b"no")
+        elif fault == "early-200":
+            self.answer(200, "application/json", chat(False, True)[0])
+            if length % 2:
+                time.sleep(0.2)
+        elif fault == "upload-stall":
+            self.wait_for_end_unread()
         elif fault == "unread":
             # Until the other side has had enough of it.
             time.sleep(2.5)
@@ -142,9 +170,15 @@ class Stub(socketserver.BaseRequestHandler):
         return body
 
     def serve(self, fault, body, first):
-        asked = json.loads(body)
+        asked = json.loads(body) if body[:1] == b"{" else {}
         if fault == "kept-reset":
             fault = "good" if first else "reset"
+        if fault == "kept-close":
+            fault = "good" if first else "close"
+        if fault == "interim":
+            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"
+                                 b"HTTP/1.1 103 Early Hints\r\n"
+                                 b"Link: </x>\r\n\r\n")
         if fault == "reset":
             self.reset()
             return False
@@ -185,8 +219,28 @@ class Stub(socketserver.BaseRequestHandler):
             if fault == "stall":
                 self.wait_for_end()
             return False
-        self.answer(200, "application/json", parts[0])
-        return True
+        if fault in ("half-event", "reset-event", "usage-cut"):
+            self.request.sendall(
+                b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n40\r\n" + parts[0][:40])
+            if fault == "reset-event":
+                time.sleep(0.02)
+                self.reset()
+            return False
+        if fault == "error-event":
+            parts[0] = b'{"error":{"message":"overloaded"}}'
+        if fault == "drip":
+            for byte in b"HTTP/1.1 200 X\r\nContent-Le":
+                self.request.sendall(bytes((byte,)))
+                time.sleep(0.005)
+            self.request.sendall(b"ngth: %d\r\n\r\n%s" % (
+                len(parts[0]), parts[0]))
+            return True
+        self.answer(200, "application/json", parts[0],
+                    "Connection: close\r\n" if fault == "close-good" else "")
+        if fault == "twice":
+            self.answer(200, "application/json", parts[0])
+        return fault != "close-good"
 
     def handle(self):
         first = True
@@ -196,6 +250,8 @@ class Stub(socketserver.BaseRequestHandler):
                 if said is None:
                     return
                 fault, name = said[0].split("/")[1:3]
+                if fault == "kept-part":
+                    fault = "good" if first else "part"
                 if fault in PART:
                     self.part(fault, name, said[1])
                     return
@@ -268,7 +324,7 @@ def config(seed, where):
                 f'{{ name = "{name}"; place = "{place}"; '
                 f'url = "http://{at}/{fault}/{name}/v1"; '
                 f'retries = {rng.randint(0, 2)}; '
-                f'endpoints = [ "chat" ]; '
+                'endpoints = [ "chat", "embeddings", "transcriptions" ]; '
                 f'circuit = {{ failures = {circuit}; }}; '
                 'timeouts = { connect = 2.0; first_byte = 1.0; idle = 1.0; '
                 'total = 8.0; }; }')
@@ -288,8 +344,25 @@ def config(seed, where):
 
 # --- The clients -------------------------------------------------------------
 
+BOUNDARY = "----chains"
+
+
+def make_form(rng, model):
+    """An upload; the larger ones are spooled to a file."""
+    size = rng.choice((3000, 70000, 900000, 5000000))
+    return (f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="model"'
+            f'\r\n\r\n{model}\r\n--{BOUNDARY}\r\nContent-Disposition: '
+            'form-data; name="file"; filename="a.wav"\r\nContent-Type: '
+            'audio/wav\r\n\r\n').encode() + rng.randbytes(size) + (
+                f'\r\n--{BOUNDARY}--\r\n').encode()
+
+
 def make_body(rng, endpoint, model):
+    if endpoint == "audio/transcriptions":
+        return make_form(rng, model)
     text = "w" * rng.choice((20, 300, 13000, 200000, 900000))
+    if endpoint == "embeddings":
+        return json.dumps({"model": model, "input": text})
     body = {"model": model, "stream": rng.random() < 0.5}
     if endpoint == "responses":
         body["input"] = text
@@ -301,7 +374,10 @@ def make_body(rng, endpoint, model):
 
 
 def ask_one(rng, address, key):
-    endpoint = rng.choice(("chat/completions", "responses", "messages"))
+    endpoint = rng.choice(("chat/completions", "responses", "messages",
+                           "embeddings", "audio/transcriptions"))
+    kind = (f"multipart/form-data; boundary={BOUNDARY}"
+            if endpoint == "audio/transcriptions" else "application/json")
     model = f"m{rng.randrange(50)}"
     hang_up = rng.random() < 0.1
     connection = http.client.HTTPConnection(*address, timeout=60)
@@ -309,7 +385,7 @@ def ask_one(rng, address, key):
         connection.request("POST", f"/v1/{endpoint}",
                            make_body(rng, endpoint, model),
                            {"Authorization": f"Bearer {key}",
-                            "Content-Type": "application/json"})
+                            "Content-Type": kind})
         if hang_up:
             time.sleep(rng.random() * 0.6)
             return
