@@ -8,6 +8,8 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 start_upstream stub
+echo tg-of-the-other-gateway >"$dir/peer.key"
+chmod 600 "$dir/peer.key"
 new_config <<-END
 	providers = ( { name = "stub"; place = "external"; url = "$stub_url";
 	    circuit = { failures = 0; };
@@ -23,8 +25,13 @@ new_config <<-END
 	      "image_edits", "embeddings" ]; },
 	  { name = "fetcher"; place = "local"; url = "$stub_url";
 	    endpoints = [ "chat", "responses", "messages" ];
-	    fetches_media = true; } );
-	models = ( { id = "m"; place = "external";
+	    fetches_media = true; },
+	  { name = "peer"; kind = "tailgate"; place = "external";
+	    url = "$stub_url"; key = { file = "$dir/peer.key"; };
+	    endpoints = [ "chat" ]; } );
+	models = ( { id = "peer"; place = "external"; targets = (
+	    { provider = "peer"; model = "plain"; } ); },
+	  { id = "m"; place = "external";
 	    targets = ( { provider = "stub"; model = "plain"; } ); },
 	  { id = "home"; targets = (
 	    { provider = "home"; model = "plain"; } ); },
@@ -217,6 +224,9 @@ table()
 			-H "$header: OMEGA-123"
 		found "the header $header"
 	done
+	post /v1/chat/completions '{"model":"peer","messages":[]}' \
+		-H 'X-Tailgate-Hops: 4111111111111111'
+	found 'the gateways on the way'
 
 	# Forms.
 	printf 'ID3\377\373' >"$dir/sound"
@@ -300,7 +310,9 @@ table()
 		'"Model"' '"MODEL"' '"model "' '" model"' '"model[]"' '"model[0]"' \
 		'"mo\\del"' "'model'" '"=?utf-8?B?bW9kZWw=?="' 'x; name*=utf-8'"''model" \
 		'x; name*0=mod; name*1=el' '"x"; name="model"' '"model"; filename*0=a' \
-		'"stre%61m"' '"Prompt"' '"models"' '"fallb%61cks"' '"engine"'; do
+		'"stre%61m"' '"Prompt"' '"models"' '"fallb%61cks"' '"engine"' \
+		'"extra_body[model]"' '"[model]"' '"extraBody[x][Model]"' \
+		'"x"; filename="a; name=model; b"'; do
 		{
 			printf -- '--b\r\n%s"model"\r\n\r\nm\r\n' "$part"
 			printf -- '--b\r\n%s%s\r\n\r\nn\r\n--b--\r\n' \
@@ -314,7 +326,9 @@ table()
 	for member in '"mod%65l":"n"' '"Model":"n"' '"model ":"n"' \
 		'"model\u0000x":"n"' '"extra_body":{"model":"n"}' \
 		'"extra_body":{"x":[{"MODEL":"n"}]}' '"body":{"stream":true}' \
-		'"litellm_params":{"fallbacks":["n"]}' '"params":{"messages":[]}'; do
+		'"litellm_params":{"fallbacks":["n"]}' \
+		'"extraBody":{"model":"n"}' '"content_policy_fallbacks":[]' \
+		'"params":{"messages":[]}'; do
 		post /v1/chat/completions "{\"model\":\"m\",\"messages\":[],$member}"
 		check "$server: refused: $member" error_is 400 invalid_value
 	done

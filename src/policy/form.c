@@ -64,7 +64,7 @@ take_part(struct reading *r, const struct call_part *part, struct fields *f)
 			"The form has a field that an upstream could take for "
 			"`%s` but that is spelled otherwise; write `%s`.",
 			name, name));
-	if (member_is_rival(part->name))
+	if (member_is_rival(part->name) || member_is_path(part->name))
 		return call_refuse(r, REFUSE_INVALID_REQUEST,
 		    arena_text(r->arena, part->name),
 		    "The form could name another model than `model` does; "

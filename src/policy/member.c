@@ -57,10 +57,10 @@ static const struct member_spec members[] = {
 _Static_assert(MEMBERS <= 64, "a set of them is 64 bits");
 
 /* Members that some gateways and servers merge into the body, or use in its
- * place. */
-static const char *const carriers[] = { "extra_body", "extra_json",
-	"litellm_params", "override_params", "overrides", "request",
-	"request_body", "body", "payload", "params", "parameters", "json" };
+ * place; without underscores. */
+static const char *const carriers[] = { "extrabody", "extrajson",
+	"litellmparams", "overrideparams", "overrides", "request",
+	"requestbody", "body", "payload", "params", "parameters", "json" };
 #define CARRIERS (sizeof(carriers) / sizeof(carriers[0]))
 
 /* Which names inside of such a member would count. */
@@ -69,8 +69,10 @@ static const char *const carried[] = { "model", "stream", "prompt", "messages",
 #define CARRIED (sizeof(carried) / sizeof(carried[0]))
 
 /* By these, OpenRouter, LiteLLM and Azure use other models. */
-static const char *const rivals[] = { "models", "fallbacks", "fallback_models",
-	"engine", "model_list", "model_name", "deployment_id" };
+static const char *const rivals[] = { "models", "fallbacks",
+	"context_window_fallbacks", "content_policy_fallbacks",
+	"fallback_models", "engine", "model_list", "model_name",
+	"deployment_id" };
 #define RIVALS (sizeof(rivals) / sizeof(rivals[0]))
 
 const struct member_spec *
@@ -194,8 +196,16 @@ member_is_rival(struct span key)
 bool
 member_is_carrier(struct span key)
 {
+	char text[FOLDED_MAX], plain[FOLDED_MAX];
+	struct span folded = fold(key, text);
+	size_t n = 0;
+
+	/* extra_body, extra-body, extraBody */
+	for (size_t i = 0; i < folded.len; i++)
+		if (folded.p[i] != '_')
+			plain[n++] = folded.p[i];
 	for (size_t i = 0; i < CARRIERS; i++)
-		if (span_is_nocase(key, carriers[i]))
+		if (span_is((struct span){ plain, n }, carriers[i]))
 			return true;
 	return false;
 }
@@ -207,4 +217,24 @@ member_is_carried(struct span key)
 		if (span_is(key, carried[i]))
 			return true;
 	return member_is_rival(key) || member_disguised(key) != NULL;
+}
+
+bool
+member_is_path(struct span key)
+{
+	size_t n = 0, at, len;
+
+	while (n < key.len && key.p[n] != '[')
+		n++;
+	if (n > 0 && !member_is_carrier((struct span){ key.p, n }))
+		return false;
+	for (at = n; at < key.len; at += len + 1) {
+		for (len = 0; at + len < key.len && key.p[at + len] != '[' &&
+		     key.p[at + len] != ']';)
+			len++;
+		if (len > 0 &&
+		    member_is_carried((struct span){ key.p + at, len }))
+			return true;
+	}
+	return false;
 }

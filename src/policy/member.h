@@ -59,5 +59,7 @@ bool member_is_rival(struct span key);
 bool member_is_carrier(struct span key);
 /* Is this a name that such a member must not contain? */
 bool member_is_carried(struct span key);
+/* Is it both, as forms write it ("extra_body[model]", "[model]")? */
+bool member_is_path(struct span key);
 
 #endif

@@ -64,6 +64,13 @@ passing_take_trace(struct passing *passing, const char *value,
 }
 
 void
+passing_take_hops(struct passing *passing, const char *list)
+{
+	if (list != NULL)
+		add_text(passing, span_of(list));
+}
+
+void
 passing_boundary(struct passing *passing, struct span boundary)
 {
 	passing->boundary = boundary;

@@ -27,7 +27,7 @@ struct passing_header {
 #define PASSING_HEADERS 5
 extern const struct passing_header passing_headers[PASSING_HEADERS];
 
-#define PASSING_TEXTS (PASSING_HEADERS + 3)
+#define PASSING_TEXTS (PASSING_HEADERS + 4)
 struct passing {
 	const char *values[PASSING_HEADERS]; /* NULL: not sent */
 	struct span boundary; /* of a form, p NULL: none */
@@ -44,6 +44,9 @@ void passing_take(struct passing *, size_t header, const char *value);
  * (trace.h); one that is none is not sent. */
 void passing_take_trace(struct passing *, const char *value,
     const unsigned char span[TRACE_SPAN_BYTES], struct arena *);
+/* The gateways that a request went through (hop.h), as the last of them wrote
+ * them (NULL: none). */
+void passing_take_hops(struct passing *, const char *list);
 /* The boundary of a form: it is sent in Content-Type and in the body. */
 void passing_boundary(struct passing *, struct span boundary);
 /* The id in the path of something that a provider keeps: -1, and *refused,

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/task.h"
 #include "policy/admission.h"
+#include "policy/hop.h"
 #include "policy/owner.h"
 #include "policy/session.h"
 #include "serve/request_internal.h"
@@ -175,6 +176,7 @@ take_passing(struct request *r)
 	passing_take_trace(
 	    p, io_param(r->io, "HTTP_TRACEPARENT"), span, r->arena);
 	r->entry.trace = p->trace;
+	passing_take_hops(p, io_param(r->io, HOP_LIST_PARAM));
 	if (r->spec->body == ENDPOINT_BODY_MULTIPART)
 		passing_boundary(
 		    p, multipart_boundary(io_param(r->io, "CONTENT_TYPE")));

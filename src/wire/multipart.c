@@ -150,6 +150,24 @@ begins_nocase(struct span s, const char *with)
 	return s.len >= n && strncasecmp(s.p, with, n) == 0;
 }
 
+/* Could a reader that looks for semicolons alone (cpp-httplib, in the servers
+ * of llama.cpp and whisper.cpp) find another name in a quoted value? */
+static bool
+holds_name(struct span value)
+{
+	const char *semicolon;
+
+	while (value.len > 0 &&
+	    (semicolon = memchr(value.p, ';', value.len)) != NULL) {
+		value = skip_blanks(
+		    behind(value, (size_t)(semicolon - value.p) + 1));
+		if (begins_nocase(value, "name") ||
+		    begins_nocase(value, "filename"))
+			return true;
+	}
+	return false;
+}
+
 /* The parameters of a Content-Disposition. */
 static const char *
 parse_disposition(struct span s, struct multipart_part *part)
@@ -165,6 +183,8 @@ parse_disposition(struct span s, struct multipart_part *part)
 		return "a part that is not form-data";
 	s = behind(s, sizeof(type) - 1);
 	while ((got = take_parameter(&s, &name, &value)) == 1) {
+		if (holds_name(value))
+			return "a part with a name within another";
 		/* name*, name*0, name*0*: RFC 2231. */
 		if (begins_nocase(name, "name*"))
 			return "a part with an encoded name";

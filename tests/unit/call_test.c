@@ -865,6 +865,10 @@ test_disguise(void)
 		"\"Extra_Body\":{\"model\":\"n\"}",
 		"\"ext\\u0072a_body\":{\"mod\\u0065l\":\"n\"}",
 		"\"litellm_params\":{\"fallbacks\":[]}",
+		"\"extraBody\":{\"model\":\"n\"}",
+		"\"extra-body \":{\"model\":\"n\"}",
+		"\"context_window_fallbacks\":[]",
+		"\"content_policy_fallbacks\":[{\"m\":[\"n\"]}]",
 		"\"body\":{\"stream\":true}",
 		"\"parameters\":{\"messages\":[]}" };
 	static const char *const fine[] = { "\"modelx\":1,\"user\":\"Model\"",

@@ -177,6 +177,12 @@ test_bad(void)
 	bad("--b0\r\nContent-Disposition: form-data; "
 	    "name=\"=?utf-8?B?bW9kZWw=?=\"\r\n\r\n1\r\n--b0--",
 	    "a part with an encoded name");
+	bad("--b0\r\nContent-Disposition: form-data; name=\"x\"; "
+	    "filename=\"a; name=model; b\"\r\n\r\n1\r\n--b0--",
+	    "a part with a name within another");
+	bad("--b0\r\nContent-Disposition: form-data; "
+	    "name=\"x\\\"; NAME=\\\"model\"\r\n\r\n1\r\n--b0--",
+	    "a part with a name within another");
 	bad("--b0\r\nContent-Disposition: attachment; "
 	    "name=a\r\n\r\n1\r\n--b0--",
 	    "a part that is not form-data");
