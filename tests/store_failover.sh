@@ -163,6 +163,9 @@ for name in one two three; do
 		models = ( { id = "paid"; targets = ( { provider = "card";
 		  model = "n=20,delay=2"; price = { input = 30.0; output = 30.0; };
 		  } ); budget = { usd_per_day = 2.0; shared = true; }; },
+		  { id = "copied"; targets = ( { provider = "card"; model = "n=1";
+		  price = { input = 30.0; output = 30.0; }; } );
+		  budget = { usd_per_day = 2.0; shared = true; }; },
 		  { id = "*"; targets = ( { provider = "card"; model = "*"; } ); } );
 	END
 	[ $name != one ] || add_client anna
@@ -201,6 +204,33 @@ goes_on()
 {
 	[ "$(so_far)" -ge "$1" ]
 }
+
+# --- A master that is alone ----------------------------------------------------------
+
+# Its data would be lost with it, and a host that is cut off with it would spend
+# a part that nobody knows of.
+says first config set min-replicas-to-write 0 >/dev/null
+for name in second third; do
+	eval "pause_process \$${name}_pid"
+done
+ask one copied
+is 'no part of a budget is used of which the replicas have not heard' \
+	"$status $(jq -r .error.code "$dir/response")" \
+	'503 budget_store_unavailable'
+like 'and the log says so' "$(cat "$dir/one.log")" \
+	"not even 1 of the engine's replicas has its data"
+resume_process "$second_pid"
+served_copied()
+{
+	ask one copied
+	[ "$status" = 200 ]
+}
+check 'when one of two has, it is' wait_until -t 60 served_copied
+resume_process "$third_pid"
+says first config set min-replicas-to-write 1 >/dev/null
+for name in first second third; do
+	wait_until -t 60 sees_all $name || broken 'the Sentinels do not agree'
+done
 
 # --- A master that hangs -------------------------------------------------------------
 

@@ -18,7 +18,8 @@
 #define ARGS_HEAD 6
 #define ARGS_PART 10
 #define ARGS (ARGS_HEAD + PURSE_KINDS * ARGS_PART)
-#define REPLY_HEAD 5
+#define REPLY_HEAD 6
+#define REPLY_REPLICAS 5
 #define REPLY_PART 5
 
 uint64_t
@@ -133,14 +134,29 @@ read_answer(const struct store_reply *reply, struct budget_purse_answer *a)
 	return true;
 }
 
+/* What was granted must not be forgotten by a replica that becomes the master
+ * while this host is cut off, because no other host knows of it.  The one that
+ * becomes it is on the side of most servers, and has the most data there; so it
+ * is enough that most servers have it, this one included. */
+static bool
+is_kept(struct purse *p, uint64_t connection, const struct store_reply *reply)
+{
+	int64_t replicas = number(reply, REPLY_REPLICAS);
+
+	return replicas == 0 ||
+	    store_is_copied(p->store, connection, (replicas + 1) / 2);
+}
+
 bool
 purse_say(struct purse *p, const struct budget_purse_call *call)
 {
 	struct store_reply *reply = NULL;
 	struct budget_purse_answer answer;
 	char key[STORE_KEY_SIZE];
+	struct store_call *asked;
 	struct args args;
 	struct span keys[1];
+	uint64_t connection;
 	bool ok;
 
 	keys[0] = store_key(p->store, key,
@@ -148,9 +164,11 @@ purse_say(struct purse *p, const struct budget_purse_call *call)
 	    NULL);
 	make_args(&args, call);
 	memset(&answer, 0, sizeof(answer));
-	ok = store_eval(p->store, &purse_script, keys, 1, args.spans, args.n,
-		 &reply) == STORE_OK &&
-	    read_answer(reply, &answer);
+	asked =
+	    store_begin(p->store, &purse_script, keys, 1, args.spans, args.n);
+	connection = store_connection(p->store);
+	ok = store_wait(p->store, asked, &reply) == STORE_OK &&
+	    read_answer(reply, &answer) && is_kept(p, connection, reply);
 	answer.run = purse_run(p);
 	budget_purse_told(p->book, call, ok ? &answer : NULL);
 	store_reply_free(reply);

@@ -15,8 +15,9 @@
 
 /* KEYS: the budget.  ARGV after the run: host, incarnation, seq, alone,
  * version, hosts, and for each bound the members of struct budget_purse_part,
- * in their order.  Reply: state, the engine's ms, version, hosts, hungry, and
- * for each bound period, retired, allowed, total, spent. */
+ * in their order.  Reply: state, the engine's ms, version, hosts, hungry, its
+ * replicas (0 if nothing was granted), and for each bound period, retired,
+ * allowed, total, spent. */
 extern struct store_script purse_script;
 /* state in the reply */
 #define PURSE_SAID_OK 0

@@ -109,6 +109,14 @@ enum store_result
 store_tell(struct store *, struct store_script *, const struct span *keys,
     size_t nkeys, const struct span *args, size_t nargs);
 
+/* The connection that the last call was sent on, 1..  The next one may reach
+ * another engine. */
+uint64_t store_connection(const struct store *);
+/* Do so many of the engine's replicas have what calls on that connection
+ * have written?  Waits for half of the store's timeout at most, as do later
+ * calls. */
+bool store_is_copied(struct store *, uint64_t connection, int64_t replicas);
+
 /* Decimal text of a number as an argument. */
 #define STORE_NUMBER_SIZE 24
 struct span store_number(char out[STORE_NUMBER_SIZE], int64_t);

@@ -48,12 +48,12 @@ call_free(struct store_call *call)
 	free(call);
 }
 
-void
+struct store_call *
 store_ask(struct store *s, enum store_call_kind kind, const struct span *args,
     size_t nargs)
 {
 	resp_command(&s->calls_link.out, args, nargs);
-	call_push(s, kind);
+	return call_push(s, kind);
 }
 
 /* Writes the command's beginning.  An engine that does not know the script gets
@@ -238,13 +238,19 @@ store_take_reply(struct store_link *l, struct store_reply *reply)
 	TAILQ_REMOVE(&s->calls, call, entry);
 	s->late = false;
 	call->reply = reply;
-	if (call->kind != STORE_CALL_SCRIPT && call->kind != STORE_CALL_PING) {
-		store_greeted(s, call->kind, reply);
-		call_free(call);
-	} else {
+	switch (call->kind) {
+	case STORE_CALL_SCRIPT:
+	case STORE_CALL_PING:
 		note_time(s, call);
 		if (resp_error(reply) == NULL || !send_again(s, call))
 			finish(s, call);
+		break;
+	case STORE_CALL_COPIED:
+		finish(s, call);
+		break;
+	default:
+		store_greeted(s, call->kind, reply);
+		call_free(call);
 	}
 	l->asked_ms = TAILQ_EMPTY(&s->calls) ? 0 : clock_now_ms();
 }
@@ -347,6 +353,49 @@ store_eval(struct store *s, struct store_script *script,
 {
 	return store_wait(
 	    s, store_begin(s, script, keys, nkeys, args, nargs), reply);
+}
+
+/* ---- copies ------------------------------------------------------------ */
+
+uint64_t
+store_connection(const struct store *s)
+{
+	return s->generation;
+}
+
+/* False: not in time, or the engine refuses to say. */
+static bool
+have_copies(struct store *s, int64_t replicas)
+{
+	char numbers[2][STORE_NUMBER_SIZE];
+	const struct span args[] = { span_of("WAIT"),
+		store_number(numbers[0], replicas),
+		store_number(numbers[1], s->settings->timeout_ms / 2 + 1) };
+	struct store_call *call = store_ask(
+	    s, STORE_CALL_COPIED, args, sizeof(args) / sizeof(args[0]));
+	struct store_reply *reply;
+	bool copied;
+
+	call->awaited = true;
+	if (store_wait(s, call, &reply) != STORE_OK)
+		return false;
+	copied = store_reply_int(reply, 0) >= replicas;
+	store_reply_free(reply);
+	return copied;
+}
+
+bool
+store_is_copied(struct store *s, uint64_t connection, int64_t replicas)
+{
+	if (!store_is_up(s) || s->generation != connection)
+		return false;
+	if (have_copies(s, replicas))
+		return true;
+	if (log_due(&s->warned_ms, WARN_EVERY_MS))
+		log_warn("store: not even %" PRId64
+			 " of the engine's replicas has its data in time",
+		    replicas);
+	return false;
 }
 
 enum store_result

@@ -49,6 +49,7 @@ enum store_call_kind {
 	STORE_CALL_INFO,
 	STORE_CALL_FIND,
 	STORE_CALL_PING,
+	STORE_CALL_COPIED,
 };
 
 struct store_call {
@@ -121,8 +122,8 @@ const char *store_read_info(struct store *, const struct store_reply *);
 /* ---- store_call.c ------------------------------------------------------ */
 
 /* Appends a command of the store's own.  Its reply comes in order. */
-void store_ask(struct store *, enum store_call_kind, const struct span *args,
-    size_t nargs);
+struct store_call *store_ask(struct store *, enum store_call_kind,
+    const struct span *args, size_t nargs);
 void store_take_reply(struct store_link *, struct store_reply *);
 void store_drop_calls(struct store_link *);
 

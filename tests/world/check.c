@@ -299,7 +299,9 @@ static void
 check_client(unsigned i)
 {
 	const struct world_request *r = &world->requests[i];
-	const char *body = memmem(r->response, r->response_len, "\r\n\r\n", 4);
+	const char *body = r->response_len == 0
+	    ? NULL
+	    : memmem(r->response, r->response_len, "\r\n\r\n", 4);
 	size_t len;
 	int status;
 
