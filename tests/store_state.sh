@@ -171,6 +171,11 @@ as_office()
 		-H "X-Tailgate-Relay: v=1; client=$2; priority=10; place=local; id=req_0123456789abcdef0123; patience_ms=20000"
 	[ "$status" != 401 ]
 }
+printf '{"model":"costs","messages":[]}' >"$dir/ask"
+like 'explain says what it does not know yet of other hosts' \
+	"$("$TAILGATE" -f "$dir/three/tailgate.conf" explain --client office \
+		"$dir/ask" 2>&1)" \
+	'client office, requests_per_minute over all hosts: 0 of 6 used, 0 held, 6 left; of this host alone: nothing was heard of the others in this period'
 passed=0
 for host in one two three; do
 	wait_until as_office $host anna
@@ -182,7 +187,6 @@ for host in one two three; do
 done
 is 'its rate is that of all who ask through it' "$passed" 6
 like 'and refuses in its name' "$(body)" 'Client office may make 6 requests'
-printf '{"model":"costs","messages":[]}' >"$dir/ask"
 conf=$dir/three/tailgate.conf
 "$TAILGATE" -f "$conf" explain --client office "$dir/ask" >"$dir/explained" 2>&1
 is 'explain says that it would be refused' $? 1

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/task.h"
 #include "fleet/purse_internal.h"
 
@@ -39,6 +40,11 @@ purse_new(
 	p->config = config;
 	TAILQ_INIT(&p->debts);
 	TAILQ_INIT(&p->aheads);
+	if (store == NULL)
+		return p;
+	p->of_client =
+	    memory_zero((config->nclients + 1) * sizeof(*p->of_client));
+	p->of_model = memory_zero((config->nmodels + 1) * sizeof(*p->of_model));
 	return p;
 }
 

@@ -31,15 +31,25 @@
 /* Both clocks are read in whole ms. */
 #define ROUNDING_MS 2
 
+/* NULL: there is never anything of it in advance. */
+static struct purse_ahead **
+place_of(
+    struct purse *p, const struct client *client, const struct model *model)
+{
+	if (client != NULL)
+		return client->index < p->config->nclients
+		    ? &p->of_client[client->index]
+		    : NULL;
+	return model->index < p->config->nmodels ? &p->of_model[model->index]
+						 : NULL;
+}
+
 static struct purse_ahead *
 find(struct purse *p, const struct client *client, const struct model *model)
 {
-	struct purse_ahead *a;
+	struct purse_ahead **place = place_of(p, client, model);
 
-	TAILQ_FOREACH (a, &p->aheads, entry)
-		if (a->client == client && a->model == model)
-			return a;
-	return NULL;
+	return place == NULL ? NULL : *place;
 }
 
 static bool
@@ -61,6 +71,7 @@ static void
 drop(struct purse *p, struct purse_ahead *a)
 {
 	give_back(p, a);
+	*place_of(p, a->client, a->model) = NULL;
 	TAILQ_REMOVE(&p->aheads, a, entry);
 	free(a);
 }
@@ -102,6 +113,8 @@ purse_ahead_free(struct purse *p)
 		TAILQ_REMOVE(&p->aheads, a, entry);
 		free(a);
 	}
+	free(p->of_client);
+	free(p->of_model);
 }
 
 bool
@@ -153,10 +166,12 @@ void
 purse_ahead_want(
     struct purse *p, struct purse_rate *rate, const struct budget *b)
 {
-	struct purse_ahead *a = find(p, rate->client, rate->model);
+	struct purse_ahead **place = place_of(p, rate->client, rate->model);
+	struct purse_ahead *a = place == NULL ? NULL : *place;
 
 	rate->sent_ms = clock_boot_ms();
-	if (p->ending || task_self() == NULL || (a != NULL && a->asked))
+	if (p->ending || task_self() == NULL || place == NULL ||
+	    (a != NULL && a->asked))
 		return;
 	if (a != NULL && is_over(a, rate->sent_ms)) {
 		drop(p, a);
@@ -170,6 +185,7 @@ purse_ahead_want(
 		a->client = rate->client;
 		a->model = rate->model;
 		TAILQ_INSERT_TAIL(&p->aheads, a, entry);
+		*place = a;
 	}
 	a->asked = true;
 	rate->ahead = a;

@@ -60,6 +60,8 @@ struct purse {
 	unsigned nfills; /* tasks that fill one */
 	struct purse_debts debts;
 	struct purse_aheads aheads;
+	/* The same by index; NULL: there is none. */
+	struct purse_ahead **of_client, **of_model;
 	struct task *settler; /* reports the debts; NULL: none waits to */
 	bool settles; /* it has been started */
 	bool ending;

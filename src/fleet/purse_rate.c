@@ -217,16 +217,16 @@ static bool
 flush_due(struct purse *p)
 {
 	bool held = purse_ahead_give_back(p, false);
-	struct purse_debt *d = TAILQ_FIRST(&p->debts);
+	struct purse_debts rest = TAILQ_HEAD_INITIALIZER(rest);
+	struct purse_debt *d;
 
-	while (d != NULL) {
+	while ((d = TAILQ_FIRST(&p->debts)) != NULL)
 		if (purse_ahead_holds(p, d->client, d->model)) {
-			d = TAILQ_NEXT(d, entry);
-			continue;
-		}
-		report(p, d->client, d->model);
-		d = TAILQ_FIRST(&p->debts); /* several may be gone */
-	}
+			TAILQ_REMOVE(&p->debts, d, entry);
+			TAILQ_INSERT_TAIL(&rest, d, entry);
+		} else
+			report(p, d->client, d->model);
+	TAILQ_CONCAT(&p->debts, &rest, entry);
 	return !held;
 }
 

@@ -25,7 +25,9 @@ struct bound {
 	int64_t held; /* by requests that are running */
 	int64_t reset_ms; /* until the period is over; -1: it has none */
 	bool shared; /* used and held are of all hosts, as last heard */
-	int64_t heard_ms; /* so long ago; -1: not lately: of this host alone */
+	/* So long ago; -1: not in this period, so they are of this host
+	 * alone. */
+	int64_t heard_ms;
 };
 #define BOUNDS_MAX 6 /* of one client or one model */
 

@@ -254,7 +254,8 @@ say_heard(const struct bound *b, struct buf *out)
 		return;
 	if (b->heard_ms < 0) {
 		buf_puts(out,
-		    "; of this host alone: the store was not asked lately");
+		    "; of this host alone: nothing was heard of the others in "
+		    "this period");
 		return;
 	}
 	clock_age(b->heard_ms, age);

@@ -330,6 +330,24 @@ tell(struct telling *t, const char *setting, bool money, int64_t limit,
 		.heard_ms = t->heard_ms };
 }
 
+/* How long ago the store last said what all hosts have used in this window; -1:
+ * it did so in an earlier one, or never. */
+static int64_t
+heard_ms(const struct budget_side *s, enum budget_purse_kind kind)
+{
+	const struct budget_row *r = s->row;
+	int64_t age_ms = s->now.boot_ms - r->share.told_ms;
+	int64_t then_ms = s->now.wall_ms - age_ms;
+
+	if (!r->share.purses[kind].begun || r->share.told_ms == 0 ||
+	    age_ms < 0)
+		return -1;
+	if (kind == PURSE_MONTH ? budget_month(then_ms) < r->month.period
+				: budget_day(then_ms) < r->day.period)
+		return -1;
+	return age_ms;
+}
+
 /* Of what is shared: over all hosts, as last heard. */
 static void
 tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
@@ -338,6 +356,7 @@ tell_purse(struct telling *t, const char *setting, enum budget_purse_kind kind,
 	const struct budget_side *s = t->side;
 	const struct budget_row *r = s->row;
 
+	t->heard_ms = heard_ms(s, kind);
 	if (s->budget->shared)
 		tell(t, setting, kind != PURSE_TOKENS,
 		    budget_purse_bound(s->budget, kind),
@@ -362,9 +381,6 @@ tell_all(const struct budget_side *s, struct bound out[])
 	if (r == NULL)
 		return 0;
 	t.shared = b->shared;
-	t.heard_ms = r->share.told_ms == 0 || now.boot_ms < r->share.told_ms
-	    ? -1
-	    : now.boot_ms - r->share.told_ms;
 	tell_purse(&t, "usd_per_day", PURSE_DAY, day_wait(now));
 	tell_purse(&t, "usd_per_month", PURSE_MONTH, month_wait(now));
 	tell_purse(&t, "tokens_per_day", PURSE_TOKENS, day_wait(now));

@@ -5,7 +5,8 @@
 /*
  * A host whose budgets' file is lost while processes still use it: what they
  * spend is counted by the new file before it says that nobody else spends
- * (state/budget_host.c).
+ * (state/budget_host.c, budget_earlier.c); and how old the figures of other
+ * hosts are.
  */
 #include "config.h"
 
@@ -261,6 +262,35 @@ test_not_written_yet(void)
 	budget_close(b);
 }
 
+/* How old are the figures of all hosts? */
+static int64_t
+heard_ms(struct budget_book *b)
+{
+	struct bound bounds[BOUNDS_MAX];
+	size_t n = budget_bounds(b, NULL, &model, bounds);
+
+	for (size_t i = 0; i < n; i++)
+		if (bounds[i].shared)
+			return bounds[i].heard_ms;
+	return -2;
+}
+
+static void
+test_heard(void)
+{
+	struct budget_book *b;
+
+	fresh();
+	b = open_book();
+	CHECK(heard_ms(b) == -1, "nothing was heard of other hosts");
+	allow(b, USD / 2);
+	wall_ms += 3600000;
+	CHECK(heard_ms(b) == 3600000, "an hour ago something was");
+	wall_ms += 86400000;
+	CHECK(heard_ms(b) == -1, "but that was of a day that has ended");
+	budget_close(b);
+}
+
 int
 main(void)
 {
@@ -272,6 +302,7 @@ main(void)
 	test_alone();
 	test_spent_meanwhile();
 	test_not_written_yet();
+	test_heard();
 	process_close();
 	directory_remove(dir);
 	return check_done();
