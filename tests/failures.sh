@@ -1,13 +1,16 @@
 # Copyright (c) 2026 The tailgate authors
 # SPDX-License-Identifier: ISC
 #
-# The table of failures in tailgate.fcgi(8), row by row, under load: the part is
-# made to fail, and is repaired.  Meanwhile each request gets a response,
+# The table of failures in tailgate.fcgi(8), row by row, under load through
+# lighttpd and Caddy at once: the part is made to fail, and is repaired.  Meanwhile each request gets a response,
 # nothing goes to a provider that a failure of our own must not reach, and the
 # gateway recovers without a restart within the time that the table gives.
 #
 # Tests that need file systems of their own run in a mount namespace of their
 # own.
+#
+# tests/failures_parts.sh has the rows of what few requests use: the waker,
+# recordings, the store.
 if [ "${own_mounts:-}" = '' ]; then
 	own_mounts=no
 	export own_mounts
@@ -17,8 +20,9 @@ if [ "${own_mounts:-}" = '' ]; then
 	fi
 fi
 . "${abs_srcdir:-.}/tests/lib.sh"
+. "$tests/under_load.sh"
 
-need flock jq lighttpd prlimit
+need flock jq prlimit
 
 disk=$dir/disk
 small=$dir/small
@@ -102,25 +106,13 @@ if ! sanitized; then
 	TAILGATE_FCGI=$dir/timed
 fi
 start_tailgate
-start_lighttpd
+start_both
 key=$anna_key
 asked=0
 
 workers()
 {
 	workers_of "$tailgate_pid"
-}
-
-# load_on MODEL SECONDS: sixteen clients send requests as fast as they can;
-# after load_off their result is in $dir/load.
-load_on()
-{
-	tell stub reset >/dev/null
-	"$load" -c 16 -n 1000000 -d "$2" -k "$anna_key" \
-		-b "$(printf '{"model":"%s","messages":[]}' "$1")" \
-		"${base#http://}" >"$dir/load" 2>&1 &
-	adopt load $!
-	wait_until -p "$load_pid" stat_reaches stub requests 20
 }
 
 # served_by MODEL: a request is served, and the account has to show it.
@@ -133,20 +125,25 @@ served_by()
 
 served()
 {
-	served_by any/plain
+	at_each served_by any/plain
 }
 
 served_outside()
 {
-	served && served_by out/plain
+	served && at_each served_by out/plain
+}
+
+refused_there()
+{
+	! served_by out/plain && error_is 503 ledger_unavailable
 }
 
 refused_outside()
 {
-	served && ! served_by out/plain && error_is 503 ledger_unavailable
+	served && at_each refused_there
 }
 
-served_with_a_slot()
+slot_there()
 {
 	post /v1/chat/completions '{"model":"limited/plain","messages":[]}' \
 		--max-time 5
@@ -154,16 +151,9 @@ served_with_a_slot()
 		[ "$(header x-tailgate-provider)" = stub ]
 }
 
-# back ROW SECONDS COMMAND...: without a restart.
-back()
+served_with_a_slot()
 {
-	back_row=$1
-	back_within=$2
-	shift 2
-	row_from=$(now_ms)
-	check "$back_row: back within $back_within s, without a restart" \
-		wait_until -t "$back_within" -p "$tailgate_pid" "$@"
-	took "$back_row: back"
+	at_each slot_there
 }
 
 circuits_closed()
@@ -172,25 +162,19 @@ circuits_closed()
 		jq -c '[.providers[].state] | unique')" = '["closed"]' ]
 }
 
-# load_off ROW: the load is over.  Each of its requests was served or refused.
-load_off()
+# unnoticed ROW: the load is over, and all of it was served and accounted.
+unnoticed()
 {
-	wait "$load_pid"
-	forget "$load_pid"
-	detail "$1: $(cat "$dir/load")"
-	like "$1: each request was served or refused" "$(cat "$dir/load")" \
-		'^complete='
-	is "$1: none got lost" "$(sed -n 's/.* failed=\([0-9]*\) .*/\1/p' \
-		"$dir/load")" "$(sed -n 's/.* refused=\([0-9]*\) .*/\1/p' \
-		"$dir/load")"
+	load_off "$1"
+	is "$1: no request notices" "$(load_count failed)" 0
+	accounted "$1"
 }
 
 # accounted ROW: every request that was served is in the ledger's files or
 # counted there in a gap, although the ledger may have been moved meanwhile.
 accounted()
 {
-	asked=$((asked + $(sed -n 's/.*complete=\([0-9]*\) .*/\1/p' \
-		"$dir/load")))
+	asked=$((asked + $(load_count complete)))
 	check "$1: all that was served is recorded or counted as lost" \
 		wait_until -t 10 -p "$tailgate_pid" all_recorded
 	detail "$1: $asked requests served, $(recorded) recorded or counted"
@@ -212,15 +196,9 @@ recorded()
 		END { print lines + 0 }'
 }
 
-now_ms()
+another_keeper()
 {
-	date +%s%3N
-}
-
-# took ROW: how long it was since $row_from.
-took()
-{
-	detail "$1: after $(($(now_ms) - row_from)) ms"
+	[ "$(keeper_of "$tailgate_pid" | grep -c -v -x "$victim")" -eq 1 ]
 }
 
 same_workers()
@@ -242,12 +220,8 @@ first_worker()
 # for at most MOST that ended with the part that failed.
 load_cost()
 {
-	wait "$load_pid"
-	forget "$load_pid"
-	like "$1: the others were served" "$(cat "$dir/load")" '^complete='
-	at_most "$1: requests that ended with it" \
-		"$(sed -n 's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" "$2"
-	detail "$1: $(cat "$dir/load")"
+	load_over "$1"
+	at_most "$1: requests that ended with it" "$(load_count failed)" "$2"
 	accounted "$1"
 }
 
@@ -318,10 +292,7 @@ row()
 	check "$row: local work goes on" served
 	"mend_$1"
 	back "$row" "$2" served_outside
-	load_off "$row"
-	is "$row: local requests did not notice" "$(sed -n \
-		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
-	accounted "$row"
+	unnoticed "$row"
 }
 
 break_ledger_disk_full() { fill "$disk"; }
@@ -338,7 +309,7 @@ break_ledger_read_only()
 	mount -t tmpfs -o ro none "$disk/state"
 	# The parent has tried it with new workers, which could not start.
 	wait_until -p "$tailgate_pid" file_has "$dir/tailgate.log" \
-		"the workers can't start"
+		"its workers can't start"
 }
 mend_ledger_read_only() { mount -o remount,rw "$disk/state"; }
 
@@ -360,10 +331,26 @@ load_on any/delay=10 3
 mv "$disk/state/ledger.jsonl" "$disk/state/ledger.jsonl.1"
 check 'renamed: served' served_outside
 wait_until test -s "$disk/state/ledger.jsonl"
-load_off renamed
-accounted renamed
+unnoticed renamed
 
 # --- Processes ----------------------------------------------------------------
+
+break_ledger_process_stopped() { pause_process "$(keeper_of "$tailgate_pid")"; }
+mend_ledger_process_stopped()
+{
+	resume_process "$(keeper_of "$tailgate_pid")"
+}
+
+row ledger_process_stopped 5 any/plain
+
+# (One that dies young again and again is started later each time.)
+load_on any/delay=10 3
+victim=$(keeper_of "$tailgate_pid")
+kill -KILL "$victim"
+check "the ledger's process is killed: served" served_outside
+check "the ledger's process is killed: there is another one" \
+	wait_until -p "$tailgate_pid" another_keeper
+unnoticed "the ledger's process is killed"
 
 before=$(workers)
 load_on any/delay=10 2
@@ -414,10 +401,7 @@ if [ "$own_mounts" = yes ]; then
 	done
 	echo '127.0.0.1 far.test' >>"$dir/hosts"
 	back 'the resolver is down' 10 named_served
-	load_off 'the resolver is down'
-	accounted 'the resolver is down'
-	is 'the resolver is down: the others did not notice' "$(sed -n \
-		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+	unnoticed 'the resolver is down'
 fi
 
 # --- runtime_dir is full ------------------------------------------------------
@@ -437,6 +421,42 @@ if [ "$own_mounts" = yes ]; then
 	back 'runtime_dir is full' 5 served_with_a_slot
 	load_cost 'runtime_dir is full' 16
 fi
+
+# --- runtime_dir is removed ---------------------------------------------------
+
+slot_refused_there()
+{
+	! slot_there && error_is 503 gateway_exhausted
+}
+
+# runtime_dir_goes ROW WHAT: a request that has a slot is served, but as long as
+# it runs, no other gets one.
+runtime_dir_goes()
+{
+	tell stub reset >/dev/null
+	curl -sS --max-time 20 -H "Authorization: Bearer $key" \
+		-H 'Content-Type: application/json' \
+		-d '{"model":"limited/delay=4000","messages":[]}' \
+		"$base/v1/chat/completions" >"$dir/across" 2>&1 &
+	adopt across $!
+	wait_until -p "$across_pid" stat_reaches stub requests 1
+	load_on any/delay=10 6
+	mv "$2" "$small/gone"
+	check "$1: what needs a slot is refused by name" \
+		wait_until -t 3 -p "$across_pid" at_each slot_refused_there
+	check "$1: the others are served" served
+	wait "$across_pid"
+	forget "$across_pid"
+	like "$1: what had a slot ends well" "$(cat "$dir/across")" '"choices"'
+	asked=$((asked + 1))
+	back "$1" 15 served_with_a_slot
+	check "$1: no circuit has opened" circuits_closed
+	unnoticed "$1"
+	rm -rf "$small/gone"
+}
+
+runtime_dir_goes 'slots are removed' "$small/run/slots"
+runtime_dir_goes 'runtime_dir is removed' "$small/run"
 
 # --- Memory, threads ----------------------------------------------------------
 
@@ -543,10 +563,7 @@ if ! sanitized; then
 		check_not "$row: no fresh budget then" thrifty_served
 		is "$row: it was not forgotten" "$(spent)" "$spent_before"
 		check "$row: no worker has died" same_workers
-		load_off "$row"
-		is "$row: the others did not notice" "$(sed -n \
-			's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
-		accounted "$row"
+		unnoticed "$row"
 		check "$row: no circuit has opened" circuits_closed
 	done
 	mv "$small/run/budget" "$dir/budget.live"
@@ -568,10 +585,7 @@ log_stands_still()
 		served_by any/delay=200
 	done
 	check "$1: with a slot, too" served_with_a_slot
-	load_off "$1"
-	is "$1: nobody notices" "$(sed -n \
-		's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
-	accounted "$1"
+	unnoticed "$1"
 	check "$1: no worker has died" same_workers
 	go_log
 	back "$1" 5 served_and_said "$2" \
@@ -689,10 +703,7 @@ if ! sanitized; then
 fi
 check 'copied and truncated: the log says so' wait_until \
 	-p "$tailgate_pid" file_has "$dir/tailgate.log" 'missing at its end'
-load_off 'copied and truncated'
-accounted 'copied and truncated'
-is 'copied and truncated: no request noticed' "$(sed -n \
-	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
+unnoticed 'copied and truncated'
 wait_until served
 "$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
 last=$(tail -n 1 "$disk/state/ledger.jsonl.3" | jq .n)
@@ -758,10 +769,7 @@ rm -f "$socket"
 start_tailgate
 check 'the parent is killed: started again' wait_until -t 5 served_with_a_slot
 took 'the parent is killed: started again'
-wait "$load_pid"
-forget "$load_pid"
-like 'the parent is killed: its clients get an end' "$(cat "$dir/load")" \
-	'^complete='
+load_over 'the parent is killed'
 "$TAILGATE" -f "$conf" usage --verify >"$dir/verify" 2>&1
 detail "$(cat "$dir/verify")"
 unlike 'the parent is killed: no line is torn' "$(cat "$dir/verify")" 'torn'
@@ -867,10 +875,7 @@ for n in 1 2 3; do
 	check "the log's reader is stopped: served ($n)" served_outside
 	served_by any/delay=200
 done
-load_off "the log's reader is stopped"
-is "the log's reader is stopped: no request notices" "$(sed -n \
-	's/.* failed=\([0-9]*\) .*/\1/p' "$dir/load")" 0
-accounted "the log's reader is stopped"
+unnoticed "the log's reader is stopped"
 resume_process "$log_reader_pid"
 check "the log's reader is stopped: the log says what is missing" \
 	wait_until -p "$tailgate_pid" served_and_said "$dir/tailgate.log" \
