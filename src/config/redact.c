@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "config/redact.h"
 #include "config/redact_view.h"
 #include "config/secrets.h"
@@ -94,13 +95,11 @@ find_pieces(struct cover *c, struct span key, size_t least)
 	}
 }
 
-/* The length of a mask for hidden letters; 0: there is none. */
+/* The length of a mask for hidden letters; 0: there is none.  Brackets, one
+ * sign twice or more, or one character that is not ASCII. */
 static size_t
 mask_length(const struct redact_view *v, size_t at)
 {
-	static const char *const signs[] = { "*", ".", "\xe2\x80\xa6",
-		"\xe2\x80\xa2", "\xe2\x97\x8f", "\x01", "#", "x", "X", "_",
-		"-" };
 	const char *p = v->p + at, *end = v->p + v->len, *close;
 	size_t n, len;
 
@@ -111,15 +110,25 @@ mask_length(const struct redact_view *v, size_t at)
 				 : ')',
 		 end - p < 24 ? (size_t)(end - p) : 24)) != NULL)
 		return (size_t)(close - p + 1);
-	for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		n = strlen(signs[i]);
-		for (len = 0; (size_t)(end - p) >= len + n &&
-		     memcmp(p + len, signs[i], n) == 0;)
-			len += n;
-		if (len >= 2 || (len == 1 && *p == REDACT_MASK))
-			return len;
-	}
-	return 0;
+	if ((is_word(*p) && *p != 'x') ||
+	    ((unsigned char)*p <= ' ' && *p != REDACT_MASK))
+		return 0;
+	n = utf8_length((const unsigned char *)p, (size_t)(end - p));
+	if (n == 0)
+		n = 1;
+	for (len = n;
+	     (size_t)(end - p) >= len + n && memcmp(p + len, p, n) == 0;)
+		len += n;
+	return n > 1 || len > 1 || *p == REDACT_MASK ? len : 0;
+}
+
+/* What comes after a mask: of another sign, or "xxxx-xxxx-". */
+static size_t
+next_mask(const struct redact_view *v, size_t at)
+{
+	size_t len = at < v->len ? mask_length(v, at) : 0;
+
+	return len == 0 && at < v->len && v->p[at] == '-' ? 1 : len;
 }
 
 /* How many letters before `at` are the key's first ones. */
@@ -128,7 +137,8 @@ first_shown(const struct redact_view *v, size_t at, struct span key)
 {
 	size_t n = at < key.len ? at : key.len;
 
-	while (n > 0 && memcmp(v->p + at - n, key.p, n) != 0)
+	while (n > 0 &&
+	    (v->p[at - n] != *key.p || memcmp(v->p + at - n, key.p, n) != 0))
 		n--;
 	return n;
 }
@@ -138,7 +148,9 @@ last_shown(const struct redact_view *v, size_t at, struct span key)
 {
 	size_t n = v->len - at < key.len ? v->len - at : key.len;
 
-	while (n > 0 && memcmp(v->p + at, key.p + key.len - n, n) != 0)
+	while (n > 0 &&
+	    (v->p[at] != key.p[key.len - n] ||
+		memcmp(v->p + at, key.p + key.len - n, n) != 0))
 		n--;
 	return n;
 }
@@ -164,9 +176,8 @@ find_masked(struct cover *c, struct span key)
 			len++;
 		last = last_shown(v, at + len, key);
 		/* A mask of several kinds of signs: "sk-ab...****wxyz". */
-		while (last == 0 && at + len < v->len &&
-		    mask_length(v, at + len) > 0) {
-			len += mask_length(v, at + len);
+		while (last == 0 && next_mask(v, at + len) > 0) {
+			len += next_mask(v, at + len);
 			last = last_shown(v, at + len, key);
 		}
 		if (first + last >= SHOWN_MIN)
@@ -180,7 +191,7 @@ static bool
 says_end(const struct redact_view *v, size_t at)
 {
 	static const char *const words[] = { "ending", "ends", "last", "suffix",
-		"end in", "finishing" };
+		"end in", "finishing", "tail", "hint" };
 	size_t from = at > WORDS_BACK ? at - WORDS_BACK : 0;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -76,8 +76,8 @@ decode(const char *p, const char *end, char *out)
 		n = 3;
 	else if (*p == '&' && end - p >= 4 && (n = entity(p, end, out)) > 0)
 		return n;
-	/* A character that masks hidden letters. */
-	if (code == 0x2026 || code == 0x2022 || code == 0x25cf)
+	/* A character that may mask hidden letters. */
+	if (n == 6 && code >= 0x80)
 		code = REDACT_MASK;
 	else if (code <= 0x20 || code >= 0x7f)
 		return 1;

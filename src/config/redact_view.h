@@ -16,7 +16,7 @@
 
 #include "base/span.h"
 
-/* In a view: an escaped ellipsis or bullet. */
+/* In a view: an escaped ellipsis, bullet or other character beyond ASCII. */
 #define REDACT_MASK 1
 
 /* p[i] came from from[i] up to from[i + 1]. */

@@ -64,6 +64,12 @@ static const struct {
 	{ "sk-proj-AbCd********", "@" },
 	{ "the key ending in wxyz", "the key ending in @" },
 	{ "last 4 digits: '0wxyz'", "last 4 digits: '@'" },
+	{ "key: sk-proj-~~~wxyz", "key: @" },
+	{ "key: sk-proj-==wxyz", "key: @" },
+	{ "key: sk-proj-\xe2\x8b\xafwxyz", "key: @" },
+	{ "key: sk-proj-\\u25a0\\u25a0\\u25a0wxyz", "key: @" },
+	{ "key: xxxx-xxxx-wxyz", "key: @" },
+	{ "key_hint: wxyz", "key_hint: @" },
 	{ "header hdr-0123456789abcdef", "header @" },
 	{ "word tiny-7, tiny-78", "word @, tiny-78" },
 	/* Texts that are not a key. */
@@ -73,6 +79,8 @@ static const struct {
 	{ "wxyz", "wxyz" },
 	{ "Error: too many requests, wait 20.5 s... [see docs]",
 	    "Error: too many requests, wait 20.5 s... [see docs]" },
+	{ "https://proj.example/--x-- \\u4e2d\\u6587",
+	    "https://proj.example/--x-- \\u4e2d\\u6587" },
 	{ "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z" },
 	{ "", "" },
 };
