@@ -135,4 +135,20 @@ reload_gpu 1
 hold gpu
 fair_to_hosts
 
+# --- What a hop costs -------------------------------------------------------------
+
+# median HOST: of one client's requests there.
+median()
+{
+	eval "of_key=\$${1}_key of_base=\$${1}_base"
+	in_host "$1"
+	$in_host "$load" -c 1 -n 300 -k "$of_key" \
+		-b '{"model":"plain","messages":[]}' "${of_base#http://}" 2>&1 |
+		sed -n 's/.* p50_us=\([0-9]*\).*/\1/p'
+}
+at_gpu=$(median gpu)
+over_one=$(median one)
+at_most 'a front passes requests on' 1 "${over_one:-0}"
+detail "the median takes $at_gpu us at the GPU host, $over_one us over a front"
+
 finish

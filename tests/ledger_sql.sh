@@ -52,6 +52,21 @@ for engine in duckdb clickhouse; do
 	agree $engine
 done
 
+# --- The shippers' own files ------------------------------------------------------
+
+if python3 -c 'import yaml' 2>/dev/null; then
+	for file in vector fluent-bit; do
+		check "$file.yaml has only what its reference documents" \
+			python3 "$tests/shippers.py" "$contrib/$file.yaml"
+		sed 's/^\( *\)\(auth\|http_user\):/\1\2s:/' "$contrib/$file.yaml" \
+			>"$dir/wrong.yaml"
+		check_not "$file.yaml: a slip would be found" \
+			python3 "$tests/shippers.py" "$dir/wrong.yaml"
+	done
+else
+	missing 'the yaml module of Python (python3-yaml)'
+fi
+
 # --- PostgreSQL ---------------------------------------------------------------
 
 # as_postgres COMMAND...: its server does not run as root.

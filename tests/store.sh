@@ -156,6 +156,10 @@ for slots in 1 2 7; do
 		uncut one
 	fi
 	loads_off $slots
+	# Its web server had no error of its own for any of them.
+	is "$slots slots: a response or a refusal for each of its clients" \
+		"$(tr ' ' '\n' <"$dir/three.load" |
+			awk -F= '/^(complete|refused)=/ { n += $2 } END { print n + 0 }')" 667
 done
 
 # --- One at a time --------------------------------------------------------------
