@@ -389,4 +389,34 @@ row_is_closed()
 }
 check 'its success is known' wait_until row_is_closed solo
 
+# --- An engine that stands still, and one with an old snapshot ------------------------
+
+pause_process "$engine_pid"
+for host in one two three; do
+	check "the engine stands still: $host serves" served $host quick
+done
+resume_process "$engine_pid"
+for host in one two three; do
+	wait_until -t 20 store_away $host 0
+done
+# In the snapshot, all leave it alone for five minutes more.
+at=$(cli time | head -n 1)
+cli hset 'tailgate:{circuits:all}' 'c twice' \
+	"${at}000 o $((at + 300))000 0 - - 0 0 three -" >/dev/null
+is 'a snapshot has it' "$(cli save)" OK
+stop "$engine_pid" KILL
+start_engine
+for host in one two three; do
+	wait_until -t 20 store_away $host 0
+done
+dropped()
+{
+	[ "$(fleet_row twice)" = '' ]
+}
+check 'an old snapshot is dropped' wait_until dropped
+for host in one two three; do
+	check "what it had of circuits holds for nobody: $host" \
+		served $host twice
+done
+
 finish
