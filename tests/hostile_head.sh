@@ -42,6 +42,7 @@ done
 # A page.
 printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<script>' \
 	>"$dir/raw/page.http"
+printf 'HTTP/1.1 200 OK\r\n\r\n<html><script>' >"$dir/raw/untyped.http"
 # A body, although the head has not ended.
 {
 	printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'
@@ -84,6 +85,12 @@ hostile()
 	is "$1: a page is none in a browser" \
 		"$(header content-type) $(header x-content-type-options)" \
 		'text/html nosniff'
+	is "$1: nor are its scripts run" \
+		"$(header content-security-policy)" sandbox
+	post /v1/chat/completions "$(chat "raw,file=untyped")"
+	is "$1: what has no type is no page either" \
+		"$(header content-type) $(header x-content-type-options) $(body)" \
+		'application/octet-stream nosniff <html><script>'
 	post /v1/chat/completions "$(chat "raw,file=switch")"
 	unlike "$1: a body without a head lets no field in" \
 		"$(cat "$dir/head")" '[Ee]vil'

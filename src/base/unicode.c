@@ -35,17 +35,6 @@ ascii_length(const unsigned char *p, size_t n)
 	return i;
 }
 
-static int32_t
-code_point(const unsigned char *p, size_t len)
-{
-	if (len == 2)
-		return (p[0] & 0x1f) << 6 | (p[1] & 0x3f);
-	if (len == 3)
-		return (p[0] & 0x0f) << 12 | (p[1] & 0x3f) << 6 | (p[2] & 0x3f);
-	return (p[0] & 7) << 18 | (p[1] & 0x3f) << 12 | (p[2] & 0x3f) << 6 |
-	    (p[3] & 0x3f);
-}
-
 /* Of the scripts that texts are mostly written in: neither a mark nor a
  * blank. */
 static bool
@@ -84,7 +73,7 @@ unicode_kind(struct span text)
 		if ((len = utf8_length(p + at, text.len - at)) == 0)
 			return UNICODE_NONE;
 		if (len > 1 && kind != UNICODE_LOOSE)
-			kind = is_loose(code_point(p + at, len))
+			kind = is_loose((int32_t)utf8_code(p + at, len))
 			    ? UNICODE_LOOSE
 			    : UNICODE_COMPOSED;
 		at += len;
@@ -146,7 +135,7 @@ unicode_plain(struct span text, char *out)
 			len = 1;
 			continue;
 		}
-		code = len == 1 ? 0 : code_point(p + at, len);
+		code = len == 1 ? 0 : (int32_t)utf8_code(p + at, len);
 		is = code == 0 ? -1 : plain(code);
 		same = same && is == code;
 		if (is >= 0)

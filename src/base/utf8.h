@@ -9,6 +9,7 @@
 #ifndef BASE_UTF8_H
 #define BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,37 +44,55 @@ utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
-/* The same for a character that is visible as itself; also 0 for what moves
- * the cursor, turns the direction of what follows, or has no width:
- * controls, U+061C, U+200B..200F, U+2028..202E, U+2060..206F, U+FEFF,
- * U+FFF9..FFFB, tags (U+E0000..E007F). */
+/* The character of a valid sequence. */
+static inline uint32_t
+utf8_code(const unsigned char *p, size_t len)
+{
+	if (len == 1)
+		return p[0];
+	if (len == 2)
+		return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3f);
+	if (len == 3)
+		return (uint32_t)(p[0] & 0x0f) << 12 |
+		    (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3f);
+	return (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
+	    (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+}
+
+/* Does it move the cursor, turn the direction of what follows, or take no
+ * place?  Controls, and what Unicode lets a program leave out
+ * (Default_Ignorable_Code_Point). */
+static inline bool
+utf8_is_hidden(uint32_t code)
+{
+	static const struct {
+		uint32_t first, last;
+	} hidden[] = { { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x34f, 0x34f },
+		{ 0x61c, 0x61c }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 },
+		{ 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+		{ 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
+		{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff } };
+
+	if (code < 0x7f)
+		return code < 0x20;
+	for (size_t i = 0;
+	     i < sizeof(hidden) / sizeof(hidden[0]) && code >= hidden[i].first;
+	     i++)
+		if (code <= hidden[i].last)
+			return true;
+	return false;
+}
+
+/* The length of a sequence, and 0 also for a character that is not visible as
+ * itself. */
 static inline size_t
 utf8_visible_length(const unsigned char *p, size_t n)
 {
 	size_t len = utf8_length(p, n);
 
-	if (len == 1)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	if (len == 2)
-		return (p[0] == 0xc2 && p[1] < 0xa0) ||
-			(p[0] == 0xd8 && p[1] == 0x9c)
-		    ? 0
-		    : 2;
-	if (len == 3 && p[0] == 0xe2 && p[1] == 0x80)
-		return (p[2] >= 0x8b && p[2] <= 0x8f) ||
-			(p[2] >= 0xa8 && p[2] <= 0xae)
-		    ? 0
-		    : 3;
-	if (len == 3 && p[0] == 0xe2 && p[1] == 0x81)
-		return p[2] >= 0xa0 && p[2] <= 0xaf ? 0 : 3;
-	if (len == 3 && p[0] == 0xef)
-		return (p[1] == 0xbb && p[2] == 0xbf) ||
-			(p[1] == 0xbf && p[2] >= 0xb9 && p[2] <= 0xbb)
-		    ? 0
-		    : 3;
-	if (len == 4 && p[0] == 0xf3 && p[1] == 0xa0)
-		return p[2] <= 0x81 ? 0 : 4;
-	return len;
+	return len == 0 || utf8_is_hidden(utf8_code(p, len)) ? 0 : len;
 }
 
 /* Writes a character below U+110000; returns its length.  A surrogate is the

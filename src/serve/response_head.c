@@ -109,6 +109,31 @@ add_field(struct buf *b, size_t max, struct span name, struct span value)
 	buf_add(b, "\r\n", 2);
 }
 
+/* Could a browser make a page of it that runs scripts? */
+static bool
+is_page(const char *type)
+{
+	return strcasestr(type, "html") != NULL ||
+	    strcasestr(type, "xml") != NULL;
+}
+
+/* A web server may guess what has no type, and make a page of it. */
+static void
+add_type(const struct response *a, struct buf *b, int status, const char *type)
+{
+	if (type != NULL && !is_usual_type(type) &&
+	    (redact_finds(&a->keys, span_of(type)) || !is_clean(span_of(type))))
+		type = NULL;
+	if (type == NULL)
+		type = status == 204 ? "" : "application/octet-stream";
+	add_field(b, HEAD_BYTES / 2, span_of("Content-Type"), span_of(type));
+	/* No browser may interpret an upstream's bytes as anything else, nor run
+	 * what is in a page. */
+	buf_puts(b, "X-Content-Type-Options: nosniff\r\n");
+	if (is_page(type))
+		buf_puts(b, "Content-Security-Policy: sandbox\r\n");
+}
+
 /* Do we send that field ourselves?  (Our budget's room, not the provider's.) */
 static bool
 is_ours(const struct response *a, struct span name)
@@ -192,13 +217,7 @@ response_head(struct response *a, int status, const char *content_type,
 	a->is_events = content_type != NULL &&
 	    strncasecmp(content_type, "text/event-stream", 17) == 0;
 	add_status(a, &head, status);
-	if (content_type != NULL &&
-	    (is_usual_type(content_type) ||
-		!redact_finds(&a->keys, span_of(content_type))))
-		add_field(&head, HEAD_BYTES / 2, span_of("Content-Type"),
-		    span_of(content_type));
-	/* No browser may interpret an upstream's bytes as a page. */
-	buf_puts(&head, "X-Content-Type-Options: nosniff\r\n");
+	add_type(a, &head, status, content_type);
 	if (a->exposes)
 		add_exposed(a, &head, fields, nfields);
 	for (size_t i = 0; i < nfields; i++) {

@@ -893,6 +893,10 @@ test_disguise(void)
 	}
 	CHECK_STR(parse("{\"model\":\"a\\u202eb\"}").model, "(refused)",
 	    "a name that turns what follows");
+	CHECK_STR(parse("{\"model\":\"a\\u3164\"}").model, "(refused)",
+	    "a letter that nobody sees");
+	CHECK_STR(parse("{\"model\":\"a\\u00adb\"}").model, "(refused)",
+	    "a soft hyphen");
 	CHECK_STR(parse("{\"model\":\"a b\"}").model, "a b", "blanks are seen");
 }
 
