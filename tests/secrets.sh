@@ -13,8 +13,12 @@ reserve_port nobody
 stub_more="key = { file = \"$dir/provider.secret\"; };
 	headers = ( { name = \"X-Extra\"; value = \"MARKHEADER\"; } );"
 more_providers=", { name = \"dead\"; place = \"local\"; url = \"$nobody_url\";
-	key = { file = \"$dir/provider.secret\"; }; }"
-more_models=', { id = "dead"; targets = ( { provider = "dead"; model = "x"; },
+	key = { file = \"$dir/provider.secret\"; }; },
+	{ name = \"bridged\"; place = \"local\"; url = \"$stub_url\";
+	key = { file = \"$dir/provider.secret\"; }; endpoints = [ \"chat\" ];
+	circuit = { failures = 0; }; }"
+more_models=', { id = "bridged/*"; targets = (
+	{ provider = "bridged"; model = "*"; } ); }, { id = "dead"; targets = ( { provider = "dead"; model = "x"; },
 	{ provider = "stub"; model = "plain"; } ); fallback = [ "unavailable" ]; }'
 more='log = { level = "debug"; };'
 stub_config
@@ -177,6 +181,33 @@ for file in 400 402 403 404 409 422 429 500 503 200 html event \
 			"$(body)" 'ending in|wrong|error'
 	done
 done
+# Over the bridges, and recorded.  (An event at the end has what others had in
+# pieces.)
+"$TAILGATE" -f "$dir/echoer.conf" capture --client anna --for 10m --max 100 \
+	>"$dir/capture.out" 2>&1 || broken 'capture'
+for file in 400 401 403 429 500 200 html event event-detail detail reason \
+	lines words whole percent escapes capitals; do
+	for path in /v1/messages /v1/responses; do
+		for stream in false true; do
+			post $path "$(say "bridged/raw,file=$file" \
+				"\"stream\":$stream,\"max_tokens\":9")"
+			unlike "echoed by $file, stream $stream, to $path" \
+				"$(cat "$dir/body" "$dir/head")" \
+				'MARKPROV|MARKP|RKEY|%4[dD]'
+			unlike "echoed by $file, stream $stream, to $path: coded" \
+				"$(cat "$dir/body")" \
+				"$(echo "$all_spelled" | cut -c 1-60 | paste -sd'|')"
+		done
+	done
+done
+files_are()
+{
+	[ "$(find "$dir/run/capture" -name '*.capture' | wc -l)" -eq "$1" ]
+}
+check 'echoed: all of it is recorded' wait_until files_are 68
+check_not 'echoed: but no key' grep -rqa -e MARKPROV -e 'MARKP[*.]' -e RKEY \
+	"$dir/run/capture"
+"$TAILGATE" -f "$dir/echoer.conf" capture --remove >"$dir/capture.out" 2>&1
 for reason in $secret 'sk-MARKP***RKEY'; do
 	raw 200 text/event-stream 'event: response.created
 data: {"type":"response.created","response":{"id":"r1"}}
