@@ -3,9 +3,7 @@
 #
 # Where rules meet: each of them holds alone (its own test), and here two at
 # once.  Nothing private leaves, the account is what was sent, no slot is given
-# twice.  (Meetings at the store: tests/meetings_store.sh; an upgrade while the
-# ledger is stuck: tests/upgrade.sh; the place and all failures:
-# tests/meetings_place.sh; keys: tests/meetings_keys.sh.)
+# twice.  (doc/meetings.md has the table of all pairs and their tests.)
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need jq lighttpd python3

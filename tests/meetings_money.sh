@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # Where budgets, rates and rests meet a queue, clients that leave, timeouts, a
-# reload, fallbacks, bridges, a clock that is set, a ledger that can't be
-# written, and plain CGI.  (doc/meetings.md has the table of all pairs.)
+# reload, fallbacks, bridges, a clock that is set, an upgrade, a ledger that
+# can't be written, and plain CGI; and where the last ones meet others.
+# (doc/meetings.md has the table of all pairs.)
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 need flock jq lighttpd
@@ -55,6 +56,10 @@ new_config <<-END
 	  { id = "late"; place = "external"; $every targets = (
 	    { provider = "brief"; model = "plain"; },
 	    { provider = "cloud"; model = "plain"; } ); },
+	  { id = "cut"; targets = (
+	    { provider = "here"; model = "cut-mid,n=4"; } ); },
+	  { id = "gate"; targets = (
+	    { provider = "here"; model = "gate,n=3"; } ); },
 	  { id = "here"; targets = (
 	    { provider = "here"; model = "plain"; } ); }
 	);
@@ -62,7 +67,18 @@ END
 add_client anna --place external
 add_client chief --operator
 key=$anna_key
-fcgi=$TAILGATE_FCGI
+# As `make install` does, which renames.
+own_program=$TAILGATE_FCGI
+fcgi=$dir/sbin/tailgate.fcgi
+mkdir "$dir/sbin"
+install_program()
+{
+	cp "$own_program" "$fcgi.new"
+	chmod 755 "$fcgi.new"
+	mv "$fcgi.new" "$fcgi"
+}
+install_program
+TAILGATE_FCGI=$fcgi
 if ! sanitized; then
 	echo 0 >"$dir/clock"
 	truncate -s 64 "$dir/clock"
@@ -78,11 +94,13 @@ fi
 start_tailgate
 start_lighttpd
 
-# ask MODEL [curl arguments]
+# ask MODEL [curl arguments]; $asked is how many requests were made.
+asked=0
 ask()
 {
 	m=$1
 	shift
+	asked=$((asked + 1))
 	post /v1/chat/completions "{\"model\":\"$m\",\"max_tokens\":20,
 		\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" "$@"
 }
@@ -90,6 +108,7 @@ ask()
 # ask_behind MODEL: in the background; its status is in $dir/behind.
 ask_behind()
 {
+	asked=$((asked + 1))
 	curl -sS -o /dev/null -w '%{http_code}' --max-time 600 \
 		-H "Authorization: Bearer $key" \
 		-H 'Content-Type: application/json' -d "{\"model\":\"$1\",
@@ -110,6 +129,13 @@ spent()
 	"$bin/budget_look" "$conf" | sed -n "s/^model $1: //p"
 }
 
+# hold PROVIDER'S_MODEL [URL]
+hold()
+{
+	asked=$((asked + 1))
+	hold_slot "$anna_key" "$@"
+}
+
 # --- A budget, and a queue --------------------------------------------------------
 
 held_back()
@@ -119,7 +145,7 @@ held_back()
 }
 
 # The slot is in use; the budget is enough for one request at a time.
-hold_slot "$anna_key" held
+hold held
 ask_behind queued
 check 'queue: one waits' wait_until -p "$behind_pid" waiting_are 1
 ask queued
@@ -193,6 +219,7 @@ for stream in false true; do
 		\"stream\":$stream,\"messages\":$text}"
 	post /v1/responses "{\"model\":\"bridged\",\"max_output_tokens\":20,
 		\"stream\":$stream,\"input\":$text}"
+	asked=$((asked + 2))
 done
 all_settled
 is 'bridges: each request costs the same in each of them' "$(jq -n -c '[inputs
@@ -207,7 +234,7 @@ check 'clock: a circuit is open' error_is 503 provider_unavailable
 ask limited
 ask limited
 check 'clock: a model rests' error_is 503 provider_unavailable
-asked=$(stat stub requests)
+seen=$(stat stub requests)
 if ! sanitized; then
 	for jump in 86400 -86400 0; do
 		set_clock $jump
@@ -222,8 +249,56 @@ if ! sanitized; then
 		check "clock: $jump: a budget that is used up stays so" \
 			error_is 429 budget_exceeded
 	done
-	is 'clock: nobody was asked' "$(stat stub requests)" "$asked"
+	is 'clock: nobody was asked' "$(stat stub requests)" "$seen"
 fi
+
+# --- An upgrade, and a recording --------------------------------------------------
+
+"$TAILGATE" -f "$conf" capture --client anna --for 10m >"$dir/capture" 2>&1 ||
+	broken capture
+install_program
+renew_workers
+check 'upgrade: it was one' file_has "$dir/tailgate.log" 'has taken over'
+ask frail
+check 'upgrade: the circuit stays open' error_is 503 provider_unavailable
+ask limited
+check 'upgrade: the model rests' error_is 503 provider_unavailable
+rate_holds upgrade
+ask spent
+check 'upgrade: a budget that is used up stays so' error_is 429 budget_exceeded
+tell stub reset >/dev/null
+curl -sN --max-time 600 -H "Authorization: Bearer $key" \
+	-H 'Content-Type: application/json' \
+	-d '{"model":"gate","stream":true,"messages":[]}' \
+	"$base/v1/chat/completions" >"$dir/gate" 2>"$dir/curl.err" &
+adopt gate $!
+asked=$((asked + 1))
+check 'upgrade: a stream has begun' wait_until -p "$gate_pid" \
+	file_longer "$dir/gate" 100
+stop "$gate_pid"
+# recorded MEMBER VALUE: such an exchange is, in the recording that goes on.
+recorded()
+{
+	for file in "$dir"/run/capture/*.capture; do
+		head -n 1 "$file" | jq ".$1"
+	done | grep -q -x "$2"
+}
+check 'upgrade: the recording goes on' wait_until recorded status 429
+check 'upgrade: it knows of the client that has left' \
+	wait_until recorded client_gone true
+post /v1/chat/completions '{"model":"cut","stream":true,"messages":[]}'
+asked=$((asked + 1))
+check 'upgrade: and of the response that the provider broke off' \
+	wait_until recorded upstream_cut true
+(umask 077 && printf '%s\n' "$anna_key" >"$dir/key")
+"$TAILGATE" replay --url "$base" --key-file "$dir/key" \
+	"$(grep -l '"upstream_cut":true' "$dir"/run/capture/*.capture)" \
+	>"$dir/replay" 2>&1
+asked=$((asked + 1))
+like 'upgrade: which is said when it is sent again' "$(cat "$dir/replay")" \
+	'The provider ended the first response early\.'
+tell stub release >/dev/null
+"$TAILGATE" -f "$conf" capture --remove >"$dir/capture" 2>&1
 
 # --- A ledger that can't be written -----------------------------------------------
 
@@ -236,20 +311,32 @@ all_settled
 lock_ledger "$dir/state/ledger.jsonl"
 check 'ledger: what would leave is refused' wait_until out_refused
 left=$(stat cloud requests)
-hold_slot "$anna_key" held-brief
+hold held-brief
 ask late
 check 'ledger: a fallback leaves neither' error_is 503 ledger_unavailable
-post /v1/messages '{"model":"late","max_tokens":20,"stream":true,"messages":[
-	{"role":"user","content":"hi"}]}'
-is 'ledger: nor that of a stream that has had signs of life' "$status \
+# late_stream ROW: it waits, has signs of life, and falls back.
+late_stream()
+{
+	asked=$((asked + 1))
+	post /v1/messages '{"model":"late","max_tokens":20,"stream":true,
+		"messages":[{"role":"user","content":"hi"}]}'
+	is "$1: nor that of a stream that has had signs of life" "$status \
 $(grep -c '^event: ping' "$dir/body" | sed 's/^[1-9].*/some/') \
 $(grep -c '"type":"error"' "$dir/body")" '200 some 1'
+}
+late_stream ledger
 is 'ledger: nothing went there' "$(stat cloud requests)" "$left"
 let_slot_go
 ask here
 is 'ledger: local requests go on' "$status" 200
 ask spent
 check 'ledger: and budgets hold' error_is 429 budget_exceeded
+ask bridged
+ask bridged
+renew_workers
+check 'ledger: new workers refuse, too' wait_until out_refused
+ask bridged
+is 'ledger: and serve' "$status" 200
 
 # --- Plain CGI --------------------------------------------------------------------
 
@@ -262,7 +349,8 @@ lighttpd_conf "$dir/cgi.lighttpd" <<-END
 	var.tailgate_program = "$dir/tailgate.cgi"
 	include "$abs_srcdir/contrib/lighttpd/cgi.conf"
 END
-stop "$lighttpd_pid"
+fast_lighttpd=$lighttpd_pid
+fast_base=$base
 start_lighttpd "$dir/cgi.lighttpd"
 ask spent
 check 'CGI: a budget that is used up' error_is 429 budget_exceeded
@@ -271,8 +359,20 @@ ask limited
 check 'CGI: a model that rests' error_is 503 provider_unavailable
 ask out
 check 'CGI: a ledger that is stuck' error_is 503 ledger_unavailable
+hold held-brief "$fast_base"
+late_stream CGI
+let_slot_go
+"$TAILGATE" -f "$conf" capture --client anna --for 10m >"$dir/capture" 2>&1 ||
+	broken capture
 ask here
 is 'CGI: local requests go on' "$status" 200
+one_file()
+{
+	[ "$(find "$dir/run/capture" -name '*.capture' | wc -l)" -eq 1 ]
+}
+check 'CGI: and are recorded' wait_until one_file
+is 'CGI: nothing went outside' "$(stat cloud requests)" "$left"
+"$TAILGATE" -f "$conf" capture --remove >"$dir/capture" 2>&1
 unlock_ledger
 out_served()
 {
@@ -281,10 +381,18 @@ out_served()
 }
 check 'CGI: the ledger can be written again' wait_until out_served
 stop "$lighttpd_pid"
-start_lighttpd
+lighttpd_pid=$fast_lighttpd
+base=$fast_base
 is 'no provider is blamed for any of that' "$("$TAILGATE" -f "$conf" \
 	status --json | jq -c '[.providers[] | select(.state != "closed")
 	| .name]')" '["frail"]'
 all_settled
+# One whose confirmation was on its way when its process ended is counted as
+# well.
+lines=$(jq -n '[inputs | .lost // 1] | add' "$dir/state/ledger.jsonl")
+detail "$asked requests, $lines recorded or counted"
+check 'ledger: what old workers and CGI could not write is counted' \
+	test "$lines" -ge "$asked"
+at_most 'ledger: once' "$((lines - asked))" 8
 check 'the ledger verifies' "$TAILGATE" -f "$conf" usage --verify
 finish

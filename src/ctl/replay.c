@@ -235,6 +235,26 @@ number_row(struct table *t, const char *what, const char *unit, int64_t then,
 	table_cell(t, "%s", then == now ? "the same" : "");
 }
 
+/* Why the first response may be no whole one. */
+static void
+print_incomplete(const struct capture_file *f)
+{
+	static const struct {
+		const char *member, *text;
+	} reasons[] = {
+		{ "response_cut",
+		    "Only the beginning of the first response was recorded." },
+		{ "client_gone",
+		    "The client left before the end of the first response." },
+		{ "upstream_cut",
+		    "The provider ended the first response early." },
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (json_is_true(json_object_get(f->about, reasons[i].member)))
+			printf("\n%s\n", reasons[i].text);
+}
+
 /* Prints the table; 0 if the outcome is of the same kind. */
 static int
 compare(struct replay *r)
@@ -273,9 +293,7 @@ compare(struct replay *r)
 		    r->now.error.p, r->now.error.len, error, sizeof(error));
 		printf("\nerror now: %s\n", error);
 	}
-	if (json_is_true(json_object_get(f->about, "response_cut")))
-		puts("\nOnly the beginning of the first response was "
-		     "recorded.");
+	print_incomplete(f);
 	return r->reply.status / 100 == then / 100 ? 0 : 1;
 }
 

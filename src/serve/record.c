@@ -233,6 +233,8 @@ put_line(struct buf *b, const struct request *r, struct span request)
 	jput_u64(b, "request_bytes", request.len);
 	jput_u64(b, "response_bytes", record->response.len);
 	jput_bool(b, "response_cut", record->cut);
+	jput_bool(b, "client_gone", r->entry.client_gone);
+	jput_bool(b, "upstream_cut", r->entry.cut);
 	buf_puts(b, "}\n");
 }
 
