@@ -362,6 +362,10 @@ purse_end(struct purse *p)
 		task_sleep(TURN_PAUSE_MS);
 	purse_ahead_give_back(p, true);
 	purse_rate_flush(p);
-	if (p->store != NULL && store_is_up(p->store))
+	if (p->store == NULL)
+		return;
+	/* A CGI process has no task for that. */
+	budget_purse_watch(p->book);
+	if (store_is_up(p->store))
 		tend_all(p);
 }

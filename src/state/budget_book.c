@@ -175,6 +175,7 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->built = 0;
 	f->reaped_ms = 0;
 	f->store_known = 0;
+	f->seen_ms = 0;
 	f->stage = BUDGET_ALONE;
 }
 
@@ -270,6 +271,5 @@ budget_close(struct budget_book *b)
 		mapfile_close(b->file, sizeof(*b->file));
 	free(b->clients);
 	free(b->models);
-	free(b->seen);
 	free(b);
 }

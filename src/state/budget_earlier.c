@@ -13,51 +13,39 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
-
 #include "base/log.h"
-#include "base/memory.h"
 #include "state/budget_internal.h"
 
 /* The lines of what was spent are written by then. */
 #define WRITTEN_MS 2000
 
-static struct budget_seen *
-look(struct budget_book *b, struct budget_now now)
+/* Under the lock.  In the file, as the process may end before it can read. */
+static void
+look(struct budget_file *f, struct budget_now now)
 {
-	struct budget_file *f = b->file;
-	struct budget_seen *s;
-	size_t n;
-
-	budget_lock(b);
-	n = (size_t)budget_nrows(f);
-	s = memory_zero(sizeof(*s) + n * sizeof(s->rows[0]));
-	s->now = now;
-	s->n = n;
-	for (size_t i = 0; i < n; i++) {
-		s->rows[i].key = f->keys[i];
-		s->rows[i].day = f->rows[i].day;
-		s->rows[i].month = f->rows[i].month;
+	for (int i = 0; i < budget_nrows(f); i++) {
+		f->rows[i].seen_day = f->rows[i].day;
+		f->rows[i].seen_month = f->rows[i].month;
 	}
-	budget_unlock(b);
-	return s;
+	f->seen_wall_ms = now.wall_ms;
+	f->seen_ms = now.boot_ms;
+	log_info("budget: the last process with an earlier file has ended");
 }
 
 void
 budget_purse_watch(struct budget_book *b)
 {
 	struct budget_now now = budget_clock();
+	struct budget_file *f = b->file;
+	bool written;
 
-	if (b->host == NULL || b->file->alone || !budget_host_alone(b->host))
+	if (b->host == NULL || f->alone || !budget_host_alone(b->host))
 		return;
-	if (b->seen == NULL) {
-		log_info("budget: the last process with an earlier file has "
-			 "ended");
-		b->seen = look(b, now);
-	}
-	if (now.boot_ms - b->seen->now.boot_ms < WRITTEN_MS)
-		return;
-	budget_add_earlier(b, b->seen);
-	free(b->seen);
-	b->seen = NULL;
+	budget_lock(b);
+	if (f->seen_ms == 0)
+		look(f, now);
+	written = now.boot_ms - f->seen_ms >= WRITTEN_MS;
+	budget_unlock(b);
+	if (written)
+		budget_add_earlier(b);
 }

@@ -31,7 +31,7 @@
 #include "state/budget.h"
 #include "state/budget_purse.h"
 
-#define BUDGET_MAGIC UINT64_C(0x7461696c42554437) /* "tailBUD7" */
+#define BUDGET_MAGIC UINT64_C(0x7461696c42554438) /* "tailBUD8" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
 #define BUDGET_ROWS \
@@ -81,6 +81,7 @@ struct budget_row {
 	int64_t held_nanousd;
 	uint32_t in_flight;
 	struct budget_share share;
+	struct budget_window seen_day, seen_month; /* budget_earlier.c */
 };
 
 struct budget_cell {
@@ -107,6 +108,8 @@ struct budget_file {
 	uint64_t seq; /* of calls to the store */
 	uint64_t store_known; /* the engine has told its time: */
 	int64_t store_ms; /* its clock, less the time since boot */
+	/* budget_earlier.c: when the rows were looked at; 0: not yet. */
+	int64_t seen_wall_ms, seen_ms;
 	/* budget_journal.c: */
 	uint64_t id; /* of this file, random */
 	uint64_t stage; /* enum budget_stage */
@@ -146,23 +149,12 @@ struct budget_book {
 	struct budget_place *clients, *models; /* by index */
 	int user_fd; /* locked: somebody uses the file of this id */
 	struct budget_host *host; /* NULL: no budget is shared */
-	struct budget_seen *seen; /* NULL: not yet (budget_earlier.c) */
 };
 
 /* The moment, by both clocks: days and months follow the wall clock, a
  * minute the time since boot. */
 struct budget_now {
 	int64_t wall_ms, boot_ms;
-};
-
-/* What the rows had counted at a moment. */
-struct budget_seen {
-	struct budget_now now;
-	size_t n;
-	struct budget_seen_row {
-		uint64_t key;
-		struct budget_window day, month;
-	} rows[];
 };
 
 /* One side of a request, its client or its model, with its row. */
@@ -371,10 +363,10 @@ void budget_build(struct budget_book *, struct budget_now);
  * the new day and month; each window becomes the larger of that and what it
  * counted.  False: nothing was to be read, or another process reads it. */
 bool budget_catch_up(struct budget_book *);
-/* Without the lock: makes each row what the ledger has until that moment, and
- * what this file has counted since.  Then the file is alone; if it was already,
- * nothing is changed. */
-void budget_add_earlier(struct budget_book *, const struct budget_seen *);
+/* Without the lock: makes each row what the ledger has until the rows were
+ * looked at, and what this file has counted since.  Then the file is alone; if
+ * it was already, nothing is changed. */
+void budget_add_earlier(struct budget_book *);
 
 /* ---- budget_rate.c ------------------------------------------------------ */
 

@@ -120,7 +120,7 @@ bool budget_purse_due(struct budget_book *, const struct client *,
 
 /* Looks whether an earlier file of this host has still been in use, and is no
  * longer: then what was spent from it is learned from the ledger, two seconds
- * later.  To be called every few seconds. */
+ * later.  To be called every few seconds, or by each process that ends. */
 void budget_purse_watch(struct budget_book *);
 
 #endif

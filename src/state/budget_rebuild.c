@@ -176,29 +176,21 @@ raise(struct budget_row *row, const struct budget_row *found,
 			    budget_row_used(row, i) - before[i];
 }
 
-/* Under the lock.  seen NULL: the ledger was read as it is now. */
+/* Under the lock.  seen: the ledger was read until the rows were looked at;
+ * else as it is now. */
 static void
-raise_all(struct budget_file *f, const struct rebuild *r,
-    const struct budget_seen *seen)
+raise_all(struct budget_file *f, const struct rebuild *r, bool seen)
 {
 	for (int i = 0; i < budget_nrows(f); i++) {
-		const struct budget_window *day = &f->rows[i].day;
-		const struct budget_window *month = &f->rows[i].month;
-		struct budget_window then[2];
+		struct budget_row *row = &f->rows[i];
+		const struct budget_window day = row->day, month = row->month;
 		int at;
 
 		/* It may belong to another name now. */
-		if (f->keys[i] == 0 ||
-		    (at = budget_index_find(r->index, f->keys[i])) == -1)
-			continue;
-		if (seen != NULL && (size_t)i < seen->n &&
-		    seen->rows[i].key == f->keys[i]) {
-			day = &seen->rows[i].day;
-			month = &seen->rows[i].month;
-		}
-		then[0] = *day;
-		then[1] = *month;
-		raise(&f->rows[i], &r->rows[at], &then[0], &then[1]);
+		if (f->keys[i] != 0 &&
+		    (at = budget_index_find(r->index, f->keys[i])) != -1)
+			raise(row, &r->rows[at], seen ? &row->seen_day : &day,
+			    seen ? &row->seen_month : &month);
 	}
 }
 
@@ -219,26 +211,27 @@ budget_catch_up(struct budget_book *b)
 		return false;
 	ask_history(b, r);
 	budget_lock(b);
-	raise_all(f, r, NULL);
+	raise_all(f, r, false);
 	budget_unlock(b);
 	free_rebuild(r);
 	return true;
 }
 
 void
-budget_add_earlier(struct budget_book *b, const struct budget_seen *seen)
+budget_add_earlier(struct budget_book *b)
 {
 	struct budget_file *f = b->file;
 	struct rebuild *r;
 
 	budget_lock(b);
-	r = new_rebuild(f, seen->now);
+	r = new_rebuild(f, (struct budget_now){ f->seen_wall_ms, f->seen_ms });
 	budget_unlock(b);
 	ask_history(b, r);
 	budget_lock(b);
 	if (f->alone == 0)
-		raise_all(f, r, seen);
+		raise_all(f, r, true);
 	f->alone = 1;
+	f->seen_ms = 0;
 	budget_unlock(b);
 	free_rebuild(r);
 }

@@ -219,6 +219,29 @@ spend(struct budget_book *b, int64_t nanousd)
 	budget_settle(b, &r, 1, nanousd);
 }
 
+/* Each of this host's processes ends sooner than the ledger is read. */
+static void
+test_short(void)
+{
+	struct budget_book *earlier, *b;
+
+	fresh();
+	earlier = open_book();
+	lose_file();
+	b = open_book();
+	recorded = USD / 10;
+	budget_close(earlier);
+	budget_purse_watch(b);
+	budget_close(b);
+	wall_ms += 2000;
+	b = open_book();
+	CHECK(!say(b).alone, "a process has looked, and ended");
+	budget_purse_watch(b);
+	CHECK(say(b).alone && say(b).parts[PURSE_DAY].base == USD / 10,
+	    "the next one reads what was spent");
+	budget_close(b);
+}
+
 /* When the last process with the earlier file ends, a line of the later file's
  * is not in the ledger yet. */
 static void
@@ -302,6 +325,7 @@ main(void)
 	test_alone();
 	test_spent_meanwhile();
 	test_not_written_yet();
+	test_short();
 	test_heard();
 	process_close();
 	directory_remove(dir);
