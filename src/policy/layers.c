@@ -164,6 +164,26 @@ kinds(const char *bytes, size_t n, size_t half)
 	return count;
 }
 
+/* Could the first letters be half of UTF-16?  Most alphabets are in the rows
+ * below 0x12, signs in 0x20, kana in 0x30. */
+static bool
+may_be_utf16(struct span base64, bool *says)
+{
+	char out[4];
+	unsigned char row;
+
+	if (media_decode((struct span){ base64.p, 4 }, out) < 2)
+		return false;
+	*says =
+	    memcmp(out, "\xff\xfe", 2) == 0 || memcmp(out, "\xfe\xff", 2) == 0;
+	for (int i = 0; i < 2; i++) {
+		row = (unsigned char)out[i];
+		if (row < 0x12 || row == 0x20 || row == 0x30)
+			return true;
+	}
+	return *says;
+}
+
 /* UTF-16 as PowerShell and others put into base64: it says so, or of its first
  * characters one half has few values, since a script's letters are in one row
  * or two.  False: it is none. */
@@ -171,24 +191,23 @@ static bool
 is_utf16(struct span base64, bool *big)
 {
 	char out[UTF16_PEEK / 4 * 3];
-	size_t n = media_decode(
-	    (struct span){
-		base64.p, base64.len < UTF16_PEEK ? base64.len : UTF16_PEEK },
-	    out);
 	unsigned even, odd;
+	bool says;
+	size_t n;
 
+	if (base64.len < UTF16_PEEK / 4 * 3 || !may_be_utf16(base64, &says))
+		return false;
+	base64.len = base64.len < UTF16_PEEK ? base64.len : UTF16_PEEK;
+	n = media_decode(base64, out);
 	if (n < UTF16_MIN)
 		return false;
 	even = kinds(out, n / 2 * 2, 0);
 	odd = kinds(out, n / 2 * 2, 1);
 	*big = even == odd ? (unsigned char)out[0] < (unsigned char)out[1]
 			   : even < odd;
-	if (memcmp(out, "\xff\xfe", 2) == 0 ||
-	    memcmp(out, "\xfe\xff", 2) == 0) {
+	if (says)
 		*big = out[0] == '\xfe';
-		return true;
-	}
-	return (*big ? even : odd) <= n / 4;
+	return says || (*big ? even : odd) <= n / 4;
 }
 
 static uint32_t
@@ -267,18 +286,24 @@ is_unread_file(struct span text, struct span base64)
 }
 
 /* Could base64 begin after this byte of a run? */
-static bool
+static inline bool
 is_start(char c)
 {
-	return c == '/' || c == '-' || c == '_' || c == '+' || c == '\n' ||
-	    c == '\r';
+	static const bool starts[256] = { ['/'] = true,
+		['-'] = true,
+		['_'] = true,
+		['+'] = true,
+		['\n'] = true,
+		['\r'] = true };
+
+	return starts[(unsigned char)c];
 }
 
 static void
 look_run(struct pattern_run *run, struct span text, struct span base64,
     unsigned depth)
 {
-	struct span rest = base64;
+	const char *p = base64.p, *end = p + base64.len;
 	unsigned starts = 0;
 	bool big;
 
@@ -288,17 +313,17 @@ look_run(struct pattern_run *run, struct span text, struct span base64,
 	}
 	if (look_base64(run, base64, depth))
 		return;
-	while (rest.len > LAYERS_RUN_MIN && starts < STARTS_MAX &&
-	    pattern_wants(run)) {
-		bool start = is_start(*rest.p);
-
-		rest.p++;
-		rest.len--;
-		if (!start ||
-		    (!media_may_be_text(rest) && !is_utf16(rest, &big)))
+	while (starts < STARTS_MAX && pattern_wants(run)) {
+		while (p < end && !is_start(*p))
+			p++;
+		if (end - p <= LAYERS_RUN_MIN)
+			return;
+		p++;
+		base64 = (struct span){ p, (size_t)(end - p) };
+		if (!media_may_be_text(base64) && !is_utf16(base64, &big))
 			continue;
 		starts++;
-		if (look_base64(run, rest, depth))
+		if (look_base64(run, base64, depth))
 			return;
 	}
 }

@@ -14,6 +14,7 @@
 #include "policy/media.h"
 
 #define PEEK_BYTES 32 /* by which a format is known */
+#define UTF8_MAX 4 /* bytes of a character */
 #define MAY_LETTERS 12 /* by which a text is told from noise */
 
 /* How files begin; a dot matches any byte. */
@@ -188,6 +189,13 @@ text_length(const char *bytes, size_t n)
 size_t
 media_text_prefix(struct span base64, char *out, size_t *all)
 {
+	size_t n;
+
+	/* What only began like text ends soon. */
+	*all = decode(base64, out, PEEK_BYTES);
+	n = text_length(out, *all);
+	if (n + UTF8_MAX <= *all)
+		return n;
 	*all = media_decode(base64, out);
 	return text_length(out, *all);
 }
@@ -198,20 +206,34 @@ media_is_text(struct span bytes)
 	return text_length(bytes.p, bytes.len) == bytes.len;
 }
 
+/* Are these n bytes of a text, whose last character may be cut? */
+static bool
+begins_text(const char *bytes, size_t n)
+{
+	size_t text = text_length(bytes, n);
+
+	for (size_t i = 0; i < text; i++)
+		if ((unsigned char)bytes[i] < ' ' && !is_blank(bytes[i]))
+			return false;
+	if (text == n)
+		return true;
+	for (size_t i = text + 1; i < n; i++)
+		if ((bytes[i] & 0xc0) != 0x80)
+			return false;
+	return n - text < 4 && (unsigned char)bytes[text] >= 0xc2;
+}
+
 bool
 media_may_be_text(struct span base64)
 {
 	char out[MAY_LETTERS];
-	size_t n = decode(base64, out, sizeof(out) / 4 * 3);
-	size_t text = text_length(out, n);
+	size_t n = decode(base64, out, 3);
 
-	for (size_t i = 0; i < text; i++)
-		if ((unsigned char)out[i] < ' ' && !is_blank(out[i]))
-			return false;
-	/* The last character may be cut. */
-	return text == n ||
-	    (n - text < 4 && text >= n - 3 && text > 0 &&
-		(unsigned char)out[text] >= 0xc2);
+	/* Noise is told by the first bytes already. */
+	if (!begins_text(out, n))
+		return false;
+	n = decode(base64, out, sizeof(out) / 4 * 3);
+	return begins_text(out, n);
 }
 
 enum media

@@ -48,8 +48,8 @@ bool media_is_base64(struct span text);
 /* Decodes into out (at least base64.len bytes), as far as there are letters;
  * returns the length. */
 size_t media_decode(struct span base64, char *out);
-/* The same, but only as far as it is text (UTF-8 without NUL); *all is how much
- * there is. */
+/* The same, but only as far as it is text (UTF-8 without NUL); *all is as
+ * much if all of it is. */
 size_t media_text_prefix(struct span base64, char *out, size_t *all);
 /* By its first few bytes: could it be text?  Cheap. */
 bool media_may_be_text(struct span base64);

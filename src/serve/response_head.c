@@ -127,8 +127,8 @@ add_type(const struct response *a, struct buf *b, int status, const char *type)
 	if (type == NULL)
 		type = status == 204 ? "" : "application/octet-stream";
 	add_field(b, HEAD_BYTES / 2, span_of("Content-Type"), span_of(type));
-	/* No browser may interpret an upstream's bytes as anything else, nor run
-	 * what is in a page. */
+	/* No browser may interpret an upstream's bytes as anything else, nor
+	 * run what is in a page. */
 	buf_puts(b, "X-Content-Type-Options: nosniff\r\n");
 	if (is_page(type))
 		buf_puts(b, "Content-Security-Policy: sandbox\r\n");
