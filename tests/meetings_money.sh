@@ -19,6 +19,7 @@ shape='processes = 2; commit = 0.2; heartbeat = 0.2;'
 new_config <<-END
 	limits = ( { name = "gpu"; slots = 1; queue = 8; wait = 600; },
 	  { name = "brief"; slots = 1; queue = 8; wait = 1; } );
+	private = ( { name = "marked"; pattern = "OMEGA-[0-9]{3}"; } );
 	providers = (
 	  { name = "here"; place = "local"; url = "$stub_url";
 	    endpoints = [ "chat" ]; circuit = { failures = 0; }; },
@@ -380,6 +381,14 @@ out_served()
 	[ "$status" = 200 ]
 }
 check 'CGI: the ledger can be written again' wait_until out_served
+left=$(stat cloud requests)
+ask out -H 'X-Tailgate-Place: local'
+is 'CGI: a place is kept' "$status" 403
+post /v1/chat/completions '{"model":"out","messages":[{"role":"user",
+	"content":"OMEGA-123"}]}'
+asked=$((asked + 1))
+is 'CGI: so is a private text' "$status" 403
+is 'CGI: neither went outside' "$(stat cloud requests)" "$left"
 stop "$lighttpd_pid"
 lighttpd_pid=$fast_lighttpd
 base=$fast_base
