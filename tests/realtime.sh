@@ -113,12 +113,14 @@ passes()
 	like "$1: no such model" "$(ask "$one_key" model=nothing)" '^(404|503)'
 	like "$1: two models" "$(ask "$one_key" 'model=talk&model=far')" \
 		'^(400|503)'
+	like "$1: one as Azure calls it" \
+		"$(ask "$one_key" 'model=talk&deployment=far')" '^(400|503)'
 	is "$1: none of these reached the provider" "$(cat "$dir/voice")" ''
-	wait_until lines_are $((lines + 15))
-	is "$1: but all are in the ledger" "$(tail -n 8 \
+	wait_until lines_are $((lines + 16))
+	is "$1: but all are in the ledger" "$(tail -n 9 \
 		"$dir/state/ledger.jsonl" | jq -c '[.status, .sent]' |
 		sort | uniq -c | sed 's/^ *//' | tr '\n' ' ')" \
-		'2 [400,null] 1 [401,null] 4 [403,null] 1 [404,null] '
+		'3 [400,null] 1 [401,null] 4 [403,null] 1 [404,null] '
 	for method in OPTIONS POST; do
 		# shellcheck disable=SC2154 # lib.sh's
 		curl -s -o /dev/null -X "$method" -H 'Origin: https://a.example' \

@@ -72,7 +72,7 @@ static const char *const carried[] = { "model", "stream", "prompt", "messages",
 static const char *const rivals[] = { "models", "fallbacks",
 	"context_window_fallbacks", "content_policy_fallbacks",
 	"fallback_models", "engine", "model_list", "model_name",
-	"deployment_id" };
+	"deployment_id", "deployment" };
 #define RIVALS (sizeof(rivals) / sizeof(rivals[0]))
 
 const struct member_spec *

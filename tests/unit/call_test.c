@@ -867,7 +867,7 @@ test_disguise(void)
 		"\"litellm_params\":{\"fallbacks\":[]}",
 		"\"extraBody\":{\"model\":\"n\"}",
 		"\"extra-body \":{\"model\":\"n\"}",
-		"\"context_window_fallbacks\":[]",
+		"\"context_window_fallbacks\":[]", "\"deployment\":\"n\"",
 		"\"content_policy_fallbacks\":[{\"m\":[\"n\"]}]",
 		"\"body\":{\"stream\":true}",
 		"\"parameters\":{\"messages\":[]}" };
