@@ -70,19 +70,21 @@ lookup_main(void *ctx)
 	struct lookup *l = ctx;
 	struct addrinfo *list = NULL, *a;
 	unsigned n = 0;
+	bool lacks;
 	int code;
 
 	pthread_detach(pthread_self());
 	errno = 0;
 	code = getaddrinfo(l->host, NULL, &hints, &list);
-	if (code == EAI_MEMORY || (code != 0 && connector_is_exhaustion(errno)))
-		l->result = LOOKUP_LACKS;
-	else
-		l->result = code == 0 ? LOOKUP_FOUND : LOOKUP_UNKNOWN;
+	lacks =
+	    code == EAI_MEMORY || (code != 0 && connector_is_exhaustion(errno));
 	for (a = list; a != NULL && n < ADDRESSES_MAX; a = a->ai_next, n++)
 		add_address(l, a);
 	if (list != NULL)
 		freeaddrinfo(list);
+	l->result = lacks ? LOOKUP_LACKS
+	    : code == 0   ? LOOKUP_FOUND
+			  : LOOKUP_UNKNOWN;
 	close(l->thread_fd);
 	leave(l);
 	return NULL;
