@@ -6,11 +6,40 @@
 # the documented error, and the second upstream has seen nothing.
 . "${abs_srcdir:-.}/tests/lib.sh"
 
-need jq
+need jq python3
 
 start_upstream first
 start_upstream second -n
 reserve_port dead
+
+# A comment in tiny chunks, which come faster than anybody reads them.
+cat >"$dir/chunks.py" <<'END'
+import os
+import socketserver
+import sys
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        while self.rfile.readline() not in (b"\r\n", b""):
+            pass
+        self.wfile.write(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n"
+                         b"Content-Type: text/event-stream\r\n\r\n")
+        for _ in range(6000):
+            self.wfile.write(b"1\r\n:\r\n" * 1000)
+        self.wfile.write(b"0\r\n\r\n")
+
+
+server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+with open(sys.argv[1] + ".new", "w") as f:
+    f.write(str(server.server_address[1]))
+os.rename(sys.argv[1] + ".new", sys.argv[1])
+server.serve_forever()
+END
+spawn chunks python3 "$dir/chunks.py" "$dir/chunks.port"
+wait_until -p "$chunks_pid" test -s "$dir/chunks.port" || broken 'no upstream'
+chunks_url=http://127.0.0.1:$(cat "$dir/chunks.port")/v1
 
 # model REASON PROVIDER UPSTREAM-MODEL [what the target says]: two models,
 # REASON-yes and REASON-no, which permits something else.
@@ -47,6 +76,9 @@ new_config <<-END
 	  { name = "slow"; place = "external"; url = "$first_url";
 	    circuit = { failures = 0; };
 	    timeouts = { first_byte = 0.3; }; },
+	  { name = "chunks"; place = "local"; url = "$chunks_url";
+	    endpoints = [ "chat" ]; circuit = { failures = 0; };
+	    timeouts = { total = 0.05; }; },
 	  { name = "gone"; place = "external"; url = "$dead_url"; },
 	  { name = "far"; place = "external"; url = "$second_url"; }
 	);
@@ -58,6 +90,9 @@ new_config <<-END
 	  $(model rate_limited first 429,retry=7)
 	  $(model too_long first plain 'context = 12;')
 	  $(model unsupported first plain 'tools = false;')
+	  { id = "chunks"; fallback = [ "timeout" ]; targets = (
+	    { provider = "chunks"; model = "x"; },
+	    { provider = "second"; model = "plain"; } ); },
 	  { id = "loading"; fallback = [ "unavailable" ]; targets = (
 	    { provider = "first"; model = "503,loading"; },
 	    { provider = "second"; model = "plain"; } ); },
@@ -183,6 +218,14 @@ like 'and says so' "$(body)" '"error"'
 ask three
 is 'the second attempt is the last' "$status" 429
 is 'the third target was not asked' "$(stat second requests)" 0
+
+# A response that has more bytes at any time has no more time than others.
+for n in 1 2 3 4 5 6 7 8; do
+	post /v1/messages '{"model":"chunks","stream":true,"max_tokens":5,
+		"messages":[{"role":"user","content":"x"}]}'
+	is "a response without a pause has its time, no more ($n)" \
+		"$status $(header x-tailgate-fallback)" '200 timeout'
+done
 
 # The account keeps what went to one provider, whatever followed.
 ask left

@@ -294,8 +294,11 @@ run(struct exchange *x)
 	while (advance(x)) {
 		if (!x->readable || out_of(x) == WATCH_OUT_FULL)
 			wait_for(x);
-		else
-			task_yield(); /* more is at hand than one's share */
+		else {
+			/* More is at hand than one's share, perhaps always. */
+			patience_ms(x);
+			task_yield();
+		}
 		if (x->stopped != UPSTREAM_OK)
 			break;
 	}
