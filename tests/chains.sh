@@ -44,9 +44,9 @@ play()
 	check "$1, seed $2: what each upstream received is what was accounted" \
 		python3 "$chains" judge "$dir" "$ledger"
 	detail "$(cat "$dir/check.out")"
-	"$bin/budget_look" "$conf" >"$dir/live" 2>&1
+	${TAILGATE_UNDER:-} "$bin/budget_look" "$conf" >"$dir/live" 2>&1
 	mv "$dir/run/budget" "$dir/budget.live"
-	"$bin/budget_look" "$conf" >"$dir/again" 2>&1
+	${TAILGATE_UNDER:-} "$bin/budget_look" "$conf" >"$dir/again" 2>&1
 	check "$1, seed $2: budgets made from the ledger are the live ones" \
 		diff "$dir/live" "$dir/again"
 	check "$1, seed $2: of the models too" \

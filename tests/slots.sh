@@ -9,12 +9,14 @@
 . "${abs_srcdir:-.}/tests/lib.sh"
 
 # hammer DESCRIPTION OPTIONS...
+# shellcheck disable=SC2086 # words
 hammer()
 {
 	what=$1
 	shift
 	rm -rf "$dir/run"
-	check "$what" "$bin/slots_load" -d "$dir/run" "$@"
+	check "$what" ${TAILGATE_UNDER:-} "$bin/slots_load" \
+		-d "$dir/run" "$@"
 	detail "$(cat "$dir/check.out")"
 }
 
@@ -31,7 +33,9 @@ hammer 'nobody waits' -p 1 -t 1 -c 1 -s 1 -n 2000 -h 0
 TAILGATE_SLOTS_POLL=1
 export TAILGATE_SLOTS_POLL
 hammer 'without wake-ups' -p 2 -t 6 -c 3 -s 1 -n 200 -h 300 -k 3
-check 'the unit tests without wake-ups' "$bin/unit/slots_test"
+# shellcheck disable=SC2086 # words
+check 'the unit tests without wake-ups' \
+	${TAILGATE_UNDER:-} "$bin/unit/slots_test"
 unset TAILGATE_SLOTS_POLL
 
 finish

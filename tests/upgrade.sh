@@ -222,10 +222,10 @@ check 'for one that ends well' whole again
 
 check 'the old workers are gone' wait_until settled
 stop "$tailgate_pid"
-"$bin/budget_look" "$conf" >"$dir/counted"
+${TAILGATE_UNDER:-} "$bin/budget_look" "$conf" >"$dir/counted"
 rm "$dir/run/budget"
 rm -f "$dir/run/budget.journal"
-"$bin/budget_look" "$conf" >"$dir/in_ledger"
+${TAILGATE_UNDER:-} "$bin/budget_look" "$conf" >"$dir/in_ledger"
 same 'the budgets say what the ledger says' "$dir/counted" "$dir/in_ledger"
 detail "$(cat "$dir/counted" "$dir/in_ledger")"
 check 'the chain of the ledger holds' "$TAILGATE" -f "$conf" usage --verify
