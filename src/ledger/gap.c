@@ -50,10 +50,14 @@ ledger_gap_close(struct ledger_gap *g)
 static void
 add(struct ledger_gap *g, uint32_t lost, uint32_t external, int64_t wall_ms)
 {
-	int64_t none = 0;
+	int64_t since_ms = 0;
 
-	atomic_compare_exchange_strong(&g->since_ms, &none, wall_ms);
-	atomic_store(&g->until_ms, wall_ms);
+	/* They do not come in the order of their beginnings. */
+	if (atomic_compare_exchange_strong(&g->since_ms, &since_ms, wall_ms) ||
+	    wall_ms > atomic_load(&g->until_ms))
+		atomic_store(&g->until_ms, wall_ms);
+	else if (wall_ms < since_ms)
+		atomic_store(&g->since_ms, wall_ms);
 	if (external > 0)
 		atomic_fetch_add(&g->external, external);
 	atomic_fetch_add(&g->lost, lost);

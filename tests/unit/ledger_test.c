@@ -1594,6 +1594,12 @@ test_flood(void)
 	CHECK(clock_now_ms() - begin_ms < 1000 && gap->lost >= INT32_MAX,
 	    "what a dead one left is counted at once, however much it is");
 	ledger_gap_told(gap, gap->lost, gap->external);
+	ledger_gap_add(gap, false, 3000);
+	ledger_gap_add(gap, false, 2000);
+	ledger_gap_add(gap, true, 4000);
+	CHECK(gap->since_ms == 2000 && gap->until_ms == 4000,
+	    "a gap begins with its first request and ends with its last");
+	ledger_gap_told(gap, gap->lost, gap->external);
 	ledger_gap_close(gap);
 }
 
