@@ -14,7 +14,8 @@
  * The 20 ms timers are spin's `timeout`: they fire only where nothing else can
  * move, so many times at the most before the next slot is taken, and without
  * KILLS and STOPS they do not exist at all: an end with somebody asleep (an
- * invalid end state) is a lost wake-up.
+ * invalid end state) is a lost wake-up.  But who has waited for swap_wait looks
+ * once more then, since nobody else wakes it for that.
  *
  * Parameters (tests/model/run sets them): WAITERS, CLIENTS (waiter i is of
  * client i % CLIENTS), SLOTS, CAP (per_client, 0: none), KILLS, STOPS, LEAVES
@@ -24,9 +25,10 @@
  * claims notice: 1 a release wakes nobody; 2 leaving wakes nobody; 4 whoever
  * comes tries at once; 5 a client's slots are not counted again after taking
  * one; 6 the dead are not buried and the stopped not passed over; 7 whether
- * models count is not said by the row but known by who looks, half of them;
- * 8 who was woken and is not first does not wake the first.  (That rule
- * 4 of slots.h is needed shows only with more waiters than can be checked.)
+ * models count is not said by the row but known by who looks, half of them.
+ * (That rule 4 of slots.h is needed shows only with more waiters than can be
+ * checked.  That who was woken and is not first wakes the first saves only the
+ * time of a timer.)
  */
 #ifndef BUG
 #define BUG 0
@@ -79,6 +81,7 @@ byte stuck;			/* key that leaves a free slot alone */
 #if MODELS > 0
 byte model;			/* of the latest that began */
 bool late[WAITERS];		/* its time is over: the row's, and the clock */
+bool looks[WAITERS];		/* its own timer has ended since */
 byte lates;
 #endif
 
@@ -476,7 +479,7 @@ proctype waiter(byte id)
 			fi;
 			if
 			:: got -> charge(); leave(); goto hold
-			:: !got && !may && (first || told) && BUG != 8 ->
+			:: !got && !may && (first || told) ->
 				wake_next()
 			:: else
 			fi;
@@ -485,6 +488,9 @@ proctype waiter(byte id)
 			:: fifo[row] -> d_step { fifo[row] = false;
 				told = true }
 			:: leaves < LEAVES -> leaves++; leave(); goto done
+#if LATES > 0
+			:: looks[id] -> looks[id] = false
+#endif
 #if STOPS > 0
 			:: stops < STOPS -> stops++;
 end_stopped:			dead[id]
@@ -598,7 +604,8 @@ proctype clock()
 		:: else -> break
 		od;
 		if
-		:: oldest != NONE -> late[key_of[oldest]] = true
+		:: oldest != NONE -> late[key_of[oldest]] = true;
+			looks[key_of[oldest]] = true
 		:: else
 		fi;
 		k = 0; oldest = 0 }
