@@ -339,8 +339,7 @@ heard_ms(const struct budget_side *s, enum budget_purse_kind kind)
 	int64_t age_ms = s->now.boot_ms - r->share.told_ms;
 	int64_t then_ms = s->now.wall_ms - age_ms;
 
-	if (!r->share.purses[kind].begun || r->share.told_ms == 0 ||
-	    age_ms < 0)
+	if (!r->share.purses[kind].begun || r->share.told_ms == 0 || age_ms < 0)
 		return -1;
 	if (kind == PURSE_MONTH ? budget_month(then_ms) < r->month.period
 				: budget_day(then_ms) < r->day.period)
