@@ -220,14 +220,18 @@ share_enter(struct share_place *h, struct share *share,
 {
 	enum refusal refusal;
 
+	share_leave(h);
 	*h = (struct share_place){ .share = share, .kind = kind };
 	if (share == NULL)
 		return REFUSE_NONE;
 	h->client = index_of(share, client);
 	count(h, 1);
 	refusal = judge(h);
-	if (refusal != REFUSE_NONE)
+	if (refusal != REFUSE_NONE) {
 		share_leave(h);
+		share_busy(share, -1);
+		h->refused = share;
+	}
 	return refusal;
 }
 
@@ -276,5 +280,7 @@ share_leave(struct share_place *h)
 {
 	if (h->share != NULL)
 		count(h, -1);
-	h->share = NULL;
+	if (h->refused != NULL)
+		share_busy(h->refused, 1);
+	h->share = h->refused = NULL;
 }

@@ -66,10 +66,14 @@ struct share_place {
 	struct share *share;
 	size_t client;
 	enum share_kind kind;
+	/* Its connection, which is to be closed, does not count as busy: else
+	 * many that are refused at once would keep others out. */
+	struct share *refused;
 };
 
-/* REFUSE_NONE, or why there is no room for it.  client NULL: unknown; all
- * unknown clients have one share.  share NULL (CGI): there is always room. */
+/* REFUSE_NONE, or why there is no room for it; it may try again.  client NULL:
+ * unknown; all unknown clients have one share.  share NULL (CGI): there is always
+ * room. */
 enum refusal share_enter(struct share_place *, struct share *,
     const struct client *, enum share_kind);
 /* A request that runs begins to wait for a slot, and runs again. */
@@ -77,7 +81,7 @@ enum refusal share_wait(struct share_place *);
 void share_run(struct share_place *);
 /* Is the pool so full that others want its place? */
 bool share_wanted(const struct share_place *);
-/* Does nothing if it holds nothing. */
+/* Before its connection is closed; a refused one, too. */
 void share_leave(struct share_place *);
 
 /* What the worker's memory for a client's requests is charged to (memory.h);

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "serve/share.h"
 
@@ -31,6 +32,7 @@ static void
 begin(unsigned threads)
 {
 	nholds = 0;
+	memset(holds, 0, sizeof(holds));
 	config.requests = threads;
 	board = share_board_new(&config);
 	for (unsigned i = 0; i < 2; i++) {
@@ -47,7 +49,7 @@ end(void)
 	share_board_free(board);
 }
 
-/* As serve/worker.c does: a refused request is gone at once. */
+/* As serve/worker.c does: a refused request is closed at once. */
 static enum refusal
 enter(const struct client *client, enum share_kind kind)
 {
@@ -63,8 +65,10 @@ enter(const struct client *client, enum share_kind kind)
 		share_leave(h);
 	if (refusal == REFUSE_NONE)
 		nholds++;
-	else
+	else {
+		share_leave(h);
 		share_busy(s, -1);
+	}
 	return refusal;
 }
 
@@ -107,6 +111,35 @@ test_alone(unsigned threads)
 	    "and so is what needs no upstream");
 	leave_all();
 	CHECK(fill(&clients[0], SHARE_RUN) == n, "as many when all have ended");
+	end();
+}
+
+/* Many that are refused are not closed yet when another client comes. */
+static void
+test_refused(void)
+{
+	struct share_place refused[300] = { 0 };
+	unsigned n = 0, all;
+
+	begin(64);
+	all = fill(&clients[0], SHARE_RUN);
+	for (; n < 300; n++) {
+		share_busy(workers[n % 2], 1);
+		if (share_enter(&refused[n], workers[n % 2], &clients[0],
+			SHARE_RUN) != REFUSE_CLIENT_SHARE)
+			break;
+	}
+	CHECK(n == 300, "each of a crowd is refused as its client's (%u)", n);
+	CHECK(enter(&clients[1], SHARE_RUN) == REFUSE_NONE &&
+		enter(&clients[2], SHARE_RUN) == REFUSE_NONE,
+	    "another client does not notice the crowd");
+	for (unsigned i = 0; i < 300; i++) {
+		share_leave(&refused[i]);
+		share_busy(workers[i % 2], -1);
+	}
+	leave_all();
+	CHECK(fill(&clients[0], SHARE_RUN) == all,
+	    "when all are closed, as many are free as before");
 	end();
 }
 
@@ -201,6 +234,7 @@ main(void)
 	    "without a pool there is always room");
 	share_run(&none);
 	share_leave(&none);
+	test_refused();
 	test_alone(4);
 	test_alone(8);
 	test_alone(256);
