@@ -231,6 +231,7 @@ budget_ask(struct budget_book *b, const struct client *client,
 	int rc;
 
 	budget_lock_sides(b, client, model, now, sides);
+	sides[0].asks = sides[1].asks = true;
 	rc = check(b, sides, now, &reservation, refused);
 	if (rc == 0)
 		rc = budget_rate_check(sides, &reservation, refused);

@@ -105,6 +105,10 @@ check_purse(struct budget_side *s, enum budget_purse_kind kind, int64_t want,
 	if (s->row->share.state != PURSE_OK)
 		return refuse_store(s, what, out);
 	used = budget_purse_used(s->row, kind);
+	if (s->asks &&
+	    sum_i64(sum_i64(used, budget_purse_held(s->row, kind)), want) <=
+		bound)
+		return 0;
 	if (used >= bound)
 		return refuse_spent(s, what, wait_ms, out);
 	if (sum_i64(used, want) <= bound)

@@ -164,6 +164,7 @@ struct budget_side {
 	struct budget_row *row; /* NULL: none */
 	struct budget_now now; /* of its windows */
 	bool lacks; /* its purse has too little */
+	bool asks; /* what would be said: the store would fill the purse */
 };
 
 /* ---- Amounts within their type ---- */

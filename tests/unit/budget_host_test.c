@@ -219,6 +219,23 @@ spend(struct budget_book *b, int64_t nanousd)
 	budget_settle(b, &r, 1, nanousd);
 }
 
+/* An idle host has given its part back: the store would grant another one. */
+static void
+test_asked(void)
+{
+	struct budget_book *b;
+	struct refused refused;
+
+	fresh();
+	b = open_book();
+	allow(b, 0);
+	CHECK(budget_ask(b, NULL, &model, 1, USD / 2, false, &refused) == 0,
+	    "an empty purse does not say that a request would be refused");
+	CHECK(budget_ask(b, NULL, &model, 1, USD + 1, false, &refused) == -1,
+	    "what is left of all hosts does");
+	budget_close(b);
+}
+
 /* Each of this host's processes ends sooner than the ledger is read. */
 static void
 test_short(void)
@@ -325,6 +342,7 @@ main(void)
 	test_alone();
 	test_spent_meanwhile();
 	test_not_written_yet();
+	test_asked();
 	test_short();
 	test_heard();
 	process_close();
