@@ -434,17 +434,18 @@ slot_refused_there()
 runtime_dir_goes()
 {
 	tell stub reset >/dev/null
-	curl -sS --max-time 20 -H "Authorization: Bearer $key" \
+	curl -sS --max-time 120 -H "Authorization: Bearer $key" \
 		-H 'Content-Type: application/json' \
-		-d '{"model":"limited/delay=4000","messages":[]}' \
+		-d '{"model":"limited/stall-head","messages":[]}' \
 		"$base/v1/chat/completions" >"$dir/across" 2>&1 &
 	adopt across $!
 	wait_until -p "$across_pid" stat_reaches stub requests 1
 	load_on any/delay=10 6
 	mv "$2" "$small/gone"
 	check "$1: what needs a slot is refused by name" \
-		wait_until -t 3 -p "$across_pid" at_each slot_refused_there
+		wait_until -p "$across_pid" at_each slot_refused_there
 	check "$1: the others are served" served
+	tell stub release >/dev/null
 	wait "$across_pid"
 	forget "$across_pid"
 	like "$1: what had a slot ends well" "$(cat "$dir/across")" '"choices"'

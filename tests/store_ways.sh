@@ -159,6 +159,7 @@ like 'the manual has the rights of a user' "$rights" '\+@scripting'
 cat >"$dir/engine.acl" <<-END
 	user default on nopass ~* &* +@all
 	user tailgate on >correct-horse ~tailgate:* &tailgate:* $rights
+	user older on >correct-horse ~tailgate:* &tailgate:* $rights -wait
 	user office on >correct-horse ~office:* &office:* +@all
 	user deaf on >correct-horse ~tailgate:* &tailgate:* +@connection +@read
 END
@@ -195,6 +196,11 @@ way "unix://$dir/one/sock" 'user = "tailgate"; key = { credential = "store"; };'
 works 'a password from a credential' one tailgate
 way "unix://$dir/one/sock" "prefix = \"office\"; $(user office right)"
 works 'a prefix' one office
+
+way "unix://$dir/one/sock" "$(user older right)"
+works 'a user without WAIT' one tailgate
+like 'a user without WAIT: the log says what it needs' \
+	"$(cat "$dir/tailgate.log")" 'WAIT: NOPERM; the rights that its user needs'
 
 way "unix://$dir/one/sock" "$(user office right)"
 fails 'a user of another prefix' 'names with the prefix.*NOPERM'

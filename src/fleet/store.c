@@ -24,6 +24,8 @@
 /* The watcher is called at most this often, except when the store goes up or
  * away. */
 #define NOTE_MS 500
+/* A right that is missing is said so often. */
+#define RIGHT_EVERY_MS 600000
 
 int64_t
 store_patience_ms(const struct store *s)
@@ -86,13 +88,16 @@ greet_key(struct store_link *l, bool calls)
 static int
 greet_calls(struct store_link *l)
 {
-	static const struct span info = { "INFO", 4 };
+	static const struct span info = { "INFO", 4 },
+				 may_wait[] = { { "WAIT", 4 }, { "0", 1 },
+					 { "1", 1 } };
 	struct span find[] = { { "EXISTS", 6 }, { NULL, 0 } };
 	char name[STORE_KEY_SIZE];
 
 	l->store->generation++;
 	greet_key(l, true);
 	store_ask(l->store, STORE_CALL_INFO, &info, 1);
+	store_ask(l->store, STORE_CALL_MAY_WAIT, may_wait, 3);
 	/* Asks whether this node of a cluster has our names, and whether the
 	 * user may use them. */
 	find[1] = store_key(l->store, name, "here", "here", NULL);
@@ -139,6 +144,19 @@ greeting_failed(struct store *s, enum store_call_kind kind, const char *error)
 	s->calls_link.useless = true;
 }
 
+/* All but a part of a shared budget works without. */
+static void
+may_not_wait(struct store *s, const char *error)
+{
+	char text[160];
+
+	error_word(error, text, sizeof(text));
+	if (log_due(&s->right_warned_ms, RIGHT_EVERY_MS))
+		log_warn("store: WAIT: %s%s; while the engine has replicas, "
+			 "shared budgets get nothing more",
+		    text, advice_on(text));
+}
+
 void
 store_greeted(
     struct store *s, enum store_call_kind kind, const struct store_reply *reply)
@@ -151,7 +169,9 @@ store_greeted(
 	if (error != NULL && store_is_moved(error)) {
 		l->moved = store_move(s, error);
 		l->useless = !l->moved;
-	} else if (error != NULL)
+	} else if (error != NULL && kind == STORE_CALL_MAY_WAIT)
+		may_not_wait(s, error);
+	else if (error != NULL)
 		greeting_failed(s, kind, error);
 	else if (kind == STORE_CALL_INFO) {
 		if ((wrong = store_read_info(s, reply)) != NULL) {

@@ -114,7 +114,7 @@ store_tell(struct store *, struct store_script *, const struct span *keys,
 uint64_t store_connection(const struct store *);
 /* Do so many of the engine's replicas have what calls on that connection
  * have written?  Waits for half of the store's timeout at most, as do later
- * calls. */
+ * calls of the process; so after one in vain the answer is no for a second. */
 bool store_is_copied(struct store *, uint64_t connection, int64_t replicas);
 
 /* Decimal text of a number as an argument. */

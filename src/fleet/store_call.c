@@ -22,6 +22,10 @@
 /* How often a process that has just started checks if it is connected. */
 #define START_STEP_MS 2
 #define WARN_EVERY_MS 10000
+/* How often is looked whether another task's WAIT has ended. */
+#define COPYING_STEP_MS 1
+/* The engine is not asked again so soon. */
+#define UNCOPIED_MS 1000
 /* The weight of a new round trip in the mean is 1 / MEAN_PART. */
 #define MEAN_PART 16
 
@@ -387,11 +391,21 @@ have_copies(struct store *s, int64_t replicas)
 bool
 store_is_copied(struct store *s, uint64_t connection, int64_t replicas)
 {
-	if (!store_is_up(s) || s->generation != connection)
+	bool copied;
+
+	while (s->copying)
+		task_sleep(COPYING_STEP_MS);
+	if (!store_is_up(s) || s->generation != connection ||
+	    (s->uncopied_ms != 0 &&
+		clock_now_ms() - s->uncopied_ms < UNCOPIED_MS))
 		return false;
-	if (have_copies(s, replicas))
+	s->copying = true;
+	copied = have_copies(s, replicas);
+	s->copying = false;
+	s->uncopied_ms = copied ? 0 : clock_now_ms();
+	if (copied)
 		return true;
-	if (log_due(&s->warned_ms, WARN_EVERY_MS))
+	if (log_due(&s->uncopied_warned_ms, WARN_EVERY_MS))
 		log_warn("store: not even %" PRId64
 			 " of the engine's replicas has its data in time",
 		    replicas);

@@ -50,6 +50,7 @@ enum store_call_kind {
 	STORE_CALL_FIND,
 	STORE_CALL_PING,
 	STORE_CALL_COPIED,
+	STORE_CALL_MAY_WAIT,
 };
 
 struct store_call {
@@ -83,6 +84,9 @@ struct store {
 	bool ending;
 	bool late; /* a reply is overdue: nothing more is sent */
 	bool said_up; /* the log last said that the store is up */
+	bool copying; /* WAIT is under way, and later calls are behind it */
+	int64_t uncopied_ms; /* the last one in vain; 0: none */
+	_Atomic int64_t uncopied_warned_ms, right_warned_ms;
 	uint64_t generation; /* of the connection for calls, 1.. */
 	char run[41], version[64], why[256];
 	int64_t since_wall_ms, mean_us;

@@ -203,7 +203,8 @@ look_up(struct connector *c)
 	bool of_proxy = c->code == CURLE_COULDNT_RESOLVE_PROXY;
 
 	if (!connector_is_unresolved(c->code) || c->looked_up ||
-	    clock_now_ms() - c->begun_ms > LOOK_UP_MS || was_exhausted(c))
+	    clock_now_ms() - c->begun_ms > LOOK_UP_MS || was_exhausted(c) ||
+	    !lookup_may_begin())
 		return false;
 	c->looked_up = true;
 	curl_multi_remove_handle(c->multi, c->easy);

@@ -43,6 +43,8 @@ enum lookup_result {
 	LOOKUP_LACKS, /* memory or descriptors of our own */
 };
 
+/* False: the resolver hangs, and so many wait for it already. */
+bool lookup_may_begin(void);
 /* Looks up the host of url, a provider's or its proxy's.  NULL: no memory, no
  * descriptor or no thread. */
 struct lookup *lookup_begin(const char *url, bool is_proxy);

@@ -27,6 +27,9 @@
 #define NAME_BYTES 320 /* "+HOST:PORT:" */
 #define ADDRESSES_MAX 16
 #define ADDRESS_BYTES 64
+/* Threads of a process.  So many wait only for a resolver that hangs, and they
+ * wait on when nobody else does. */
+#define LOOKUPS_MAX 64
 
 struct lookup {
 	_Atomic unsigned users; /* its owner and the thread */
@@ -37,6 +40,8 @@ struct lookup {
 	size_t len; /* of entry, for which see CURLOPT_RESOLVE(3) */
 	char entry[NAME_BYTES + ADDRESSES_MAX * ADDRESS_BYTES];
 };
+
+static atomic_uint nlookups;
 
 static void
 leave(struct lookup *l)
@@ -87,6 +92,7 @@ lookup_main(void *ctx)
 			  : LOOKUP_UNKNOWN;
 	close(l->thread_fd);
 	leave(l);
+	atomic_fetch_sub(&nlookups, 1);
 	return NULL;
 }
 
@@ -129,12 +135,20 @@ start(struct lookup *l)
 	l->wait_fd = fds[0];
 	l->thread_fd = fds[1];
 	l->users = 2;
+	atomic_fetch_add(&nlookups, 1);
 	if (thread_start(&thread, STACK_BYTES, lookup_main, l))
 		return true;
+	atomic_fetch_sub(&nlookups, 1);
 	l->users = 1;
 	close(fds[0]);
 	close(fds[1]);
 	return false;
+}
+
+bool
+lookup_may_begin(void)
+{
+	return atomic_load(&nlookups) < LOOKUPS_MAX;
 }
 
 struct lookup *
