@@ -340,6 +340,8 @@ budget_settle(struct budget_book *b, struct budget_reservation *reservation,
 			continue;
 		spend(sides[i].row, !reservation->again && !reservation->unsent,
 		    tokens, budget_at_least_0(nanousd));
+		budget_note_spent(b->file, sides[i].row, tokens,
+		    budget_at_least_0(nanousd), now);
 		if (reservation->refused && !reservation->again)
 			take_back_request(sides[i].row);
 	}

@@ -176,6 +176,8 @@ begin_boot(struct budget_file *f, struct budget_now now)
 	f->reaped_ms = 0;
 	f->store_known = 0;
 	f->seen_ms = 0;
+	f->reader = 0;
+	budget_forget_notes(f);
 	f->stage = BUDGET_ALONE;
 }
 

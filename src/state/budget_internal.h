@@ -34,6 +34,7 @@
 #define BUDGET_MAGIC UINT64_C(0x7461696c42554438) /* "tailBUD8" */
 #define BUDGET_NAME "budget"
 #define BUDGET_CELLS 8192
+#define BUDGET_NOTES 4096
 #define BUDGET_ROWS \
 	(CONFIG_CLIENTS_MAX + CONFIG_MODELS_MAX + 2 * BUDGET_CELLS)
 /* One more than a minute: the oldest bucket is only partly over. */
@@ -81,7 +82,10 @@ struct budget_row {
 	int64_t held_nanousd;
 	uint32_t in_flight;
 	struct budget_share share;
-	struct budget_window seen_day, seen_month; /* budget_earlier.c */
+	/* budget_earlier.c: */
+	struct budget_window seen_day, seen_month;
+	uint64_t unnoted_tokens; /* for which no note was left */
+	int64_t unnoted_nanousd;
 };
 
 struct budget_cell {
@@ -90,6 +94,13 @@ struct budget_cell {
 	uint64_t tokens;
 	int64_t nanousd;
 	uint64_t ticket; /* see budget_journal.c */
+};
+
+/* A settlement of which the line may not be written (budget_earlier.c). */
+struct budget_note {
+	uint64_t key; /* of the row; 0: its line was found */
+	uint64_t tokens;
+	int64_t nanousd, wall_ms;
 };
 
 struct budget_file {
@@ -110,6 +121,8 @@ struct budget_file {
 	int64_t store_ms; /* its clock, less the time since boot */
 	/* budget_earlier.c: when the rows were looked at; 0: not yet. */
 	int64_t seen_wall_ms, seen_ms;
+	uint64_t reader; /* the process that reads the ledger; 0: none */
+	uint64_t nnotes;
 	/* budget_journal.c: */
 	uint64_t id; /* of this file, random */
 	uint64_t stage; /* enum budget_stage */
@@ -118,6 +131,7 @@ struct budget_file {
 	int64_t stage_ms, looked_ms; /* since boot */
 	uint64_t keys[BUDGET_ROWS]; /* 0: a free row */
 	struct budget_cell cells[BUDGET_CELLS];
+	struct budget_note notes[BUDGET_NOTES];
 	/* Only rows that a name has had, and the first few, have disk
 	 * blocks. */
 	struct budget_row rows[BUDGET_ROWS];
@@ -364,10 +378,22 @@ void budget_build(struct budget_book *, struct budget_now);
  * the new day and month; each window becomes the larger of that and what it
  * counted.  False: nothing was to be read, or another process reads it. */
 bool budget_catch_up(struct budget_book *);
-/* Without the lock: makes each row what the ledger has until the rows were
- * looked at, and what this file has counted since.  Then the file is alone; if
- * it was already, nothing is changed. */
+/* Without the lock, by f->reader: makes each row what the ledger has until the
+ * rows were looked at, with what is noted and not in it, and what this file has
+ * counted since.  Then the file is alone; if it was already, nothing is
+ * changed.  The ledger is read on another thread, if a task calls. */
 void budget_add_earlier(struct budget_book *);
+
+/* ---- budget_earlier.c ---- */
+
+/* Under the lock: a row was charged for a try that has ended. */
+void budget_note_spent(struct budget_file *, const struct budget_row *,
+    uint64_t tokens, int64_t nanousd, struct budget_now);
+/* The ledger has this use of the row: its note, if there is one, is done. */
+void budget_note_found(struct budget_note *, size_t n, uint64_t key,
+    const struct budget_use *);
+/* Under the lock: no note is needed any more. */
+void budget_forget_notes(struct budget_file *);
 
 /* ---- budget_rate.c ------------------------------------------------------ */
 

@@ -160,6 +160,8 @@ take_settlement(struct reader *r, const char *text)
 		if (row->month.period == budget_month(wall_ms))
 			budget_spend_window(
 			    &row->month, counted != 0, tokens, nanousd);
+		budget_note_spent(r->file, row, tokens, nanousd,
+		    (struct budget_now){ wall_ms, boot_ms });
 	}
 }
 

@@ -161,6 +161,14 @@ has_rest(const struct budget_row *r, const struct budget *b)
 	return false;
 }
 
+/* The store has asked all hosts and waits for this one, also if it has spent
+ * nothing; or its answer did not come. */
+static bool
+is_awaited(const struct budget_row *r)
+{
+	return r->share.state == PURSE_LEARNING || r->share.state == PURSE_AWAY;
+}
+
 /* Of what is in the store: what is worth to be said again. */
 static bool
 has_evidence(const struct budget_row *r, const struct budget *b)
@@ -350,9 +358,10 @@ budget_purse_due(struct budget_book *b, const struct client *client,
 			is_hungry(s.row, now))) {
 			*reason = PURSE_RETURN;
 			due = true;
-		} else if (has_evidence(s.row, s.budget) &&
-		    (share->run != run || share->state != PURSE_OK ||
-			now.boot_ms - share->told_ms > REFRESH_MS)) {
+		} else if (is_awaited(s.row) ||
+		    (has_evidence(s.row, s.budget) &&
+			(share->run != run || share->state != PURSE_OK ||
+			    now.boot_ms - share->told_ms > REFRESH_MS))) {
 			*reason = PURSE_TELL;
 			due = true;
 		}

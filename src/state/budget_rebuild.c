@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/sum.h"
+#include "base/task.h"
 #include "policy/hop.h"
 #include "state/budget_internal.h"
 
@@ -23,19 +24,26 @@ struct rebuild {
 	struct budget_now now;
 	int64_t shift_ms; /* of the engine's clock from ours */
 	int64_t month_begin_ms;
+	const struct config *config;
+	const struct budget_history *history; /* NULL: none */
 	struct budget_index *index;
+	struct budget_note *notes; /* of settlements; NULL: not asked for */
+	size_t nnotes;
 	uint64_t uses;
 	size_t nrows;
 	struct budget_row rows[];
 };
 
 static struct rebuild *
-new_rebuild(const struct budget_file *f, struct budget_now now)
+new_rebuild(const struct budget_book *b, struct budget_now now)
 {
+	const struct budget_file *f = b->file;
 	size_t n = (size_t)budget_nrows(f);
 	struct rebuild *r = memory_zero(sizeof(*r) + n * sizeof(r->rows[0]));
 
 	r->now = now;
+	r->config = b->config;
+	r->history = b->history;
 	r->shift_ms = budget_purse_now(f, now).wall_ms - now.wall_ms;
 	r->month_begin_ms = budget_month_begin(budget_month(now.wall_ms));
 	r->index = budget_index_new(f);
@@ -54,6 +62,7 @@ static void
 free_rebuild(struct rebuild *r)
 {
 	budget_index_free(r->index);
+	free(r->notes);
 	free(r);
 }
 
@@ -68,25 +77,35 @@ add_minute(struct budget_row *row, const struct budget_use *u, int64_t second)
 }
 
 static void
-add_use(
-    struct rebuild *r, char kind, struct span name, const struct budget_use *u)
+add_windows(struct budget_row *row, int64_t end_ms, const struct budget_use *u)
 {
-	int64_t end_ms = u->end_ms;
-	struct budget_row *row;
-	int at;
-
-	if (name.p == NULL ||
-	    (at = budget_index_find(r->index, budget_key(kind, name))) == -1)
-		return;
-	row = &r->rows[at];
-	if (row->share.shared)
-		end_ms += r->shift_ms;
 	if (budget_month(end_ms) == row->month.period)
 		budget_spend_window(
 		    &row->month, !u->again, u->tokens, u->nanousd);
 	if (budget_day(end_ms) == row->day.period)
 		budget_spend_window(
 		    &row->day, !u->again, u->tokens, u->nanousd);
+}
+
+static void
+add_use(
+    struct rebuild *r, char kind, struct span name, const struct budget_use *u)
+{
+	int64_t end_ms = u->end_ms;
+	struct budget_row *row;
+	uint64_t key;
+	int at;
+
+	if (name.p == NULL)
+		return;
+	key = budget_key(kind, name);
+	if ((at = budget_index_find(r->index, key)) == -1)
+		return;
+	budget_note_found(r->notes, r->nnotes, key, u);
+	row = &r->rows[at];
+	if (row->share.shared)
+		end_ms += r->shift_ms;
+	add_windows(row, end_ms, u);
 	add_minute(
 	    row, u, (r->now.boot_ms - (r->now.wall_ms - u->end_ms)) / 1000);
 }
@@ -104,11 +123,14 @@ on_use(void *ctx, const struct budget_use *u)
 	add_use(r, 'm', u->model, u);
 }
 
+/* Knows no book: that may be closed while another thread reads. */
 static void
-ask_history(struct budget_book *b, struct rebuild *r)
+ask_history(void *ctx)
 {
-	if (b->history != NULL)
-		b->history->each(b->config,
+	struct rebuild *r = ctx;
+
+	if (r->history != NULL)
+		r->history->each(r->config,
 		    r->month_begin_ms -
 			(r->shift_ms < 0 ? -r->shift_ms : r->shift_ms),
 		    on_use, r);
@@ -121,9 +143,9 @@ void
 budget_build(struct budget_book *b, struct budget_now now)
 {
 	struct budget_file *f = b->file;
-	struct rebuild *r = new_rebuild(f, now);
+	struct rebuild *r = new_rebuild(b, now);
 
-	ask_history(b, r);
+	ask_history(r);
 	for (size_t i = 0; i < r->nrows; i++)
 		if (f->keys[i] != 0)
 			f->rows[i] = r->rows[i];
@@ -181,16 +203,22 @@ raise(struct budget_row *row, const struct budget_row *found,
 static void
 raise_all(struct budget_file *f, const struct rebuild *r, bool seen)
 {
+	struct budget_now now = budget_clock();
+
 	for (int i = 0; i < budget_nrows(f); i++) {
 		struct budget_row *row = &f->rows[i];
-		const struct budget_window day = row->day, month = row->month;
+		struct budget_window day, month;
 		int at;
 
 		/* It may belong to another name now. */
-		if (f->keys[i] != 0 &&
-		    (at = budget_index_find(r->index, f->keys[i])) != -1)
-			raise(row, &r->rows[at], seen ? &row->seen_day : &day,
-			    seen ? &row->seen_month : &month);
+		if (f->keys[i] == 0 ||
+		    (at = budget_index_find(r->index, f->keys[i])) == -1)
+			continue;
+		budget_roll(
+		    row, row->share.shared ? budget_purse_now(f, now) : now);
+		day = seen ? row->seen_day : row->day;
+		month = seen ? row->seen_month : row->month;
+		raise(row, &r->rows[at], &day, &month);
 	}
 }
 
@@ -205,16 +233,54 @@ budget_catch_up(struct budget_book *b)
 	/* One process reads; the others go on with what they have. */
 	ours = f->stale != 0;
 	f->stale = 0;
-	r = ours ? new_rebuild(f, budget_clock()) : NULL;
+	r = ours ? new_rebuild(b, budget_clock()) : NULL;
 	budget_unlock(b);
 	if (!ours)
 		return false;
-	ask_history(b, r);
+	ask_history(r);
 	budget_lock(b);
 	raise_all(f, r, false);
 	budget_unlock(b);
 	free_rebuild(r);
 	return true;
+}
+
+/* Under the lock.  What there was no note for counts as not written. */
+static void
+copy_notes(struct rebuild *r, const struct budget_file *f)
+{
+	size_t n = f->nnotes < BUDGET_NOTES ? (size_t)f->nnotes : BUDGET_NOTES;
+
+	r->notes = memory_zero((n + 1) * sizeof(r->notes[0]));
+	memcpy(r->notes, f->notes, n * sizeof(r->notes[0]));
+	r->nnotes = n;
+	for (size_t i = 0; i < r->nrows; i++) {
+		const struct budget_row *row = &f->rows[i];
+
+		budget_spend_window(&r->rows[i].day, false, row->unnoted_tokens,
+		    row->unnoted_nanousd);
+		budget_spend_window(&r->rows[i].month, false,
+		    row->unnoted_tokens, row->unnoted_nanousd);
+	}
+}
+
+/* The ledger will have them later, or never. */
+static void
+add_unwritten(struct rebuild *r)
+{
+	for (size_t i = 0; i < r->nnotes; i++) {
+		const struct budget_note *n = &r->notes[i];
+		const struct budget_use use = { .again = true,
+			.tokens = n->tokens,
+			.nanousd = n->nanousd };
+		int at = n->key == 0 ? -1 : budget_index_find(r->index, n->key);
+
+		if (at != -1)
+			add_windows(&r->rows[at],
+			    n->wall_ms +
+				(r->rows[at].share.shared ? r->shift_ms : 0),
+			    &use);
+	}
 }
 
 void
@@ -224,14 +290,18 @@ budget_add_earlier(struct budget_book *b)
 	struct rebuild *r;
 
 	budget_lock(b);
-	r = new_rebuild(f, (struct budget_now){ f->seen_wall_ms, f->seen_ms });
+	r = new_rebuild(b, (struct budget_now){ f->seen_wall_ms, f->seen_ms });
+	copy_notes(r, f);
 	budget_unlock(b);
-	ask_history(b, r);
+	task_offload(ask_history, r);
+	add_unwritten(r);
 	budget_lock(b);
 	if (f->alone == 0)
 		raise_all(f, r, true);
 	f->alone = 1;
 	f->seen_ms = 0;
+	f->reader = 0;
+	budget_forget_notes(f);
 	budget_unlock(b);
 	free_rebuild(r);
 }

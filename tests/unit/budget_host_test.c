@@ -11,6 +11,7 @@
 #include "config.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,8 +58,34 @@ static const struct config config = { .runtime_dir = runtime_dir,
 	.models = &model,
 	.nmodels = 1 };
 
-/* What the ledger has, and what of a later moment. */
-static int64_t recorded, later_recorded, later_ms;
+/* What the ledger has of the beginning, and lines of some moments. */
+static int64_t recorded;
+static struct line {
+	int64_t end_ms, nanousd;
+} lines[16];
+static size_t nlines;
+
+/* While it is read: */
+static struct budget_book *also_watches;
+static bool dies;
+static unsigned reads;
+
+static void
+write_line(int64_t end_ms, int64_t nanousd)
+{
+	lines[nlines++] = (struct line){ end_ms, nanousd };
+}
+
+static void
+use_one(void (*use)(void *ctx, const struct budget_use *), void *ctx,
+    int64_t end_ms, int64_t nanousd)
+{
+	use(ctx,
+	    &(struct budget_use){ .end_ms = end_ms,
+		.model = { model.id, strlen(model.id) },
+		.tokens = 1,
+		.nanousd = nanousd });
+}
 
 static void
 each(const struct config *c, int64_t since_ms,
@@ -66,18 +93,15 @@ each(const struct config *c, int64_t since_ms,
 {
 	(void)c;
 	(void)since_ms;
+	reads++;
+	if (dies)
+		_exit(0);
+	if (also_watches != NULL)
+		budget_purse_watch(also_watches);
 	if (recorded > 0)
-		use(ctx,
-		    &(struct budget_use){ .end_ms = begin_ms,
-			.model = { model.id, strlen(model.id) },
-			.tokens = 1,
-			.nanousd = recorded });
-	if (later_recorded > 0)
-		use(ctx,
-		    &(struct budget_use){ .end_ms = later_ms,
-			.model = { model.id, strlen(model.id) },
-			.tokens = 1,
-			.nanousd = later_recorded });
+		use_one(use, ctx, begin_ms, recorded);
+	for (size_t i = 0; i < nlines; i++)
+		use_one(use, ctx, lines[i].end_ms, lines[i].nanousd);
 }
 
 static const struct budget_history history = { .each = each };
@@ -103,7 +127,8 @@ fresh(void)
 {
 	process_close();
 	directory_clear(dir);
-	recorded = later_recorded = 0;
+	recorded = 0;
+	nlines = 0;
 	wall_ms = begin_ms;
 	if (mkdir(runtime_dir, 0700) == -1)
 		exit(99);
@@ -280,11 +305,10 @@ test_not_written_yet(void)
 	budget_purse_watch(b);
 	wall_ms += 1000;
 	budget_purse_watch(other);
-	later_ms = wall_ms;
 	spend(b, USD / 20);
+	write_line(wall_ms, USD / 20);
 	wall_ms += 1000;
-	recorded = 3 * (USD / 10);
-	later_recorded = USD / 20;
+	write_line(begin_ms, USD / 10);
 	budget_purse_watch(b);
 	part = say(b).parts[PURSE_DAY];
 	CHECK(say(b).alone, "what was spent is known after two seconds");
@@ -299,6 +323,200 @@ test_not_written_yet(void)
 	CHECK(part.base == USD / 5 && part.used == 3 * (USD / 20),
 	    "another process that looked adds it no more");
 	budget_close(other);
+	budget_close(b);
+}
+
+/* The state of a day in which a later file has spent 0.1 USD and an earlier one
+ * 0.1 USD and, while the later is there, 0.1 USD more. */
+static struct budget_book *
+after_earlier(void)
+{
+	struct budget_book *earlier, *b;
+
+	fresh();
+	earlier = open_book();
+	recorded = USD / 10;
+	lose_file();
+	b = open_book();
+	allow(b, USD / 2);
+	wall_ms += 5000;
+	spend(b, USD / 10);
+	wall_ms += 5000;
+	recorded = USD / 5;
+	budget_close(earlier);
+	budget_purse_watch(b);
+	wall_ms += 2000;
+	return b;
+}
+
+/* A fallback after a paid try, a slow reader, or a disk that is full. */
+static void
+test_never_written(void)
+{
+	struct budget_book *b = after_earlier();
+	struct budget_purse_part part;
+
+	budget_purse_watch(b);
+	part = say(b).parts[PURSE_DAY];
+	CHECK(say(b).alone && part.base == USD / 5,
+	    "a line that is not written yet hides nothing of the earlier "
+	    "file's (%lld)",
+	    (long long)part.base);
+	CHECK(part.used == USD / 10, "and what it says counts (%lld)",
+	    (long long)part.used);
+	budget_close(b);
+	b = after_earlier();
+	write_line(begin_ms + 4998, USD / 10);
+	budget_purse_watch(b);
+	part = say(b).parts[PURSE_DAY];
+	CHECK(part.base == USD / 5 && part.used == USD / 10,
+	    "one that is written counts once (%lld, %lld)",
+	    (long long)part.base, (long long)part.used);
+	budget_close(b);
+}
+
+/* More settlements than the file has notes for. */
+static void
+test_many(void)
+{
+	struct budget_book *earlier, *b;
+	struct budget_room room = { .requests.left = 0 };
+	struct budget_purse_part part;
+	struct refused refused;
+	int failed = 0;
+
+	fresh();
+	earlier = open_book();
+	lose_file();
+	b = open_book();
+	allow(b, USD / 2);
+	for (int i = 0; i < 5000; i++) {
+		struct budget_reservation r = { .again = false };
+
+		failed += budget_reserve(b, NULL, &model, 1, USD / 100000, &r,
+			      &room, &refused) == -1;
+		budget_settle(b, &r, 1, USD / 100000);
+	}
+	recorded = USD / 10;
+	budget_close(earlier);
+	budget_purse_watch(b);
+	wall_ms += 2000;
+	budget_purse_watch(b);
+	part = say(b).parts[PURSE_DAY];
+	CHECK(failed == 0 && part.base == USD / 10 && part.used == USD / 20,
+	    "nor do thousands of them (%d, %lld, %lld)", failed,
+	    (long long)part.base, (long long)part.used);
+	budget_close(b);
+}
+
+static void
+test_one_reads(void)
+{
+	struct budget_book *b = after_earlier();
+	struct budget_book *other = open_book();
+
+	reads = 0;
+	also_watches = other;
+	budget_purse_watch(b);
+	also_watches = NULL;
+	budget_purse_watch(other);
+	CHECK(reads == 1, "while one process reads no other one does (%u)",
+	    reads);
+	CHECK(say(other).alone, "and the file is alone for both");
+	budget_close(other);
+	budget_close(b);
+}
+
+static void
+test_reader_dies(void)
+{
+	struct budget_book *b = after_earlier();
+	int status = -1;
+	pid_t child;
+
+	budget_close(b);
+	process_close();
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		b = open_book();
+		dies = true;
+		budget_purse_watch(b);
+		_exit(1);
+	}
+	CHECK(child != -1 && waitpid(child, &status, 0) == child && status == 0,
+	    "a process dies while it reads");
+	b = open_book();
+	CHECK(!say(b).alone, "then it is not known what was spent");
+	budget_purse_watch(b);
+	CHECK(say(b).alone && say(b).parts[PURSE_DAY].base == USD / 5,
+	    "until another one has read it");
+	budget_close(b);
+}
+
+/* Nothing has been asked of a row since yesterday. */
+static void
+test_idle(void)
+{
+	struct budget_book *earlier, *b;
+
+	fresh();
+	earlier = open_book();
+	lose_file();
+	b = open_book();
+	wall_ms += 86400000;
+	write_line(wall_ms, USD / 10);
+	budget_close(earlier);
+	budget_purse_watch(b);
+	wall_ms += 2000;
+	budget_purse_watch(b);
+	CHECK(say(b).alone && say(b).parts[PURSE_DAY].base == USD / 10,
+	    "what the earlier file's spent today is known (%lld)",
+	    (long long)say(b).parts[PURSE_DAY].base);
+	budget_close(b);
+}
+
+static void
+answer(struct budget_book *b, enum budget_purse_state state)
+{
+	struct budget_purse_answer a = { .state = state,
+		.run = 1,
+		.wall_ms = wall_ms,
+		.version = 1,
+		.hosts = 1 };
+	struct budget_purse_call call = { .alone = false };
+
+	if (!budget_purse_ask(b, NULL, &model, PURSE_TELL, 0, 0, &call)) {
+		printf("Bail out! it says nothing\n");
+		exit(99);
+	}
+	a.parts[PURSE_DAY].period = call.parts[PURSE_DAY].period;
+	budget_purse_told(b, &call, &a);
+}
+
+/* The store waits for a host that has spent nothing. */
+static void
+test_awaited(void)
+{
+	enum budget_purse_reason reason = PURSE_NEED;
+	struct budget_book *b;
+
+	fresh();
+	b = open_book();
+	answer(b, PURSE_OK);
+	CHECK(!budget_purse_due(b, NULL, &model, 1, &reason),
+	    "who has spent nothing has nothing to tell");
+	answer(b, PURSE_LEARNING);
+	CHECK(budget_purse_due(b, NULL, &model, 1, &reason) &&
+		reason == PURSE_TELL,
+	    "until the store asks all hosts");
+	say(b);
+	CHECK(budget_purse_due(b, NULL, &model, 1, &reason) &&
+		reason == PURSE_TELL,
+	    "also when its answer did not come");
+	answer(b, PURSE_OK);
+	CHECK(!budget_purse_due(b, NULL, &model, 1, &reason),
+	    "and it has heard this one");
 	budget_close(b);
 }
 
@@ -344,6 +562,12 @@ main(void)
 	test_not_written_yet();
 	test_asked();
 	test_short();
+	test_never_written();
+	test_many();
+	test_one_reads();
+	test_reader_dies();
+	test_idle();
+	test_awaited();
 	test_heard();
 	process_close();
 	directory_remove(dir);
