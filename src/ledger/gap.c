@@ -48,16 +48,21 @@ ledger_gap_close(struct ledger_gap *g)
 }
 
 static void
-add(struct ledger_gap *g, uint32_t lost, uint32_t external, int64_t wall_ms)
+add(struct ledger_gap *g, uint32_t lost, uint32_t external, int64_t since_ms,
+    int64_t until_ms)
 {
-	int64_t since_ms = 0;
+	int64_t before_ms = 0;
 
 	/* They do not come in the order of their beginnings. */
-	if (atomic_compare_exchange_strong(&g->since_ms, &since_ms, wall_ms) ||
-	    wall_ms > atomic_load(&g->until_ms))
-		atomic_store(&g->until_ms, wall_ms);
-	else if (wall_ms < since_ms)
-		atomic_store(&g->since_ms, wall_ms);
+	if (atomic_compare_exchange_strong(
+		&g->since_ms, &before_ms, since_ms)) {
+		atomic_store(&g->until_ms, until_ms);
+	} else {
+		if (until_ms > atomic_load(&g->until_ms))
+			atomic_store(&g->until_ms, until_ms);
+		if (since_ms < before_ms)
+			atomic_store(&g->since_ms, since_ms);
+	}
 	if (external > 0)
 		atomic_fetch_add(&g->external, external);
 	atomic_fetch_add(&g->lost, lost);
@@ -67,37 +72,48 @@ add(struct ledger_gap *g, uint32_t lost, uint32_t external, int64_t wall_ms)
 void
 ledger_gap_add(struct ledger_gap *g, bool external, int64_t wall_ms)
 {
-	add(g, 1, external ? 1 : 0, wall_ms);
+	add(g, 1, external ? 1 : 0, wall_ms, wall_ms);
 }
 
 /* ---- what is on its way ------------------------------------------------ */
 
 unsigned
-ledger_gap_leave(struct ledger_gap *g, struct ledger_gap_way *way)
+ledger_gap_leave(struct ledger_gap *g, struct ledger_gap_way *way, bool in_use)
 {
-	int32_t lines = atomic_exchange(&way->lines, 0);
-	int32_t external = atomic_exchange(&way->external, 0);
-	int64_t since_ms = atomic_load(&way->since_ms);
+	int64_t since_ms, now_ms = clock_wall_ms();
+	int32_t lines, external;
 
+	if (way == NULL)
+		return 0;
+	lines = atomic_exchange(&way->lines, 0);
+	external = atomic_exchange(&way->external, 0);
+	since_ms = atomic_load(&way->since_ms);
 	/* Its numbers are not trusted: it may have been taken over. */
 	if (external > lines)
 		external = lines;
 	if (lines > 0)
 		add(g, (uint32_t)lines, external < 0 ? 0 : (uint32_t)external,
-		    since_ms);
-	atomic_store(&way->pid, 0);
+		    since_ms, now_ms < since_ms ? since_ms : now_ms);
+	if (!in_use)
+		atomic_store(&way->pid, 0);
 	return lines > 0 ? (unsigned)lines : 0;
 }
 
+/* Several may see that pid, the entry's, is dead: one of them makes the entry
+ * its own, so that nobody takes it for a new process meanwhile. */
 static void
 bury(struct ledger_gap *g, struct ledger_gap_way *way, int32_t pid)
 {
-	unsigned lost = ledger_gap_leave(g, way);
+	unsigned lost;
 
+	if (!atomic_compare_exchange_strong(
+		&way->pid, &pid, -(int32_t)getpid()))
+		return;
+	lost = ledger_gap_leave(g, way, false);
 	if (lost > 0)
 		log_warn("process %d has died with %u requests that were not "
 			 "recorded yet",
-		    pid, lost);
+		    pid < 0 ? -pid : pid, lost);
 }
 
 struct ledger_gap_way *
@@ -105,13 +121,14 @@ ledger_gap_enter(struct ledger_gap *g)
 {
 	/* Our own number may be that of a dead one, until we use it. */
 	static int32_t known;
-	int32_t self = (int32_t)getpid(), pid;
+	int32_t self = (int32_t)getpid(), pid, user;
 
 	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
 		pid = atomic_load(&g->ways[i].pid);
-		if (pid > 0 &&
-		    (pid == self ? self != known
-				 : kill(pid, 0) == -1 && errno == ESRCH))
+		user = pid < 0 ? -pid : pid;
+		if (user > 0 &&
+		    (user == self ? self != known
+				  : kill(user, 0) == -1 && errno == ESRCH))
 			bury(g, &g->ways[i], pid);
 	}
 	known = self;
@@ -133,7 +150,8 @@ ledger_gap_on_way(
 {
 	if (way == NULL)
 		return;
-	if (lines > 0)
+	/* Later ones do not move it: the first may still be under way. */
+	if (lines > 0 && atomic_load(&way->lines) <= 0)
 		atomic_store(&way->since_ms, wall_ms);
 	atomic_fetch_add(&way->external, external);
 	atomic_fetch_add(&way->lines, lines);
@@ -144,9 +162,12 @@ ledger_gap_died(const char *runtime_dir, int pid)
 {
 	struct ledger_gap *g = ledger_gap_open(runtime_dir);
 
-	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++)
-		if (atomic_load(&g->ways[i].pid) == pid)
-			bury(g, &g->ways[i], pid);
+	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++) {
+		int32_t at = atomic_load(&g->ways[i].pid);
+
+		if (at == pid || at == -pid)
+			bury(g, &g->ways[i], at);
+	}
 	ledger_gap_close(g);
 }
 

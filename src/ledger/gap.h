@@ -21,9 +21,10 @@
  * killed, they are lost.  Lines whose confirmation was on its way are then
  * counted although they exist: better than a lost line that nobody reports. */
 struct ledger_gap_way {
-	_Atomic int32_t pid; /* 0: nobody's */
+	_Atomic int32_t pid; /* 0: nobody's; negative: that of a process which
+				counts what a dead one has left */
 	_Atomic int32_t lines, external;
-	_Atomic int64_t since_ms;
+	_Atomic int64_t since_ms; /* of the first since there were none */
 };
 #define LEDGER_GAP_WAYS 256
 
@@ -58,8 +59,10 @@ struct ledger_gap_way *ledger_gap_enter(struct ledger_gap *);
 void ledger_gap_on_way(
     struct ledger_gap_way *, int lines, int external, int64_t wall_ms);
 /* The process ends: counts what is still on its way as lost, and returns how
- * many; the entry is free. */
-unsigned ledger_gap_leave(struct ledger_gap *, struct ledger_gap_way *);
+ * many.  The entry is free; in_use: only once the process is dead, because a
+ * thread of it may still count there.  Way NULL: nothing. */
+unsigned ledger_gap_leave(
+    struct ledger_gap *, struct ledger_gap_way *, bool in_use);
 /* A process has died: counts what was on its way as lost.  For its parent. */
 void ledger_gap_died(const char *runtime_dir, int pid);
 

@@ -373,7 +373,7 @@ ledger_give_up(struct ledger *l)
 	pthread_mutex_lock(&l->mutex);
 	lose_all(l);
 	/* Those that a hanging thread is sending, and what has not ended. */
-	l->lost += ledger_gap_leave(l->gap, l->way);
+	l->lost += ledger_gap_leave(l->gap, l->way, l->writing);
 	l->way = NULL;
 	pthread_mutex_unlock(&l->mutex);
 }

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -1603,6 +1604,136 @@ test_flood(void)
 	ledger_gap_close(gap);
 }
 
+/* While we look whether the process of an entry is dead, another process buries
+ * it, and one that lives enters. */
+static struct {
+	pid_t pid; /* 0: nobody looks */
+	struct ledger_gap_way *way;
+} looked;
+
+int
+kill(pid_t pid, int sig)
+{
+	if (sig == 0 && pid == looked.pid) {
+		looked.pid = 0;
+		looked.way->pid = (int32_t)getppid();
+		looked.way->lines = 5;
+		errno = ESRCH;
+		return -1;
+	}
+	return (int)syscall(SYS_kill, pid, sig);
+}
+
+static pid_t
+dead_pid(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+static void
+test_bury(void)
+{
+	struct ledger_gap *gap;
+	struct ledger_gap_way *way;
+	int64_t begin_ms = clock_wall_ms();
+	pid_t dead = dead_pid();
+
+	fresh();
+	gap = ledger_gap_open(config.runtime_dir);
+	ledger_gap_leave(gap, ledger_gap_enter(gap), false);
+	way = &gap->ways[LEDGER_GAP_WAYS - 1];
+	looked.way = way;
+	way->pid = looked.pid = dead;
+	ledger_gap_leave(gap, ledger_gap_enter(gap), false);
+	CHECK(looked.pid == 0 && gap->lost == 0 && way->lines == 5 &&
+		way->pid == (int32_t)getppid(),
+	    "what a living process has under way is not lost");
+
+	way->pid = -(int32_t)getppid();
+	ledger_gap_leave(gap, ledger_gap_enter(gap), false);
+	CHECK(gap->lost == 0 && way->pid == -(int32_t)getppid(),
+	    "one who counts what a dead process left is not disturbed");
+	way->pid = -(int32_t)dead;
+	ledger_gap_leave(gap, ledger_gap_enter(gap), false);
+	CHECK(gap->lost == 5 && way->pid == 0,
+	    "if it is killed meanwhile, another one counts");
+	way->pid = -(int32_t)dead;
+	way->lines = 2;
+	ledger_gap_died(config.runtime_dir, (int)dead);
+	CHECK(gap->lost == 7 && way->pid == 0, "or its parent does");
+	ledger_gap_told(gap, gap->lost, gap->external);
+
+	way->pid = dead;
+	ledger_gap_on_way(way, 1, 0, 500);
+	ledger_gap_on_way(way, -1, 0, 600);
+	ledger_gap_on_way(way, 1, 0, 1000);
+	ledger_gap_on_way(way, 1, 0, 5000);
+	ledger_gap_died(config.runtime_dir, (int)dead);
+	CHECK(gap->lost == 2 && gap->since_ms == 1000 &&
+		gap->until_ms >= begin_ms,
+	    "its gap has the time of all that was under way");
+	ledger_gap_told(gap, gap->lost, gap->external);
+	ledger_gap_close(gap);
+}
+
+/* A process gives up while the ledger's process hangs, which replies before it
+ * has ended.  Its result: the count of the next process is its own. */
+static int
+give_up_early(void)
+{
+	struct ledger *l = join_or_die();
+	struct ledger_gap *gap = ledger_gap_open(config.runtime_dir);
+	struct ledger_gap_way *way;
+	int64_t until_ms = clock_now_ms() + 60000;
+
+	atomic_store(&told, 0);
+	ledger_write_behind(l, on_waiting, &told);
+	kill(keeper.pid, SIGSTOP);
+	write_n(l, 1);
+	ledger_flush(l, clock_now_ms() + 300);
+	ledger_give_up(l);
+	way = ledger_gap_enter(gap);
+	ledger_gap_on_way(way, 1, 0, 1000);
+	kill(keeper.pid, SIGCONT);
+	while (atomic_load(&told) != 0 && clock_now_ms() < until_ms)
+		usleep(1000);
+	if (atomic_load(&told) != 0 || way->lines != 1 || gap->total != 1)
+		return 1;
+	ledger_gap_on_way(way, -1, 0, 1000);
+	return 0;
+}
+
+static void
+test_give_up(void)
+{
+	struct ledger_gap *gap;
+	int status = -1;
+	pid_t pid;
+
+	fresh();
+	keeper_open();
+	pid = fork();
+	if (pid == 0)
+		_exit(give_up_early());
+	waitpid(pid, &status, 0);
+	kill(keeper.pid, SIGCONT);
+	gap = ledger_gap_open(config.runtime_dir);
+	CHECK(status == 0, "a late reply does not change another's count");
+	ledger_gap_died(config.runtime_dir, (int)pid);
+	CHECK(gap->total == 1, "and what was given up is counted once");
+	for (size_t i = 0; i < LEDGER_GAP_WAYS; i++)
+		if (gap->ways[i].pid != 0)
+			CHECK(false, "an entry is still %d's",
+			    (int)gap->ways[i].pid);
+	ledger_gap_close(gap);
+	keeper_close();
+}
+
 int
 main(void)
 {
@@ -1637,6 +1768,8 @@ main(void)
 	test_hostile_frames();
 	test_flood();
 	test_sent();
+	test_bury();
+	test_give_up();
 	/* A confined process cannot follow a directory that is replaced. */
 	config.sandbox = CONFINE_OFF;
 	test_blocked();
