@@ -243,9 +243,10 @@ look_utf16(struct pattern_run *run, struct span base64, unsigned depth)
 	size_t n;
 
 	if (!is_utf16(base64, &big) ||
-	    (out = room(run, base64.len * 3)) == NULL)
+	    (out = room(run, base64.len * 2 + 4)) == NULL)
 		return;
-	wide = out + base64.len * 2;
+	/* Each 3 bytes of it become 9 / 2 at most, from 4 letters. */
+	wide = out + base64.len / 4 * 5 + 4;
 	n = media_decode(base64, wide);
 	n = narrow((unsigned char *)wide, n, big, out);
 	look(run, (struct span){ out, n }, depth);
@@ -299,7 +300,14 @@ is_start(char c)
 	return starts[(unsigned char)c];
 }
 
-static void
+static inline bool
+is_blank(char c)
+{
+	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
+}
+
+/* False: not all of it is one text. */
+static bool
 look_run(struct pattern_run *run, struct span text, struct span base64,
     unsigned depth)
 {
@@ -309,22 +317,44 @@ look_run(struct pattern_run *run, struct span text, struct span base64,
 
 	if (is_unread_file(text, base64)) {
 		run->rule = PATTERN_UNREADABLE;
-		return;
+		return true;
 	}
 	if (look_base64(run, base64, depth))
-		return;
+		return true;
 	while (starts < STARTS_MAX && pattern_wants(run)) {
 		while (p < end && !is_start(*p))
 			p++;
 		if (end - p <= LAYERS_RUN_MIN)
-			return;
+			return false;
 		p++;
+		while (p < end && is_blank(*p))
+			p++;
 		base64 = (struct span){ p, (size_t)(end - p) };
 		if (!media_may_be_text(base64) && !is_utf16(base64, &big))
 			continue;
 		starts++;
 		if (look_base64(run, base64, depth))
-			return;
+			return false;
+	}
+	return false;
+}
+
+/* Each line may be a text of its own, as in a list of tokens. */
+static void
+look_lines(struct pattern_run *run, struct span text, struct span base64,
+    unsigned depth)
+{
+	const char *p = base64.p, *end = p + base64.len, *line;
+
+	while (p < end && pattern_wants(run)) {
+		line = p;
+		while (p < end && media_is_letter(*p))
+			p++;
+		if (p - line >= LAYERS_RUN_MIN && p - line < (long)base64.len)
+			look_run(run, text,
+			    (struct span){ line, (size_t)(p - line) }, depth);
+		while (p < end && !media_is_letter(*p))
+			p++;
 	}
 }
 
@@ -365,6 +395,7 @@ static void
 look_runs(struct pattern_run *run, struct span text, unsigned depth)
 {
 	const char *p = text.p, *end = p + text.len, *start;
+	struct span base64;
 
 	/* Base64 alone, however it is wrapped. */
 	if (text.len >= LAYERS_RUN_MIN && media_is_base64(text))
@@ -376,9 +407,10 @@ look_runs(struct pattern_run *run, struct span text, unsigned depth)
 			p++;
 		start = p;
 		p = run_end(p, end);
-		if (p - start >= LAYERS_RUN_MIN)
-			look_run(run, text,
-			    (struct span){ start, (size_t)(p - start) }, depth);
+		base64 = (struct span){ start, (size_t)(p - start) };
+		if (base64.len >= LAYERS_RUN_MIN &&
+		    !look_run(run, text, base64, depth))
+			look_lines(run, text, base64, depth);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
+#include "base/utf8.h"
 #include "policy/media.h"
 #include "policy/remote.h"
 
@@ -67,8 +68,16 @@ remote_key(struct span key)
 	static const struct span reference[] = { WORD("_url"), WORD("_uri"),
 		WORD("_urls"), WORD("fileUri"), WORD("imageUrl"),
 		WORD("fileUrl") };
-	/* ref_images, init_image, input_audio, speaker_wav ... */
 	static const struct span media[] = { WORD("image"), WORD("images"),
+		WORD("video"), WORD("videos"), WORD("audio"),
+		WORD("input_image"), WORD("input_audio"), WORD("input_video"),
+		WORD("ref_audio"), WORD("ref_image"), WORD("ref_images"),
+		WORD("reference_audio"), WORD("reference_image"),
+		WORD("reference_images"), WORD("init_image"),
+		WORD("init_images"), WORD("start_image"), WORD("end_image"),
+		WORD("last_image"), WORD("mask_image"), WORD("speaker_wav") };
+	/* Of other names, too: a docker_image is none, and has no "://". */
+	static const struct span maybe[] = { WORD("image"), WORD("images"),
 		WORD("video"), WORD("videos"), WORD("audio"), WORD("_wav") };
 	static const struct span url[] = { WORD("url"), WORD("uri"),
 		WORD("urls") };
@@ -84,11 +93,11 @@ remote_key(struct span key)
 		return REMOTE_KEY_NONE;
 	if (ENDS_ANY(key, reference))
 		return REMOTE_KEY_REFERENCE;
-	if (ENDS_ANY(key, media))
+	if (IS_ANY(key, media))
 		return REMOTE_KEY_MEDIA;
 	if (IS_ANY(key, data))
 		return REMOTE_KEY_DATA;
-	if (IS_ANY(key, file))
+	if (IS_ANY(key, file) || ENDS_ANY(key, maybe))
 		return REMOTE_KEY_FILE;
 	return IS_ANY(key, url) ? REMOTE_KEY_URL : REMOTE_KEY_NONE;
 }
@@ -101,7 +110,7 @@ remote_holds_url(struct span key)
 	enum remote_key kind = remote_key(key);
 
 	return kind == REMOTE_KEY_REFERENCE || kind == REMOTE_KEY_MEDIA ||
-	    (key.p != NULL && IS_ANY(key, holders));
+	    kind == REMOTE_KEY_FILE || (key.p != NULL && IS_ANY(key, holders));
 }
 
 /* ---- hosts ------------------------------------------------------------ */
@@ -291,17 +300,33 @@ judge_url(struct span url, size_t scheme)
 		    : 0);
 }
 
-/* White space that URL readers drop may hide the beginning; some of it is not
- * ASCII. */
+/* The length of what URL readers drop at the beginning; 0: it begins. */
+static size_t
+blank_length(struct span text)
+{
+	const unsigned char *p = (const unsigned char *)text.p;
+	size_t len = text.len == 0 ? 0 : utf8_length(p, text.len);
+	uint32_t code;
+
+	if (len == 0)
+		return 0;
+	code = utf8_code(p, len);
+	return code <= ' ' || code == 0xa0 || code == 0x1680 ||
+		(code >= 0x2000 && code <= 0x200a) || code == 0x202f ||
+		code == 0x205f || code == 0x3000 || utf8_is_hidden(code)
+	    ? len
+	    : 0;
+}
+
+/* White space may hide the beginning; some of it is not ASCII. */
 static struct span
 clean(struct span text, char out[HOST_MAX * 4])
 {
-	size_t n = 0;
+	size_t n = 0, blank;
 
-	while (text.len > 0 &&
-	    ((unsigned char)*text.p <= ' ' || (unsigned char)*text.p >= 0x7f)) {
-		text.p++;
-		text.len--;
+	while ((blank = blank_length(text)) > 0) {
+		text.p += blank;
+		text.len -= blank;
 	}
 	for (size_t i = 0; i < text.len && n < HOST_MAX * 4; i++)
 		if (text.p[i] != '\t' && text.p[i] != '\r' && text.p[i] != '\n')

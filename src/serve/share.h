@@ -72,8 +72,8 @@ struct share_place {
 };
 
 /* REFUSE_NONE, or why there is no room for it; it may try again.  client NULL:
- * unknown; all unknown clients have one share.  share NULL (CGI): there is always
- * room. */
+ * unknown; all unknown clients have one share.  share NULL (CGI): there is
+ * always room. */
 enum refusal share_enter(struct share_place *, struct share *,
     const struct client *, enum share_kind);
 /* A request that runs begins to wait for a slot, and runs again. */

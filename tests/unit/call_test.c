@@ -790,6 +790,15 @@ test_layers(void)
 		    "YS0xMjNiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYmJiYm"
 		    "JiYmJi\\n  YmJiYmJiYmJiYmJiYmJiYmI=\"",
 		    "code" },
+		{ "one of a list of tokens",
+		    "\"x\":\"_-7B24f3v42onN_4v-Gavw\\n_-6Dt-jHruOokqPxoKGAgQ"
+		    "\\n_-61t6qqytCytK6y4syF3A\\n_-7qqqXDkNTNgNaQz9rO-w\\n_-7"
+		    "Qr_v4rY7BhdvnhOvd4A\\n_-6C84uusp6-9tjawPab3g\\n_-7Lie6Xt"
+		    "dfcpdfGl8_Rzg\\n_-6tlKbP-6mMlOeIvNjA9A\\n_-7rpY6I_tW1oaH"
+		    "pm6vv3w\\n_-6mj-vLpPSr9PzR-sbK-A\\neG9tZWdhLTEyM3h4eHh4e"
+		    "A\\n_-7npZzgrf_Wrpb9xdyQ2w\\n_-6Izt3H_MPL162C-cDTxg\\n_-"
+		    "72ydvZxtjo2azz3dWkqg\"",
+		    "code" },
 		{ "UTF-16 of another script",
 		    "\"x\":\"QQHzAGQAegEgAG8AbQBlAGcAYQAtADEAMgAzAA==\"",
 		    "code" },
@@ -1044,6 +1053,18 @@ test_remote_shapes(void)
 		    REMOTE_MEDIA },
 		{ ENDPOINT_IMAGES, "\"end_image\":\"C:\\\\secret.png\"",
 		    REMOTE_MEDIA | REMOTE_PLAIN | REMOTE_SCHEME },
+		{ ENDPOINT_IMAGES, "\"image\":\"日本.jpg\"", 0 },
+		{ ENDPOINT_IMAGES, "\"image\":\"\xc2\xa0https://a.example/b\"",
+		    REMOTE_MEDIA },
+		{ ENDPOINT_CHAT, "\"cover_image\":\"https://a.example/b\"",
+		    REMOTE_MEDIA },
+		/* Names of other things. */
+		{ ENDPOINT_CHAT,
+		    "\"metadata\":{\"docker_image\":\"ubuntu:22.04\"}", 0 },
+		{ ENDPOINT_RESPONSES,
+		    "\"input\":[{\"type\":\"local_shell_call\",\"action\":{"
+		    "\"env\":{\"BASE_IMAGE\":\"node:20\"}}}]",
+		    0 },
 		{ ENDPOINT_IMAGES, "\"file\":\"https://a.example/b\"",
 		    REMOTE_MEDIA },
 		{ ENDPOINT_IMAGES, "\"mask\":\"file:///etc/passwd\"",
@@ -1162,6 +1183,39 @@ private_long(size_t len, const char *end)
 
 	free(text);
 	return rule;
+}
+
+/* Texts of a megabyte that end at once: the time grows with the length only. */
+static void
+test_linear(void)
+{
+	static const struct {
+		const char *what, *piece;
+	} rows[] = {
+		{ "line breaks", "\\n" },
+		{ "line breaks and blanks", "\\r\\n  " },
+		{ "lines of 20 letters", "YWFhYWFhYWFhYWFhYWFh\\n" },
+		{ "lines of 22 letters", "gIGCg4SFhoeIiYqLjI2OjA\\n" },
+		{ "lines with blanks", "gIGCg4SFhoeIiYqLjI2O        \\n" },
+		{ "slashes", "/" },
+		{ "lines of slashes", "////////////////\\n" },
+		{ "words and slashes", "gIGC/g4SF-hoeI_iYqL+jI2O" },
+	};
+	struct config saved = config;
+	char *text, *p;
+
+	config.private_max_bytes = INT64_MAX;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		p = text = malloc((1 << 20) + 1000);
+		p +=
+		    sprintf(p, "{\"model\":\"m\",\"x\":\"YWFhYWFhYWFhYWFhYWFh");
+		while (p - text < 1 << 20)
+			p = stpcpy(p, rows[i].piece);
+		strcpy(p, "YWFhYWFhYWFhYWFhYWFh\"}");
+		CHECK(parse(text).private_rule == NULL, "%s", rows[i].what);
+		free(text);
+	}
+	config = saved;
 }
 
 static void
@@ -1493,6 +1547,7 @@ main(void)
 	test_files();
 	test_media();
 	test_layers();
+	test_linear();
 	test_beside();
 	test_disguise();
 	test_remote_shapes();
