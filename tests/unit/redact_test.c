@@ -69,6 +69,20 @@ static const struct {
 	{ "key: sk-proj-\xe2\x8b\xafwxyz", "key: @" },
 	{ "key: sk-proj-\\u25a0\\u25a0\\u25a0wxyz", "key: @" },
 	{ "key: xxxx-xxxx-wxyz", "key: @" },
+	{ "\\u25a0wxyz", "@" },
+	{ "\xe2\x97\x8fwxyz", "@" },
+	{ "..wxyz", "@" },
+	{ "__wxyz", "@" },
+	{ "##wxyz", "@" },
+	{ "//**wxyz", "@" },
+	{ "sk//wxyz", "@" },
+	{ "s\"\"xyz", "@" },
+	{ "s\xe4\xbd\xa0xyz", "@" },
+	{ "s\\u4f60xyz", "@" },
+	{ "\\u4f60\\u2026wxyz", "@" },
+	{ "--[sk-pr***wxyz]", "--[@]" },
+	{ "((((sk-pr***wxyz)", "((((@)" },
+	{ "((((((((((((((((((((((((((((((((***wxyz", "@" },
 	{ "key_hint: wxyz", "key_hint: @" },
 	{ "header hdr-0123456789abcdef", "header @" },
 	{ "word tiny-7, tiny-78", "word @, tiny-78" },
@@ -82,6 +96,12 @@ static const struct {
 	{ "https://proj.example/--x-- \\u4e2d\\u6587",
 	    "https://proj.example/--x-- \\u4e2d\\u6587" },
 	{ "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z" },
+	{ "http://wxyz/ a==wxyz \"\"wxyz ::wxyz",
+	    "http://wxyz/ a==wxyz \"\"wxyz ::wxyz" },
+	{ "\xe4\xbd\xa0wxyz \xe2\x80\x9cwxyz",
+	    "\xe4\xbd\xa0wxyz \xe2\x80\x9cwxyz" },
+	{ "\\u4f60wxyz \\u4f60\\u597dwxyz", "\\u4f60wxyz \\u4f60\\u597dwxyz" },
+	{ "sk-p//x sk-p==", "sk-p//x sk-p==" },
 	{ "", "" },
 };
 
@@ -148,6 +168,28 @@ test_short(void)
 	    "and covered where it is a word: %s", text);
 }
 
+/* Errors may be long, and are searched while others wait. */
+static void
+test_long(void)
+{
+	static const char *const units[] = { "(", "[", "<", "[]", "()", "[a]-",
+		"[a]-[a]-", "*", "-", "x", "[[]", "<[>]]]", "\xe2\x80\xa2",
+		"\xe4\xbd\xa0", "\\u2026", "\\u4f60", "//", "s" };
+	static char text[256 * 1024];
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t n = strlen(units[i]), len = 0;
+
+		for (; len + n + 6 <= sizeof(text); len += n)
+			memcpy(text + len, units[i], n);
+		CHECK(!redact(&keys, text, len), "no key: %s", units[i]);
+		memcpy(text + len, "**wxyz", 6);
+		CHECK(redact(&keys, text, len + 6) &&
+			memcmp(text + len, "******", 6) == 0,
+		    "a key after %s", units[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -167,5 +209,6 @@ main(void)
 	}
 	test_base64();
 	test_short();
+	test_long();
 	return check_done();
 }
