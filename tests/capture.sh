@@ -225,11 +225,15 @@ check 'one more' wait_until files_are 1
 stop "$tailgate_pid"
 echo 0 >"$dir/clock"
 truncate -s 64 "$dir/clock"
-LD_PRELOAD=$clock_preload
-TAILGATE_TEST_CLOCK=$dir/clock
-export LD_PRELOAD TAILGATE_TEST_CLOCK
+cat >"$dir/timed" <<-END
+	#!/bin/sh
+	LD_PRELOAD=$clock_preload TAILGATE_TEST_CLOCK=$dir/clock
+	export LD_PRELOAD TAILGATE_TEST_CLOCK
+	exec "$TAILGATE_FCGI" "\$@"
+END
+chmod 755 "$dir/timed"
+TAILGATE_FCGI=$dir/timed
 start_tailgate
-unset LD_PRELOAD TAILGATE_TEST_CLOCK
 ask MARKEIGHTH
 check 'and another' wait_until files_are 2
 mv "$dir/run/capture" "$dir/run/aside"
