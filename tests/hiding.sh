@@ -234,6 +234,7 @@ table()
 	printf '\377\376m\0y\0 \0O\0M\0E\0G\0A\0-\0001\0002\0003\0' >"$dir/utf16"
 	printf '\001\002\377' >"$dir/unknown"
 	printf 'm\0y\0 \0\004\034' >"$dir/field16"
+	printf '\211PNG\r\n\032\n\0\0\0\rIHDR' >"$dir/png"
 	form()
 	{
 		form_what=$1
@@ -263,6 +264,11 @@ table()
 		form 'a field that is not UTF-8' -F "file=@$dir/sound" \
 			-F "x=<$dir/unknown"
 	done
+	rm -f "$stub_dir"/*
+	request /v1/images/edits -F model=m -F "image=<$dir/png"
+	is "$server: a picture without a file name is served" "$status" 200
+	rm -f "$stub_dir"/*
+	tell stub reset >/dev/null
 	part='Content-Disposition: form-data; name='
 	printf -- '--OMEGA-123\r\n%s"model"\r\n\r\nm\r\n--OMEGA-123--\r\n' "$part" \
 		>"$dir/form"

@@ -43,6 +43,10 @@ done
 printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<script>' \
 	>"$dir/raw/page.http"
 printf 'HTTP/1.1 200 OK\r\n\r\n<html><script>' >"$dir/raw/untyped.http"
+printf 'HTTP/1.1 200 OK\r\nContent-Type:\r\n\r\n<html><script>' \
+	>"$dir/raw/empty-type.http"
+printf 'HTTP/1.1 200 OK\r\nContent-Type: text/%s\r\n\r\n<html><script>' "$(
+	head -c 33000 /dev/zero | tr '\0' a)" >"$dir/raw/long-type.http"
 # A body, although the head has not ended.
 {
 	printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'
@@ -87,10 +91,12 @@ hostile()
 		'text/html nosniff'
 	is "$1: nor are its scripts run" \
 		"$(header content-security-policy)" sandbox
-	post /v1/chat/completions "$(chat "raw,file=untyped")"
-	is "$1: what has no type is no page either" \
-		"$(header content-type) $(header x-content-type-options) $(body)" \
-		'application/octet-stream nosniff <html><script>'
+	for type in untyped empty-type long-type; do
+		post /v1/chat/completions "$(chat "raw,file=$type")"
+		is "$1: what has no type is no page either: $type" \
+			"$(header content-type) $(header x-content-type-options) $(body)" \
+			'application/octet-stream nosniff <html><script>'
+	done
 	post /v1/chat/completions "$(chat "raw,file=switch")"
 	unlike "$1: a body without a head lets no field in" \
 		"$(cat "$dir/head")" '[Ee]vil'

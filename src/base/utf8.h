@@ -95,6 +95,33 @@ utf8_visible_length(const unsigned char *p, size_t n)
 	return len == 0 || utf8_is_hidden(utf8_code(p, len)) ? 0 : len;
 }
 
+/* Is it a text whose characters are all seen?  A selector of a form (U+FE0E,
+ * U+FE0F) and a joiner (U+200D) may each follow one that is not ASCII, as in
+ * emoji; they move no cursor. */
+static inline bool
+utf8_is_seen(const unsigned char *p, size_t n)
+{
+	bool selects = false, joins = false; /* What may follow. */
+	size_t len;
+
+	for (size_t i = 0; i < n; i += len) {
+		uint32_t code;
+
+		if ((len = utf8_length(p + i, n - i)) == 0)
+			return false;
+		code = utf8_code(p + i, len);
+		if (selects && (code == 0xfe0e || code == 0xfe0f))
+			selects = false;
+		else if (joins && code == 0x200d)
+			selects = joins = false;
+		else if (utf8_is_hidden(code))
+			return false;
+		else
+			selects = joins = code >= 0x80;
+	}
+	return true;
+}
+
 /* Writes a character below U+110000; returns its length.  A surrogate is the
  * caller's mistake. */
 static inline size_t

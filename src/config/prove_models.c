@@ -11,6 +11,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "config/load.h"
 
 /* A name that a client can write and a log can show. */
@@ -23,6 +24,13 @@ prove_id(struct load *load, const struct model *m, const char *setting,
 	if (strpbrk(id, " \t") != NULL)
 		mistake_of(load, m, "models", setting,
 		    "%s holds a space; no client could send it",
+		    mistake_quote(load, id));
+	else if (!utf8_is_seen((const unsigned char *)id, strlen(id)))
+		mistake_of(load, m, "models", setting,
+		    "%s holds a control character or one that is not seen, so "
+		    "every request for it would be refused; only U+FE0E, "
+		    "U+FE0F and U+200D are allowed, after a character that is "
+		    "not ASCII",
 		    mistake_quote(load, id));
 	if (id[star] == '*' && (!star_ok || id[star + 1] != '\0'))
 		mistake_of(load, m, "models", setting,

@@ -52,8 +52,6 @@ call_text(struct reading *r, struct span inside, bool escaped)
 char *
 call_model_name(struct reading *r, struct span text)
 {
-	size_t i, len;
-
 	if (text.len == 0) {
 		call_refuse(r, REFUSE_MISSING_MODEL, "model", NULL);
 		return NULL;
@@ -64,11 +62,7 @@ call_model_name(struct reading *r, struct span text)
 		    "/v1/models lists those you may use.");
 		return NULL;
 	}
-	for (i = 0; i < text.len; i += len) {
-		len = utf8_visible_length(
-		    (const unsigned char *)text.p + i, text.len - i);
-		if (len > 0)
-			continue;
+	if (!utf8_is_seen((const unsigned char *)text.p, text.len)) {
 		call_refuse(r, REFUSE_INVALID_REQUEST, "model",
 		    "The model's name holds a control character or one that "
 		    "is not seen; GET /v1/models lists those you may use.");

@@ -182,6 +182,22 @@ scan_line(struct reading *r, struct span line)
 	}
 }
 
+static bool
+has_nul(struct span text)
+{
+	return memchr(text.p, '\0', text.len) != NULL;
+}
+
+/* A picture or sound may come without a file name, but what is UTF-8 there is
+ * a text, such as one in UTF-16, whatever it begins with. */
+static enum media
+media_of_part(const struct call_part *part)
+{
+	if (!part->file && unicode_is_utf8(part->content))
+		return MEDIA_FILE;
+	return media_of_bytes(part->content);
+}
+
 /* Its name and its file's, each a text of its own, each header line, and its
  * content. */
 static void
@@ -201,10 +217,8 @@ scan_part(struct reading *r, const struct call_part *part)
 	}
 	if (!pattern_wants(&r->patterns))
 		return;
-	if (part->file)
-		call_file(r, media_of_bytes(part->content), part->content);
-	else if (memchr(part->content.p, '\0', part->content.len) != NULL)
-		call_file(r, MEDIA_FILE, part->content); /* such as UTF-16 */
+	if (part->file || has_nul(part->content))
+		call_file(r, media_of_part(part), part->content);
 	else
 		layers_scan(&r->patterns, part->content);
 }

@@ -18,6 +18,7 @@
 
 /* Size of a head; the upstream's fields get at most the first half. */
 #define HEAD_BYTES (64 * 1024)
+#define TYPE_MAX 256 /* of a Content-Type */
 
 /* The upstream's fields that pass; a '*' ends a prefix.  Nothing that names
  * the provider's account, connection or cookies is among them. */
@@ -124,7 +125,8 @@ add_type(const struct response *a, struct buf *b, int status, const char *type)
 	if (type != NULL && !is_usual_type(type) &&
 	    (redact_finds(&a->keys, span_of(type)) || !is_clean(span_of(type))))
 		type = NULL;
-	if (type == NULL)
+	/* A field that add_field() leaves out would be guessed, too. */
+	if (type == NULL || *type == '\0' || strlen(type) > TYPE_MAX)
 		type = status == 204 ? "" : "application/octet-stream";
 	add_field(b, HEAD_BYTES / 2, span_of("Content-Type"), span_of(type));
 	/* No browser may interpret an upstream's bytes as anything else, nor

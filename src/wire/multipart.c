@@ -150,6 +150,21 @@ begins_nocase(struct span s, const char *with)
 	return s.len >= n && strncasecmp(s.p, with, n) == 0;
 }
 
+/* Is it that parameter, up to its '=', however loosely a reader takes it?
+ * (name*0*=, name =, name\"=.) */
+static bool
+begins_parameter(struct span s, const char *name)
+{
+	static const char between[] = "*0123456789 \t\v\f\"'\\";
+
+	if (!begins_nocase(s, name))
+		return false;
+	s = behind(s, strlen(name));
+	while (s.len > 0 && memchr(between, *s.p, sizeof(between) - 1) != NULL)
+		s = behind(s, 1);
+	return s.len > 0 && *s.p == '=';
+}
+
 /* Could a reader that looks for semicolons alone (cpp-httplib, in the servers
  * of llama.cpp and whisper.cpp) find another name in a quoted value? */
 static bool
@@ -161,8 +176,8 @@ holds_name(struct span value)
 	    (semicolon = memchr(value.p, ';', value.len)) != NULL) {
 		value = skip_blanks(
 		    behind(value, (size_t)(semicolon - value.p) + 1));
-		if (begins_nocase(value, "name") ||
-		    begins_nocase(value, "filename"))
+		if (begins_parameter(value, "name") ||
+		    begins_parameter(value, "filename"))
 			return true;
 	}
 	return false;

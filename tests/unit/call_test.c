@@ -1421,6 +1421,76 @@ test_form(void)
 	CHECK(rc == 0 && !c.stream, "false is false");
 }
 
+/* Emoji have selectors and joiners; nothing else that hides is a name's. */
+static void
+test_seen_names(void)
+{
+	static const char *const good[] = { "\xe2\x9d\xa4\xef\xb8\x8f",
+		"\xe2\x9c\x88\xef\xb8\x8e-fast",
+		"\xe2\x9d\xa4\xef\xb8\x8f\xe2\x80\x8d\xf0\x9f\x94\xa5",
+		"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb" };
+	static const char *const bad[] = { "\xef\xb8\x8f", "m\xef\xb8\x8f",
+		"m\xe2\x80\x8d", "\xe2\x9d\xa4\xef\xb8\x8f\xef\xb8\x8f",
+		"\xe2\x9d\xa4\xe2\x80\x8d\xe2\x80\x8d",
+		"\xe2\x9d\xa4\xe2\x80\x8d\xef\xb8\x8f",
+		"\xe2\x9d\xa4\xe2\x80\x8b", "\xe2\x9d\xa4\xef\xb8\x80",
+		"\xe2\x9d\xa4\xe2\x80\xae", "\xe2\x9d\xa4\x1b" };
+	int rc;
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct call c = FORM("model", good[i]);
+
+		CHECK(rc == 0 && strcmp(c.model, good[i]) == 0, "a name: %s",
+		    good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		FORM("model", bad[i]);
+		CHECK(rc == -1 && strcmp(refused.param, "model") == 0,
+		    "no name: row %zu", i);
+	}
+}
+
+/* The rule that a field finds which may hold NULs. */
+static const char *
+field_rule(const char *content, size_t len)
+{
+	struct call_form f = { .nparts = 0 };
+	struct call call = { .endpoint = ENDPOINT_NONE };
+	struct call_part model = { .name = span_of("model"),
+		.content = span_of("m") };
+	struct call_part part = { .name = span_of("image"),
+		.content = { content, len } };
+
+	call_form_take(&f, &model);
+	call_form_take(&f, &part);
+	arena_reset(arena);
+	if (call_parse_form(&config, patterns, ENDPOINT_IMAGE_EDITS, &f, arena,
+		&call, &refused) != 0)
+		return "refused";
+	return call.private_rule;
+}
+#define FIELD_RULE(text) field_rule(text, sizeof(text) - 1)
+
+/* A picture need not have a file name; what may be text needs a reader. */
+static void
+test_form_nul(void)
+{
+	static const char unreadable[] = "unreadable file";
+
+	CHECK(FIELD_RULE("\x89PNG\r\n\x1a\n\0\0\0\rIHDR") == NULL,
+	    "a picture as a field");
+	CHECK(FIELD_RULE("\xff\xd8\xff\xe0\0\x10JFIF\0") == NULL, "or another");
+	CHECK_STR(
+	    FIELD_RULE("\xff\xfeo\0m\0"), unreadable, "UTF-16 in a field");
+	CHECK_STR(FIELD_RULE("o\0m\0\x1c\x04"), unreadable, "without a mark");
+	CHECK_STR(FIELD_RULE("\xfe\xff\0o\0m"), unreadable, "the other way");
+	CHECK_STR(FIELD_RULE("ID3\0omega-123"), unreadable,
+	    "a text with a NUL that begins like sound");
+	CHECK_STR(FIELD_RULE("%PDF-1\n\0\xe2\xe3"), unreadable, "a document");
+	CHECK_STR(
+	    FIELD_RULE("\x01\0\xff"), unreadable, "or what it is not known");
+}
+
 /* Each of these is ambiguous. */
 static void
 test_form_refused(void)
@@ -1557,6 +1627,8 @@ main(void)
 	test_check();
 	test_threads();
 	test_form();
+	test_form_nul();
+	test_seen_names();
 	test_form_refused();
 	test_header();
 	test_noise();

@@ -423,6 +423,17 @@ static const struct {
 	    "tailgate.conf:9: models[1].id: \"a*b\": a * may only be "
 	    "the last character" },
 	{ MODELS,
+	    ", { id = \"a\xe2\x80\x8b\"; targets = ( { provider = \"here\"; "
+	    "model = \"x\"; } ); }",
+	    "tailgate.conf:9: models[1].id: \"a\\xe2\\x80\\x8b\" holds a "
+	    "control "
+	    "character or one that is not seen, so every request" },
+	{ MODELS,
+	    ", { id = \"a\"; aliases = [ \"b\xef\xb8\x8f\" ]; targets = ( { "
+	    "provider = \"here\"; model = \"x\"; } ); }",
+	    "tailgate.conf:9: models[1].aliases: \"b\\xef\\xb8\\x8f\" holds a "
+	    "control character or one that is not seen" },
+	{ MODELS,
 	    ", { id = \"a\"; aliases = [ \"b*\" ]; targets = ( { "
 	    "provider = \"here\"; model = \"x\"; } ); }",
 	    "tailgate.conf:9: models[1].aliases: \"b*\": a * may only" },

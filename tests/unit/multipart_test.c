@@ -15,6 +15,9 @@
 #include "wire/multipart.h"
 
 #define PART(name) "Content-Disposition: form-data; name=\"" name "\"\r\n"
+#define FILE_FORM                                              \
+	"--b0\r\nContent-Disposition: form-data; name=\"f\"; " \
+	"filename=\"%s\"\r\n\r\n1\r\n--b0--"
 
 struct seen {
 	struct buf text;
@@ -127,6 +130,30 @@ test_good(void)
 	good("half boundaries in content",
 	    "--b0\r\n" PART("a") "\r\n\r\n-\r\n--\r\n--b\r\n-b0\r\n--b0--",
 	    "a=\r\n-\r\n--\r\n--b\r\n-b0|");
+}
+
+/* A file name may have semicolons, and words behind them. */
+static void
+test_semicolons(void)
+{
+	static const char *const names[] = { "Minutes; names of guests.pdf",
+		"Smith; filenames.txt", "a; name.txt", "a;name", "a; filename",
+		"a; name 1.txt", "a; name*", "a; names=b", "a; rename=b" };
+	static const char *const refused[] = { "a; name=b", "a;NAME=b",
+		"a; filename=b", "a;; name=b", "a; \tname \t=b", "a; name*=b",
+		"a; name*0=b", "a; name*12*=b", "a; filename*=b",
+		"a; filename*0*=b", "a; name\\\"=b", "a; name\\\\=b",
+		"a; name'=b", "a; name\v=b", "a; names; name=b", "a; name=" };
+	char form[256];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(form, sizeof(form), FILE_FORM, names[i]);
+		good(names[i], form, "f@1|");
+	}
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		snprintf(form, sizeof(form), FILE_FORM, refused[i]);
+		bad(form, "a part with a name within another");
+	}
 }
 
 static void
@@ -288,6 +315,7 @@ int
 main(void)
 {
 	test_good();
+	test_semicolons();
 	test_bad();
 	test_limits();
 	test_boundary();
