@@ -13,9 +13,9 @@
  *
  * 	the key, and any REDACT_PIECE_MIN bytes of it in a row;
  * 	its first and last letters around a run of one sign (***, ...), a
- * 	character beyond ASCII (an ellipsis, a bullet), or [REDACTED], when
- * 	they are four or more together; its last four or more after words
- * 	like "ending in";
+ * 	symbol (an ellipsis, a bullet), or [REDACTED], when they are four or
+ * 	more together; around signs of syntax (//, quotes) only if both are
+ * 	there; its last four or more after words like "ending in";
  * 	its base64, as Basic authentication has it;
  *
  * each also in capitals, in JSON's escapes (twice, too), percent-encoded or as
