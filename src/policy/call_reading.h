@@ -72,8 +72,9 @@ void call_thinking(struct reading *, const struct jscan_value *);
 /* The model's name as text, checked; NULL: refused. */
 char *call_model_name(struct reading *, struct span text);
 
-/* Does a string ask an upstream to fetch something?  Sets call->remote, or
- * urls[] until its object has ended. */
+/* Does a string ask an upstream to fetch something?  Sets call->remote; or
+ * urls[] until its object, input_urls and fetches_input until the body has
+ * ended. */
 void call_url(struct reading *, const struct jscan_value *, struct span text);
 
 /* The bytes of a file: searched if they are text; not searched if they are a

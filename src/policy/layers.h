@@ -6,7 +6,7 @@
  * What a text says when it is decoded once more.  Whoever receives a request
  * may decode it, so private patterns are looked for in
  *
- * 	the text itself, and in its composed form (pattern.h);
+ * 	the text itself, composed, and as it is seen (pattern.h);
  * 	a text with escapes as JSON has them, and \x41, resolved;
  * 	a text with %41, decoded;
  * 	each run of at least LAYERS_RUN_MIN letters of base64 (or base64url),

@@ -26,8 +26,8 @@
  * no progress until its end. */
 #define SEND_BYTES ((size_t)64 * 1024)
 
-/* If a name was not found within this time, we ask why; otherwise its server
- * does not respond. */
+/* A name that was not found within this time is looked up again to learn why;
+ * otherwise its server does not respond. */
 #define LOOK_UP_MS 1000
 
 struct connector {
